@@ -1,0 +1,1 @@
+"""Settings, routes and processes: the only package that may import every app."""

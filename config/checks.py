@@ -1,0 +1,1 @@
+"""System checks: settings that would be dangerous or useless are named at start."""

@@ -1,0 +1,272 @@
+"""Settings, all of them from the environment; `docs/settings.md` lists the variables.
+
+Nothing has to be set on a laptop: the database, the broker and the cache are then the
+embedded ones that `manage.py up` starts below OZVENA_HOME.
+"""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from config.embedded import paths
+from config.secret_key import kept_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# --- Where it runs -------------------------------------------------------------------
+
+OZVENA_HOME = Path(env.str("OZVENA_HOME", str(BASE_DIR / "var"))).resolve()
+HOST = env.str("HOST", "127.0.0.1")
+PORT = env.int("PORT", 8000)
+# `make run` sets it while it listens on the loopback interface: what is only for
+# development (links in the terminal, plain http) hangs on this one switch.
+DEVELOPMENT = env.bool("OZVENA_DEVELOPMENT", False)
+DEBUG = env.bool("DEBUG", False)
+BASE_URL = env.str("BASE_URL", f"http://{HOST}:{PORT}").rstrip("/")
+"""Where people and webhooks reach this installation; no slash at the end."""
+
+SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret_key(OZVENA_HOME)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST]
+)
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
+"""How many of our own proxies append to X-Forwarded-For; 0: the header is ignored."""
+
+# --- Apps ----------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "config.apps.OperatorAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "csp",
+    "kit",
+    "accounts",
+    "webhooks",
+    "billing",
+    "providers",
+    "synthesis",
+    "config.apps.ComposingConfig",
+]
+AUTH_USER_MODEL = "accounts.User"
+
+LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle"]
+"""Modules that are told when a workspace is opened (`opened(workspace)`)."""
+
+DISPATCH = ["synthesis.dispatch"]
+"""Modules whose `sweep()` the dispatcher calls every second."""
+
+MIDDLEWARE = [
+    "kit.requests.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False  # api.md gives each path its one form
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- PostgreSQL ----------------------------------------------------------------------
+
+EMBEDDED_DATABASE = not env.str("DATABASE_URL", "")
+if EMBEDDED_DATABASE:
+    _database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": paths.DATABASE,
+        "USER": paths.USER,
+        "HOST": str(paths.socket_directory(OZVENA_HOME)),
+    }
+else:
+    _database = env.db_url("DATABASE_URL")
+    if _database["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
+DATABASES = {
+    "default": {
+        **_database,
+        "OPTIONS": {
+            # A request borrows a connection; 64 threads don't need 64 of them.
+            "pool": {
+                "min_size": 0,
+                "max_size": env.int("DATABASE_POOL_SIZE", 16),
+                "timeout": 20,
+            },
+            # Whoever waits this long for a lock, or leaves a transaction open, is
+            # broken, and must not take the others along.
+            "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis: cache and doorbells ------------------------------------------------------
+
+_socket = quote(str(paths.redis_socket(OZVENA_HOME)))
+EMBEDDED_REDIS = not (env.str("BROKER_URL", "") and env.str("CACHE_URL", ""))
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.str("CACHE_URL", "") or f"unix://{_socket}?db=1",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": 2,
+            "SOCKET_TIMEOUT": 2,
+        },
+    }
+}
+CELERY_BROKER_URL = env.str("BROKER_URL", "") or f"redis+socket://{_socket}"
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_PUBLISH_RETRY = False  # a lost doorbell is rung again by the dispatcher
+CELERY_TASK_DEFAULT_QUEUE = "remote"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# --- HTTP ----------------------------------------------------------------------------
+
+# The longest request is a job of 1,000,000 characters, four bytes each, escaped.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+# HTTPS is decided by the address at which people reach us.
+SECURE = BASE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "__Host-sessionid" if SECURE else "sessionid"
+SECURE_SSL_REDIRECT = SECURE and env.bool("SSL_REDIRECT", True)
+SECURE_REDIRECT_EXEMPT = [r"^health"]
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 31_536_000) if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "media-src": [SELF, "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TwoDoors"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.IsKnown"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.WorkspaceThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["kit.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "kit.pagination.NewestFirst",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.api.exception_handler",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "kit.requests.AlwaysJSON",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Ozvena",
+    "DESCRIPTION": "Text to speech: scripts become audio, charged in credits.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+# --- Limits --------------------------------------------------------------------------
+
+GUEST_PER_DAY = env.int("GUEST_PER_DAY", 5)
+RATE_SYNTHESIS = env.str("RATE_SYNTHESIS", "20/m")
+RATE_OTHER = env.str("RATE_OTHER", "300/m")
+WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
+"""How many scenes of one workspace are spoken at the same time."""
+ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
+
+# --- Files ---------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = OZVENA_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# On a laptop the files are served from where they lie; a deployment collects them once
+# and serves them under hashed names, for ever.
+WHITENOISE_USE_FINDERS = DEVELOPMENT
+_static = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage"
+    if DEVELOPMENT
+    else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+)
+STORAGES = {
+    "default": {
+        "BACKEND": "synthesis.storage.AtomicFileSystemStorage",
+        "OPTIONS": {"location": OZVENA_HOME / "media"},
+    },
+    "staticfiles": {"BACKEND": _static},
+}
+
+# --- Language and time ---------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Logs ----------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "kit.requests.RequestIdFilter"}},
+    "formatters": {
+        "line": {
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
+        }
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.server": {"handlers": ["console"], "propagate": False},
+    },
+}

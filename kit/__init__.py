@@ -1,0 +1,1 @@
+"""Mechanics without business: it knows no tenants, no money and no speech."""

@@ -1,0 +1,9 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class KitConfig(AppConfig):
+    """Mechanics without business."""
+
+    name = "kit"

@@ -1,0 +1,132 @@
+"""Claims: how exactly one process at a time works on a row, and survives `kill -9`.
+
+A worker *claims* a row with a statement that takes a lease and a new fence number, works
+with no transaction open while a thread renews the lease, and *settles* in one short
+transaction that first checks that its fence still holds. Whoever was killed, or lost its
+lease, settles nothing; the dispatcher takes its rows back and rings for them again.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, connection
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+
+from kit.models import Claimable
+
+LEASE = timedelta(seconds=15)
+"""How long a holder that fell silent keeps its row."""
+
+logger = logging.getLogger(__name__)
+M = TypeVar("M", bound=Claimable)
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the row now, or it was canceled: drop the work, change nothing."""
+
+
+def claim(due: QuerySet[M]) -> M | None:
+    """Take the first free row of `due` and return it as held by us; None if there is none.
+
+    `due` is ordered and filtered by the caller. Rows that another process is looking at
+    are passed over, never waited for. Needs an open transaction: it ends when the caller's
+    does.
+    """
+    row = due.select_for_update(skip_locked=True, of=("self",)).first()
+    if row is None:
+        return None
+    row.fence += 1
+    row.status = Claimable.Status.PROCESSING
+    type(row)._default_manager.filter(pk=row.pk).update(
+        fence=row.fence, status=row.status, lease_until=Now() + LEASE
+    )
+    return row
+
+
+def due(rows: QuerySet[M]) -> QuerySet[M]:
+    """Return the queued rows whose time has come."""
+    return rows.filter(status=Claimable.Status.QUEUED, ready_at__lte=Now())
+
+
+def expired(rows: QuerySet[M]) -> QuerySet[M]:
+    """Return the rows whose holder has fallen silent."""
+    return rows.filter(status=Claimable.Status.PROCESSING, lease_until__lt=Now())
+
+
+def take_back(rows: QuerySet[Any]) -> int:
+    """Queue again what silent holders left, and count the loss; return how many rows."""
+    return expired(rows).update(
+        status=Claimable.Status.QUEUED,
+        lease_until=None,
+        crashes=F("crashes") + 1,
+        ready_at=Now(),
+    )
+
+
+def lock_held(row: M) -> M:
+    """Return the row as it is now, locked, if we still hold it.
+
+    Call it first in the transaction that settles the row.
+
+    Raises:
+        LeaseLost: our fence is not the newest, or the row was canceled meanwhile.
+    """
+    assert connection.in_atomic_block
+    held = (
+        type(row)
+        ._default_manager.select_for_update(of=("self",))
+        .filter(pk=row.pk, fence=row.fence, status=Claimable.Status.PROCESSING)
+        .first()
+    )
+    if held is None:
+        raise LeaseLost(f"{row!r} at fence {row.fence}")
+    return held
+
+
+class Lease:
+    """A lease that is kept alive; `lost` is set once somebody else holds the row."""
+
+    def __init__(self, row: Claimable) -> None:
+        self._row = row
+        self.lost = threading.Event()
+        self._stop = threading.Event()
+
+    def check(self) -> None:
+        """Raise LeaseLost if the row is no longer ours."""
+        if self.lost.is_set():
+            raise LeaseLost(f"{self._row!r} at fence {self._row.fence}")
+
+    def _renew(self) -> None:
+        mine = type(self._row)._default_manager.filter(
+            pk=self._row.pk,
+            fence=self._row.fence,
+            status=Claimable.Status.PROCESSING,
+        )
+        while not self._stop.wait(LEASE.total_seconds() / 3):
+            try:
+                if not mine.update(lease_until=Now() + LEASE):
+                    self.lost.set()
+                    return
+            except DatabaseError:
+                # The database restarts: the lease may run out, and then the fence tells.
+                logger.warning("could not renew the lease of %r", self._row)
+            finally:
+                connection.close()
+
+
+@contextmanager
+def kept(row: Claimable) -> Iterator[Lease]:
+    """Renew the lease of `row` every third of its length while the block runs."""
+    lease = Lease(row)
+    thread = threading.Thread(target=lease._renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield lease
+    finally:
+        lease._stop.set()
+        thread.join()

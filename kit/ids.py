@@ -1,0 +1,10 @@
+"""Identifiers: UUIDs of version 7, which sort by the time they were made."""
+
+import uuid
+
+from uuid_utils.compat import uuid7
+
+
+def new_id() -> uuid.UUID:
+    """Return a new UUIDv7 (RFC 9562 §5.7)."""
+    return uuid7()

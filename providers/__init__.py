@@ -1,0 +1,1 @@
+"""Speech providers behind one contract, and the catalogue of their voices."""

@@ -1,0 +1,152 @@
+"""The contract between Ozvena and a speech provider.
+
+A provider is one file with one stateless class that follows `Provider`, one line in
+`providers.registry` and one row in the catalogue. It turns a `SpeechRequest` into
+`Speech` and every failure of the vendor into a `ProviderError`. It knows no tenants, no
+jobs and no prices, and never retries: rendering alone decides about that.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How long a text one call takes."""
+
+    amount: int
+    unit: Literal["characters", "bytes"] = "characters"  # bytes: of its UTF-8 form
+
+    def measure(self, text: str) -> int:
+        """Return the length of `text` in this limit's unit."""
+        return len(text) if self.unit == "characters" else len(text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """With whose key, and where, a provider is called."""
+
+    key: str = field(default="", repr=False)
+    base_url: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """What one call shall speak."""
+
+    text: str  # plain text, not empty, within the provider's limit
+    voice: str  # the provider's own id
+    speed: float = 1.0  # 0.25 to 4.0; 1.0 is the voice's own pace
+    options: Mapping[str, object] = field(default_factory=dict)  # provider-specific
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the audio arrives. `pcm` is 16-bit signed little-endian, mono."""
+
+    name: Literal["pcm", "mp3", "wav", "flac", "ogg"]
+    sample_rate: int  # Hz; of `pcm`. The others say it in their own headers: 0
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """When a word is heard, and where it stands in the text of the request."""
+
+    start: float  # seconds from the start of the audio
+    end: float
+    char_start: int  # offset of its first code point
+    char_end: int  # offset after its last one
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Audio on its way. Iterate once: bytes are audio, in order; Words come when known.
+
+    Iterating raises ProviderError; closing the iterator ends the call upstream.
+    """
+
+    encoding: Encoding
+    parts: Iterator[bytes | Word]
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceInfo:
+    """A voice as its provider describes it."""
+
+    id: str  # the provider's own
+    name: str
+    language: str  # BCP 47, e.g. en-US
+    gender: Literal["female", "male", "neutral", ""] = ""
+    description: str = ""
+
+
+class Failure(StrEnum):
+    """What went wrong, in one vocabulary for all vendors."""
+
+    BAD_KEY = "bad_key"
+    QUOTA = "quota"
+    RATE_LIMITED = "rate_limited"
+    BAD_REQUEST = "bad_request"
+    UNKNOWN_VOICE = "unknown_voice"
+    TOO_LONG = "too_long"
+    UNSPEAKABLE = "unspeakable"  # nothing in the text that this voice can say
+    BUSY = "busy"
+    DOWN = "down"
+    TIMEOUT = "timeout"
+    BAD_AUDIO = "bad_audio"
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self in _RETRYABLE
+
+
+_RETRYABLE = {
+    Failure.RATE_LIMITED,
+    Failure.BUSY,
+    Failure.DOWN,
+    Failure.TIMEOUT,
+    Failure.BAD_AUDIO,
+}
+
+
+class ProviderError(Exception):
+    """A provider failed. The text is for our logs, never for customers."""
+
+    def __init__(
+        self, kind: Failure, detail: str = "", *, retry_after: float | None = None
+    ) -> None:
+        self.kind = kind
+        self.retry_after = retry_after  # seconds, as the vendor asked
+        super().__init__(f"{kind}: {detail}" if detail else str(kind))
+
+
+class Provider(Protocol):
+    """What every adapter offers."""
+
+    slug: str  # in voice ids, settings and URLs
+    name: str  # for people
+    limit: Limit  # of one call
+    word_timestamps: Literal["exact", "estimated"]
+    streaming: bool  # whether bytes arrive before the whole audio is made
+    own_key: bool  # whether customers may bring a key
+    is_local: bool  # whether it works on this machine's processors
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Start speaking.
+
+        Raises:
+            ProviderError: at once, or while the answer's parts are read.
+        """
+        ...
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return every voice that `access` may use.
+
+        Raises:
+            ProviderError: the list can't be had now.
+        """
+        ...

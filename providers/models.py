@@ -1,0 +1,65 @@
+"""The catalogue: which providers and voices are on offer, as operators edit it."""
+
+from decimal import Decimal
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Provider(models.Model):
+    """A provider as it is offered here; what it can do stands in its adapter."""
+
+    slug = models.SlugField(primary_key=True, max_length=40)
+    name = models.CharField(max_length=80)
+    is_enabled = models.BooleanField(default=True)
+    cost_multiplier = models.DecimalField(
+        max_digits=7,
+        decimal_places=3,
+        default=Decimal(1),
+        validators=[MinValueValidator(Decimal(0))],
+        help_text="credits per character",
+    )
+    is_open_to_guests = models.BooleanField(default=False)
+    max_concurrent = models.PositiveIntegerField(
+        null=True, blank=True, help_text="scenes at the same time; empty: no limit"
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(cost_multiplier__gte=0), name="price_not_negative"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Voice(models.Model):
+    """A voice; its id is `provider:the provider's own id`."""
+
+    id = models.CharField(primary_key=True, max_length=200)
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="voices")
+    provider_voice = models.CharField(max_length=160, help_text="the provider's own id")
+    name = models.CharField(max_length=120)
+    language = models.CharField(max_length=35, help_text="BCP 47")
+    gender = models.CharField(max_length=10, blank=True)
+    description = models.CharField(max_length=500, blank=True)
+    is_enabled = models.BooleanField(default=True, help_text="set by operators")
+    is_offered = models.BooleanField(
+        default=True, help_text="whether the provider still lists it"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["language", "name", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "provider_voice"], name="one_row_per_voice"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.id

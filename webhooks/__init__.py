@@ -1,0 +1,1 @@
+"""Outgoing webhooks. It carries events and does not know who emits them."""
