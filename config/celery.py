@@ -1,14 +1,19 @@
 """The Celery application. It carries doorbells: ids at most, never state."""
 
+import logging
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import heartbeat_sent, worker_process_init
+from django.core.cache import cache
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+HEARTBEAT = "heartbeat:worker"
+
+logger = logging.getLogger(__name__)
 app = Celery("ozvena")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -22,3 +27,12 @@ def forget_inherited_connections(**_: Any) -> None:
     an error to tell.
     """
     DatabaseWrapper._connection_pools.clear()
+
+
+@heartbeat_sent.connect
+def beat(**_: Any) -> None:
+    """Leave a sign of life for `/health/ready`."""
+    try:
+        cache.set(HEARTBEAT, True, timeout=30)
+    except Exception:  # noqa: BLE001 - django-redis lets several libraries' errors through
+        logger.warning("the cache does not answer")

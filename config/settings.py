@@ -43,6 +43,7 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 INSTALLED_APPS = [
     "unfold",
     "config.apps.OperatorAdminConfig",
+    "accounts",  # before auth: its `createsuperuser` takes the place of Django's
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -54,7 +55,6 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "csp",
     "kit",
-    "accounts",
     "webhooks",
     "billing",
     "providers",
@@ -64,7 +64,7 @@ INSTALLED_APPS = [
 AUTH_USER_MODEL = "accounts.User"
 
 LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle"]
-"""Modules that are told when a workspace is opened (`opened(workspace)`)."""
+"""Modules that are told when a workspace is opened: `opened(workspace, user)`."""
 
 DISPATCH = ["synthesis.dispatch"]
 """Modules whose `sweep()` the dispatcher calls every second."""
@@ -80,7 +80,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.throttles.RateLimitHeaders",
 ]
+CSRF_FAILURE_VIEW = "config.api.csrf_failed"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False  # api.md gives each path its one form
@@ -101,11 +103,11 @@ TEMPLATES = [
 
 # --- PostgreSQL ----------------------------------------------------------------------
 
-EMBEDDED_DATABASE = not env.str("DATABASE_URL", "")
-if EMBEDDED_DATABASE:
+RUNS_POSTGRES = not env.str("DATABASE_URL", "")
+if RUNS_POSTGRES:
     _database = {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": paths.DATABASE,
+        "NAME": env.str("EMBEDDED_DATABASE", paths.DATABASE),
         "USER": paths.USER,
         "HOST": str(paths.socket_directory(OZVENA_HOME)),
     }
@@ -117,6 +119,7 @@ DATABASES = {
     "default": {
         **_database,
         "OPTIONS": {
+            **_database.get("OPTIONS", {}),
             # A request borrows a connection; 64 threads don't need 64 of them.
             "pool": {
                 "min_size": 0,
@@ -134,7 +137,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Redis: cache and doorbells ------------------------------------------------------
 
 _socket = quote(str(paths.redis_socket(OZVENA_HOME)))
-EMBEDDED_REDIS = not (env.str("BROKER_URL", "") and env.str("CACHE_URL", ""))
+RUNS_REDIS = not (env.str("BROKER_URL", "") and env.str("CACHE_URL", ""))
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -155,6 +158,19 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Written to the database at start; operators may pause an entry in the admin.
+CELERY_BEAT_SCHEDULE = {
+    "remove what is past its time": {
+        "task": "synthesis.tasks.purge",
+        "schedule": 3600,
+        "options": {"queue": "local"},
+    },
+    "release forgotten reservations": {
+        "task": "synthesis.tasks.release_forgotten",
+        "schedule": 600,
+        "options": {"queue": "local"},
+    },
+}
 
 # --- HTTP ----------------------------------------------------------------------------
 
@@ -214,12 +230,15 @@ SPECTACULAR_SETTINGS = {
 GUEST_PER_DAY = env.int("GUEST_PER_DAY", 5)
 RATE_SYNTHESIS = env.str("RATE_SYNTHESIS", "20/m")
 RATE_OTHER = env.str("RATE_OTHER", "300/m")
+RATELIMIT_FAIL_OPEN = True  # a counter that vanished must not shut people out
 WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
 
 # --- Files ---------------------------------------------------------------------------
 
+X_ACCEL_PREFIX = env.str("X_ACCEL_PREFIX", "")
+"""Internal location of the front server that serves OZVENA_HOME/media; empty: we send."""
 STATIC_URL = "static/"
 STATIC_ROOT = OZVENA_HOME / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -27,7 +27,7 @@ M = TypeVar("M", bound=Claimable)
 
 
 class LeaseLost(Exception):
-    """Somebody else holds the row now, or it was canceled: drop the work, change nothing."""
+    """Somebody else holds the row, or it was canceled: drop the work, change nothing."""
 
 
 def claim(due: QuerySet[M]) -> M | None:

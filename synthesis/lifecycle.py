@@ -1,7 +1,7 @@
 """Told by accounts when a workspace opens."""
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 
 
-def opened(workspace: Workspace) -> None:
+def opened(workspace: Workspace, user: User | None = None) -> None:
     """Do nothing yet."""

@@ -58,6 +58,9 @@ class Job(models.Model):
     characters = models.PositiveBigIntegerField()
     cost = models.PositiveBigIntegerField(help_text="credits reserved, over all rounds")
     charged = models.PositiveBigIntegerField(default=0, help_text="credits captured")
+    charged_to_subscription = models.PositiveBigIntegerField(
+        default=0, help_text="the part of `charged` that an allowance paid"
+    )
     refunded = models.PositiveBigIntegerField(default=0, help_text="credits released")
     billed_to = models.CharField(max_length=12, choices=BilledTo.choices)
     is_deleted = models.BooleanField(default=False)
@@ -65,6 +68,7 @@ class Job(models.Model):
     expires_at = models.DateTimeField(
         null=True, blank=True, help_text="when its files are removed"
     )
+    files_removed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -80,7 +84,7 @@ class Job(models.Model):
             models.Index(fields=["status", "id"], name="job_by_status"),
             models.Index(
                 fields=["expires_at"],
-                condition=Q(expires_at__isnull=False),
+                condition=Q(files_removed_at=None),
                 name="job_expiry",
             ),
         ]
@@ -170,6 +174,12 @@ class Scene(Claimable):
                 name="scene_next",
             ),
             models.Index(fields=["workspace", "-turn"], name="scene_last_turn"),
+            models.Index(fields=["-turn"], name="scene_newest_turn"),
+            models.Index(
+                fields=["job", "round"],
+                condition=Q(status__in=["queued", "processing"]),
+                name="scene_unfinished",
+            ),
             models.Index(
                 fields=["lease_until"],
                 condition=Q(status="processing"),
@@ -194,6 +204,9 @@ class Piece(models.Model):
     )
     samples = models.PositiveBigIntegerField()
     sample_rate = models.PositiveIntegerField(help_text="Hz")
+    pause_ms = models.PositiveIntegerField(
+        default=0, help_text="silence before the next piece of the scene"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

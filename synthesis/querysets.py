@@ -1,24 +1,110 @@
 """Questions about jobs and scenes; requests reach rows by `for_workspace` alone."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
+
+from providers.models import Provider
 
 if TYPE_CHECKING:
+    from accounts.caller import Caller
     from accounts.models import Workspace
+    from synthesis.models import Job, Scene  # noqa: F401
+
+_UNFINISHED = ("queued", "processing")
 
 
-class JobQuerySet(models.QuerySet[Any]):
+class JobQuerySet(models.QuerySet["Job"]):
     """Jobs."""
 
-    def for_workspace(self, workspace: "Workspace") -> "JobQuerySet":
+    def for_workspace(self, workspace: Workspace) -> JobQuerySet:
         """Return the jobs that members of `workspace` may see."""
         return self.filter(workspace=workspace, is_deleted=False)
 
+    def visible_to(self, caller: Caller) -> JobQuerySet:
+        """Return the jobs that `caller` may see by id.
 
-class SceneQuerySet(models.QuerySet[Any]):
+        A guest knows a job by its id alone, for as long as it is kept. A token that is
+        bound to an environment sees nothing of the other.
+        """
+        jobs = self.for_workspace(caller.workspace)
+        if caller.is_guest:
+            return jobs.filter(expires_at__gt=Now())
+        if caller.token is not None and caller.token.environment:
+            return jobs.filter(environment=caller.environment)
+        return jobs
+
+    def linked(self, job_id: object) -> JobQuerySet:
+        """Return the job that a signed link names, unless its owner is blocked."""
+        return self.filter(
+            pk=job_id, is_deleted=False, workspace__is_blocked=False
+        ).exclude(created_by__is_blocked=True)
+
+    def with_provider(self, provider: str) -> JobQuerySet:
+        """Return the jobs in which `provider` speaks."""
+        scenes = self.model._meta.get_field("scenes").related_model._default_manager
+        return self.filter(Exists(scenes.filter(job=OuterRef("pk"), provider=provider)))
+
+
+class SceneQuerySet(models.QuerySet["Scene"]):
     """Scenes."""
 
-    def unfinished(self) -> "SceneQuerySet":
+    def unfinished(self) -> SceneQuerySet:
         """Return the scenes that are still to be spoken, or are being spoken."""
-        return self.filter(status__in=["queued", "processing"])
+        return self.filter(status__in=_UNFINISHED)
+
+    def waiting(self) -> SceneQuerySet:
+        """Return the scenes that a worker may take, if no limit stands in the way."""
+        return self.filter(status="queued", is_held=False, ready_at__lte=Now())
+
+    def progress(self, jobs: Collection[object]) -> dict[object, tuple[int, int, int]]:
+        """Return for each job its scenes in all, completed, and ended, by one query."""
+        counts = dict.fromkeys(jobs, (0, 0, 0))
+        rows = (
+            self.filter(job__in=jobs)
+            .order_by()
+            .values("job")
+            .annotate(
+                total=Count("pk"),
+                done=Count("pk", filter=Q(status="completed")),
+                ended=Count("pk", filter=~Q(status__in=_UNFINISHED)),
+            )
+        )
+        for row in rows:
+            counts[row["job"]] = (row["total"], row["done"], row["ended"])
+        return counts
+
+    def within_limits(self, *, workspace_limit: int) -> SceneQuerySet:
+        """Leave out scenes whose workspace or provider has its fill already.
+
+        Both are counted from the leased rows, so a killed worker's share comes back with
+        its lease. The answer holds only as long as nobody else claims.
+        """
+        leased = self.model._default_manager.filter(status="processing")
+        busy_workspaces = (
+            leased.values("workspace_id")
+            .annotate(leased=Count("pk"))
+            .filter(leased__gte=workspace_limit)
+            .values("workspace_id")
+        )
+        in_use = (
+            leased.filter(provider=OuterRef("slug"))
+            .order_by()
+            .values("provider")
+            .annotate(leased=Count("pk"))
+            .values("leased")
+        )
+        full_providers = (
+            Provider.objects.filter(max_concurrent__isnull=False)
+            .annotate(in_use=Coalesce(Subquery(in_use), 0))
+            .filter(in_use__gte=F("max_concurrent"))
+            .values("slug")
+        )
+        return self.exclude(
+            Q(workspace_id__in=busy_workspaces) | Q(provider__in=full_providers)
+        )

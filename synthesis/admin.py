@@ -1,0 +1,171 @@
+"""Jobs in the back office: looked at, canceled and retried; never edited."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+
+from accounts.caller import Caller, Environment
+from kit.errors import AppError
+from synthesis.jobs import again, cancel
+from synthesis.models import Assembly, Job, Piece, Scene
+
+
+class ReadOnly:
+    """An admin that shows and never writes."""
+
+    def has_add_permission(self, *args: Any) -> bool:
+        """Nobody adds rows by hand."""
+        return False
+
+    def has_change_permission(self, *args: Any) -> bool:
+        """Nobody edits them."""
+        return False
+
+    def has_delete_permission(self, *args: Any) -> bool:
+        """Nobody deletes them."""
+        return False
+
+
+class SceneInline(ReadOnly, TabularInline):
+    """The scenes of a job."""
+
+    model = Scene
+    fields = [
+        "index",
+        "title",
+        "voice",
+        "status",
+        "characters",
+        "cost",
+        "duration_ms",
+        "attempts",
+        "crashes",
+        "error_code",
+    ]
+    readonly_fields = fields
+    show_change_link = True
+    per_page = 50
+    extra = 0
+
+
+class AssemblyInline(ReadOnly, TabularInline):
+    """Files that were made of a job."""
+
+    model = Assembly
+    fields = ["kind", "status", "attempts", "crashes", "created_at"]
+    readonly_fields = fields
+    extra = 0
+
+
+class PieceInline(ReadOnly, TabularInline):
+    """The pieces of a scene."""
+
+    model = Piece
+    fields = ["render", "ordinal", "char_start", "char_end", "samples", "sample_rate"]
+    readonly_fields = fields
+    extra = 0
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly, ModelAdmin):
+    """Every job of every customer."""
+
+    list_display = [
+        "id",
+        "workspace",
+        "title",
+        "status",
+        "environment",
+        "scenes_done",
+        "characters",
+        "cost",
+        "charged",
+        "refunded",
+        "created_at",
+    ]
+    list_filter = ["status", "environment", "source", "billed_to", "is_deleted"]
+    list_select_related = ["workspace"]
+    search_fields = ["id", "title", "workspace__name", "created_by__email"]
+    show_full_result_count = False
+    date_hierarchy = None
+    ordering = ["-id"]
+    inlines = [SceneInline, AssemblyInline]
+    actions = ["cancel_jobs", "retry_jobs"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """Count the scenes of the listed jobs in the list's own query."""
+        scenes = Count("scenes")
+        done = Count("scenes", filter=Q(scenes__status=Scene.Status.COMPLETED))
+        return super().get_queryset(request).annotate(total=scenes, done=done)
+
+    @admin.display(description="scenes")
+    def scenes_done(self, job: Any) -> str:
+        """Return how many scenes are done."""
+        return f"{job.done} of {job.total}"
+
+    @admin.action(description="Cancel selected jobs", permissions=["view"])
+    def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """Cancel jobs as their owners could."""
+        for job in queryset:
+            self._act(
+                request, job, lambda job: cancel.cancel(job.pk, reason="operator")
+            )
+
+    @admin.action(description="Retry failed scenes", permissions=["view"])
+    def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """Speak the failed scenes of jobs again, on their owners' account."""
+        for job in queryset:
+            self._act(request, job, lambda job: again.retry(_owner(job), job.pk))
+
+    def _act(self, request: HttpRequest, job: Job, act: Any) -> None:
+        try:
+            with transaction.atomic(durable=True):
+                act(job)
+        except AppError as error:
+            self.message_user(request, f"Job {job.pk}: {error}", messages.WARNING)
+        else:
+            self.message_user(request, f"Job {job.pk}: done.", messages.SUCCESS)
+
+
+@admin.register(Scene)
+class SceneAdmin(ReadOnly, ModelAdmin):
+    """Scenes with their pieces."""
+
+    list_display = [
+        "id",
+        "job_link",
+        "index",
+        "voice",
+        "status",
+        "attempts",
+        "crashes",
+        "strikes",
+        "error_code",
+        "turn",
+    ]
+    list_filter = ["status", "queue", "provider", "error_code"]
+    list_select_related = ["job"]
+    search_fields = ["id", "job__id"]
+    show_full_result_count = False
+    ordering = ["-id"]
+    inlines = [PieceInline]
+
+    @admin.display(description="job")
+    def job_link(self, scene: Scene) -> str:
+        """Link to the scene's job."""
+        url = reverse("admin:synthesis_job_change", args=[scene.job_id])
+        return format_html('<a href="{}">{}</a>', url, scene.job_id)
+
+
+def _owner(job: Job) -> Caller:
+    return Caller(
+        workspace=job.workspace,
+        environment=Environment(job.environment),
+        user=job.created_by,
+    )

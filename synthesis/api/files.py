@@ -1,0 +1,262 @@
+"""Files over HTTP: authorised, ranged, handed to the front server if there is one."""
+
+import re
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core import signing
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.permissions import GuestsWelcome
+from kit.errors import NotFound
+from synthesis import assemblies, audio, captions, files
+from synthesis.api.requests import job_of, scene_of
+from synthesis.errors import Expired, NotReady
+from synthesis.models import Assembly, Job
+from synthesis.rendering import read_words
+from synthesis.serializers import JobSerializer, WholeNumberField
+
+_LINK_SALT = "synthesis.links"
+_LONGEST_LINK = 7 * 24 * 3600  # seconds
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_BLOCK = 1 << 16
+
+BINARY = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
+
+
+class FileView(APIView):
+    """A file of a job that the caller may see, or for which a signed link was given."""
+
+    permission_classes: ClassVar[Any] = [GuestsWelcome]
+
+    def job(self, request: Request, job_id: object) -> Job:
+        """Return the job whose file is asked for.
+
+        Raises:
+            NotFound: there is none, or neither the caller nor the link opens it.
+            Expired: its files are past their retention.
+        """
+        link = request.query_params.get("link")
+        job = _linked_job(link, job_id) if link else job_of(request, job_id)
+        if job.expires_at is not None and job.expires_at <= timezone.now():
+            raise Expired
+        return job
+
+
+class SceneAudioView(FileView):
+    """The audio of a scene."""
+
+    @extend_schema(operation_id="scenes_audio", responses=BINARY)
+    def get(self, request: Request, job_id: object, scene: str) -> HttpResponseBase:
+        """Send the audio in the job's format; ranges work."""
+        job = self.job(request, job_id)
+        found = scene_of(job, scene)
+        if not found.audio:
+            raise NotReady
+        kind = audio.FORMATS[job.format]
+        name = files.download_name(found, kind.extension)
+        return send(request, found.audio, kind.content_type, name)
+
+
+class SceneWordsView(FileView):
+    """When each word of a scene is heard."""
+
+    @extend_schema(operation_id="scenes_words", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, job_id: object, scene: str) -> Response:
+        """Send the word times; offsets count code points of the scene's text."""
+        found = scene_of(self.job(request, job_id), scene)
+        if not found.words:
+            raise NotReady
+        response = Response(read_words(found.words))
+        response["Cache-Control"] = "private, no-cache"
+        return response
+
+
+class AssemblyView(FileView):
+    """A file made of all scenes."""
+
+    kind: Assembly.Kind = Assembly.Kind.ZIP
+
+    @extend_schema(responses={**BINARY, 202: None})
+    def get(self, request: Request, job_id: object) -> HttpResponseBase:
+        """Send the file, or say when to come back for it."""
+        job = self.job(request, job_id)
+        assembly = assemblies.request(job, self.kind)
+        if assembly.status != Assembly.Status.COMPLETED:
+            response = Response({"status": assembly.status}, status=202)
+            response["Retry-After"] = "1"
+            return response
+        extension = "." + assembly.file.rsplit(".", 1)[1]
+        name = (files.slug(job.title) or str(job.pk)) + extension
+        return send(request, assembly.file, _content_type(assembly, job), name)
+
+
+class CaptionsView(FileView):
+    """Subtitles of the joined audio."""
+
+    format = "srt"
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+    def get(self, request: Request, job_id: object) -> HttpResponseBase:
+        """Send captions for the audio of `…/audio`."""
+        job = self.job(request, job_id)
+        make = captions.srt if self.format == "srt" else captions.vtt
+        content_type = "application/x-subrip" if self.format == "srt" else "text/vtt"
+        name = f"{files.slug(job.title) or job.pk}.{self.format}"
+        return StreamingHttpResponse(
+            make(assemblies.captions_of(job)),
+            content_type=f"{content_type}; charset=utf-8",
+            headers={
+                "Content-Disposition": content_disposition_header(False, name) or "",
+                "Cache-Control": "private, no-cache",
+            },
+        )
+
+
+class LinksRequestSerializer(serializers.Serializer[Any]):
+    """How long signed links shall work."""
+
+    expires_in = WholeNumberField(
+        default=3600, min_value=1, max_value=_LONGEST_LINK, help_text="seconds"
+    )
+
+
+class LinksView(APIView):
+    """Links that work without a login."""
+
+    @extend_schema(
+        operation_id="jobs_links",
+        request=LinksRequestSerializer,
+        responses={201: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: Request, job_id: object) -> Response:
+        """Sign the job's links; they end with the job, or when its owner is blocked."""
+        serializer = LinksRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        job = job_of(request, job_id)
+        until = (
+            int(timezone.now().timestamp()) + serializer.validated_data["expires_in"]
+        )
+        link = signing.dumps([str(job.pk), until], salt=_LINK_SALT)
+        shown = JobSerializer(job, context={"request": request}).data
+        links = {
+            name: f"{url}?link={link}"
+            for name, url in shown["links"].items()
+            if name != "self"
+        }
+        scenes = [
+            {
+                "index": scene["index"],
+                "audio_url": f"{scene['audio_url']}?link={link}",
+                "words_url": f"{scene['words_url']}?link={link}",
+            }
+            for scene in shown["scenes"]
+            if scene["audio_url"]
+        ]
+        body = {**links, "scenes": scenes, "expires_at": until}
+        return Response(body, status=201)
+
+
+def send(
+    request: Request, name: str, content_type: str, filename: str
+) -> HttpResponseBase:
+    """Send a stored file; one byte range is honoured (RFC 9110 §14).
+
+    Raises:
+        NotFound: the storage has no such file.
+    """
+    disposition = content_disposition_header(
+        as_attachment="download" in request.query_params, filename=filename
+    )
+    headers = {
+        "Content-Disposition": disposition or "",
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "ETag": f'"{name.rsplit("/", 1)[-1]}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    if settings.X_ACCEL_PREFIX:
+        headers["X-Accel-Redirect"] = f"{settings.X_ACCEL_PREFIX}/{name}"
+        return HttpResponse(content_type=content_type, headers=headers)
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return HttpResponse(status=304, headers=headers)
+    try:
+        file = default_storage.open(name)
+        size = file.size
+    except FileNotFoundError as error:
+        raise NotFound from error
+    wanted = _wanted_range(request, headers["ETag"], size)
+    if wanted is None:
+        return FileResponse(
+            file, content_type=content_type, headers={**headers, "Content-Length": size}
+        )
+    start, end = wanted
+    if start >= size:
+        file.close()
+        return HttpResponse(
+            status=416, headers={**headers, "Content-Range": f"bytes */{size}"}
+        )
+    file.seek(start)
+    return StreamingHttpResponse(
+        _read(file, end - start + 1),
+        status=206,
+        content_type=content_type,
+        headers={
+            **headers,
+            "Content-Length": str(end - start + 1),
+            "Content-Range": f"bytes {start}-{end}/{size}",
+        },
+    )
+
+
+def _wanted_range(request: Request, etag: str, size: int) -> tuple[int, int] | None:
+    """Return the first and last byte asked for; None for the whole file."""
+    found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if found is None or request.headers.get("If-Range", etag) != etag:
+        return None
+    first, last = found.groups()
+    if not first and not last:
+        return None
+    if not first:  # the last so many bytes
+        length = int(last)
+        return (max(0, size - length), size - 1) if length else (size, size)
+    start = int(first)
+    end = min(int(last), size - 1) if last else size - 1
+    return (start, end) if start <= end or start >= size else None
+
+
+def _read(file: Any, length: int) -> Any:
+    with file:
+        while length > 0 and (block := file.read(min(_BLOCK, length))):
+            length -= len(block)
+            yield block
+
+
+def _linked_job(link: str, job_id: object) -> Job:
+    try:
+        pk, until = signing.loads(link, salt=_LINK_SALT)
+    except signing.BadSignature as error:
+        raise NotFound from error
+    if pk != str(job_id) or until < timezone.now().timestamp():
+        raise NotFound
+    job = Job.objects.linked(pk).first()
+    if job is None:
+        raise NotFound
+    return job
+
+
+def _content_type(assembly: Assembly, job: Job) -> str:
+    if assembly.kind == Assembly.Kind.ZIP:
+        return "application/zip"
+    format = "m4b" if assembly.kind == Assembly.Kind.M4B else job.format  # noqa: A001
+    return audio.FORMATS[format].content_type

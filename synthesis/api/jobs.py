@@ -1,0 +1,310 @@
+"""Jobs over HTTP."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.permissions import GuestsWelcome, IsKnown
+from billing.wallets import spendable, wallet_of
+from kit import idempotency
+from kit.errors import Invalid
+from kit.pagination import NewestFirst
+from synthesis import quotes
+from synthesis.api.requests import (
+    caller_of,
+    idempotency_key,
+    job_body,
+    job_of,
+    respond,
+    scene_of,
+)
+from synthesis.jobs import again, cancel
+from synthesis.jobs.again import Change
+from synthesis.jobs.submit import submit
+from synthesis.models import Job, Scene
+from synthesis.serializers import (
+    JobRequestSerializer,
+    JobSerializer,
+    RetryRequestSerializer,
+    SceneChangeSerializer,
+    SceneSerializer,
+)
+
+JobAction = Callable[[object], Job]
+
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="The same key and body again give the first answer again, for 24 hours.",
+)
+
+
+class EstimateSerializer(serializers.Serializer[Any]):
+    """What a job would cost now."""
+
+    characters = serializers.IntegerField()
+    cost = serializers.IntegerField()
+    available = serializers.IntegerField()
+    affordable = serializers.BooleanField()
+    scenes = serializers.IntegerField()
+
+
+class JobsView(APIView):
+    """The jobs of a workspace."""
+
+    throttle_scope = "synthesis"
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Let visitors submit; a list is somebody's."""
+        return [GuestsWelcome() if self.request.method == "POST" else IsKnown()]
+
+    @extend_schema(
+        operation_id="jobs_list",
+        parameters=[
+            OpenApiParameter("status", str, enum=Job.Status.values),
+            OpenApiParameter("provider", str, description="Slug of a provider."),
+            OpenApiParameter("q", str, description="Part of the title."),
+            OpenApiParameter("limit", int, description="Page size, at most 200."),
+            OpenApiParameter("cursor", str, description="From `next` or `previous`."),
+        ],
+        responses=JobSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """List jobs, newest first, without their scenes."""
+        jobs = Job.objects.visible_to(caller_of(request))
+        query = request.query_params
+        if status := query.get("status"):
+            if status not in Job.Status.values:
+                raise Invalid(
+                    {"status": [f"Not one of {', '.join(Job.Status.values)}."]}
+                )
+            jobs = jobs.filter(status=status)
+        if title := query.get("q"):
+            jobs = jobs.filter(title__icontains=title.replace("\0", ""))
+        if provider := query.get("provider"):
+            jobs = jobs.with_provider(provider.replace("\0", ""))
+        paginator = NewestFirst()
+        page = paginator.paginate_queryset(jobs, request, view=self) or []
+        counts = Scene.objects.progress([job.pk for job in page])
+        serializer = JobSerializer(
+            page,
+            many=True,
+            with_scenes=False,
+            context={"request": request, "scene_counts": counts},
+        )
+        return paginator.get_paginated_response(serializer.data)
+
+    @extend_schema(
+        operation_id="jobs_submit",
+        parameters=[KEY],
+        request=JobRequestSerializer,
+        responses={202: JobSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Submit a job: its price is reserved now and captured scene by scene."""
+        serializer = JobRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        order = serializer.to_order()
+        caller = caller_of(request)
+
+        def act() -> idempotency.Answer:
+            job = submit(caller, quotes.quote(caller, order))
+            return idempotency.Answer(202, job_body(request, job))
+
+        return respond(request, idempotency.once(idempotency_key(request), act))
+
+
+class EstimateView(APIView):
+    """What a job would cost."""
+
+    @extend_schema(
+        operation_id="estimate",
+        request=JobRequestSerializer,
+        responses=EstimateSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Price a job; nothing is written."""
+        serializer = JobRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        caller = caller_of(request)
+        quote = quotes.quote(caller, serializer.to_order())
+        available = spendable(wallet_of(caller.workspace, caller.environment))
+        return Response(
+            {
+                "characters": quote.characters,
+                "cost": quote.cost,
+                "available": available,
+                "affordable": quote.cost <= available,
+                "scenes": len(quote.scenes),
+            }
+        )
+
+
+class JobView(APIView):
+    """One job."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Let visitors look at what they made."""
+        return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
+
+    @extend_schema(operation_id="jobs_retrieve", responses=JobSerializer)
+    def get(self, request: Request, job_id: object) -> Response:
+        """Show a job with its first 200 scenes."""
+        return Response(job_body(request, job_of(request, job_id)))
+
+    @extend_schema(operation_id="jobs_delete", responses={204: None})
+    def delete(self, request: Request, job_id: object) -> Response:
+        """Delete a job; one that still runs is canceled first."""
+        job = job_of(request, job_id)
+        with transaction.atomic(durable=True):
+            cancel.delete(job.pk)
+        return Response(status=204)
+
+
+class JobActionView(APIView):
+    """Something done to a whole job: the subclass says what."""
+
+    permission_classes: ClassVar[Any] = [IsKnown]
+
+    def act_on(
+        self, request: Request, job_id: object, act: JobAction, *, status: int = 200
+    ) -> Response:
+        """Run `act` once, in one transaction, and answer with the job."""
+        job = job_of(request, job_id)
+
+        def run() -> idempotency.Answer:
+            return idempotency.Answer(status, job_body(request, act(job.pk)))
+
+        return respond(request, idempotency.once(idempotency_key(request), run))
+
+
+class CancelView(JobActionView):
+    """Cancel."""
+
+    permission_classes: ClassVar[Any] = [GuestsWelcome]
+
+    @extend_schema(
+        operation_id="jobs_cancel",
+        parameters=[KEY],
+        request=None,
+        responses=JobSerializer,
+    )
+    def post(self, request: Request, job_id: object) -> Response:
+        """Cancel a job; what is spoken stays, and the rest of its credits comes back."""
+        return self.act_on(request, job_id, cancel.cancel)
+
+
+class PauseView(JobActionView):
+    """Pause."""
+
+    @extend_schema(operation_id="jobs_pause", request=None, responses=JobSerializer)
+    def post(self, request: Request, job_id: object) -> Response:
+        """Hold back the scenes that wait; those being spoken are finished."""
+        return self.act_on(request, job_id, cancel.pause)
+
+
+class ResumeView(JobActionView):
+    """Resume."""
+
+    @extend_schema(operation_id="jobs_resume", request=None, responses=JobSerializer)
+    def post(self, request: Request, job_id: object) -> Response:
+        """Let a paused job go on."""
+        return self.act_on(request, job_id, cancel.resume)
+
+
+class RetryView(JobActionView):
+    """Retry."""
+
+    throttle_scope = "synthesis"
+
+    @extend_schema(
+        operation_id="jobs_retry",
+        parameters=[KEY],
+        request=RetryRequestSerializer,
+        responses={202: JobSerializer},
+    )
+    def post(self, request: Request, job_id: object) -> Response:
+        """Speak the failed scenes again, as a new priced round."""
+        serializer = RetryRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        caller = caller_of(request)
+        max_cost = serializer.validated_data.get("max_cost")
+        return self.act_on(
+            request,
+            job_id,
+            lambda pk: again.retry(caller, pk, max_cost=max_cost),
+            status=202,
+        )
+
+
+class ScenesView(APIView):
+    """The scenes of a job, page by page."""
+
+    permission_classes: ClassVar[Any] = [GuestsWelcome]
+
+    @extend_schema(
+        operation_id="jobs_scenes",
+        parameters=[
+            OpenApiParameter("limit", int, description="Page size, at most 200."),
+            OpenApiParameter("cursor", str, description="From `next` or `previous`."),
+        ],
+        responses=SceneSerializer(many=True),
+    )
+    def get(self, request: Request, job_id: object) -> Response:
+        """List scenes in their order."""
+        job = job_of(request, job_id)
+        paginator = NewestFirst()
+        paginator.ordering = "index"
+        rows = Scene.objects.filter(job=job).defer("text")
+        page = paginator.paginate_queryset(rows, request, view=self) or []
+        serializer = SceneSerializer(page, many=True, context={"request": request})
+        return paginator.get_paginated_response(serializer.data)
+
+
+class SceneView(APIView):
+    """One scene."""
+
+    throttle_scope = "synthesis"
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Let visitors look at what they made."""
+        return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
+
+    @extend_schema(operation_id="scenes_retrieve", responses=SceneSerializer)
+    def get(self, request: Request, job_id: object, scene: str) -> Response:
+        """Show a scene; `scene` is its id or its index."""
+        found = scene_of(job_of(request, job_id), scene)
+        return Response(SceneSerializer(found, context={"request": request}).data)
+
+    @extend_schema(
+        operation_id="scenes_edit",
+        parameters=[KEY],
+        request=SceneChangeSerializer,
+        responses={202: SceneSerializer},
+    )
+    def patch(self, request: Request, job_id: object, scene: str) -> Response:
+        """Speak a scene anew, with other words or another voice, for its price alone."""
+        serializer = SceneChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        wanted = dict(serializer.validated_data)
+        max_cost = wanted.pop("max_cost", None)
+        job = job_of(request, job_id)
+        found = scene_of(job, scene)
+        caller = caller_of(request)
+
+        def run() -> idempotency.Answer:
+            _, edited = again.edit(
+                caller, job.pk, found.pk, Change(**wanted), max_cost=max_cost
+            )
+            serializer = SceneSerializer(edited, context={"request": request})
+            return idempotency.Answer(202, dict(serializer.data))
+
+        return respond(request, idempotency.once(idempotency_key(request), run))

@@ -1,0 +1,84 @@
+"""What the views of synthesis share: who asks, for which job, under which key."""
+
+import uuid
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.caller import Caller
+from kit import idempotency
+from kit.errors import NotFound
+from kit.parsers import read_body
+from kit.requests import client_network
+from synthesis.jobs.submit import guest_tries_left
+from synthesis.models import Job, Scene
+from synthesis.serializers import JobSerializer
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who asks; the door has been passed by now."""
+    caller: Caller = request.auth
+    return caller
+
+
+def job_of(request: Request, job_id: object) -> Job:
+    """Return the job if the caller may see it.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    job = Job.objects.visible_to(caller_of(request)).filter(pk=job_id).first()
+    if job is None:
+        raise NotFound
+    return job
+
+
+def scene_of(job: Job, name: str) -> Scene:
+    """Return the scene of `job` that `name` stands for: its id or its index.
+
+    Raises:
+        NotFound: the job has no such scene.
+    """
+    scenes = Scene.objects.filter(job=job)
+    if name.isascii() and name.isdigit() and len(name) < 9:
+        scene = scenes.filter(index=int(name)).first()
+    else:
+        scene = scenes.filter(pk=_uuid(name)).first()
+    if scene is None:
+        raise NotFound
+    return scene
+
+
+def idempotency_key(request: Request) -> idempotency.Key | None:
+    """Return the request's Idempotency-Key, valid for this caller and this route."""
+    caller = caller_of(request)
+    who = client_network(caller.address) if caller.is_guest else caller.workspace.pk
+    return idempotency.read_key(
+        request.headers.get("Idempotency-Key"),
+        scope=f"{who} {caller.environment} {request.method} {request.path}",
+        body=read_body(request),
+    )
+
+
+def job_body(request: Request, job: Job) -> Any:
+    """Return the answer's body for a job, as plain JSON values."""
+    return JobSerializer(job, context={"request": request}).data
+
+
+def respond(request: Request, answer: idempotency.Answer) -> Response:
+    """Turn an answer into a response; tell guests how many tries are left."""
+    response = Response(answer.body, status=answer.status)
+    if answer.replayed:
+        response["Idempotent-Replayed"] = "true"
+    caller = caller_of(request)
+    if caller.is_guest:
+        response["X-Guest-Remaining"] = str(guest_tries_left(caller.address))
+    return response
+
+
+def _uuid(name: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(name)
+    except ValueError as error:
+        raise NotFound from error

@@ -1,0 +1,101 @@
+"""Speech at once over HTTP."""
+
+import base64
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.permissions import GuestsWelcome
+from kit import idempotency
+from synthesis import speech
+from synthesis.api.jobs import KEY
+from synthesis.api.requests import caller_of, idempotency_key, respond
+from synthesis.serializers import SpeechRequestSerializer
+from synthesis.text import offsets_in
+
+
+class WordSerializer(serializers.Serializer[Any]):
+    """When a word is heard; its offsets count code points."""
+
+    word = serializers.CharField()
+    start = serializers.FloatField(help_text="seconds")
+    end = serializers.FloatField(help_text="seconds")
+    char_start = serializers.IntegerField()
+    char_end = serializers.IntegerField()
+
+
+class SplitSerializer(serializers.Serializer[Any]):
+    """Which credits paid."""
+
+    subscription = serializers.IntegerField()
+    credits = serializers.IntegerField()
+
+
+class SpeechSerializer(serializers.Serializer[Any]):
+    """Spoken text."""
+
+    audio = serializers.CharField(help_text="base64")
+    format = serializers.CharField()
+    duration_ms = serializers.IntegerField()
+    word_timestamps = WordSerializer(many=True)
+    timing = serializers.ChoiceField(choices=["exact", "estimated"])
+    transaction_id = serializers.UUIDField()
+    characters = serializers.IntegerField()
+    cost = serializers.IntegerField()
+    billed_to = serializers.CharField()
+    split = SplitSerializer()
+
+
+class SpeechView(APIView):
+    """Text in, audio out, in one request."""
+
+    permission_classes: ClassVar[Any] = [GuestsWelcome]
+    throttle_scope = "synthesis"
+
+    @extend_schema(
+        operation_id="speech",
+        parameters=[KEY],
+        request=SpeechRequestSerializer,
+        responses=SpeechSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Speak up to 5,000 characters and answer with audio and word times."""
+        serializer = SpeechRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        spoken, replayed = speech.speak_now(
+            caller_of(request), serializer.to_order(), idempotency_key(request)
+        )
+        body = _body(spoken, serializer.validated_data["input"])
+        return respond(request, idempotency.Answer(200, body, replayed))
+
+
+def _body(spoken: speech.Spoken, sent: str) -> dict[str, Any]:
+    job, scene = spoken.job, spoken.scene
+    places = offsets_in(sent)
+    words = [
+        word
+        | {
+            "char_start": places[word["char_start"]],
+            "char_end": places[word["char_end"] - 1] + 1,
+        }
+        for word in spoken.words
+    ]
+    return {
+        "audio": base64.b64encode(spoken.audio).decode(),
+        "format": job.format,
+        "duration_ms": scene.duration_ms,
+        "word_timestamps": words,
+        "timing": scene.timing,
+        "transaction_id": str(job.pk),
+        "characters": job.characters,
+        "cost": job.charged,
+        "billed_to": job.billed_to,
+        "split": {
+            "subscription": job.charged_to_subscription,
+            "credits": job.charged - job.charged_to_subscription,
+        },
+    }

@@ -1,0 +1,224 @@
+"""Files made of a whole job: an archive, joined audio, an audiobook with chapters.
+
+They are made when somebody first asks, from the lossless pieces, and kept with the job. A
+scene that is spoken anew gives the job another version, and so another assembly.
+"""
+
+import hashlib
+import logging
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from kit import claims
+from synthesis import audio, bells, files
+from synthesis.captions import CaptionScene
+from synthesis.errors import NotReady
+from synthesis.models import Assembly, Job, Piece, Scene
+from synthesis.rendering import draft_folder, parts_of, read_words
+from synthesis.storage import save_path
+
+BETWEEN_SCENES_MS = 800
+_MOST_TRIES = 3
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A spoken scene with its place in the joined audio."""
+
+    scene: Scene
+    pieces: list[Piece]
+    start: float  # seconds
+
+
+def request(job: Job, kind: Assembly.Kind) -> Assembly:
+    """Return the job's assembly of its present version, asking for it if need be.
+
+    Raises:
+        NotReady: a scene is still to be spoken, or none was.
+    """
+    version = _version(spoken_scenes(job), job.format)
+    with transaction.atomic(durable=True):
+        assembly, is_new = Assembly.objects.get_or_create(
+            job=job, kind=kind, version=version
+        )
+        if assembly.status == Assembly.Status.FAILED:
+            is_new = bool(
+                Assembly.objects.filter(
+                    pk=assembly.pk, status=Assembly.Status.FAILED
+                ).update(status=Assembly.Status.QUEUED, attempts=0, crashes=0)
+            )
+        if is_new:
+            bells.ring_on_commit("local", task=bells.ASSEMBLE)
+    return assembly
+
+
+def spoken_scenes(job: Job) -> list[Scene]:
+    """Return the completed scenes of a job that has ended, in order, without their text.
+
+    Raises:
+        NotReady: a scene is still to be spoken, or none was.
+    """
+    scenes = list(Scene.objects.filter(job=job).defer("text").order_by("index"))
+    spoken = [scene for scene in scenes if scene.status == Scene.Status.COMPLETED]
+    if not spoken or any(
+        scene.status in (Scene.Status.QUEUED, Scene.Status.PROCESSING)
+        for scene in scenes
+    ):
+        raise NotReady
+    return spoken
+
+
+def timeline(scenes: Sequence[Scene]) -> list[Placed]:
+    """Return where each scene starts in the joined audio, computed from samples."""
+    by_scene: dict[object, list[Piece]] = {scene.pk: [] for scene in scenes}
+    renders = {scene.pk: scene.render for scene in scenes}
+    rows = Piece.objects.filter(scene__in=list(by_scene))
+    for piece in rows.order_by("scene", "ordinal"):
+        if piece.render == renders[piece.scene_id]:
+            by_scene[piece.scene_id].append(piece)
+    placed, start = [], 0.0
+    for scene in scenes:
+        pieces = by_scene[scene.pk]
+        placed.append(Placed(scene, pieces, start))
+        start += sum(piece.samples / piece.sample_rate for piece in pieces)
+        start += sum(piece.pause_ms for piece in pieces[:-1]) / 1000
+        start += BETWEEN_SCENES_MS / 1000
+    return placed
+
+
+def captions_of(job: Job) -> Iterator[CaptionScene]:
+    """Yield what captions are made of, scene by scene.
+
+    Raises:
+        NotReady: a scene is still to be spoken, or none was.
+    """
+    placed = timeline(spoken_scenes(job))
+    return (
+        CaptionScene(
+            text=Scene.objects.values_list("text", flat=True).get(pk=place.scene.pk),
+            words=read_words(place.scene.words)["words"],
+            offset=place.start,
+        )
+        for place in placed
+    )
+
+
+def work() -> int:
+    """Make what was asked for until nothing is left; return how many were claimed."""
+    count = 0
+    while (assembly := _claim()) is not None:
+        count += 1
+        try:
+            with claims.kept(assembly) as lease:
+                name = _make(assembly, lease)
+            _settle(assembly, status=Assembly.Status.COMPLETED, file=name)
+        except claims.LeaseLost as lost:
+            logger.info("dropped %s", lost)
+        except Exception:
+            # A bug, or a full disk: the next one must not suffer.
+            logger.exception("assembly %s failed", assembly.pk)
+            _after_failure(assembly)
+    return count
+
+
+def _claim() -> Assembly | None:
+    with transaction.atomic(durable=True):
+        rows = claims.due(Assembly.objects.filter(crashes__lt=_MOST_TRIES))
+        return claims.claim(rows.order_by("ready_at"))
+
+
+def _after_failure(assembly: Assembly) -> None:
+    again = assembly.attempts + 1 < _MOST_TRIES
+    status = Assembly.Status.QUEUED if again else Assembly.Status.FAILED
+    try:
+        _settle(assembly, status=status, attempts=assembly.attempts + 1)
+    except claims.LeaseLost as lost:
+        logger.info("dropped %s", lost)
+
+
+def _settle(assembly: Assembly, **values: object) -> None:
+    with transaction.atomic(durable=True):
+        held = claims.lock_held(assembly)
+        Assembly.objects.filter(pk=held.pk).update(lease_until=None, **values)
+
+
+def _make(assembly: Assembly, lease: claims.Lease) -> str:
+    """Make the file of an assembly and store it; return its name."""
+    job = assembly.job
+    placed = timeline(spoken_scenes(job))
+    name = f"{files.job_folder(job)}/{assembly.pk}-{assembly.fence}"
+    with draft_folder() as folder:
+        draft = folder / "assembly"
+        if assembly.kind == Assembly.Kind.ZIP:
+            name += ".zip"
+            _zip(placed, draft, lease)
+        else:
+            is_book = assembly.kind == Assembly.Kind.M4B
+            format = "m4b" if is_book else job.format  # noqa: A001
+            name += audio.FORMATS[format].extension
+            _join(job, placed, draft, lease, format=format)
+        lease.check()
+        save_path(default_storage, name, draft)
+    return name
+
+
+def _zip(placed: list[Placed], target: Path, lease: claims.Lease) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for place in placed:
+            lease.check()
+            extension = "." + place.scene.audio.rsplit(".", 1)[1]
+            inside = files.download_name(place.scene, extension)
+            with (
+                default_storage.open(place.scene.audio) as source,
+                archive.open(inside, "w", force_zip64=True) as entry,
+            ):
+                while block := source.read(1 << 16):
+                    entry.write(block)
+
+
+def _join(
+    job: Job,
+    placed: list[Placed],
+    target: Path,
+    lease: claims.Lease,
+    *,
+    format: str,  # noqa: A002
+) -> None:
+    """Join all scenes as samples and encode them once."""
+    rate = max(piece.sample_rate for place in placed for piece in place.pieces)
+    parts = []
+    for place in placed:
+        is_last = place is placed[-1]
+        pause = 0 if is_last else BETWEEN_SCENES_MS
+        parts += parts_of(place.pieces, end_pause_ms=pause)
+    joined = audio.join(parts, rate=rate)
+
+    def blocks() -> Iterator[audio.Samples]:
+        for block in joined.blocks():
+            lease.check()
+            yield block
+
+    chapters = [
+        audio.Chapter(place.scene.title or f"{place.scene.index}", place.start)
+        for place in placed
+    ]
+    audio.encode(
+        blocks(),
+        rate=rate,
+        format=format,
+        target=target,
+        title=job.title,
+        chapters=chapters,
+    )
+
+
+def _version(scenes: Sequence[Scene], format: str) -> str:  # noqa: A002
+    rows = "".join(f"{scene.pk}:{scene.render}:{scene.title}\n" for scene in scenes)
+    return hashlib.sha256(f"{format}\n{rows}".encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""Speaking again: failed scenes, or one scene with other words. Each is a priced round."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from accounts.caller import Caller
+from kit.errors import NotFound
+from synthesis import bells, quotes, turns
+from synthesis.errors import JobCanceled, NothingToRetry, SceneBusy
+from synthesis.jobs.cancel import lock
+from synthesis.jobs.submit import reserve
+from synthesis.models import Job, Scene
+from synthesis.quotes import AskedScene, Order, Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a client wants to be different about a scene; None keeps what is there."""
+
+    text: str | None = None
+    voice: str | None = None
+    title: str | None = None
+
+
+def retry(caller: Caller, job_id: object, *, max_cost: int | None = None) -> Job:
+    """Queue the failed scenes of a job again, at today's price.
+
+    Needs an open transaction. Pieces that were spoken before the failure are kept.
+
+    Raises:
+        NothingToRetry: no scene has failed.
+        PriceChanged, InsufficientCredits, UnknownVoice…: as for a new job.
+    """
+    job = lock(job_id)
+    failed = list(
+        Scene.objects.select_for_update(of=("self",))
+        .filter(job=job, status=Scene.Status.FAILED)
+        .order_by("pk")
+    )
+    if not failed:
+        raise NothingToRetry
+    failed.sort(key=lambda scene: scene.index)
+    quote = quotes.quote(
+        caller, _order([_as_asked(scene) for scene in failed], max_cost)
+    )
+    _open_round(job, failed, quote)
+    return job
+
+
+def edit(
+    caller: Caller,
+    job_id: object,
+    scene_id: object,
+    change: Change,
+    *,
+    max_cost: int | None = None,
+) -> tuple[Job, Scene]:
+    """Speak one scene anew, with `change`, and charge for that scene alone.
+
+    Needs an open transaction.
+
+    Raises:
+        SceneBusy: it still waits or is being spoken.
+        JobCanceled: a canceled job stays as it is.
+        EmptyText, TextTooLong, PriceChanged, InsufficientCredits…: as for a new job.
+    """
+    job = lock(job_id)
+    scene = (
+        Scene.objects.select_for_update(of=("self",))
+        .filter(job=job, pk=scene_id)
+        .first()
+    )
+    if scene is None:
+        raise NotFound
+    if job.status == Job.Status.CANCELED:
+        raise JobCanceled
+    if scene.status in (Scene.Status.QUEUED, Scene.Status.PROCESSING):
+        raise SceneBusy
+    asked = _as_asked(scene)
+    asked = AskedScene(
+        text=asked.text if change.text is None else change.text,
+        voice=asked.voice if change.voice is None else change.voice,
+        title=asked.title if change.title is None else change.title,
+        speed=asked.speed,
+    )
+    quote = quotes.quote(caller, _order([asked], max_cost))
+    quoted = quote.scenes[0]
+    job.characters += quoted.characters - scene.characters
+    scene.text, scene.title = quoted.text, quoted.title
+    scene.voice, scene.provider = quoted.voice, quoted.provider
+    scene.characters, scene.queue = quoted.characters, quoted.queue
+    scene.render += 1
+    _open_round(job, [scene], quote)
+    return job, scene
+
+
+def _as_asked(scene: Scene) -> AskedScene:
+    return AskedScene(scene.text, scene.voice, scene.title, scene.speed)
+
+
+def _order(scenes: list[AskedScene], max_cost: int | None) -> Order:
+    return Order(scenes=scenes, max_cost=max_cost)
+
+
+def _open_round(job: Job, scenes: list[Scene], quote: Quote) -> None:
+    """Reserve a new priced round for locked `scenes` and queue them."""
+    job.rounds += 1
+    if quote.cost:
+        payer = reserve(job, quote.cost, round_number=job.rounds)
+        if payer == Job.BilledTo.CREDITS:
+            job.billed_to = payer
+    job.cost += quote.cost
+    job.status = Job.Status.PROCESSING
+    job.finished_at = None
+    job.save()
+    lengths = [scene.characters for scene in scenes]
+    given = turns.take(job.workspace_id, lengths)
+    now = timezone.now()
+    for scene, quoted, turn in zip(scenes, quote.scenes, given, strict=True):
+        scene.round = job.rounds
+        scene.cost = quoted.cost
+        scene.turn = turn
+        scene.status = Scene.Status.QUEUED
+        scene.is_held = job.is_paused
+        scene.attempts = scene.crashes = scene.strikes = 0
+        scene.ready_at = now
+        scene.error_code = scene.audio = scene.words = scene.timing = ""
+        scene.duration_ms = scene.finished_at = None
+    Scene.objects.bulk_update(
+        scenes,
+        [
+            "text",
+            "title",
+            "voice",
+            "provider",
+            "characters",
+            "queue",
+            "render",
+            "round",
+            "cost",
+            "turn",
+            "status",
+            "is_held",
+            "attempts",
+            "crashes",
+            "strikes",
+            "ready_at",
+            "error_code",
+            "audio",
+            "words",
+            "timing",
+            "duration_ms",
+            "finished_at",
+        ],
+        batch_size=200,
+    )
+    for queue, count in Counter(scene.queue for scene in scenes).items():
+        bells.ring_on_commit(queue, count)

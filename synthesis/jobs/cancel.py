@@ -1,0 +1,100 @@
+"""Canceling, pausing and deleting: ending work, or holding it back."""
+
+from django.db import connection
+from django.utils import timezone
+
+from kit import idempotency
+from synthesis import bells, settlement
+from synthesis.errors import JobFinished, JobNotCancelable
+from synthesis.models import Job, Scene
+from synthesis.querysets import SceneQuerySet
+
+
+def cancel(job_id: object, *, reason: str = "") -> Job:
+    """Stop a job: what is spoken stays charged, the rest of its credits comes back.
+
+    Needs an open transaction. A worker that is speaking one of its scenes finds its fence
+    gone and drops the result.
+
+    Raises:
+        JobNotCancelable: the job has ended already.
+    """
+    job = lock(job_id)
+    if job.is_finished:
+        raise JobNotCancelable(status=job.status)
+    now = timezone.now()
+    unfinished = Scene.objects.unfinished().filter(job=job)
+    # Rows are locked in one order, as by everybody else who takes several.
+    ids = list(
+        unfinished.order_by("pk").select_for_update().values_list("pk", flat=True)
+    )
+    Scene.objects.filter(pk__in=ids).update(
+        status=Scene.Status.CANCELED, lease_until=None, finished_at=now
+    )
+    for number in range(1, job.rounds + 1):
+        settlement.release_round(job, number)
+    job.status = Job.Status.CANCELED
+    job.reason = reason
+    job.is_paused = False
+    job.finished_at = now
+    job.save()
+    idempotency.forget(str(job.pk))
+    return job
+
+
+def delete(job_id: object) -> None:
+    """Hide a job at once, canceling it first; its files go when a purge comes by.
+
+    Needs an open transaction. Harmless to repeat.
+    """
+    job = lock(job_id)
+    if not job.is_finished:
+        job = cancel(job_id)
+    if not job.is_deleted:
+        job.is_deleted = True
+        job.deleted_at = timezone.now()
+        job.save(update_fields=["is_deleted", "deleted_at"])
+
+
+def pause(job_id: object) -> Job:
+    """Hold back the scenes that nobody speaks yet. Needs an open transaction.
+
+    Raises:
+        JobFinished: there is nothing to hold back.
+    """
+    job = _set_paused(job_id, is_paused=True)
+    _waiting(job).update(is_held=True)
+    return job
+
+
+def resume(job_id: object) -> Job:
+    """Let a paused job go on. Needs an open transaction.
+
+    Raises:
+        JobFinished: there is nothing to go on with.
+    """
+    job = _set_paused(job_id, is_paused=False)
+    _waiting(job).update(is_held=False)
+    queues = _waiting(job).order_by().values_list("queue", flat=True).distinct()
+    for queue in queues:
+        bells.ring_on_commit(queue, _waiting(job).filter(queue=queue).count())
+    return job
+
+
+def lock(job_id: object) -> Job:
+    """Return a job, locked for the rest of the open transaction."""
+    assert connection.in_atomic_block
+    return Job.objects.select_for_update(of=("self",)).get(pk=job_id)
+
+
+def _waiting(job: Job) -> SceneQuerySet:
+    return Scene.objects.filter(job=job, status=Scene.Status.QUEUED)
+
+
+def _set_paused(job_id: object, *, is_paused: bool) -> Job:
+    job = lock(job_id)
+    if job.is_finished:
+        raise JobFinished(status=job.status)
+    job.is_paused = is_paused
+    job.save(update_fields=["is_paused"])
+    return job

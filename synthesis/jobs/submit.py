@@ -1,0 +1,161 @@
+"""Submitting: an order becomes a job with its credits reserved, or nothing at all."""
+
+import datetime
+import uuid
+from collections import Counter
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from accounts.caller import Caller
+from billing import ledger
+from billing.wallets import wallet_of
+from kit import quotas
+from kit.ids import new_id
+from kit.requests import client_network
+from synthesis import bells, turns
+from synthesis.errors import GuestLimit
+from synthesis.models import Job, Scene
+from synthesis.quotes import Quote
+
+GUEST_QUOTA = "guest"
+KEPT_FOR_GUESTS = timedelta(hours=24)
+KEPT = timedelta(days=30)
+RESERVED_FOR = timedelta(days=7)
+"""When an open reservation becomes worth a look; see `synthesis.dispatch`."""
+
+
+def submit(caller: Caller, quote: Quote) -> Job:
+    """Create the job of `quote`, reserve its price, and ring for workers on commit.
+
+    Needs an open transaction, which the caller also uses for what must happen together
+    with it (the idempotency record). Whatever is raised has left nothing behind.
+
+    Raises:
+        GuestLimit: a visitor has used today's tries.
+        InsufficientCredits: the wallet does not hold the price.
+    """
+    assert connection.in_atomic_block
+    job = create(caller, quote)
+    Scene.objects.bulk_create(scenes_of(job, quote), batch_size=500)
+    for queue, count in Counter(scene.queue for scene in quote.scenes).items():
+        bells.ring_on_commit(queue, count)
+    return job
+
+
+def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> Job:
+    """Create the row of a job with its quota and credits taken, without its scenes."""
+    now = timezone.now()
+    at_once = quote.order.source == Job.Source.SPEECH
+    job = Job(
+        id=job_id or new_id(),
+        status=Job.Status.PROCESSING if at_once else Job.Status.QUEUED,
+        workspace=caller.workspace,
+        environment=caller.environment,
+        created_by=caller.user,
+        token=caller.token,
+        source=quote.order.source,
+        title=quote.order.title,
+        format=quote.order.format,
+        fallback=list(quote.fallback),
+        webhook_url=quote.order.webhook_url,
+        metadata=quote.order.metadata,
+        characters=quote.characters,
+        cost=quote.cost,
+        billed_to=_payer(caller),
+        expires_at=now + (KEPT_FOR_GUESTS if caller.is_guest else KEPT),
+        created_at=now,
+    )
+    if caller.is_guest:
+        take_guest_try(caller)
+    if quote.cost:
+        job.billed_to = reserve(job, quote.cost, round_number=1)
+    job.save(force_insert=True)
+    return job
+
+
+def scenes_of(job: Job, quote: Quote) -> list[Scene]:
+    """Return the unsaved scenes of a new job, with their turns."""
+    lengths = [scene.characters for scene in quote.scenes]
+    return [
+        Scene(
+            job=job,
+            workspace_id=job.workspace_id,
+            index=index,
+            title=scene.title,
+            text=scene.text,
+            voice=scene.voice,
+            provider=scene.provider,
+            speed=scene.speed,
+            characters=scene.characters,
+            cost=scene.cost,
+            queue=scene.queue,
+            turn=turn,
+            ready_at=job.created_at,
+        )
+        for index, (scene, turn) in enumerate(
+            zip(quote.scenes, turns.take(job.workspace_id, lengths), strict=True), 1
+        )
+    ]
+
+
+def reserve(job: Job, cost: int, *, round_number: int) -> Job.BilledTo:
+    """Reserve one priced round of `job`; return which kind of credits will pay.
+
+    Raises:
+        InsufficientCredits: the wallet does not hold `cost`.
+    """
+    reservation = ledger.reserve(
+        wallet_of(job.workspace, job.environment),
+        cost,
+        key=round_key(job, round_number),
+        job=str(job.pk),
+        deadline=timezone.now() + RESERVED_FOR,
+    )
+    if reservation.split.credits:
+        return Job.BilledTo.CREDITS
+    return Job.BilledTo.SUBSCRIPTION
+
+
+def round_key(job: Job, number: int) -> str:
+    """Return the ledger's key of a priced round."""
+    return f"job:{job.pk}:{number}"
+
+
+def take_guest_try(caller: Caller) -> None:
+    """Count one of the visitor's tries of today (UTC).
+
+    Raises:
+        GuestLimit: there is none left.
+    """
+    today = today_utc()
+    network = client_network(caller.address)
+    if not quotas.take(
+        GUEST_QUOTA, network, limit=settings.GUEST_PER_DAY, period=today
+    ):
+        midnight = datetime.datetime.combine(
+            today + timedelta(days=1), datetime.time(), tzinfo=datetime.UTC
+        )
+        left = (midnight - timezone.now()).total_seconds()
+        raise GuestLimit(retry_after=max(1, int(left)))
+
+
+def guest_tries_left(address: str) -> int:
+    """Return how often a visitor at `address` may still ask today."""
+    used = quotas.used(GUEST_QUOTA, client_network(address), period=today_utc())
+    return max(0, int(settings.GUEST_PER_DAY) - used)
+
+
+def today_utc() -> datetime.date:
+    """Return the current day, UTC."""
+    return timezone.now().astimezone(datetime.UTC).date()
+
+
+def _payer(caller: Caller) -> Job.BilledTo:
+    if caller.is_guest:
+        return Job.BilledTo.GUEST
+    if caller.is_operator:
+        return Job.BilledTo.ADMIN
+    return Job.BilledTo.CREDITS  # until a reservation says more

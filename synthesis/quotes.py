@@ -1,0 +1,184 @@
+"""Quotes: what a request would speak, and what it costs. Nothing is written here.
+
+`/estimate`, `/jobs` and `/speech` go through `quote`, so that a price told is the price
+charged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.caller import Caller, Environment
+from billing.pricing import price
+from providers import catalogue
+from providers.models import Provider
+from providers.registry import get_provider
+from synthesis import text
+from synthesis.errors import (
+    EmptyText,
+    GuestOption,
+    GuestProvider,
+    PriceChanged,
+    SandboxProvider,
+    TextTooLong,
+    TooManyScenes,
+)
+from synthesis.models import Job, Scene
+
+MOST_CHARACTERS = 1_000_000  # of a job
+MOST_SCENES = 5_000
+MOST_AT_ONCE = 5_000  # characters of POST /speech
+MOST_FOR_GUESTS = 500  # characters, in all
+
+_LONGER = "Longer texts go to POST /api/v1/jobs."
+_SIGN_UP = "Sign up to speak longer texts."
+_DOCUMENT = "Longer books go to POST /api/v1/documents."
+
+
+@dataclass(frozen=True, slots=True)
+class AskedScene:
+    """A scene as a client asks for it."""
+
+    text: str
+    voice: str
+    title: str = ""
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job as a client asks for it."""
+
+    scenes: Sequence[AskedScene]
+    title: str = ""
+    format: str = "mp3"
+    fallback: Sequence[str] = ()
+    webhook_url: str = ""
+    metadata: Any = None
+    max_cost: int | None = None
+    source: Job.Source = Job.Source.JOBS
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedScene:
+    """A scene with its voice found and its price fixed."""
+
+    text: str  # normalised
+    title: str
+    voice: str  # id in the catalogue
+    provider: str
+    speed: float
+    queue: Scene.Queue
+    cost: int  # credits
+
+    @property
+    def characters(self) -> int:
+        """Unicode code points, as billed."""
+        return len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What an order speaks and costs."""
+
+    order: Order
+    scenes: Sequence[QuotedScene]
+    fallback: Sequence[str] = field(default=())
+
+    @property
+    def characters(self) -> int:
+        """Characters of all scenes."""
+        return sum(scene.characters for scene in self.scenes)
+
+    @property
+    def cost(self) -> int:
+        """Credits for all scenes."""
+        return sum(scene.cost for scene in self.scenes)
+
+
+def quote(caller: Caller, order: Order) -> Quote:
+    """Find the voices of `order`, check that `caller` may use them, and price each scene.
+
+    Raises:
+        EmptyText, TextTooLong, TooManyScenes: the script can't be taken.
+        UnknownVoice, UnknownProvider: a voice is not in the catalogue.
+        GuestProvider, GuestOption, SandboxProvider: not for this caller.
+        PriceChanged: it costs more than `order.max_cost`.
+    """
+    if len(order.scenes) > MOST_SCENES:
+        raise TooManyScenes(limit=MOST_SCENES, scenes=len(order.scenes))
+    texts = [text.normalise(scene.text) for scene in order.scenes]
+    if not texts or not all(texts):
+        raise EmptyText
+    _check_length(caller, order, sum(map(len, texts)))
+    if caller.is_guest and order.webhook_url:
+        raise GuestOption(option="webhooks")
+    if caller.is_guest and order.fallback:
+        raise GuestOption(option="fallback voices")
+    default = default_provider(caller)
+    found = catalogue.resolve_all(
+        {scene.voice for scene in order.scenes} | set(order.fallback),
+        default_provider=default,
+    )
+    for voice in found.values():
+        check_allowed(caller, voice.provider)
+    scenes = [
+        QuotedScene(
+            text=normalised,
+            title=asked.title,
+            voice=found[asked.voice].pk,
+            provider=found[asked.voice].provider_id,
+            speed=asked.speed,
+            queue=queue_of(found[asked.voice].provider_id),
+            cost=cost(caller, len(normalised), found[asked.voice].provider),
+        )
+        for asked, normalised in zip(order.scenes, texts, strict=True)
+    ]
+    quoted = Quote(order, scenes, [found[voice].pk for voice in order.fallback])
+    check_price(quoted.cost, order.max_cost)
+    return quoted
+
+
+def cost(caller: Caller, characters: int, provider: Provider) -> int:
+    """Return the credits for a scene; guests and operators pay nothing."""
+    if caller.is_guest or caller.is_operator:
+        return 0
+    return price(characters, provider.cost_multiplier)
+
+
+def check_price(cost: int, max_cost: int | None) -> None:
+    """Raise PriceChanged when `cost` is above what the customer allowed."""
+    if max_cost is not None and cost > max_cost:
+        raise PriceChanged(cost=cost, max_cost=max_cost)
+
+
+def check_allowed(caller: Caller, provider: Provider) -> None:
+    """Raise when `caller` may not use `provider` where it stands."""
+    if caller.is_guest and not provider.is_open_to_guests:
+        raise GuestProvider(provider=provider.slug)
+    is_sandbox = caller.environment == Environment.SANDBOX
+    if is_sandbox and not get_provider(provider.slug).is_local:
+        raise SandboxProvider(provider=provider.slug)
+
+
+def default_provider(caller: Caller) -> str:
+    """Return the provider in which bare voice names are looked up."""
+    preferences = caller.user.preferences if caller.user else {}
+    chosen = preferences.get("default_provider")
+    return chosen if isinstance(chosen, str) and chosen else "unicorn"
+
+
+def queue_of(provider: str) -> Scene.Queue:
+    """Return where scenes of a provider are worked on."""
+    is_local = get_provider(provider).is_local
+    return Scene.Queue.LOCAL if is_local else Scene.Queue.REMOTE
+
+
+def _check_length(caller: Caller, order: Order, characters: int) -> None:
+    limit, hint = MOST_CHARACTERS, _DOCUMENT
+    if order.source == Job.Source.SPEECH:
+        limit, hint = MOST_AT_ONCE, _LONGER
+    if caller.is_guest:
+        limit, hint = MOST_FOR_GUESTS, _SIGN_UP
+    if characters > limit:
+        raise TextTooLong(limit=limit, characters=characters, hint=hint)

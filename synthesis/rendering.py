@@ -1,0 +1,231 @@
+"""Rendering: what a worker does with a scene that it holds.
+
+The text is split at the provider's limit. Each piece is spoken, stored and only then
+recorded, so whatever was paid for survives a crash: a later try records what it finds
+stored and speaks the rest. The pieces are decoded, joined as samples, and encoded once.
+No transaction is open while any of this runs.
+"""
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from kit import claims
+from providers import catalogue
+from providers.base import Failure, ProviderError, SpeechRequest, Word
+from providers.models import Provider
+from providers.registry import get_provider
+from synthesis import audio, files, text
+from synthesis.models import Piece, Scene
+from synthesis.storage import save_path
+from synthesis.text import Chunk
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A scene's finished files."""
+
+    audio: str  # name in the storage
+    words: str  # name in the storage
+    timing: str  # exact or estimated
+    duration_ms: int
+
+
+def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # noqa: A002
+    """Speak `scene` in `format` and store its files; record pieces on the way.
+
+    Raises:
+        ProviderError: the provider failed; what is stored stays for the next try.
+        LeaseLost: somebody else holds the scene now.
+    """
+    chunks = text.split(scene.text, get_provider(scene.provider).limit)
+    if not chunks:
+        raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
+    pieces = _recorded(scene)
+    _adopt_stored(scene, chunks, pieces)
+    for ordinal, chunk in enumerate(chunks, 1):
+        if ordinal not in pieces:
+            lease.check()
+            pieces[ordinal] = _speak(scene, ordinal, chunk)
+    lease.check()
+    ordered = [pieces[ordinal] for ordinal in range(1, len(chunks) + 1)]
+    return _assemble(scene, ordered, format=format)
+
+
+def read_words(name: str) -> Any:
+    """Return `{"words": […], "timing": …}` as stored beside a scene's audio."""
+    with default_storage.open(name) as file:
+        return json.load(file)
+
+
+def _recorded(scene: Scene) -> dict[int, Piece]:
+    pieces = Piece.objects.filter(scene=scene, render=scene.render)
+    return {piece.ordinal: piece for piece in pieces}
+
+
+def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) -> None:
+    """Record the pieces that an earlier holder stored and did not live to record."""
+    folder = files.pieces_folder(scene)
+    try:
+        _, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in sorted(names):
+        stem, extension = name.rsplit(".", 1)
+        if extension == "json" or not stem.split("-")[0].isdigit():
+            continue
+        ordinal = int(stem.split("-")[0])
+        if ordinal in known or not 1 <= ordinal <= len(chunks):
+            continue
+        chunk = chunks[ordinal - 1]
+        # The description is written first: where the audio is, it is.
+        with default_storage.open(f"{folder}/{stem}.json") as file:
+            about = json.load(file)
+        if (about["char_start"], about["char_end"]) == (chunk.start, chunk.end):
+            known[ordinal] = _record(scene, ordinal, chunk, f"{folder}/{name}", about)
+
+
+def _speak(scene: Scene, ordinal: int, chunk: Chunk) -> Piece:
+    """Have one chunk spoken; store it, then record it."""
+    provider = get_provider(scene.provider)
+    access = catalogue.access_for(Provider.objects.get(slug=scene.provider))
+    request = SpeechRequest(
+        text=chunk.text,
+        voice=scene.voice.partition(":")[2],
+        speed=scene.speed,
+        options=scene.options,
+    )
+    words: list[Word] = []
+    name = files.piece_name(scene, ordinal)
+    with draft_folder() as folder:
+        draft = folder / "piece"
+        speech = provider.speak(request, access)
+        try:
+            with draft.open("w+b") as target:
+                stored = audio.store_piece(
+                    _audio_only(speech.parts, words), speech.encoding, target
+                )
+        except audio.BadAudio as error:
+            raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
+        about = {
+            "char_start": chunk.start,
+            "char_end": chunk.end,
+            "samples": stored.samples,
+            "sample_rate": stored.sample_rate,
+            "pause_ms": chunk.pause_ms,
+            "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
+        }
+        default_storage.save(f"{name}.json", ContentFile(json.dumps(about).encode()))
+        audio_name = f"{name}{stored.extension}"
+        save_path(default_storage, audio_name, draft)
+    return _record(scene, ordinal, chunk, audio_name, about)
+
+
+def _record(
+    scene: Scene, ordinal: int, chunk: Chunk, name: str, about: dict[str, Any]
+) -> Piece:
+    """Record a stored piece; if another holder was first, its piece is as good."""
+    piece, _ = Piece.objects.get_or_create(
+        scene=scene,
+        render=scene.render,
+        ordinal=ordinal,
+        defaults={
+            "char_start": chunk.start,
+            "char_end": chunk.end,
+            "audio": name,
+            "samples": about["samples"],
+            "sample_rate": about["sample_rate"],
+            "pause_ms": about["pause_ms"],
+        },
+    )
+    return piece
+
+
+def _audio_only(parts: Iterator[bytes | Word], words: list[Word]) -> Iterator[bytes]:
+    """Yield the audio among `parts` and put the words aside."""
+    for part in parts:
+        if isinstance(part, Word):
+            words.append(part)
+        else:
+            yield part
+
+
+def _assemble(
+    scene: Scene,
+    pieces: list[Piece],
+    *,
+    format: str,  # noqa: A002
+) -> Rendered:
+    """Join the pieces of a scene, encode them once, and store audio and words."""
+    rate = pieces[0].sample_rate
+    joined = audio.join(parts_of(pieces), rate=rate)
+    name = files.scene_name(scene)
+    extension = audio.FORMATS[format].extension
+    with draft_folder() as folder:
+        draft = folder / f"scene{extension}"
+        encoded = audio.encode(
+            joined.blocks(), rate=rate, format=format, target=draft, title=scene.title
+        )
+        words = _words(scene, pieces, joined.starts)
+        default_storage.save(
+            f"{name}.words.json", ContentFile(json.dumps(words).encode())
+        )
+        save_path(default_storage, f"{name}{extension}", draft)
+    return Rendered(
+        audio=f"{name}{extension}",
+        words=f"{name}.words.json",
+        timing=words["timing"],
+        duration_ms=encoded.duration_ms,
+    )
+
+
+def parts_of(pieces: list[Piece], *, end_pause_ms: int = 0) -> list[audio.Part]:
+    """Return pieces as `audio.join` takes them; the last one is followed by its pause."""
+    return [
+        audio.Part(
+            partial(default_storage.open, piece.audio),
+            end_pause_ms if number == len(pieces) else piece.pause_ms,
+        )
+        for number, piece in enumerate(pieces, 1)
+    ]
+
+
+def _words(scene: Scene, pieces: list[Piece], starts: list[float]) -> dict[str, Any]:
+    """Return the word times of the whole scene, in the shape that clients get."""
+    words = []
+    for piece, offset in zip(pieces, starts, strict=True):
+        with default_storage.open(f"{piece.audio.rsplit('.', 1)[0]}.json") as file:
+            about = json.load(file)
+        for start, end, char_start, char_end in about["words"]:
+            first, last = piece.char_start + char_start, piece.char_start + char_end
+            words.append(
+                {
+                    "word": scene.text[first:last],
+                    "start": round(offset + start, 3),
+                    "end": round(offset + end, 3),
+                    "char_start": first,
+                    "char_end": last,
+                }
+            )
+    return {"words": words, "timing": get_provider(scene.provider).word_timestamps}
+
+
+@contextmanager
+def draft_folder() -> Iterator[Path]:
+    """Give a temporary folder beside the storage, so that files move without a copy."""
+    parent = settings.OZVENA_HOME / "tmp"
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix="render-") as folder:
+        yield Path(folder)

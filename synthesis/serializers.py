@@ -1,0 +1,301 @@
+"""Shapes of requests and answers, as the HTTP contract gives them."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.urls import reverse
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from kit.fields import TextField
+from synthesis.chapters import chapters_of
+from synthesis.models import Job, Scene
+from synthesis.quotes import MOST_SCENES, AskedScene, Order
+
+FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+SCENES_SHOWN = 200  # a job with more pages them
+_MOST_METADATA = 16_384  # characters of its JSON
+
+
+class SpeedField(serializers.FloatField):
+    """How fast to speak: 1.0 is the voice's own pace."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0.25, max_value=4.0, **kwargs)
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return `data`, which must be a number."""
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return float(super().to_internal_value(data))
+
+
+class WholeNumberField(serializers.IntegerField):
+    """An integer, not a text that looks like one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return `data`, which must be an integer."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
+class SceneRequestSerializer(serializers.Serializer[Any]):
+    """One scene of a new job."""
+
+    text = TextField(allow_blank=True)
+    voice = TextField(required=False, max_length=200)
+    title = TextField(required=False, allow_blank=True, max_length=200)
+    speed = SpeedField(required=False)
+
+
+class JobRequestSerializer(serializers.Serializer[Any]):
+    """A new job, or one to estimate."""
+
+    title = TextField(required=False, allow_blank=True, max_length=200)
+    text = TextField(required=False, allow_blank=True)
+    split = serializers.ChoiceField(choices=["chapters"], required=False)
+    scenes = SceneRequestSerializer(many=True, required=False, max_length=MOST_SCENES)
+    voice = TextField(required=False, max_length=200)
+    format = serializers.ChoiceField(choices=FORMATS, default="mp3")
+    speed = SpeedField(default=1.0)
+    fallback = serializers.ListField(
+        child=TextField(max_length=200), required=False, max_length=5
+    )
+    webhook_url = TextField(required=False, allow_blank=True, max_length=2048)
+    max_cost = WholeNumberField(required=False, min_value=0)
+    metadata = serializers.JSONField(required=False, allow_null=True)
+
+    def validate_metadata(self, value: Any) -> Any:
+        """Keep what is small enough to be shown with every job."""
+        if len(str(value)) > _MOST_METADATA:
+            raise serializers.ValidationError("At most 16 KB.", code="max_length")
+        return value
+
+    def validate_webhook_url(self, value: str) -> str:
+        """Accept addresses of the web; whether one may be called is decided then."""
+        if value:
+            try:
+                parts = urlsplit(value)
+            except ValueError as error:
+                raise serializers.ValidationError("Not a URL.") from error
+            if parts.scheme not in ("https", "http") or not parts.hostname:
+                raise serializers.ValidationError("Not an http(s) URL.")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for exactly one kind of script, and a voice for each scene."""
+        if ("text" in attrs) == ("scenes" in attrs):
+            raise serializers.ValidationError(
+                {"text": "Send either text or scenes."}, code="required"
+            )
+        if "split" in attrs and "text" not in attrs:
+            raise serializers.ValidationError(
+                {"split": "Only text can be split."}, code="invalid"
+            )
+        if "voice" not in attrs and not all(
+            "voice" in scene for scene in attrs.get("scenes") or [{}]
+        ):
+            raise serializers.ValidationError(
+                {"voice": "Name a voice for the job or for each scene."},
+                code="required",
+            )
+        return attrs
+
+    def to_order(self) -> Order:
+        """Return the validated request as an order."""
+        data = self.validated_data
+        voice, speed = data.get("voice", ""), data["speed"]
+        if "scenes" in data:
+            scenes = [
+                AskedScene(
+                    text=scene["text"],
+                    voice=scene.get("voice", voice),
+                    title=scene.get("title", ""),
+                    speed=scene.get("speed", speed),
+                )
+                for scene in data["scenes"]
+            ]
+        elif "split" in data:
+            scenes = [
+                AskedScene(chapter.text, voice, chapter.title, speed)
+                for chapter in chapters_of(data["text"])
+            ]
+        else:
+            scenes = [AskedScene(data["text"], voice, "", speed)]
+        return Order(
+            scenes=scenes,
+            title=data.get("title", ""),
+            format=data["format"],
+            fallback=data.get("fallback", ()),
+            webhook_url=data.get("webhook_url", ""),
+            metadata=data.get("metadata"),
+            max_cost=data.get("max_cost"),
+        )
+
+
+class SceneChangeSerializer(serializers.Serializer[Any]):
+    """What is to be different about a scene."""
+
+    text = TextField(required=False, allow_blank=True)
+    voice = TextField(required=False, max_length=200)
+    title = TextField(required=False, allow_blank=True, max_length=200)
+    max_cost = WholeNumberField(required=False, min_value=0)
+
+
+class RetryRequestSerializer(serializers.Serializer[Any]):
+    """How much a retry may cost."""
+
+    max_cost = WholeNumberField(required=False, min_value=0)
+
+
+class SpeechRequestSerializer(serializers.Serializer[Any]):
+    """Speech at once."""
+
+    input = TextField(allow_blank=True)
+    voice = TextField(max_length=200)
+    format = serializers.ChoiceField(choices=FORMATS, default="mp3")
+    speed = SpeedField(default=1.0)
+
+    def to_order(self) -> Order:
+        """Return the validated request as an order of one scene."""
+        data = self.validated_data
+        return Order(
+            scenes=[AskedScene(data["input"], data["voice"], "", data["speed"])],
+            format=data["format"],
+            source=Job.Source.SPEECH,
+        )
+
+
+class SceneErrorSerializer(serializers.Serializer[Any]):
+    """Why a scene has no audio."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class SceneSerializer(serializers.ModelSerializer[Scene]):
+    """A scene as clients see it."""
+
+    audio_url = serializers.SerializerMethodField()
+    words_url = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Scene
+        fields = [
+            "id",
+            "index",
+            "title",
+            "voice",
+            "status",
+            "characters",
+            "duration_ms",
+            "audio_url",
+            "words_url",
+            "error",
+        ]
+
+    def get_audio_url(self, scene: Scene) -> str | None:
+        """Return where the audio is, once there is some."""
+        return self._url("scene-audio", scene)
+
+    def get_words_url(self, scene: Scene) -> str | None:
+        """Return where the word times are, once there are some."""
+        return self._url("scene-words", scene)
+
+    def get_error(self, scene: Scene) -> dict[str, str] | None:
+        """Return why the scene failed, in the one vocabulary."""
+        if not scene.error_code:
+            return None
+        detail = _FAILURES.get(scene.error_code, "The voice could not speak this.")
+        return {"code": scene.error_code, "detail": detail}
+
+    def _url(self, name: str, scene: Scene) -> str | None:
+        if not scene.audio:
+            return None
+        return absolute(
+            self.context.get("request"), name, scene.job_id, str(scene.index)
+        )
+
+
+_FAILURES = {
+    "unspeakable": "There is nothing in this text that the voice can say.",
+    "internal_error": "Something went wrong on our side.",
+    "quota": "The provider's quota is used up.",
+    "bad_key": "The provider refused the key.",
+    "rate_limited": "The provider was too busy.",
+    "busy": "The provider was too busy.",
+    "down": "The provider did not answer.",
+    "timeout": "The provider took too long.",
+    "unknown_voice": "The provider no longer has this voice.",
+    "too_long": "The provider found this text too long.",
+}
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    """A job as clients see it; lists and events leave `scenes` out."""
+
+    transaction_id = serializers.UUIDField(source="id")
+    paused = serializers.BooleanField(source="is_paused")
+    progress = serializers.SerializerMethodField()
+    scenes = serializers.SerializerMethodField()
+    links = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields = [
+            "transaction_id",
+            "title",
+            "status",
+            "environment",
+            "format",
+            "characters",
+            "cost",
+            "charged",
+            "refunded",
+            "billed_to",
+            "progress",
+            "scenes",
+            "paused",
+            "reason",
+            "metadata",
+            "created_at",
+            "finished_at",
+            "links",
+        ]
+
+    def __init__(self, *args: Any, with_scenes: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not with_scenes:
+            self.fields.pop("scenes")
+
+    def get_progress(self, job: Job) -> dict[str, int]:
+        """Return how many scenes there are and how many are done."""
+        counts = self.context.get("scene_counts") or Scene.objects.progress([job.pk])
+        total, done, ended = counts[job.pk]
+        percent = 100 * ended // total if total else 100
+        return {"scenes_total": total, "scenes_done": done, "percent": percent}
+
+    def get_scenes(self, job: Job) -> list[dict[str, Any]]:
+        """Return the first scenes; the rest is at `…/scenes`."""
+        rows = Scene.objects.filter(job=job).defer("text").order_by("index")
+        serializer = SceneSerializer(
+            rows[:SCENES_SHOWN], many=True, context=self.context
+        )
+        return list(serializer.data)
+
+    def get_links(self, job: Job) -> dict[str, str]:
+        """Return where the job and its files are; the addresses are stable."""
+        request = self.context.get("request")
+        names = {"self": "job", **{kind: f"job-{kind}" for kind in _FILES}}
+        return {key: absolute(request, name, job.pk) for key, name in names.items()}
+
+
+_FILES = ("zip", "audio", "m4b", "srt", "vtt")
+
+
+def absolute(request: Request | None, name: str, *args: object) -> str:
+    """Return the URL of a route, as the client of `request` reaches it."""
+    path = reverse(name, args=[str(arg) for arg in args])
+    return request.build_absolute_uri(path) if request else path

@@ -1,0 +1,145 @@
+"""Settling: what a scene's end means for its job and its credits.
+
+The order of locks is the same everywhere: job, scene, wallet, lots.
+"""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from billing import ledger
+from kit import claims, idempotency
+from synthesis.jobs.submit import round_key
+from synthesis.models import Job, Scene
+
+if TYPE_CHECKING:
+    from synthesis.rendering import Rendered
+
+_ENDED = [
+    "status",
+    "lease_until",
+    "attempts",
+    "crashes",
+    "strikes",
+    "error_code",
+    "audio",
+    "words",
+    "timing",
+    "duration_ms",
+    "finished_at",
+]
+
+
+def complete(scene: Scene, rendered: "Rendered") -> Job:
+    """Give a scene its audio and capture its price, once.
+
+    Needs an open transaction.
+
+    Raises:
+        LeaseLost: somebody else holds the scene now, or it was canceled.
+    """
+    job = lock_job(scene)
+    held = claims.lock_held(scene)
+    held.status = Scene.Status.COMPLETED
+    held.lease_until = None
+    held.attempts = held.crashes = held.strikes = 0
+    held.error_code = ""
+    held.audio = rendered.audio
+    held.words = rendered.words
+    held.timing = rendered.timing
+    held.duration_ms = rendered.duration_ms
+    held.finished_at = timezone.now()
+    held.save(update_fields=_ENDED)
+    if held.cost:
+        split = ledger.capture(
+            round_key(job, held.round),
+            held.cost,
+            key=f"scene:{held.pk}:{held.render}",
+        )
+        job.charged += split.subscription + split.credits
+        job.charged_to_subscription += split.subscription
+    _after_scene(job, held.round)
+    return job
+
+
+def fail(scene: Scene, error_code: str) -> Job:
+    """End a scene without audio; its credits go back when its round ends.
+
+    Needs an open transaction.
+
+    Raises:
+        LeaseLost: somebody else holds the scene now, or it was canceled.
+    """
+    job = lock_job(scene)
+    fail_held(job, claims.lock_held(scene), error_code)
+    return job
+
+
+def fail_held(job: Job, held: Scene, error_code: str) -> None:
+    """End a locked scene of a locked job without audio."""
+    held.status = Scene.Status.FAILED
+    held.lease_until = None
+    held.error_code = error_code
+    held.finished_at = timezone.now()
+    held.save(update_fields=_ENDED)
+    _after_scene(job, held.round)
+
+
+def postpone(scene: Scene, *, seconds: float) -> None:
+    """Put a scene back for a later try.
+
+    Raises:
+        LeaseLost: somebody else holds the scene now, or it was canceled.
+    """
+    with transaction.atomic(durable=True):
+        held = claims.lock_held(scene)
+        held.status = Scene.Status.QUEUED
+        held.lease_until = None
+        held.attempts += 1
+        held.ready_at = timezone.now() + timedelta(seconds=seconds)
+        held.save(update_fields=["status", "lease_until", "attempts", "ready_at"])
+
+
+def lock_job(scene: Scene) -> Job:
+    """Return the scene's job, locked."""
+    return Job.objects.select_for_update(of=("self",)).get(pk=scene.job_id)
+
+
+def release_round(job: Job, number: int) -> None:
+    """Give back what a priced round has not captured; harmless to repeat."""
+    if job.cost:
+        released = ledger.release(round_key(job, number))
+        job.refunded += released
+
+
+def _after_scene(job: Job, round_number: int) -> None:
+    """Close the round and the job if this was the last scene of theirs; save the job."""
+    unfinished = Scene.objects.unfinished().filter(job=job)
+    if not unfinished.filter(round=round_number).exists():
+        release_round(job, round_number)
+    if unfinished.exists():
+        job.status = Job.Status.PROCESSING
+    else:
+        finish(job)
+    job.save()
+
+
+def finish(job: Job) -> None:
+    """Set the final status of a job whose scenes have all ended; the caller saves it."""
+    ends = job.scenes.aggregate(
+        completed=Count("pk", filter=Q(status=Scene.Status.COMPLETED)),
+        failed=Count("pk", filter=Q(status=Scene.Status.FAILED)),
+    )
+    if not ends["failed"]:
+        job.status = Job.Status.COMPLETED
+    elif ends["completed"]:
+        job.status = Job.Status.PARTIAL
+    else:
+        job.status = Job.Status.FAILED
+    job.is_paused = False
+    job.finished_at = timezone.now()
+    if job.status == Job.Status.FAILED:
+        idempotency.forget(str(job.pk))

@@ -1,0 +1,141 @@
+"""Speech at once: a job of one scene, spoken by the web process that took the request."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from accounts.caller import Caller
+from kit import claims, idempotency
+from kit.ids import new_id
+from providers.base import Failure, ProviderError
+from providers.models import Provider
+from synthesis import claiming, quotes, settlement
+from synthesis.errors import (
+    EmptyText,
+    Expired,
+    JobCanceled,
+    ProviderFailed,
+    ProviderUnavailable,
+)
+from synthesis.jobs import submit
+from synthesis.models import Job, Scene
+from synthesis.quotes import Order
+from synthesis.rendering import read_words, render
+
+logger = logging.getLogger(__name__)
+
+_UNAVAILABLE = {
+    Failure.BUSY,
+    Failure.RATE_LIMITED,
+    Failure.DOWN,
+    Failure.TIMEOUT,
+    Failure.QUOTA,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A finished scene with its files read."""
+
+    job: Job
+    scene: Scene
+    audio: bytes
+    words: list[dict[str, Any]]
+
+
+def speak_now(
+    caller: Caller, order: Order, key: idempotency.Key | None
+) -> tuple[Spoken, bool]:
+    """Speak an order of one scene and charge for it; return it, and whether it is a replay.
+
+    The credits are reserved before the provider is called and captured with the stored
+    audio. No transaction is open in between.
+
+    Raises:
+        GuestLimit, InsufficientCredits: refused, and nothing is written.
+        EmptyText: there is nothing in the text that the voice can say.
+        ProviderFailed, ProviderUnavailable: nothing is charged.
+        JobCanceled: it was canceled meanwhile; nothing is charged.
+        IdempotencyMismatch, IdempotencyInProgress: see `kit.idempotency`.
+    """
+    begun = _begin(caller, order, key)
+    if isinstance(begun, idempotency.Answer):
+        return read(Job.objects.get(pk=begun.body["job"])), True
+    try:
+        with claims.kept(begun) as lease:
+            rendered = render(begun, lease, format=order.format)
+        with transaction.atomic(durable=True):
+            job = settlement.complete(begun, rendered)
+            if key is not None:
+                answer = idempotency.Answer(200, {"job": str(job.pk)})
+                idempotency.finish(key, answer)
+    except claims.LeaseLost as lost:
+        raise JobCanceled from lost
+    except ProviderError as error:
+        _fail(begun, error.kind)
+        logger.warning("speech %s, %s: %s", begun.job_id, begun.provider, error)
+        if error.kind == Failure.UNSPEAKABLE:
+            raise EmptyText from error
+        unavailable = error.kind in _UNAVAILABLE
+        raise (ProviderUnavailable if unavailable else ProviderFailed) from error
+    except BaseException:
+        _fail(begun, "internal_error")
+        raise
+    return read(job), False
+
+
+def read(job: Job) -> Spoken:
+    """Read the stored audio of speech at once.
+
+    Raises:
+        Expired: it is past its retention.
+    """
+    scene = job.scenes.get()
+    if job.is_deleted or not scene.audio:
+        raise Expired
+    with default_storage.open(scene.audio) as file:
+        audio = file.read()
+    return Spoken(job, scene, audio, read_words(scene.words)["words"])
+
+
+def _begin(
+    caller: Caller, order: Order, key: idempotency.Key | None
+) -> Scene | idempotency.Answer:
+    """Create the job with its scene leased by us, or return the first answer to `key`."""
+    job_id = new_id()
+    with transaction.atomic(durable=True):
+        if key and (first := idempotency.begin(key, subject=str(job_id))):
+            return first
+        quote = quotes.quote(caller, order)
+        _check_room(quote.scenes[0].provider)
+        job = submit.create(caller, quote, job_id=job_id)
+        (scene,) = submit.scenes_of(job, quote)
+        scene.status = Scene.Status.PROCESSING
+        scene.fence = 1
+        scene.lease_until = timezone.now() + claims.LEASE
+        scene.save(force_insert=True)
+        return scene
+
+
+def _fail(scene: Scene, error_code: str) -> None:
+    try:
+        with transaction.atomic(durable=True):
+            settlement.fail(scene, error_code)
+    except claims.LeaseLost:
+        logger.info("%s was settled by somebody else", scene.pk)
+
+
+def _check_room(slug: str) -> None:
+    """Raise ProviderUnavailable when the provider speaks as much as it may already."""
+    limit = Provider.objects.values_list("max_concurrent", flat=True).get(pk=slug)
+    if limit is None:
+        return
+    claiming.close_gate()
+    leased = Scene.objects.filter(status=Scene.Status.PROCESSING, provider=slug)
+    if leased.aggregate(count=Count("pk"))["count"] >= limit:
+        raise ProviderUnavailable(retry_after=1)

@@ -1,0 +1,29 @@
+"""What a bell starts. Each task is one call, and may run any number of times."""
+
+from celery import shared_task
+
+from synthesis import assemblies, dispatch, retention, worker
+
+
+@shared_task(name="synthesis.tasks.render")
+def render(queue: str) -> None:
+    """Speak what waits in `queue`."""
+    worker.work(queue)
+
+
+@shared_task(name="synthesis.tasks.assemble")
+def assemble() -> None:
+    """Make the zips, joined audio and audiobooks that were asked for."""
+    assemblies.work()
+
+
+@shared_task(name="synthesis.tasks.release_forgotten")
+def release_forgotten() -> None:
+    """Release reservations that nothing will ever capture."""
+    dispatch.release_forgotten()
+
+
+@shared_task(name="synthesis.tasks.purge")
+def purge() -> None:
+    """Remove files past their retention, and deleted jobs."""
+    retention.purge()

@@ -1,0 +1,39 @@
+"""Fair turns: one customer's book delays nobody's short clip.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996): each workspace is a flow, a scene's
+length is its characters, and its turn is the virtual time at which it would start if all
+flows were served side by side. A worker takes the lowest turn. The virtual time is the
+turn that is next to be served; while nothing waits, it stays at the highest turn given.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+from synthesis.models import Scene
+
+_OVERHEAD = 50  # characters: what a call costs besides its length
+
+
+def take(workspace_id: uuid.UUID, lengths: Sequence[int]) -> list[int]:
+    """Return the turns of new scenes of `lengths` characters, in order."""
+    last = (
+        Scene.objects.filter(workspace_id=workspace_id)
+        .order_by("-turn")
+        .values_list("turn", "characters")
+        .first()
+    )
+    start = _virtual_time()
+    if last is not None:
+        start = max(start, last[0] + last[1] + _OVERHEAD)
+    turns = []
+    for length in lengths:
+        turns.append(start)
+        start += length + _OVERHEAD
+    return turns
+
+
+def _virtual_time() -> int:
+    waiting = Scene.objects.waiting().order_by("turn").values_list("turn", flat=True)
+    newest = Scene.objects.order_by("-turn").values_list("turn", flat=True)
+    turn = waiting.first()
+    return turn if turn is not None else (newest.first() or 0)
