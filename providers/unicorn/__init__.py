@@ -1,0 +1,93 @@
+"""`unicorn`, the built-in provider: eSpeak NG on this machine, offline and free.
+
+It speaks some 130 languages about a thousand times faster than real time, and is exact
+about its words. The engine runs in a process of its own (`engine.py` says why).
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from typing import Literal
+
+from providers.base import (
+    Access,
+    Encoding,
+    Failure,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.unicorn.client import SAMPLE_RATE, Event, say
+from providers.unicorn.script import spoken
+from providers.unicorn.timing import timed
+from providers.unicorn.voices import VOICES
+
+WORDS_PER_MINUTE = 175  # the voices' own pace
+SPEEDS = (0.25, 4.0)
+
+
+class Unicorn:
+    """Real speech without a network."""
+
+    slug = "unicorn"
+    name = "Unicorn"
+    # A call of this length takes a fifth of a second and makes three minutes of audio.
+    limit = Limit(3_000)
+    word_timestamps: Literal["exact", "estimated"] = "exact"
+    streaming = True
+    own_key = False
+    is_local = True
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.base.Provider` says.
+
+        A text without any letter or digit is UNSPEAKABLE, and so is one of which the
+        voice says no word aloud, as in a script that its language doesn't know.
+        """
+        voice = VOICES.get(request.voice)
+        if voice is None:
+            raise ProviderError(Failure.UNKNOWN_VOICE, request.voice)
+        if self.limit.measure(request.text) > self.limit.amount:
+            raise ProviderError(Failure.TOO_LONG, f"{len(request.text)} characters")
+        if not SPEEDS[0] <= request.speed <= SPEEDS[1]:
+            raise ProviderError(Failure.BAD_REQUEST, f"speed {request.speed}")
+        if not any(map(str.isalnum, request.text)):
+            raise ProviderError(Failure.UNSPEAKABLE, "no letters")
+        script, origins = spoken(request.text)
+        said = say(
+            script,
+            voice.engine_id,
+            rate=round(WORDS_PER_MINUTE * request.speed),
+            pitch=voice.pitch,
+        )
+        return Speech(
+            Encoding("pcm", SAMPLE_RATE),
+            _audible(said, request.text, origins),
+        )
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return all voices; they are the same everywhere."""
+        return [voice.info for voice in VOICES.values()]
+
+
+def _audible(
+    said: Generator[bytes | Event], text: str, origins: Sequence[int]
+) -> Iterator[bytes | Word]:
+    """Yield audio and words, holding back the silence before the first sound.
+
+    Raises:
+        ProviderError: there was no sound at all.
+    """
+    with closing(said):
+        parts = timed(said, text, origins)
+        held = []
+        for part in parts:
+            held.append(part)
+            if isinstance(part, bytes) and any(part):
+                break
+        else:
+            raise ProviderError(Failure.UNSPEAKABLE, "not a word in this language")
+        yield from held
+        yield from parts
