@@ -1,6 +1,6 @@
 """Users, the workspaces that own everything, and API tokens."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.contrib.auth.models import (
     AbstractBaseUser,
@@ -10,40 +10,27 @@ from django.contrib.auth.models import (
 from django.db import models
 from django.db.models.functions import Lower, Now
 
+from accounts.querysets import ApiTokenQuerySet
 from kit.ids import new_id
 
 
-class UserManager(BaseUserManager["User"]):
-    """Makes users; nobody has a password."""
-
-    def create_user(self, email: str, **fields: object) -> "User":
-        """Create a user without a workspace; `signup.sign_up` is what products call."""
-        user = self.model(email=email.strip().lower(), **fields)
-        user.set_unusable_password()
-        user.save(using=self._db)
-        return user
-
-    def create_superuser(
-        self, email: str, password: str | None = None, **fields: object
-    ) -> "User":
-        """Create an operator; a password is neither needed nor kept."""
-        return self.create_user(email, is_staff=True, is_superuser=True, **fields)
-
-
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person, known by an email address. `is_staff` opens the admin."""
+    """A person, known by an email address; `signup.sign_up` makes them.
+
+    Nobody has a password. The unusable one is still of use: a new one ends all sessions.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     email = models.EmailField(unique=True)
     is_active = models.BooleanField(default=True)
-    is_staff = models.BooleanField(default=False)
+    is_staff = models.BooleanField(default=False, help_text="opens the admin")
     is_blocked = models.BooleanField(
         default=False, help_text="refused by both doors from the next request on"
     )
     preferences = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
-    objects: ClassVar[UserManager] = UserManager()
+    objects: ClassVar[BaseUserManager[Self]] = BaseUserManager()
 
     EMAIL_FIELD = USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -76,7 +63,9 @@ class Workspace(models.Model):
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.PERSONAL)
     tier = models.CharField(max_length=8, choices=Tier.choices, default=Tier.FREE)
-    is_blocked = models.BooleanField(default=False)
+    is_blocked = models.BooleanField(
+        default=False, help_text="refuses everybody who acts in it, guests too"
+    )
     created_at = models.DateTimeField(db_default=Now())
     members = models.ManyToManyField(
         User, through="Membership", related_name="workspaces"
@@ -120,15 +109,16 @@ class Membership(models.Model):
 
 
 class ApiToken(models.Model):
-    """A program's key to one workspace, acting with its creator's role. Stored as a hash."""
+    """A program's key to one workspace, with its creator's role there; kept as a hash."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="tokens")
     created_by = models.ForeignKey(User, models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=100)
     digest = models.CharField(
-        max_length=64, unique=True, help_text="SHA-256 of the token"
+        max_length=64, unique=True, help_text="SHA-256 of the token, hexadecimal"
     )
+    prefix = models.CharField(max_length=8, help_text="how it begins, to tell it apart")
     last4 = models.CharField(max_length=4)
     environment = models.CharField(
         max_length=10, blank=True, help_text="bound to one environment; empty: to none"
@@ -139,5 +129,25 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
+    creators_role: str | None
+    """Of `created_by` in `workspace`, null once they have left: set by `tokens.find`."""
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(environment__in=["", "PRODUCTION", "SANDBOX"]),
+                name="token_environment_known",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["workspace", "-id"],
+                condition=models.Q(revoked_at=None),
+                name="token_list",
+            )
+        ]
+
     def __str__(self) -> str:
-        return f"{self.name} (…{self.last4})"
+        return f"{self.name} ({self.prefix}…{self.last4})"

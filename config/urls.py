@@ -8,6 +8,12 @@ urlpatterns = [
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("providers.urls")),
     path("api/v1/", include("synthesis.urls")),
+    path("", include("accounts.pages")),
     path("", include("config.pages")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "config.api.bad_request"
+handler403 = "config.api.permission_denied"
+handler404 = "config.api.not_found"
+handler500 = "config.api.server_error"

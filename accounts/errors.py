@@ -1,0 +1,72 @@
+"""What the two doors and the rules about people refuse."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from kit.errors import AppError
+
+
+class _Unauthorized(AppError):
+    status = HTTPStatus.UNAUTHORIZED
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Name the scheme that would be accepted (RFC 9110 §11.6.1)."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class AuthenticationRequired(_Unauthorized):
+    """Guests may not do this."""
+
+    code = "authentication_required"
+    message = "Log in, or send an API token."
+
+
+class InvalidToken(_Unauthorized):
+    """The Authorization header names nobody: unknown, expired and revoked look alike."""
+
+    code = "invalid_token"
+    message = "This token is not valid."
+
+
+class Blocked(AppError):
+    """An operator has suspended the person or the workspace."""
+
+    code = "blocked"
+    status = HTTPStatus.FORBIDDEN
+    message = "This account is blocked."
+
+
+class NotAllowed(AppError):
+    """Known, but without the right to do this."""
+
+    code = "permission_denied"
+    status = HTTPStatus.FORBIDDEN
+    message = "You are not allowed to do this."
+
+
+class CSRFFailed(NotAllowed):
+    """A cookie came without the proof that our own page sent the request."""
+
+    message = "Send the value of the cookie csrftoken as the header X-CSRFToken."
+
+
+class InvalidEnvironment(AppError):
+    """The environment is unknown, named twice differently, or not the token's."""
+
+    code = "invalid_environment"
+    message = "The environment is PRODUCTION or SANDBOX, and the one of the token."
+
+
+class PreferencesTooLarge(AppError):
+    """All preferences together are longer than we keep."""
+
+    code = "preferences_too_large"
+    message = "Preferences may have {limit} bytes as JSON; these have {size}."
+
+
+class InvalidLink(AppError):
+    """A login link that was used, is too old, or was never made here."""
+
+    code = "invalid_link"
+    message = "This link was used already, or is too old."

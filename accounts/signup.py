@@ -1,0 +1,60 @@
+"""Becoming a user."""
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+
+from accounts import lifecycle
+from accounts.models import Membership, User, Workspace
+from kit.errors import Invalid
+
+
+def known_form(email: str) -> str:
+    """Return the one form of an address under which a person is known.
+
+    Only ASCII is taken: letters that look alike, or become alike when their case is
+    changed, would lead one person's mail to another's account (CVE-2019-19844). A domain
+    in other letters has its punycode form.
+
+    Raises:
+        Invalid: this is no such address.
+    """
+    address = email.strip().lower()
+    try:
+        if not address.isascii():
+            raise ValidationError("Enter an email address in ASCII.", code="invalid")
+        if len(address) > 254:  # RFC 5321 §4.5.3.1.3, less the angle brackets
+            raise ValidationError("This address is too long.", code="max_length")
+        validate_email(address)
+    except ValidationError as error:
+        fields = {"email": [{"message": error.messages[0], "code": error.code}]}
+        raise Invalid(fields) from error
+    return address
+
+
+@transaction.atomic
+def sign_up(email: str, **fields: object) -> User:
+    """Return the user with this address; a new one gets a personal workspace with wallets.
+
+    Safe to repeat and to race: there is one user per address, and everything is opened
+    once. `fields` are set on a new user only.
+
+    Raises:
+        Invalid: the address can't be one.
+    """
+    new = User(email=known_form(email), **fields)
+    new.set_unusable_password()
+    # Waits for a sign-up of the same address that has not committed yet.
+    User.objects.bulk_create([new], ignore_conflicts=True)
+    user = User.objects.get(email=new.email)
+    if user.pk == new.pk:
+        _open_personal_workspace(user)
+    return user
+
+
+def _open_personal_workspace(user: User) -> None:
+    workspace = Workspace.objects.create(name=user.email.partition("@")[0])
+    Membership.objects.create(
+        user=user, workspace=workspace, role=Membership.Role.OWNER
+    )
+    lifecycle.opened(workspace, user)

@@ -1,0 +1,116 @@
+"""How fast a workspace may ask. Soft limits: what costs money is counted in PostgreSQL."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django_ratelimit.core import get_usage
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from accounts.caller import Caller, caller_of
+from kit.errors import RateLimited
+
+_OUTAGE = 5.0
+"""Seconds without limits after the cache failed: nobody else waits for its timeout."""
+
+logger = logging.getLogger(__name__)
+_unlimited_until = 0.0  # by the monotonic clock
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a limit is used up."""
+
+    limit: int  # requests per period
+    count: int  # so far, this one included
+    reset: int  # seconds until the next period begins
+
+
+class WorkspaceThrottle(BaseThrottle):
+    """Limit the requests of a workspace, or of a guest's network, per period.
+
+    A view with `throttle_scope = "synthesis"` counts POST and PATCH by RATE_SYNTHESIS, all
+    else by RATE_OTHER. What guests may synthesise is a quota, so here they have but the
+    other limit.
+    """
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Count the request and return True.
+
+        Raises:
+            RateLimited: there were too many.
+        """
+        caller = caller_of(request)
+        is_synthesis = (
+            getattr(view, "throttle_scope", "") == "synthesis"
+            and request.method in ("POST", "PATCH")
+            and not caller.is_guest
+        )
+        usage = _count(request._request, caller, is_synthesis=is_synthesis)
+        if usage and usage.count > usage.limit:
+            raise RateLimited(retry_after=usage.reset)
+        return True
+
+
+class RateLimitHeaders:
+    """Middleware: tell each authenticated answer, errors too, how much is left."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer `request` and add the headers (IETF draft ratelimit-headers-05)."""
+        response = self.get_response(request)
+        caller: Caller | None = getattr(request, "caller", None)
+        if caller is None or caller.is_guest:
+            return response
+        # Whom a permission or a block has refused was not counted yet.
+        usage = getattr(request, "usage", None) or _count(request, caller)
+        if usage:
+            response["RateLimit-Limit"] = str(usage.limit)
+            response["RateLimit-Remaining"] = str(max(usage.limit - usage.count, 0))
+            response["RateLimit-Reset"] = str(usage.reset)
+        return response
+
+
+def _count(
+    request: HttpRequest, caller: Caller, *, is_synthesis: bool = False
+) -> Usage | None:
+    """Count one request and leave the usage on it; None where nothing is limited."""
+    global _unlimited_until
+    if caller.is_operator or time.monotonic() < _unlimited_until:
+        return None
+    name, rate = (
+        ("synthesis", settings.RATE_SYNTHESIS)
+        if is_synthesis
+        else ("other", settings.RATE_OTHER)
+    )
+    try:
+        found = get_usage(
+            request,
+            group=name,
+            key=lambda group, request: caller.subject,
+            rate=rate,
+            increment=True,
+        )
+    except (RedisError, OSError):
+        # Better a service without this limit than none at all.
+        _unlimited_until = time.monotonic() + _OUTAGE
+        logger.warning("the cache is down: for a while, requests are not limited")
+        return None
+    if found is None:  # as RATELIMIT_FAIL_OPEN wants it
+        return None
+    usage = Usage(
+        limit=found["limit"],
+        count=found["count"],
+        # The period ends with the second that `time_left` leads to.
+        reset=max(found["time_left"] + 1, 1),
+    )
+    request.usage = usage  # type: ignore[attr-defined]
+    return usage

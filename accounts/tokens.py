@@ -1,0 +1,113 @@
+"""API tokens: `ozv-`, 32 random base62 characters (190 bits) and a checksum of six.
+
+The checksum lets a mistyped or invented token be refused without a look at the database,
+and secret scanners tell real ones from look-alikes. Only a SHA-256 is kept: no slow hash
+is needed for a secret that can't be guessed.
+"""
+
+import datetime
+import hashlib
+import re
+import secrets
+import string
+import zlib
+
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.errors import InvalidToken
+from accounts.models import ApiToken, Membership, User, Workspace
+
+PREFIX = "ozv-"
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_FORM = re.compile(r"ozv-([0-9A-Za-z]{32})([0-9A-Za-z]{6})", re.ASCII)
+_NOTED_EVERY = datetime.timedelta(minutes=1)
+
+
+def issue(
+    workspace: Workspace,
+    user: User,
+    *,
+    name: str,
+    environment: str = "",
+    expires_at: datetime.datetime | None = None,
+    monthly_credit_limit: int | None = None,
+) -> tuple[ApiToken, str]:
+    """Make a token and return it with its text, which can't be had again.
+
+    `environment` binds it to one; empty leaves the choice to each request.
+    """
+    body = "".join(secrets.choice(_ALPHABET) for _ in range(32))
+    text = PREFIX + body + _checksum(body)
+    token = ApiToken.objects.create(
+        workspace=workspace,
+        created_by=user,
+        name=name,
+        digest=_digest(text),
+        prefix=text[:8],
+        last4=text[-4:],
+        environment=environment,
+        expires_at=expires_at,
+        monthly_credit_limit=monthly_credit_limit,
+    )
+    token.refresh_from_db(fields=["created_at"])
+    return token, text
+
+
+def find(text: str) -> ApiToken:
+    """Return the token with this text, with its workspace and its creator, by one query.
+
+    `creators_role`, an annotation, is the creator's present place in the workspace.
+
+    Raises:
+        InvalidToken: there is none, it has expired or was revoked, or its creator has
+            left the workspace. A wrong checksum is found out without a query.
+    """
+    form = _FORM.fullmatch(text)
+    if form is None or _checksum(form[1]) != form[2]:
+        raise InvalidToken
+    role = Membership.objects.filter(
+        user=OuterRef("created_by"), workspace=OuterRef("workspace")
+    ).values("role")
+    token: ApiToken | None = (
+        ApiToken.objects.select_related("workspace", "created_by")
+        .annotate(creators_role=Subquery(role))
+        .filter(
+            Q(expires_at=None) | Q(expires_at__gt=Now()),
+            digest=_digest(text),
+            revoked_at=None,
+        )
+        .first()
+    )
+    if token is None or token.creators_role is None:
+        raise InvalidToken
+    return token
+
+
+def note_use(token: ApiToken) -> None:
+    """Write when the token was last used, at most once a minute."""
+    now = timezone.now()
+    last = token.last_used_at
+    if last is not None and now - last < _NOTED_EVERY:
+        return
+    # Of many requests at the same time, one finds the old value still there.
+    ApiToken.objects.filter(pk=token.pk, last_used_at=last).update(last_used_at=now)
+
+
+def revoke(token: ApiToken) -> None:
+    """End the token at once, for good."""
+    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(6):  # 62 to the sixth is more than 2 to the 32nd
+        number, digit = divmod(number, 62)
+        digits = _ALPHABET[digit] + digits
+    return digits

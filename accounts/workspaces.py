@@ -1,0 +1,54 @@
+"""Workspaces: the two that are built in, and the ones that a person may act in."""
+
+import uuid
+
+from django.db import transaction
+
+from accounts import lifecycle
+from accounts.models import Membership, User, Workspace
+from kit.errors import NotFound
+
+
+def guests() -> Workspace:
+    """Return the workspace that all visitors without an account share."""
+    return _built_in(Workspace.Kind.GUESTS, "Guests")
+
+
+def operators() -> Workspace:
+    """Return the workspace that ADMIN_ACCESS_KEY acts in."""
+    return _built_in(Workspace.Kind.OPERATORS, "Operators")
+
+
+def _built_in(kind: Workspace.Kind, name: str) -> Workspace:
+    # Made at first use, so that an emptied database needs no other care. Of several
+    # processes that are first, the unique index lets one insert; all find that row.
+    if workspace := Workspace.objects.filter(kind=kind).first():
+        return workspace
+    with transaction.atomic():
+        new = Workspace(kind=kind, name=name)
+        Workspace.objects.bulk_create([new], ignore_conflicts=True)
+        workspace = Workspace.objects.get(kind=kind)
+        if workspace.pk == new.pk:
+            lifecycle.opened(workspace)
+        return workspace
+
+
+def entered_by(user: User, wanted: str | None = None) -> Membership:
+    """Return `user`'s place in the workspace with the id `wanted`, or in the personal one.
+
+    The workspace comes with it, in one query.
+
+    Raises:
+        NotFound: there is no such workspace, or the user is no member of it.
+    """
+    places = Membership.objects.select_related("workspace").filter(user=user)
+    if wanted is None:
+        places = places.filter(workspace__kind=Workspace.Kind.PERSONAL)
+    else:
+        try:
+            places = places.filter(workspace=uuid.UUID(wanted))
+        except ValueError as error:
+            raise NotFound from error
+    if place := places.order_by("pk").first():
+        return place
+    raise NotFound

@@ -1,0 +1,97 @@
+import threading
+
+import pytest
+from django.db import connection
+
+from accounts.models import Membership, User, Workspace
+from accounts.signup import known_form, sign_up
+from accounts.workspaces import entered_by, guests, operators
+from kit.errors import Invalid
+
+
+def in_threads(count, act):
+    """Run `act` in `count` threads that start at the same moment; return the results."""
+    results = []
+    barrier = threading.Barrier(count)
+
+    def run():
+        try:
+            barrier.wait()
+            results.append(act())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_a_new_user_owns_a_personal_workspace(db):
+    user = sign_up("  Alice@Example.COM ")
+
+    place = Membership.objects.get()
+    assert user.email == "alice@example.com"
+    assert not user.has_usable_password()
+    assert (place.user, place.role) == (user, Membership.Role.OWNER)
+    assert place.workspace.kind == Workspace.Kind.PERSONAL
+    assert place.workspace.name == "alice"
+    assert entered_by(user) == place
+
+
+def test_signing_up_again_changes_nothing(db):
+    first = sign_up("alice@example.com")
+
+    again = sign_up("ALICE@example.com", is_staff=True)
+
+    assert again == first
+    assert not again.is_staff
+    assert Workspace.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "alice",
+        "alice@",
+        "@example.com",
+        "a b@example.com",
+        "алиса@example.com",
+        "alice@exämple.com",
+        "ali\u0131ce@example.com",
+        "a" * 250 + "@example.com",
+    ],
+)
+def test_what_is_no_address_is_refused(db, address):
+    with pytest.raises(Invalid) as refused:
+        sign_up(address)
+
+    assert list(refused.value.fields) == ["email"]
+    assert not User.objects.exists()
+
+
+def test_an_address_has_one_form():
+    assert known_form(" Bob@Example.Com\n") == "bob@example.com"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_address_signing_up_at_once_is_one_user():
+    users = in_threads(8, lambda: sign_up("alice@example.com").pk)
+
+    assert len(users) == 8
+    assert len(set(users)) == 1
+    assert Workspace.objects.count() == Membership.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_built_in_workspaces_are_made_once():
+    made = in_threads(6, lambda: (guests().pk, operators().pk))
+
+    assert len(made) == 6
+    assert len(set(made)) == 1
+    assert Workspace.objects.count() == 2
+    assert guests().kind == Workspace.Kind.GUESTS
+    assert operators().kind == Workspace.Kind.OPERATORS

@@ -1,0 +1,77 @@
+"""Rows for tests: plain functions with good defaults and keyword overrides."""
+
+import itertools
+from typing import Any
+
+from django.test import Client
+
+from accounts import signup, tokens, workspaces
+from accounts.caller import Caller, Environment
+from accounts.models import Membership, User, Workspace
+
+_numbers = itertools.count(1)
+
+
+def user(email: str = "", **fields: Any) -> User:
+    """Return a user who has signed up, with a personal workspace, wallets and credits."""
+    return signup.sign_up(email or f"person{next(_numbers)}@example.com", **fields)
+
+
+def workspace(owner: User) -> Workspace:
+    """Return the personal workspace of `owner`."""
+    return workspaces.entered_by(owner).workspace
+
+
+def team(owner: User, *members: User, **fields: Any) -> Workspace:
+    """Return a workspace that several people share."""
+    values = {"name": "Team", "kind": Workspace.Kind.TEAM} | fields
+    shared = Workspace.objects.create(**values)
+    for person in (owner, *members):
+        role = Membership.Role.OWNER if person == owner else Membership.Role.MEMBER
+        Membership.objects.create(user=person, workspace=shared, role=role)
+    return shared
+
+
+def token(owner: User | None = None, **fields: Any) -> str:
+    """Return the text of a new API token of `owner`, by default of somebody new."""
+    owner = owner or user()
+    values = {"name": "Test", "workspace": None} | fields
+    of = values.pop("workspace") or workspace(owner)
+    return tokens.issue(of, owner, **values)[1]
+
+
+def caller(owner: User | None = None, **fields: Any) -> Caller:
+    """Return `owner`, by default somebody new, as rules see them."""
+    owner = owner or user()
+    values = {
+        "workspace": workspace(owner),
+        "environment": Environment.PRODUCTION,
+        "user": owner,
+        "address": "192.0.2.1",
+        "member_role": Membership.Role.OWNER,
+    }
+    return Caller(**(values | fields))
+
+
+def guest(address: str = "192.0.2.99") -> Caller:
+    """Return a visitor without an account, as rules see them."""
+    return Caller(workspaces.guests(), address=address)
+
+
+def api(text: str = "", **headers: str) -> Client:
+    """Return an HTTP client with the token `text`, or a guest's for none.
+
+    It checks CSRF as browsers meet it, and answers 500 instead of raising.
+    """
+    if text:
+        headers["Authorization"] = f"Bearer {text}"
+    return Client(
+        enforce_csrf_checks=True, raise_request_exception=False, headers=headers
+    )
+
+
+def browser(person: User) -> Client:
+    """Return an HTTP client that is logged in by cookie and sends its CSRF token."""
+    client = Client(raise_request_exception=False)
+    client.force_login(person)
+    return client
