@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from config.embedded import paths
+from config.embedded import ownership, paths
 from config.embedded.postgres import Postgres
 from config.embedded.redis import Redis
 
@@ -24,7 +24,8 @@ def _start() -> None:
     os.environ["OZVENA_HOME"] = str(home)
     os.environ["SECRET_KEY"] = "for tests only"
     os.environ["OZVENA_DEVELOPMENT"] = "1"
-    services = (Postgres(home, throwaway=True), Redis(home))
+    owned = ownership.own(home)
+    services = (Postgres(home, owned, throwaway=True), Redis(home, owned))
 
     def stop() -> None:
         for service in reversed(services):

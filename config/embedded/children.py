@@ -1,33 +1,37 @@
 """Child processes that never outlive their parent."""
 
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StartFailed(Exception):
-    """A child could not be started; the message is one line for a person."""
+    """Something could not be started; the message is one line for a person."""
 
 
-def die_with_parent(signal_number: int) -> Callable[[], None] | None:
-    """Return a `preexec_fn` that asks the kernel to signal the child when we are gone.
+def signal_on_parent_death(signal_number: int) -> None:
+    """Ask the kernel to signal this process when its parent is gone. Linux only.
 
-    Linux only; elsewhere None, and the supervisor stops its children itself.
+    The parent's *thread* counts: children must be started by one that stays.
     """
-    if _libc is None:
-        return None
-    libc, parent = _libc, os.getpid()
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal_number)
 
+
+def _prepare(signal_number: int, parent: int) -> Callable[[], None]:
     def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal_number)
+        # A shell's background job ignores SIGINT, and so would everything below it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal_on_parent_death(signal_number)
         if os.getppid() != parent:  # it died before the call above
             os._exit(1)
 
@@ -37,38 +41,77 @@ def die_with_parent(signal_number: int) -> Callable[[], None] | None:
 def spawn(
     command: Sequence[str | Path],
     *,
-    on_parent_death: signal.Signals = signal.SIGTERM,
-    environment: dict[str, str] | None = None,
-    output: IO[bytes] | int | None = None,
+    on_parent_death: signal.Signals,
+    output: int,
+    environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    inherit: Sequence[int] = (),
+    user: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a session of its own, so that Ctrl-C reaches only us."""
+    """Start `command` in a session of its own, so that Ctrl-C reaches only us.
+
+    `output` is the descriptor that takes what it prints, `inherit` are others that stay
+    open in it, `user` is the account that it runs under if we are root.
+    """
     return subprocess.Popen(
         [str(part) for part in command],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT if output is not None else None,
+        stderr=output,
         cwd=directory,
+        pass_fds=inherit,
         start_new_session=True,
-        preexec_fn=die_with_parent(on_parent_death),
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+        preexec_fn=_prepare(on_parent_death, os.getpid()),
     )
+
+
+def wait_until(
+    is_ready: Callable[[], bool],
+    process: subprocess.Popen[bytes],
+    *,
+    timeout: float,
+    failure: Callable[[str], str],
+) -> None:
+    """Wait until a service answers; stop `process` if it does not.
+
+    Raises:
+        StartFailed: it ended, or `timeout` seconds have passed; `failure` makes the line
+            from what happened.
+    """
+    deadline = time.monotonic() + timeout
+    while not is_ready():
+        if process.poll() is not None:
+            raise StartFailed(failure(f"it ended with code {process.returncode}"))
+        if time.monotonic() > deadline:
+            stop(process, signal.SIGTERM, 5)
+            raise StartFailed(failure(f"it was not ready after {timeout:.0f} s"))
+        time.sleep(0.01)
 
 
 def stop(
     process: subprocess.Popen[bytes], signal_number: signal.Signals, timeout: float
 ) -> bool:
-    """Ask `process` to stop and wait; kill it after `timeout` seconds.
+    """Ask `process` to stop, wait, and kill after `timeout` seconds what is left of it.
 
     Returns whether it stopped by itself.
     """
-    if process.poll() is not None:
-        return True
-    process.send_signal(signal_number)
+    if process.poll() is None:
+        process.send_signal(signal_number)
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
-        process.kill()
+        kill_group(process)
         process.wait()
         return False
+    kill_group(process)
     return True
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill `process`, if it still runs, and all that it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

