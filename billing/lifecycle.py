@@ -1,7 +1,29 @@
-"""Told by accounts when a workspace opens."""
+"""Told by accounts what happens to workspaces."""
 
-from accounts.models import Workspace
+from accounts.caller import Environment
+from accounts.models import User, Workspace
+from billing import ledger
+from billing.models import Lot
+from billing.wallets import wallet_of
+
+SIGN_UP_CREDITS = 5_000
+"""Given once to each user, in each environment."""
 
 
-def opened(workspace: Workspace) -> None:
-    """Do nothing yet."""
+def opened(workspace: Workspace, user: User | None = None) -> None:
+    """Open the workspace's wallets; a person's own workspace gets the sign-up grant.
+
+    Needs the transaction in which the workspace is made. `user` is None for workspaces
+    that no person signed up for: they get wallets alone.
+    """
+    for environment in Environment:
+        wallet = wallet_of(workspace, environment)
+        if user is not None and workspace.kind == Workspace.Kind.PERSONAL:
+            ledger.grant(
+                wallet,
+                SIGN_UP_CREDITS,
+                key=f"signup:{user.pk}",
+                kind=Lot.Kind.PROMO,
+                source=f"signup:{user.pk}",
+                reason="Sign-up",
+            )

@@ -1,0 +1,32 @@
+"""What the ledger refuses."""
+
+from http import HTTPStatus
+
+from kit.errors import AppError
+
+
+class InsufficientCredits(AppError):
+    """The wallet can't pay for it now; nothing was written.
+
+    Answered without Retry-After: waiting alone brings no credits.
+    """
+
+    code = "insufficient_credits"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    message = "This needs {needed} credits; {available} are available."
+
+
+class LedgerKeyReused(AppError):
+    """A key of the ledger came again for something else; nothing was written."""
+
+    code = "ledger_key_reused"
+    status = HTTPStatus.CONFLICT
+    message = "The key {key} was used for another posting."
+
+
+class ReservationExhausted(AppError):
+    """More was to be captured than the reservation still holds; nothing was written."""
+
+    code = "reservation_exhausted"
+    status = HTTPStatus.CONFLICT
+    message = "The reservation holds {left} credits, {needed} were to be captured."

@@ -1,0 +1,400 @@
+"""Wallets, lots of credits, and the ledger that explains every one of them.
+
+Amounts are whole credits. Only `billing.ledger` writes these tables; the database says
+the same again with checks, composite foreign keys and triggers (see the migrations
+`wallet_keys` and `ledger_guards`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from accounts.caller import Environment
+from accounts.models import Workspace
+from billing.querysets import EntryQuerySet, LotQuerySet, ReservationQuerySet
+from kit.ids import new_id
+
+ENVIRONMENTS = [(environment.value, environment.value) for environment in Environment]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Credits by what pays for them: the month's allowance, or everything else."""
+
+    subscription: int = 0
+    credits: int = 0
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[str, int]]) -> "Split":
+        """Return the sum of `parts`: pairs of a lot's kind and credits."""
+        subscription = credits = 0
+        for kind, amount in parts:
+            if kind == Lot.Kind.ALLOWANCE:
+                subscription += amount
+            else:
+                credits += amount
+        return cls(subscription, credits)
+
+    def __add__(self, other: "Split") -> "Split":
+        return Split(
+            self.subscription + other.subscription, self.credits + other.credits
+        )
+
+
+class Wallet(models.Model):
+    """The credits of a workspace in one environment; its row lock orders all postings.
+
+    Every column is derived from the entries in the statement that writes them.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="wallets")
+    environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
+    available = models.BigIntegerField(
+        default=0, help_text="in lots; may include lots that lapsed and are not swept"
+    )
+    reserved = models.BigIntegerField(default=0, help_text="held for work under way")
+    debt = models.BigIntegerField(
+        default=0, help_text="owed after a refund of credits already used"
+    )
+    granted = models.BigIntegerField(
+        default=0, help_text="ever, less what was refunded or lapsed"
+    )
+    consumed = models.BigIntegerField(default=0, help_text="ever")
+    seq = models.BigIntegerField(default=0, help_text="number of its last transaction")
+    last_activity_at = models.DateTimeField(
+        db_default=Now(), help_text="last use or purchase"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "environment"], name="one_wallet_each"
+            ),
+            # What the composite keys of its rows refer to.
+            models.UniqueConstraint(
+                fields=["id", "environment"], name="wallet_in_environment"
+            ),
+            models.CheckConstraint(
+                condition=Q(environment__in=[value for value, _ in ENVIRONMENTS]),
+                name="wallet_environment_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(available__gte=0, reserved__gte=0, debt__gte=0),
+                name="wallet_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    granted=F("consumed") + F("available") + F("reserved") - F("debt")
+                ),
+                name="wallet_adds_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} · {self.environment.lower()}"
+
+
+class Lot(models.Model):
+    """Credits that came together, are drawn in one order and end together."""
+
+    class Kind(models.TextChoices):
+        ALLOWANCE = "allowance"  # of a plan; ends with its month
+        PROMO = "promo"  # sign-up and promotional grants
+        PACK = "pack"  # bought; never ends
+        ADJUST = "adjust"  # set right by an operator
+
+    id = models.BigAutoField(primary_key=True)
+    wallet = models.ForeignKey(
+        Wallet, models.PROTECT, related_name="lots", db_constraint=False
+    )
+    environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    priority = models.PositiveSmallIntegerField(help_text="the lowest is drawn first")
+    granted = models.BigIntegerField()
+    available = models.BigIntegerField()
+    reserved = models.BigIntegerField(default=0)
+    consumed = models.BigIntegerField(default=0)
+    expired = models.BigIntegerField(default=0)
+    revoked = models.BigIntegerField(default=0)
+    effective_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
+    source = models.CharField(
+        max_length=200, help_text="what paid for it; honoured once per environment"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = LotQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment", "source"], name="lot_source_once"
+            ),
+            models.UniqueConstraint(fields=["id", "wallet"], name="lot_in_wallet"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["allowance", "promo", "pack", "adjust"]),
+                name="lot_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    granted__gt=0,
+                    available__gte=0,
+                    reserved__gte=0,
+                    consumed__gte=0,
+                    expired__gte=0,
+                    revoked__gte=0,
+                ),
+                name="lot_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    granted=F("available")
+                    + F("reserved")
+                    + F("consumed")
+                    + F("expired")
+                    + F("revoked")
+                ),
+                name="lot_adds_up",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["wallet", "priority", "expires_at", "id"],
+                condition=Q(available__gt=0),
+                name="lot_draw",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.source
+
+
+class Reservation(models.Model):
+    """Credits held for one priced round of work, captured in parts, the rest released.
+
+    It is open while something is left; a job is a text to it, never a row.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="reservations")
+    key = models.CharField(max_length=200, unique=True)
+    job = models.CharField(max_length=64, db_index=True)
+    amount = models.BigIntegerField()
+    captured = models.BigIntegerField(default=0)
+    released = models.BigIntegerField(default=0)
+    deadline = models.DateTimeField(
+        help_text="the reaper looks after it if it is still open then"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = ReservationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["id", "wallet"], name="reservation_in_wallet"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    amount__gt=0,
+                    captured__gte=0,
+                    released__gte=0,
+                    amount__gte=F("captured") + F("released"),
+                ),
+                name="reservation_adds_up",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["deadline"],
+                condition=Q(amount__gt=F("captured") + F("released")),
+                name="reservation_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def left(self) -> int:
+        """Credits that are still held."""
+        return self.amount - self.captured - self.released
+
+    @cached_property
+    def split(self) -> Split:
+        """What the held credits were drawn from, over all slices."""
+        return Split.of(self.slices.values_list("lot__kind", "amount"))
+
+
+class ReservationSlice(models.Model):
+    """The part of a reservation that one lot pays; `ordinal` is the order of capture."""
+
+    id = models.BigAutoField(primary_key=True)
+    wallet = models.ForeignKey(
+        Wallet, models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    reservation = models.ForeignKey(
+        Reservation,
+        models.PROTECT,
+        related_name="slices",
+        db_constraint=False,
+        db_index=False,
+    )
+    lot = models.ForeignKey(
+        Lot,
+        models.PROTECT,
+        related_name="slices",
+        db_constraint=False,
+        db_index=False,
+    )
+    ordinal = models.PositiveIntegerField()
+    amount = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["ordinal"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reservation", "ordinal"], name="slice_place"
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="slice_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reservation_id} · {self.ordinal}"
+
+
+class LedgerTransaction(models.Model):
+    """One posting. Its entries sum to zero; neither it nor they ever change."""
+
+    class Kind(models.TextChoices):
+        GRANT = "grant"
+        RESERVE = "reserve"
+        CAPTURE = "capture"
+        RELEASE = "release"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    wallet = models.ForeignKey(
+        Wallet,
+        models.PROTECT,
+        related_name="transactions",
+        db_constraint=False,
+        db_index=False,
+    )
+    environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
+    seq = models.BigIntegerField(help_text="from 1, without gaps, in the wallet")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    key = models.CharField(max_length=255, help_text="what makes it happen once")
+    fingerprint = models.CharField(
+        max_length=32, help_text="digest of what the key was first used for"
+    )
+    reservation = models.ForeignKey(
+        Reservation,
+        models.PROTECT,
+        related_name="transactions",
+        null=True,
+        blank=True,
+        db_constraint=False,
+    )
+    actor = models.CharField(
+        max_length=254, blank=True, help_text="the operator; empty: the product itself"
+    )
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["wallet", "key"], name="ledger_transaction_once"
+            ),
+            models.UniqueConstraint(
+                fields=["wallet", "seq"], name="ledger_transaction_numbered"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["grant", "reserve", "capture", "release"]),
+                name="ledger_transaction_kind_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class LedgerEntry(models.Model):
+    """One side of a movement: `amount` credits into a bucket (> 0) or out of it (< 0).
+
+    The first three buckets are the wallet's, the others say where credits come from and
+    where they go. A debt is the negative of its entries.
+    """
+
+    class Bucket(models.TextChoices):
+        AVAILABLE = "available"
+        RESERVED = "reserved"
+        DEBT = "debt"
+        FUNDING = "funding"
+        USAGE = "usage"
+        BREAKAGE = "breakage"  # lapsed
+        REFUND = "refund"
+        ADJUST = "adjust"
+
+    OF_THE_WALLET = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.DEBT)
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    transaction = models.ForeignKey(
+        LedgerTransaction, models.PROTECT, related_name="entries"
+    )
+    wallet = models.ForeignKey(
+        Wallet, models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    seq = models.BigIntegerField(help_text="of its transaction")
+    lot = models.ForeignKey(
+        Lot,
+        models.PROTECT,
+        related_name="entries",
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+    )
+    bucket = models.CharField(max_length=10, choices=Bucket.choices)
+    amount = models.BigIntegerField()
+    balance_after = models.BigIntegerField(
+        help_text="available less debt of the wallet, once this entry counts"
+    )
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.CheckConstraint(condition=~Q(amount=0), name="entry_not_zero"),
+            models.CheckConstraint(
+                condition=Q(
+                    bucket__in=[
+                        "available",
+                        "reserved",
+                        "debt",
+                        "funding",
+                        "usage",
+                        "breakage",
+                        "refund",
+                        "adjust",
+                    ]
+                ),
+                name="entry_bucket_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["wallet", "-seq", "-id"], name="entry_statement"),
+            models.Index(
+                fields=["lot"], condition=Q(bucket="funding"), name="entry_of_grant"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.bucket} {self.amount:+d}"

@@ -1,0 +1,295 @@
+"""Postings: how movements of credits become rows, in one statement under one lock.
+
+For `billing.ledger` alone. Whatever a posting changes follows from its movements: the
+entries, and the columns of wallet, lots and reservation that sum them up, so no two of
+them can disagree.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.transaction import TransactionManagementError
+
+from billing.models import LedgerEntry, LedgerTransaction, Reservation, Wallet
+from kit.ids import new_id
+
+Bucket = LedgerEntry.Bucket
+Kind = LedgerTransaction.Kind
+
+_LOT_COLUMNS = ("available", "reserved", "consumed", "expired", "revoked")
+_LOT_COLUMN = {
+    Bucket.AVAILABLE: "available",
+    Bucket.RESERVED: "reserved",
+    Bucket.USAGE: "consumed",
+    Bucket.BREAKAGE: "expired",
+    Bucket.REFUND: "revoked",
+}
+"""Which column of a lot holds what lies in a bucket."""
+
+_WALLET_COLUMN = {
+    Bucket.AVAILABLE: ("available", 1),
+    Bucket.RESERVED: ("reserved", 1),
+    Bucket.DEBT: ("debt", -1),
+    Bucket.USAGE: ("consumed", 1),
+    Bucket.FUNDING: ("granted", -1),
+    Bucket.BREAKAGE: ("granted", -1),
+    Bucket.REFUND: ("granted", -1),
+}
+"""Which column of a wallet an entry changes, and with which sign."""
+
+# Only NO KEY: rows that refer to the wallet may be written meanwhile.
+_LOCK = """
+SELECT id, environment, available, debt, seq FROM billing_wallet
+WHERE id = %(wallet)s FOR NO KEY UPDATE
+"""
+_LOCK_BY_RESERVATION = """
+SELECT id, environment, available, debt, seq FROM billing_wallet
+WHERE id = (SELECT wallet_id FROM billing_reservation WHERE key = %(key)s)
+FOR NO KEY UPDATE
+"""
+
+_OPEN_RESERVATION = """
+opened AS (
+    INSERT INTO billing_reservation
+        (id, wallet_id, key, job, amount, captured, released, deadline, created_at)
+    VALUES (%(reservation)s, %(wallet)s, %(reservation_key)s, %(job)s, %(held)s, 0, 0,
+            %(deadline)s, %(drawn_at)s)
+), slice AS (
+    INSERT INTO billing_reservationslice
+        (wallet_id, reservation_id, lot_id, ordinal, amount)
+    SELECT %(wallet)s, %(reservation)s, lot, ordinal, -available
+    FROM unnest(%(lots)s::bigint[], %(available)s::bigint[]) WITH ORDINALITY
+        AS drawn (lot, available, ordinal)
+)"""
+_SETTLE_RESERVATION = """
+settled AS (
+    UPDATE billing_reservation
+    SET captured = captured + %(captured)s, released = released + %(released)s
+    WHERE id = %(reservation)s
+)"""
+_POST = """
+WITH posted AS (
+    INSERT INTO billing_ledgertransaction
+        (id, wallet_id, environment, seq, kind, key, fingerprint, reservation_id,
+         actor, reason, created_at)
+    VALUES (%(id)s, %(wallet)s, %(environment)s, %(seq)s, %(kind)s, %(key)s,
+            %(fingerprint)s, %(reservation)s, %(actor)s, %(reason)s,
+            statement_timestamp())
+    RETURNING created_at
+), entered AS (
+    INSERT INTO billing_ledgerentry
+        (id, transaction_id, wallet_id, seq, lot_id, bucket, amount, balance_after)
+    SELECT entry.id, %(id)s, %(wallet)s, %(seq)s, lot, bucket, amount, balance
+    FROM unnest(%(entries)s::uuid[], %(entry_lots)s::bigint[], %(buckets)s::text[],
+                %(amounts)s::bigint[], %(balances)s::bigint[])
+        AS entry (id, lot, bucket, amount, balance)
+), moved AS (
+    UPDATE billing_lot AS lot
+    SET available = lot.available + delta.available,
+        reserved = lot.reserved + delta.reserved,
+        consumed = lot.consumed + delta.consumed,
+        expired = lot.expired + delta.expired,
+        revoked = lot.revoked + delta.revoked
+    FROM unnest(%(lots)s::bigint[], %(available)s::bigint[], %(reserved)s::bigint[],
+                %(consumed)s::bigint[], %(expired)s::bigint[], %(revoked)s::bigint[])
+        AS delta (lot, available, reserved, consumed, expired, revoked)
+    WHERE lot.id = delta.lot
+), counted AS (
+    UPDATE billing_wallet
+    SET available = available + %(wallet_available)s,
+        reserved = reserved + %(wallet_reserved)s,
+        debt = debt + %(wallet_debt)s,
+        granted = granted + %(wallet_granted)s,
+        consumed = consumed + %(wallet_consumed)s,
+        seq = %(seq)s,
+        last_activity_at = CASE WHEN %(is_activity)s THEN statement_timestamp()
+                                ELSE last_activity_at END
+    WHERE id = %(wallet)s
+)"""
+_RESULT = "\nSELECT created_at FROM posted"
+
+_POST_ALONE = _POST + _RESULT
+_POST_OPENING = _POST + "," + _OPEN_RESERVATION + _RESULT
+_POST_SETTLING = _POST + "," + _SETTLE_RESERVATION + _RESULT
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """`credits` > 0 of a lot, going from one bucket to another."""
+
+    lot: int
+    source: Bucket
+    target: Bucket
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A wallet as it is while we hold its lock."""
+
+    id: int
+    environment: str
+    available: int
+    debt: int
+    seq: int
+
+
+def require_transaction() -> None:
+    """Refuse to go on outside a transaction: a posting never commits on its own."""
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("The ledger needs an open transaction.")
+
+
+def lock(wallet: int) -> Locked:
+    """Lock a wallet until the transaction ends, and return it as it is now."""
+    locked = _lock(_LOCK, {"wallet": wallet})
+    if locked is None:
+        raise Wallet.DoesNotExist(f"wallet {wallet}")
+    return locked
+
+
+def lock_by_reservation(key: str) -> Locked:
+    """Lock the wallet of the reservation with this key."""
+    locked = _lock(_LOCK_BY_RESERVATION, {"key": key})
+    if locked is None:
+        raise Reservation.DoesNotExist(f"reservation {key}")
+    return locked
+
+
+def fingerprint(*content: object) -> str:
+    """Return a digest of what a key stands for."""
+    text = "\0".join(str(part) for part in content)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def post(
+    wallet: Locked,
+    kind: Kind,
+    movements: Sequence[Movement],
+    *,
+    key: str,
+    fingerprint: str,
+    reason: str = "",
+    actor: str = "",
+    is_activity: bool = False,
+    opens: Reservation | None = None,
+    settles: UUID | None = None,
+    captured: int = 0,
+    released: int = 0,
+) -> LedgerTransaction:
+    """Write one transaction and all that follows from it; return it.
+
+    `opens` is a reservation to be written with it, whose slices are what the movements
+    take from the lots, in their order. `settles` is one that is there, of which `captured`
+    and `released` credits more are done with. `is_activity` renews the wallet's time of
+    last activity.
+    """
+    reservation = opens.id if opens else settles
+    posted = LedgerTransaction(
+        id=new_id(),
+        wallet_id=wallet.id,
+        environment=wallet.environment,
+        seq=wallet.seq + 1,
+        kind=kind,
+        key=key,
+        fingerprint=fingerprint,
+        reservation_id=reservation,
+        actor=actor,
+        reason=reason,
+    )
+    parameters: dict[str, Any] = {
+        "id": posted.id,
+        "wallet": wallet.id,
+        "environment": wallet.environment,
+        "seq": posted.seq,
+        "kind": kind.value,
+        "key": key,
+        "fingerprint": fingerprint,
+        "reservation": reservation,
+        "actor": actor,
+        "reason": reason,
+        "is_activity": is_activity,
+        **_entries(wallet, movements),
+        **_lot_columns(movements),
+        **_wallet_columns(movements),
+    }
+    if opens is not None:
+        statement = _POST_OPENING
+        parameters |= {
+            "reservation_key": opens.key,
+            "job": opens.job,
+            "held": opens.amount,
+            "deadline": opens.deadline,
+            "drawn_at": opens.created_at,
+        }
+    elif settles is not None:
+        statement = _POST_SETTLING
+        parameters |= {"captured": captured, "released": released}
+    else:
+        statement = _POST_ALONE
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        (posted.created_at,) = cursor.fetchone()
+    posted._state.adding = False
+    return posted
+
+
+def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
+    require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        row = cursor.fetchone()
+    return Locked(*row) if row else None
+
+
+def _sides(movements: Iterable[Movement]) -> Iterable[tuple[int, Bucket, int]]:
+    """Give each movement's two entries: out of its source, into its target."""
+    return chain.from_iterable(
+        (
+            (movement.lot, movement.source, -movement.credits),
+            (movement.lot, movement.target, movement.credits),
+        )
+        for movement in movements
+    )
+
+
+def _entries(wallet: Locked, movements: Iterable[Movement]) -> dict[str, Any]:
+    balance = wallet.available - wallet.debt
+    rows = []
+    for lot, bucket, amount in _sides(movements):
+        if bucket in (Bucket.AVAILABLE, Bucket.DEBT):
+            balance += amount
+        rows.append((new_id(), lot, bucket.value, amount, balance))
+    names = ("entries", "entry_lots", "buckets", "amounts", "balances")
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _lot_columns(movements: Iterable[Movement]) -> dict[str, list[int]]:
+    deltas: dict[int, dict[str, int]] = {}
+    for movement in movements:
+        if movement.source == Bucket.FUNDING:
+            continue  # the lot was written with it
+        delta = deltas.setdefault(movement.lot, dict.fromkeys(_LOT_COLUMNS, 0))
+        delta[_LOT_COLUMN[movement.source]] -= movement.credits
+        delta[_LOT_COLUMN[movement.target]] += movement.credits
+    columns = {
+        name: [delta[name] for delta in deltas.values()] for name in _LOT_COLUMNS
+    }
+    return {"lots": list(deltas), **columns}
+
+
+def _wallet_columns(movements: Iterable[Movement]) -> dict[str, int]:
+    deltas = defaultdict(int, dict.fromkeys(("available", "reserved", "debt"), 0))
+    for _, bucket, amount in _sides(movements):
+        column, sign = _WALLET_COLUMN[bucket]
+        deltas[column] += sign * amount
+    return {
+        f"wallet_{column}": deltas[column]
+        for column in ("available", "reserved", "debt", "granted", "consumed")
+    }
