@@ -1,17 +1,21 @@
 """Who may use a view at all; what belongs to whom is decided by querysets."""
 
+from typing import TYPE_CHECKING
+
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.errors import AuthenticationRequired, NotAllowed
+
+if TYPE_CHECKING:  # REST framework loads this module while it loads its views
+    from rest_framework.views import APIView
 
 
 class IsKnown(BasePermission):
     """Everybody but guests: the default of all views."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """Return True.
 
         Raises:
@@ -25,7 +29,7 @@ class IsKnown(BasePermission):
 class IsPerson(IsKnown):
     """A user, by cookie or by token; the operators' key is nobody in particular."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """Return True.
 
         Raises:
@@ -41,6 +45,6 @@ class IsPerson(IsKnown):
 class GuestsWelcome(BasePermission):
     """Everybody. What guests may do within is the rule's own business."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """Return True."""
         return True

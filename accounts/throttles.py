@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -11,10 +12,12 @@ from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
 
 from accounts.caller import Caller, caller_of
 from kit.errors import RateLimited
+
+if TYPE_CHECKING:  # REST framework loads this module while it loads its views
+    from rest_framework.views import APIView
 
 _OUTAGE = 5.0
 """Seconds without limits after the cache failed: nobody else waits for its timeout."""
@@ -40,7 +43,7 @@ class WorkspaceThrottle(BaseThrottle):
     other limit.
     """
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the request and return True.
 
         Raises:
