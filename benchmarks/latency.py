@@ -1,0 +1,60 @@
+"""From submit to audio: a short sentence, the built-in voice, an idle machine.
+
+The whole system runs as `make run` starts it; the client is a plain HTTP client that
+submits a job, polls it every 10 ms, and fetches the audio. A second figure is the same
+sentence by `POST /api/v1/speech`.
+"""
+
+import statistics
+import time
+
+import requests
+
+from benchmarks.system import System
+
+RUNS = 20
+LIMIT = 0.5  # seconds
+_TEXT = "The echo comes back before you have turned around."
+
+
+def main() -> None:
+    """Print both figures."""
+    with System() as system:
+        token = system.token()
+        session = requests.Session()
+        session.headers["Authorization"] = f"Bearer {token}"
+        _job(session, system.url)  # the first one warms what is made at first use
+        jobs = [_job(session, system.url) for _ in range(RUNS)]
+        at_once = [_speech(session, system.url) for _ in range(RUNS)]
+    for name, seconds in (("job", jobs), ("speech at once", at_once)):
+        middle = statistics.median(seconds)
+        verdict = "ok" if middle <= LIMIT else "TOO SLOW"
+        print(
+            f"submit to audio, {name}: median of {RUNS} {middle * 1000:.0f} ms "
+            f"(min {min(seconds) * 1000:.0f}, max {max(seconds) * 1000:.0f}); "
+            f"limit {LIMIT * 1000:.0f} ms: {verdict}"
+        )
+
+
+def _job(session: requests.Session, url: str) -> float:
+    began = time.perf_counter()
+    body = {"text": _TEXT, "voice": "unicorn:en-us"}
+    job = _ok(session.post(f"{url}/api/v1/jobs", json=body))
+    while job["status"] not in ("completed", "failed"):
+        time.sleep(0.01)
+        job = _ok(session.get(job["links"]["self"]))
+    audio = session.get(job["scenes"][0]["audio_url"])
+    audio.raise_for_status()
+    return time.perf_counter() - began
+
+
+def _speech(session: requests.Session, url: str) -> float:
+    began = time.perf_counter()
+    body = {"input": _TEXT, "voice": "unicorn:en-us"}
+    _ok(session.post(f"{url}/api/v1/speech", json=body))
+    return time.perf_counter() - began
+
+
+def _ok(response: requests.Response) -> dict:
+    response.raise_for_status()
+    return response.json()

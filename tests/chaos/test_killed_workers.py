@@ -1,0 +1,90 @@
+"""Workers die by `kill -9`, again and again; nothing is lost, doubled or blamed.
+
+`make test` runs a short form, `make chaos` the long one (CHAOS_JOBS, CHAOS_KILLS).
+"""
+
+import os
+import random
+import time
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db import transaction
+
+from billing.models import LedgerEntry, LedgerTransaction
+from billing.wallets import summary, wallet_of
+from providers import catalogue
+from synthesis import quotes
+from synthesis.jobs.submit import submit
+from synthesis.models import Job, Scene
+from synthesis.quotes import AskedScene, Order
+from tests import factories, processes
+
+JOBS = int(os.environ.get("CHAOS_JOBS", "40"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
+SCENES = 4
+_WORDS = "echo river seven lantern quiet morning harbour paper window".split()
+
+
+def _text(rng: random.Random) -> str:
+    return " ".join(rng.choices(_WORDS, k=rng.randint(20, 120))).capitalize() + "."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_workers_lose_nothing_and_blame_nobody() -> None:
+    rng = random.Random(7)
+    catalogue.sync()
+    caller = factories.caller()
+    wallet = wallet_of(caller.workspace, caller.environment)
+    texts = [[_text(rng) for _ in range(SCENES)] for _ in range(JOBS)]
+    price = sum(len(text) for script in texts for text in script)
+    with transaction.atomic():
+        factories.grant(wallet, price)
+    before = summary(wallet)
+
+    dispatcher = processes.start_dispatcher()
+    worker = processes.start_worker()
+    kills = 0
+    deadline = time.monotonic() + 600
+    try:
+        for number in range(KILLS + 1):
+            # Some jobs before each kill, so that it finds somebody at work.
+            for script in texts[number :: KILLS + 1]:
+                order = Order([AskedScene(text, "unicorn:en-us") for text in script])
+                with transaction.atomic():
+                    submit(caller, quotes.quote(caller, order))
+            if number < KILLS:
+                # A worker needs about two seconds to start; it dies somewhere in its work.
+                time.sleep(rng.uniform(2.0, 4.0))
+                processes.kill(worker)
+                kills += 1
+                worker = processes.start_worker()
+        while Job.objects.exclude(status=Job.Status.COMPLETED).exists():
+            assert time.monotonic() < deadline, _what_is_left()
+            time.sleep(0.2)
+    finally:
+        processes.kill(worker)
+        processes.kill(dispatcher)
+
+    print(f"{JOBS} jobs of {SCENES} scenes, {kills} kills,", _what_is_left())
+    assert kills >= KILLS
+    assert Scene.objects.filter(status=Scene.Status.COMPLETED).count() == JOBS * SCENES
+    assert not Scene.objects.filter(strikes__gt=0).exists()
+    captures = LedgerTransaction.objects.filter(kind="capture")
+    assert captures.count() == JOBS * SCENES
+    assert captures.values("key").distinct().count() == JOBS * SCENES
+    usage = LedgerEntry.objects.filter(bucket="usage", wallet=wallet)
+    assert sum(usage.values_list("amount", flat=True)) == price
+    after = summary(wallet)
+    assert after["balance"] == before["balance"] - price
+    assert after["reserved"] == 0
+    for name in Scene.objects.values_list("audio", flat=True):
+        assert default_storage.size(name) > 0
+    call_command("verify_ledger")
+
+
+def _what_is_left() -> str:
+    left = Scene.objects.exclude(status=Scene.Status.COMPLETED)
+    crashes = Scene.objects.filter(crashes__gt=0).count()
+    return f"{left.count()} scenes left, {crashes} with crashes"
