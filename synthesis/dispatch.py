@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from billing import ledger
+from billing.models import Reservation
 from kit import claims
 from synthesis import bells, settlement
 from synthesis.models import Assembly, Job, Scene
@@ -41,16 +42,27 @@ def release_forgotten() -> int:
     works keeps its credits, however long it takes.
     """
     count = 0
-    for key, job_id in ledger.stale_reservations(limit=_MOST_AT_ONCE):
+    for reservation in Reservation.objects.stale()[:_MOST_AT_ONCE]:
         with transaction.atomic(durable=True):
-            job = Job.objects.select_for_update().filter(pk=job_id).first()
-            number = int(key.rpartition(":")[2])
+            job = _job_of(reservation)
             if job is None:
-                ledger.release(key)
-            elif not Scene.objects.unfinished().filter(job=job, round=number).exists():
-                settlement.release_round(job, number)
-                job.save(update_fields=["refunded"])
-            else:
+                ledger.release(reservation.key)
+            elif _is_awaited(job, reservation):
                 continue
+            else:
+                settlement.release(job, Reservation.objects.filter(pk=reservation.pk))
+                job.save(update_fields=["refunded"])
             count += 1
     return count
+
+
+def _job_of(reservation: Reservation) -> Job | None:
+    """Return the job that reserved, locked; None when it is gone."""
+    jobs = Job.objects.select_for_update(of=("self",))
+    return jobs.filter(pk=reservation.job).first()
+
+
+def _is_awaited(job: Job, reservation: Reservation) -> bool:
+    """Whether a scene of that priced round is still to be spoken."""
+    number = int(reservation.key.rpartition(":")[2])
+    return Scene.objects.unfinished().filter(job=job, round=number).exists()

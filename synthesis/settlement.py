@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from billing import ledger
+from billing.models import Reservation
+from billing.querysets import ReservationQuerySet
 from kit import claims, idempotency
 from synthesis.jobs.submit import round_key
 from synthesis.models import Job, Scene
@@ -109,10 +111,19 @@ def lock_job(scene: Scene) -> Job:
 
 
 def release_round(job: Job, number: int) -> None:
-    """Give back what a priced round has not captured; harmless to repeat."""
-    if job.cost:
-        released = ledger.release(round_key(job, number))
-        job.refunded += released
+    """Give back what a priced round has not captured; the caller saves the job."""
+    release(job, Reservation.objects.filter(key=round_key(job, number)))
+
+
+def release(job: Job, reservations: ReservationQuerySet) -> None:
+    """Give back what `reservations` of a locked job still hold; harmless to repeat.
+
+    A round that cost nothing has none. The caller saves the job.
+    """
+    for key in reservations.open().values_list("key", flat=True):
+        ledger.release(key)
+    of_job = Reservation.objects.filter(job=str(job.pk))
+    job.refunded = of_job.aggregate(credits=Sum("released"))["credits"] or 0
 
 
 def _after_scene(job: Job, round_number: int) -> None:

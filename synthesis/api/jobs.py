@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome, IsKnown
 from billing.wallets import spendable, wallet_of
 from kit import idempotency
@@ -18,7 +19,6 @@ from kit.errors import Invalid
 from kit.pagination import NewestFirst
 from synthesis import quotes
 from synthesis.api.requests import (
-    caller_of,
     idempotency_key,
     job_body,
     job_of,

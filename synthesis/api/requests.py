@@ -6,20 +6,13 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.caller import Caller
+from accounts.caller import caller_of
 from kit import idempotency
 from kit.errors import NotFound
 from kit.parsers import read_body
-from kit.requests import client_network
 from synthesis.jobs.submit import guest_tries_left
 from synthesis.models import Job, Scene
 from synthesis.serializers import JobSerializer
-
-
-def caller_of(request: Request) -> Caller:
-    """Return who asks; the door has been passed by now."""
-    caller: Caller = request.auth
-    return caller
 
 
 def job_of(request: Request, job_id: object) -> Job:
@@ -53,10 +46,9 @@ def scene_of(job: Job, name: str) -> Scene:
 def idempotency_key(request: Request) -> idempotency.Key | None:
     """Return the request's Idempotency-Key, valid for this caller and this route."""
     caller = caller_of(request)
-    who = client_network(caller.address) if caller.is_guest else caller.workspace.pk
     return idempotency.read_key(
         request.headers.get("Idempotency-Key"),
-        scope=f"{who} {caller.environment} {request.method} {request.path}",
+        scope=f"{caller.subject} {caller.environment} {request.method} {request.path}",
         body=read_body(request),
     )
 

@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome
 from kit import idempotency
 from synthesis import speech
 from synthesis.api.jobs import KEY
-from synthesis.api.requests import caller_of, idempotency_key, respond
+from synthesis.api.requests import idempotency_key, respond
 from synthesis.serializers import SpeechRequestSerializer
 from synthesis.text import offsets_in
 
@@ -79,8 +80,8 @@ def _body(spoken: speech.Spoken, sent: str) -> dict[str, Any]:
     words = [
         word
         | {
-            "char_start": places[word["char_start"]],
-            "char_end": places[word["char_end"] - 1] + 1,
+            "char_start": places(word["char_start"]),
+            "char_end": places(word["char_end"] - 1) + 1,
         }
         for word in spoken.words
     ]

@@ -3,6 +3,7 @@
 from django.db import connection
 from django.utils import timezone
 
+from billing.models import Reservation
 from kit import idempotency
 from synthesis import bells, settlement
 from synthesis.errors import JobFinished, JobNotCancelable
@@ -31,8 +32,7 @@ def cancel(job_id: object, *, reason: str = "") -> Job:
     Scene.objects.filter(pk__in=ids).update(
         status=Scene.Status.CANCELED, lease_until=None, finished_at=now
     )
-    for number in range(1, job.rounds + 1):
-        settlement.release_round(job, number)
+    settlement.release(job, Reservation.objects.filter(job=str(job.pk)))
     job.status = Job.Status.CANCELED
     job.reason = reason
     job.is_paused = False
