@@ -6,6 +6,8 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from providers.querysets import ProviderQuerySet, VoiceQuerySet
+
 
 class Provider(models.Model):
     """A provider as it is offered here; what it can do stands in its adapter."""
@@ -26,7 +28,10 @@ class Provider(models.Model):
     )
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = ProviderQuerySet.as_manager()
+
     class Meta:
+        ordering = ["name", "slug"]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(cost_multiplier__gte=0), name="price_not_negative"
@@ -52,6 +57,8 @@ class Voice(models.Model):
         default=True, help_text="whether the provider still lists it"
     )
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = VoiceQuerySet.as_manager()
 
     class Meta:
         ordering = ["language", "name", "id"]

@@ -1,5 +1,10 @@
 """Routes below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from providers.api import ProvidersView, VoicesView
+
+urlpatterns = [
+    path("providers", ProvidersView.as_view(), name="providers"),
+    path("voices", VoicesView.as_view(), name="voices"),
+]

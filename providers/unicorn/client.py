@@ -78,7 +78,7 @@ class _Engine:
                     str(library),
                     str(package / "espeak-ng-data"),
                 ],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={"LC_ALL": "C.UTF-8"},  # the same sound wherever it runs
                 start_new_session=True,  # Ctrl-C is for its owner

@@ -1,0 +1,179 @@
+"""The catalogue: what adapters offer, as rows; and the way from a name to a voice."""
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from providers.base import Access, ProviderError, VoiceInfo
+from providers.errors import UnknownProvider, UnknownVoice
+from providers.models import Provider, Voice
+from providers.registry import PROVIDERS, get_provider
+
+_DESCRIBED = ["name", "language", "gender", "description", "is_offered"]
+"""The fields of a voice that its provider decides."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a sync did."""
+
+    added: int = 0
+    updated: int = 0
+    withdrawn: int = 0
+    failed: dict[str, str] = field(default_factory=dict)  # provider: why, for operators
+
+    def __str__(self) -> str:
+        return f"{self.added} added, {self.updated} updated, {self.withdrawn} withdrawn"
+
+
+def sync() -> Changes:
+    """Write every provider in the registry, and its voices, into the catalogue.
+
+    What operators edit stays as it is. Voices that a provider no longer lists are kept
+    and not offered; the voices of a provider that can't be asked now stay untouched.
+    Safe to repeat and to run twice at once.
+    """
+    changes = Changes()
+    for slug in PROVIDERS:
+        adapter = get_provider(slug)
+        provider, _ = Provider.objects.get_or_create(
+            slug=slug,
+            defaults={"name": adapter.name, "is_open_to_guests": adapter.is_local},
+        )
+        if provider.name != adapter.name:
+            provider.name = adapter.name
+            provider.save(update_fields=["name", "updated_at"])
+        try:
+            listed = adapter.voices(access_for(provider))
+        except ProviderError as error:
+            changes.failed[slug] = str(error)
+        else:
+            _sync_voices(provider, listed, changes)
+    return changes
+
+
+def _sync_voices(
+    provider: Provider, listed: Collection[VoiceInfo], changes: Changes
+) -> None:
+    rows = {row.provider_voice: row for row in provider.voices.all()}
+    added, updated = [], []
+    for info in listed:
+        described = {
+            "name": info.name[:120],
+            "language": info.language,
+            "gender": info.gender,
+            "description": info.description[:500],
+            "is_offered": True,
+        }
+        row = rows.pop(info.id, None)
+        if row is None:
+            added.append(
+                Voice(
+                    id=f"{provider.slug}:{info.id}",
+                    provider=provider,
+                    provider_voice=info.id,
+                    **described,
+                )
+            )
+        elif any(getattr(row, name) != value for name, value in described.items()):
+            for name, value in described.items():
+                setattr(row, name, value)
+            updated.append(row)
+    withdrawn = [row.pk for row in rows.values() if row.is_offered]
+    Voice.objects.bulk_create(added, ignore_conflicts=True)
+    if updated:
+        Voice.objects.bulk_update(updated, _DESCRIBED)
+    if withdrawn:
+        Voice.objects.filter(pk__in=withdrawn).update(is_offered=False)
+    changes.added += len(added)
+    changes.updated += len(updated)
+    changes.withdrawn += len(withdrawn)
+
+
+def access_for(provider: Provider) -> Access:
+    """Return where and with whose key this installation calls `provider`.
+
+    `<SLUG>_API_KEY` and `<SLUG>_BASE_URL` in the environment, the slug in upper case.
+    """
+    prefix = provider.slug.upper().replace("-", "_")
+    return Access(
+        key=os.environ.get(f"{prefix}_API_KEY", ""),
+        base_url=os.environ.get(f"{prefix}_BASE_URL", "").rstrip("/"),
+    )
+
+
+def is_available(provider: Provider) -> bool:
+    """Return whether this installation can call `provider` without a customer's key."""
+    access = access_for(provider)
+    return get_provider(provider.slug).is_local or bool(access.key or access.base_url)
+
+
+def resolve(voice: str, *, default_provider: str = "unicorn") -> Voice:
+    """Return the voice on offer that `voice` names; see `resolve_all`."""
+    return resolve_all({voice}, default_provider=default_provider)[voice]
+
+
+def resolve_all(
+    voices: Collection[str], *, default_provider: str = "unicorn"
+) -> dict[str, Voice]:
+    """Return the voice on offer for each name, its provider at hand.
+
+    A name is `provider:id`; or, in the default provider, an id or what the voice is
+    called. Case doesn't matter. Takes one query when all are ids as they are written in
+    the catalogue, and three at most.
+
+    Raises:
+        UnknownProvider: a name begins with no provider that is on offer.
+        UnknownVoice: its provider has no such voice on offer.
+    """
+    wanted = {
+        name: name if ":" in name else f"{default_provider}:{name}"
+        for name in voices
+        if name.isprintable()  # no voice has a line break in its name
+    }
+    offered = Voice.objects.on_offer()
+    exact = offered.in_bulk(wanted.values())
+    found = {name: exact[key] for name, key in wanted.items() if key in exact}
+    missing = {name: wanted.get(name) for name in voices if name not in found}
+    if missing:
+        found |= _resolve_loosely(missing, default_provider)
+    return found
+
+
+def _resolve_loosely(
+    missing: dict[str, str | None], default_provider: str
+) -> dict[str, Voice]:
+    """Return the voices for names that are no ids as written: by case or by name."""
+    keys = {key.lower() for key in missing.values() if key}
+    names = {name.lower() for name, key in missing.items() if key and ":" not in name}
+    by_id: dict[str, Voice] = {}
+    by_name: dict[str, Voice] = {}
+    for voice in (
+        Voice.objects.on_offer()
+        .alias(id_lower=Lower("id"), name_lower=Lower("name"))
+        .filter(
+            Q(id_lower__in=keys)
+            | Q(name_lower__in=names, provider=default_provider.lower())
+        )
+    ):
+        by_id.setdefault(voice.pk.lower(), voice)
+        by_name.setdefault(voice.name.lower(), voice)
+    found = {}
+    for name, key in missing.items():
+        voice_found = by_id.get((key or "").lower()) or by_name.get(name.lower())
+        if voice_found is None:
+            raise _refusal(name, default_provider)
+        found[name] = voice_found
+    return found
+
+
+def _refusal(name: str, default_provider: str) -> UnknownProvider | UnknownVoice:
+    prefix, colon, _ = name.partition(":")
+    slug = prefix if colon else default_provider
+    is_known = slug.isprintable() and (
+        Provider.objects.on_offer().filter(slug=slug.lower()).exists()
+    )
+    return UnknownVoice(voice=name) if is_known else UnknownProvider(provider=slug)

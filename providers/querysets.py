@@ -1,0 +1,54 @@
+"""Questions to the catalogue."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Q
+
+from providers.registry import PROVIDERS
+
+if TYPE_CHECKING:
+    from providers.models import Provider, Voice  # noqa: F401 - names in annotations
+
+
+class ProviderQuerySet(models.QuerySet["Provider"]):
+    """Providers."""
+
+    def on_offer(self) -> Self:
+        """Keep those that operators have switched on and that have an adapter."""
+        return self.filter(is_enabled=True, slug__in=PROVIDERS)
+
+
+class VoiceQuerySet(models.QuerySet["Voice"]):
+    """Voices."""
+
+    def on_offer(self) -> Self:
+        """Keep those that can be chosen, each with its provider at hand."""
+        return self.filter(
+            is_enabled=True,
+            is_offered=True,
+            provider__is_enabled=True,
+            provider__in=PROVIDERS,
+        ).select_related("provider")
+
+    def matching(
+        self, *, provider: str = "", language: str = "", gender: str = "", q: str = ""
+    ) -> Self:
+        """Keep those that match every argument that is not empty, whatever the case.
+
+        A `language` matches itself and what it is the beginning of: `en` finds `en-US`.
+        """
+        found = self
+        if provider:
+            found = found.filter(provider=provider.lower())
+        if language:
+            found = found.filter(
+                Q(language__iexact=language) | Q(language__istartswith=f"{language}-")
+            )
+        if gender:
+            found = found.filter(gender=gender.lower())
+        if q:
+            found = found.filter(
+                Q(id__icontains=q) | Q(name__icontains=q) | Q(description__icontains=q)
+            )
+        return found
