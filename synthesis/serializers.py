@@ -7,7 +7,7 @@ from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from kit.fields import TextField
+from kit.fields import TextField, WholeNumberField
 from synthesis.chapters import chapters_of
 from synthesis.models import Job, Scene
 from synthesis.quotes import MOST_SCENES, AskedScene, Order
@@ -28,16 +28,6 @@ class SpeedField(serializers.FloatField):
         if isinstance(data, bool) or not isinstance(data, int | float):
             self.fail("invalid")
         return float(super().to_internal_value(data))
-
-
-class WholeNumberField(serializers.IntegerField):
-    """An integer, not a text that looks like one."""
-
-    def to_internal_value(self, data: Any) -> int:
-        """Return `data`, which must be an integer."""
-        if isinstance(data, bool) or not isinstance(data, int):
-            self.fail("invalid")
-        return int(super().to_internal_value(data))
 
 
 class SceneRequestSerializer(serializers.Serializer[Any]):

@@ -19,12 +19,13 @@ from rest_framework.views import APIView
 
 from accounts.permissions import GuestsWelcome
 from kit.errors import NotFound
+from kit.fields import WholeNumberField
 from synthesis import assemblies, audio, captions, files
 from synthesis.api.requests import job_of, scene_of
 from synthesis.errors import Expired, NotReady
 from synthesis.models import Assembly, Job
 from synthesis.rendering import read_words
-from synthesis.serializers import JobSerializer, WholeNumberField
+from synthesis.serializers import JobSerializer
 
 _LINK_SALT = "synthesis.links"
 _LONGEST_LINK = 7 * 24 * 3600  # seconds

@@ -13,13 +13,13 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome, IsKnown
+from accounts.requests import idempotency_key
 from billing.wallets import spendable, wallet_of
 from kit import idempotency
 from kit.errors import Invalid
 from kit.pagination import NewestFirst
 from synthesis import quotes
 from synthesis.api.requests import (
-    idempotency_key,
     job_body,
     job_of,
     respond,

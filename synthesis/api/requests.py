@@ -1,4 +1,4 @@
-"""What the views of synthesis share: who asks, for which job, under which key."""
+"""What the views of synthesis share: for which job, and what guests are told."""
 
 import uuid
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import requests
 from accounts.caller import caller_of
 from kit import idempotency
 from kit.errors import NotFound
-from kit.parsers import read_body
 from synthesis.jobs.submit import guest_tries_left
 from synthesis.models import Job, Scene
 from synthesis.serializers import JobSerializer
@@ -43,26 +43,14 @@ def scene_of(job: Job, name: str) -> Scene:
     return scene
 
 
-def idempotency_key(request: Request) -> idempotency.Key | None:
-    """Return the request's Idempotency-Key, valid for this caller and this route."""
-    caller = caller_of(request)
-    return idempotency.read_key(
-        request.headers.get("Idempotency-Key"),
-        scope=f"{caller.subject} {caller.environment} {request.method} {request.path}",
-        body=read_body(request),
-    )
-
-
 def job_body(request: Request, job: Job) -> Any:
     """Return the answer's body for a job, as plain JSON values."""
     return JobSerializer(job, context={"request": request}).data
 
 
 def respond(request: Request, answer: idempotency.Answer) -> Response:
-    """Turn an answer into a response; tell guests how many tries are left."""
-    response = Response(answer.body, status=answer.status)
-    if answer.replayed:
-        response["Idempotent-Replayed"] = "true"
+    """Turn an answer into a response that tells guests how many tries are left."""
+    response = requests.respond(answer)
     caller = caller_of(request)
     if caller.is_guest:
         response["X-Guest-Remaining"] = str(guest_tries_left(caller.address))

@@ -11,10 +11,11 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome
+from accounts.requests import idempotency_key
 from kit import idempotency
 from synthesis import speech
 from synthesis.api.jobs import KEY
-from synthesis.api.requests import idempotency_key, respond
+from synthesis.api.requests import respond
 from synthesis.serializers import SpeechRequestSerializer
 from synthesis.text import offsets_in
 
