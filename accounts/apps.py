@@ -1,5 +1,7 @@
 """App configuration."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class AccountsConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "accounts"
+
+    def ready(self) -> None:
+        """Tell drf-spectacular of the two doors."""
+        import_module("accounts.schema")

@@ -22,13 +22,12 @@ def known_form(email: str) -> str:
     address = email.strip().lower()
     try:
         if not address.isascii():
-            raise ValidationError("Enter an email address in ASCII.", code="invalid")
+            raise ValidationError("Write the address in ASCII.")
         if len(address) > 254:  # RFC 5321 §4.5.3.1.3, less the angle brackets
-            raise ValidationError("This address is too long.", code="max_length")
+            raise ValidationError("This address is too long.")
         validate_email(address)
     except ValidationError as error:
-        fields = {"email": [{"message": error.messages[0], "code": error.code}]}
-        raise Invalid(fields) from error
+        raise Invalid({"email": error.messages}) from error
     return address
 
 

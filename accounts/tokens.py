@@ -11,17 +11,19 @@ import re
 import secrets
 import string
 import zlib
+from typing import TypeVar
 
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.errors import InvalidToken
+from accounts.errors import InvalidEnvironment, InvalidToken
 from accounts.models import ApiToken, Membership, User, Workspace
 
 PREFIX = "ozv-"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _FORM = re.compile(r"ozv-([0-9A-Za-z]{32})([0-9A-Za-z]{6})", re.ASCII)
+_T = TypeVar("_T", int, datetime.datetime)
 _NOTED_EVERY = datetime.timedelta(minutes=1)
 
 
@@ -33,11 +35,22 @@ def issue(
     environment: str = "",
     expires_at: datetime.datetime | None = None,
     monthly_credit_limit: int | None = None,
+    maker: ApiToken | None = None,
 ) -> tuple[ApiToken, str]:
     """Make a token and return it with its text, which can't be had again.
 
-    `environment` binds it to one; empty leaves the choice to each request.
+    `environment` binds it to one; empty leaves the choice to each request. A token that
+    makes another, `maker`, hands on its own environment, expiry and limit as ceilings.
+
+    Raises:
+        InvalidEnvironment: `maker` is bound to the other environment.
     """
+    if maker:
+        if maker.environment and environment not in ("", maker.environment):
+            raise InvalidEnvironment
+        environment = maker.environment or environment
+        expires_at = _lower(expires_at, maker.expires_at)
+        monthly_credit_limit = _lower(monthly_credit_limit, maker.monthly_credit_limit)
     body = "".join(secrets.choice(_ALPHABET) for _ in range(32))
     text = PREFIX + body + _checksum(body)
     token = ApiToken.objects.create(
@@ -51,7 +64,6 @@ def issue(
         expires_at=expires_at,
         monthly_credit_limit=monthly_credit_limit,
     )
-    token.refresh_from_db(fields=["created_at"])
     return token, text
 
 
@@ -98,6 +110,10 @@ def note_use(token: ApiToken) -> None:
 def revoke(token: ApiToken) -> None:
     """End the token at once, for good."""
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now())
+
+
+def _lower(asked: _T | None, ceiling: _T | None) -> _T | None:
+    return min((bound for bound in (asked, ceiling) if bound is not None), default=None)
 
 
 def _digest(text: str) -> str:

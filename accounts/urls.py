@@ -1,5 +1,10 @@
 """Routes below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from accounts import api
+
+urlpatterns = [
+    path("tokens", api.TokensView.as_view(), name="tokens"),
+    path("tokens/<uuid:token_id>", api.TokenView.as_view(), name="token"),
+]

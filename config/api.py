@@ -121,7 +121,7 @@ def _as_refusal(error: Exception) -> AppError | None:
         case exceptions.MethodNotAllowed():
             return MethodNotAllowed()
         case exceptions.Throttled():
-            return RateLimited(retry_after=int(error.wait or 1))
+            return RateLimited(retry_after=1)  # ours say for how long themselves
         case exceptions.UnsupportedMediaType():
             return UnsupportedMediaType()
         case exceptions.ParseError():
@@ -136,10 +136,9 @@ def _as_refusal(error: Exception) -> AppError | None:
 
 
 def _invalid(error: exceptions.ValidationError) -> Invalid:
-    details = error.get_full_details()
-    if isinstance(details, dict):
-        return Invalid(details)
-    return Invalid({"non_field_errors": details})
+    if isinstance(error.detail, dict):
+        return Invalid(error.detail)
+    return Invalid({"non_field_errors": error.detail})
 
 
 def _sqlstate(error: Exception) -> str | None:

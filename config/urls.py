@@ -2,12 +2,28 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import (
+    SpectacularJSONAPIView,
+    SpectacularSwaggerSplitView,
+)
+
+from config import health
+from config.me import MeView
 
 urlpatterns = [
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("providers.urls")),
     path("api/v1/", include("synthesis.urls")),
+    path("api/v1/me", MeView.as_view(), name="me"),
+    path("api/v1/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path(
+        "api/v1/docs/",
+        SpectacularSwaggerSplitView.as_view(template_name="api_docs.html"),
+        name="docs",
+    ),
+    path("health", health.alive, name="health"),
+    path("health/ready", health.ready, name="ready"),
     path("", include("accounts.pages")),
     path("", include("config.pages")),
     path("admin/", admin.site.urls),

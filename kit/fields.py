@@ -17,3 +17,13 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return str(super().to_internal_value(data))
+
+
+class WholeNumberField(serializers.IntegerField):
+    """An integer, not a text that looks like one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return `data`, which must be an integer."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return int(super().to_internal_value(data))

@@ -1,0 +1,28 @@
+"""What a person's pages restore themselves from."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from accounts.errors import PreferencesTooLarge
+from accounts.models import User
+
+LIMIT = 16 * 1024  # bytes of all of them together, as compact JSON in UTF-8
+
+
+@transaction.atomic
+def merge(user: User, changes: Mapping[str, Any]) -> None:
+    """Set the given preferences, leave the others, and update `user` with the outcome.
+
+    Raises:
+        PreferencesTooLarge: together they would be longer than LIMIT; nothing changes.
+    """
+    kept = User.objects.select_for_update().get(pk=user.pk)
+    merged = {**kept.preferences, **changes}
+    text = json.dumps(merged, ensure_ascii=False, separators=(",", ":"))
+    if (size := len(text.encode())) > LIMIT:
+        raise PreferencesTooLarge(limit=LIMIT, size=size)
+    kept.preferences = user.preferences = merged
+    kept.save(update_fields=["preferences"])

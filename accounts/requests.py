@@ -1,0 +1,30 @@
+"""What the views of all apps share: repeated requests and their answers."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.caller import caller_of
+from kit import idempotency
+from kit.parsers import read_body
+
+
+def idempotency_key(request: Request) -> idempotency.Key | None:
+    """Return the request's Idempotency-Key, valid for this caller and this route.
+
+    Workspace, environment, method and path are its scope, so a retry through the other
+    door meets the first request.
+    """
+    caller = caller_of(request)
+    return idempotency.read_key(
+        request.headers.get("Idempotency-Key"),
+        scope=f"{caller.subject} {caller.environment} {request.method} {request.path}",
+        body=read_body(request),
+    )
+
+
+def respond(answer: idempotency.Answer) -> Response:
+    """Turn an answer into a response that says whether it is a replay."""
+    response = Response(answer.body, status=answer.status)
+    if answer.replayed:
+        response["Idempotent-Replayed"] = "true"
+    return response

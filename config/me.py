@@ -1,0 +1,96 @@
+"""`/api/v1/me`: who is asking, what they prefer and what they can spend."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import preferences
+from accounts.caller import Caller, Role, caller_of
+from accounts.permissions import GuestsWelcome, IsPerson
+from billing import wallets
+
+
+class OwnWorkspaceSerializer(serializers.Serializer[Any]):
+    """The workspace that the request acts in."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class SpendableSerializer(serializers.Serializer[Any]):
+    """What the wallet of the request's environment holds, in credits."""
+
+    available = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    """Who is asking; for a guest everything but the role is null."""
+
+    id = serializers.UUIDField(allow_null=True)
+    email = serializers.EmailField(allow_null=True)
+    role = serializers.ChoiceField(choices=[role.value for role in Role])
+    workspace = OwnWorkspaceSerializer(allow_null=True)
+    preferences = serializers.DictField(allow_null=True)
+    credits = SpendableSerializer(allow_null=True)
+
+
+class MeChangeSerializer(serializers.Serializer[Any]):
+    """What a person can change."""
+
+    preferences = serializers.DictField(
+        required=False, help_text="Merged at the top level; at most 16 KB in all."
+    )
+
+
+class MeView(APIView):
+    """Whoever is asking."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Tell everybody who they are; only people have something to change."""
+        return [IsPerson() if self.request.method == "PATCH" else GuestsWelcome()]
+
+    @extend_schema(operation_id="me", responses=MeSerializer)
+    def get(self, request: Request) -> Response:
+        """Tell who is asking."""
+        return Response(_me(caller_of(request)))
+
+    @extend_schema(
+        operation_id="me_change", request=MeChangeSerializer, responses=MeSerializer
+    )
+    def patch(self, request: Request) -> Response:
+        """Change preferences."""
+        changes = MeChangeSerializer(data=request.data)
+        changes.is_valid(raise_exception=True)
+        caller = caller_of(request)
+        assert caller.user  # IsPerson
+        if "preferences" in changes.validated_data:
+            preferences.merge(caller.user, changes.validated_data["preferences"])
+        return Response(_me(caller))
+
+
+def _me(caller: Caller) -> dict[str, Any]:
+    user = caller.user
+    me: dict[str, Any] = {
+        "id": user and str(user.pk),
+        "email": user and user.email,
+        "role": caller.role,
+        "workspace": None,
+        "preferences": user and user.preferences,
+        "credits": None,
+    }
+    if not caller.is_guest:
+        workspace = caller.workspace
+        wallet = wallets.wallet_of(workspace, caller.environment)
+        credits = wallets.summary(wallet)
+        me["workspace"] = {"id": str(workspace.pk), "name": workspace.name}
+        me["credits"] = {
+            "available": credits["balance"],
+            "reserved": credits["reserved"],
+        }
+    return me
