@@ -1,5 +1,10 @@
 """Routes of pages and of operations."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from config import views
+
+urlpatterns: list[URLPattern] = [
+    path("", views.landing, name="landing"),
+    path("favicon.ico", views.favicon, name="favicon"),
+]

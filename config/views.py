@@ -1,0 +1,99 @@
+"""Pages that concern more than one app."""
+
+import datetime
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.views.decorators.cache import cache_control
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_safe
+
+from kit.requests import client_address
+from providers.models import Voice
+from synthesis.jobs.submit import guest_tries_left, today_utc
+from synthesis.quotes import MOST_FOR_GUESTS
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text that visitors can take instead of writing one."""
+
+    language: str  # BCP 47
+    name: str  # of the language, in itself
+    text: str
+
+
+EXAMPLES = [
+    Example(
+        "en-US",
+        "English",
+        "Say something into the valley. First the rocks keep still, then they give it"
+        " back, a little softer: your own words, from the other side.",
+    ),
+    Example(
+        "sk",
+        "Slovenčina",
+        "Zavolaj do doliny. Skaly chvíľu mlčia, potom ti to vrátia, o niečo tichšie:"
+        " tvoje vlastné slová z druhej strany.",
+    ),
+    Example(
+        "de",
+        "Deutsch",
+        "Ruf etwas ins Tal. Erst schweigen die Felsen, dann geben sie es zurück, ein"
+        " wenig leiser: deine eigenen Worte, von der anderen Seite.",
+    ),
+    Example(
+        "fr-FR",
+        "Français",
+        "Criez quelque chose dans la vallée. Les rochers se taisent, puis ils vous le"
+        " rendent, un peu plus bas : vos propres mots, venus d’en face.",
+    ),
+    Example(
+        "es",
+        "Español",
+        "Di algo hacia el valle. Primero las rocas callan y luego te lo devuelven, un"
+        " poco más bajo: tus propias palabras, desde el otro lado.",
+    ),
+    Example(
+        "uk",
+        "Українська",
+        "Гукни щось у долину. Спершу скелі мовчать, а потім повертають тобі трохи"
+        " тихіше: твої власні слова, з того боку.",
+    ),
+]
+
+
+@require_safe
+@ensure_csrf_cookie
+@cache_control(private=True)
+def landing(request: HttpRequest) -> HttpResponse:
+    """The first page: what Ozvena is, and the demo that guests may use."""
+    voices = Voice.objects.on_offer().matching(provider="unicorn")
+    languages = set(voices.values_list("language", flat=True))
+    tomorrow = today_utc() + datetime.timedelta(days=1)
+    return render(
+        request,
+        "landing.html",
+        {
+            "address": request.build_absolute_uri("/").rstrip("/"),
+            "voices": voices.count(),
+            "languages": len({language.split("-")[0] for language in languages}),
+            "examples": EXAMPLES,
+            "characters_limit": MOST_FOR_GUESTS,
+            "guest_limit": settings.GUEST_PER_DAY,
+            "guest_left": guest_tries_left(client_address(request)),
+            "guest_resets": datetime.datetime.combine(
+                tomorrow, datetime.time(), datetime.UTC
+            ),
+        },
+    )
+
+
+@require_safe
+@cache_control(public=True, max_age=86_400)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for an icon when a page, a JSON answer say, names none."""
+    return redirect(static("img/favicon.svg"))
