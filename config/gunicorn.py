@@ -1,0 +1,37 @@
+"""Settings of gunicorn, which serves the web; https://docs.gunicorn.org/en/stable/settings.html.
+
+Threads, and many of them: a slot is held as long as a stream of speech is listened to.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.db.backends.postgresql.base import DatabaseWrapper
+
+from config.embedded.children import signal_on_parent_death
+from config.settings import HOST, OZVENA_HOME, PORT
+
+# `manage.py up` has the port already and hands it over.
+_inherited = os.environ.get("OZVENA_LISTEN_FD")
+_host = f"[{HOST}]" if ":" in HOST else HOST
+bind = f"fd://{_inherited}" if _inherited else f"{_host}:{PORT}"
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = int(os.environ.get("WEB_THREADS", "64"))
+keepalive = 15  # seconds; pages ask again every two
+timeout = 60  # seconds without a sign of life from a whole worker process
+graceful_timeout = 12  # seconds for running requests, a stream say, when it is to stop
+preload_app = True  # loaded once: it starts sooner, and its memory is shared
+control_socket_disable = True  # it would lie in the home of the user
+
+# What workers leave here is a file without a name, touched as their sign of life.
+worker_tmp_dir = str(OZVENA_HOME / "tmp")
+Path(worker_tmp_dir).mkdir(parents=True, exist_ok=True)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Let a new worker end with its master, and share no connection with it."""
+    signal_on_parent_death(9)
+    DatabaseWrapper._connection_pools.clear()

@@ -1,0 +1,20 @@
+"""`manage.py release`: what a new version needs before it runs. Safe to repeat."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    """Bring the database, the catalogue and the static files up to this version."""
+
+    help = "Migrate, sync the catalogue and, where it is public, collect static files."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do each in turn; the schedules are written by beat when it starts."""
+        call_command("migrate", interactive=False, verbosity=options["verbosity"])
+        call_command("sync_catalogue", verbosity=options["verbosity"])
+        if not settings.DEVELOPMENT:
+            call_command("collectstatic", interactive=False, verbosity=0)

@@ -1,0 +1,248 @@
+"""`manage.py up`: everything that one machine needs, in one command."""
+
+import functools
+import ipaddress
+import os
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from argparse import ArgumentParser
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from config.embedded import children, ownership
+from config.embedded.children import StartFailed
+from config.embedded.postgres import Postgres
+from config.embedded.redis import Redis
+from config.output import Console
+from config.supervisor import Program, Stopped, Supervisor
+
+_READY_PATH = "/health/ready"
+_PATIENCE = 60.0  # seconds for the web to be ready, before we say what is missing
+
+
+class Command(BaseCommand):
+    """Start the embedded services and all processes of the Procfile, and watch them."""
+
+    help = "Start everything and keep it running until Ctrl-C."
+    requires_system_checks: list[str] = []  # `release` runs them, a process later
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Read the options."""
+        parser.add_argument(
+            "--with-parent",
+            action="store_true",
+            help="stop when the process that started this one is gone (Linux)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until a signal, or until something can't be kept running."""
+        if options["with_parent"]:
+            children.signal_on_parent_death(signal.SIGTERM)
+        commands = _commands()
+        console = Console(list(commands))
+        try:
+            _run(commands, console)
+        except StartFailed as refusal:
+            console.say(f"Ozvena stops: {refusal}")
+            sys.exit(1)
+
+
+def _run(commands: dict[str, str], console: Console) -> None:
+    home: Path = settings.OZVENA_HOME
+    owned = ownership.own(home)
+    listener = _listen()
+    # What processes write is for the account that runs them: mails hold login codes.
+    os.umask(os.umask(0) | 0o077)
+    temporary = home / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    environment = _environment(temporary, listener.fileno())
+    inherit = (owned, listener.fileno())
+    supervisor = Supervisor(console)
+    with supervisor.running():
+        try:
+            for service in _services(home, owned):
+                supervisor.start_service(_service(service))
+            supervisor.run(_program("release", commands, environment, (owned,)))
+            for name in commands:
+                if name != "release":
+                    kept = inherit if name == "web" else (owned,)
+                    supervisor.start(_program(name, commands, environment, kept))
+            _await_web(supervisor, console)
+            console.say(_welcome())
+            while True:
+                supervisor.watch()
+        except Stopped:
+            console.say("Stopping; what is being spoken is finished first.")
+    console.say("Stopped.")
+
+
+def _services(home: Path, owned: int) -> list[Postgres | Redis]:
+    services: list[Postgres | Redis] = []
+    if settings.RUNS_POSTGRES:
+        services.append(Postgres(home, owned))
+    if settings.RUNS_REDIS:
+        services.append(Redis(home, owned))
+    return services
+
+
+def _service(service: Postgres | Redis) -> Program:
+    return Program(
+        service.name,
+        launch=lambda output: service.launch(),
+        is_ready=service.is_ready,
+        stop_signal=service.stop_signal,
+        stop_timeout=service.stop_timeout,
+        log=service.log,
+    )
+
+
+def _commands() -> dict[str, str]:
+    """Return the command of each process by its name, in the order of the Procfile."""
+    lines = (settings.BASE_DIR / "Procfile").read_text().splitlines()
+    pairs = (line.split(":", 1) for line in lines if line.strip())
+    return {name.strip(): command.strip() for name, command in pairs}
+
+
+def _program(
+    name: str,
+    commands: dict[str, str],
+    environment: dict[str, str],
+    inherit: tuple[int, ...],
+) -> Program:
+    def launch(output: int) -> subprocess.Popen[bytes]:
+        return children.spawn(
+            # The shell fills in variables and is gone.
+            ["/bin/sh", "-c", f"exec {commands[name]}"],
+            # Work survives this by design, and nothing can be settled without a database.
+            on_parent_death=signal.SIGKILL,
+            output=output,
+            environment=environment,
+            directory=settings.BASE_DIR,
+            inherit=inherit,
+        )
+
+    return Program(name, launch)
+
+
+def _environment(temporary: Path, listener: int) -> dict[str, str]:
+    """Return the environment of the processes."""
+    python = os.path.dirname(sys.executable)  # the environment's, not what it links to
+    return os.environ | {
+        "PATH": f"{python}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(temporary),
+        "OZVENA_HOME": str(settings.OZVENA_HOME),
+        "OZVENA_LISTEN_FD": str(listener),
+        "OZVENA_DEVELOPMENT": str(int(_is_for_development())),
+    }
+
+
+def _is_for_development() -> bool:
+    """Return whether only this machine's own people can come in."""
+    if os.environ.get("OZVENA_DEVELOPMENT") == "0":
+        return False
+    behind = urlsplit(settings.BASE_URL).hostname or ""
+    return _is_loopback(settings.HOST) and _is_loopback(behind)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen() -> socket.socket:
+    """Take the port now, so that nobody else can while the rest is started.
+
+    Raises:
+        StartFailed: it is taken, or not ours to take.
+    """
+    address = (settings.HOST, settings.PORT)
+    try:
+        family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server(address, family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StartFailed(
+            f"can't listen on {settings.HOST}:{settings.PORT}: {reason}. "
+            "Set PORT to another one."
+        ) from error
+
+
+def _await_web(supervisor: Supervisor, console: Console) -> None:
+    """Wait until the web says that all is ready; say what is missing if it takes long."""
+    while not supervisor.wait_until(
+        functools.partial(_is_ready, supervisor), _PATIENCE
+    ):
+        console.say(
+            f"Not ready after {_PATIENCE:.0f} s; see {settings.BASE_URL}/health/ready"
+        )
+
+
+def _is_ready(supervisor: Supervisor) -> bool:
+    """Ask the web, passing output on while it thinks."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104
+    connection = HTTPConnection(host, settings.PORT, timeout=5)
+    name = urlsplit(settings.BASE_URL).netloc
+    try:
+        connection.request("GET", _READY_PATH, headers={"Host": name})
+        waiting = connection.sock
+        supervisor.wait_until(lambda: bool(select.select([waiting], [], [], 0)[0]), 30)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _welcome() -> str:
+    """Return what a newcomer does next."""
+    lines = ["", f"  Ozvena is ready: {settings.BASE_URL}/", ""]
+    if not _is_for_development():
+        lines += [
+            f"  It listens on {settings.HOST}:{settings.PORT}, and answers to "
+            f"{', '.join(settings.ALLOWED_HOSTS)} (ALLOWED_HOSTS).",
+            "",
+        ]
+    command = _manage_command()
+    return "\n".join(
+        [
+            *lines,
+            "  To become an operator, in another terminal:",
+            f"    {command} createsuperuser --email you@example.com --noinput",
+            f"    {command} login_link you@example.com",
+            "",
+            "  Ctrl-C stops everything.",
+            "",
+        ]
+    )
+
+
+def _manage_command() -> str:
+    """Return the command line of manage.py as this directory's shell understands it."""
+    here = Path.cwd()
+
+    def short(path: Path) -> str:
+        return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+    given = [
+        f"{name}={shlex.quote(os.environ[name])}"
+        for name in ("OZVENA_HOME", "HOST", "PORT", "BASE_URL")
+        if os.environ.get(name)
+    ]
+    python = shlex.quote(short(Path(sys.executable)))
+    return " ".join(
+        [*given, python, shlex.quote(short(settings.BASE_DIR / "manage.py"))]
+    )
