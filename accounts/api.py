@@ -14,7 +14,11 @@ from accounts.models import ApiToken
 from accounts.permissions import IsPerson
 from accounts.querysets import ApiTokenQuerySet
 from accounts.requests import idempotency_key, respond
-from accounts.serializers import TokenRequestSerializer, TokenSerializer
+from accounts.serializers import (
+    NewTokenSerializer,
+    TokenRequestSerializer,
+    TokenSerializer,
+)
 from kit import idempotency
 from kit.errors import NotFound
 
@@ -38,7 +42,7 @@ class TokensView(GenericAPIView[ApiToken]):
     @extend_schema(
         operation_id="tokens_create",
         request=TokenRequestSerializer,
-        responses={201: TokenSerializer},
+        responses={201: NewTokenSerializer},
     )
     def post(self, request: Request) -> Response:
         """Make a token. Its text is in this answer and nowhere else.

@@ -29,12 +29,9 @@ class EnvironmentField(serializers.ChoiceField):
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):
-    """An API token; its text is told once, in the answer that makes it."""
+    """An API token, without its text."""
 
     environment = serializers.SerializerMethodField()
-    token = serializers.CharField(
-        read_only=True, required=False, allow_null=True, help_text="Told once."
-    )
 
     class Meta:
         model = ApiToken
@@ -48,13 +45,25 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
             "expires_at",
             "last_used_at",
             "created_at",
-            "token",
         ]
         read_only_fields = fields
 
     def get_environment(self, token: ApiToken) -> Environment | None:
         """Return the environment that the token is bound to, null for none."""
         return Environment(token.environment) if token.environment else None
+
+
+class NewTokenSerializer(TokenSerializer):
+    """A token that was just made."""
+
+    token = serializers.CharField(
+        allow_null=True,
+        help_text="Its text, told this once; null when the answer is a replay.",
+    )
+
+    class Meta(TokenSerializer.Meta):
+        fields = [*TokenSerializer.Meta.fields, "token"]
+        read_only_fields = fields
 
 
 class TokenRequestSerializer(serializers.Serializer[Any]):

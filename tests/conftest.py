@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
+from django.core.cache import cache
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 
@@ -25,3 +26,9 @@ def flush_empties_the_ledger_too() -> Iterator[None]:
 
     with patch.object(DatabaseOperations, "sql_flush", flush):
         yield
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> None:
+    """Let no test be limited by the requests of those before it."""
+    cache.clear()

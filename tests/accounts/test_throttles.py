@@ -1,0 +1,203 @@
+import pytest
+from django.core.cache import cache
+from django.urls import path
+from redis.exceptions import ConnectionError as CacheIsDown
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import blocking, throttles, tokens
+from accounts.permissions import GuestsWelcome
+from config.urls import *  # noqa: F403 - the routes of this module are added to ours
+from config.urls import urlpatterns as ours
+from tests import factories
+
+ME = "/api/v1/me"
+TOKENS = "/api/v1/tokens"
+LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+
+
+class Speak(APIView):
+    """Stands for the views that synthesise."""
+
+    throttle_scope = "synthesis"
+    permission_classes = [GuestsWelcome]
+
+    def get(self, request):
+        return Response({})
+
+    post = patch = delete = get
+
+
+urlpatterns = [path("api/v1/speak", Speak.as_view()), *ours]
+pytestmark = pytest.mark.urls(__name__)
+
+
+@pytest.fixture
+def alice(db):
+    return factories.user("alice@example.com")
+
+
+@pytest.fixture(autouse=True)
+def _limits(settings, monkeypatch):
+    # Days, so that no period ends while a test runs.
+    settings.RATE_SYNTHESIS = "2/d"
+    settings.RATE_OTHER = "3/d"
+    monkeypatch.setattr(throttles, "_unlimited_until", 0.0)
+
+
+def told(response):
+    return tuple(response.headers.get(name) for name in LIMITS[:2])
+
+
+def test_other_requests_are_limited_per_workspace(alice):
+    api = factories.api(factories.token(alice))
+    again = factories.api(factories.token(alice))
+    browser = factories.browser(alice)
+
+    answers = [api.get(ME), again.get(TOKENS), browser.get(ME), browser.get(ME)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [told(answer) for answer in answers] == [
+        ("3", "2"),
+        ("3", "1"),
+        ("3", "0"),
+        ("3", "0"),
+    ]
+    reset = int(answers[3]["RateLimit-Reset"])
+    assert 1 <= reset <= 86_400
+    assert answers[3]["Retry-After"] == str(reset)
+    assert answers[3].json() == {
+        "code": "rate_limited",
+        "detail": f"Too many requests. Try again in {reset} seconds.",
+        "params": {"retry_after": reset},
+    }
+
+
+def test_another_workspace_has_limits_of_its_own(alice):
+    bob = factories.api(factories.token())
+    api = factories.api(factories.token(alice))
+    for _ in range(4):
+        api.get(ME)
+
+    assert api.get(ME).status_code == 429
+    assert told(bob.get(ME)) == ("3", "2")
+
+
+def test_syntheses_are_counted_apart(alice):
+    api = factories.api(factories.token(alice))
+    url = "/api/v1/speak"
+
+    assert told(api.post(url)) == ("2", "1")
+    assert told(api.patch(url)) == ("2", "0")
+    assert api.post(url).status_code == 429
+    assert told(api.get(url)) == ("3", "2")
+    assert told(api.delete(url)) == ("3", "1")
+    assert api.get(ME).status_code == 200
+    assert told(api.post(url)) == ("2", "0")
+
+
+def test_guests_are_limited_per_network(db):
+    def get(address):
+        return factories.api().get(ME, REMOTE_ADDR=address).status_code
+
+    assert [get("192.0.2.1") for _ in range(4)] == [200, 200, 200, 429]
+    assert get("192.0.2.2") == 200
+    assert [get(f"2001:db8::{n}") for n in range(1, 5)] == [200, 200, 200, 429]
+    assert get("2001:db8:0:1::1") == 200
+
+
+def test_a_forged_header_gives_a_guest_no_more(db):
+    statuses = [
+        factories.api()
+        .get(ME, headers={"X-Forwarded-For": f"203.0.113.{n}"})
+        .status_code
+        for n in range(5)
+    ]
+
+    assert statuses == [200, 200, 200, 429, 429]
+
+
+def test_guests_syntheses_are_a_quota_not_a_rate(db):
+    statuses = [factories.api().post("/api/v1/speak").status_code for _ in range(4)]
+
+    assert statuses == [200, 200, 200, 429]  # by RATE_OTHER
+    assert factories.api().get(ME).status_code == 429
+
+
+def test_guests_are_not_told_limits(db):
+    response = factories.api().get(ME)
+
+    assert [name for name in LIMITS if name in response.headers] == []
+
+
+def test_operators_are_not_limited(db, settings):
+    settings.ADMIN_ACCESS_KEY = "k" * 32
+    api = factories.api("k" * 32)
+
+    answers = [api.get(ME) for _ in range(5)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert "RateLimit-Limit" not in answers[0].headers
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "headers", "status"),
+    [
+        ("get", TOKENS + "/018f0000-0000-7000-8000-000000000000", {}, 405),
+        ("delete", TOKENS + "/018f0000-0000-7000-8000-000000000000", {}, 404),
+        ("post", TOKENS, {}, 400),
+        ("get", ME, {"X-Environment": "mars"}, 400),
+    ],
+)
+def test_failures_tell_limits_too(alice, method, url, headers, status):
+    api = factories.api(factories.token(alice))
+
+    response = getattr(api, method)(url, headers=headers)
+
+    assert response.status_code == status
+    assert told(response) == ("3", "2")
+
+
+def test_blocked_people_are_told_and_counted(alice):
+    api = factories.api(factories.token(alice))
+    blocking.block(alice)
+
+    response = api.get(ME)
+
+    assert response.status_code == 403
+    assert told(response) == ("3", "2")
+
+
+def test_who_proved_nothing_is_told_nothing(db):
+    response = factories.api("nonsense").get(ME)
+
+    assert response.status_code == 401
+    assert [name for name in LIMITS if name in response.headers] == []
+
+
+def test_without_the_cache_nobody_is_limited(alice, monkeypatch, caplog):
+    calls = []
+
+    def fail(*args, **kwargs):
+        calls.append(args)
+        raise CacheIsDown
+
+    text = factories.token(alice)
+    monkeypatch.setattr(cache.__class__, "add", fail, raising=False)
+    monkeypatch.setattr(throttles, "get_usage", fail)
+
+    answers = [factories.api(text).get(ME) for _ in range(5)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert "RateLimit-Limit" not in answers[0].headers
+    assert len(calls) == 1  # nobody else waits for it
+    assert [record.message for record in caplog.records] == [
+        "the cache is down: for a while, requests are not limited"
+    ]
+
+
+def test_unknown_tokens_cost_no_count(alice):
+    text = factories.token(alice)
+    tokens.revoke(tokens.find(text))
+
+    assert {factories.api(text).get(ME).status_code for _ in range(5)} == {401}

@@ -1,0 +1,195 @@
+import datetime
+import hashlib
+import re
+
+import pytest
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.errors import InvalidEnvironment, InvalidToken
+from accounts.models import ApiToken, Membership
+from tests import factories
+
+HOUR = datetime.timedelta(hours=1)
+
+
+@pytest.fixture
+def alice(db):
+    return factories.user("alice@example.com")
+
+
+def test_a_token_is_kept_as_a_hash(alice):
+    row, text = tokens.issue(factories.workspace(alice), alice, name="Robot")
+
+    assert re.fullmatch(r"ozv-[0-9A-Za-z]{38}", text)
+    assert row.digest == hashlib.sha256(text.encode()).hexdigest()
+    assert (row.prefix, row.last4) == (text[:8], text[-4:])
+    assert str(row) == f"Robot ({text[:8]}…{text[-4:]})"
+    assert isinstance(row.created_at, datetime.datetime)
+    kept = ApiToken.objects.values().get()
+    assert text not in str(kept)
+    assert text[8:-4] not in str(kept)
+
+
+def test_the_checksum_is_the_crc32_in_base62():
+    # 0xA0F292D0, the CRC-32 of these characters, is 2·62⁵ + 58·62⁴ + 45·62³ + 60·62² +
+    # 53·62 + 18.
+    assert tokens._checksum("0" * 32) == "2wjyrI"
+
+
+def test_a_token_is_found_with_all_that_belongs_to_it_by_one_query(
+    alice, django_assert_num_queries
+):
+    text = factories.token(alice)
+
+    with django_assert_num_queries(1):
+        found = tokens.find(text)
+        assert found.created_by == alice
+        assert found.workspace.name == "alice"
+        assert found.creators_role == Membership.Role.OWNER
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-1] + ("0" if text[-1] != "0" else "1"),
+        lambda text: text[:4] + text[5] + text[4] + text[6:],
+        lambda text: text + "0",
+        lambda text: text[:-1],
+        lambda text: text.upper(),
+        lambda text: " " + text,
+        lambda text: text + "\n",
+        lambda text: text.replace("ozv-", "ozv_"),
+        lambda text: "ozv-" + "é" * 38,
+        lambda text: "",
+    ],
+)
+def test_a_damaged_token_is_refused_without_a_query(
+    alice, django_assert_num_queries, damage
+):
+    text = "ozv-" + "Ab" * 16 + tokens._checksum("Ab" * 16)
+
+    with django_assert_num_queries(0), pytest.raises(InvalidToken):
+        tokens.find(damage(text))
+
+
+def test_a_token_that_nobody_has_is_refused(alice):
+    with pytest.raises(InvalidToken):
+        tokens.find("ozv-" + "Ab" * 16 + tokens._checksum("Ab" * 16))
+
+
+def test_an_expired_token_is_refused(alice):
+    now = timezone.now()
+    alive = factories.token(alice, expires_at=now + HOUR)
+    dead = factories.token(alice, expires_at=now - datetime.timedelta(seconds=1))
+
+    assert tokens.find(alive)
+    with pytest.raises(InvalidToken):
+        tokens.find(dead)
+
+
+def test_a_revoked_token_is_refused_for_good(alice):
+    text = factories.token(alice)
+    row = tokens.find(text)
+
+    tokens.revoke(row)
+
+    with pytest.raises(InvalidToken):
+        tokens.find(text)
+    row.refresh_from_db()
+    first = row.revoked_at
+    tokens.revoke(row)
+    row.refresh_from_db()
+    assert row.revoked_at == first
+
+
+def test_a_token_dies_when_its_creator_leaves_the_workspace(alice):
+    bob = factories.user("bob@example.com")
+    team = factories.team(alice, bob)
+    text = factories.token(bob, workspace=team)
+    assert tokens.find(text).creators_role == Membership.Role.MEMBER
+
+    Membership.objects.filter(user=bob, workspace=team).delete()
+
+    with pytest.raises(InvalidToken):
+        tokens.find(text)
+
+
+def test_use_is_written_once_a_minute(alice, django_assert_num_queries):
+    text = factories.token(alice)
+    tokens.note_use(tokens.find(text))
+    first = tokens.find(text).last_used_at
+    assert timezone.now() - first < HOUR
+
+    used = tokens.find(text)
+    with django_assert_num_queries(0):
+        tokens.note_use(used)
+
+    old = first - datetime.timedelta(seconds=61)
+    ApiToken.objects.update(last_used_at=old)
+    tokens.note_use(tokens.find(text))
+    assert tokens.find(text).last_used_at > first
+
+
+def test_of_two_who_saw_the_old_time_one_writes(alice):
+    text = factories.token(alice)
+    first, second = tokens.find(text), tokens.find(text)
+
+    tokens.note_use(first)
+    noted = tokens.find(text).last_used_at
+    tokens.note_use(second)
+
+    assert tokens.find(text).last_used_at == noted
+
+
+def test_a_token_hands_on_its_ceilings(alice):
+    workspace = factories.workspace(alice)
+    soon, later = timezone.now() + HOUR, timezone.now() + 2 * HOUR
+    maker, _ = tokens.issue(
+        workspace,
+        alice,
+        name="Maker",
+        environment="SANDBOX",
+        expires_at=soon,
+        monthly_credit_limit=100,
+    )
+
+    made, _ = tokens.issue(workspace, alice, name="Made", maker=maker)
+    assert made.environment == "SANDBOX"
+    assert made.expires_at == soon
+    assert made.monthly_credit_limit == 100
+
+    made, _ = tokens.issue(
+        workspace,
+        alice,
+        name="Made",
+        expires_at=later,
+        monthly_credit_limit=101,
+        maker=maker,
+    )
+    assert made.expires_at == soon
+    assert made.monthly_credit_limit == 100
+
+    sooner = soon - datetime.timedelta(minutes=1)
+    made, _ = tokens.issue(
+        workspace,
+        alice,
+        name="Made",
+        expires_at=sooner,
+        monthly_credit_limit=0,
+        maker=maker,
+    )
+    assert made.expires_at == sooner
+    assert made.monthly_credit_limit == 0
+
+
+def test_a_token_makes_none_for_the_other_environment(alice):
+    workspace = factories.workspace(alice)
+    maker, _ = tokens.issue(workspace, alice, name="Maker", environment="SANDBOX")
+
+    with pytest.raises(InvalidEnvironment):
+        tokens.issue(
+            workspace, alice, name="Made", environment="PRODUCTION", maker=maker
+        )
+
+    assert ApiToken.objects.count() == 1
