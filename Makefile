@@ -23,7 +23,8 @@ test:
 PRODUCTION := BASE_URL=https://speech.example.com ALLOWED_HOSTS=speech.example.com \
 	TRUSTED_PROXY_COUNT=1 OZVENA_DEVELOPMENT=0 DEBUG=0 OZVENA_HOME=.venv/check \
 	SECRET_KEY=for-checks-only-$$(printf '%064d' 7 | tr 0-9 q-z) \
-	ADMIN_ACCESS_KEY=for-checks-only-and-long-enough-to-be-on
+	ADMIN_ACCESS_KEY=for-checks-only-and-long-enough-to-be-on \
+	ENCRYPTION_KEYS=checks:$$(printf '%043d=' 0)
 
 check:
 	@$(LOCKED) .venv/.installed-dev

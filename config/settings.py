@@ -12,7 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.embedded import paths
-from config.secret_key import kept_secret_key
+from config.secret_key import kept_encryption_keys, kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -31,6 +31,9 @@ BASE_URL = env.str("BASE_URL", f"http://{HOST}:{PORT}").rstrip("/")
 
 SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret_key(OZVENA_HOME)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+KEEPS_ENCRYPTION_KEYS = not env.str("ENCRYPTION_KEYS", "")
+ENCRYPTION_KEYS = env.str("ENCRYPTION_KEYS", "") or kept_encryption_keys(OZVENA_HOME)
+"""`id:base64` of 32 bytes, by commas: the first encrypts, all decrypt (`kit.secrets`)."""
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST]
 )

@@ -1,5 +1,7 @@
 """App configuration."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class KitConfig(AppConfig):
     """Mechanics without business."""
 
     name = "kit"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        import_module("kit.checks")

@@ -1,0 +1,126 @@
+"""Secrets that must be read again: encrypted at rest, masked everywhere else.
+
+AES-256-GCM under the keys of `ENCRYPTION_KEYS` (`id:base64,id:base64…`): the first writes,
+all read, so a key is rotated by putting a new one in front. What is sealed is bound to its
+place, such as a table, a row and a column: copied to another row it can't be opened there.
+
+A sealed value is `version (1 byte) · length of the key's id (1) · id · nonce (12) · rest`.
+"""
+
+import binascii
+import os
+from base64 import b64decode
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+_VERSION = 1
+_NONCE = 12  # bytes, as NIST SP 800-38D recommends
+_KEY = 32  # bytes
+
+
+class CannotOpen(Exception):
+    """The value was sealed for another place, by a key we don't have, or was changed."""
+
+
+class Secret:
+    """Bytes that show themselves only when asked by name.
+
+    Printed, logged or formatted it is a row of dots; it can't be pickled by accident.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes | str) -> None:
+        self._value = value.encode() if isinstance(value, str) else bytes(value)
+
+    def reveal(self) -> bytes:
+        """Return the secret itself."""
+        return self._value
+
+    def reveal_text(self) -> str:
+        """Return the secret itself, as text."""
+        return self._value.decode()
+
+    def __repr__(self) -> str:
+        return "Secret(•••)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written anywhere in the clear")
+
+
+def seal(plaintext: Secret | bytes | str, *, context: str) -> bytes:
+    """Encrypt `plaintext` for the place `context` with the first key."""
+    secret = plaintext if isinstance(plaintext, Secret) else Secret(plaintext)
+    key_id, key = next(iter(_keys().items()))
+    head = bytes([_VERSION, len(key_id)]) + key_id.encode()
+    nonce = os.urandom(_NONCE)
+    return head + nonce + key.encrypt(nonce, secret.reveal(), head + context.encode())
+
+
+def open_sealed(sealed: bytes | memoryview, *, context: str) -> Secret:
+    """Return what was sealed for `context`.
+
+    Raises:
+        CannotOpen: see there.
+    """
+    head, nonce, ciphertext = _split(bytes(sealed))
+    key = _keys().get(head[2:].decode("ascii", "replace"))
+    if key is None:
+        raise CannotOpen(f"{context} is sealed by a key that ENCRYPTION_KEYS lacks")
+    try:
+        return Secret(key.decrypt(nonce, ciphertext, head + context.encode()))
+    except InvalidTag as error:
+        raise CannotOpen(f"{context} does not hold what was sealed for it") from error
+
+
+def is_current(sealed: bytes | memoryview) -> bool:
+    """Whether the first key has sealed this; else it is worth sealing again."""
+    head, _, _ = _split(bytes(sealed))
+    return head[2:].decode("ascii", "replace") == next(iter(_keys()))
+
+
+def _split(sealed: bytes) -> tuple[bytes, bytes, bytes]:
+    if len(sealed) < 2 or sealed[0] != _VERSION:
+        raise CannotOpen("this is nothing that was sealed here")
+    end = 2 + sealed[1]
+    return sealed[:end], sealed[end : end + _NONCE], sealed[end + _NONCE :]
+
+
+def _keys() -> dict[str, AESGCM]:
+    return parse_keys(settings.ENCRYPTION_KEYS)
+
+
+@lru_cache(maxsize=4)
+def parse_keys(text: str) -> dict[str, AESGCM]:
+    """Return the keys of `id:base64,…` by their ids, in their order.
+
+    Raises:
+        ImproperlyConfigured: it does not have this form. The text is not repeated.
+    """
+    keys: dict[str, AESGCM] = {}
+    for number, part in enumerate(text.split(","), 1):
+        key_id, _, encoded = part.strip().partition(":")
+        try:
+            key = b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        is_named = key_id.isascii() and key_id.isalnum() and len(key_id) <= 32
+        if not is_named or len(key) != _KEY or key_id in keys:
+            raise ImproperlyConfigured(
+                f"Key {number} of ENCRYPTION_KEYS is not `id:base64` with an id of its"
+                f" own (letters and digits) and {_KEY} bytes."
+            )
+        keys[key_id] = AESGCM(key)
+    return keys
