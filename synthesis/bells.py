@@ -1,55 +1,27 @@
-"""Doorbells: they tell workers that there is work, and carry nothing else.
+"""Which bell wakes whom: `kit.bells` rings them."""
 
-A bell that is lost costs a second: the dispatcher rings again for every row that waits.
-"""
+from collections.abc import Sequence
 
-import logging
-
-from celery import current_app
-from django.db import transaction
-from kombu.exceptions import KombuError
-
-logger = logging.getLogger(__name__)
+from kit import bells
 
 RENDER = "synthesis.tasks.render"
 ASSEMBLE = "synthesis.tasks.assemble"
-_MOST = 16  # bells for one act; each wakes a slot that works until nothing is left
-_STALE = 30  # seconds after which a bell that nobody heard is thrown away
 
 
 def ring(queue: str, count: int = 1, *, task: str = RENDER) -> None:
     """Wake up to `count` slots of the workers on `queue`; never raises or waits long."""
-    try:
-        with current_app.producer_or_acquire() as producer:
-            for _ in range(min(count, _MOST)):
-                current_app.send_task(
-                    task,
-                    args=[queue] if task == RENDER else [],
-                    queue=queue,
-                    producer=producer,
-                    expires=_STALE,
-                    ignore_result=True,
-                    retry=False,
-                )
-    except (KombuError, OSError) as error:
-        logger.warning("no bell for %s: %s", queue, error)
+    bells.ring(task, queue, count, args=_args(task, queue))
 
 
 def ring_if_quiet(queue: str, waiting: int, *, task: str = RENDER) -> None:
-    """Ring for `waiting` rows unless as many bells still hang in the queue.
-
-    Without the look, a broker without workers would collect bells every second.
-    """
-    try:
-        with current_app.connection_or_acquire() as connection:
-            channel = connection.default_channel
-            unheard = channel.queue_declare(queue, passive=False).message_count
-    except (KombuError, OSError) as error:
-        logger.warning("no bell for %s: %s", queue, error)
-        return
-    ring(queue, min(waiting, _MOST) - unheard, task=task)
+    """Ring for `waiting` rows unless as many bells still hang in the queue."""
+    bells.ring_if_quiet(task, queue, waiting, args=_args(task, queue))
 
 
 def ring_on_commit(queue: str, count: int = 1, *, task: str = RENDER) -> None:
     """Ring once the open transaction has committed."""
-    transaction.on_commit(lambda: ring(queue, count, task=task))
+    bells.ring_on_commit(task, queue, count, args=_args(task, queue))
+
+
+def _args(task: str, queue: str) -> Sequence[str]:
+    return [queue] if task == RENDER else []
