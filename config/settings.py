@@ -7,15 +7,16 @@ embedded ones that `manage.py up` starts below OZVENA_HOME.
 from pathlib import Path
 from urllib.parse import quote
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from config.embedded import paths
+from config.environment import Environment
 from config.secret_key import kept_encryption_keys, kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 
 # --- Where it runs -------------------------------------------------------------------
 
@@ -26,16 +27,18 @@ PORT = env.int("PORT", 8000)
 # development (links in the terminal, plain http) hangs on this one switch.
 DEVELOPMENT = env.bool("OZVENA_DEVELOPMENT", False)
 DEBUG = env.bool("DEBUG", False)
-BASE_URL = env.str("BASE_URL", f"http://{HOST}:{PORT}").rstrip("/")
+_address = f"[{HOST}]" if ":" in HOST else HOST
+BASE_URL = env.str("BASE_URL", "").rstrip("/") or f"http://{_address}:{PORT}"
 """Where people and webhooks reach this installation; no slash at the end."""
 
+KEEPS_SECRET_KEY = not env.str("SECRET_KEY", "")
 SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret_key(OZVENA_HOME)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 KEEPS_ENCRYPTION_KEYS = not env.str("ENCRYPTION_KEYS", "")
 ENCRYPTION_KEYS = env.str("ENCRYPTION_KEYS", "") or kept_encryption_keys(OZVENA_HOME)
 """`id:base64` of 32 bytes, by commas: the first encrypts, all decrypt (`kit.secrets`)."""
 ALLOWED_HOSTS = env.list(
-    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST]
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", _address]
 )
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
@@ -44,7 +47,7 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 # --- Apps ----------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the theme, with a site of our own
     "config.apps.OperatorAdminConfig",
     "accounts",  # before auth: its `createsuperuser` takes the place of Django's
     "django.contrib.auth",
@@ -69,8 +72,11 @@ AUTH_USER_MODEL = "accounts.User"
 LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle"]
 """Modules that are told when a workspace is opened: `opened(workspace, user)`."""
 
-DISPATCH = ["synthesis.dispatch"]
+DISPATCH = ["synthesis.dispatch", "webhooks.dispatch"]
 """Modules whose `sweep()` the dispatcher calls every second."""
+
+WEBHOOK_EVENT_MODULES = ["webhooks.events"]
+"""Modules that declare types of webhook event: `webhooks.events.EventType`."""
 
 MIDDLEWARE = [
     "kit.requests.RequestIdMiddleware",
@@ -116,7 +122,7 @@ if RUNS_POSTGRES:
     }
 else:
     _database = env.db_url("DATABASE_URL")
-    if _database["ENGINE"] != "django.db.backends.postgresql":
+    if _database.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
 DATABASES = {
     "default": {
@@ -132,6 +138,9 @@ DATABASES = {
             # Whoever waits this long for a lock, or leaves a transaction open, is
             # broken, and must not take the others along.
             "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+            # For cursors that bind on the server: the ledger's. A PgBouncer that shares
+            # connections between transactions must be 1.22 or newer.
+            "prepare_threshold": 5,
         },
     }
 }
@@ -233,6 +242,28 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {},
 }
 
+UNFOLD = {
+    "SITE_TITLE": "Ozvena",
+    "SITE_HEADER": "Ozvena",
+    "SITE_SUBHEADER": "Back office",
+    "SITE_ICON": lambda request: static("img/mark.svg"),
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.8% .015 175)",
+            "100": "oklch(94.5% .035 175)",
+            "200": "oklch(89.5% .065 175)",
+            "300": "oklch(83% .095 175)",
+            "400": "oklch(74% .11 175)",
+            "500": "oklch(62% .105 175)",
+            "600": "oklch(52% .09 175)",
+            "700": "oklch(45.5% .08 175)",
+            "800": "oklch(39% .065 175)",
+            "900": "oklch(33.5% .055 175)",
+            "950": "oklch(25% .045 175)",
+        }
+    },
+}
+
 # --- Limits --------------------------------------------------------------------------
 
 GUEST_PER_DAY = env.int("GUEST_PER_DAY", 5)
@@ -242,6 +273,16 @@ RATELIMIT_FAIL_OPEN = True  # a counter that vanished must not shut people out
 WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
+
+# --- Webhooks ------------------------------------------------------------------------
+
+WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", 24)
+"""How many deliveries are sent at the same time, over all workers."""
+WEBHOOK_PORTS = [int(port) for port in env.list("WEBHOOK_PORTS", default=[443, 8443])]
+WEBHOOK_BLOCKED_NETWORKS = env.list("WEBHOOK_BLOCKED_NETWORKS", default=[])
+"""Networks that webhooks never reach, besides all that are not public: our own, say."""
+WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", False)
+"""For development: webhooks may go to this machine, by plain http too."""
 
 # --- Files ---------------------------------------------------------------------------
 

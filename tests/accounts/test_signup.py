@@ -1,32 +1,10 @@
-import threading
-
 import pytest
-from django.db import connection
 
 from accounts.models import Membership, User, Workspace
 from accounts.signup import known_form, sign_up
 from accounts.workspaces import entered_by, guests, operators
 from kit.errors import Invalid
-
-
-def in_threads(count, act):
-    """Run `act` in `count` threads that start at the same moment; return the results."""
-    results = []
-    barrier = threading.Barrier(count)
-
-    def run():
-        try:
-            barrier.wait()
-            results.append(act())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+from tests.threads import in_threads
 
 
 def test_a_new_user_owns_a_personal_workspace(db):

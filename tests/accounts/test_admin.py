@@ -1,0 +1,177 @@
+import pytest
+from django.urls import reverse
+
+from accounts import blocking, tokens
+from accounts.models import ApiToken, Membership, User, Workspace
+from tests import factories
+
+
+@pytest.fixture
+def root(db):
+    return factories.user("root@example.com", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def office(root):
+    return factories.browser(root)
+
+
+@pytest.fixture
+def alice(db):
+    return factories.user("alice@example.com")
+
+
+def change(row):
+    name = f"admin:accounts_{row._meta.model_name}_change"
+    return reverse(name, args=[row.pk])
+
+
+def act(office, model, action, *rows):
+    url = reverse(f"admin:accounts_{model}_changelist")
+    data = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+    return office.post(url, data)
+
+
+# --- Who may enter -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["guest", "user", "blocked", "inactive"])
+def test_the_back_office_is_for_operators(alice, root, who):
+    if who == "guest":
+        client = factories.api()
+    elif who == "user":
+        client = factories.browser(alice)
+    else:
+        client = factories.browser(root)
+        if who == "blocked":
+            blocking.block(root)
+        else:
+            root.is_active = False
+            root.save()
+
+    for path in ("/admin/", "/admin/accounts/user/", change(alice)):
+        answer = client.get(path)
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/admin/login/")
+    page = client.get("/admin/login/")
+    assert page.status_code == 200
+    assert "manage.py login_link" in page.content.decode()
+    assert "password</" not in page.content.decode()
+    assert client.post(
+        "/admin/login/", {"username": "x", "password": "y"}
+    ).status_code in (
+        200,
+        403,  # without its CSRF token
+    )
+
+
+def test_operators_need_no_login_page(office):
+    answer = office.get("/admin/login/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_the_theme_may_do_what_it_needs_and_no_more(office):
+    policy = office.get("/admin/")["Content-Security-Policy"]
+
+    assert "script-src 'self' 'unsafe-eval';" in policy + ";"
+    assert "style-src 'self' 'unsafe-inline'" in policy
+    assert "script-src" not in office.get("/")["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("model", ["user", "workspace", "apitoken"])
+def test_lists_and_searches_open(office, alice, model):
+    factories.token(alice)
+    url = reverse(f"admin:accounts_{model}_changelist")
+
+    assert office.get("/admin/").status_code == 200
+    assert office.get(url).status_code == 200
+    for query in ("alice", str(alice.pk), "%00"):
+        assert office.get(url, {"q": query}).status_code == 200
+
+
+# --- People --------------------------------------------------------------------------
+
+
+def test_somebody_new_is_signed_up(office, root):
+    url = reverse("admin:accounts_user_add")
+
+    answer = office.post(url, {"email": "Alice@Example.com"})
+
+    assert answer.status_code == 302
+    alice = User.objects.get(email="alice@example.com")
+    assert factories.workspace(alice).name == "alice"
+    for wrong in ("alice@example.com", "nonsense", "älice@example.com"):
+        assert office.post(url, {"email": wrong}).status_code == 200
+    assert User.objects.count() == 2
+
+
+def test_a_person_is_shown_and_never_deleted(office, alice):
+    page = office.get(change(alice))
+
+    assert page.status_code == 200
+    assert "alice@example.com" in page.content.decode()
+    assert office.post(change(alice) + "delete/").status_code == 403
+    assert User.objects.filter(pk=alice.pk).exists()
+
+
+def test_blocking_and_unblocking(office, alice):
+    workspace = factories.workspace(alice)
+
+    act(office, "user", "block", alice)
+    act(office, "workspace", "block", workspace)
+    assert User.objects.get(pk=alice.pk).is_blocked
+    assert Workspace.objects.get(pk=workspace.pk).is_blocked
+
+    act(office, "user", "unblock", alice)
+    act(office, "workspace", "unblock", workspace)
+    assert not User.objects.get(pk=alice.pk).is_blocked
+    assert not Workspace.objects.get(pk=workspace.pk).is_blocked
+
+
+def test_staff_cannot_give_themselves_rights(alice):
+    from django.contrib.auth.models import Permission
+
+    alice.is_staff = True
+    alice.save()
+    alice.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_user", "change_user"])
+    )
+    office = factories.browser(alice)
+
+    answer = office.post(
+        change(alice), {"is_superuser": "on", "is_staff": "on", "is_active": "on"}
+    )
+
+    assert answer.status_code in (200, 302)
+    assert not User.objects.get(pk=alice.pk).is_superuser
+    assert act(office, "apitoken", "revoke").status_code == 403
+
+
+# --- Tokens --------------------------------------------------------------------------
+
+
+def test_tokens_are_shown_without_their_secret_and_revoked(office, alice):
+    text = factories.token(alice)
+    token = tokens.find(text)
+
+    page = office.get(change(token)).content.decode()
+
+    assert f"{text[:8]}…{text[-4:]}" in page
+    assert text not in page
+    assert token.digest not in page
+    assert office.post(change(token), {"name": "x"}).status_code == 403
+    assert office.get(reverse("admin:accounts_apitoken_add")).status_code == 403
+    act(office, "apitoken", "revoke", token)
+    assert ApiToken.objects.get().revoked_at is not None
+
+
+def test_members_are_shown_with_their_workspace(office, alice):
+    bob = factories.user("bob@example.com")
+    team = factories.team(alice, bob)
+
+    page = office.get(change(team)).content.decode()
+
+    assert "alice@example.com" in page
+    assert "bob@example.com" in page
+    assert Membership.objects.filter(workspace=team).count() == 2

@@ -1,0 +1,153 @@
+import datetime
+import re
+
+import pytest
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from accounts import blocking, login_links
+from accounts.errors import Blocked, InvalidLink
+from accounts.models import User
+from tests import factories
+from tests.threads import in_threads
+
+ME = "/api/v1/me"
+
+
+@pytest.fixture
+def alice(db):
+    return factories.user("alice@example.com")
+
+
+def path_to(user):
+    return f"/login/link/{login_links.make(user)}/"
+
+
+def logged_in(client):
+    return client.get(ME).json()["email"]
+
+
+def test_opening_a_link_does_not_spend_it(alice):
+    client, path = factories.api(), path_to(alice)
+
+    for _ in range(3):
+        page = client.get(path)
+        assert page.status_code == 200
+        assert "Log in as alice@example.com" in page.content.decode()
+        assert "no-store" in page["Cache-Control"]
+    assert client.head(path).status_code == 200
+    assert logged_in(client) is None
+
+
+def test_the_button_logs_in_once(alice):
+    path = path_to(alice)
+    client = factories.api()
+    page = client.get(path).content.decode()
+    csrf = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
+
+    answer = client.post(path, {"csrfmiddlewaretoken": csrf})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert logged_in(client) == "alice@example.com"
+    for again in (Client().post, factories.api().get):
+        refused = again(path)
+        assert refused.status_code == 400
+        assert "This link opens nothing." in refused.content.decode()
+
+
+def test_operators_land_in_the_back_office(alice):
+    alice.is_staff = True
+    alice.save()
+
+    answer = Client().post(path_to(alice))
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_a_form_of_somebody_else_logs_nobody_in(alice):
+    client = factories.api()
+
+    answer = client.post(path_to(alice))
+
+    assert answer.status_code == 403
+    assert logged_in(client) is None
+    alice.refresh_from_db()
+    assert alice.last_login is None
+
+
+def test_any_login_ends_the_links_before_it(alice):
+    old = login_links.make(alice)
+    factories.browser(alice)
+
+    with pytest.raises(InvalidLink):
+        login_links.check(old)
+
+
+def test_a_link_lives_a_quarter_of_an_hour(alice, monkeypatch):
+    secret = login_links.make(alice)
+    now = timezone.now().timestamp()
+
+    monkeypatch.setattr(signing.time, "time", lambda: now + 14 * 60)
+    assert login_links.check(secret) == alice
+    monkeypatch.setattr(signing.time, "time", lambda: now + 15 * 60 + 2)
+    with pytest.raises(InvalidLink):
+        login_links.check(secret)
+
+
+@pytest.mark.parametrize("secret", ["x", "a:b:c", signing.dumps(["1", ""])])
+def test_what_was_not_made_here_opens_nothing(alice, secret):
+    answer = Client().get(f"/login/link/{secret}/")
+
+    assert answer.status_code == 400
+    assert "This link was used already, or is too old." in answer.content.decode()
+
+
+def test_a_link_is_for_one_person(alice):
+    bob = factories.user("bob@example.com")
+
+    assert login_links.redeem(login_links.make(bob)) == bob
+    alice.refresh_from_db()
+    assert alice.last_login is None
+
+
+def test_a_blocked_person_is_not_let_in(alice):
+    secret = login_links.make(alice)
+    blocking.block(alice)
+
+    with pytest.raises(Blocked):
+        login_links.redeem(secret)
+    client = Client()
+    assert client.post(f"/login/link/{secret}/").status_code == 403
+    assert logged_in(client) is None
+
+
+@pytest.mark.parametrize("last_login", [None, datetime.timedelta(days=1)])
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_race_for_a_link_one_is_let_in(last_login):
+    alice = factories.user()
+    if last_login:
+        alice.last_login = timezone.now() - last_login
+        alice.save()
+    secret = login_links.make(alice)
+
+    def race():
+        try:
+            return login_links.redeem(secret)
+        except InvalidLink:
+            return None
+
+    winners = [user for user in in_threads(8, race) if user]
+
+    assert winners == [alice]
+    assert User.objects.get().last_login is not None
+
+
+def test_logging_out_takes_a_post(alice):
+    client = factories.browser(alice)
+
+    assert client.get("/logout").status_code == 405
+    assert logged_in(client) == "alice@example.com"
+    answer = client.post("/logout")
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert logged_in(client) is None
