@@ -6,6 +6,8 @@ from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 
 def kept_secret_key(home: Path) -> str:
     """Return the signing key kept in `home/secret-key`, made at first use."""
@@ -25,16 +27,31 @@ def _kept(file: Path, make: Callable[[], str]) -> str:
 
     Processes that start at the same time agree on one key: it is written aside and
     linked into place, and the first link wins.
+
+    Raises:
+        ImproperlyConfigured: the directory can't be used.
     """
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}-{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(make())
-        try:
-            os.link(draft, file)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return file.read_text()
+    try:
+        if not file.exists():
+            _write(file, make())
+        return file.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"OZVENA_HOME={file.parent} can't be used: {error.strerror}."
+        ) from error
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}-{os.getpid()}")
+    draft.touch(mode=0o600)
+    try:
+        with draft.open("w") as output:
+            output.write(text)
+            output.flush()
+            os.fsync(output.fileno())  # what it encrypts is lost with it
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
