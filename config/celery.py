@@ -26,7 +26,7 @@ def forget_inherited_connections(**_: Any) -> None:
     A child that went on with its parent's sockets would mix two conversations, without
     an error to tell.
     """
-    DatabaseWrapper._connection_pools.clear()
+    DatabaseWrapper._connection_pools.clear()  # type: ignore[attr-defined]
 
 
 @heartbeat_sent.connect

@@ -4,11 +4,11 @@ Threads, and many of them: a slot is held as long as a stream of speech is liste
 """
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
-from django.db.backends.postgresql.base import DatabaseWrapper
-
+from config.celery import forget_inherited_connections
 from config.embedded.children import signal_on_parent_death
 from config.settings import HOST, OZVENA_HOME, PORT
 
@@ -33,5 +33,5 @@ Path(worker_tmp_dir).mkdir(parents=True, exist_ok=True)
 
 def post_fork(server: Any, worker: Any) -> None:
     """Let a new worker end with its master, and share no connection with it."""
-    signal_on_parent_death(9)
-    DatabaseWrapper._connection_pools.clear()
+    signal_on_parent_death(signal.SIGKILL)
+    forget_inherited_connections()

@@ -17,12 +17,14 @@ class Console:
         self._is_open = True
 
     def write(self, name: str, line: bytes) -> None:
-        """Show one line of the process `name`."""
+        """Show one line of the process `name`, unless it is empty."""
+        if not line.strip():
+            return
         label = f"{name:<{self._width}} | "
         if self._is_coloured:
             colour = _COLOURS[self._number.get(name, 0) % len(_COLOURS)]
             label = f"\x1b[{colour}m{label}\x1b[0m"
-        self._put(label.encode() + line.rstrip(b"\r") + b"\n")
+        self._put(label.encode() + line.rstrip() + b"\n")
 
     def say(self, text: str) -> None:
         """Show lines of the supervisor's own."""

@@ -168,6 +168,10 @@ class Supervisor:
                 return False
         return True
 
+    def pause(self, seconds: float) -> None:
+        """Watch for some time."""
+        self.wait_until(lambda: False, seconds)
+
     def watch(self) -> None:
         """Pass on output for a moment, and start again what has ended.
 

@@ -80,7 +80,8 @@ class Postgres:
         self._forget_killed_server()
         # Quoted: the setting is a list, in which a comma would part the path.
         sockets = '"{}"'.format(str(self.sockets).replace('"', '""'))
-        command = [*account.prefix, _binary("postgres"), "-D", self.data, "-k", sockets]
+        command: list[str | Path] = [*account.prefix, _binary("postgres")]
+        command += ["-D", self.data, "-k", sockets]
         for setting in self._settings:
             command += ["-c", setting]
         with self.log.open("wb") as output:
@@ -112,7 +113,8 @@ class Postgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         os.chown(unfinished, account.owner, -1)
-        command = [*account.prefix, _binary("initdb"), "-D", unfinished]
+        command: list[str | Path] = [*account.prefix, _binary("initdb")]
+        command += ["-D", unfinished]
         command += ["-U", paths.USER, "-A", "trust", "-E", "UTF8", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         with self.log.open("wb") as output:

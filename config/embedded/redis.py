@@ -58,7 +58,13 @@ class Redis:
         Raises:
             StartFailed: the program is missing.
         """
-        command = [_binary(), "--port", "0", "--unixsocket", self.socket]
+        command: list[str | Path] = [
+            _binary(),
+            "--port",
+            "0",
+            "--unixsocket",
+            self.socket,
+        ]
         command += ["--unixsocketperm", "700", "--dir", self.socket.parent]
         command += ["--appendonly", "no", "--save", ""]
         with self.log.open("wb") as output:

@@ -14,7 +14,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do each in turn; the schedules are written by beat when it starts."""
-        call_command("migrate", interactive=False, verbosity=options["verbosity"])
-        call_command("sync_catalogue", verbosity=options["verbosity"])
+        verbosity = options["verbosity"]
+        call_command("migrate", interactive=False, verbosity=verbosity - 1)
+        call_command("sync_catalogue", verbosity=verbosity)
         if not settings.DEVELOPMENT:
             call_command("collectstatic", interactive=False, verbosity=0)

@@ -1,6 +1,5 @@
 """`manage.py up`: everything that one machine needs, in one command."""
 
-import functools
 import ipaddress
 import os
 import select
@@ -10,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from argparse import ArgumentParser
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -26,7 +26,7 @@ from config.embedded.redis import Redis
 from config.output import Console
 from config.supervisor import Program, Stopped, Supervisor
 
-_READY_PATH = "/health/ready"
+_PAUSE = 0.25  # seconds between two questions whether the web is ready
 _PATIENCE = 60.0  # seconds for the web to be ready, before we say what is missing
 
 
@@ -66,6 +66,7 @@ def _run(commands: dict[str, str], console: Console) -> None:
     temporary = home / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
     environment = _environment(temporary, listener.fileno())
     inherit = (owned, listener.fileno())
     supervisor = Supervisor(console)
@@ -174,35 +175,41 @@ def _listen() -> socket.socket:
         family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server(address, family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None) or 0
+        words = getattr(error, "strerror", None) or str(error)
+        reason = os.strerror(number) if number > 0 else words.rstrip(".")
         raise StartFailed(
-            f"can't listen on {settings.HOST}:{settings.PORT}: {reason}. "
-            "Set PORT to another one."
+            f"can't listen on {settings.HOST}, port {settings.PORT}: {reason}. "
+            "HOST and PORT choose another."
         ) from error
 
 
 def _await_web(supervisor: Supervisor, console: Console) -> None:
-    """Wait until the web says that all is ready; say what is missing if it takes long."""
-    while not supervisor.wait_until(
-        functools.partial(_is_ready, supervisor), _PATIENCE
-    ):
-        console.say(
-            f"Not ready after {_PATIENCE:.0f} s; see {settings.BASE_URL}/health/ready"
-        )
+    """Wait until all is ready; say what is missing if it takes long."""
+    patience_ends = time.monotonic() + _PATIENCE
+    for path in ("/health", "/health/ready"):
+        while complaint := _ask(supervisor, path):
+            if time.monotonic() > patience_ends:
+                console.say(f"Not ready yet: {path} says {complaint}")
+                patience_ends += _PATIENCE
+            supervisor.pause(_PAUSE)
 
 
-def _is_ready(supervisor: Supervisor) -> bool:
-    """Ask the web, passing output on while it thinks."""
+def _ask(supervisor: Supervisor, path: str) -> str | None:
+    """Ask the web, passing output on while it thinks; return what is wrong, if anything."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104
     connection = HTTPConnection(host, settings.PORT, timeout=5)
     name = urlsplit(settings.BASE_URL).netloc
     try:
-        connection.request("GET", _READY_PATH, headers={"Host": name})
+        connection.request("GET", path, headers={"Host": name})
         waiting = connection.sock
         supervisor.wait_until(lambda: bool(select.select([waiting], [], [], 0)[0]), 30)
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
+        answer = connection.getresponse()
+        if answer.status == 200:
+            return None
+        return f"{answer.status} {answer.read(300).decode(errors='replace')}"
+    except (OSError, HTTPException) as error:
+        return f"nothing ({error})"
     finally:
         connection.close()
 
