@@ -1,0 +1,185 @@
+"""Pieces: what one call of a provider gave, checked and stored.
+
+What came raw is stored as FLAC, without loss. What came compressed is stored as it came,
+after it was decoded once, since its headers may lie about its length.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from providers.base import Encoding
+from synthesis.audio.decoding import BadAudio, Samples, decoded, opened
+from synthesis.audio.encoding import AvEncoder
+from synthesis.audio.formats import FORMATS
+
+_LONGEST = 4 * 3600  # seconds; no provider takes a text that long in one call
+_RATES = range(8_000, 192_001)  # Hz
+_SILENT = 16  # of 32,767; quieter than the noise of any voice
+_QUIET = 104  # -50 dB: a pause to the ear
+# WAV sizes from here on are placeholders of a stream: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000.
+_PLACEHOLDER = 0x7FFF_0000
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
+_MAGIC = (b"RIFF", b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04")
+
+
+@dataclass(frozen=True, slots=True)
+class PieceAudio:
+    """A stored piece, as measured by decoding it."""
+
+    samples: int
+    sample_rate: int  # Hz
+    extension: str  # with its dot
+    quiet_end_ms: int  # of silence after the last sound
+
+
+def store_piece(
+    parts: Iterable[bytes], encoding: Encoding, target: BinaryIO, *, letters: int = 0
+) -> PieceAudio:
+    """Store the audio in `parts` in the empty file `target`, which is read back.
+
+    `letters` is how many letters and digits were to be spoken; audio that is far too short
+    for them is refused. Takes constant memory.
+
+    Raises:
+        BadAudio: it is no audio of that encoding, or cut short, or silent.
+    """
+    pieces = (part for part in parts if part)
+    if encoding.name == "pcm":
+        measured = _Measured(_pcm(pieces), encoding.sample_rate)
+        extension = _write_flac(measured, target)
+    elif encoding.name == "wav":
+        stream = _Stream(pieces)
+        with opened(stream, "wav") as container:
+            rate = container.streams.audio[0].rate
+            measured = _Measured(decoded(container, rate=rate), rate)
+            extension = _write_flac(measured, target)
+        stream.check_wav_size()
+    else:
+        for part in pieces:
+            target.write(part)
+        target.seek(0)
+        with opened(target, encoding.name) as container:
+            rate = container.streams.audio[0].rate
+            measured = _Measured(decoded(container, rate=rate), rate)
+            for _ in measured:
+                pass
+        extension = f".{encoding.name}"
+    measured.check(letters)
+    return PieceAudio(measured.samples, measured.rate, extension, measured.quiet_end_ms)
+
+
+def _write_flac(measured: "_Measured", target: BinaryIO) -> str:
+    kind = FORMATS["flac"]
+    with AvEncoder(target, kind, rate=measured.rate, options={}) as encoder:
+        for block in measured:
+            encoder.feed(block)
+        encoder.finish()
+    return kind.extension
+
+
+def _pcm(parts: Iterator[bytes]) -> Iterator[Samples]:
+    """Yield 16-bit little-endian samples, wherever the parts are cut."""
+    rest = b""
+    is_first = True
+    for part in parts:
+        data = rest + part
+        if is_first and len(data) >= 64:
+            is_first = False
+            head = data[:256]
+            if head.startswith(_MAGIC) or not head.translate(None, _TEXT):
+                raise BadAudio("something else in place of samples")
+        whole = len(data) & ~1
+        rest = data[whole:]
+        yield np.frombuffer(data, np.dtype("<i2"), whole // 2)
+    if rest:
+        raise BadAudio("half a sample at the end")
+
+
+class _Measured:
+    """Measures samples as they pass."""
+
+    def __init__(self, blocks: Iterable[Samples], rate: int) -> None:
+        if rate not in _RATES:
+            raise BadAudio(f"a rate of {rate} Hz")
+        self.rate = rate
+        self.samples = 0
+        self._blocks = blocks
+        self._loudest = 0
+        self._sound_end = 0
+
+    def __iter__(self) -> Iterator[Samples]:
+        for block in self._blocks:
+            if not len(block):
+                continue
+            loud = np.abs(block.astype(np.int32))
+            self._loudest = max(self._loudest, int(loud.max()))
+            sounding = np.flatnonzero(loud > _QUIET)
+            if len(sounding):
+                self._sound_end = self.samples + int(sounding[-1]) + 1
+            self.samples += len(block)
+            if self.samples > _LONGEST * self.rate:
+                raise BadAudio("it does not end")
+            yield block
+
+    @property
+    def quiet_end_ms(self) -> int:
+        """How long the silence after the last sound is."""
+        return (self.samples - self._sound_end) * 1000 // self.rate
+
+    def check(self, letters: int) -> None:
+        """Refuse what can't be speech.
+
+        Raises:
+            BadAudio: it can't.
+        """
+        if not self.samples:
+            raise BadAudio("no samples")
+        if self._loudest < _SILENT:
+            raise BadAudio("nothing but silence")
+        if letters > _MANY and letters > _FASTEST * self.samples / self.rate:
+            raise BadAudio(f"{self.samples / self.rate:.1f} s for {letters} letters")
+
+
+# The fastest voice at its fastest says some 70 letters a second.
+_FASTEST = 150
+_MANY = 300
+
+
+class _Stream:
+    """Parts as a file that can only be read once, from the front."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self._rest = b""
+        self._head = b""
+        self._size = 0
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        if not self._rest:
+            self._rest = next(self._parts, b"")
+            self._size += len(self._rest)
+            if len(self._head) < 4096:
+                self._head += self._rest[:4096]
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def check_wav_size(self) -> None:
+        """Compare what the header says with what came.
+
+        Raises:
+            BadAudio: the header is believable and more than half a block is missing.
+        """
+        place = 12
+        while place + 8 <= len(self._head):
+            name = self._head[place : place + 4]
+            size = int.from_bytes(self._head[place + 4 : place + 8], "little")
+            place += 8
+            if name == b"data":
+                if size < _PLACEHOLDER and place + size > self._size:
+                    raise BadAudio(f"{self._size} bytes of {place + size}")
+                return
+            place += size + size % 2

@@ -1,0 +1,92 @@
+"""Encoding while somebody already listens: samples in, bytes out at once."""
+
+import io
+from collections.abc import Mapping
+
+from synthesis.audio.decoding import Resampler, Samples
+from synthesis.audio.encoding import UNKNOWN_LENGTH, AvEncoder, wav_header
+from synthesis.audio.formats import FORMATS
+from synthesis.audio.mp3 import Lame
+
+# Options of FFmpeg's file writers: a packet goes out as soon as it is made.
+_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "opus": {"page_duration": "20000", "flush_packets": "1"},  # in microseconds
+    "aac": {"flush_packets": "1"},
+    "flac": {"flush_packets": "1"},
+}
+_BUFFER = 4096  # bytes
+
+
+class StreamEncoder:
+    """Encodes to bytes that can be sent as they come.
+
+    Nothing is ever rewritten, so a header that states the length states that it is unknown,
+    and MP3 has the padding of its encoder at both ends.
+    """
+
+    def __init__(self, format: str, rate: int) -> None:  # noqa: A002
+        """Encode to `format`, which is not m4b: that has its index at one end."""
+        kind = FORMATS[format]
+        own_rate = kind.rate_for(rate)
+        self._resampler = Resampler(rate=rate, to=own_rate)
+        self._sink = _Sink()
+        self._lame: Lame | None = None
+        self._av: AvEncoder | None = None
+        if format == "mp3":
+            self._lame = Lame(rate=own_rate, bit_rate=kind.bit_rate)
+        elif format in _OPTIONS:
+            self._av = AvEncoder(
+                self._sink,
+                kind,
+                rate=own_rate,
+                options=_OPTIONS[format],
+                buffer_size=_BUFFER,
+            )
+        elif format == "wav":
+            self._sink.write(wav_header(own_rate, UNKNOWN_LENGTH))
+        elif format != "pcm":
+            raise ValueError(f"{format} can't be streamed")
+
+    def feed(self, block: Samples) -> bytes:
+        """Return the bytes that are ready after `block`, if any."""
+        for part in self._resampler.feed(block):
+            self._encode(part)
+        return self._sink.take()
+
+    def finish(self) -> bytes:
+        """Return the last bytes."""
+        for part in self._resampler.finish():
+            self._encode(part)
+        if self._lame is not None:
+            self._sink.write(self._lame.finish())
+        elif self._av is not None:
+            with self._av:
+                self._av.finish()
+        return self._sink.take()
+
+    def _encode(self, block: Samples) -> None:
+        if self._av is not None:
+            self._av.feed(block)
+        elif self._lame is not None:
+            self._sink.write(self._lame.feed(block))
+        else:
+            self._sink.write(block.astype("<i2", copy=False).tobytes())
+
+
+class _Sink(io.RawIOBase):
+    """Keeps what is written until it is taken."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        self._parts.append(bytes(memoryview(data)))  # type: ignore[arg-type]
+        return len(self._parts[-1])
+
+    def take(self) -> bytes:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
