@@ -1,6 +1,7 @@
 """Reading request bodies without trusting them."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
@@ -74,7 +75,7 @@ def read_body(request: Any) -> bytes:
 
 
 def refuse_unstorable(value: Any, depth: int = 0) -> None:
-    """Raise MalformedJSON when a text in `value` can't be stored, or nesting is deep."""
+    """Raise MalformedJSON when something in `value` can't be stored, or nesting is deep."""
     if depth > _DEEPEST:
         raise MalformedJSON(reason="it is nested too deeply")
     if isinstance(value, str):
@@ -84,6 +85,9 @@ def refuse_unstorable(value: Any, depth: int = 0) -> None:
             value.encode()
         except UnicodeEncodeError as error:
             raise MalformedJSON(reason="it holds a lone surrogate") from error
+    elif isinstance(value, float):
+        if not math.isfinite(value):  # 1e999 is JSON, and infinity to Python
+            raise MalformedJSON(reason="it holds a number beyond all measure")
     elif isinstance(value, dict):
         for key, inner in value.items():
             refuse_unstorable(key, depth + 1)

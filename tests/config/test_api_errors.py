@@ -1,0 +1,410 @@
+"""Every way in which a request can fail has one shape."""
+
+import re
+import threading
+
+import psycopg
+import pytest
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import OperationalError, connection, transaction
+from django.http import Http404
+from django.test import Client
+from django.urls import path
+from rest_framework import exceptions, serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Workspace
+from accounts.permissions import GuestsWelcome
+from config import api
+from config.urls import handler400, handler403, handler404, handler500  # noqa: F401
+from config.urls import urlpatterns as ours
+from kit.errors import AppError, NotFound, RateLimited
+from tests import factories
+
+NOT_FOUND = b'{"code":"not_found","detail":"There is nothing here.","params":{}}'
+
+
+class EmptyText(AppError):
+    code = "empty_text"
+    message = "There is nothing to speak."
+
+
+class Body(serializers.Serializer):
+    name = serializers.CharField(max_length=3)
+    text = serializers.CharField(required=False)
+    parts = serializers.ListField(child=serializers.IntegerField(), required=False)
+
+    def validate_text(self, value):
+        if value == "nothing":
+            raise EmptyText
+        return value
+
+
+class Fails(APIView):
+    """Raises what a test asks for."""
+
+    permission_classes = [GuestsWelcome]
+    error: Exception | None = None
+
+    def get(self, request):
+        assert Fails.error is not None
+        raise Fails.error
+
+    def post(self, request):
+        body = Body(data=request.data)
+        body.is_valid(raise_exception=True)
+        return Response(body.validated_data)
+
+
+def fails_as_a_page(request):
+    assert Fails.error is not None
+    raise Fails.error
+
+
+urlpatterns = [
+    path("api/v1/fails", Fails.as_view()),
+    path("api/v1/fails-outside-of-rest-framework", fails_as_a_page),
+    path("page", fails_as_a_page),
+    *ours,
+]
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
+
+
+@pytest.fixture
+def client():
+    return Client(raise_request_exception=False)
+
+
+def post(client, body, content_type="application/json"):
+    return client.post("/api/v1/fails", body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "detail"),
+    [
+        (
+            exceptions.ParseError("odd"),
+            400,
+            "malformed_json",
+            "The body must be a JSON object: odd.",
+        ),
+        (
+            exceptions.NotAuthenticated(),
+            401,
+            "authentication_required",
+            "Log in, or send an API token.",
+        ),
+        (
+            exceptions.AuthenticationFailed(),
+            401,
+            "invalid_token",
+            "This token is not valid.",
+        ),
+        (
+            exceptions.PermissionDenied(),
+            403,
+            "permission_denied",
+            "You are not allowed to do this.",
+        ),
+        (
+            PermissionDenied("secret"),
+            403,
+            "permission_denied",
+            "You are not allowed to do this.",
+        ),
+        (exceptions.NotFound("Job 7"), 404, "not_found", "There is nothing here."),
+        (Http404("Job 7"), 404, "not_found", "There is nothing here."),
+        (NotFound(), 404, "not_found", "There is nothing here."),
+        (
+            exceptions.MethodNotAllowed("GET"),
+            405,
+            "method_not_allowed",
+            "This address does not answer to this method.",
+        ),
+        (
+            exceptions.UnsupportedMediaType("text/html"),
+            415,
+            "unsupported_media_type",
+            "A body of this type is not read here.",
+        ),
+        (
+            exceptions.Throttled(wait=3),
+            429,
+            "rate_limited",
+            "Too many requests. Try again in 1 seconds.",
+        ),
+        (EmptyText(), 400, "empty_text", "There is nothing to speak."),
+    ],
+)
+def test_refusals_have_one_shape(client, error, status, code, detail):
+    Fails.error = error
+
+    response = client.get("/api/v1/fails")
+
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/json"
+    body = response.json()
+    assert list(body) == ["code", "detail", "params"]
+    assert (body["code"], body["detail"]) == (code, detail)
+    assert response["X-Request-Id"]
+    if status == 401:
+        assert response["WWW-Authenticate"] == "Bearer"
+    if status == 405:
+        assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+def test_parameters_and_headers_are_told(client):
+    Fails.error = RateLimited(retry_after=17)
+
+    response = client.get("/api/v1/fails")
+
+    assert response["Retry-After"] == "17"
+    assert response.json()["params"] == {"retry_after": 17}
+
+
+def test_missing_things_are_missing_in_the_same_bytes(client):
+    Fails.error = NotFound()
+
+    answers = [
+        client.get("/api/v1/fails"),
+        client.get("/api/v1/no-such-route"),
+        client.get("/v1/no-such-route"),
+        client.delete("/api/v1/tokens/018f0000-0000-7000-8000-000000000000"),
+    ]
+
+    assert [answer.content for answer in answers[:3]] == [NOT_FOUND] * 3
+    assert [answer.status_code for answer in answers] == [404, 404, 404, 401]
+
+
+def test_a_method_that_is_not_there(client):
+    response = client.put("/api/v1/fails")
+
+    assert (response.status_code, response.json()["code"]) == (
+        405,
+        "method_not_allowed",
+    )
+    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+# --- Bodies --------------------------------------------------------------------------
+
+
+def test_fields_are_named(client):
+    response = post(client, {"name": "four", "parts": [1, "x", 3]})
+
+    assert response.status_code == 400
+    assert response.json() == {
+        "code": "invalid",
+        "detail": "Some fields are not valid.",
+        "fields": {
+            "name": ["Ensure this field has no more than 3 characters."],
+            "parts": {"1": ["A valid integer is required."]},
+        },
+    }
+
+
+def test_a_rule_may_speak_for_a_field(client):
+    response = post(client, {"name": "a", "text": "nothing"})
+
+    assert response.status_code == 400
+    assert response.json() == {
+        "code": "empty_text",
+        "detail": "There is nothing to speak.",
+        "params": {},
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"nonsense",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"7",
+        b"{",
+        b'{"name": "a"',
+        b'{"name": NaN}',
+        b'{"name": 1e999}',
+        b'{"name": -1e999}',
+        b'{"name": "\\u0000"}',
+        b'{"name": "\\ud800"}',
+        b'{"\\u0000": 1}',
+        b"\xff\xfe",
+        b'{"name": "\xe9"}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"name": ' + b"9" * 5000 + b"}",
+    ],
+)
+def test_what_is_no_json_object_is_refused(client, body):
+    for content_type in ("application/json", "text/plain", "application/x-nonsense"):
+        response = post(client, body, content_type)
+        assert response.status_code == 400, response.content
+        assert response.json()["code"] == "malformed_json"
+
+
+def test_a_body_beyond_all_limits_is_refused(client, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+
+    response = post(client, b'{"name": "' + b"a" * 1000 + b'"}')
+
+    assert response.status_code == 413
+    assert response.json() == {
+        "code": "body_too_large",
+        "detail": "The body is larger than 1000 bytes.",
+        "params": {"limit": 1000},
+    }
+
+
+# --- The database --------------------------------------------------------------------
+
+
+def database_error(kind):
+    error = OperationalError("canceling statement")
+    error.__cause__ = kind("canceling statement")
+    return error
+
+
+@pytest.mark.parametrize(
+    "kind", [psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected]
+)
+def test_a_lock_that_others_hold_is_busy(client, kind):
+    Fails.error = database_error(kind)
+
+    response = client.get("/api/v1/fails")
+
+    assert response.status_code == 503
+    assert response["Retry-After"] == "1"
+    assert response.json() == {
+        "code": "busy",
+        "detail": "This is being changed by somebody else. Try again in a moment.",
+        "params": {},
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_real_lock_is_recognised():
+    workspace = factories.workspace(factories.user())
+    locked, done = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Workspace.objects.select_for_update().get(pk=workspace.pk)
+            locked.set()
+            done.wait(30)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert locked.wait(30)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(OperationalError) as refused:
+            Workspace.objects.filter(pk=workspace.pk).update(name="Other")
+    finally:
+        connection.close()  # with its short patience
+        done.set()
+        holder.join()
+
+    answer = api.exception_handler(refused.value, {})
+    assert answer is not None
+    assert (answer.status_code, answer.data["code"]) == (503, "busy")
+
+
+def test_another_failure_of_the_database_is_ours(client):
+    Fails.error = database_error(psycopg.errors.DiskFull)
+
+    assert client.get("/api/v1/fails").status_code == 500
+
+
+# --- Bugs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["fails", "fails-outside-of-rest-framework"])
+def test_a_bug_is_logged_and_told_in_one_shape(client, caplog, address):
+    Fails.error = ValueError("a secret of the program")
+
+    response = client.get(
+        f"/api/v1/{address}", headers={"X-Request-Id": "find-me-in-the-log"}
+    )
+
+    assert response.status_code == 500
+    assert response["X-Request-Id"] == "find-me-in-the-log"
+    assert response.json() == {
+        "code": "internal_error",
+        "detail": "Something went wrong on our side. The X-Request-Id helps us to find it.",
+        "params": {},
+    }
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.exc_info
+    assert record.exc_info[1] is Fails.error
+
+
+# --- Outside of REST framework -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (SuspiciousOperation("odd"), 400, "bad_request"),
+        (RequestDataTooBig("odd"), 413, "body_too_large"),
+        (PermissionDenied("odd"), 403, "permission_denied"),
+        (Http404("odd"), 404, "not_found"),
+    ],
+)
+def test_django_itself_answers_in_the_same_shape(client, error, status, code):
+    Fails.error = error
+
+    response = client.get("/api/v1/fails-outside-of-rest-framework")
+
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/json"
+    assert list(response.json()) == ["code", "detail", "params"]
+    assert response.json()["code"] == code
+
+
+def test_a_form_without_its_csrf_token_is_told_so(client):
+    strict = Client(enforce_csrf_checks=True)
+
+    response = strict.post("/api/v1/fails-outside-of-rest-framework", {"a": "b"})
+
+    assert response.status_code == 403
+    assert response.json()["code"] == "permission_denied"
+    page = strict.post("/page", {"a": "b"})
+    assert page.status_code == 403
+    assert page["Content-Type"].startswith("text/html")
+
+
+def test_an_unknown_host_is_refused(client):
+    response = client.get("/api/v1/me", headers={"Host": "evil.example"})
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (SuspiciousOperation("odd"), 400),
+        (PermissionDenied("odd"), 403),
+        (Http404("odd"), 404),
+        (ValueError("odd"), 500),
+    ],
+)
+def test_pages_fail_as_pages(client, error, status):
+    Fails.error = error
+
+    response = client.get("/page")
+
+    assert response.status_code == status
+    assert response["Content-Type"].startswith("text/html")
+    assert re.search("<h1>", response.content.decode())
+    assert "odd" not in response.content.decode()

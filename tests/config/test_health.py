@@ -1,0 +1,101 @@
+import datetime
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+
+from config import health
+
+EVERYTHING = ["database", "broker", "cache", "storage", "worker", "dispatcher"]
+
+
+@pytest.fixture(autouse=True)
+def _heartbeats():
+    cache.set(health.WORKER, True)
+    cache.set(health.DISPATCHER, True)
+
+
+def test_alive_touches_nothing(client, django_assert_num_queries, settings):
+    settings.CACHES = {"default": {"BACKEND": "nowhere.Nothing"}}
+
+    response = client.get("/health")  # and this test may not use the database
+
+    assert response.status_code == 200
+    body = response.json()
+    assert list(body) == ["status", "timestamp"]
+    assert body["status"] == "ok"
+    stamp = datetime.datetime.fromisoformat(body["timestamp"])
+    assert stamp.utcoffset() == datetime.timedelta(0)
+    assert "no-store" in response["Cache-Control"]
+    assert client.post("/health").status_code == 405
+    assert not response.cookies
+
+
+@pytest.mark.django_db
+def test_ready_when_all_answer(client):
+    response = client.get("/health/ready")
+
+    assert response.json() == {
+        "status": "ok",
+        "checks": dict.fromkeys(EVERYTHING, "ok"),
+    }
+    assert response.status_code == 200
+
+
+def failed(client):
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    body = response.json()
+    assert body["status"] == "unavailable"
+    assert list(body["checks"]) == EVERYTHING
+    return [name for name, outcome in body["checks"].items() if outcome != "ok"]
+
+
+@pytest.mark.parametrize("name", ["worker", "dispatcher"])
+def test_a_silent_process_is_named(db, client, name):
+    cache.delete(f"heartbeat:{name}")
+
+    assert failed(client) == [name]
+
+
+def test_a_cache_that_is_down_is_named(db, client, settings, tmp_path):
+    settings.CACHES = {
+        "default": settings.CACHES["default"]
+        | {"LOCATION": f"unix://{tmp_path}/nobody-listens.sock"}
+    }
+
+    assert failed(client) == ["cache", "worker", "dispatcher"]
+
+
+def test_a_broker_that_is_down_is_named(db, client, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        health.app.conf,
+        "broker_write_url",
+        f"redis+socket://{tmp_path}/nobody-listens.sock",
+    )
+
+    assert failed(client) == ["broker"]
+
+
+def test_a_database_that_is_down_is_named(db, client, monkeypatch, tmp_path):
+    monkeypatch.setitem(connection.settings_dict, "HOST", str(tmp_path))
+
+    assert failed(client) == ["database"]
+
+
+def test_a_full_or_read_only_storage_is_named(db, client, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    from django.core.files.storage import default_storage
+
+    monkeypatch.setattr(default_storage, "_location", str(tmp_path / "file"))
+    monkeypatch.setattr(default_storage, "location", str(tmp_path / "file"))
+
+    assert failed(client) == ["storage"]
+
+
+def test_a_check_leaves_nothing_behind(db, client):
+    from django.core.files.storage import default_storage
+
+    client.get("/health/ready")
+
+    assert default_storage.listdir("ready")[1] == []
