@@ -4,7 +4,7 @@ It speaks some 130 languages about a thousand times faster than real time, and i
 about its words. The engine runs in a process of its own (`engine.py` says why).
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Literal
 
@@ -20,7 +20,7 @@ from providers.base import (
     Word,
 )
 from providers.unicorn.client import SAMPLE_RATE, Event, say
-from providers.unicorn.script import spoken
+from providers.unicorn.script import Script, write
 from providers.unicorn.timing import timed
 from providers.unicorn.voices import VOICES
 
@@ -55,16 +55,16 @@ class Unicorn:
             raise ProviderError(Failure.BAD_REQUEST, f"speed {request.speed}")
         if not any(map(str.isalnum, request.text)):
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
-        script, origins = spoken(request.text)
+        script = write(request.text)
         said = say(
-            script,
+            script.text,
             voice.engine_id,
             rate=round(WORDS_PER_MINUTE * request.speed),
             pitch=voice.pitch,
         )
         return Speech(
             Encoding("pcm", SAMPLE_RATE),
-            _audible(said, request.text, origins),
+            _audible(said, script),
         )
 
     def voices(self, access: Access) -> list[VoiceInfo]:
@@ -72,16 +72,14 @@ class Unicorn:
         return [voice.info for voice in VOICES.values()]
 
 
-def _audible(
-    said: Generator[bytes | Event], text: str, origins: Sequence[int]
-) -> Iterator[bytes | Word]:
+def _audible(said: Generator[bytes | Event], script: Script) -> Iterator[bytes | Word]:
     """Yield audio and words, holding back the silence before the first sound.
 
     Raises:
         ProviderError: there was no sound at all.
     """
     with closing(said):
-        parts = timed(said, text, origins)
+        parts = timed(said, script)
         held = []
         for part in parts:
             held.append(part)

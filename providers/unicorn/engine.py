@@ -43,6 +43,7 @@ _UTF8 = 1  # no flag for SSML or phonemes: markup in a text is text
 _RATE_PARAMETER, _PITCH_PARAMETER = 1, 3
 _END_OF_LIST, _WORD, _END_OF_CLAUSE = 0, 1, 5
 _BUFFER_MS = 50
+_SLOWEST = 80  # words per minute; slower speech is stretched afterwards
 
 
 class _Identifier(ctypes.Union):
@@ -72,6 +73,56 @@ _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int,
     ctypes.POINTER(_Event),
 )
+
+
+class _Stretched:
+    """Slows sound down by the library's own copy of sonic, without changing its pitch."""
+
+    def __init__(self, espeak: ctypes.CDLL, speed: float) -> None:
+        self._sonic = espeak
+        self._speed = speed
+        espeak.sonicCreateStream.restype = ctypes.c_void_p
+        self._stream = ctypes.c_void_p(espeak.sonicCreateStream(RATE, 1))
+        espeak.sonicSetSpeed(self._stream, ctypes.c_float(speed))
+        self._buffer = (ctypes.c_short * RATE)()
+
+    def feed(self, wave: Any, samples: int) -> bytes:
+        """Take samples in; return what is ready."""
+        self._sonic.sonicWriteShortToStream(self._stream, wave, samples)
+        return self._ready()
+
+    def end(self) -> bytes:
+        """Return the rest."""
+        self._sonic.sonicFlushStream(self._stream)
+        return self._ready()
+
+    def place(self, sample: int) -> int:
+        """Return where a sample goes to."""
+        return round(sample / self._speed)
+
+    def _ready(self) -> bytes:
+        ready = b""
+        while count := self._sonic.sonicReadShortFromStream(
+            self._stream, self._buffer, len(self._buffer)
+        ):
+            ready += ctypes.string_at(self._buffer, count * 2)
+        return ready
+
+
+class _Plain:
+    """Takes sound as it is."""
+
+    def feed(self, wave: Any, samples: int) -> bytes:
+        """Return the samples."""
+        return ctypes.string_at(wave, samples * 2)
+
+    def end(self) -> bytes:
+        """Return the rest, which is nothing."""
+        return b""
+
+    def place(self, sample: int) -> int:
+        """Return where a sample goes to."""
+        return sample
 
 
 def _load(library: str, data: str) -> ctypes.CDLL:
@@ -108,7 +159,9 @@ def _read_request(task: socket.socket) -> dict[str, Any]:
 
 def _speak(espeak: ctypes.CDLL, task: socket.socket) -> None:
     request = _read_request(task)
-    text = str(request["text"]).encode()
+    text = request["text"].encode()
+    rate = request["rate"]
+    sound = _Stretched(espeak, rate / _SLOWEST) if rate < _SLOWEST else _Plain()
 
     def hear(wave: Any, samples: int, events: Any) -> int:
         answer = found = b""
@@ -116,21 +169,22 @@ def _speak(espeak: ctypes.CDLL, task: socket.socket) -> None:
             if event.kind == _END_OF_LIST:
                 break
             if event.kind in (_WORD, _END_OF_CLAUSE):
-                found += struct.pack("<BII", event.kind, event.place, event.sample)
+                sample = sound.place(event.sample)
+                found += struct.pack("<BII", event.kind, event.place, sample)
         if found:
             answer += _frame(b"E", found)
-        if wave and samples > 0:
-            answer += _frame(b"A", ctypes.string_at(wave, samples * 2))
+        if wave and samples > 0 and (heard := sound.feed(wave, samples)):
+            answer += _frame(b"A", heard)
         if answer:
             task.sendall(answer)
         return 0
 
     callback = _Callback(hear)
     espeak.espeak_SetSynthCallback(callback)
-    if espeak.espeak_SetVoiceByName(str(request["voice"]).encode()) != 0:
+    if espeak.espeak_SetVoiceByName(request["voice"].encode()) != 0:
         task.sendall(_frame(b"X", b"the engine has no such voice"))
         return
-    espeak.espeak_SetParameter(_RATE_PARAMETER, request["rate"], 0)
+    espeak.espeak_SetParameter(_RATE_PARAMETER, max(rate, _SLOWEST), 0)
     espeak.espeak_SetParameter(_PITCH_PARAMETER, request["pitch"], 0)
     status = espeak.espeak_Synth(
         text + b"\0", len(text) + 1, 0, _BY_CHARACTER, 0, _UTF8, None, None
@@ -138,7 +192,7 @@ def _speak(espeak: ctypes.CDLL, task: socket.socket) -> None:
     if status == 0:
         status = espeak.espeak_Synchronize()
     if status == 0:
-        task.sendall(_frame(b"."))
+        task.sendall(_frame(b"A", sound.end()) + _frame(b"."))
     else:
         task.sendall(_frame(b"X", f"the engine answered {status}".encode()))
 

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 # A letter with the marks that may be written after it, and the parts of a Korean
@@ -13,33 +14,48 @@ _CLUSTER = re.compile(
     re.DOTALL,
 )
 _ORNAMENT = re.compile(r"^(?:[^\w\n]|_)+$", re.MULTILINE)
+# Some languages' rules crash on one before a letter that they don't know.
+_FATAL_HYPHEN = re.compile(r"(?<=[^\w\s])-(?=[^\W\d])")
 _LETTER_STYLES = ("<font>", "<wide>", "<narrow>")
 _SIGNS = {"\u2010": "-", "\u2011": "-", "\ufeff": ""}
 
 
-def spoken(text: str) -> tuple[str, Sequence[int]]:
-    """Return `text` as the engine reads it best, and where each character came from.
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A text as the engine reads it best, and the way back.
 
     Everything in the text is text: a control character would be a command to the engine
     and becomes a space. Accents are composed, letters that differ in style alone (full
     width, mathematical bold) are plain, and a line without letters or digits, an
     ornament between two paragraphs, is a pause.
     """
+
+    text: str
+    origins: Sequence[tuple[int, int]]
+    """For each character the stretch of the original text that it stands for."""
+
+
+def write(text: str) -> Script:
+    """Return the script for `text`."""
     characters: list[str] = []
-    origins: list[int] = []
+    origins: list[tuple[int, int]] = []
     for match in _CLUSTER.finditer(text):
         plain = _plain(match[0])
         characters.append(plain)
-        origins.extend([match.start()] * len(plain))
+        start, end = match.span()
+        if len(plain) == end - start:
+            origins.extend((place, place + 1) for place in range(start, end))
+        else:
+            origins.extend([(start, end)] * len(plain))
     script = _ORNAMENT.sub(lambda line: "\n" * len(line[0]), "".join(characters))
-    return script, origins
+    return Script(_FATAL_HYPHEN.sub(" ", script), origins)
 
 
 @lru_cache(maxsize=8192)
 def _plain(cluster: str) -> str:
-    """Return the form of one letter that the engine knows."""
+    """Return the form of one letter, with its marks, that the engine knows."""
     if len(cluster) > 1:
-        return unicodedata.normalize("NFC", cluster)
+        return "".join(map(_plain, unicodedata.normalize("NFC", cluster)))
     if cluster in _SIGNS:
         return _SIGNS[cluster]
     category = unicodedata.category(cluster)

@@ -2,23 +2,20 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from providers import words
 from providers.base import Word
 from providers.unicorn.client import SAMPLE_RATE, Event
+from providers.unicorn.script import Script
 
 
-def timed(
-    parts: Iterable[bytes | Event], text: str, origins: Sequence[int]
-) -> Iterator[bytes | Word]:
+def timed(parts: Iterable[bytes | Event], script: Script) -> Iterator[bytes | Word]:
     """Pass audio on at once and turn events into words as soon as they are over.
 
-    Args:
-        parts: what the engine says of a script made from `text`.
-        origins: for each character of that script its offset in `text`.
+    `parts` is what the engine says of `script`; the words are of the original text.
     """
-    clock = _Clock(text, origins)
+    clock = _Clock(script)
     ahead: deque[Event] = deque()  # events of audio still to come
     heard = 0  # samples
     for part in parts:
@@ -45,13 +42,12 @@ class _Clock:
     silence that ends a clause belongs to nobody.
     """
 
-    def __init__(self, text: str, origins: Sequence[int]) -> None:
-        self.units = words.split(text)
+    def __init__(self, script: Script) -> None:
+        self.units = words.split(script.text)
         self.tail = bytearray()  # audio from `since` on
         self._starts = [unit.start for unit in self.units]
         self._ends = [unit.end for unit in self.units]
-        self._origins = origins
-        self._length = len(text)
+        self._origins = script.origins
         self._since = 0  # sample at which the stretch began
         self._first: int | None = None  # its first unit; None: between two clauses
         self._told: set[int] = set()  # units with an event of their own
@@ -59,14 +55,12 @@ class _Clock:
 
     def turn(self, event: Event) -> Iterator[Word]:
         """Go on to `event`; its audio has been heard."""
-        place = self._length
-        if event.place < len(self._origins):
-            place = self._origins[event.place]
         if not event.is_word:
             # The place is the last of the clause, or the space after it.
-            yield from self.close(bisect_right(self._starts, place), event.sample)
+            upto = bisect_right(self._starts, event.place)
+            yield from self.close(upto, event.sample)
             return
-        index = bisect_right(self._ends, place)
+        index = bisect_right(self._ends, event.place)
         if self._next <= index < len(self.units):
             self._told.add(index)
             if self._first is None or event.sample > self._since:
@@ -87,20 +81,39 @@ class _Clock:
         self._next = upto
 
     def _share(self, first: int, upto: int, loud: float) -> Iterator[Word]:
-        spans: list[tuple[int, int]] = []
-        for index in range(first, upto):
-            unit = self.units[index]
-            if index in self._told or (unit.has_letters and not unit.is_attached):
-                spans.append((unit.word_start, unit.word_end))
-            elif unit.has_letters and spans:
-                spans[-1] = (
-                    spans[-1][0],
-                    unit.word_end,
-                )  # 你好 is one word, read as one
+        spans = self._spans(first, upto)
         total = sum(end - start for start, end in spans)
         done = 0
         for start, end in spans:
             begins = self._since + loud * done / total
             done += end - start
             ends = self._since + loud * done / total
-            yield Word(begins / SAMPLE_RATE, ends / SAMPLE_RATE, start, end)
+            yield Word(
+                begins / SAMPLE_RATE,
+                ends / SAMPLE_RATE,
+                self._origins[start][0],
+                self._origins[end - 1][1],
+            )
+
+    def _spans(self, first: int, upto: int) -> list[tuple[int, int]]:
+        """Return where in the script the words among these units stand."""
+        spans: list[tuple[int, int]] = []
+        for index in range(first, upto):
+            unit = self.units[index]
+            if unit.has_letters:
+                if unit.is_attached and spans and index not in self._told:
+                    spans[-1] = (spans[-1][0], unit.word_end)  # 你好 is read as one
+                else:
+                    spans.append((unit.word_start, unit.word_end))
+            elif index in self._told and not self._is_untold(index + 1, upto):
+                spans.append((unit.word_start, unit.word_end))
+        return spans
+
+    def _is_untold(self, index: int, upto: int) -> bool:
+        """Return whether a word stands there that the engine told nothing of.
+
+        It tells of "- b" as if the hyphen were said, and of "b" nothing.
+        """
+        return (
+            index < upto and index not in self._told and self.units[index].has_letters
+        )
