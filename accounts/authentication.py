@@ -19,7 +19,7 @@ from accounts.errors import Blocked, CSRFFailed, InvalidEnvironment, InvalidToke
 from accounts.models import User
 from kit.requests import client_address
 
-_SHORTEST_ADMIN_KEY = 32  # characters
+SHORTEST_ADMIN_KEY = 32  # characters
 
 
 class TwoDoors(BaseAuthentication):
@@ -78,7 +78,7 @@ def _by_bearer(header: str) -> Caller:
 
 def _is_admin_key(credential: str) -> bool:
     key: str = settings.ADMIN_ACCESS_KEY
-    if len(key) < _SHORTEST_ADMIN_KEY:
+    if len(key) < SHORTEST_ADMIN_KEY:
         return False
     # WSGI hands headers over as Latin-1, whatever their bytes mean.
     return hmac.compare_digest(credential.encode("latin-1", "replace"), key.encode())
