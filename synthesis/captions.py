@@ -1,0 +1,257 @@
+"""Captions: word times become SubRip or WebVTT, scene by scene, in a stream.
+
+The common conventions: two lines of at most 42 columns, one to seven seconds, a new caption
+where a sentence ends, or a clause if need be. Captions never overlap.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import east_asian_width
+
+import regex
+
+LINE = 42
+"""Columns of a line; an ideograph takes two."""
+_SHORTEST = 1.0  # seconds
+_LONGEST = 7.0
+_GAP = 1.5  # of silence, after which a caption would be in the way
+
+_SENTENCE_END = regex.compile(r"""[.!?…‽؟۔।॥։።။。！？｡]["'”’»›)\]」』）]*$""")
+_CLAUSE_END = regex.compile(r"""[,;:،؛—–、，；：]["'”’»›)\]」』）]*$""")
+_GRAPHEME = regex.compile(r"\X")
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionScene:
+    """A scene with its place in the joined audio."""
+
+    text: str
+    words: Iterable[Mapping[str, Any]]  # start and end (s), char_start and char_end
+    offset: float  # seconds
+
+
+def srt(scenes: Iterable[CaptionScene]) -> Iterator[str]:
+    """Yield a SubRip file, a caption at a time."""
+    for number, cue in enumerate(_cues(scenes), 1):
+        lines = "\n".join(cue.lines)
+        yield f"{number}\n{_span(cue, ',')}\n{lines}\n\n"
+
+
+def vtt(scenes: Iterable[CaptionScene]) -> Iterator[str]:
+    """Yield a WebVTT file (https://www.w3.org/TR/webvtt1/), a caption at a time."""
+    yield "WEBVTT\n\n"
+    for cue in _cues(scenes):
+        lines = "\n".join(cue.lines)
+        escaped = lines.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        yield f"{_span(cue, '.')}\n{escaped}\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A word with the punctuation that touches it."""
+
+    text: str
+    start: float
+    end: float
+    spaced: bool  # whether white space comes before it
+    columns: int  # of the text and that space
+    ends_sentence: bool
+    ends_clause: bool
+
+
+@dataclass(slots=True)
+class _Cue:
+    start_ms: int
+    end_ms: int
+    lines: list[str]
+
+
+def _span(cue: _Cue, point: str) -> str:
+    return f"{_time(cue.start_ms, point)} --> {_time(cue.end_ms, point)}"
+
+
+def _time(ms: int, point: str) -> str:
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{point}{ms:03}"
+
+
+def _cues(scenes: Iterable[CaptionScene]) -> Iterator[_Cue]:
+    """Yield captions in order, each ending before the next one begins."""
+    last: _Cue | None = None
+    for scene in scenes:
+        for tokens in _groups(list(_tokens(scene))):
+            start = round((scene.offset + tokens[0].start) * 1000)
+            end = max(token.end for token in tokens)
+            end = min(max(end, tokens[0].start + _SHORTEST), tokens[0].start + _LONGEST)
+            cue = _Cue(start, round((scene.offset + end) * 1000), _lines(tokens))
+            if last is not None:
+                cue.start_ms = max(cue.start_ms, last.start_ms + 1)
+                last.end_ms = min(last.end_ms, cue.start_ms)
+                yield last
+            cue.end_ms = max(cue.end_ms, cue.start_ms + 1)
+            last = cue
+    if last is not None:
+        yield last
+
+
+def _tokens(scene: CaptionScene) -> Iterator[_Token]:
+    """Yield the text of a scene as pieces that fit a line, with their times."""
+    text = scene.text
+    words = sorted(scene.words, key=lambda word: (word["char_start"], word["start"]))
+    place = 0  # what comes before it is in a token already
+    for number, word in enumerate(words):
+        following = words[number + 1]["char_start"] if number + 1 < len(words) else None
+        end = _token_end(text, word["char_end"], following)
+        shown = text[place:end]
+        spaced = shown[:1].isspace() or place == 0
+        place = max(place, end)
+        shown = " ".join(shown.split())
+        if shown:
+            yield from _fitting(shown, spaced, word["start"], word["end"])
+
+
+def _token_end(text: str, end: int, following: int | None) -> int:
+    """Return where the punctuation after a word ends: opening marks go to the next."""
+    if following is None:
+        return len(text)
+    gap = text[end:following]
+    return end + (len(gap.rstrip()) if gap[-1:].isspace() else _last_space(gap))
+
+
+def _last_space(gap: str) -> int:
+    """Return the place of the last white space in `gap`; its length if there is none."""
+    for place in range(len(gap) - 1, -1, -1):
+        if gap[place].isspace():
+            return place
+    return len(gap)
+
+
+def _fitting(text: str, spaced: bool, start: float, end: float) -> Iterator[_Token]:
+    """Yield a word; if it is wider than a line, in pieces that share its time."""
+    end = max(start, end)
+    width = _width(text)
+    done = 0
+    for piece in [text] if width <= LINE else _pieces(text):
+        columns = _width(piece)
+        yield _Token(
+            piece,
+            start + (end - start) * done / width,
+            start + (end - start) * (done + columns) / width,
+            spaced,
+            columns + spaced,
+            _SENTENCE_END.search(piece) is not None,
+            _CLAUSE_END.search(piece) is not None,
+        )
+        done += columns
+        spaced = False
+
+
+def _pieces(text: str) -> list[str]:
+    """Cut `text` into pieces of at most a line."""
+    pieces: list[str] = []
+    room = 0
+    for match in _GRAPHEME.finditer(text):
+        columns = _width(match.group())
+        if columns > room:
+            pieces.append("")
+            room = LINE
+        pieces[-1] += match.group()
+        room -= columns
+    return pieces
+
+
+def _groups(tokens: list[_Token]) -> Iterator[list[_Token]]:
+    """Gather tokens into captions."""
+    group: list[_Token] = []
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if group and token.start - group[-1].end > _GAP:
+            yield group
+            group = []
+        while group and not _fits(group, token):
+            cut = _best_cut(group)
+            yield group[:cut]
+            group = group[cut:]
+        group.append(token)
+        if token.ends_sentence and _lasts(group) >= _SHORTEST:
+            # "Why?" she asked.
+            goes_on = following is not None and following.text[0].islower()
+            if not goes_on:
+                yield group
+                group = []
+    if group:
+        yield group
+
+
+def _fits(group: list[_Token], token: _Token) -> bool:
+    """Return whether a caption holds `group` and then `token`."""
+    if token.end - group[0].start > _LONGEST:
+        return False
+    columns = sum(known.columns for known in group) + token.columns
+    if columns <= LINE:
+        return True
+    return columns <= 2 * LINE + 1 and _two_lines([*group, token]) is not None
+
+
+def _lasts(group: list[_Token]) -> float:
+    return group[-1].end - group[0].start
+
+
+def _best_cut(group: list[_Token]) -> int:
+    """Return how many tokens of a full group make the next caption."""
+    long_enough = [
+        cut for cut in range(len(group), 0, -1) if _lasts(group[:cut]) >= _SHORTEST
+    ]
+    for cut in long_enough:
+        if group[cut - 1].ends_sentence:
+            return cut
+    for cut in long_enough:
+        if group[cut - 1].ends_clause:
+            return cut
+    return len(group)
+
+
+def _lines(group: list[_Token]) -> list[str]:
+    cut = None
+    if sum(token.columns for token in group) - group[0].spaced > LINE:
+        cut = _two_lines(group)
+    return (
+        [_joined(group)]
+        if cut is None
+        else [_joined(group[:cut]), _joined(group[cut:])]
+    )
+
+
+def _two_lines(group: list[_Token]) -> int | None:
+    """Return how many tokens go on the first of two lines; None if none fits.
+
+    The lines are of like width, and rather break where the voice does.
+    """
+    whole = sum(token.columns for token in group)
+    best, least = None, float("inf")
+    first = -int(group[0].spaced)
+    for cut in range(1, len(group)):
+        token = group[cut - 1]
+        first += token.columns
+        second = whole - group[0].spaced - first - group[cut].spaced
+        if first > LINE or second > LINE:
+            continue
+        breathes = token.ends_sentence or token.ends_clause
+        cost = abs(first - second) - (LINE / 4 if breathes else 0)
+        if cost < least:
+            best, least = cut, cost
+    return best
+
+
+def _joined(group: list[_Token]) -> str:
+    parts = [f" {token.text}" if token.spaced else token.text for token in group]
+    return "".join(parts).strip()
+
+
+def _width(text: str) -> int:
+    """Return how many columns `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
