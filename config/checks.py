@@ -1,1 +1,143 @@
-"""System checks: settings that would be dangerous or useless are named at start."""
+"""System checks: settings that would be dangerous or useless are named at start.
+
+What is wrong everywhere is checked by every command; what only a deployment must not have
+by `manage.py check --deploy`, which is silent on a sound one.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
+from django.http.request import validate_host
+
+from accounts.authentication import SHORTEST_ADMIN_KEY
+from config.loopback import is_loopback
+
+_RATE = re.compile(r"[1-9]\d*/[1-9]?\d*[smhd]")  # as django-ratelimit reads it
+
+
+@register()
+def limits_are_usable(**_: Any) -> list[CheckMessage]:
+    """Rates have the form `20/m`, and nothing that is counted is below its least."""
+    found: list[CheckMessage] = [
+        Error(
+            f"{name}={getattr(settings, name)!r} is not a rate.",
+            hint="Write requests per s, m, h or d, such as 20/m.",
+            id="ozvena.E001",
+        )
+        for name in ("RATE_SYNTHESIS", "RATE_OTHER")
+        if not _RATE.fullmatch(getattr(settings, name))
+    ]
+    least = {"GUEST_PER_DAY": 0, "WORKSPACE_CONCURRENCY": 1, "TRUSTED_PROXY_COUNT": 0}
+    found += [
+        Error(f"{name} must be at least {minimum}.", id="ozvena.E002")
+        for name, minimum in least.items()
+        if getattr(settings, name) < minimum
+    ]
+    return found
+
+
+@register()
+def home_is_writable(**_: Any) -> list[CheckMessage]:
+    """Files, mails and sockets are kept in OZVENA_HOME."""
+    home = settings.OZVENA_HOME
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    if existing.is_dir() and os.access(existing, os.R_OK | os.W_OK | os.X_OK):
+        return []
+    return [Error(f"OZVENA_HOME={home} can't be written.", id="ozvena.E003")]
+
+
+@register()
+def address_is_usable(**_: Any) -> list[CheckMessage]:
+    """BASE_URL is where people come in, so it must be a whole address that we answer."""
+    address = urlsplit(settings.BASE_URL)
+    if address.scheme not in {"http", "https"} or not address.hostname or address.path:
+        return [
+            Error(
+                f"BASE_URL={settings.BASE_URL!r} is not an address.",
+                hint="Write scheme and host, such as https://speech.example.com.",
+                id="ozvena.E004",
+            )
+        ]
+    if not validate_host(address.hostname, settings.ALLOWED_HOSTS) and not (
+        validate_host(f"[{address.hostname}]", settings.ALLOWED_HOSTS)
+    ):
+        return [
+            Error(
+                f"ALLOWED_HOSTS lacks {address.hostname}, the host of BASE_URL.",
+                id="ozvena.E005",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def development_is_private(**_: Any) -> list[CheckMessage]:
+    """What is only for development lets anybody in who reaches it."""
+    if settings.DEVELOPMENT and not is_loopback(urlsplit(settings.BASE_URL).hostname):
+        return [
+            Error(
+                f"OZVENA_DEVELOPMENT is on, and {settings.BASE_URL} is public.",
+                id="ozvena.E006",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def operators_key_is_long(**_: Any) -> list[CheckMessage]:
+    """Name a key that is too short, since it opens nothing."""
+    if 0 < len(settings.ADMIN_ACCESS_KEY) < SHORTEST_ADMIN_KEY:
+        return [
+            Caution(
+                f"ADMIN_ACCESS_KEY is shorter than {SHORTEST_ADMIN_KEY} "
+                "characters, so it is off.",
+                id="ozvena.W001",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def deployment_is_sound(**_: Any) -> list[CheckMessage]:
+    """Name what serves on a laptop and not in public."""
+    return [
+        Caution(message, hint=hint, id=f"ozvena.{number}")
+        for number, message, hint in _deployment()
+    ]
+
+
+def _deployment() -> Iterator[tuple[str, str, str]]:
+    if settings.DEVELOPMENT:
+        yield (
+            "W002",
+            "OZVENA_DEVELOPMENT is on.",
+            "Set it to 0, or leave it out: `manage.py up` decides by HOST.",
+        )
+    if settings.KEEPS_SECRET_KEY:
+        yield (
+            "W003",
+            "SECRET_KEY is not set: sessions are signed with a key that only this "
+            "machine's OZVENA_HOME has.",
+            "Set it to 50 random characters, the same on every machine.",
+        )
+    if not settings.SECURE:
+        yield (
+            "W004",
+            f"BASE_URL={settings.BASE_URL} is not https.",
+            "Put a proxy with a certificate in front, and write its address.",
+        )
+    elif not settings.TRUSTED_PROXY_COUNT:
+        yield (
+            "W005",
+            "BASE_URL is https, and TRUSTED_PROXY_COUNT is 0: every client seems to "
+            "come from the proxy, over http.",
+            "Set it to the number of our own proxies, most often 1.",
+        )
+    if "*" in settings.ALLOWED_HOSTS:
+        yield ("W006", "ALLOWED_HOSTS lets any name through.", "Write the names.")

@@ -1,6 +1,5 @@
 """`manage.py up`: everything that one machine needs, in one command."""
 
-import ipaddress
 import os
 import select
 import shlex
@@ -23,6 +22,7 @@ from config.embedded import children, ownership
 from config.embedded.children import StartFailed
 from config.embedded.postgres import Postgres
 from config.embedded.redis import Redis
+from config.loopback import is_loopback
 from config.output import Console
 from config.supervisor import Program, Stopped, Supervisor
 
@@ -153,15 +153,8 @@ def _is_for_development() -> bool:
     """Return whether only this machine's own people can come in."""
     if os.environ.get("OZVENA_DEVELOPMENT") == "0":
         return False
-    behind = urlsplit(settings.BASE_URL).hostname or ""
-    return _is_loopback(settings.HOST) and _is_loopback(behind)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    behind = urlsplit(settings.BASE_URL).hostname
+    return is_loopback(settings.HOST) and is_loopback(behind)
 
 
 def _listen() -> socket.socket:
