@@ -51,6 +51,7 @@ class TwoDoors(BaseAuthentication):
         ):
             raise Blocked
         caller = replace(caller, environment=_environment(request, caller))
+        request._request.caller = caller  # type: ignore[attr-defined]
         if caller.token:
             tokens.note_use(caller.token)
         return user or AnonymousUser(), caller

@@ -24,7 +24,7 @@ def take(name: str, subject: str, *, limit: int, period: datetime.date) -> bool:
             """,
             [name, subject, period, limit, limit],
         )
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def used(name: str, subject: str, *, period: datetime.date) -> int:

@@ -8,6 +8,8 @@ from django.test import Client
 from accounts import signup, tokens, workspaces
 from accounts.caller import Caller, Environment
 from accounts.models import Membership, User, Workspace
+from billing import ledger
+from billing.models import Wallet
 
 _numbers = itertools.count(1)
 
@@ -43,7 +45,7 @@ def token(owner: User | None = None, **fields: Any) -> str:
 def caller(owner: User | None = None, **fields: Any) -> Caller:
     """Return `owner`, by default somebody new, as rules see them."""
     owner = owner or user()
-    values = {
+    values: dict[str, Any] = {
         "workspace": workspace(owner),
         "environment": Environment.PRODUCTION,
         "user": owner,
@@ -75,3 +77,15 @@ def browser(person: User) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(person)
     return client
+
+
+def grant(wallet: Wallet, credits: int, **fields: Any) -> None:
+    """Put a pack of `credits` into `wallet`. Needs an open transaction."""
+    number = next(_numbers)
+    values = {
+        "key": f"test:{number}",
+        "kind": "pack",
+        "source": f"test:{number}",
+        "reason": "for a test",
+    }
+    ledger.grant(wallet, credits, **(values | fields))

@@ -2,17 +2,20 @@ import datetime
 
 import pytest
 from django.core.cache import cache
+from django.core.files.storage import default_storage
 from django.db import connection
 
-from config import health
+from config.celery import HEARTBEAT as WORKER
+from config.celery import app
+from kit.management.commands.dispatch import HEARTBEAT as DISPATCHER
 
 EVERYTHING = ["database", "broker", "cache", "storage", "worker", "dispatcher"]
 
 
 @pytest.fixture(autouse=True)
 def _heartbeats():
-    cache.set(health.WORKER, True)
-    cache.set(health.DISPATCHER, True)
+    cache.set(WORKER, True)
+    cache.set(DISPATCHER, True)
 
 
 def test_alive_touches_nothing(client, django_assert_num_queries, settings):
@@ -69,7 +72,7 @@ def test_a_cache_that_is_down_is_named(db, client, settings, tmp_path):
 
 def test_a_broker_that_is_down_is_named(db, client, monkeypatch, tmp_path):
     monkeypatch.setattr(
-        health.app.conf,
+        app.conf,
         "broker_write_url",
         f"redis+socket://{tmp_path}/nobody-listens.sock",
     )
@@ -85,8 +88,6 @@ def test_a_database_that_is_down_is_named(db, client, monkeypatch, tmp_path):
 
 def test_a_full_or_read_only_storage_is_named(db, client, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
-    from django.core.files.storage import default_storage
-
     monkeypatch.setattr(default_storage, "_location", str(tmp_path / "file"))
     monkeypatch.setattr(default_storage, "location", str(tmp_path / "file"))
 
@@ -94,8 +95,6 @@ def test_a_full_or_read_only_storage_is_named(db, client, monkeypatch, tmp_path)
 
 
 def test_a_check_leaves_nothing_behind(db, client):
-    from django.core.files.storage import default_storage
-
     client.get("/health/ready")
 
     assert default_storage.listdir("ready")[1] == []
