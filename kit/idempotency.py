@@ -6,6 +6,7 @@ the first has committed or rolled back.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,13 +111,13 @@ def begin(key: Key, *, subject: str = "") -> Answer | None:
         raise IdempotencyMismatch
     if first.status is None:
         raise IdempotencyInProgress
-    return Answer(first.status, first.body, replayed=True)
+    return Answer(first.status, json.loads(first.body), replayed=True)
 
 
 def finish(key: Key, answer: Answer) -> None:
     """Keep `answer` under a key that this transaction, or an earlier one, has claimed."""
     IdempotencyRecord.objects.filter(scope=key.scope, key=key.key).update(
-        status=answer.status, body=answer.body
+        status=answer.status, body=json.dumps(answer.body)
     )
 
 

@@ -21,7 +21,9 @@ class IdempotencyRecord(models.Model):
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the raw body")
     status = models.PositiveSmallIntegerField(null=True)
-    body = models.JSONField(null=True)
+    body = models.TextField(
+        blank=True, help_text="JSON as sent; a JSON column would sort its keys"
+    )
     subject = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 

@@ -102,7 +102,8 @@ class JobAdmin(ReadOnly, ModelAdmin):
         """Count the scenes of the listed jobs in the list's own query."""
         scenes = Count("scenes")
         done = Count("scenes", filter=Q(scenes__status=Scene.Status.COMPLETED))
-        return super().get_queryset(request).annotate(total=scenes, done=done)
+        jobs: QuerySet[Job] = super().get_queryset(request)
+        return jobs.annotate(total=scenes, done=done)
 
     @admin.display(description="scenes")
     def scenes_done(self, job: Any) -> str:

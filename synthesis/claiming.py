@@ -17,7 +17,7 @@ def claim_next(queue: str) -> Scene | None:
         scene = claims.claim(
             waiting.within_limits(
                 workspace_limit=settings.WORKSPACE_CONCURRENCY
-            ).order_by("turn", "id")
+            ).order_by("turn", "index", "id")
         )
     if scene is not None:
         # Outside the claim: locks are taken job first, and nothing hangs on this.

@@ -169,7 +169,7 @@ class Scene(Claimable):
         ]
         indexes = [
             models.Index(
-                fields=["queue", "turn", "id"],
+                fields=["queue", "turn", "index", "id"],
                 condition=Q(status="queued", is_held=False),
                 name="scene_next",
             ),

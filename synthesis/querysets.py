@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class JobQuerySet(models.QuerySet["Job"]):
             return jobs.filter(environment=caller.environment)
         return jobs
 
-    def linked(self, job_id: object) -> JobQuerySet:
+    def linked(self, job_id: uuid.UUID) -> JobQuerySet:
         """Return the job that a signed link names, unless its owner is blocked."""
         return self.filter(
             pk=job_id, is_deleted=False, workspace__is_blocked=False

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -195,11 +195,15 @@ def parts_of(pieces: list[Piece], *, end_pause_ms: int = 0) -> list[audio.Part]:
     """Return pieces as `audio.join` takes them; the last one is followed by its pause."""
     return [
         audio.Part(
-            partial(default_storage.open, piece.audio),
+            partial(_open, piece.audio),
             end_pause_ms if number == len(pieces) else piece.pause_ms,
         )
         for number, piece in enumerate(pieces, 1)
     ]
+
+
+def _open(name: str) -> BinaryIO:
+    return cast(BinaryIO, default_storage.open(name))
 
 
 def _words(scene: Scene, pieces: list[Piece], starts: list[float]) -> dict[str, Any]:

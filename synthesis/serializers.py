@@ -45,7 +45,9 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     title = TextField(required=False, allow_blank=True, max_length=200)
     text = TextField(required=False, allow_blank=True)
     split = serializers.ChoiceField(choices=["chapters"], required=False)
-    scenes = SceneRequestSerializer(many=True, required=False, max_length=MOST_SCENES)
+    scenes = serializers.ListField(
+        child=SceneRequestSerializer(), required=False, max_length=MOST_SCENES
+    )
     voice = TextField(required=False, max_length=200)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
     speed = SpeedField(default=1.0)

@@ -1,7 +1,8 @@
 """Files over HTTP: authorised, ranged, handed to the front server if there is one."""
 
 import re
-from typing import Any, ClassVar
+import uuid
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
@@ -38,9 +39,9 @@ BINARY = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
 class FileView(APIView):
     """A file of a job that the caller may see, or for which a signed link was given."""
 
-    permission_classes: ClassVar[Any] = [GuestsWelcome]
+    permission_classes = (GuestsWelcome,)
 
-    def job(self, request: Request, job_id: object) -> Job:
+    def job(self, request: Request, job_id: uuid.UUID) -> Job:
         """Return the job whose file is asked for.
 
         Raises:
@@ -58,7 +59,7 @@ class SceneAudioView(FileView):
     """The audio of a scene."""
 
     @extend_schema(operation_id="scenes_audio", responses=BINARY)
-    def get(self, request: Request, job_id: object, scene: str) -> HttpResponseBase:
+    def get(self, request: Request, job_id: uuid.UUID, scene: str) -> HttpResponseBase:
         """Send the audio in the job's format; ranges work."""
         job = self.job(request, job_id)
         found = scene_of(job, scene)
@@ -73,7 +74,7 @@ class SceneWordsView(FileView):
     """When each word of a scene is heard."""
 
     @extend_schema(operation_id="scenes_words", responses=OpenApiTypes.OBJECT)
-    def get(self, request: Request, job_id: object, scene: str) -> Response:
+    def get(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:
         """Send the word times; offsets count code points of the scene's text."""
         found = scene_of(self.job(request, job_id), scene)
         if not found.words:
@@ -89,7 +90,7 @@ class AssemblyView(FileView):
     kind: Assembly.Kind = Assembly.Kind.ZIP
 
     @extend_schema(responses={**BINARY, 202: None})
-    def get(self, request: Request, job_id: object) -> HttpResponseBase:
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
         """Send the file, or say when to come back for it."""
         job = self.job(request, job_id)
         assembly = assemblies.request(job, self.kind)
@@ -108,7 +109,7 @@ class CaptionsView(FileView):
     format = "srt"
 
     @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
-    def get(self, request: Request, job_id: object) -> HttpResponseBase:
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
         """Send captions for the audio of `…/audio`."""
         job = self.job(request, job_id)
         make = captions.srt if self.format == "srt" else captions.vtt
@@ -140,11 +141,11 @@ class LinksView(APIView):
         request=LinksRequestSerializer,
         responses={201: OpenApiTypes.OBJECT},
     )
-    def post(self, request: Request, job_id: object) -> Response:
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Sign the job's links; they end with the job, or when its owner is blocked."""
+        job = job_of(request, job_id)
         serializer = LinksRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        job = job_of(request, job_id)
         until = (
             int(timezone.now().timestamp()) + serializer.validated_data["expires_in"]
         )
@@ -176,11 +177,10 @@ def send(
     Raises:
         NotFound: the storage has no such file.
     """
-    disposition = content_disposition_header(
-        as_attachment="download" in request.query_params, filename=filename
-    )
+    as_attachment = "download" in request.query_params
     headers = {
-        "Content-Disposition": disposition or "",
+        "Content-Disposition": content_disposition_header(as_attachment, filename)
+        or "",
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
         "ETag": f'"{name.rsplit("/", 1)[-1]}"',
@@ -199,7 +199,11 @@ def send(
     wanted = _wanted_range(request, headers["ETag"], size)
     if wanted is None:
         return FileResponse(
-            file, content_type=content_type, headers={**headers, "Content-Length": size}
+            file,
+            as_attachment=as_attachment,
+            filename=filename,
+            content_type=content_type,
+            headers={**headers, "Content-Length": str(size)},
         )
     start, end = wanted
     if start >= size:
@@ -243,7 +247,7 @@ def _read(file: Any, length: int) -> Any:
             yield block
 
 
-def _linked_job(link: str, job_id: object) -> Job:
+def _linked_job(link: str, job_id: uuid.UUID) -> Job:
     try:
         pk, until = signing.loads(link, salt=_LINK_SALT)
     except signing.BadSignature as error:

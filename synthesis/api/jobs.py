@@ -1,7 +1,8 @@
 """Jobs over HTTP."""
 
+import uuid
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -37,7 +38,7 @@ from synthesis.serializers import (
     SceneSerializer,
 )
 
-JobAction = Callable[[object], Job]
+JobAction = Callable[[uuid.UUID], Job]
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -156,12 +157,12 @@ class JobView(APIView):
         return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
 
     @extend_schema(operation_id="jobs_retrieve", responses=JobSerializer)
-    def get(self, request: Request, job_id: object) -> Response:
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """Show a job with its first 200 scenes."""
         return Response(job_body(request, job_of(request, job_id)))
 
     @extend_schema(operation_id="jobs_delete", responses={204: None})
-    def delete(self, request: Request, job_id: object) -> Response:
+    def delete(self, request: Request, job_id: uuid.UUID) -> Response:
         """Delete a job; one that still runs is canceled first."""
         job = job_of(request, job_id)
         with transaction.atomic(durable=True):
@@ -172,10 +173,10 @@ class JobView(APIView):
 class JobActionView(APIView):
     """Something done to a whole job: the subclass says what."""
 
-    permission_classes: ClassVar[Any] = [IsKnown]
+    permission_classes: tuple[type[BasePermission], ...] = (IsKnown,)
 
     def act_on(
-        self, request: Request, job_id: object, act: JobAction, *, status: int = 200
+        self, request: Request, job_id: uuid.UUID, act: JobAction, *, status: int = 200
     ) -> Response:
         """Run `act` once, in one transaction, and answer with the job."""
         job = job_of(request, job_id)
@@ -189,7 +190,7 @@ class JobActionView(APIView):
 class CancelView(JobActionView):
     """Cancel."""
 
-    permission_classes: ClassVar[Any] = [GuestsWelcome]
+    permission_classes = (GuestsWelcome,)
 
     @extend_schema(
         operation_id="jobs_cancel",
@@ -197,7 +198,7 @@ class CancelView(JobActionView):
         request=None,
         responses=JobSerializer,
     )
-    def post(self, request: Request, job_id: object) -> Response:
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Cancel a job; what is spoken stays, and the rest of its credits comes back."""
         return self.act_on(request, job_id, cancel.cancel)
 
@@ -206,7 +207,7 @@ class PauseView(JobActionView):
     """Pause."""
 
     @extend_schema(operation_id="jobs_pause", request=None, responses=JobSerializer)
-    def post(self, request: Request, job_id: object) -> Response:
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Hold back the scenes that wait; those being spoken are finished."""
         return self.act_on(request, job_id, cancel.pause)
 
@@ -215,7 +216,7 @@ class ResumeView(JobActionView):
     """Resume."""
 
     @extend_schema(operation_id="jobs_resume", request=None, responses=JobSerializer)
-    def post(self, request: Request, job_id: object) -> Response:
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Let a paused job go on."""
         return self.act_on(request, job_id, cancel.resume)
 
@@ -231,8 +232,9 @@ class RetryView(JobActionView):
         request=RetryRequestSerializer,
         responses={202: JobSerializer},
     )
-    def post(self, request: Request, job_id: object) -> Response:
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Speak the failed scenes again, as a new priced round."""
+        job_of(request, job_id)  # a stranger learns nothing, not even about the body
         serializer = RetryRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         caller = caller_of(request)
@@ -248,7 +250,7 @@ class RetryView(JobActionView):
 class ScenesView(APIView):
     """The scenes of a job, page by page."""
 
-    permission_classes: ClassVar[Any] = [GuestsWelcome]
+    permission_classes = (GuestsWelcome,)
 
     @extend_schema(
         operation_id="jobs_scenes",
@@ -258,7 +260,7 @@ class ScenesView(APIView):
         ],
         responses=SceneSerializer(many=True),
     )
-    def get(self, request: Request, job_id: object) -> Response:
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """List scenes in their order."""
         job = job_of(request, job_id)
         paginator = NewestFirst()
@@ -279,7 +281,7 @@ class SceneView(APIView):
         return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
 
     @extend_schema(operation_id="scenes_retrieve", responses=SceneSerializer)
-    def get(self, request: Request, job_id: object, scene: str) -> Response:
+    def get(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:
         """Show a scene; `scene` is its id or its index."""
         found = scene_of(job_of(request, job_id), scene)
         return Response(SceneSerializer(found, context={"request": request}).data)
@@ -290,14 +292,14 @@ class SceneView(APIView):
         request=SceneChangeSerializer,
         responses={202: SceneSerializer},
     )
-    def patch(self, request: Request, job_id: object, scene: str) -> Response:
+    def patch(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:
         """Speak a scene anew, with other words or another voice, for its price alone."""
+        job = job_of(request, job_id)
+        found = scene_of(job, scene)
         serializer = SceneChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = dict(serializer.validated_data)
         max_cost = wanted.pop("max_cost", None)
-        job = job_of(request, job_id)
-        found = scene_of(job, scene)
         caller = caller_of(request)
 
         def run() -> idempotency.Answer:

@@ -15,7 +15,7 @@ from synthesis.models import Job, Scene
 from synthesis.serializers import JobSerializer
 
 
-def job_of(request: Request, job_id: object) -> Job:
+def job_of(request: Request, job_id: uuid.UUID) -> Job:
     """Return the job if the caller may see it.
 
     Raises:

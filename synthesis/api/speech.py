@@ -1,7 +1,7 @@
 """Speech at once over HTTP."""
 
 import base64
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -55,7 +55,7 @@ class SpeechSerializer(serializers.Serializer[Any]):
 class SpeechView(APIView):
     """Text in, audio out, in one request."""
 
-    permission_classes: ClassVar[Any] = [GuestsWelcome]
+    permission_classes = (GuestsWelcome,)
     throttle_scope = "synthesis"
 
     @extend_schema(

@@ -150,9 +150,10 @@ def tag(title: str, chapters: Sequence[Chapter], end_ms: int) -> bytes:
     frames = _text("TIT2", title) if title else b""
     starts = [round(chapter.start * 1000) for chapter in chapters]
     ids = [f"c{number}".encode() for number in range(len(chapters))]
+    ends = [*starts[1:], end_ms] if starts else []
     frames += _contents(ids)
     for element, chapter, start, end in zip(
-        ids, chapters, starts, [*starts[1:], end_ms], strict=True
+        ids, chapters, starts, ends, strict=True
     ):
         # No byte offsets: players go by time.
         place = struct.pack(">IIII", start, max(start, end), 0xFFFFFFFF, 0xFFFFFFFF)

@@ -1,5 +1,6 @@
 """Speaking again: failed scenes, or one scene with other words. Each is a priced round."""
 
+import uuid
 from collections import Counter
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class Change:
     title: str | None = None
 
 
-def retry(caller: Caller, job_id: object, *, max_cost: int | None = None) -> Job:
+def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> Job:
     """Queue the failed scenes of a job again, at today's price.
 
     Needs an open transaction. Pieces that were spoken before the failure are kept.
@@ -51,8 +52,8 @@ def retry(caller: Caller, job_id: object, *, max_cost: int | None = None) -> Job
 
 def edit(
     caller: Caller,
-    job_id: object,
-    scene_id: object,
+    job_id: uuid.UUID,
+    scene_id: uuid.UUID,
     change: Change,
     *,
     max_cost: int | None = None,

@@ -1,5 +1,7 @@
 """Canceling, pausing and deleting: ending work, or holding it back."""
 
+import uuid
+
 from django.db import connection
 from django.utils import timezone
 
@@ -11,7 +13,7 @@ from synthesis.models import Job, Scene
 from synthesis.querysets import SceneQuerySet
 
 
-def cancel(job_id: object, *, reason: str = "") -> Job:
+def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
     """Stop a job: what is spoken stays charged, the rest of its credits comes back.
 
     Needs an open transaction. A worker that is speaking one of its scenes finds its fence
@@ -42,7 +44,7 @@ def cancel(job_id: object, *, reason: str = "") -> Job:
     return job
 
 
-def delete(job_id: object) -> None:
+def delete(job_id: uuid.UUID) -> None:
     """Hide a job at once, canceling it first; its files go when a purge comes by.
 
     Needs an open transaction. Harmless to repeat.
@@ -56,7 +58,7 @@ def delete(job_id: object) -> None:
         job.save(update_fields=["is_deleted", "deleted_at"])
 
 
-def pause(job_id: object) -> Job:
+def pause(job_id: uuid.UUID) -> Job:
     """Hold back the scenes that nobody speaks yet. Needs an open transaction.
 
     Raises:
@@ -67,7 +69,7 @@ def pause(job_id: object) -> Job:
     return job
 
 
-def resume(job_id: object) -> Job:
+def resume(job_id: uuid.UUID) -> Job:
     """Let a paused job go on. Needs an open transaction.
 
     Raises:
@@ -81,7 +83,7 @@ def resume(job_id: object) -> Job:
     return job
 
 
-def lock(job_id: object) -> Job:
+def lock(job_id: uuid.UUID) -> Job:
     """Return a job, locked for the rest of the open transaction."""
     assert connection.in_atomic_block
     return Job.objects.select_for_update(of=("self",)).get(pk=job_id)
@@ -91,7 +93,7 @@ def _waiting(job: Job) -> SceneQuerySet:
     return Scene.objects.filter(job=job, status=Scene.Status.QUEUED)
 
 
-def _set_paused(job_id: object, *, is_paused: bool) -> Job:
+def _set_paused(job_id: uuid.UUID, *, is_paused: bool) -> Job:
     job = lock(job_id)
     if job.is_finished:
         raise JobFinished(status=job.status)

@@ -1,0 +1,11 @@
+"""Claiming in tests, where something is known to wait."""
+
+from synthesis import claiming
+from synthesis.models import Scene
+
+
+def claim(queue: str = "remote") -> Scene:
+    """Claim the next scene as a worker does."""
+    scene = claiming.claim_next(queue)
+    assert scene is not None
+    return scene

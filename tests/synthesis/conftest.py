@@ -1,0 +1,52 @@
+"""What tests of synthesis need: a catalogue, and a provider that does as it is told."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.caller import Caller
+from providers import catalogue, registry
+from synthesis import quotes, worker
+from synthesis.jobs.submit import submit
+from synthesis.models import Job
+from synthesis.quotes import AskedScene, Order
+from tests.synthesis import scripted
+
+VOICE = "scripted:one"
+
+
+@pytest.fixture
+def voices(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The catalogue with the built-in voice and the scripted provider."""
+    monkeypatch.setitem(
+        registry.PROVIDERS, "scripted", "tests.synthesis.scripted.Scripted"
+    )
+    scripted.reset()
+    catalogue.sync()
+    yield
+    scripted.reset()
+    registry.get_provider.cache_clear()
+
+
+@pytest.fixture
+def submitted(voices: None) -> Callable[..., Job]:
+    """A function that submits texts as a job of one scene each."""
+
+    def make(caller: Caller, *texts: str, voice: str = VOICE, **order: Any) -> Job:
+        scenes = [AskedScene(text, voice) for text in texts]
+        with transaction.atomic():
+            return submit(caller, quotes.quote(caller, Order(scenes, **order)))
+
+    return make
+
+
+@pytest.fixture
+def speak_all() -> Callable[[], int]:
+    """A function that does what both kinds of workers do, until nothing is left."""
+
+    def speak() -> int:
+        return worker.work("remote") + worker.work("local")
+
+    return speak

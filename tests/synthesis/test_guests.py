@@ -1,0 +1,92 @@
+"""What a visitor may do: five tries a day, the built-in voice, and nothing of others."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from synthesis.models import Job
+from tests import factories
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("voices"),
+]
+
+BODY = {"text": "A visitor speaks.", "voice": "unicorn:en-us"}
+
+
+def post(url: str, body: object, **extra: Any):
+    return factories.api().post(
+        url, json.dumps(body), content_type="application/json", **extra
+    )
+
+
+def test_a_hundred_parallel_tries_are_five(settings) -> None:
+    def send(number: int) -> tuple[int, str]:
+        try:
+            answer = post(
+                "/api/v1/jobs", BODY, HTTP_X_FORWARDED_FOR=f"198.51.100.{number}"
+            )
+            return answer.status_code, answer.json().get("code", "")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(send, range(100)))
+
+    assert answers.count((202, "")) == 5
+    assert answers.count((429, "guest_limit")) == 95
+    assert Job.objects.count() == 5
+
+
+def test_what_is_left_is_told_and_refusals_do_not_count() -> None:
+    assert post("/api/v1/jobs", BODY)["X-Guest-Remaining"] == "4"
+    too_long = post("/api/v1/jobs", BODY | {"text": "x" * 501})
+    assert (too_long.status_code, too_long.json()["code"]) == (400, "text_too_long")
+    foreign = post("/api/v1/jobs", BODY | {"voice": "scripted:one"})
+    assert (foreign.status_code, foreign.json()["code"]) == (403, "guest_provider")
+    hook = post("/api/v1/jobs", BODY | {"webhook_url": "https://example.com/"})
+    assert (hook.status_code, hook.json()["code"]) == (403, "guest_option")
+    assert post("/api/v1/speech", {"input": "Hi.", "voice": "unicorn:en-us"})[
+        "X-Guest-Remaining"
+    ] == ("3")
+    assert Job.objects.count() == 2
+
+
+def test_the_limit_says_when_it_ends(settings) -> None:
+    settings.GUEST_PER_DAY = 0
+    answer = post("/api/v1/jobs", BODY)
+    assert answer.status_code == 429
+    assert 0 < int(answer["Retry-After"]) <= 86_400
+    assert Job.objects.count() == 0
+
+
+def test_the_id_is_the_key_to_a_visitors_job(speak_all) -> None:
+    job = post("/api/v1/jobs", BODY).json()
+    speak_all()
+    somebody = factories.api()
+    done = somebody.get(job["links"]["self"])
+    assert done.json()["status"] == "completed"
+    assert somebody.get(done.json()["scenes"][0]["audio_url"]).status_code == 200
+    for method, path in [("get", "/api/v1/jobs"), ("post", "/api/v1/estimate")]:
+        answer = getattr(somebody, method)(path)
+        assert (answer.status_code, answer.json()["code"]) == (
+            401,
+            "authentication_required",
+        )
+    assert somebody.delete(job["links"]["self"]).status_code == 401
+    canceled = somebody.post(job["links"]["self"] + "/cancel")
+    assert (canceled.status_code, canceled.json()["code"]) == (
+        409,
+        "job_not_cancelable",
+    )
+
+
+def test_a_visitors_job_is_gone_after_a_day() -> None:
+    job = post("/api/v1/jobs", BODY).json()
+    Job.objects.update(expires_at="2020-01-01T00:00:00Z")
+    answer = factories.api().get(job["links"]["self"])
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -1,0 +1,197 @@
+"""Cancel, pause, delete, retry and edit: what they do, and what they refuse."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+
+from billing.errors import InsufficientCredits
+from billing.wallets import summary, wallet_of
+from providers.base import Failure, ProviderError
+from synthesis import claiming, worker
+from synthesis.errors import (
+    JobCanceled,
+    JobFinished,
+    JobNotCancelable,
+    NothingToRetry,
+    PriceChanged,
+    SceneBusy,
+)
+from synthesis.jobs import again, cancel
+from synthesis.jobs.again import Change
+from synthesis.models import Job
+from tests import factories
+from tests.synthesis import scripted
+from tests.synthesis.claim import claim
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def caller():
+    return factories.caller()
+
+
+def balance(caller) -> tuple[int, int]:
+    told = summary(wallet_of(caller.workspace, caller.environment))
+    return told["balance"], told["reserved"]
+
+
+def run(act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with transaction.atomic(durable=True):
+        return act(*args, **kwargs)
+
+
+def sums(job: Job) -> tuple[str, int, int, int]:
+    job.refresh_from_db()
+    return job.status, job.cost, job.charged, job.refunded
+
+
+def test_cancel_keeps_what_is_spoken(caller, submitted) -> None:
+    job = submitted(caller, "First.", "Second.", "Third.")
+    worker.speak(claim())
+
+    run(cancel.cancel, job.pk, reason="test")
+
+    assert sums(job) == ("canceled", 19, 6, 13)
+    statuses = job.scenes.order_by("index").values_list("status", flat=True)
+    assert list(statuses) == ["completed", "canceled", "canceled"]
+    assert balance(caller) == (4994, 0)
+    assert claiming.claim_next("remote") is None
+    call_command("verify_ledger")
+
+
+def test_a_scene_canceled_while_it_is_spoken_is_not_charged(caller, submitted) -> None:
+    job = submitted(caller, "Too late.")
+    held = claim()
+
+    run(cancel.cancel, job.pk)
+    worker.speak(held)
+
+    assert sums(job) == ("canceled", 9, 0, 9)
+    assert job.scenes.get().audio == ""
+    assert balance(caller) == (5000, 0)
+
+
+def test_what_has_ended_is_not_canceled(caller, submitted, speak_all) -> None:
+    job = submitted(caller, "Done.")
+    speak_all()
+    before = sums(job)
+
+    with pytest.raises(JobNotCancelable):
+        run(cancel.cancel, job.pk)
+
+    assert sums(job) == before == ("completed", 5, 5, 0)
+
+
+def test_a_paused_job_waits_and_goes_on(caller, submitted, speak_all) -> None:
+    job = submitted(caller, "One.", "Two.")
+    run(cancel.pause, job.pk)
+    assert speak_all() == 0
+    assert sums(job)[0] == "queued"
+
+    run(cancel.resume, job.pk)
+    assert speak_all() == 2
+    assert sums(job)[0] == "completed"
+    with pytest.raises(JobFinished):
+        run(cancel.pause, job.pk)
+
+
+def test_a_deleted_job_is_canceled_and_hidden(caller, submitted) -> None:
+    job = submitted(caller, "Gone.")
+    run(cancel.delete, job.pk)
+    run(cancel.delete, job.pk)
+    assert sums(job) == ("canceled", 5, 0, 5)
+    assert job.is_deleted
+    assert not Job.objects.visible_to(caller).exists()
+    assert balance(caller) == (5000, 0)
+
+
+def test_retry_is_a_round_of_its_own(caller, submitted, speak_all) -> None:
+    scripted.failures.append(ProviderError(Failure.BAD_REQUEST))
+    job = submitted(caller, "Fails first.", "Works.")
+    speak_all()
+    assert sums(job) == ("partial", 18, 6, 12)
+
+    run(again.retry, caller, job.pk)
+    assert sums(job) == ("processing", 30, 6, 12)
+    assert balance(caller) == (4982, 12)
+    speak_all()
+
+    assert sums(job) == ("completed", 30, 18, 12)
+    assert balance(caller) == (4982, 0)
+    with pytest.raises(NothingToRetry):
+        run(again.retry, caller, job.pk)
+    call_command("verify_ledger")
+
+
+def test_retry_without_credits_changes_nothing(caller, submitted, speak_all) -> None:
+    scripted.failures.append(ProviderError(Failure.BAD_REQUEST))
+    job = submitted(caller, "x" * 3000)
+    speak_all()
+    other = submitted(caller, "y" * 3000)
+    before = sums(job), balance(caller)
+
+    with pytest.raises(InsufficientCredits):
+        run(again.retry, caller, job.pk)
+
+    assert (sums(job), balance(caller)) == before
+    assert job.scenes.get().status == "failed"
+    assert other.status == "queued"
+
+
+def test_editing_a_scene_speaks_and_charges_that_scene_alone(
+    caller, submitted, speak_all
+) -> None:
+    job = submitted(caller, "Keep me.", "Change me.")
+    speak_all()
+    kept, changed = job.scenes.order_by("index")
+    scripted.calls.clear()
+
+    run(again.edit, caller, job.pk, changed.pk, Change(text="Changed, and longer."))
+    assert sums(job) == ("processing", 38, 18, 0)
+    speak_all()
+
+    assert scripted.calls == ["Changed, and longer."]
+    assert sums(job) == ("completed", 38, 38, 0)
+    assert job.characters == 8 + 20
+    kept_again, changed_again = job.scenes.order_by("index")
+    assert kept_again.audio == kept.audio
+    assert changed_again.audio != changed.audio
+    assert changed_again.render == 2
+    assert balance(caller) == (4962, 0)
+
+
+def test_a_price_above_what_is_allowed_is_refused(caller, submitted, speak_all) -> None:
+    job = submitted(caller, "Short.")
+    speak_all()
+    scene = job.scenes.get()
+    with pytest.raises(PriceChanged):
+        run(
+            again.edit,
+            caller,
+            job.pk,
+            scene.pk,
+            Change(text="Longer now."),
+            max_cost=10,
+        )
+    scene.refresh_from_db()
+    assert scene.text == "Short."
+    assert sums(job) == ("completed", 6, 6, 0)
+
+
+def test_a_scene_that_waits_is_busy(caller, submitted) -> None:
+    job = submitted(caller, "Waiting.")
+    with pytest.raises(SceneBusy):
+        run(again.edit, caller, job.pk, job.scenes.get().pk, Change(text="Other."))
+    assert job.scenes.get().text == "Waiting."
+
+
+def test_a_canceled_job_is_not_edited(caller, submitted) -> None:
+    job = submitted(caller, "Canceled.")
+    run(cancel.cancel, job.pk)
+    with pytest.raises(JobCanceled):
+        run(again.edit, caller, job.pk, job.scenes.get().pk, Change(text="Other."))
+    assert balance(caller) == (5000, 0)
