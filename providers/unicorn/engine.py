@@ -202,6 +202,8 @@ def _serve_one(espeak: ctypes.CDLL, task: socket.socket) -> None:
     status = 1
     try:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody listens: stop at once
+        # What fails in the callback ends the fork; else the speaking would go on.
+        sys.unraisablehook = lambda _: os._exit(1)
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold the text
         _speak(espeak, task)
@@ -213,6 +215,7 @@ def _serve_one(espeak: ctypes.CDLL, task: socket.socket) -> None:
 def main() -> None:
     """Fork for each task until the control socket is closed; then end every fork."""
     control = socket.socket(fileno=0)
+    control.setblocking(True)
     espeak = _load(sys.argv[1], sys.argv[2])
     # It complains there about letters that a language lacks; that is no error of ours.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -224,6 +227,7 @@ def main() -> None:
             break
         for descriptor in sockets:
             task = socket.socket(fileno=descriptor)
+            task.setblocking(True)  # gevent's are made not to
             try:
                 if os.fork() == 0:
                     control.close()
