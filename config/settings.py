@@ -182,6 +182,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600,
         "options": {"queue": "local"},
     },
+    "remove old webhook deliveries": {
+        "task": "webhooks.tasks.prune",
+        "schedule": 3600,
+        "options": {"queue": "local"},
+    },
 }
 
 # --- HTTP ----------------------------------------------------------------------------
@@ -239,7 +244,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.schema.describe_common_parts",
     ],
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {"TimingEnum": ["exact", "estimated"]},
 }
 
 UNFOLD = {
@@ -263,6 +268,16 @@ UNFOLD = {
         }
     },
 }
+
+# --- Mail ----------------------------------------------------------------------------
+
+# `smtp+tls://user:password@host:587`; without one, mails become files in OZVENA_HOME.
+if env.str("EMAIL_URL", ""):
+    vars().update(env.email_url("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "kit.mail.FileBackend"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Ozvena <ozvena@localhost>")
 
 # --- Limits --------------------------------------------------------------------------
 
