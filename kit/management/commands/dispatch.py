@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, connection
+from django.db import connection
 
 HEARTBEAT = "heartbeat:dispatcher"
 _PERIOD = 1.0  # seconds
@@ -37,7 +37,8 @@ class Command(BaseCommand):
             for module in modules:
                 try:
                     module.sweep()
-                except DatabaseError:
+                except Exception:
+                    # One app's trouble, or a restarting database, stops no other.
                     logger.exception("%s could not sweep", module.__name__)
                 finally:
                     connection.close()
