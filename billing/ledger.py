@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
-
 from billing.errors import InsufficientCredits, LedgerKeyReused, ReservationExhausted
 from billing.models import (
     LedgerEntry,
@@ -34,6 +32,7 @@ from billing.posting import (
     Kind,
     Locked,
     Movement,
+    cursor,
     fingerprint,
     lock,
     lock_by_reservation,
@@ -50,6 +49,9 @@ DRAW_ORDER = {
 }
 """What pays first: what ends soonest. Within a number the earliest expiry goes first,
 then the oldest lot."""
+
+LARGEST_GRANT = 1_000_000_000_000
+"""Credits in one grant; far below what a wallet's columns hold, far above any need."""
 
 _OPEN_LOT = """
 INSERT INTO billing_lot
@@ -144,6 +146,8 @@ def grant(
         LedgerKeyReused: the key or the source was used for another grant.
     """
     _require_positive(credits)
+    if credits > LARGEST_GRANT:
+        raise ValueError(f"a grant has at most {LARGEST_GRANT} credits")
     kind = Lot.Kind(kind)
     locked = lock(wallet.pk)
     content = fingerprint(Kind.GRANT, kind, credits, source)
@@ -151,7 +155,7 @@ def grant(
     if first is None:
         lot = _open_lot(locked, kind, credits, source, expires_at)
         if lot is not None:
-            return post(
+            granted = post(
                 locked,
                 Kind.GRANT,
                 [Movement(lot, Bucket.FUNDING, Bucket.AVAILABLE, credits)],
@@ -161,6 +165,7 @@ def grant(
                 actor=actor,
                 is_activity=kind == Lot.Kind.PACK,
             )
+            return LedgerTransaction.objects.get(pk=granted)
         first = LedgerTransaction.objects.filter(
             wallet=locked.id,
             entries__bucket=Bucket.FUNDING,
@@ -186,9 +191,9 @@ def reserve(
     """
     _require_positive(credits)
     locked = lock(wallet.pk)
-    with connection.cursor() as cursor:
-        cursor.execute(_DRAWABLE, {"wallet": locked.id, "key": key})
-        rows = cursor.fetchall()
+    with cursor() as it:
+        it.execute(_DRAWABLE, {"wallet": locked.id, "key": key})
+        rows = it.fetchall()
     now, first = rows[0][:2]
     if first is not None:
         return _reserved_before(locked, first, credits, job)
@@ -320,8 +325,8 @@ def _open_lot(
 
     Waits for a transaction that is honouring it just now, in whatever wallet.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
+    with cursor() as it:
+        it.execute(
             _OPEN_LOT,
             {
                 "wallet": wallet.id,
@@ -333,7 +338,7 @@ def _open_lot(
                 "expires_at": expires,
             },
         )
-        row = cursor.fetchone()
+        row = it.fetchone()
     return row[0] if row else None
 
 
@@ -348,7 +353,9 @@ def _reserved_before(
 
 
 def _read_held(reservation_key: str, key: str) -> _Held:
-    with connection.cursor() as cursor:
-        cursor.execute(_HELD, {"reservation": reservation_key, "key": key})
-        rows = cursor.fetchall()
-    return _Held(*rows[0][:6], slices=[_Slice(*row[6:]) for row in rows])
+    with cursor() as it:
+        it.execute(_HELD, {"reservation": reservation_key, "key": key})
+        rows = it.fetchall()
+    reservation, amount, captured, released, first, content = rows[0][:6]
+    slices = [_Slice(*row[6:]) for row in rows]
+    return _Held(reservation, amount, captured, released, first, content, slices)

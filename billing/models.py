@@ -18,6 +18,7 @@ from accounts.models import Workspace
 from billing.querysets import EntryQuerySet, LotQuerySet, ReservationQuerySet
 from kit.ids import new_id
 
+LONGEST_REASON = 500  # characters
 ENVIRONMENTS = [(environment.value, environment.value) for environment in Environment]
 
 
@@ -304,7 +305,7 @@ class LedgerTransaction(models.Model):
     actor = models.CharField(
         max_length=254, blank=True, help_text="the operator; empty: the product itself"
     )
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

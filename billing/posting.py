@@ -13,8 +13,11 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
+from psycopg.types.numeric import Int8Dumper
 
 from billing.models import LedgerEntry, LedgerTransaction, Reservation, Wallet
 from kit.ids import new_id
@@ -81,7 +84,6 @@ WITH posted AS (
     VALUES (%(id)s, %(wallet)s, %(environment)s, %(seq)s, %(kind)s, %(key)s,
             %(fingerprint)s, %(reservation)s, %(actor)s, %(reason)s,
             statement_timestamp())
-    RETURNING created_at
 ), entered AS (
     INSERT INTO billing_ledgerentry
         (id, transaction_id, wallet_id, seq, lot_id, bucket, amount, balance_after)
@@ -100,23 +102,36 @@ WITH posted AS (
                 %(consumed)s::bigint[], %(expired)s::bigint[], %(revoked)s::bigint[])
         AS delta (lot, available, reserved, consumed, expired, revoked)
     WHERE lot.id = delta.lot
-), counted AS (
-    UPDATE billing_wallet
-    SET available = available + %(wallet_available)s,
-        reserved = reserved + %(wallet_reserved)s,
-        debt = debt + %(wallet_debt)s,
-        granted = granted + %(wallet_granted)s,
-        consumed = consumed + %(wallet_consumed)s,
-        seq = %(seq)s,
-        last_activity_at = CASE WHEN %(is_activity)s THEN statement_timestamp()
-                                ELSE last_activity_at END
-    WHERE id = %(wallet)s
 )"""
-_RESULT = "\nSELECT created_at FROM posted"
+_COUNT = """
+UPDATE billing_wallet
+SET available = available + %(wallet_available)s,
+    reserved = reserved + %(wallet_reserved)s,
+    debt = debt + %(wallet_debt)s,
+    granted = granted + %(wallet_granted)s,
+    consumed = consumed + %(wallet_consumed)s,
+    seq = %(seq)s,
+    last_activity_at = CASE WHEN %(is_activity)s THEN statement_timestamp()
+                            ELSE last_activity_at END
+WHERE id = %(wallet)s
+"""
 
-_POST_ALONE = _POST + _RESULT
-_POST_OPENING = _POST + "," + _OPEN_RESERVATION + _RESULT
-_POST_SETTLING = _POST + "," + _SETTLE_RESERVATION + _RESULT
+_POST_ALONE = _POST + _COUNT
+_POST_OPENING = _POST + "," + _OPEN_RESERVATION + _COUNT
+_POST_SETTLING = _POST + "," + _SETTLE_RESERVATION + _COUNT
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    """Binds parameters on the server, and every integer as a bigint.
+
+    Planning these statements costs more than running them. The driver prepares what it
+    runs often, one plan per combination of types; by default it picks an integer's type
+    by its value.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        super().__init__(connection)
+        self.adapters.register_dumper(int, Int8Dumper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +159,15 @@ def require_transaction() -> None:
     """Refuse to go on outside a transaction: a posting never commits on its own."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("The ledger needs an open transaction.")
+
+
+def cursor() -> CursorWrapper:
+    """Open a cursor for the ledger's statements, within the open transaction."""
+    require_transaction()
+    bare: Any = _Cursor(connection.connection)
+    if connection.queries_logged:
+        return connection.make_debug_cursor(bare)
+    return connection.make_cursor(bare)
 
 
 def lock(wallet: int) -> Locked:
@@ -182,8 +206,8 @@ def post(
     settles: UUID | None = None,
     captured: int = 0,
     released: int = 0,
-) -> LedgerTransaction:
-    """Write one transaction and all that follows from it; return it.
+) -> UUID:
+    """Write one transaction and all that follows from it; return its id.
 
     `opens` is a reservation to be written with it, whose slices are what the movements
     take from the lots, in their order. `settles` is one that is there, of which `captured`
@@ -191,23 +215,12 @@ def post(
     last activity.
     """
     reservation = opens.id if opens else settles
-    posted = LedgerTransaction(
-        id=new_id(),
-        wallet_id=wallet.id,
-        environment=wallet.environment,
-        seq=wallet.seq + 1,
-        kind=kind,
-        key=key,
-        fingerprint=fingerprint,
-        reservation_id=reservation,
-        actor=actor,
-        reason=reason,
-    )
+    transaction = new_id()
     parameters: dict[str, Any] = {
-        "id": posted.id,
+        "id": transaction,
         "wallet": wallet.id,
         "environment": wallet.environment,
-        "seq": posted.seq,
+        "seq": wallet.seq + 1,
         "kind": kind.value,
         "key": key,
         "fingerprint": fingerprint,
@@ -233,18 +246,15 @@ def post(
         parameters |= {"captured": captured, "released": released}
     else:
         statement = _POST_ALONE
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        (posted.created_at,) = cursor.fetchone()
-    posted._state.adding = False
-    return posted
+    with cursor() as it:
+        it.execute(statement, parameters)
+    return transaction
 
 
 def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
-    require_transaction()
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        row = cursor.fetchone()
+    with cursor() as it:
+        it.execute(statement, parameters)
+        row = it.fetchone()
     return Locked(*row) if row else None
 
 

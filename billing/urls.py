@@ -1,5 +1,10 @@
 """Routes below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from billing.api import CreditsView, EntriesView
+
+urlpatterns = [
+    path("credits", CreditsView.as_view()),
+    path("credits/entries", EntriesView.as_view()),
+]

@@ -6,7 +6,7 @@ from rest_framework.pagination import CursorPagination
 class NewestFirst(CursorPagination):
     """Newest first by id: a UUIDv7 grows with time and is unique."""
 
-    ordering = "-id"
+    ordering: str | tuple[str, ...] = "-id"
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200

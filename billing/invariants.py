@@ -1,0 +1,221 @@
+"""What must be true of all wallets at every commit, as SQL that counts the exceptions.
+
+All are asked in one statement, so they see one moment, whatever is written meanwhile.
+`manage.py verify_ledger` and the tests run the same.
+"""
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """Something that is always true; `violations` is a query for one number, 0 if it is."""
+
+    name: str
+    title: str
+    violations: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How often an invariant is violated."""
+
+    invariant: Invariant
+    count: int
+
+
+INVARIANTS = (
+    Invariant(
+        "I1",
+        "each transaction has entries, which sum to zero",
+        """
+        SELECT count(*) FROM billing_ledgertransaction AS posted
+        LEFT JOIN (
+            SELECT transaction_id, sum(amount) AS total
+            FROM billing_ledgerentry GROUP BY transaction_id
+        ) AS entries ON entries.transaction_id = posted.id
+        WHERE entries.total IS DISTINCT FROM 0
+        """,
+    ),
+    Invariant(
+        "I2",
+        "all entries sum to zero",
+        """
+        SELECT count(*) FROM (SELECT sum(amount) AS total FROM billing_ledgerentry) AS x
+        WHERE total <> 0
+        """,
+    ),
+    Invariant(
+        "I3",
+        "wallets are what their entries sum to, and so is each balance along the way",
+        """
+        SELECT (
+            SELECT count(*) FROM billing_wallet AS wallet
+            LEFT JOIN (
+                SELECT wallet_id,
+                    sum(amount) FILTER (WHERE bucket = 'available') AS available,
+                    sum(amount) FILTER (WHERE bucket = 'reserved') AS reserved,
+                    -sum(amount) FILTER (WHERE bucket = 'debt') AS debt,
+                    -sum(amount) FILTER
+                        (WHERE bucket IN ('funding', 'breakage', 'refund')) AS granted,
+                    sum(amount) FILTER (WHERE bucket = 'usage') AS consumed
+                FROM billing_ledgerentry GROUP BY wallet_id
+            ) AS entries ON entries.wallet_id = wallet.id
+            WHERE (wallet.available, wallet.reserved, wallet.debt, wallet.granted,
+                   wallet.consumed)
+                IS DISTINCT FROM
+                (coalesce(entries.available, 0), coalesce(entries.reserved, 0),
+                 coalesce(entries.debt, 0), coalesce(entries.granted, 0),
+                 coalesce(entries.consumed, 0))
+        ) + (
+            SELECT count(*) FROM (
+                SELECT balance_after, sum(amount)
+                    FILTER (WHERE bucket IN ('available', 'debt'))
+                    OVER (PARTITION BY wallet_id ORDER BY seq, id) AS balance
+                FROM billing_ledgerentry
+            ) AS entries
+            WHERE balance_after <> coalesce(balance, 0)
+        )
+        """,
+    ),
+    Invariant(
+        "I4",
+        "lots are what their entries sum to, and nothing of a lot is lost",
+        """
+        SELECT count(*) FROM billing_lot AS lot
+        LEFT JOIN (
+            SELECT lot_id,
+                -sum(amount) FILTER (WHERE bucket = 'funding') AS granted,
+                sum(amount) FILTER (WHERE bucket = 'available') AS available,
+                sum(amount) FILTER (WHERE bucket = 'reserved') AS reserved,
+                sum(amount) FILTER (WHERE bucket = 'usage') AS consumed,
+                sum(amount) FILTER (WHERE bucket = 'breakage') AS expired,
+                sum(amount) FILTER (WHERE bucket = 'refund') AS revoked
+            FROM billing_ledgerentry GROUP BY lot_id
+        ) AS entries ON entries.lot_id = lot.id
+        WHERE (lot.granted, lot.available, lot.reserved, lot.consumed, lot.expired,
+               lot.revoked)
+            IS DISTINCT FROM
+            (entries.granted, entries.available, coalesce(entries.reserved, 0),
+             coalesce(entries.consumed, 0), coalesce(entries.expired, 0),
+             coalesce(entries.revoked, 0))
+        OR lot.granted
+            <> lot.available + lot.reserved + lot.consumed + lot.expired + lot.revoked
+        """,
+    ),
+    Invariant(
+        "I5",
+        "wallets are what their lots sum to",
+        """
+        SELECT count(*) FROM billing_wallet AS wallet
+        LEFT JOIN (
+            SELECT wallet_id, sum(available) AS available, sum(reserved) AS reserved
+            FROM billing_lot GROUP BY wallet_id
+        ) AS lots ON lots.wallet_id = wallet.id
+        WHERE wallet.available <> coalesce(lots.available, 0)
+            OR wallet.reserved <> coalesce(lots.reserved, 0)
+        """,
+    ),
+    Invariant(
+        "I6",
+        "what is reserved is what open reservations hold, wallet by wallet, lot by lot",
+        """
+        WITH part AS (
+            SELECT reservation_id, lot_id, wallet_id, amount,
+                sum(amount) OVER (PARTITION BY reservation_id ORDER BY ordinal) AS upto
+            FROM billing_reservationslice
+        ), held AS (
+            SELECT part.*, least(part.amount, greatest(
+                part.upto - reservation.captured - reservation.released, 0)) AS left
+            FROM part
+            JOIN billing_reservation AS reservation
+                ON reservation.id = part.reservation_id
+        )
+        SELECT (
+            SELECT count(*) FROM billing_wallet AS wallet
+            LEFT JOIN (
+                SELECT wallet_id, sum(amount - captured - released) AS left
+                FROM billing_reservation GROUP BY wallet_id
+            ) AS open ON open.wallet_id = wallet.id
+            WHERE wallet.reserved <> coalesce(open.left, 0)
+        ) + (
+            SELECT count(*) FROM billing_lot AS lot
+            LEFT JOIN (
+                SELECT lot_id, sum(held.left) AS left FROM held GROUP BY lot_id
+            ) AS open ON open.lot_id = lot.id
+            WHERE lot.reserved <> coalesce(open.left, 0)
+        ) + (
+            SELECT count(*) FROM billing_reservation AS reservation
+            LEFT JOIN (
+                SELECT reservation_id, sum(amount) AS amount
+                FROM part GROUP BY reservation_id
+            ) AS slices ON slices.reservation_id = reservation.id
+            LEFT JOIN (
+                SELECT posted.reservation_id,
+                    sum(amount) FILTER (WHERE bucket = 'reserved' AND amount > 0) AS held,
+                    sum(amount) FILTER (WHERE bucket = 'usage') AS used,
+                    -sum(amount) FILTER
+                        (WHERE bucket = 'reserved' AND kind = 'release') AS freed
+                FROM billing_ledgertransaction AS posted
+                JOIN billing_ledgerentry AS entry ON entry.transaction_id = posted.id
+                WHERE posted.reservation_id IS NOT NULL
+                GROUP BY posted.reservation_id
+            ) AS entries ON entries.reservation_id = reservation.id
+            WHERE slices.amount IS DISTINCT FROM reservation.amount
+                OR entries.held IS DISTINCT FROM reservation.amount
+                OR coalesce(entries.used, 0) <> reservation.captured
+                OR coalesce(entries.freed, 0) <> reservation.released
+                OR reservation.captured + reservation.released > reservation.amount
+        )
+        """,
+    ),
+    Invariant(
+        "I7",
+        "each wallet's transactions are numbered from 1 without gaps",
+        """
+        SELECT count(*) FROM billing_wallet AS wallet
+        LEFT JOIN (
+            SELECT wallet_id, count(DISTINCT seq) AS numbers, count(*) AS all_of_them,
+                min(seq) AS first, max(seq) AS last
+            FROM billing_ledgertransaction GROUP BY wallet_id
+        ) AS posted ON posted.wallet_id = wallet.id
+        WHERE (wallet.seq, wallet.seq, wallet.seq, least(wallet.seq, 1))
+            IS DISTINCT FROM
+            (coalesce(posted.numbers, 0), coalesce(posted.all_of_them, 0),
+             coalesce(posted.last, 0), coalesce(posted.first, 0))
+        """,
+    ),
+    Invariant(
+        "I8",
+        "a source made one lot per environment, a key one transaction per wallet",
+        """
+        SELECT (
+            SELECT count(*) FROM (
+                SELECT FROM billing_lot GROUP BY environment, source HAVING count(*) > 1
+            ) AS x
+        ) + (
+            SELECT count(*) FROM (
+                SELECT FROM billing_ledgertransaction
+                GROUP BY wallet_id, key HAVING count(*) > 1
+            ) AS x
+        )
+        """,
+    ),
+)
+
+
+def verify() -> list[Result]:
+    """Count the violations of every invariant, all at one moment."""
+    query = " UNION ALL ".join(
+        f"SELECT {place}, ({invariant.violations})"
+        for place, invariant in enumerate(INVARIANTS)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"{query} ORDER BY 1")
+        counts = [count for _, count in cursor.fetchall()]
+    return [
+        Result(invariant, count)
+        for invariant, count in zip(INVARIANTS, counts, strict=True)
+    ]

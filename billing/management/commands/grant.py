@@ -1,0 +1,86 @@
+"""Give credits on the command line: `manage.py grant EMAIL CREDITS --reason R`."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from accounts.caller import Environment
+from accounts.models import User
+from accounts.signup import known_form
+from accounts.workspaces import entered_by
+from billing import ledger, wallets
+from billing.models import LONGEST_REASON, Lot
+from kit.errors import AppError
+from kit.ids import new_id
+
+
+def _credits(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= ledger.LARGEST_GRANT:
+        raise ArgumentTypeError(
+            f"a whole number from 1 to {ledger.LARGEST_GRANT}, not {text!r}"
+        )
+    return number
+
+
+def _reason(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST_REASON:
+        raise ArgumentTypeError(f"1 to {LONGEST_REASON} characters")
+    return text
+
+
+class Command(BaseCommand):
+    """Grant credits to a user's personal workspace and print the new balance."""
+
+    help = "Grant credits to the user's personal workspace and print its balance."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("email")
+        parser.add_argument("credits", type=_credits)
+        parser.add_argument(
+            "--reason", type=_reason, required=True, help="shown in the statement"
+        )
+        parser.add_argument(
+            "--environment",
+            type=str.upper,
+            choices=[environment.value for environment in Environment],
+            default=Environment.PRODUCTION.value,
+        )
+        parser.add_argument(
+            "--bucket",
+            choices=[Lot.Kind.PROMO.value, Lot.Kind.PACK.value],
+            default=Lot.Kind.PACK.value,
+            help="promo lapses after a year without activity, pack never",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        try:
+            user = User.objects.get(email=known_form(options["email"]))
+            workspace = entered_by(user).workspace
+        except (User.DoesNotExist, AppError) as error:
+            raise CommandError(
+                f"{options['email']!r} belongs to nobody who has signed up."
+            ) from error
+        wallet = wallets.wallet_of(workspace, options["environment"])
+        source = f"grant:{new_id()}"
+        try:
+            with transaction.atomic(durable=True):
+                ledger.grant(
+                    wallet,
+                    options["credits"],
+                    key=source,
+                    kind=options["bucket"],
+                    source=source,
+                    reason=options["reason"],
+                    actor="command line",
+                )
+        except AppError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(str(wallets.summary(wallet)["balance"]))

@@ -1,0 +1,74 @@
+"""What billing shows to clients."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from billing.models import LedgerEntry, LedgerTransaction, Lot
+
+BUCKETS = [*Lot.Kind.values, LedgerEntry.Bucket.RESERVED, LedgerEntry.Bucket.DEBT]
+
+
+class ExpirySerializer(serializers.Serializer[Any]):
+    """The next credits to lapse."""
+
+    credits = serializers.IntegerField()
+    at = serializers.DateTimeField()
+
+
+class CreditsSerializer(serializers.Serializer[Any]):
+    """A wallet: `total_granted` - `total_consumed` = `balance` + `reserved`."""
+
+    customer_id = serializers.CharField()
+    balance = serializers.IntegerField(
+        help_text="What can be spent less the debt; may be negative."
+    )
+    total_granted = serializers.IntegerField(
+        help_text="Ever, less what was refunded or lapsed."
+    )
+    total_consumed = serializers.IntegerField()
+    reserved = serializers.IntegerField(help_text="Held for work under way.")
+    debt = serializers.IntegerField()
+    next_expiry = ExpirySerializer(allow_null=True)
+
+
+class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
+    """An entry of the wallet's ledger: `credits` into a bucket, or out of it (< 0).
+
+    What is spendable lies in the bucket that it was granted to, what is held in
+    `reserved`: a reservation moves credits there, a capture takes them out for good, a
+    release puts them back. All entries sum to `balance` + `reserved`.
+    """
+
+    kind = serializers.ChoiceField(
+        source="transaction.kind", choices=LedgerTransaction.Kind.choices
+    )
+    credits = serializers.IntegerField(source="amount")
+    bucket = serializers.SerializerMethodField()
+    job = serializers.SerializerMethodField()
+    reason = serializers.CharField(source="transaction.reason")
+    created_at = serializers.DateTimeField(source="transaction.created_at")
+
+    class Meta:
+        model = LedgerEntry
+        fields = (
+            "id",
+            "kind",
+            "credits",
+            "bucket",
+            "balance_after",
+            "job",
+            "reason",
+            "created_at",
+        )
+
+    def get_bucket(self, entry: LedgerEntry) -> str:
+        """Return the kind of lot for spendable credits, else the entry's own bucket."""
+        if entry.bucket == LedgerEntry.Bucket.AVAILABLE and entry.lot:
+            return entry.lot.kind
+        return entry.bucket
+
+    def get_job(self, entry: LedgerEntry) -> str | None:
+        """Return the job that the credits are or were held for."""
+        reservation = entry.transaction.reservation
+        return reservation.job if reservation else None
