@@ -2,9 +2,11 @@
 
 import logging
 import os
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import heartbeat_sent, worker_process_init
 from django.core.cache import cache
 from django.db.backends.postgresql.base import DatabaseWrapper
@@ -14,6 +16,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 HEARTBEAT = "heartbeat:worker"
 
 logger = logging.getLogger(__name__)
+# It warns of root because of pickled messages; ours are JSON, and hold ids.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("ozvena")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

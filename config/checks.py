@@ -21,7 +21,7 @@ from config.loopback import is_loopback
 _RATE = re.compile(r"[1-9]\d*/[1-9]?\d*[smhd]")  # as django-ratelimit reads it
 
 
-@register()
+@register(Tags.security)
 def limits_are_usable(**_: Any) -> list[CheckMessage]:
     """Rates have the form `20/m`, and nothing that is counted is below its least."""
     found: list[CheckMessage] = [
@@ -42,7 +42,7 @@ def limits_are_usable(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(Tags.security)
 def home_is_writable(**_: Any) -> list[CheckMessage]:
     """Files, mails and sockets are kept in OZVENA_HOME."""
     home = settings.OZVENA_HOME
@@ -52,7 +52,7 @@ def home_is_writable(**_: Any) -> list[CheckMessage]:
     return [Error(f"OZVENA_HOME={home} can't be written.", id="ozvena.E003")]
 
 
-@register()
+@register(Tags.security)
 def address_is_usable(**_: Any) -> list[CheckMessage]:
     """BASE_URL is where people come in, so it must be a whole address that we answer."""
     address = urlsplit(settings.BASE_URL)

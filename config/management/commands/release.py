@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
@@ -11,6 +12,8 @@ class Command(BaseCommand):
     """Bring the database, the catalogue and the static files up to this version."""
 
     help = "Migrate, sync the catalogue and, where it is public, collect static files."
+    # Of the settings. What concerns the code was checked when it was made, and takes long.
+    requires_system_checks = [Tags.security]
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do each in turn; the schedules are written by beat when it starts."""

@@ -26,7 +26,7 @@ from config.loopback import is_loopback
 from config.output import Console
 from config.supervisor import Program, Stopped, Supervisor
 
-_PAUSE = 0.25  # seconds between two questions whether the web is ready
+_PAUSES = (0.2, 1.0)  # seconds until the web is asked again, at first and at most
 _PATIENCE = 60.0  # seconds for the web to be ready, before we say what is missing
 
 
@@ -181,20 +181,22 @@ def _await_web(supervisor: Supervisor, console: Console) -> None:
     """Wait until all is ready; say what is missing if it takes long."""
     patience_ends = time.monotonic() + _PATIENCE
     for path in ("/health", "/health/ready"):
+        pause, longest = _PAUSES
         while complaint := _ask(supervisor, path):
             if time.monotonic() > patience_ends:
                 console.say(f"Not ready yet: {path} says {complaint}")
                 patience_ends += _PATIENCE
-            supervisor.pause(_PAUSE)
+            supervisor.pause(pause)
+            pause = min(2 * pause, longest)
 
 
 def _ask(supervisor: Supervisor, path: str) -> str | None:
     """Ask the web, passing output on while it thinks; return what is wrong, if anything."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104
     connection = HTTPConnection(host, settings.PORT, timeout=5)
-    name = urlsplit(settings.BASE_URL).netloc
+    headers = {"Host": urlsplit(settings.BASE_URL).netloc, "Connection": "close"}
     try:
-        connection.request("GET", path, headers={"Host": name})
+        connection.request("GET", path, headers=headers)
         waiting = connection.sock
         supervisor.wait_until(lambda: bool(select.select([waiting], [], [], 0)[0]), 30)
         answer = connection.getresponse()
