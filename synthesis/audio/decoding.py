@@ -12,9 +12,11 @@ Samples: TypeAlias = NDArray[np.int16]
 """A block of mono audio."""
 
 _BUFFER = 1 << 16  # bytes read at once
+_SLACK = 0.05  # seconds; an encoder's start is sometimes counted and sometimes not
 
 # The names of FFmpeg's readers. Only these four ever see what a provider sent: nothing is
 # guessed, so no other of its few hundred formats can be reached.
+_DECODERS = ("mp3", "flac", "opus", "libopus", "vorbis", "pcm_")
 _DEMUXERS = {b"fLaC": "flac", b"OggS": "ogg", b"RIFF": "wav", b"RF64": "wav"}
 
 
@@ -46,25 +48,64 @@ def opened(source: Any, demuxer: str) -> Any:
         container = av.open(source, "r", format=demuxer, buffer_size=_BUFFER)
     except (av.FFmpegError, ValueError) as error:
         raise BadAudio(f"not {demuxer}: {error}") from error
-    if not container.streams.audio:
-        container.close()
-        raise BadAudio(f"no audio in this {demuxer}")
-    return container
+    streams = container.streams.audio
+    if streams and streams[0].codec_context.name.startswith(_DECODERS):
+        return container
+    container.close()
+    raise BadAudio(f"no audio of a known kind in this {demuxer}")
 
 
 def decoded(container: Any, *, rate: int) -> Iterator[Samples]:
     """Decode an open file's first track to mono at `rate` (Hz).
 
     Raises:
-        BadAudio: it can't be decoded.
+        BadAudio: it can't be decoded, or less of it than its headers promise.
     """
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
-    try:
-        for frame in container.decode(container.streams.audio[0]):
-            yield from _arrays(resampler.resample(frame))
+    track = container.streams.audio[0]
+    resampler: av.AudioResampler | None = None
+    form: tuple[int, str, str] | None = None
+    seconds = 0.0
+    for frame in _frames(container, track):
+        seconds += frame.samples / frame.sample_rate
+        present = (frame.sample_rate, frame.layout.name, frame.format.name)
+        if (
+            resampler is None or present != form
+        ):  # at the start, and in MP3s that a server joined carelessly
+            if resampler is not None:
+                yield from _arrays(resampler.resample(None))
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+            form = present
+        yield from _arrays(resampler.resample(frame))
+    if resampler is not None:
         yield from _arrays(resampler.resample(None))
+    # What an MP3 promises may be the length of its first part alone; see `pieces`.
+    if container.format.name in ("flac", "ogg") and track.duration is not None:
+        promised = float(track.duration * track.time_base)
+        if seconds < promised - _SLACK:
+            raise BadAudio(f"{seconds:.2f} of {promised:.2f} s")
+
+
+def _frames(container: Any, track: Any) -> Iterator[av.AudioFrame]:
+    """Yield decoded frames.
+
+    Servers join MP3s byte by byte, headers and tags included; a few frames in them that
+    are no sound are passed over, as players do.
+    """
+    is_mp3 = container.format.name == "mp3"
+    total = bad = 0
+    try:
+        for packet in container.demux(track):
+            total += 1
+            try:
+                yield from packet.decode()
+            except av.InvalidDataError:
+                if not is_mp3:
+                    raise
+                bad += 1
     except (av.FFmpegError, ValueError) as error:
         raise BadAudio(f"damaged: {error}") from error
+    if bad > max(1, total // 50):
+        raise BadAudio(f"{bad} of {total} frames damaged")
 
 
 class Resampler:

@@ -174,7 +174,7 @@ def _marks(
 ) -> list[dict[str, Any]]:
     """Return chapters as FFmpeg takes them."""
     starts = [min(round(chapter.start * rate), samples) for chapter in chapters]
-    ends = [*starts[1:], samples]
+    ends = [*starts[1:], samples][: len(starts)]
     return [
         {
             "id": number,

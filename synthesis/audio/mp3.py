@@ -135,6 +135,23 @@ class Frames:
         )
 
 
+def promised_samples(head: bytes) -> int:
+    """Return how long an MP3 says it is; 0 if it does not, or was not finished."""
+    place = 0
+    if head.startswith(b"ID3"):
+        size = 0
+        for byte in head[6:10]:
+            size = size << 7 | byte & 0x7F
+        place = 10 + size
+    first = head[place : place + 64]
+    mark = max(first.find(b"Info"), first.find(b"Xing"))
+    if mark < 0 or len(first) < mark + 12 or not first[mark + 7] & 1:
+        return 0
+    count = int.from_bytes(first[mark + 8 : mark + 12], "big")
+    is_mpeg1 = first[1] >> 3 & 0b11 == 0b11
+    return count * (1152 if is_mpeg1 else 576)
+
+
 def _crc16(data: bytes) -> int:
     """Return the CRC-16 with the polynomial 0x8005, bits reflected, from 0."""
     crc = 0
@@ -152,9 +169,7 @@ def tag(title: str, chapters: Sequence[Chapter], end_ms: int) -> bytes:
     ids = [f"c{number}".encode() for number in range(len(chapters))]
     ends = [*starts[1:], end_ms] if starts else []
     frames += _contents(ids)
-    for element, chapter, start, end in zip(
-        ids, chapters, starts, ends, strict=True
-    ):
+    for element, chapter, start, end in zip(ids, chapters, starts, ends, strict=True):
         # No byte offsets: players go by time.
         place = struct.pack(">IIII", start, max(start, end), 0xFFFFFFFF, 0xFFFFFFFF)
         frames += _frame("CHAP", element + b"\0" + place + _text("TIT2", chapter.title))

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from providers.base import Encoding
+from synthesis.audio import mp3
 from synthesis.audio.decoding import BadAudio, Samples, decoded, opened
 from synthesis.audio.encoding import AvEncoder
 from synthesis.audio.formats import FORMATS
@@ -21,6 +22,8 @@ _SILENT = 16  # of 32,767; quieter than the noise of any voice
 _QUIET = 104  # -50 dB: a pause to the ear
 # WAV sizes from here on are placeholders of a stream: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000.
 _PLACEHOLDER = 0x7FFF_0000
+_OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
+_HEAD = 1 << 16
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _MAGIC = (b"RIFF", b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04")
 
@@ -66,6 +69,7 @@ def store_piece(
             measured = _Measured(decoded(container, rate=rate), rate)
             for _ in measured:
                 pass
+        _check_end(target, encoding.name, measured)
         extension = f".{encoding.name}"
     measured.check(letters)
     return PieceAudio(measured.samples, measured.rate, extension, measured.quiet_end_ms)
@@ -78,6 +82,29 @@ def _write_flac(measured: "_Measured", target: BinaryIO) -> str:
             encoder.feed(block)
         encoder.finish()
     return kind.extension
+
+
+def _check_end(target: BinaryIO, name: str, measured: "_Measured") -> None:
+    """Look for what a decoder passes over: that the file stops too early.
+
+    Raises:
+        BadAudio: it does.
+    """
+    size = target.seek(0, 2)
+    if name == "ogg":
+        start = target.seek(max(0, size - _OGG_PAGE))
+        tail = target.read()
+        page = tail.rfind(b"OggS")
+        segments = tail[page + 26 : page + 27]  # how many; then the length of each
+        lengths = tail[page + 27 : page + 27 + sum(segments)]
+        body = start + page + 27 + sum(segments)
+        if not segments or body + sum(lengths) > size:
+            raise BadAudio("cut within a page")
+    elif name == "mp3":
+        target.seek(0)
+        promised = mp3.promised_samples(target.read(_HEAD))
+        if measured.samples < 0.99 * promised:
+            raise BadAudio(f"{measured.samples} of {promised} samples")
 
 
 def _pcm(parts: Iterator[bytes]) -> Iterator[Samples]:
