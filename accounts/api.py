@@ -13,7 +13,7 @@ from accounts.caller import caller_of
 from accounts.models import ApiToken
 from accounts.permissions import IsPerson
 from accounts.querysets import ApiTokenQuerySet
-from accounts.requests import idempotency_key, respond
+from accounts.requests import IDEMPOTENCY_KEY, idempotency_key, respond
 from accounts.serializers import (
     NewTokenSerializer,
     TokenRequestSerializer,
@@ -41,6 +41,7 @@ class TokensView(GenericAPIView[ApiToken]):
 
     @extend_schema(
         operation_id="tokens_create",
+        parameters=[IDEMPOTENCY_KEY],
         request=TokenRequestSerializer,
         responses={201: NewTokenSerializer},
     )

@@ -70,3 +70,11 @@ class InvalidLink(AppError):
 
     code = "invalid_link"
     message = "This link was used already, or is too old."
+
+
+class FreshLoginRequired(AppError):
+    """Only a person who has just logged in may do this; no token may."""
+
+    code = "fresh_login_required"
+    status = HTTPStatus.FORBIDDEN
+    message = "Log in again to do this; API tokens can't."

@@ -135,6 +135,7 @@ class ApiToken(models.Model):
     objects = ApiTokenQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "API token"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(environment__in=["", "PRODUCTION", "SANDBOX"]),

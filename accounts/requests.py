@@ -1,11 +1,20 @@
 """What the views of all apps share: repeated requests and their answers."""
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.caller import caller_of
 from kit import idempotency
 from kit.parsers import read_body
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="The same key and body again give the first answer again, for 24 hours.",
+)
+"""For the schema of whatever makes something or costs money."""
 
 
 def idempotency_key(request: Request) -> idempotency.Key | None:

@@ -258,6 +258,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"verbose_name": "API token"},
         ),
         migrations.AddConstraint(
             model_name="user",

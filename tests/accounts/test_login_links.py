@@ -35,7 +35,7 @@ def test_opening_a_link_does_not_spend_it(alice):
     for _ in range(3):
         page = client.get(path)
         assert page.status_code == 200
-        assert "Log in as alice@example.com" in page.content.decode()
+        assert "You will be logged in as alice@example.com." in page.content.decode()
         assert "no-store" in page["Cache-Control"]
     assert client.head(path).status_code == 200
     assert logged_in(client) is None
