@@ -1,0 +1,125 @@
+"""Wallets and postings for tests."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import Workspace
+from billing import invariants, ledger
+from billing.models import (
+    LedgerEntry,
+    LedgerTransaction,
+    Lot,
+    Reservation,
+    Split,
+    Wallet,
+)
+from billing.wallets import wallet_of
+from kit.ids import new_id
+
+
+def wallet(*lots: tuple[str, int], environment: str = "PRODUCTION") -> Wallet:
+    """Return a new wallet with a lot for each pair of kind and credits."""
+    made = wallet_of(Workspace.objects.create(name="Test"), environment)
+    for kind, credits in lots:
+        grant(made, credits, kind=kind)
+    return Wallet.objects.get(pk=made.pk)
+
+
+def grant(to: Wallet, credits: int, **fields: Any) -> LedgerTransaction:
+    """Grant in a transaction of its own; by default a pack from a new source."""
+    source = f"test:{new_id()}"
+    values = {"key": source, "kind": "pack", "source": source, "reason": "Test"}
+    with transaction.atomic():
+        return ledger.grant(to, credits, **(values | fields))
+
+
+def reserve(
+    of: Wallet, credits: int, key: str = "job:1:1", **fields: Any
+) -> Reservation:
+    """Reserve in a transaction of its own, for a job named `1`."""
+    values = {"job": "1", "deadline": timezone.now() + timedelta(hours=1)}
+    with transaction.atomic():
+        return ledger.reserve(of, credits, key=key, **(values | fields))
+
+
+def capture(
+    credits: int, key: str = "scene:1:1", reservation: str = "job:1:1"
+) -> Split:
+    """Capture in a transaction of its own."""
+    with transaction.atomic():
+        return ledger.capture(reservation, credits, key=key)
+
+
+def release(reservation: str = "job:1:1", **fields: Any) -> int:
+    """Release in a transaction of its own."""
+    with transaction.atomic():
+        return ledger.release(reservation, **fields)
+
+
+def lapse(lot: Lot, at: datetime | None = None) -> None:
+    """Let a lot's time be over."""
+    Lot.objects.filter(pk=lot.pk).update(expires_at=at or timezone.now())
+
+
+def columns(of: Wallet) -> tuple[int, int, int]:
+    """Return what a wallet has available, reserved and consumed."""
+    of.refresh_from_db()
+    return of.available, of.reserved, of.consumed
+
+
+def lots(of: Wallet) -> list[tuple[str, int, int, int, int]]:
+    """Return kind, available, reserved, consumed and expired of each lot, oldest first."""
+    return list(
+        of.lots.order_by("id").values_list(
+            "kind", "available", "reserved", "consumed", "expired"
+        )
+    )
+
+
+def entries(of: Wallet) -> list[tuple[str, str, int, int]]:
+    """Return kind, bucket, amount and balance after it of all entries, oldest first."""
+    return list(
+        LedgerEntry.objects.filter(wallet=of)
+        .order_by("seq", "id")
+        .values_list("transaction__kind", "bucket", "amount", "balance_after")
+    )
+
+
+def violations() -> dict[str, int]:
+    """Return the invariants that are violated, with their counts."""
+    return {
+        result.invariant.name: result.count
+        for result in invariants.verify()
+        if result.count
+    }
+
+
+@contextmanager
+def nothing_changes(of: Wallet) -> Iterator[None]:
+    """Fail if the block changes the wallet or anything that belongs to it."""
+    before = _everything(of)
+    yield
+    assert _everything(of) == before
+
+
+@contextmanager
+def without_guards() -> Iterator[Any]:
+    """Give a cursor that no trigger of the ledger and no foreign key stops."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        yield cursor
+
+
+def _everything(of: Wallet) -> list[Any]:
+    return [
+        Wallet.objects.filter(pk=of.pk).values().get(),
+        *of.lots.order_by("pk").values(),
+        *of.reservations.order_by("pk").values(),
+        *of.transactions.order_by("pk").values(),
+        *LedgerEntry.objects.filter(wallet=of).order_by("pk").values(),
+    ]

@@ -1,0 +1,142 @@
+"""Every invariant notices when it is broken by force."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+
+from billing.invariants import INVARIANTS, verify
+from tests.billing.factories import (
+    capture,
+    lapse,
+    release,
+    reserve,
+    violations,
+    wallet,
+    without_guards,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# What is done to the tables, and who notices. Checks can't be turned off, so some damage
+# has to keep within them.
+DAMAGE = {
+    "an entry is gone": (
+        "DELETE FROM billing_ledgerentry WHERE bucket = 'usage'",
+        {"I1": 1, "I2": 1, "I3": 1, "I4": 1, "I6": 1},
+    ),
+    "a transaction lost its entries": (
+        "DELETE FROM billing_ledgerentry WHERE transaction_id ="
+        " (SELECT id FROM billing_ledgertransaction WHERE kind = 'capture')",
+        {"I1": 1, "I3": 1, "I4": 1, "I6": 1},
+    ),
+    "an amount was edited": (
+        "UPDATE billing_ledgerentry SET amount = amount - 1 WHERE bucket = 'funding'"
+        " AND seq = 1",
+        {"I1": 1, "I2": 1, "I3": 1, "I4": 1},
+    ),
+    "two errors cancel out": (
+        "UPDATE billing_ledgerentry SET amount = amount + 1"
+        " WHERE bucket = 'available' AND seq = 1;"
+        "UPDATE billing_ledgerentry SET amount = amount - 1"
+        " WHERE bucket = 'available' AND seq = 2",
+        {"I1": 2, "I3": 2, "I4": 2},
+    ),
+    "a balance along the way is wrong": (
+        "UPDATE billing_ledgerentry SET balance_after = balance_after + 1"
+        " WHERE seq = 4 AND bucket = 'reserved'",
+        {"I3": 1},
+    ),
+    "a wallet was given credits": (
+        "UPDATE billing_wallet SET available = available + 1, granted = granted + 1",
+        {"I3": 1, "I5": 1},
+    ),
+    "a wallet holds too much": (
+        "UPDATE billing_wallet SET reserved = reserved + 1, available = available - 1",
+        {"I3": 1, "I5": 1, "I6": 1},
+    ),
+    "a lot was given credits": (
+        "UPDATE billing_lot SET available = available + 1, granted = granted + 1"
+        " WHERE kind = 'pack'",
+        {"I4": 1, "I5": 1},
+    ),
+    "credits changed their lot": (
+        "UPDATE billing_lot SET reserved = reserved + 1, available = available - 1"
+        " WHERE kind = 'pack';"
+        "UPDATE billing_lot SET reserved = reserved - 1, available = available + 1"
+        " WHERE kind = 'promo'",
+        {"I4": 2, "I6": 2},
+    ),
+    "a reservation forgot a capture": (
+        "UPDATE billing_reservation SET captured = captured - 1 WHERE key = 'job:1:1'",
+        {"I6": 3},
+    ),
+    "a slice is gone": (
+        "DELETE FROM billing_reservationslice WHERE ordinal = 2",
+        {"I6": 2},
+    ),
+    "a number was skipped": (
+        "UPDATE billing_ledgertransaction SET seq = 99 WHERE kind = 'capture'",
+        {"I7": 1},
+    ),
+    "a wallet forgot its number": ("UPDATE billing_wallet SET seq = 1", {"I7": 1}),
+    "a key counted twice": (
+        "ALTER TABLE billing_ledgertransaction DROP CONSTRAINT ledger_transaction_once;"
+        "UPDATE billing_ledgertransaction SET key = 'x' WHERE seq IN (1, 2)",
+        {"I8": 1},
+    ),
+}
+
+
+@pytest.fixture
+def used():
+    w = wallet(("promo", 50), ("pack", 100))
+    reserve(w, 70)
+    capture(30)
+    reserve(w, 20, key="job:1:2")
+    lapse(w.lots.get(kind="promo"))
+    release("job:1:2")
+    return w
+
+
+def test_an_honest_ledger_is_clean(used):
+    assert violations() == {}
+    assert [result.invariant.name for result in verify()] == [
+        f"I{number}" for number in range(1, 9)
+    ]
+
+
+def test_so_is_an_empty_one():
+    assert violations() == {}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_noticed(used, damage):
+    statement, noticed = DAMAGE[damage]
+    with without_guards() as cursor:
+        cursor.execute(statement)
+        assert violations() == noticed
+        transaction.set_rollback(True)
+    assert violations() == {}
+
+
+def test_the_command_prints_every_invariant(used):
+    out = StringIO()
+    call_command("verify_ledger", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        [invariant.name, "0"] for invariant in INVARIANTS
+    ]
+
+
+def test_the_command_fails_on_any_violation(used):
+    out = StringIO()
+    with without_guards() as cursor:
+        cursor.execute(DAMAGE["a wallet forgot its number"][0])
+    with pytest.raises(SystemExit) as stop:
+        call_command("verify_ledger", stdout=out)
+    assert stop.value.code == 1
+    counts = dict(line.split()[:2] for line in out.getvalue().splitlines())
+    assert counts.pop("I7") == "1"
+    assert set(counts.values()) == {"0"}
