@@ -25,8 +25,16 @@ SAMPLE_RATE = 22_050  # Hz
 SILENCE_SECONDS = 60
 """How long the engine may say nothing; it starts within milliseconds when it is free."""
 
-_LIBRARY = {"darwin": "libespeak-ng.dylib", "win32": "espeak-ng.dll"}
+_LIBRARIES = {"darwin": "libespeak-ng.dylib", "win32": "espeak-ng.dll"}
 _WORD = 1
+
+
+def _package() -> Path:
+    """Return where the library and its data lie; found, not imported."""
+    spec = find_spec("espeakng_loader")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +72,15 @@ class _Engine:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        spec = find_spec("espeakng_loader")
-        assert spec is not None
-        assert spec.origin is not None
-        package = Path(spec.origin).parent
-        library = package / _LIBRARY.get(sys.platform, "libespeak-ng.so")
+        package = _package()
+        library = _LIBRARIES.get(sys.platform, "libespeak-ng.so")
         with theirs:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
                     "-IS",  # nothing of ours, nothing of the environment's
                     str(Path(__file__).with_name("engine.py")),
-                    str(library),
+                    str(package / library),
                     str(package / "espeak-ng-data"),
                 ],
                 stdin=theirs.fileno(),

@@ -42,8 +42,10 @@ _BY_CHARACTER = 1
 _UTF8 = 1  # no flag for SSML or phonemes: markup in a text is text
 _RATE_PARAMETER, _PITCH_PARAMETER = 1, 3
 _END_OF_LIST, _WORD, _END_OF_CLAUSE = 0, 1, 5
-_BUFFER_MS = 50
-_SLOWEST = 80  # words per minute; slower speech is stretched afterwards
+_BUFFER_MS = 200  # of audio at a time
+# Words per minute. Slower speech is stretched afterwards, and faster speech pressed: the
+# engine would do the latter itself, but then its events are beside the words.
+_SLOWEST, _FASTEST = 80, 449
 
 
 class _Identifier(ctypes.Union):
@@ -76,7 +78,7 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class _Stretched:
-    """Slows sound down by the library's own copy of sonic, without changing its pitch."""
+    """Makes speech slower or faster by the library's own copy of sonic; the pitch stays."""
 
     def __init__(self, espeak: ctypes.CDLL, speed: float) -> None:
         self._sonic = espeak
@@ -161,7 +163,8 @@ def _speak(espeak: ctypes.CDLL, task: socket.socket) -> None:
     request = _read_request(task)
     text = request["text"].encode()
     rate = request["rate"]
-    sound = _Stretched(espeak, rate / _SLOWEST) if rate < _SLOWEST else _Plain()
+    own_rate = min(max(rate, _SLOWEST), _FASTEST)
+    sound = _Plain() if rate == own_rate else _Stretched(espeak, rate / own_rate)
 
     def hear(wave: Any, samples: int, events: Any) -> int:
         answer = found = b""
@@ -184,7 +187,7 @@ def _speak(espeak: ctypes.CDLL, task: socket.socket) -> None:
     if espeak.espeak_SetVoiceByName(request["voice"].encode()) != 0:
         task.sendall(_frame(b"X", b"the engine has no such voice"))
         return
-    espeak.espeak_SetParameter(_RATE_PARAMETER, max(rate, _SLOWEST), 0)
+    espeak.espeak_SetParameter(_RATE_PARAMETER, own_rate, 0)
     espeak.espeak_SetParameter(_PITCH_PARAMETER, request["pitch"], 0)
     status = espeak.espeak_Synth(
         text + b"\0", len(text) + 1, 0, _BY_CHARACTER, 0, _UTF8, None, None

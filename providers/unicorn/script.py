@@ -15,7 +15,7 @@ _CLUSTER = re.compile(
 )
 _ORNAMENT = re.compile(r"^(?:[^\w\n]|_)+$", re.MULTILINE)
 # Some languages' rules crash on one before a letter that they don't know.
-_FATAL_HYPHEN = re.compile(r"(?<=[^\w\s])-(?=[^\W\d])")
+_FATAL_HYPHEN = re.compile(r"(?:(?<=\W[^\w\s])|(?<=^[^\w\s]))-(?=[^\W\d])")
 _LETTER_STYLES = ("<font>", "<wide>", "<narrow>")
 _SIGNS = {"\u2010": "-", "\u2011": "-", "\ufeff": ""}
 
