@@ -41,6 +41,7 @@
     button.setAttribute("aria-pressed", String(isDark()));
   }
 
+  root.dataset.script = "on"; // hides what is for browsers without scripts
   apply(read());
   document.addEventListener("DOMContentLoaded", show);
   document.addEventListener("click", (event) => {

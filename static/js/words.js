@@ -26,18 +26,20 @@ export function createTranscript(container, onPick) {
     spans = [];
     reached = -1;
     lit = null;
-    for (const word of words) {
+    for (const [index, word] of words.entries()) {
       if (word.char_start < at) continue; // belongs to what is shown already
-      nodes.push(points.slice(at, word.char_start).join(""));
+      const next = words[index + 1]?.char_start ?? points.length;
+      const [from, to] = withMarks(points, at, word, next);
+      nodes.push(points.slice(at, from).join(""));
       const span = document.createElement("span");
-      span.textContent = points.slice(word.char_start, word.char_end).join("");
+      span.textContent = points.slice(from, to).join("");
       span.dataset.word = String(spans.length);
       span.title = `${word.start.toFixed(2)}–${word.end.toFixed(2)} s`;
       nodes.push(span);
       spans.push(span);
       starts.push(word.start);
       ends.push(word.end);
-      at = word.char_end;
+      at = to;
     }
     nodes.push(points.slice(at).join(""));
     container.replaceChildren(...nodes);
@@ -82,6 +84,20 @@ export function createTranscript(container, onPick) {
   }
 
   return { show, mark, step, wordAt };
+}
+
+// A word with the quotes before and the comma after it, as far as no space lies between and
+// no other word begins.
+function withMarks(points, floor, word, ceiling) {
+  let from = word.char_start;
+  let to = word.char_end;
+  while (from > floor && !isSpace(points[from - 1])) from -= 1;
+  while (to < ceiling && !isSpace(points[to])) to += 1;
+  return [from, to];
+}
+
+function isSpace(point) {
+  return /\s/.test(point);
 }
 
 function lastAtOrBefore(times, time) {
