@@ -1,0 +1,140 @@
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from providers import catalogue
+from providers.models import Provider, Voice
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _synced() -> None:
+    catalogue.sync()
+
+
+def ids(path: str) -> list[str]:
+    response = factories.api().get(path)
+    assert response.status_code == 200, response.content
+    return [voice["id"] for voice in response.json()]
+
+
+def test_providers_are_a_plain_array_for_everybody():
+    expected = [
+        {
+            "slug": "unicorn",
+            "name": "Unicorn",
+            "cost_multiplier": "1.000",
+            "max_characters": 3000,
+            "word_timestamps": "exact",
+            "streaming": True,
+            "own_key": False,
+            "available": True,
+            "guest": True,
+        }
+    ]
+    assert factories.api().get("/api/v1/providers").json() == expected
+    client = factories.api(factories.token())
+    assert client.get("/api/v1/providers").json() == expected
+
+
+def test_providers_show_what_operators_set():
+    Provider.objects.update(cost_multiplier="2.5", is_open_to_guests=False)
+    (unicorn,) = factories.api().get("/api/v1/providers").json()
+    assert unicorn["cost_multiplier"] == "2.500"
+    assert unicorn["guest"] is False
+
+
+def test_voices_are_a_plain_array_for_everybody():
+    response = factories.api().get("/api/v1/voices")
+    assert response.status_code == 200
+    voices = response.json()
+    assert len(voices) == Voice.objects.count()
+    assert {
+        "id": "unicorn:en-us-female",
+        "provider": "unicorn",
+        "name": "English (America), female",
+        "language": "en-US",
+        "gender": "female",
+        "description": "",
+        "sample_url": None,
+    } in voices
+
+
+def test_what_is_switched_off_is_not_listed():
+    Voice.objects.filter(pk="unicorn:de").update(is_enabled=False)
+    Voice.objects.filter(pk="unicorn:de-female").update(is_offered=False)
+    assert set(ids("/api/v1/voices?language=de")) == {
+        "unicorn:de-bright",
+        "unicorn:de-deep",
+        "unicorn:de-whisper",
+    }
+    Provider.objects.update(is_enabled=False)
+    assert ids("/api/v1/voices") == []
+    assert factories.api().get("/api/v1/providers").json() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("language=de", 5),
+        ("language=DE", 5),
+        ("language=en-us", 10),  # New York is in it
+        ("language=e", 0),
+        ("language=de&gender=female", 2),
+        ("language=de&gender=FEMALE&q=bright", 1),
+        ("provider=unicorn&language=sk", 5),
+        ("provider=nobody", 0),
+        ("q=west midlands", 5),
+        ("q=100%25", 0),
+        ("gender=neutral", 0),
+        ("language=&gender=&provider=&q=nahuatl", 5),
+        ("unknown=1&language=fi", 5),
+    ],
+)
+def test_voices_are_narrowed(query, count):
+    assert len(ids(f"/api/v1/voices?{query}")) == count
+
+
+def test_a_language_is_found_by_what_it_begins_with():
+    found = ids("/api/v1/voices?language=en")
+    assert {"unicorn:en-us", "unicorn:en-gb", "unicorn:en-gb-x-rp"} <= set(found)
+    assert not {"unicorn:eo", "unicorn:de"} & set(found)
+
+
+@pytest.mark.parametrize("name", ["q", "language", "provider", "gender"])
+@pytest.mark.parametrize("value", ["%00", "x" * 101])
+def test_an_impossible_filter_is_refused(name, value):
+    response = factories.api().get(f"/api/v1/voices?{name}={value}")
+    assert response.status_code == 400
+    assert response.json()["code"] == "invalid"
+    assert list(response.json()["fields"]) == [name]
+
+
+def test_nothing_is_written_here():
+    client = factories.api()
+    for path in ("/api/v1/voices", "/api/v1/providers"):
+        for method in (client.post, client.put, client.patch, client.delete):
+            assert method(path).status_code == 405
+
+
+def test_each_list_is_one_query():
+    for path in ("/api/v1/voices", "/api/v1/providers"):
+        factories.api().get(path)  # the guests' workspace is remembered
+        with CaptureQueriesContext(connection) as queries:
+            factories.api().get(path)
+        catalogue_queries = [q for q in queries if "providers_" in q["sql"]]
+        assert len(catalogue_queries) == 1
+
+
+def test_an_unchanged_list_is_not_sent_again():
+    first = factories.api().get("/api/v1/voices")
+    assert first["Cache-Control"] == "private, max-age=60"
+    known = {"If-None-Match": first["ETag"]}
+    again = factories.api().get("/api/v1/voices", headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    Voice.objects.filter(pk="unicorn:de").update(is_enabled=False)
+    changed = factories.api().get("/api/v1/voices", headers=known)
+    assert changed.status_code == 200
+    assert changed["ETag"] != first["ETag"]
