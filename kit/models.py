@@ -87,7 +87,7 @@ class Claimable(models.Model):
         default=0, help_text="grows with each claim; only the newest holder may settle"
     )
     attempts = models.PositiveIntegerField(
-        default=0, help_text="tries that ended with an error, since the last success"
+        default=0, help_text="tries that ended with an error"
     )
     crashes = models.PositiveIntegerField(
         default=0, help_text="times that the holder vanished without a word"

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 _ENDED = [
     "status",
     "lease_until",
-    "attempts",
-    "crashes",
-    "strikes",
     "error_code",
     "audio",
     "words",
@@ -47,7 +44,6 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
     held = claims.lock_held(scene)
     held.status = Scene.Status.COMPLETED
     held.lease_until = None
-    held.attempts = held.crashes = held.strikes = 0
     held.error_code = ""
     held.audio = rendered.audio
     held.words = rendered.words
