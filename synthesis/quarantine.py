@@ -20,6 +20,7 @@ from synthesis.models import Scene
 
 _SUSPECT = 3  # lost holders
 _STRIKES = 3  # proven kills
+COMMAND = [sys.executable, str(settings.BASE_DIR / "manage.py"), "speak_scene"]
 ERROR_CODE = "internal_error"
 
 logger = logging.getLogger(__name__)
@@ -33,9 +34,8 @@ def is_suspect(scene: Scene) -> bool:
 def speak_apart(scene: Scene) -> None:
     """Speak a suspect scene in a child process, and blame it if it kills that."""
     with claims.kept(scene):
-        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "speak_scene"]
         child = subprocess.Popen(
-            [*command, str(scene.pk), str(scene.fence)],
+            [*COMMAND, str(scene.pk), str(scene.fence)],
             stdin=subprocess.PIPE,  # never written to: its end tells that we died
         )
         status = child.wait()

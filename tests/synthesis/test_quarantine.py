@@ -1,0 +1,66 @@
+"""A scene that kills its process is found out; one that was only there is not."""
+
+import signal
+import sys
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from billing.wallets import summary, wallet_of
+from synthesis import dispatch, quarantine, worker
+from synthesis.models import Job, Scene
+from tests import factories, processes
+from tests.synthesis.claim import claim
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+VOICE = "unicorn:en-us"
+
+
+def lose_holder() -> None:
+    """Do what a `kill -9` of the worker and the dispatcher together do to a scene."""
+    claim("local")
+    Scene.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    dispatch.sweep()
+
+
+@pytest.fixture
+def own_process(monkeypatch):
+    """Let the processes that a worker starts use the test database."""
+    for name, value in processes.environment().items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_scene_that_was_only_there_is_spoken_in_the_end(
+    submitted, own_process
+) -> None:
+    job = submitted(factories.caller(), "Innocent.", voice=VOICE)
+    for _ in range(3):
+        lose_holder()
+    assert job.scenes.get().crashes == 3
+
+    assert worker.work("local") == 1
+
+    scene = job.scenes.get()
+    assert (scene.status, scene.strikes) == ("completed", 0)
+    job.refresh_from_db()
+    assert (job.status, job.charged) == ("completed", 9)
+
+
+def test_a_scene_that_kills_its_process_fails_and_costs_nothing(
+    submitted, monkeypatch
+) -> None:
+    caller = factories.caller()
+    job = submitted(caller, "Poison.", voice=VOICE)
+    for _ in range(3):
+        lose_holder()
+    deadly = f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})"
+    monkeypatch.setattr(quarantine, "COMMAND", [sys.executable, "-c", deadly])
+
+    assert worker.work("local") == 3
+
+    scene = job.scenes.get()
+    assert (scene.status, scene.error_code) == ("failed", "internal_error")
+    assert summary(wallet_of(caller.workspace, "PRODUCTION"))["balance"] == 5000
+    assert Job.objects.get().status == "failed"

@@ -1,0 +1,44 @@
+"""Files go when their time is over; deleted jobs go for good."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from billing.models import LedgerTransaction
+from synthesis import retention
+from synthesis.models import Job
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def folder(job: Job):
+    return settings.STORAGES["default"]["OPTIONS"]["location"] / "jobs" / str(job.pk)
+
+
+def test_a_purge_takes_what_is_over_and_nothing_else(submitted, speak_all) -> None:
+    caller = factories.caller()
+    expired, deleted, kept = (submitted(caller, f"Number {n}.") for n in range(3))
+    speak_all()
+    past = timezone.now() - timedelta(days=31)
+    Job.objects.filter(pk=expired.pk).update(expires_at=past)
+    Job.objects.filter(pk=deleted.pk).update(is_deleted=True, deleted_at=past)
+    postings = LedgerTransaction.objects.count()
+
+    assert retention.purge() == 2
+    assert retention.purge() == 0
+
+    assert not folder(expired).exists()
+    assert not folder(deleted).exists()
+    assert folder(kept).exists()
+    assert set(Job.objects.values_list("pk", flat=True)) == {expired.pk, kept.pk}
+    assert LedgerTransaction.objects.count() == postings
+
+
+def test_what_still_works_is_not_purged(submitted) -> None:
+    job = submitted(factories.caller(), "Waiting.")
+    Job.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    assert retention.purge() == 0
+    assert Job.objects.filter(pk=job.pk, files_removed_at=None).exists()

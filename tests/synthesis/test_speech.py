@@ -1,0 +1,181 @@
+"""Speech at once: one request, one scene, one charge."""
+
+import base64
+import io
+import json
+from datetime import timedelta
+
+import av
+import pytest
+from django.utils import timezone
+
+from billing.models import LedgerTransaction
+from billing.wallets import summary, wallet_of
+from kit.models import IdempotencyRecord
+from providers.base import Failure, ProviderError
+from providers.models import Provider
+from synthesis import dispatch, speech
+from synthesis.models import Job, Scene
+from tests import factories
+from tests.synthesis import scripted
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("voices"),
+]
+
+URL = "/api/v1/speech"
+
+
+@pytest.fixture
+def owner():
+    return factories.user()
+
+
+@pytest.fixture
+def api(owner):
+    return factories.api(factories.token(owner))
+
+
+@pytest.fixture
+def credits(owner):
+    wallet = wallet_of(factories.workspace(owner), "PRODUCTION")
+    return lambda: (summary(wallet)["balance"], summary(wallet)["reserved"])
+
+
+def post(client, body: object, **headers: str):
+    return client.post(
+        URL, json.dumps(body), content_type="application/json", headers=headers
+    )
+
+
+def seconds_of(audio: bytes) -> float:
+    with av.open(io.BytesIO(audio)) as container:
+        samples = sum(frame.samples for frame in container.decode(audio=0))
+        return samples / container.streams.audio[0].rate
+
+
+def test_text_in_audio_out(api, credits) -> None:
+    sent = "\r\n Hello, \r\nbrave new wörld!  "
+    answer = post(api, {"input": sent, "voice": "unicorn:en-us"})
+
+    assert answer.status_code == 200
+    told = answer.json()
+    assert seconds_of(base64.b64decode(told["audio"])) == pytest.approx(
+        told["duration_ms"] / 1000, abs=0.002
+    )
+    words = told["word_timestamps"]
+    assert [sent[w["char_start"] : w["char_end"]] for w in words] == [
+        "Hello",
+        "brave",
+        "new",
+        "wörld",
+    ]
+    assert [w["word"] for w in words] == ["Hello", "brave", "new", "wörld"]
+    assert words[-1]["end"] <= told["duration_ms"] / 1000
+    assert told["timing"] == "exact"
+    assert (told["characters"], told["cost"], told["billed_to"]) == (24, 24, "credits")
+    assert told["split"] == {"subscription": 0, "credits": 24}
+    assert credits() == (4976, 0)
+    assert Job.objects.get(pk=told["transaction_id"]).status == "completed"
+
+
+@pytest.mark.parametrize("format_", ["mp3", "wav", "flac", "opus", "aac"])
+def test_every_format_has_the_same_length(api, format_) -> None:
+    body = {"input": "The same length.", "voice": "unicorn:en-us", "format": format_}
+    told = post(api, body).json()
+    exact = told["duration_ms"] / 1000
+    # ADTS has no place for the encoder's delay: up to 3 frames of 1,024 samples.
+    slack = 3 * 1024 / 22_050 if format_ == "aac" else 0.002
+    length = seconds_of(base64.b64decode(told["audio"]))
+    assert exact - 0.002 <= length <= exact + slack
+
+
+def test_a_failed_provider_is_a_502_and_costs_nothing(api, credits) -> None:
+    scripted.failures.append(ProviderError(Failure.BAD_REQUEST, "secret vendor words"))
+    answer = post(api, {"input": "Hi.", "voice": "scripted:one"})
+    assert (answer.status_code, answer.json()["code"]) == (502, "provider_failed")
+    assert b"secret" not in answer.content
+    assert credits() == (5000, 0)
+    assert Job.objects.get().status == "failed"
+
+
+def test_a_busy_provider_is_a_503(api, credits) -> None:
+    scripted.failures.append(ProviderError(Failure.DOWN))
+    answer = post(api, {"input": "Hi.", "voice": "scripted:one"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_unavailable")
+    assert credits() == (5000, 0)
+
+
+def test_a_full_provider_is_a_503_and_nothing_is_written(api, credits) -> None:
+    Provider.objects.filter(slug="scripted").update(max_concurrent=0)
+    answer = post(api, {"input": "Hi.", "voice": "scripted:one"})
+    assert answer.status_code == 503
+    assert (Job.objects.count(), scripted.calls, credits()) == (0, [], (5000, 0))
+
+
+@pytest.mark.parametrize("text", ["…", "!!! ??? …", "🎉🎉", "   "])
+def test_nothing_to_say_is_an_empty_text(api, credits, text) -> None:
+    answer = post(api, {"input": text, "voice": "unicorn:en-us"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "empty_text")
+    assert credits() == (5000, 0)
+
+
+def test_longer_texts_are_sent_to_jobs(api) -> None:
+    answer = post(api, {"input": "x" * 5001, "voice": "unicorn:en-us"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "text_too_long")
+    assert "/api/v1/jobs" in answer.json()["detail"]
+
+
+def test_a_repeat_plays_the_stored_audio_and_costs_nothing(api, credits) -> None:
+    body = {"input": "Only once.", "voice": "scripted:one"}
+    first = post(api, body, **{"Idempotency-Key": "one"})
+    second = post(api, body, **{"Idempotency-Key": "one"})
+    assert second["Idempotent-Replayed"] == "true"
+    assert second.json() == first.json()
+    assert scripted.calls == ["Only once."]
+    assert credits() == (4990, 0)
+    mismatch = post(api, body | {"speed": 2}, **{"Idempotency-Key": "one"})
+    assert mismatch.json()["code"] == "idempotency_mismatch"
+
+
+def test_a_repeat_after_a_failure_tries_again(api, credits) -> None:
+    scripted.failures.append(ProviderError(Failure.DOWN))
+    body = {"input": "Again.", "voice": "scripted:one"}
+    assert post(api, body, **{"Idempotency-Key": "x"}).status_code == 503
+    assert post(api, body, **{"Idempotency-Key": "x"}).status_code == 200
+    assert credits() == (4994, 0)
+
+
+def test_a_second_request_meets_the_first_one_running(api, owner) -> None:
+    body = {"input": "Slow.", "voice": "scripted:one"}
+    post(api, body, **{"Idempotency-Key": "slow"})
+    IdempotencyRecord.objects.update(status=None, body="")
+    answer = post(api, body, **{"Idempotency-Key": "slow"})
+    assert (answer.status_code, answer.json()["code"]) == (
+        409,
+        "idempotency_in_progress",
+    )
+
+
+def test_a_web_process_that_dies_leaves_nothing_reserved(
+    api, credits, monkeypatch
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    body = {"input": "Lost.", "voice": "scripted:one"}
+    with monkeypatch.context() as patched:
+        patched.setattr(speech, "render", die)
+        patched.setattr(speech, "_fail", lambda *_: None)  # not even that
+        with pytest.raises(SystemExit):
+            post(api, body, **{"Idempotency-Key": "lost"})
+    assert credits() == (4995, 5)
+
+    Scene.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    dispatch.sweep()
+
+    assert Job.objects.get().status == "failed"
+    assert credits() == (5000, 0)
+    assert LedgerTransaction.objects.filter(kind="capture").count() == 0
+    assert post(api, body, **{"Idempotency-Key": "lost"}).status_code == 200
