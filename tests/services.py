@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from config.embedded import ownership, paths
@@ -24,12 +25,14 @@ def _start() -> None:
     os.environ["OZVENA_HOME"] = str(home)
     os.environ["SECRET_KEY"] = "for tests only"
     os.environ["OZVENA_DEVELOPMENT"] = "1"
-    owned = ownership.own(home)
-    services = (Postgres(home, owned, throwaway=True), Redis(home, owned))
+    held = ExitStack()
+    lock = held.enter_context(ownership.owned(home))
+    services = (Postgres(home, lock, throwaway=True), Redis(home, lock))
 
     def stop() -> None:
         for service in reversed(services):
             service.stop()
+        held.close()
         shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(paths.socket_directory(home), ignore_errors=True)
 

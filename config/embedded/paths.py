@@ -33,7 +33,7 @@ def socket_directory(home: Path) -> Path:
     if _USABLE.fullmatch(str(inside)):
         return inside
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    return Path("/tmp") / f"ozvena-{os.getuid()}-{digest}"  # noqa: S108 - made by ownership.own
+    return Path("/tmp") / f"ozvena-{os.getuid()}-{digest}"  # noqa: S108 - made by ownership.owned
 
 
 def redis_socket(home: Path) -> Path:

@@ -33,19 +33,19 @@ _FAST_AND_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=
 class Postgres:
     """A PostgreSQL server whose data lies in `home/postgres`.
 
-    `owned` is the descriptor from `ownership.own(home)`.
+    `lock` is the descriptor that `ownership.owned(home)` yields.
     """
 
     name = "postgres"
     stop_signal = signal.SIGINT  # ends open transactions: "fast shutdown"
     stop_timeout = 15.0
 
-    def __init__(self, home: Path, owned: int, *, throwaway: bool = False) -> None:
+    def __init__(self, home: Path, lock: int, *, throwaway: bool = False) -> None:
         self.data = home.resolve() / "postgres"
         self.sockets = paths.socket_directory(home)
         self.log = self.data.with_name("postgres.log")
         self.process: subprocess.Popen[bytes] | None = None
-        self._owned = owned
+        self._lock = lock
         self._settings = _SETTINGS + (_FAST_AND_FORGETFUL if throwaway else ())
 
     def start(self) -> None:
@@ -90,7 +90,7 @@ class Postgres:
                 on_parent_death=signal.SIGINT,
                 environment=_environment(),
                 output=output.fileno(),
-                inherit=(self._owned,),
+                inherit=(self._lock,),
                 user=account.user,
             )
         return self.process
@@ -123,7 +123,7 @@ class Postgres:
                 on_parent_death=signal.SIGKILL,
                 environment=_environment(),
                 output=output.fileno(),
-                inherit=(self._owned,),
+                inherit=(self._lock,),
                 user=account.user,
             )
             failed = process.wait()

@@ -20,18 +20,18 @@ _START_TIMEOUT = 20.0  # seconds
 class Redis:
     """A Redis server without persistence, on a socket of `home`.
 
-    `owned` is the descriptor from `ownership.own(home)`.
+    `lock` is the descriptor that `ownership.owned(home)` yields.
     """
 
     name = "redis"
     stop_signal = signal.SIGTERM
     stop_timeout = 5.0
 
-    def __init__(self, home: Path, owned: int) -> None:
+    def __init__(self, home: Path, lock: int) -> None:
         self.socket = paths.redis_socket(home)
         self.log = home.resolve() / "redis.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self._owned = owned
+        self._lock = lock
 
     def start(self) -> None:
         """Start the server and wait until it answers.
@@ -72,7 +72,7 @@ class Redis:
                 command,
                 on_parent_death=signal.SIGTERM,
                 output=output.fileno(),
-                inherit=(self._owned,),
+                inherit=(self._lock,),
             )
         return self.process
 

@@ -59,41 +59,41 @@ class Command(BaseCommand):
 
 def _run(commands: dict[str, str], console: Console) -> None:
     home: Path = settings.OZVENA_HOME
-    owned = ownership.own(home)
-    listener = _listen()
-    # What processes write is for the account that runs them: mails hold login codes.
-    os.umask(os.umask(0) | 0o077)
-    temporary = home / "tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    settings.STATIC_ROOT.mkdir(exist_ok=True)
-    environment = _environment(temporary, listener.fileno())
-    inherit = (owned, listener.fileno())
-    supervisor = Supervisor(console)
-    with supervisor.running():
-        try:
-            for service in _services(home, owned):
-                supervisor.start_service(_service(service))
-            supervisor.run(_program("release", commands, environment, (owned,)))
-            for name in commands:
-                if name != "release":
-                    kept = inherit if name == "web" else (owned,)
-                    supervisor.start(_program(name, commands, environment, kept))
-            _await_web(supervisor, console)
-            console.say(_welcome())
-            while True:
-                supervisor.watch()
-        except Stopped:
-            console.say("Stopping; what is being spoken is finished first.")
+    with ownership.owned(home) as lock, _listener() as listener:
+        # What processes write is for the account that runs them: mails hold login codes.
+        os.umask(os.umask(0) | 0o077)
+        settings.STATIC_ROOT.mkdir(exist_ok=True)
+        temporary = home / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        environment = _environment(temporary, listener)
+        supervisor = Supervisor(console)
+        with supervisor.running():
+            try:
+                for service in _services(home, lock):
+                    supervisor.start_service(_service(service))
+                supervisor.run(_program("release", commands, environment, lock))
+                for name in commands:
+                    if name == "web":
+                        kept = (lock, listener.fileno())
+                        supervisor.start(_program(name, commands, environment, *kept))
+                    elif name != "release":
+                        supervisor.start(_program(name, commands, environment, lock))
+                _await_web(supervisor, console)
+                console.say(_welcome())
+                while True:
+                    supervisor.watch()
+            except Stopped:
+                console.say("Stopping; what is being spoken is finished first.")
     console.say("Stopped.")
 
 
-def _services(home: Path, owned: int) -> list[Postgres | Redis]:
+def _services(home: Path, lock: int) -> list[Postgres | Redis]:
     services: list[Postgres | Redis] = []
     if settings.RUNS_POSTGRES:
-        services.append(Postgres(home, owned))
+        services.append(Postgres(home, lock))
     if settings.RUNS_REDIS:
-        services.append(Redis(home, owned))
+        services.append(Redis(home, lock))
     return services
 
 
@@ -119,7 +119,7 @@ def _program(
     name: str,
     commands: dict[str, str],
     environment: dict[str, str],
-    inherit: tuple[int, ...],
+    *inherit: int,
 ) -> Program:
     def launch(output: int) -> subprocess.Popen[bytes]:
         return children.spawn(
@@ -136,7 +136,7 @@ def _program(
     return Program(name, launch)
 
 
-def _environment(temporary: Path, listener: int) -> dict[str, str]:
+def _environment(temporary: Path, listener: socket.socket) -> dict[str, str]:
     """Return the environment of the processes."""
     python = os.path.dirname(sys.executable)  # the environment's, not what it links to
     return os.environ | {
@@ -144,7 +144,7 @@ def _environment(temporary: Path, listener: int) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(temporary),
         "OZVENA_HOME": str(settings.OZVENA_HOME),
-        "OZVENA_LISTEN_FD": str(listener),
+        "OZVENA_LISTEN_FD": str(listener.fileno()),
         "OZVENA_DEVELOPMENT": str(int(_is_for_development())),
     }
 
@@ -157,7 +157,7 @@ def _is_for_development() -> bool:
     return is_loopback(settings.HOST) and is_loopback(behind)
 
 
-def _listen() -> socket.socket:
+def _listener() -> socket.socket:
     """Take the port now, so that nobody else can while the rest is started.
 
     Raises:
