@@ -63,7 +63,9 @@ class SceneQuerySet(models.QuerySet["Scene"]):
         """Return the scenes that a worker may take, if no limit stands in the way."""
         return self.filter(status="queued", is_held=False, ready_at__lte=Now())
 
-    def progress(self, jobs: Collection[object]) -> dict[object, tuple[int, int, int]]:
+    def progress(
+        self, jobs: Collection[uuid.UUID]
+    ) -> dict[uuid.UUID, tuple[int, int, int]]:
         """Return for each job its scenes in all, completed, and ended, by one query."""
         counts = dict.fromkeys(jobs, (0, 0, 0))
         rows = (

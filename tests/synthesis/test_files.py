@@ -12,6 +12,7 @@ from accounts.models import Workspace
 from synthesis import assemblies
 from synthesis.models import Assembly, Job
 from tests import factories
+from tests.synthesis.decoded import milliseconds_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +28,7 @@ def api(owner):
 
 
 @pytest.fixture
-def job(owner, submitted, speak_all) -> Job:
+def job(owner, submitted, speak_all):
     job = submitted(
         factories.caller(owner), "The first scene.", "And the second.", title="My book"
     )
@@ -36,7 +37,7 @@ def job(owner, submitted, speak_all) -> Job:
     return job
 
 
-def content(response) -> bytes:
+def content(response):
     if response.streaming:
         return b"".join(response.streaming_content)
     return response.content
@@ -92,11 +93,8 @@ def test_the_joined_audio_is_made_on_demand(api, job) -> None:
     done = api.get(url)
     assert done["Content-Disposition"] == 'inline; filename="my-book.mp3"'
     scenes_ms = sum(job.scenes.values_list("duration_ms", flat=True))
-    with av.open(io.BytesIO(content(done))) as container:
-        rate = container.streams.audio[0].rate
-        samples = sum(frame.samples for frame in container.decode(audio=0))
     expected = scenes_ms + assemblies.BETWEEN_SCENES_MS
-    assert samples * 1000 / rate == pytest.approx(expected, abs=3)
+    assert milliseconds_of(content(done)) == pytest.approx(expected, abs=3)
 
 
 def test_an_audiobook_has_chapters(api, job) -> None:
@@ -109,7 +107,7 @@ def test_an_audiobook_has_chapters(api, job) -> None:
         chapters = [
             (
                 chapter["metadata"]["title"],
-                float(chapter["start"] * chapter["time_base"]),
+                chapter["start"] * float(chapter["time_base"] or 0),
             )
             for chapter in container.chapters()
         ]

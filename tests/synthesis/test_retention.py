@@ -1,6 +1,7 @@
 """Files go when their time is over; deleted jobs go for good."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -14,8 +15,8 @@ from tests import factories
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def folder(job: Job):
-    return settings.STORAGES["default"]["OPTIONS"]["location"] / "jobs" / str(job.pk)
+def folder(job: Job) -> Path:
+    return settings.OZVENA_HOME / "media" / "jobs" / str(job.pk)
 
 
 def test_a_purge_takes_what_is_over_and_nothing_else(submitted, speak_all) -> None:

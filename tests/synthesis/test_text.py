@@ -298,9 +298,8 @@ def test_flags_are_not_torn_apart() -> None:
 
 
 def test_punctuation_joins_its_neighbour_when_there_is_room() -> None:
-    assert pieces("* * *\n\nOne two three", 13) == ["* * *\n\nOne two", "three"][
-        :0
-    ] or (pieces("One two\n\n***", 12) == ["One two\n\n***"])
+    assert pieces("One two\n\n***", 12) == ["One two\n\n***"]
+    assert pieces("One two three. ***", 16) == ["One two", "three. ***"]
 
 
 def test_punctuation_that_fits_nowhere_is_dropped() -> None:
@@ -346,9 +345,9 @@ def test_a_limit_that_no_character_fits_is_refused(limit: Limit) -> None:
         "\u0301",
     ],
 )
-def test_a_million_characters_of_anything_are_split(unit: str) -> None:
-    """Time would show if it grew with the square of the length: hours, not seconds."""
-    text = "a" + unit * (1_000_000 // len(unit))
+def test_a_long_text_of_anything_is_split(unit: str) -> None:
+    """If time grew with the square of the length, this would take hours."""
+    text = "a" + unit * (200_000 // len(unit))
     chunks = split(text, Limit(4_096))
     assert chunks[0].start == 0
     assert not is_speakable(text[chunks[-1].end :])
