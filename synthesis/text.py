@@ -113,12 +113,12 @@ _PREFERENCES = (
     (_Cut.CLAUSE, 0.25),
 )
 
-_CLOSERS = r"""["'”’»›)\]}」』】〉》）］｣]"""
+_CLOSERS = r"""["'”“’»«›)\]}」』】〉》）］｣]"""
 # Runs are taken whole and never given back, so that no text makes this slow.
 _MARKS = regex.compile(
     rf"""
       (?P<paragraph> \n[^\S\n]*+\n\s*+ | [\u2029\f]\s*+ )
-    | (?P<end> [.!?…‽؟۔।॥։።။]++ {_CLOSERS}*+ )
+    | (?P<end> [.!?…‽؟۔।॥։።။]++ {_CLOSERS}*+ (?: \s»(?=\s|$) )?+ )
     | (?P<ideographic_end> [。！？｡]++ {_CLOSERS}*+ )
     | (?P<clause> [,;:،؛·—–]++ {_CLOSERS}*+ | [)\]}}]++ | (?<=\s)-++ )
     | (?P<ideographic_clause> [、，；：､]++ {_CLOSERS}*+ | \n )
@@ -131,6 +131,7 @@ _DASHES = ("—", "–")
 _CONTINUES = regex.compile(r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]")
 _OPENING = frozenset("“„«「『")
 _CLOSING = frozenset("”»」』")
+_QUOTES = _OPENING | _CLOSING | {'"'}
 _GRAPHEME = regex.compile(r"\X")
 _STEP = 64  # characters
 _NEXT_LETTER = regex.compile(rf"\s++(?:{_CLOSERS}|[“„«‘¿¡(\[])*+\p{{Ll}}")
@@ -164,25 +165,20 @@ class _Breaks:
         self._text = text
         self._places: dict[_Cut, list[int]] = {cut: [] for cut in _Cut}
         depth = 0  # of quotation marks
-        straight = False  # inside a pair of "
         for match in _MARKS.finditer(text):
             kind, marks, place = match.lastgroup, match.group(), match.end()
             if kind == "paragraph":
-                depth, straight = 0, False  # a forgotten mark harms one paragraph
+                depth = 0  # a forgotten mark harms one paragraph
                 self._places[_Cut.PARAGRAPH].append(match.start())
                 continue
-            for mark in marks:
-                if mark in _OPENING:
-                    depth += 1
-                elif mark in _CLOSING:
-                    depth = max(0, depth - 1)
-                elif mark == '"':
-                    straight = not straight
+            for number, mark in enumerate(marks):
+                if mark in _QUOTES:
+                    depth = _depth_after(text, match.start() + number, depth)
             if kind == "quote" or not _may_cut(text, kind, marks, place):
                 continue
             cut = _Cut.CLAUSE
             if kind in ("end", "ideographic_end") and _ends_sentence(text, match):
-                cut = _Cut.QUOTED if depth or straight else _Cut.SENTENCE
+                cut = _Cut.QUOTED if depth else _Cut.SENTENCE
             self._places[cut].append(place)
 
     def last(self, start: int, reach: int) -> tuple[int, _Cut]:
@@ -199,6 +195,23 @@ class _Breaks:
             if self._text[place].isspace():
                 return place, _Cut.WORD
         return _last_grapheme(self._text, start, reach), _Cut.GRAPHEME
+
+
+def _depth_after(text: str, place: int, depth: int) -> int:
+    """Return how many quotations are open after the mark at `place`.
+
+    “ closes in German, and » opens: what touches a mark says more than its shape.
+    """
+    before, after = text[max(0, place - 1) : place], text[place + 1 : place + 2]
+    is_free_before = not before or before.isspace() or before in "([{—–-"
+    is_free_after = not after or after.isspace()
+    if is_free_before != is_free_after:
+        is_opening = is_free_before
+    elif text[place] == '"':
+        is_opening = not depth
+    else:
+        is_opening = text[place] in _OPENING
+    return depth + 1 if is_opening else max(0, depth - 1)
 
 
 def _may_cut(text: str, kind: str | None, marks: str, place: int) -> bool:
@@ -273,28 +286,17 @@ def _reach(text: str, start: int, limit: Limit) -> int:
 
 
 def _without_unspeakable(text: str, chunks: list[Chunk], limit: Limit) -> list[Chunk]:
-    """Merge chunks of mere punctuation into a neighbour, or drop them."""
+    """Add chunks of mere punctuation to the one before, or drop them; keep the pause."""
     kept: list[Chunk] = []
-    orphan: Chunk | None = None  # came before anything that it could join
     for chunk in chunks:
         if is_speakable(chunk.text):
-            joined = _join(text, orphan, chunk) if orphan else chunk
-            kept.append(joined if limit.measure(joined.text) <= limit.amount else chunk)
-            orphan = None
-        elif kept and orphan is None:
-            pause = max(kept[-1].pause_ms, chunk.pause_ms)
-            joined = _join(text, kept[-1], chunk)
-            if limit.measure(joined.text) > limit.amount:
-                joined, orphan = kept[-1], chunk
-            kept[-1] = replace(joined, pause_ms=pause)
-        else:
-            orphan = chunk
+            kept.append(chunk)
+        elif kept:
+            last = kept[-1]
+            pause = max(last.pause_ms, chunk.pause_ms)
+            both = Chunk(text[last.start : chunk.end], last.start, chunk.end, pause)
+            fits = limit.measure(both.text) <= limit.amount
+            kept[-1] = both if fits else replace(last, pause_ms=pause)
     if kept:
         kept[-1] = replace(kept[-1], pause_ms=0)
     return kept
-
-
-def _join(text: str, first: Chunk, second: Chunk) -> Chunk:
-    return Chunk(
-        text[first.start : second.end], first.start, second.end, second.pause_ms
-    )

@@ -297,13 +297,14 @@ def test_flags_are_not_torn_apart() -> None:
 # --- what nobody can speak -----------------------------------------------------------
 
 
-def test_punctuation_joins_its_neighbour_when_there_is_room() -> None:
-    assert pieces("One two\n\n***", 12) == ["One two\n\n***"]
-    assert pieces("One two three. ***", 16) == ["One two", "three. ***"]
+def test_punctuation_stays_where_there_is_room() -> None:
+    assert pieces("***\n\nOne two\n\n***", 17) == ["***\n\nOne two\n\n***"]
+    text = "One two.\n\n... Three four five"
+    assert pieces(text, 15) == ["One two.\n\n...", "Three four five"]
 
 
 def test_punctuation_that_fits_nowhere_is_dropped() -> None:
-    text = "One two\n\n* * * * * * *\n\nThree four"
+    text = "* * * * * * *\n\nOne two\n\n* * * * * * *\n\nThree four"
     assert pieces(text, 13) == ["One two", "Three four"]
 
 
