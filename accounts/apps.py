@@ -11,5 +11,6 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Tell drf-spectacular of the two doors."""
+        """Tell drf-spectacular of the two doors, and listen for logins."""
         import_module("accounts.schema")
+        import_module("accounts.freshness")
