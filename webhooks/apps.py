@@ -1,5 +1,7 @@
 """App configuration."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class WebhooksConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "webhooks"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        import_module("webhooks.checks")

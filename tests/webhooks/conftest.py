@@ -1,0 +1,19 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.webhooks.receiver import Receiver, listening
+
+
+@pytest.fixture
+def receiver(settings) -> Iterator[Receiver]:
+    """A server on this machine, which webhooks may call."""
+    settings.WEBHOOK_ALLOW_LOOPBACK = True
+    with listening() as server:
+        yield server
+
+
+@pytest.fixture
+def no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is woken: the test works the deliveries off itself."""
+    monkeypatch.setattr("kit.bells.ring", lambda *args, **kwargs: None)

@@ -1,0 +1,47 @@
+"""Endpoints, events and deliveries for tests."""
+
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import Workspace
+from tests import factories
+from webhooks import endpoints
+from webhooks.emit import send_to
+from webhooks.events import TEST
+from webhooks.models import Delivery, Endpoint
+from webhooks.signing import secret_of
+
+URL = "https://hooks.example.com/ozvena"
+
+
+def workspace() -> Workspace:
+    """Return the workspace of somebody new."""
+    return factories.workspace(factories.user())
+
+
+def endpoint(of: Workspace | None = None, **fields: Any) -> Endpoint:
+    """Return an endpoint for test events."""
+    values = {"url": URL, "events": [TEST.name]} | fields
+    with transaction.atomic():
+        return endpoints.create(of or workspace(), **values)[0]
+
+
+def secret(of: Endpoint) -> str:
+    """Return an endpoint's secret."""
+    return secret_of(of).reveal_text()
+
+
+def delivery(to: Endpoint | None = None, **data: Any) -> Delivery:
+    """Return a delivery that waits."""
+    to = to or endpoint()
+    with transaction.atomic():
+        event = send_to(to.workspace_id, TEST, data, [to])
+    return event.deliveries.get()
+
+
+def url_delivery(of: Workspace, url: str, **data: Any) -> Delivery:
+    """Return a delivery to an address that no endpoint has."""
+    with transaction.atomic():
+        event = send_to(of.pk, TEST, data, [], url=url)
+    return event.deliveries.get()

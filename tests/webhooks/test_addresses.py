@@ -1,0 +1,270 @@
+"""No webhook reaches anything but a public address, however it is written."""
+
+import ipaddress
+import socket
+
+import pytest
+
+from kit.errors import Invalid
+from tests.webhooks.receiver import listening
+from webhooks import addresses, checks, sending
+from webhooks.addresses import is_public, parse
+from webhooks.sending import DEADLINE, Outcome
+
+
+def post(url, body, headers) -> Outcome:
+    return sending.post(url, body, headers, deadline=DEADLINE)
+
+
+REFUSED_ADDRESSES = """
+0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.254 127.0.0.1 127.1.2.3
+168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.255
+192.0.0.1 192.0.0.170 192.0.2.1 192.31.196.1 192.52.193.1 192.88.99.1 192.168.0.1
+192.168.255.255 192.175.48.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1
+224.0.0.1 233.252.0.1 239.255.255.255 240.0.0.1 255.255.255.255
+:: ::1 ::7f00:1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 64:ff9b::7f00:1
+64:ff9b:1::1 100::1 100:0:0:1::1 2001::1 2001:0:7f00:1:: 2001:2::1 2001:10::1 2001:20::1
+2001:db8::1 2002:7f00:1:: 2002:a00:1:: 2620:4f:8000::1 3fff::1 3fff:fff::1 5f00::1
+fc00::1 fd00:ec2::254 fd12:3456:789a::1 fe80::1 fec0::1 ff00::1 ff02::1 ff0e::1
+""".split()
+
+PUBLIC_ADDRESSES = """
+1.1.1.1 8.8.8.8 93.184.215.14 172.15.255.255 172.32.0.1 192.167.255.255 198.17.255.255
+223.255.255.255 2606:4700:4700::1111 2001:4860:4860::8888 2a00:1450:4001:80b::200e
+::ffff:8.8.8.8
+""".split()
+
+REFUSED_URLS = [
+    "",
+    "hooks.example.com",
+    "http://hooks.example.com/",
+    "ftp://hooks.example.com/",
+    "file:///etc/passwd",
+    "gopher://hooks.example.com/",
+    "javascript:alert(1)",
+    "//hooks.example.com/",
+    "https:/hooks.example.com",
+    "https://",
+    "https:///path",
+    "https://localhost/",
+    "https://localhost./",
+    "https://intranet/",
+    "https://127.0.0.1/",
+    "https://127.0.0.1./",
+    "https://127.1/",
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://0x7f.0.0.1/",
+    "https://0177.0.0.1/",
+    "https://1.0x7f/",
+    "https://0/",
+    "https://8.8.8.8/",
+    "https://[::1]/",
+    "https://[::]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://[2606:4700:4700::1111]/",
+    "https://[fe80::1%25lo]/",
+    "https://①②⑦.⓪.⓪.①/",
+    "https://127。0。0。1/",
+    "https://user@hooks.example.com/",
+    "https://user:password@hooks.example.com/",
+    "https://hooks.example.com@127.0.0.1/",
+    "https://127.0.0.1%2f@hooks.example.com/",
+    "https://hooks.example.com#fragment",
+    "https://hooks.example.com:22/",
+    "https://hooks.example.com:80/",
+    "https://hooks.example.com:6379/",
+    "https://hooks.example.com:99999/",
+    "https://hooks.example.com:-1/",
+    "https://hooks..example.com/",
+    "https://.example.com/",
+    "https://-bad.example.com/",
+    "https://under_score.example.com/",
+    "https://example.com./",
+    "https://exam ple.com/",
+    "https://example.com/a b",
+    "https://example.com\\@127.0.0.1/",
+    "https://example.com/\r\nHost: evil",
+    "https://example.com/\tx",
+    "https://localhost%00.example.com/",
+    "https://speech.example.org/hook",
+    "https://SPEECH.example.org/hook",
+    "https://example.com/" + "a" * 2048,
+    "https://" + "a" * 64 + ".example.com/",
+]
+
+
+def test_the_tables_are_long_enough() -> None:
+    assert len(REFUSED_ADDRESSES) + len(REFUSED_URLS) >= 110
+
+
+@pytest.mark.parametrize("text", REFUSED_ADDRESSES)
+def test_an_address_of_a_special_meaning_is_refused(text: str) -> None:
+    assert not is_public(ipaddress.ip_address(text))
+
+
+@pytest.mark.parametrize("text", PUBLIC_ADDRESSES)
+def test_a_public_address_is_accepted(text: str) -> None:
+    assert is_public(ipaddress.ip_address(text))
+
+
+def test_operators_can_refuse_more(settings) -> None:
+    settings.WEBHOOK_BLOCKED_NETWORKS = ["1.1.1.0/24", "2606:4700::/32"]
+    assert not is_public(ipaddress.ip_address("1.1.1.1"))
+    assert not is_public(ipaddress.ip_address("2606:4700:4700::1111"))
+    assert is_public(ipaddress.ip_address("8.8.8.8"))
+
+
+@pytest.mark.parametrize("url", REFUSED_URLS)
+def test_a_url_that_we_would_not_call_is_refused(settings, url: str) -> None:
+    settings.BASE_URL = "https://speech.example.org"
+    with pytest.raises(Invalid) as refusal:
+        parse(url)
+    assert list(refusal.value.fields) == ["url"]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "path"),
+    [
+        ("https://hooks.example.com", "hooks.example.com", 443, "/"),
+        ("HTTPS://Hooks.Example.COM/A?b=c", "hooks.example.com", 443, "/A?b=c"),
+        ("https://hooks.example.com:8443/x", "hooks.example.com", 8443, "/x"),
+        ("https://bücher.example/x", "xn--bcher-kva.example", 443, "/x"),
+    ],
+)
+def test_a_usable_url_comes_in_parts(url, host, port, path) -> None:
+    target = parse(url)
+    assert (target.scheme, target.host, target.port) == ("https", host, port)
+    assert target.path == path
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/", "http://localhost:9/", "https://[::1]:9/x"]
+)
+def test_loopback_is_open_in_development_alone(settings, url: str) -> None:
+    with pytest.raises(Invalid):
+        parse(url)
+    settings.WEBHOOK_ALLOW_LOOPBACK = True
+    assert parse(url).is_loopback
+    settings.PORT = 9
+    with pytest.raises(Invalid):  # a webhook must not call us
+        parse(url)
+
+
+def test_loopback_for_development_opens_nothing_else(settings) -> None:
+    settings.WEBHOOK_ALLOW_LOOPBACK = True
+    for url in ("http://hooks.example.com/", "http://127.0.0.2/", "http://10.0.0.1/"):
+        with pytest.raises(Invalid):
+            parse(url)
+    assert not is_public(ipaddress.ip_address("127.0.0.1"))
+
+
+def test_an_open_loopback_is_not_deployed(settings) -> None:
+    assert checks.loopback_is_closed() == []
+    settings.WEBHOOK_ALLOW_LOOPBACK = True
+    assert [found.id for found in checks.loopback_is_closed()] == ["webhooks.E001"]
+    settings.WEBHOOK_BLOCKED_NETWORKS = ["10.0.0.0/8", "10.0.0.256"]
+    assert [found.id for found in checks.networks_are_readable()] == ["webhooks.E002"]
+
+
+@pytest.mark.parametrize("answers", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], []])
+def test_a_name_with_any_bad_address_is_not_called(
+    settings, monkeypatch, answers
+) -> None:
+    with listening() as server:
+        port = server.server_address[1]
+        settings.WEBHOOK_PORTS = [port]
+        monkeypatch.setattr(socket, "getaddrinfo", _resolver(answers))
+        outcome = post(f"https://hooks.example.com:{port}/", b"{}", {})
+
+    assert (outcome.status, outcome.failure) == (None, "unreachable")
+    assert (outcome.address, outcome.answer) == ("", "")
+    assert server.connections == 0
+
+
+def test_a_name_that_changes_its_mind_leads_nowhere_else(settings, monkeypatch) -> None:
+    """Rebinding: the first look-up is good, the second would be ours. There is none."""
+    with listening() as server:
+        port = server.server_address[1]
+        settings.WEBHOOK_PORTS = [port]
+        asked: list[str] = []
+        connected: list[str] = []
+
+        def resolve(host: str, port: int, **_: object) -> list[object]:
+            asked.append(host)
+            return _resolver(["93.184.215.14" if len(asked) == 1 else "127.0.0.1"])(
+                host, port
+            )
+
+        def connect(_: socket.socket, address: tuple[str, int]) -> None:
+            connected.append(address[0])
+            raise TimeoutError
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        monkeypatch.setattr(socket.socket, "connect", connect)
+        for _ in range(3):
+            asked.clear()
+            outcome = post(f"https://hooks.example.com:{port}/", b"{}", {})
+            assert outcome.failure == "timeout"
+            assert asked == ["hooks.example.com."]
+
+    assert connected == ["93.184.215.14"] * 3
+    assert server.connections == 0
+
+
+def test_nothing_of_the_tables_is_connected_to(settings, monkeypatch) -> None:
+    """The whole corpus through the sender itself, on a resolver that knows each name."""
+    settings.BASE_URL = "https://speech.example.org"
+    connected: list[object] = []
+    monkeypatch.setattr(
+        socket.socket, "connect", lambda _, address: connected.append(address)
+    )
+    for url in REFUSED_URLS:
+        assert post(url, b"{}", {}).failure == "url", url
+    for text in REFUSED_ADDRESSES:
+        monkeypatch.setattr(socket, "getaddrinfo", _resolver([text]))
+        outcome = post("https://hooks.example.com/", b"{}", {})
+        assert outcome.failure == "unreachable", text
+    assert connected == []
+
+
+def test_what_was_blocked_looks_like_what_does_not_exist(monkeypatch) -> None:
+    def unknown(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", _resolver(["10.0.0.1"]))
+    blocked = post("https://hooks.example.com/", b"{}", {})
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    missing = post("https://hooks.example.com/", b"{}", {})
+    assert blocked.failure == missing.failure == "unreachable"
+    assert blocked.address == missing.address == ""
+
+
+def _resolver(answers: list[str]):
+    def resolve(host: str, port: int, **_: object) -> list[object]:
+        return [
+            (
+                socket.AF_INET6 if ":" in text else socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                (text, port),
+            )
+            for text in answers
+        ]
+
+    return resolve
+
+
+def test_the_resolver_is_asked_for_the_full_name(monkeypatch) -> None:
+    """With a dot at the end, no search domain of ours is tried."""
+    asked: list[str] = []
+
+    def resolve(host: str, port: int, **_: object) -> list[object]:
+        asked.append(host)
+        return _resolver(["93.184.215.14"])(host, port)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    found = addresses.resolve(parse("https://db.internal.example.com/"))
+    assert asked == ["db.internal.example.com."]
+    assert found == [ipaddress.ip_address("93.184.215.14")]

@@ -1,0 +1,434 @@
+"""From the fact to the customer's server: written with it, tried, settled, given up."""
+
+import json
+import random
+from collections import Counter
+from datetime import datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+from standardwebhooks.webhooks import Webhook
+
+from kit import claims
+from kit.secrets import seal
+from tests.webhooks import factories
+from tests.webhooks import receiver as scripts
+from tests.webhooks.receiver import Receiver
+from webhooks import claiming, delivery, endpoints, replay, retention, signing
+from webhooks.emit import emit
+from webhooks.errors import DeliveryBusy, EndpointDisabled
+from webhooks.events import TEST, EventType
+from webhooks.models import Attempt, Delivery, Endpoint, Event
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_bells"),
+]
+DONE = EventType("thing.done", "A thing was done.", {"id": 1})
+
+
+@pytest.fixture(autouse=True)
+def declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let endpoints subscribe to a type of this file's own."""
+    types = {DONE.name: DONE, TEST.name: TEST}
+    monkeypatch.setattr("webhooks.endpoints.event_types", lambda: types)
+
+
+def pass_time(span: timedelta) -> None:
+    """Let time pass: all that was noted lies further in the past."""
+    Delivery.objects.update(ready_at=F("ready_at") - span)
+    Endpoint.objects.update(
+        failing_since=F("failing_since") - span,
+        rests_until=F("rests_until") - span,
+        old_secret_until=F("old_secret_until") - span,
+    )
+
+
+def test_nothing_is_built_or_written_when_nobody_listens(
+    django_assert_num_queries,
+) -> None:
+    of = factories.workspace()
+    factories.endpoint(of)  # to another type
+    factories.endpoint(events=[DONE.name])  # of somebody else
+    with transaction.atomic(), django_assert_num_queries(1):
+        assert emit(of.pk, DONE, lambda: pytest.fail("built for nobody")) is None
+    assert Event.objects.count() == 0
+
+
+def test_an_event_shares_the_fate_of_its_fact() -> None:
+    of = factories.workspace()
+    factories.endpoint(of, events=[DONE.name])
+    with transaction.atomic():
+        emit(of.pk, DONE, lambda: {"id": 1})
+        assert Event.objects.exists()
+        transaction.set_rollback(True)
+    assert not Event.objects.exists()
+    with pytest.raises(AssertionError):
+        emit(of.pk, DONE, lambda: {"id": 1})  # in no transaction at all
+
+
+def test_everybody_gets_the_same_bytes_under_the_same_id(receiver: Receiver) -> None:
+    of = factories.workspace()
+    one = factories.endpoint(of, url=receiver.url("/one"), events=[DONE.name])
+    two = factories.endpoint(of, url=receiver.url("/two"), events=[DONE.name])
+    factories.endpoint(of, url=receiver.url("/no"), events=[TEST.name])
+    with transaction.atomic():
+        event = emit(
+            of.pk, DONE, lambda: {"title": "Ozvěna"}, url=receiver.url("/own?x=1")
+        )
+    assert event is not None
+    assert delivery.work() == 3
+
+    by_path = {request.path: request for request in receiver.received}
+    assert sorted(by_path) == ["/one", "/own?x=1", "/two"]
+    assert {request.body for request in receiver.received} == {bytes(event.body)}
+    assert {r.headers["webhook-id"] for r in receiver.received} == {str(event.pk)}
+    own = signing.secret_of(signing.default_signer(of.pk)).reveal_text()
+    for path, secret in [
+        ("/one", factories.secret(one)),
+        ("/two", factories.secret(two)),
+        ("/own?x=1", own),
+    ]:
+        body = Webhook(secret).verify(by_path[path].body, by_path[path].headers)
+        assert body == {
+            "type": "thing.done",
+            "timestamp": event.created_at.isoformat(timespec="milliseconds").replace(
+                "+00:00", "Z"
+            ),
+            "data": {"title": "Ozvěna"},
+        }
+        assert by_path[path].headers["content-type"] == "application/json"
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"completed"}
+
+
+def test_an_event_is_never_changed() -> None:
+    event = factories.delivery().event
+    with pytest.raises(IntegrityError, match="never changed"):
+        Event.objects.filter(pk=event.pk).update(body=b"other")
+    event.refresh_from_db()
+    assert json.loads(bytes(event.body))["data"] == {}
+
+
+def test_each_attempt_is_a_row(receiver: Receiver) -> None:
+    receiver.play(scripts.status(500, body=b"x" * 5000), scripts.reset)
+    sent = factories.delivery(factories.endpoint(url=receiver.url()))
+    for _ in range(2):
+        assert delivery.work() == 1
+        pass_time(timedelta(minutes=1))
+
+    first, second = sent.tries.order_by("id")
+    assert (first.status, first.failure) == (500, "")
+    assert first.answer == "x" * 2048
+    assert first.address == "127.0.0.1"
+    assert first.url == receiver.url()
+    assert (second.status, second.failure, second.answer) == (None, "broken", "")
+    sent.refresh_from_db()
+    assert (sent.status, sent.attempts) == ("queued", 2)
+    ids = {request.headers["webhook-id"] for request in receiver.received}
+    assert ids == {str(sent.event_id)}
+
+
+def test_the_whole_schedule_then_it_is_given_up(receiver: Receiver) -> None:
+    receiver.play(scripts.status(500))
+    to = factories.endpoint(url=receiver.url())
+    sent = factories.delivery(to)
+    waits = []
+    while delivery.work():
+        sent.refresh_from_db()
+        if sent.status == "queued":
+            wait = sent.ready_at - timezone.now()
+            waits.append(wait.total_seconds())
+            pass_time(wait - timedelta(seconds=1))
+            assert delivery.work() == 0  # not a second too early
+            pass_time(timedelta(seconds=2))
+
+    plan = [5, 25, 125, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
+    assert len(waits) == len(plan)
+    for wait, pause in zip(waits, plan, strict=True):
+        assert pause - 3 < wait <= pause * 1.2
+    assert sent.status == "failed"
+    assert sent.tries.count() == 11
+    assert sent.tries.latest("id").next_at is None
+    to.refresh_from_db()
+    assert (to.is_enabled, to.failures) == (True, 11)
+
+
+def test_retry_after_lets_the_whole_endpoint_rest(receiver: Receiver) -> None:
+    receiver.play(scripts.status(429, "Retry-After: 100"), scripts.status(200))
+    to = factories.endpoint(url=receiver.url())
+    first = factories.delivery(to)
+    assert delivery.work() == 1
+    second = factories.delivery(to)
+    assert delivery.work() == 0  # new events wait as well
+
+    first.refresh_from_db()
+    rest = (first.ready_at - timezone.now()).total_seconds()
+    assert 95 < rest <= 120
+    pass_time(timedelta(seconds=99))
+    assert delivery.work() == 0
+    pass_time(timedelta(seconds=22))
+    assert delivery.work() == 2
+    for row in (first, second):
+        row.refresh_from_db()
+        assert row.status == "completed"
+    to.refresh_from_db()
+    assert (to.failing_since, to.failures, to.rests_until) == (None, 0, None)
+
+
+@pytest.fixture
+def mails() -> list[EmailMessage]:
+    """The mails that were sent."""
+    return mail.outbox
+
+
+def test_410_disables_at_once_and_tells_the_owner(receiver: Receiver, mails) -> None:
+    receiver.play(scripts.status(410))
+    of = factories.workspace()
+    to = factories.endpoint(of, url=receiver.url())
+    first, waiting = factories.delivery(to), factories.delivery(to)
+    Delivery.objects.filter(pk=waiting.pk).update(
+        ready_at=timezone.now() + timedelta(hours=1)
+    )
+    assert delivery.work() == 1
+
+    for row in (first, waiting, to):
+        row.refresh_from_db()
+    assert (first.status, waiting.status) == ("failed", "canceled")
+    assert (to.is_enabled, to.disabled_because) == (False, "gone")
+    assert [sent.to for sent in mails] == [[of.members.get().email]]
+    assert receiver.url() in mails[0].body
+    assert f"/webhooks/{to.pk}" in mails[0].body
+
+
+def test_five_days_of_failures_disable(receiver: Receiver, mails) -> None:
+    receiver.play(scripts.status(500))
+    to = factories.endpoint(url=receiver.url())
+    since = timezone.now() - timedelta(days=4, hours=23)
+    Endpoint.objects.filter(pk=to.pk).update(failing_since=since, failures=30)
+    factories.delivery(to)
+    delivery.work()
+    to.refresh_from_db()
+    assert (to.is_enabled, mails) == (True, [])
+
+    pass_time(timedelta(hours=2))
+    delivery.work()
+    to.refresh_from_db()
+    assert (to.is_enabled, to.disabled_because) == (False, "failing")
+    assert len(mails) == 1
+
+
+def test_few_failures_do_not_disable_however_long_ago_the_first_was(
+    receiver: Receiver,
+) -> None:
+    receiver.play(scripts.status(500))
+    to = factories.endpoint(url=receiver.url())
+    Endpoint.objects.filter(pk=to.pk).update(
+        failing_since=timezone.now() - timedelta(days=20), failures=3
+    )
+    factories.delivery(to)
+    delivery.work()
+    to.refresh_from_db()
+    assert to.is_enabled
+
+
+def test_what_happens_while_an_endpoint_is_off_can_be_sent_later(
+    receiver: Receiver,
+) -> None:
+    of = factories.workspace()
+    to = factories.endpoint(of, url=receiver.url(), events=[DONE.name])
+    with transaction.atomic():
+        endpoints.change(to.pk, is_enabled=False)
+    began = timezone.now()
+    for number in range(3):
+        with transaction.atomic():
+            emit(of.pk, DONE, lambda number=number: {"number": number})
+    assert delivery.work() == 0
+    with transaction.atomic(), pytest.raises(EndpointDisabled):
+        replay.replay_failed(to.pk, since=began)
+    with transaction.atomic():
+        endpoints.change(to.pk, is_enabled=True)
+        assert replay.replay_failed(to.pk, since=began) == 3
+    assert delivery.work() == 3
+    numbers = [json.loads(r.body)["data"]["number"] for r in receiver.received]
+    assert sorted(numbers) == [0, 1, 2]
+
+
+def test_replay_sends_the_same_id_again_with_a_new_time(receiver: Receiver) -> None:
+    sent = factories.delivery(factories.endpoint(url=receiver.url()))
+    delivery.work()
+    with transaction.atomic():
+        again = replay.replay(sent.pk)
+    assert (again.status, again.attempts, again.finished_at) == ("queued", 0, None)
+    delivery.work()
+
+    first, second = receiver.received
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert sent.tries.count() == 2
+
+
+def test_replay_of_failures_takes_those_since_a_time_alone(receiver: Receiver) -> None:
+    to = factories.endpoint(url=receiver.url())
+    old, new, good = (factories.delivery(to) for _ in range(3))
+    since = timezone.now() - timedelta(hours=1)
+    Delivery.objects.filter(pk=old.pk).update(
+        status="failed", created_at=since - timedelta(hours=1)
+    )
+    Delivery.objects.filter(pk=new.pk).update(status="failed", attempts=11)
+    Delivery.objects.filter(pk=good.pk).update(status="completed")
+    with transaction.atomic():
+        assert replay.replay_failed(to.pk, since=since) == 1
+    assert delivery.work() == 1
+    assert receiver.received[0].headers["webhook-id"] == str(new.event_id)
+
+
+def test_a_delivery_being_sent_is_not_replayed() -> None:
+    sent = factories.delivery()
+    claiming.claim_next()
+    with transaction.atomic(), pytest.raises(DeliveryBusy):
+        replay.replay(sent.pk)
+
+
+def test_a_changed_address_gets_what_waits(receiver: Receiver) -> None:
+    to = factories.endpoint(url=receiver.url("/old"))
+    factories.delivery(to)
+    with transaction.atomic():
+        endpoints.change(to.pk, url=receiver.url("/new"))
+    delivery.work()
+    assert [request.path for request in receiver.received] == ["/new"]
+
+
+def test_nothing_goes_to_an_endpoint_that_is_off_or_gone(receiver: Receiver) -> None:
+    rows = []
+    for change in ({"is_enabled": False}, {"deleted": True}):
+        to = factories.endpoint(url=receiver.url())
+        rows.append(factories.delivery(to))
+        held = claiming.claim_next()  # a worker was quicker than the owner
+        assert held is not None
+        with transaction.atomic():
+            if "deleted" in change:
+                endpoints.delete(to.pk)
+            else:
+                endpoints.change(to.pk, is_enabled=False)
+        delivery.deliver(held)
+    for row in rows:
+        row.refresh_from_db()
+        assert row.status == "canceled"
+    assert receiver.received == []
+    assert not Attempt.objects.exists()
+
+
+def test_an_address_that_became_unusable_is_a_failure_like_any_other(settings) -> None:
+    settings.WEBHOOK_ALLOW_LOOPBACK = True
+    sent = factories.delivery(factories.endpoint(url="http://127.0.0.1:9/"))
+    settings.WEBHOOK_ALLOW_LOOPBACK = False
+    delivery.work()
+    sent.refresh_from_db()
+    assert sent.status == "queued"
+    assert sent.tries.get().failure == "url"
+
+
+def test_a_secret_that_can_not_be_opened_blames_nobody(receiver: Receiver) -> None:
+    to = factories.endpoint(url=receiver.url())
+    sent = factories.delivery(to)
+    Endpoint.objects.update(secret=seal("x", context="elsewhere"))
+    assert delivery.work() == 1
+    sent.refresh_from_db()
+    to.refresh_from_db()
+    assert (sent.status, sent.attempts) == ("queued", 1)
+    assert sent.tries.get().failure == "internal"
+    assert (to.failures, receiver.received) == (0, [])
+
+
+def test_who_lost_the_lease_writes_nothing(receiver: Receiver) -> None:
+    sent = factories.delivery(factories.endpoint(url=receiver.url()))
+    slow = claiming.claim_next()
+    assert slow is not None
+    Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert claims.take_back(Delivery.objects.all()) == 1
+    assert delivery.work() == 1  # somebody else
+    delivery.deliver(slow)
+
+    sent.refresh_from_db()
+    assert (sent.status, sent.crashes) == ("completed", 1)
+    assert sent.tries.count() == 1
+    assert len({r.headers["webhook-id"] for r in receiver.received}) == 1
+
+
+def test_a_receiver_that_is_down_for_a_day_gets_everything(receiver: Receiver) -> None:
+    rng = random.Random(24)
+    receiver.play(scripts.status(503), scripts.reset, scripts.status(500), path="/hook")
+    to = factories.endpoint(url=receiver.url())
+    start = timezone.now()
+    happens = sorted(rng.uniform(0, 24 * 3600) for _ in range(20))
+    elapsed = 0.0
+    arrived_after: float | None = None
+    expected: set[str] = set()
+    while True:
+        while happens and happens[0] <= elapsed:
+            happens.pop(0)
+            expected.add(str(factories.delivery(to).event_id))
+        if elapsed >= 24 * 3600 and arrived_after is None:
+            receiver.play(scripts.status(200), path="/hook")
+            receiver.received.clear()
+            arrived_after = elapsed
+        delivery.work()
+        soonest = _soonest(start)
+        if arrived_after is not None and soonest is None:
+            break
+        # Jump to whatever comes next: an event, an attempt, or the server's return.
+        steps = [happens[0] - elapsed] if happens else []
+        if soonest is not None:
+            steps.append(max(soonest, 0.001))
+        if arrived_after is None:
+            steps.append(24 * 3600 - elapsed)
+        step = min(steps) + 0.01
+        pass_time(timedelta(seconds=step))
+        elapsed += step
+
+    assert len(expected) == 20
+    arrived = Counter(r.headers["webhook-id"] for r in receiver.received)
+    assert arrived == dict.fromkeys(expected, 1)
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"completed"}
+    to.refresh_from_db()
+    assert to.is_enabled
+
+
+def _soonest(now: datetime) -> float | None:
+    """Return the seconds until the next attempt; None if nothing waits."""
+    waiting = Delivery.objects.filter(status="queued").order_by("ready_at").first()
+    if waiting is None:
+        return None
+    return (waiting.ready_at - timezone.now()).total_seconds()
+
+
+def test_old_events_go_and_unfinished_ones_stay() -> None:
+    to = factories.endpoint()
+    old, waiting, young = (factories.delivery(to) for _ in range(3))
+    Delivery.objects.exclude(pk=waiting.pk).update(status="completed")
+    removed = factories.endpoint()
+    with transaction.atomic():
+        endpoints.delete(removed.pk)
+    long_ago = timezone.now() - timedelta(days=30, seconds=1)
+    Endpoint.objects.filter(pk=removed.pk).update(deleted_at=long_ago)
+    for row in (old, waiting):
+        _date(row.event_id, long_ago)
+
+    assert retention.prune(batch=1) == 1
+    assert set(Delivery.objects.all()) == {waiting, young}
+    assert Event.objects.count() == 2
+    assert list(Endpoint.objects.all()) == [to]
+    assert retention.prune() == 0
+
+
+def _date(event_id: object, at: datetime) -> None:
+    """Give an event another age, past the trigger that keeps it as it is."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "UPDATE webhooks_event SET created_at = %s WHERE id = %s", [at, event_id]
+        )

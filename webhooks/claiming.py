@@ -1,0 +1,97 @@
+"""Which delivery is sent next: a stuck receiver must not hold up anybody else.
+
+Deliveries stand in lanes, one per endpoint. Few of a lane are sent at the same time, not
+many of a workspace, and a bounded number in all; among the lanes that may start, the one
+whose workspace has the fewest under way goes first. So a customer whose server hangs fills
+its own share of slots and no more, and is served after everybody else.
+
+The lanes are found by jumping from one to the next in an index, so a lane's backlog, long
+as it may be, costs nothing.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from kit import claims
+from webhooks.models import Delivery
+
+PER_ENDPOINT = 3
+PER_WORKSPACE = 8
+_GATE = 0x6F7A_7762  # advisory lock: one claim at a time, so that limits hold exactly
+
+_OPEN_LANES = """
+WITH RECURSIVE lanes AS (
+    (
+        SELECT lane, ready_at, workspace_id, endpoint_id
+        FROM webhooks_delivery
+        WHERE status = 'queued'
+        ORDER BY lane, ready_at, id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.*
+    FROM lanes, LATERAL (
+        SELECT lane, ready_at, workspace_id, endpoint_id
+        FROM webhooks_delivery
+        WHERE status = 'queued' AND lane > lanes.lane
+        ORDER BY lane, ready_at, id
+        LIMIT 1
+    ) AS following
+),
+under_way AS MATERIALIZED (
+    SELECT lane, workspace_id FROM webhooks_delivery WHERE status = 'processing'
+),
+by_lane AS (SELECT lane, count(*) AS sent FROM under_way GROUP BY lane),
+by_workspace AS (
+    SELECT workspace_id, count(*) AS sent FROM under_way GROUP BY workspace_id
+)
+SELECT lanes.lane, %(all)s - (SELECT count(*) FROM under_way)
+FROM lanes
+LEFT JOIN webhooks_endpoint AS endpoint ON endpoint.id = lanes.endpoint_id
+LEFT JOIN by_lane ON by_lane.lane = lanes.lane
+LEFT JOIN by_workspace ON by_workspace.workspace_id = lanes.workspace_id
+WHERE lanes.ready_at <= clock_timestamp()
+    AND coalesce(endpoint.rests_until <= clock_timestamp(), true)
+    AND coalesce(by_lane.sent, 0) < %(per_endpoint)s
+    AND coalesce(by_workspace.sent, 0) < %(per_workspace)s
+    AND (SELECT count(*) FROM under_way) < %(all)s
+ORDER BY coalesce(by_workspace.sent, 0), lanes.ready_at, lanes.lane
+LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane from which a delivery may be sent now."""
+
+    name: str
+    slots: int  # that are free over all lanes
+
+
+def open_lanes(*, limit: int) -> list[Lane]:
+    """Return up to `limit` lanes with a delivery that may be sent now, next ones first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _OPEN_LANES,
+            {
+                "all": settings.WEBHOOK_CONCURRENCY,
+                "per_endpoint": PER_ENDPOINT,
+                "per_workspace": PER_WORKSPACE,
+                "limit": limit,
+            },
+        )
+        return [Lane(*row) for row in cursor.fetchall()]
+
+
+def claim_next() -> Delivery | None:
+    """Claim the delivery that is sent next; None if nothing may be sent now."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_GATE])
+        for lane in open_lanes(limit=4):  # the row of the first may be locked just now
+            waiting = Delivery.objects.waiting().filter(lane=lane.name)
+            if delivery := claims.claim(waiting.order_by("ready_at", "id")):
+                return delivery
+    return None

@@ -1,0 +1,181 @@
+"""Delivering: claim, send, note what came of it, decide what is next.
+
+This is the one place that retries.
+"""
+
+import logging
+import time
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from kit import bells, claims
+from webhooks import claiming, endpoints, schedule, sending, signing
+from webhooks.emit import DELIVER, QUEUE
+from webhooks.models import Attempt, Delivery, Endpoint, is_success
+from webhooks.sending import Outcome
+
+FAILING_FOR = timedelta(days=5)
+"""How long an endpoint may do nothing but fail before it is switched off."""
+FEWEST_FAILURES = 10
+"""And how often: a single event's bad luck is not enough."""
+_GONE = 410
+_SHIFT = 20.0  # seconds after which a slot lets other tasks of its worker go first
+
+logger = logging.getLogger(__name__)
+
+
+def work() -> int:
+    """Send deliveries until none may be sent now; return how many were sent."""
+    began = time.monotonic()
+    count = 0
+    while (delivery := claiming.claim_next()) is not None:
+        count += 1
+        deliver(delivery)
+        if time.monotonic() - began > _SHIFT:
+            bells.ring(DELIVER, QUEUE)
+            break
+    return count
+
+
+def deliver(held: Delivery) -> None:
+    """Send a delivery that we hold, and settle it; nothing is raised for its failure."""
+    sent_at = timezone.now()
+    try:
+        with claims.kept(held):
+            # Read again: since it was queued, the address may have changed.
+            delivery = Delivery.objects.select_related("event", "endpoint").get(
+                pk=held.pk
+            )
+            is_open = delivery.endpoint is None or _is_open(delivery.endpoint)
+            outcome = _try_to_send(delivery, sent_at) if is_open else None
+        with transaction.atomic(durable=True):
+            if outcome is None:
+                _cancel(held)
+            else:
+                _settle(held, delivery.address, sent_at, outcome)
+    except (claims.LeaseLost, Delivery.DoesNotExist) as lost:
+        logger.info("dropped %s", lost)
+
+
+def _is_open(endpoint: Endpoint) -> bool:
+    return endpoint.is_enabled and endpoint.deleted_at is None
+
+
+def _try_to_send(delivery: Delivery, sent_at: datetime) -> Outcome:
+    try:
+        return _send(delivery, sent_at)
+    except Exception:
+        # A bug, or a secret whose key is gone: it must neither end the worker nor leave
+        # the row to its lease, to be taken up again at once.
+        logger.exception("delivery %s failed", delivery.pk)
+        return Outcome(duration_ms=0, failure=Attempt.Failure.INTERNAL)
+
+
+def _send(delivery: Delivery, sent_at: datetime) -> Outcome:
+    signer = delivery.endpoint or signing.default_signer(delivery.workspace_id)
+    body = bytes(delivery.event.body)
+    timestamp = int(sent_at.timestamp())
+    signature = signing.sign(
+        signing.keys_of(signer),
+        event_id=delivery.event_id,
+        timestamp=timestamp,
+        body=body,
+    )
+    return sending.post(
+        delivery.address,
+        body,
+        {
+            "Content-Type": "application/json",
+            "User-Agent": "Ozvena-Webhooks/1",
+            "webhook-id": str(delivery.event_id),
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature,
+        },
+        deadline=sending.DEADLINE,
+    )
+
+
+def _cancel(held: Delivery) -> None:
+    """End a delivery whose endpoint was switched off while it waited.
+
+    Raises:
+        LeaseLost: somebody else holds it now.
+    """
+    _end(claims.lock_held(held), Delivery.Status.CANCELED, timezone.now())
+
+
+def _settle(held: Delivery, url: str, sent_at: datetime, outcome: Outcome) -> None:
+    """Write the attempt, and what it means for the delivery and its endpoint.
+
+    Raises:
+        LeaseLost: somebody else holds the delivery now; they also write the attempt.
+    """
+    delivery = claims.lock_held(held)
+    now = timezone.now()
+    attempt = Attempt(
+        delivery=delivery,
+        url=url,
+        started_at=sent_at,
+        duration_ms=outcome.duration_ms,
+        address=outcome.address,
+        status=outcome.status,
+        failure=outcome.failure,
+        answer=outcome.answer,
+    )
+    if is_success(outcome.status):
+        _end(delivery, Delivery.Status.COMPLETED, now)
+    else:
+        attempt.next_at = _after_failure(delivery, outcome, now)
+    attempt.save(force_insert=True)
+    if delivery.endpoint_id and outcome.failure != Attempt.Failure.INTERNAL:
+        _note_health(delivery.endpoint_id, outcome, now)
+
+
+def _after_failure(
+    delivery: Delivery, outcome: Outcome, now: datetime
+) -> datetime | None:
+    """Queue a locked delivery again, or end it; return when it is tried again."""
+    delivery.attempts += 1
+    rest = schedule.asked_rest(outcome.retry_after, now=now)
+    again = schedule.next_attempt(delivery.attempts, now=now, rest=rest)
+    if again is None or outcome.status == _GONE:
+        _end(delivery, Delivery.Status.FAILED, now)
+        return None
+    delivery.status = Delivery.Status.QUEUED
+    delivery.lease_until = None
+    delivery.ready_at = again
+    delivery.save(update_fields=["status", "lease_until", "ready_at", "attempts"])
+    return again
+
+
+def _end(delivery: Delivery, status: Delivery.Status, now: datetime) -> None:
+    delivery.status = status
+    delivery.lease_until = None
+    delivery.finished_at = now
+    delivery.save(update_fields=["status", "lease_until", "finished_at", "attempts"])
+
+
+def _note_health(endpoint_id: uuid.UUID, outcome: Outcome, now: datetime) -> None:
+    """Write how the endpoint fares; switch it off when it is gone or fails for long."""
+    mine = Endpoint.objects.filter(pk=endpoint_id)
+    if is_success(outcome.status):
+        mine.update(succeeded_at=now, failing_since=None, failures=0, rests_until=None)
+        return
+    rest = schedule.asked_rest(outcome.retry_after, now=now)
+    changes: dict[str, object] = {"rests_until": now + rest} if rest else {}
+    mine.update(
+        failing_since=Coalesce("failing_since", now),
+        failures=F("failures") + 1,
+        **changes,
+    )
+    if outcome.status == _GONE:
+        endpoints.switch_off(endpoint_id, Endpoint.Off.GONE)
+    elif mine.filter(
+        failing_since__lte=now - FAILING_FOR, failures__gte=FEWEST_FAILURES
+    ).exists():
+        endpoints.switch_off(endpoint_id, Endpoint.Off.FAILING)

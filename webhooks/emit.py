@@ -1,0 +1,105 @@
+"""Telling: what happened is written down for everybody who listens, with what happened."""
+
+import datetime
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+from rest_framework.utils.encoders import JSONEncoder
+
+from kit import bells
+from webhooks.events import EventType
+from webhooks.models import Delivery, Endpoint, Event, lane_of_url
+
+QUEUE = "webhooks"
+DELIVER = "webhooks.tasks.deliver"
+
+
+def emit(
+    workspace_id: uuid.UUID,
+    event_type: EventType,
+    build: Callable[[], Mapping[str, Any]],
+    *,
+    url: str = "",
+) -> Event | None:
+    """Write an event for the endpoints that subscribe to its type, and for `url`.
+
+    Needs an open transaction: the one that writes the fact itself, so neither exists
+    without the other. `build` returns the event's `data`; it is called only when somebody
+    listens, and then everybody gets the same bytes under the same id. Costs one query when
+    nobody does. An endpoint that is off gets its delivery too, as `canceled`: it can be
+    replayed once the endpoint is on again.
+    """
+    assert connection.in_atomic_block
+    endpoints = list(
+        Endpoint.objects.subscribed(workspace_id, event_type.name).only(
+            "pk", "is_enabled"
+        )
+    )
+    if not endpoints and not url:
+        return None
+    return send_to(workspace_id, event_type, build(), endpoints, url=url)
+
+
+def send_to(
+    workspace_id: uuid.UUID,
+    event_type: EventType,
+    data: Mapping[str, Any],
+    endpoints: list[Endpoint],
+    *,
+    url: str = "",
+) -> Event:
+    """Write an event for these endpoints and `url`. Needs an open transaction."""
+    now = timezone.now()
+    event = Event.objects.create(
+        workspace_id=workspace_id,
+        type=event_type.name,
+        body=encode(event_type.name, now, data),
+        created_at=now,
+    )
+    deliveries = [
+        Delivery(
+            workspace_id=workspace_id,
+            event=event,
+            endpoint=endpoint,
+            lane=endpoint.lane,
+            status=(
+                Delivery.Status.QUEUED
+                if endpoint.is_enabled
+                else Delivery.Status.CANCELED
+            ),
+            ready_at=now,
+            created_at=now,
+            finished_at=None if endpoint.is_enabled else now,
+        )
+        for endpoint in endpoints
+    ]
+    if url:
+        deliveries.append(
+            Delivery(
+                workspace_id=workspace_id,
+                event=event,
+                url=url,
+                lane=lane_of_url(workspace_id, url),
+                ready_at=now,
+                created_at=now,
+            )
+        )
+    Delivery.objects.bulk_create(deliveries)
+    bells.ring_on_commit(DELIVER, QUEUE, len(deliveries))
+    return event
+
+
+def encode(name: str, at: datetime.datetime, data: Mapping[str, Any]) -> bytes:
+    """Return an event's body: compact JSON in UTF-8."""
+    stamp = at.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+    return json.dumps(
+        {"type": name, "timestamp": stamp.replace("+00:00", "Z"), "data": data},
+        cls=JSONEncoder,
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    ).encode()

@@ -1,0 +1,187 @@
+"""Endpoints: made, changed, tried out, switched off and removed."""
+
+import uuid
+from collections.abc import Sequence
+from functools import partial
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import Workspace
+from kit.errors import Invalid, NotFound
+from kit.ids import new_id
+from kit.secrets import Secret
+from webhooks import addresses, notices, signing
+from webhooks.emit import send_to
+from webhooks.errors import EndpointDisabled, TooManyEndpoints
+from webhooks.events import TEST, event_types
+from webhooks.models import Delivery, Endpoint
+
+MOST = 20
+"""Endpoints of one workspace."""
+
+
+def create(
+    workspace: Workspace, *, url: str, events: Sequence[str], description: str = ""
+) -> tuple[Endpoint, Secret]:
+    """Make an endpoint; return it with its secret, which is told now and never again.
+
+    Needs an open transaction.
+
+    Raises:
+        UnusableURL: we would never call that address.
+        Invalid: there is no such type of event, or none is named.
+        TooManyEndpoints: the workspace has its share.
+    """
+    assert connection.in_atomic_block
+    addresses.parse(url)
+    # Locked, so that two requests at the same time are counted one after the other.
+    Workspace.objects.select_for_update().get(pk=workspace.pk)
+    if Endpoint.objects.for_workspace(workspace).count() >= MOST:
+        raise TooManyEndpoints(limit=MOST)
+    endpoint = Endpoint(
+        id=new_id(),
+        workspace=workspace,
+        url=url,
+        events=_known(events),
+        description=description,
+        created_at=timezone.now(),
+    )
+    secret = signing.new_secret()
+    signing.give_secret(endpoint, secret)
+    endpoint.save(force_insert=True)
+    return endpoint, secret
+
+
+def change(
+    endpoint_id: uuid.UUID,
+    *,
+    url: str | None = None,
+    events: Sequence[str] | None = None,
+    description: str | None = None,
+    is_enabled: bool | None = None,
+) -> Endpoint:
+    """Change what is given, and return the endpoint. Needs an open transaction.
+
+    Switching on forgets past failures. What waits goes to the new address at once.
+
+    Raises:
+        UnusableURL, Invalid: as for a new one.
+        NotFound: it has been removed.
+    """
+    endpoint = lock(endpoint_id)
+    if url is not None:
+        addresses.parse(url)
+        endpoint.url = url
+    if events is not None:
+        endpoint.events = _known(events)
+    if description is not None:
+        endpoint.description = description
+    endpoint.save(update_fields=["url", "events", "description"])
+    if is_enabled is not None and is_enabled != endpoint.is_enabled:
+        if is_enabled:
+            _switch_on(endpoint)
+        else:
+            switch_off(endpoint.pk, Endpoint.Off.OWNER)
+        endpoint.refresh_from_db()
+    return endpoint
+
+
+def switch_off(endpoint_id: uuid.UUID, why: Endpoint.Off) -> None:
+    """Send nothing more to an endpoint, and mail its owners unless they did it.
+
+    Needs an open transaction. What waits is canceled, and can be replayed later.
+    """
+    now = timezone.now()
+    switched = Endpoint.objects.filter(pk=endpoint_id, is_enabled=True).update(
+        is_enabled=False, disabled_because=why, disabled_at=now
+    )
+    if switched:
+        _cancel_waiting(endpoint_id)
+        if why != Endpoint.Off.OWNER:
+            notify = partial(notices.notify_disabled, endpoint_id)
+            transaction.on_commit(notify, robust=True)
+
+
+def delete(endpoint_id: uuid.UUID) -> None:
+    """Remove an endpoint at once; its deliveries go when a purge comes by.
+
+    Needs an open transaction. Harmless to repeat.
+    """
+    Endpoint.objects.filter(pk=endpoint_id, deleted_at=None).update(
+        deleted_at=timezone.now()
+    )
+    _cancel_waiting(endpoint_id)
+
+
+def rotate(endpoint_id: uuid.UUID) -> tuple[Endpoint, Secret]:
+    """Give an endpoint a new secret; the old one signs besides for 24 hours.
+
+    Needs an open transaction.
+
+    Raises:
+        RotationInProgress: the last rotation was less than 24 h ago.
+        NotFound: it has been removed.
+    """
+    endpoint = lock(endpoint_id)
+    return endpoint, signing.rotate(endpoint)
+
+
+def send_test(endpoint_id: uuid.UUID) -> Delivery:
+    """Send a test event to this endpoint alone. Needs an open transaction.
+
+    Raises:
+        EndpointDisabled: it is off.
+        NotFound: it has been removed.
+    """
+    endpoint = lock(endpoint_id)
+    if not endpoint.is_enabled:
+        raise EndpointDisabled
+    data = {**TEST.example, "endpoint_id": str(endpoint.pk)}
+    event = send_to(endpoint.workspace_id, TEST, data, [endpoint])
+    return Delivery.objects.get(event=event)
+
+
+def lock(endpoint_id: uuid.UUID) -> Endpoint:
+    """Return an endpoint, locked for the rest of the open transaction.
+
+    Raises:
+        NotFound: it has been removed.
+    """
+    assert connection.in_atomic_block
+    rows = Endpoint.objects.select_for_update().filter(pk=endpoint_id, deleted_at=None)
+    if endpoint := rows.first():
+        return endpoint
+    raise NotFound
+
+
+def _switch_on(endpoint: Endpoint) -> None:
+    endpoint.is_enabled = True
+    endpoint.disabled_because = ""
+    endpoint.disabled_at = endpoint.failing_since = endpoint.rests_until = None
+    endpoint.failures = 0
+    endpoint.save(
+        update_fields=[
+            "is_enabled",
+            "disabled_because",
+            "disabled_at",
+            "failing_since",
+            "rests_until",
+            "failures",
+        ]
+    )
+
+
+def _cancel_waiting(endpoint_id: uuid.UUID) -> None:
+    Delivery.objects.filter(endpoint=endpoint_id, status=Delivery.Status.QUEUED).update(
+        status=Delivery.Status.CANCELED, finished_at=timezone.now()
+    )
+
+
+def _known(events: Sequence[str]) -> list[str]:
+    """Return the names in the order of their declaration, each once."""
+    if not events:
+        raise Invalid({"events": ["Name at least one type of event."]})
+    if unknown := sorted(set(events) - event_types().keys()):
+        raise Invalid({"events": [f"There is no event {unknown[0]!r}."]})
+    return [name for name in event_types() if name in events]

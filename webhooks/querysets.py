@@ -1,0 +1,62 @@
+"""Questions about endpoints and deliveries; requests ask `for_workspace` alone."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Count, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Now, NullIf
+
+if TYPE_CHECKING:
+    from accounts.models import Workspace
+    from webhooks.models import Delivery, Endpoint  # noqa: F401
+
+_ENDED_WITHOUT_SUCCESS = ("failed", "canceled")
+
+
+class EndpointQuerySet(models.QuerySet["Endpoint"]):
+    """Endpoints."""
+
+    def for_workspace(self, workspace: Workspace) -> EndpointQuerySet:
+        """Return the endpoints that members of `workspace` may see."""
+        return self.filter(workspace=workspace, deleted_at=None)
+
+    def subscribed(self, workspace_id: uuid.UUID, event_type: str) -> EndpointQuerySet:
+        """Return the endpoints that get this type of event, the disabled ones too."""
+        return self.filter(
+            workspace_id=workspace_id, deleted_at=None, events__contains=[event_type]
+        )
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    """Deliveries."""
+
+    def for_workspace(self, workspace: Workspace) -> DeliveryQuerySet:
+        """Return the deliveries that members of `workspace` may see."""
+        return self.filter(workspace=workspace, endpoint__deleted_at=None)
+
+    def with_last_attempt(self) -> DeliveryQuerySet:
+        """Add `tried`, `last_status` and `last_failure`, and join event and endpoint."""
+        attempts = self.model._meta.get_field("tries").related_model._default_manager
+        of_delivery = attempts.filter(delivery=OuterRef("pk")).order_by("-id")
+        count = of_delivery.order_by().values("delivery").annotate(count=Count("pk"))
+        return self.select_related("event", "endpoint").annotate(
+            tried=Coalesce(Subquery(count.values("count")), 0),
+            last_status=Subquery(of_delivery.values("status")[:1]),
+            last_failure=NullIf(Subquery(of_delivery.values("failure")[:1]), Value("")),
+        )
+
+    def waiting(self) -> DeliveryQuerySet:
+        """Return the deliveries whose time has come."""
+        return self.filter(status="queued", ready_at__lte=Now())
+
+    def unfinished(self) -> DeliveryQuerySet:
+        """Return the deliveries that will be tried again, or are being tried."""
+        return self.filter(status__in=("queued", "processing"))
+
+    def undelivered(self, since: datetime) -> DeliveryQuerySet:
+        """Return the deliveries since a time that ended without reaching anybody."""
+        return self.filter(Q(status__in=_ENDED_WITHOUT_SUCCESS), created_at__gte=since)

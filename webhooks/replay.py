@@ -1,0 +1,68 @@
+"""Sending again: the same event under the same `webhook-id`, with a new schedule."""
+
+import uuid
+from datetime import datetime
+
+from django.db import connection
+from django.utils import timezone
+
+from kit import bells
+from kit.errors import NotFound
+from webhooks.emit import DELIVER, QUEUE
+from webhooks.endpoints import lock
+from webhooks.errors import DeliveryBusy, EndpointDisabled
+from webhooks.models import Delivery
+from webhooks.querysets import DeliveryQuerySet
+
+
+def replay(delivery_id: uuid.UUID) -> Delivery:
+    """Send a delivery again now, one that has arrived too. Needs an open transaction.
+
+    Raises:
+        DeliveryBusy: it is just being sent.
+        EndpointDisabled: its endpoint is off.
+        NotFound: its endpoint was removed.
+    """
+    assert connection.in_atomic_block
+    rows = Delivery.objects.select_for_update(of=("self",)).select_related("endpoint")
+    delivery = rows.filter(pk=delivery_id).first()
+    if delivery is None:
+        raise NotFound
+    if endpoint := delivery.endpoint:
+        # Not locked: whoever sends looks at it again.
+        if endpoint.deleted_at is not None:
+            raise NotFound
+        if not endpoint.is_enabled:
+            raise EndpointDisabled
+    if delivery.status == Delivery.Status.PROCESSING:
+        raise DeliveryBusy
+    _queue(Delivery.objects.filter(pk=delivery.pk))
+    delivery.refresh_from_db()
+    return delivery
+
+
+def replay_failed(endpoint_id: uuid.UUID, *, since: datetime) -> int:
+    """Send again what has not reached an endpoint since a time; return how many.
+
+    Needs an open transaction.
+
+    Raises:
+        EndpointDisabled: it is off.
+        NotFound: it was removed.
+    """
+    endpoint = lock(endpoint_id)
+    if not endpoint.is_enabled:
+        raise EndpointDisabled
+    return _queue(Delivery.objects.filter(endpoint=endpoint).undelivered(since))
+
+
+def _queue(deliveries: DeliveryQuerySet) -> int:
+    count = deliveries.update(
+        status=Delivery.Status.QUEUED,
+        ready_at=timezone.now(),
+        finished_at=None,
+        attempts=0,
+        crashes=0,
+    )
+    bells.ring_on_commit(DELIVER, QUEUE, count)
+    return count
