@@ -15,6 +15,7 @@ urlpatterns = [
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("providers.urls")),
     path("api/v1/", include("synthesis.urls")),
+    path("api/v1/", include("webhooks.urls")),
     path("api/v1/me", MeView.as_view(), name="me"),
     path("api/v1/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
     path(
@@ -25,6 +26,7 @@ urlpatterns = [
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="ready"),
     path("", include("accounts.pages")),
+    path("", include("webhooks.pages")),
     path("", include("config.pages")),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,56 @@
+"""What people type about endpoints; the rules themselves are in `endpoints`."""
+
+from typing import Any
+
+from django import forms
+
+from webhooks.events import event_types
+
+
+class EndpointForm(forms.Form):
+    """An endpoint's address and the events that it gets."""
+
+    url = forms.CharField(
+        label="Address",
+        max_length=2048,
+        widget=forms.URLInput(
+            attrs={
+                "class": "input",
+                "placeholder": "https://hooks.example.com/ozvena",
+                "autocomplete": "off",
+            }
+        ),
+    )
+    description = forms.CharField(
+        label="Note (optional)",
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+    events = forms.MultipleChoiceField(
+        label="Events", widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["events"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [
+            (found.name, found.summary) for found in event_types().values()
+        ]
+
+
+class SinceForm(forms.Form):
+    """From when on failures are sent again."""
+
+    hours = forms.TypedChoiceField(
+        label="Failed in the last",
+        coerce=int,
+        choices=[
+            (1, "hour"),
+            (24, "24 hours"),
+            (7 * 24, "7 days"),
+            (30 * 24, "30 days"),
+        ],
+        widget=forms.Select(attrs={"class": "select"}),
+    )

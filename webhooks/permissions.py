@@ -1,0 +1,38 @@
+"""Who may see and change webhooks."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+from accounts.caller import Caller, caller_of
+from accounts.errors import NotAllowed
+from accounts.models import Membership
+from accounts.permissions import IsKnown
+
+if TYPE_CHECKING:  # REST framework loads this module while it loads its views
+    from rest_framework.views import APIView
+
+
+class ManagesWebhooks(IsKnown):
+    """Members look; owners and admins change: an endpoint hears of all work there is."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Return True.
+
+        Raises:
+            AuthenticationRequired: it is a guest.
+            NotAllowed: a plain member wants to change something.
+        """
+        super().has_permission(request, view)
+        if request.method not in SAFE_METHODS and not may_manage(caller_of(request)):
+            raise NotAllowed
+        return True
+
+
+def may_manage(caller: Caller) -> bool:
+    """Whether `caller` may change the workspace's webhooks."""
+    return caller.is_operator or caller.member_role in (
+        Membership.Role.OWNER,
+        Membership.Role.ADMIN,
+    )

@@ -1,0 +1,161 @@
+"""Shapes of requests and answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from kit.fields import TextField
+from webhooks.models import Attempt, Delivery, Endpoint
+
+
+class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
+    """An endpoint; its secret is told once, in the answer that makes or changes it."""
+
+    enabled = serializers.BooleanField(source="is_enabled")
+    disabled_because = serializers.SerializerMethodField(
+        help_text="null, `owner`, `gone` (it answered 410) or `failing` (for 5 days)"
+    )
+    secret = serializers.CharField(
+        read_only=True, required=False, allow_null=True, help_text="Told once."
+    )
+
+    class Meta:
+        model = Endpoint
+        fields = [
+            "id",
+            "url",
+            "events",
+            "description",
+            "enabled",
+            "disabled_because",
+            "disabled_at",
+            "failing_since",
+            "succeeded_at",
+            "old_secret_until",
+            "created_at",
+            "secret",
+        ]
+        read_only_fields = fields
+
+    def get_disabled_because(self, endpoint: Endpoint) -> str | None:
+        """Return why it is off, null while it is on."""
+        return endpoint.disabled_because or None
+
+
+class EventTypeSerializer(serializers.Serializer[Any]):
+    """A type of event."""
+
+    name = serializers.CharField()
+    summary = serializers.CharField()
+    example = serializers.DictField(help_text="What `data` looks like.")
+
+
+class EndpointRequestSerializer(serializers.Serializer[Any]):
+    """A new endpoint."""
+
+    url = TextField(max_length=2048)
+    events = serializers.ListField(child=TextField(max_length=60), max_length=100)
+    description = TextField(required=False, allow_blank=True, max_length=200)
+
+
+class EndpointChangeSerializer(serializers.Serializer[Any]):
+    """What is to be different about an endpoint."""
+
+    url = TextField(required=False, max_length=2048)
+    events = serializers.ListField(
+        child=TextField(max_length=60), required=False, max_length=100
+    )
+    description = TextField(required=False, allow_blank=True, max_length=200)
+    enabled = serializers.BooleanField(required=False)
+
+
+class ReplayRequestSerializer(serializers.Serializer[Any]):
+    """Which deliveries to send again."""
+
+    since = serializers.DateTimeField(help_text="Failures of events from then on.")
+
+
+class ReplayedSerializer(serializers.Serializer[Any]):
+    """How many deliveries are sent again."""
+
+    replayed = serializers.IntegerField()
+
+
+class DefaultSecretSerializer(serializers.Serializer[Any]):
+    """What signs events to a job's own `webhook_url`."""
+
+    secret = serializers.CharField()
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    """One call to the endpoint's server."""
+
+    class Meta:
+        model = Attempt
+        fields = [
+            "started_at",
+            "duration_ms",
+            "url",
+            "address",
+            "status",
+            "failure",
+            "answer",
+            "next_at",
+        ]
+        read_only_fields = fields
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """An event's way to one address."""
+
+    event_id = serializers.UUIDField(help_text="the `webhook-id`")
+    type = serializers.CharField(source="event.type")
+    url = serializers.CharField(source="address", help_text="where it goes now")
+    attempts = serializers.IntegerField(source="tried", help_text="made so far")
+    next_attempt_at = serializers.SerializerMethodField()
+    last_status = serializers.IntegerField(
+        allow_null=True, help_text="of the last attempt's answer"
+    )
+    last_failure = serializers.CharField(
+        allow_null=True, help_text="why the last attempt had no answer"
+    )
+
+    class Meta:
+        model = Delivery
+        fields = [
+            "id",
+            "event_id",
+            "type",
+            "endpoint_id",
+            "url",
+            "status",
+            "attempts",
+            "next_attempt_at",
+            "last_status",
+            "last_failure",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+    def get_next_attempt_at(self, delivery: Delivery) -> str | None:
+        """Return when it is tried next, null if it is not."""
+        if delivery.status != Delivery.Status.QUEUED:
+            return None
+        field = serializers.DateTimeField()
+        return field.to_representation(delivery.ready_at)
+
+
+class DeliveryDetailSerializer(DeliverySerializer):
+    """A delivery with what was sent and what came back."""
+
+    body = serializers.CharField(source="event.text", help_text="as it is sent")
+    tries = serializers.SerializerMethodField(help_text="newest first, at most 50")
+
+    class Meta(DeliverySerializer.Meta):
+        fields = [*DeliverySerializer.Meta.fields, "body", "tries"]
+
+    def get_tries(self, delivery: Delivery) -> list[dict[str, Any]]:
+        """Return the attempts."""
+        rows = delivery.tries.order_by("-id")[:50]
+        return list(AttemptSerializer(rows, many=True).data)
