@@ -7,6 +7,7 @@ from billing import ledger
 from billing.models import Reservation
 from kit import claims
 from synthesis import bells, settlement
+from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Assembly, Job, Scene
 
 _MOST_AT_ONCE = 100  # rows per sweep, so that one sweep stays short
@@ -30,7 +31,7 @@ def end_lost_speech() -> None:
     for scene in lost[:_MOST_AT_ONCE]:
         try:
             with transaction.atomic(durable=True):
-                settlement.fail(scene, "internal_error")
+                settlement.fail(scene, INTERNAL_ERROR)
         except claims.LeaseLost:
             continue  # it was settled after all
 

@@ -4,6 +4,9 @@ from http import HTTPStatus
 
 from kit.errors import AppError
 
+INTERNAL_ERROR = "internal_error"
+"""Why a scene failed when it was our own fault."""
+
 
 class EmptyText(AppError):
     """A scene has nothing but white space."""

@@ -16,12 +16,12 @@ from django.db.models import F
 
 from kit import claims
 from synthesis import settlement
+from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
 
 _SUSPECT = 3  # lost holders
 _STRIKES = 3  # proven kills
 COMMAND = [sys.executable, str(settings.BASE_DIR / "manage.py"), "speak_scene"]
-ERROR_CODE = "internal_error"
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def speak_apart(scene: Scene) -> None:
             job = settlement.lock_job(scene)
             held = claims.lock_held(scene)
             if held.strikes + 1 >= _STRIKES:
-                settlement.fail_held(job, held, ERROR_CODE)
+                settlement.fail_held(job, held, INTERNAL_ERROR)
             else:
                 Scene.objects.filter(pk=held.pk).update(
                     strikes=F("strikes") + 1,

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from kit import claims
 from providers import catalogue
@@ -109,6 +110,8 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk) -> Piece:
     )
     words: list[Word] = []
     name = files.piece_name(scene, ordinal)
+    # A provider may take its time; the pool's connections are for those who query.
+    connection.close()
     with draft_folder() as folder:
         draft = folder / "piece"
         speech = provider.speak(request, access)

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from kit.fields import TextField, WholeNumberField
 from synthesis.chapters import chapters_of
+from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Job, Scene
 from synthesis.quotes import MOST_SCENES, AskedScene, Order
 
@@ -213,7 +214,7 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
 
 _FAILURES = {
     "unspeakable": "There is nothing in this text that the voice can say.",
-    "internal_error": "Something went wrong on our side.",
+    INTERNAL_ERROR: "Something went wrong on our side.",
     "quota": "The provider's quota is used up.",
     "bad_key": "The provider refused the key.",
     "rate_limited": "The provider was too busy.",

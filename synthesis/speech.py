@@ -16,6 +16,7 @@ from providers.base import Failure, ProviderError
 from providers.models import Provider
 from synthesis import claiming, quotes, settlement
 from synthesis.errors import (
+    INTERNAL_ERROR,
     EmptyText,
     Expired,
     JobCanceled,
@@ -84,7 +85,7 @@ def speak_now(
         unavailable = error.kind in _UNAVAILABLE
         raise (ProviderUnavailable if unavailable else ProviderFailed) from error
     except BaseException:
-        _fail(begun, "internal_error")
+        _fail(begun, INTERNAL_ERROR)
         raise
     return read(job), False
 

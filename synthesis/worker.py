@@ -10,8 +10,9 @@ import time
 from django.db import transaction
 
 from kit import claims
-from providers.base import Failure, ProviderError
+from providers.base import ProviderError
 from synthesis import bells, claiming, quarantine, settlement
+from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Job, Scene
 from synthesis.rendering import render
 
@@ -53,30 +54,38 @@ def speak(scene: Scene) -> None:
     except claims.LeaseLost as lost:
         logger.info("dropped %s", lost)
     except ProviderError as error:
-        give_up_or_retry(scene, error)
+        logger.warning(
+            "scene %s, try %d, %s: %s",
+            scene.pk,
+            scene.attempts + 1,
+            scene.provider,
+            error,
+        )
+        is_last = not error.kind.is_retryable
+        give_up_or_retry(scene, error.kind, wait=error.retry_after, is_last=is_last)
     except Exception:
-        # A bug must neither end the worker nor leave the scene to its lease.
+        # A bug or a full disk must neither end the worker nor leave the scene to its
+        # lease.
         logger.exception("scene %s failed", scene.pk)
-        give_up_or_retry(scene, ProviderError(Failure.DOWN, "internal"))
+        give_up_or_retry(scene, INTERNAL_ERROR)
 
 
-def give_up_or_retry(scene: Scene, error: ProviderError) -> None:
-    """Fail the scene, or queue it for a later try if that may help."""
-    logger.warning(
-        "scene %s, try %d, %s: %s", scene.pk, scene.attempts + 1, scene.provider, error
-    )
+def give_up_or_retry(
+    scene: Scene, error_code: str, *, wait: float | None = None, is_last: bool = False
+) -> None:
+    """Queue the scene for a later try, or fail it when no more tries would help.
+
+    `wait` is what the provider asked for, in seconds; without it the waits double, with
+    full jitter.
+    """
+    if wait is None:
+        longest = min(_LONGEST_WAIT, 2.0**scene.attempts)
+        wait = random.uniform(0, longest)  # noqa: S311
     try:
-        if error.kind.is_retryable and scene.attempts + 1 < MOST_TRIES:
-            settlement.postpone(scene, seconds=_wait(scene.attempts, error))
-        else:
+        if is_last or scene.attempts + 1 >= MOST_TRIES:
             with transaction.atomic(durable=True):
-                settlement.fail(scene, error.kind)
+                settlement.fail(scene, error_code)
+        else:
+            settlement.postpone(scene, seconds=wait)
     except claims.LeaseLost as lost:
         logger.info("dropped %s", lost)
-
-
-def _wait(attempts: int, error: ProviderError) -> float:
-    """Return the seconds until the next try: exponential with full jitter."""
-    if error.retry_after is not None:
-        return error.retry_after
-    return random.uniform(0, min(_LONGEST_WAIT, 2.0**attempts))  # noqa: S311

@@ -68,9 +68,8 @@ def decoded(container: Any, *, rate: int) -> Iterator[Samples]:
     for frame in _frames(container, track):
         seconds += frame.samples / frame.sample_rate
         present = (frame.sample_rate, frame.layout.name, frame.format.name)
-        if (
-            resampler is None or present != form
-        ):  # at the start, and in MP3s that a server joined carelessly
+        # It changes where a server joined MP3s of different kinds.
+        if resampler is None or present != form:
             if resampler is not None:
                 yield from _arrays(resampler.resample(None))
             resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)

@@ -78,6 +78,8 @@ def write(
         samples += len(block)
         size += target.write(lame.feed(block))
     size += target.write(lame.finish())
+    if not samples:
+        return 0
     target.seek(0)
     target.write(tag(title, chapters, round(samples * 1000 / frames.rate)))
     target.write(frames.info(samples, size))
