@@ -11,7 +11,7 @@ _GAP = re.compile(
     r"|[\u3001\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f])+"
 )
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_HAN_OR_REST = re.compile(f"[{_HAN}]|[^{_HAN}]+")
+_HAN_OR_REST = re.compile(f"([{_HAN}])|[^{_HAN}]+")
 _SPOKEN_SIGNS = "%‰&@#*§/\\"  # they are punctuation to Unicode, and heard
 _EDGES = {"Ps", "Pe", "Pi", "Pf", "Pd", "Pc", "Po"}
 
@@ -25,7 +25,7 @@ class Unit:
     word_start: int  # without the quotes, brackets and stops around the word
     word_end: int
     has_letters: bool  # or digits: else it is heard only if a voice says so
-    is_attached: bool  # to the unit before it, with no space between
+    is_attached: bool  # one Chinese character right after another
 
 
 def split(text: str) -> list[Unit]:
@@ -39,7 +39,7 @@ def split(text: str) -> list[Unit]:
     for gap in [*_GAP.finditer(text), None]:
         stretch = (position, gap.start() if gap else len(text))
         position = gap.end() if gap else len(text)
-        is_attached = False
+        is_after_han = False
         for match in _HAN_OR_REST.finditer(text, *stretch):
             has_letters = any(map(str.isalnum, match[0]))
             start, end = match.span()
@@ -47,8 +47,10 @@ def split(text: str) -> list[Unit]:
                 start += 1
             while has_letters and _is_edge(text[end - 1]):
                 end -= 1
+            is_han = match[1] is not None
+            is_attached = is_han and is_after_han
             units.append(Unit(*match.span(), start, end, has_letters, is_attached))
-            is_attached = True
+            is_after_han = is_han
     return units
 
 

@@ -72,6 +72,7 @@ class _Engine:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
+        ours.settimeout(SILENCE_SECONDS)
         package = _package()
         library = _LIBRARIES.get(sys.platform, "libespeak-ng.so")
         with theirs:
@@ -105,6 +106,13 @@ class _Engine:
     def stop(self) -> None:
         """End the engine and whatever it still says."""
         with self._lock:
+            self._stop()
+
+    def give_up(self) -> None:
+        """End an engine that does nothing; what it began to say goes on."""
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
             self._stop()
 
     def forget(self) -> None:
@@ -144,6 +152,7 @@ def say(text: str, voice: str, *, rate: int, pitch: int) -> Generator[bytes | Ev
             with ours.makefile("rb") as stream:
                 yield from _answers(stream)
         except TimeoutError as error:
+            _engine.give_up()
             raise ProviderError(Failure.TIMEOUT, "the engine says nothing") from error
         except OSError as error:
             raise ProviderError(Failure.DOWN, f"no engine: {error}") from error

@@ -35,9 +35,12 @@ def test_words_are_what_stands_between_spaces(text, expected):
     assert words(text) == expected
 
 
-def test_only_what_touches_is_attached():
-    units = split("你好 世 ab")
-    assert [unit.is_attached for unit in units] == [False, True, False, False]
+def test_chinese_characters_that_touch_are_attached():
+    units = split("你好 世5界界")
+    assert [unit.is_attached for unit in units] == [
+        *(False, True),
+        *(False, False, False, True),
+    ]
 
 
 @settings(deadline=None, derandomize=True, database=None)
