@@ -73,7 +73,7 @@ def _by_bearer(header: str) -> Caller:
         token.workspace,
         user=token.created_by,
         token=token,
-        member_role=token.creators_role or "",
+        member_role=token.creators_role,
     )
 
 

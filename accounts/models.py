@@ -129,8 +129,8 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
-    creators_role: str | None
-    """Of `created_by` in `workspace`, null once they have left: set by `tokens.find`."""
+    creators_role: str
+    """Of `created_by` in `workspace`, at the moment of the request: see `tokens.find`."""
 
     objects = ApiTokenQuerySet.as_manager()
 

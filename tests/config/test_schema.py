@@ -4,6 +4,9 @@ import pytest
 from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from accounts import blocking
+from tests import factories
+
 JSON_TYPE = "application/vnd.oai.openapi+json"
 
 
@@ -75,3 +78,12 @@ def test_the_page_needs_no_inline_script_or_style(client, db):
     script = client.get("/api/v1/docs/?script=")
     assert script["Content-Type"] == "application/javascript"
     assert json.dumps("/api/v1/schema/") in script.content.decode().replace("'", '"')
+
+
+def test_the_page_asks_nobody_who_they_are(db):
+    alice = factories.user()
+    browser = factories.browser(alice)
+    blocking.block(alice)
+
+    assert browser.get("/api/v1/docs/").status_code == 200
+    assert browser.get("/api/v1/schema/").json()["code"] == "blocked"
