@@ -1,0 +1,206 @@
+"""`manage.py up`, the whole of it, in homes of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from config.embedded import paths
+
+_CHECKOUT = settings.BASE_DIR
+# What the test run, or a developer, has set for itself is not for these.
+_FOREIGN = {
+    *("DATABASE_URL", "BROKER_URL", "CACHE_URL", "STORAGE_URL", "EMBEDDED_DATABASE"),
+    *("BASE_URL", "ALLOWED_HOSTS", "HOST", "SECRET_KEY", "OZVENA_DEVELOPMENT"),
+}
+
+
+def command(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start manage.py with an environment of its own."""
+    kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=_CHECKOUT,
+        env=kept | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def processes_of(home: Path) -> dict[int, str]:
+    """Return the command line of each process that runs for `home`."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        # It may end while we look, or be another user's.
+        with contextlib.suppress(OSError):
+            variables = (process / "environ").read_bytes().split(b"\0")
+            if f"OZVENA_HOME={home}".encode() in variables:
+                line = (process / "cmdline").read_text().replace("\0", " ")
+                found[int(process.name)] = line
+    return found
+
+
+def wait_until_gone(home: Path) -> None:
+    deadline = time.monotonic() + 20
+    while left := processes_of(home):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+class Installation:
+    """A home with its port, and the process that serves it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with taken_port() as port:
+            self.port = port
+        self.output: list[str] = []
+        self.started: list[subprocess.Popen[str]] = []
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        return self.started[-1]
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is ready."""
+        self.started.append(self.manage("up"))
+        self.read_until(f"  Ozvena is ready: http://127.0.0.1:{self.port}/")
+
+    def manage(self, *arguments: str) -> subprocess.Popen[str]:
+        variables = {"OZVENA_HOME": str(self.home), "PORT": str(self.port)}
+        return command(*arguments, **variables)
+
+    def read_until(self, wanted: str) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line.rstrip("\n"))
+            if self.output[-1] == wanted:
+                return
+        raise AssertionError("\n".join(self.output))
+
+    def stop(self, number: signal.Signals) -> int:
+        """Ask it to stop and return its exit code."""
+        self.process.send_signal(number)
+        self.output += self.process.communicate(timeout=60)[0].splitlines()
+        return self.process.returncode
+
+    def get(self, path: str) -> object:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def pid_of(self, text: str) -> int:
+        """Return the process whose command line holds `text`; there is one."""
+        (pid,) = [pid for pid, line in processes_of(self.home).items() if text in line]
+        return pid
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    installation = Installation(tmp_path / "home")
+    yield installation
+    for process in installation.started:
+        process.kill()
+        process.communicate()
+
+
+def test_the_life_of_an_installation(installation):
+    visible = {name for name in os.listdir(_CHECKOUT) if name[0] != "."}
+    installation.start()
+    assert installation.get("/health")["status"] == "ok"
+    assert set(installation.get("/health/ready")["checks"].values()) == {"ok"}
+
+    # A second one on the same home is refused, and does no harm.
+    second = installation.manage("up")
+    pid = installation.process.pid
+    assert second.communicate(timeout=60)[0].splitlines() == [
+        f"Ozvena stops: Ozvena already runs in {installation.home} (process {pid})."
+    ]
+    assert second.returncode == 1
+
+    # What dies is started again.
+    os.kill(installation.pid_of("manage.py dispatch"), signal.SIGKILL)
+    installation.read_until("dispatcher has ended (by SIGKILL); it is started again.")
+
+    email = "operator@example.com"
+    made = installation.manage("createsuperuser", "--email", email, "--noinput")
+    made.communicate(timeout=60)
+    assert made.returncode == 0
+
+    # Database and supervisor are killed at once, and take the others with them.
+    os.kill(installation.pid_of("bin/postgres -D"), signal.SIGKILL)
+    installation.process.kill()
+    wait_until_gone(installation.home)
+    # As after the restart of a container, where the numbers of processes begin anew.
+    lock = installation.home / "postgres" / "postmaster.pid"
+    lock.write_text("\n".join(["1", *lock.read_text().splitlines()[1:]]) + "\n")
+
+    # The next start finds everything in its place, and stops when it is asked to.
+    installation.start()
+    with psycopg.connect(
+        host=str(paths.socket_directory(installation.home)),
+        user=paths.USER,
+        dbname=paths.DATABASE,
+    ) as connection:
+        users = connection.execute("SELECT email FROM accounts_user").fetchall()
+    assert (email,) in users
+    assert installation.stop(signal.SIGTERM) == 0
+    assert installation.output[-1] == "Stopped."
+    assert processes_of(installation.home) == {}
+    assert {name for name in os.listdir(_CHECKOUT) if name[0] != "."} == visible
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        (
+            {"OZVENA_HOME": "/dev/null/home"},
+            "Ozvena can't start: OZVENA_HOME=/dev/null/home can't be used: "
+            "Not a directory.",
+        ),
+        ({"PORT": "http"}, "Ozvena can't start: PORT must be a whole number."),
+        (
+            {"PORT": "65536"},
+            "Ozvena stops: can't listen on 127.0.0.1, port 65536: bind(): port must be "
+            "0-65535. HOST and PORT choose another.",
+        ),
+        (
+            {"DATABASE_URL": "sqlite:///x"},
+            "Ozvena can't start: DATABASE_URL must name a PostgreSQL database.",
+        ),
+    ],
+)
+def test_what_can_not_be_used_is_told_in_one_line(tmp_path, variables, line):
+    process = command("up", **({"OZVENA_HOME": str(tmp_path)} | variables))
+    assert process.communicate(timeout=60)[0].splitlines() == [line]
+    assert process.returncode == 1
+    assert processes_of(tmp_path) == {}
+
+
+def test_a_port_in_use_is_told_in_one_line(tmp_path):
+    with taken_port() as port:
+        process = command("up", OZVENA_HOME=str(tmp_path), PORT=str(port))
+        assert process.communicate(timeout=60)[0].splitlines() == [
+            f"Ozvena stops: can't listen on 127.0.0.1, port {port}: Address already in "
+            "use. HOST and PORT choose another."
+        ]
+    assert process.returncode == 1
+    assert processes_of(tmp_path) == {}
