@@ -244,7 +244,11 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.schema.describe_common_parts",
     ],
-    "ENUM_NAME_OVERRIDES": {"TimingEnum": ["exact", "estimated"]},
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatusEnum": "synthesis.models.Job.Status",
+        "SceneStatusEnum": "kit.models.Claimable.Status",
+        "TimingEnum": ["exact", "estimated"],
+    },
 }
 
 UNFOLD = {
