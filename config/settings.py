@@ -316,7 +316,7 @@ WHITENOISE_USE_FINDERS = DEVELOPMENT
 _static = (
     "django.contrib.staticfiles.storage.StaticFilesStorage"
     if DEVELOPMENT
-    else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    else "config.static_files.HashedStorage"
 )
 STORAGES = {
     "default": {
