@@ -40,11 +40,17 @@ def words(page: Page) -> list[str]:
     return page.locator("[data-word]").all_inner_texts()
 
 
+def starts(page: Page) -> list[float]:
+    """Return when each of them starts, in seconds."""
+    titles = page.locator("[data-word]").evaluate_all("all => all.map((e) => e.title)")
+    return [float(title.split("–")[0]) for title in titles]
+
+
 def position(page: Page) -> float:
     """Return where the audio is, in seconds."""
-    return page.locator("[data-audio]").evaluate("audio => audio.currentTime")
+    return float(page.locator("[data-audio]").evaluate("audio => audio.currentTime"))
 
 
 def duration(page: Page) -> float:
     """Return how long the audio is, in seconds."""
-    return page.locator("[data-audio]").evaluate("audio => audio.duration")
+    return float(page.locator("[data-audio]").evaluate("audio => audio.duration"))
