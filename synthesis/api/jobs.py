@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome, IsKnown
-from accounts.requests import idempotency_key
+from accounts.requests import IDEMPOTENCY_KEY, idempotency_key
 from billing.wallets import spendable, wallet_of
 from kit import idempotency
 from kit.errors import Invalid
@@ -40,13 +41,6 @@ from synthesis.serializers import (
 
 JobAction = Callable[[uuid.UUID], Job]
 
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="The same key and body again give the first answer again, for 24 hours.",
-)
-
 
 class EstimateSerializer(serializers.Serializer[Any]):
     """What a job would cost now."""
@@ -58,9 +52,11 @@ class EstimateSerializer(serializers.Serializer[Any]):
     scenes = serializers.IntegerField()
 
 
-class JobsView(APIView):
+class JobsView(GenericAPIView[Job]):
     """The jobs of a workspace."""
 
+    serializer_class = JobSerializer
+    queryset = Job.objects.none()  # for the schema; `get` says which
     throttle_scope = "synthesis"
 
     def get_permissions(self) -> list[BasePermission]:
@@ -73,8 +69,6 @@ class JobsView(APIView):
             OpenApiParameter("status", str, enum=Job.Status.values),
             OpenApiParameter("provider", str, description="Slug of a provider."),
             OpenApiParameter("q", str, description="Part of the title."),
-            OpenApiParameter("limit", int, description="Page size, at most 200."),
-            OpenApiParameter("cursor", str, description="From `next` or `previous`."),
         ],
         responses=JobSerializer(many=True),
     )
@@ -92,8 +86,7 @@ class JobsView(APIView):
             jobs = jobs.filter(title__icontains=title.replace("\0", ""))
         if provider := query.get("provider"):
             jobs = jobs.with_provider(provider.replace("\0", ""))
-        paginator = NewestFirst()
-        page = paginator.paginate_queryset(jobs, request, view=self) or []
+        page = self.paginate_queryset(jobs) or []
         counts = Scene.objects.progress([job.pk for job in page])
         serializer = JobSerializer(
             page,
@@ -101,11 +94,11 @@ class JobsView(APIView):
             with_scenes=False,
             context={"request": request, "scene_counts": counts},
         )
-        return paginator.get_paginated_response(serializer.data)
+        return self.get_paginated_response(serializer.data)
 
     @extend_schema(
         operation_id="jobs_submit",
-        parameters=[KEY],
+        parameters=[IDEMPOTENCY_KEY],
         request=JobRequestSerializer,
         responses={202: JobSerializer},
     )
@@ -194,7 +187,7 @@ class CancelView(JobActionView):
 
     @extend_schema(
         operation_id="jobs_cancel",
-        parameters=[KEY],
+        parameters=[IDEMPOTENCY_KEY],
         request=None,
         responses=JobSerializer,
     )
@@ -228,7 +221,7 @@ class RetryView(JobActionView):
 
     @extend_schema(
         operation_id="jobs_retry",
-        parameters=[KEY],
+        parameters=[IDEMPOTENCY_KEY],
         request=RetryRequestSerializer,
         responses={202: JobSerializer},
     )
@@ -247,28 +240,27 @@ class RetryView(JobActionView):
         )
 
 
-class ScenesView(APIView):
+class InOrder(NewestFirst):
+    """Pages of scenes in the order of the script."""
+
+    ordering = "index"
+
+
+class ScenesView(GenericAPIView[Scene]):
     """The scenes of a job, page by page."""
 
     permission_classes = (GuestsWelcome,)
+    pagination_class = InOrder
+    serializer_class = SceneSerializer
+    queryset = Scene.objects.none()  # for the schema; `get` says which
 
-    @extend_schema(
-        operation_id="jobs_scenes",
-        parameters=[
-            OpenApiParameter("limit", int, description="Page size, at most 200."),
-            OpenApiParameter("cursor", str, description="From `next` or `previous`."),
-        ],
-        responses=SceneSerializer(many=True),
-    )
+    @extend_schema(operation_id="jobs_scenes", responses=SceneSerializer(many=True))
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """List scenes in their order."""
         job = job_of(request, job_id)
-        paginator = NewestFirst()
-        paginator.ordering = "index"
-        rows = Scene.objects.filter(job=job).defer("text")
-        page = paginator.paginate_queryset(rows, request, view=self) or []
+        page = self.paginate_queryset(Scene.objects.filter(job=job).defer("text"))
         serializer = SceneSerializer(page, many=True, context={"request": request})
-        return paginator.get_paginated_response(serializer.data)
+        return self.get_paginated_response(serializer.data)
 
 
 class SceneView(APIView):
@@ -288,7 +280,7 @@ class SceneView(APIView):
 
     @extend_schema(
         operation_id="scenes_edit",
-        parameters=[KEY],
+        parameters=[IDEMPOTENCY_KEY],
         request=SceneChangeSerializer,
         responses={202: SceneSerializer},
     )

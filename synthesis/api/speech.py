@@ -11,10 +11,9 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome
-from accounts.requests import idempotency_key
+from accounts.requests import IDEMPOTENCY_KEY, idempotency_key
 from kit import idempotency
 from synthesis import speech
-from synthesis.api.jobs import KEY
 from synthesis.api.requests import respond
 from synthesis.serializers import SpeechRequestSerializer
 from synthesis.text import offsets_in
@@ -60,7 +59,7 @@ class SpeechView(APIView):
 
     @extend_schema(
         operation_id="speech",
-        parameters=[KEY],
+        parameters=[IDEMPOTENCY_KEY],
         request=SpeechRequestSerializer,
         responses=SpeechSerializer,
     )
