@@ -121,7 +121,8 @@ class _Engine:
             self._control.close()  # else this copy would keep it alive
         if self._process is not None:
             self._process.returncode = 0  # not our child: never to be waited for
-        self.__init__()  # type: ignore[misc]
+        self._lock = threading.Lock()  # another thread of the parent may hold it
+        self._control = self._process = None
 
 
 _engine = _Engine()
