@@ -11,25 +11,10 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.caller import Caller, Environment
+from kit.admin import ReadOnly
 from kit.errors import AppError
 from synthesis.jobs import again, cancel
 from synthesis.models import Assembly, Job, Piece, Scene
-
-
-class ReadOnly:
-    """An admin that shows and never writes."""
-
-    def has_add_permission(self, *args: Any) -> bool:
-        """Nobody adds rows by hand."""
-        return False
-
-    def has_change_permission(self, *args: Any) -> bool:
-        """Nobody edits them."""
-        return False
-
-    def has_delete_permission(self, *args: Any) -> bool:
-        """Nobody deletes them."""
-        return False
 
 
 class SceneInline(ReadOnly, TabularInline):

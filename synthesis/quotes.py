@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts.caller import Caller, Environment
+from accounts.caller import Caller, Environment, Role
 from billing.pricing import price
 from providers import catalogue
 from providers.models import Provider
@@ -141,7 +141,7 @@ def quote(caller: Caller, order: Order) -> Quote:
 
 def cost(caller: Caller, characters: int, provider: Provider) -> int:
     """Return the credits for a scene; guests and operators pay nothing."""
-    if caller.is_guest or caller.is_operator:
+    if caller.role in (Role.GUEST, Role.ADMIN):
         return 0
     return price(characters, provider.cost_multiplier)
 

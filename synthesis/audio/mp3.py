@@ -3,7 +3,7 @@
 LAME in its own wheel is three times as fast as in FFmpeg's (`benchmarks/audio.py`), but
 gives bare frames. A first frame that holds no sound tells players how many samples are
 padding at both ends; without it they play about 50 ms too much, and words would drift.
-Its layout: the source of LAME 3.100, VbrTag.c, and https://wiki.hydrogenaud.io/?title=LAME
+Its layout: http://gabriel.mp3-tech.org/mp3infotag.html, and VbrTag.c in LAME's source.
 """
 
 import struct
@@ -18,6 +18,8 @@ from synthesis.audio.formats import Chapter, Format
 
 # LAME's scale from 0 (best) to 9 (fastest).
 _QUALITY = 5
+# Players that know its padding know it by this name.
+_NAME = b"LAME4.0".ljust(9)
 # Samples of silence that LAME puts before the sound (ENCDELAY in its source).
 _DELAY = 576
 
@@ -117,7 +119,7 @@ class Frames:
         frame += b"Info" + struct.pack(">III", 0b1111, count, size + self.length)
         frame += bytes(256 * step // 100 for step in range(100))  # where each % begins
         frame += struct.pack(">I", 100 - 10 * _QUALITY)
-        frame += b"LAME3.100" + bytes([0x01, 0])  # constant bit rate; low-pass unknown
+        frame += _NAME + bytes([0x01, 0])  # constant bit rate; low-pass unknown
         frame += bytes(8)  # loudness: not measured
         frame += bytes([0, min(255, self.bit_rate // 1000)])
         frame += (_DELAY << 12 | padding).to_bytes(3, "big")

@@ -23,7 +23,9 @@ _QUIET = 104  # -50 dB: a pause to the ear
 # WAV sizes from here on are placeholders of a stream: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000.
 _PLACEHOLDER = 0x7FFF_0000
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
-_HEAD = 1 << 16
+_HEAD = 1 << 16  # bytes in which an MP3's first frame begins
+_PADDING = 3 * 1152  # samples at both ends of an MP3, at most
+_SNIFFED = 256  # bytes
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _MAGIC = (b"RIFF", b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04")
 
@@ -103,26 +105,38 @@ def _check_end(target: BinaryIO, name: str, measured: "_Measured") -> None:
     elif name == "mp3":
         target.seek(0)
         promised = mp3.promised_samples(target.read(_HEAD))
-        if measured.samples < 0.99 * promised:
+        if measured.samples < 0.99 * promised - _PADDING:
             raise BadAudio(f"{measured.samples} of {promised} samples")
 
 
 def _pcm(parts: Iterator[bytes]) -> Iterator[Samples]:
     """Yield 16-bit little-endian samples, wherever the parts are cut."""
     rest = b""
-    is_first = True
+    is_known = False
     for part in parts:
-        data = rest + part
-        if is_first and len(data) >= 64:
-            is_first = False
-            head = data[:256]
-            if head.startswith(_MAGIC) or not head.translate(None, _TEXT):
-                raise BadAudio("something else in place of samples")
-        whole = len(data) & ~1
-        rest = data[whole:]
-        yield np.frombuffer(data, np.dtype("<i2"), whole // 2)
-    if rest:
+        rest += part
+        if not is_known and len(rest) < _SNIFFED:
+            continue
+        is_known = is_known or _look_like_samples(rest)
+        whole = len(rest) & ~1
+        yield np.frombuffer(rest, np.dtype("<i2"), whole // 2)
+        rest = rest[whole:]
+    if not is_known and rest:
+        _look_like_samples(rest)
+        yield np.frombuffer(rest, np.dtype("<i2"), len(rest) // 2)
+    if len(rest) % 2:
         raise BadAudio("half a sample at the end")
+
+
+def _look_like_samples(head: bytes) -> bool:
+    """Return True.
+
+    Raises:
+        BadAudio: these are the first bytes of a file, or of an error page.
+    """
+    if head.startswith(_MAGIC) or not head[:_SNIFFED].translate(None, _TEXT):
+        raise BadAudio("something else in place of samples")
+    return True
 
 
 class _Measured:

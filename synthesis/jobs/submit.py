@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from accounts.caller import Caller
+from accounts.caller import Caller, Role
 from billing import ledger
 from billing.wallets import wallet_of
 from kit import quotas
@@ -154,8 +154,8 @@ def today_utc() -> datetime.date:
 
 
 def _payer(caller: Caller) -> Job.BilledTo:
-    if caller.is_guest:
+    if caller.role == Role.GUEST:
         return Job.BilledTo.GUEST
-    if caller.is_operator:
+    if caller.role == Role.ADMIN:
         return Job.BilledTo.ADMIN
     return Job.BilledTo.CREDITS  # until a reservation says more

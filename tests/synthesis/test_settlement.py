@@ -146,3 +146,12 @@ def test_guests_pay_nothing_and_leave_no_posting(submitted, speak_all) -> None:
     assert (job.status, job.cost, job.billed_to) == ("completed", 0, "guest")
     assert LedgerTransaction.objects.count() == 0
     assert Job.objects.count() == 1
+
+
+def test_operators_pay_nothing(submitted, speak_all) -> None:
+    caller = factories.caller(factories.user(is_staff=True))
+    job = submitted(caller, "On the house.")
+    speak_all()
+    job.refresh_from_db()
+    assert (job.status, job.cost, job.billed_to) == ("completed", 0, "admin")
+    assert not LedgerTransaction.objects.exclude(kind="grant").exists()
