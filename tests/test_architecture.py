@@ -1,0 +1,223 @@
+"""The house rules that a reader can't see in any one file."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+
+# Each app and those that it may import: the arrows of CONTRIBUTING.md, followed to their
+# ends. `config` puts everything together, and nothing imports it.
+MAY_IMPORT: dict[str, set[str]] = {
+    "kit": set(),
+    "accounts": {"kit"},
+    "webhooks": {"accounts", "kit"},
+    "billing": {"webhooks", "accounts", "kit"},
+    "providers": {"accounts", "kit"},
+    "synthesis": {"billing", "webhooks", "providers", "accounts", "kit"},
+    "config": {"synthesis", "billing", "webhooks", "providers", "accounts", "kit"},
+}
+OURS = set(MAY_IMPORT) | {"tests", "benchmarks"}
+
+# Calls that take the name of a module or a model as text.
+_BY_NAME = {
+    *("import_module", "import_string", "get_model"),
+    *("ForeignKey", "OneToOneField", "ManyToManyField"),
+}
+
+# A manager's methods that reach rows without saying whose. What a request may see goes
+# through `for_workspace` first.
+_UNSCOPED = {
+    *("all", "filter", "exclude", "get", "first", "last", "values", "values_list"),
+    *("in_bulk", "raw", "order_by", "select_for_update", "update", "delete"),
+}
+# Each with the reason why it needs no workspace.
+_MAY_ASK_UNSCOPED: dict[str, set[str]] = {
+    # The scenes of one job, which came through `for_workspace`.
+    "synthesis/api/jobs.py": {"Scene.objects.filter"},
+    "synthesis/api/requests.py": {"Scene.objects.filter"},
+}
+
+_LONGEST_FILE = 500  # lines
+_VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "core"}
+
+
+def python_files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def imported_modules(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and name of what a file imports, wherever in it, and however."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import():
+                for alias in node.names:
+                    yield node.lineno, alias.name
+            case ast.ImportFrom(level=0, module=str(module)):
+                yield node.lineno, module
+            case ast.Call(args=[ast.Constant(value=str(name)), *_]):
+                function = ast.unparse(node.func).rpartition(".")[2]
+                if function in _BY_NAME and "." in name:
+                    yield node.lineno, name
+
+
+def test_imports_are_seen_wherever_they_are():
+    code = """
+import kit.errors, accounts.models as models
+from billing import ledger
+def late():
+    from providers.base import Provider
+    import_module("synthesis.tasks")
+    models.ForeignKey("webhooks.Event", models.CASCADE)
+    print("config.settings")
+"""
+    assert {name for _, name in imported_modules(ast.parse(code))} == {
+        *("kit.errors", "accounts.models", "billing", "providers.base"),
+        *("synthesis.tasks", "webhooks.Event"),
+    }
+
+
+def test_unscoped_calls_are_seen():
+    code = """
+queryset = Job.objects.all()
+Job.objects.for_workspace(workspace).filter(status="queued")
+Job._default_manager.select_for_update().get(pk=1)
+get_object_or_404(Job, pk=1)
+get_object_or_404(Job.objects.for_workspace(workspace), pk=1)
+{}.get("objects")
+"""
+    assert [call for _, call in unscoped_calls(ast.parse(code))] == [
+        "Job.objects.all",
+        "get_object_or_404",
+        "Job._default_manager.select_for_update",
+    ]
+
+
+@pytest.mark.parametrize("app", MAY_IMPORT)
+def test_imports_follow_the_arrows(app):
+    allowed = MAY_IMPORT[app] | {app}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in python_files(app)
+        for line, name in imported_modules(tree_of(path))
+        if name.split(".")[0] in OURS - allowed
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("app", MAY_IMPORT)
+def test_migrations_follow_the_arrows(app):
+    allowed = MAY_IMPORT[app] | {app}
+    wrong = [
+        f"{path.relative_to(ROOT)}: depends on {label}"
+        for path in (ROOT / app).glob("migrations/0*.py")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Assign)
+        and ast.unparse(node.targets[0]) == "dependencies"
+        for pair in ast.walk(node.value)
+        if isinstance(pair, ast.Tuple) and isinstance(pair.elts[0], ast.Constant)
+        for label in [pair.elts[0].value]
+        if label in OURS - allowed
+    ]
+    assert wrong == []
+
+
+def test_imports_are_absolute():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for app in MAY_IMPORT
+        for path in python_files(app)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert wrong == []
+
+
+def request_modules() -> list[Path]:
+    """Return the modules that answer requests."""
+    return [
+        path
+        for app in MAY_IMPORT
+        for path in python_files(app)
+        if {"api", "views", "pages"} & {path.stem, path.parent.name}
+    ]
+
+
+def unscoped_calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each call that reaches rows without saying whose."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        call = ast.unparse(node.func)
+        owner, _, method = call.rpartition(".")
+        is_manager = owner.endswith((".objects", "._default_manager"))
+        if is_manager and method in _UNSCOPED:
+            yield node.lineno, call
+        takes_rows = call in {"get_object_or_404", "get_list_or_404"}
+        if takes_rows and isinstance(node.args[0], ast.Name):
+            yield node.lineno, call
+
+
+def test_requests_reach_rows_through_their_workspace():
+    wrong = [
+        f"{name}:{line} {call}: use .for_workspace(…)"
+        for path in request_modules()
+        for name in [str(path.relative_to(ROOT))]
+        for line, call in unscoped_calls(tree_of(path))
+        if call not in _MAY_ASK_UNSCOPED.get(name, set())
+    ]
+    assert wrong == []
+
+
+def test_exceptions_are_still_needed():
+    for name, calls in _MAY_ASK_UNSCOPED.items():
+        found = {
+            ast.unparse(node.func)
+            for node in ast.walk(tree_of(ROOT / name))
+            if isinstance(node, ast.Call)
+        }
+        assert calls <= found, name
+
+
+def test_rules_are_called_and_not_signalled():
+    """A signal hides who does what when a row is saved."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.module}"
+        for app in MAY_IMPORT
+        for path in python_files(app)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "django.db.models.signals"
+    ]
+    assert wrong == []
+
+
+def test_names_say_what_is_in_them():
+    wrong = [
+        str(path.relative_to(ROOT))
+        for folder in OURS
+        for path in (ROOT / folder).rglob("*")
+        if path.stem in _VAGUE_NAMES and (path.is_dir() or path.suffix == ".py")
+    ]
+    assert wrong == []
+
+
+def test_files_are_short():
+    """Past this a file has more than one subject: split it by verb."""
+    wrong = {
+        str(path.relative_to(ROOT)): lines
+        for folder in OURS | {"static", "templates"}
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".js", ".css", ".html"}
+        and "migrations" not in path.parts
+        for lines in [path.read_text().count("\n")]
+        if lines > _LONGEST_FILE
+    }
+    assert wrong == {}
