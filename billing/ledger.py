@@ -32,7 +32,6 @@ from billing.posting import (
     Kind,
     Locked,
     Movement,
-    cursor,
     fingerprint,
     lock,
     lock_by_reservation,
@@ -64,7 +63,7 @@ ON CONFLICT (environment, source) DO NOTHING
 RETURNING id
 """
 # One row at least: it tells the time and whether the key is taken.
-_DRAWABLE = """
+DRAWABLE = """
 SELECT now, reservation.id, lot.id, lot.kind, lot.available
 FROM statement_timestamp() AS now
 LEFT JOIN billing_reservation AS reservation ON reservation.key = %(key)s
@@ -73,7 +72,7 @@ LEFT JOIN billing_lot AS lot
     AND (lot.expires_at IS NULL OR lot.expires_at > now)
 ORDER BY lot.priority, lot.expires_at NULLS LAST, lot.id
 """
-_HELD = """
+HELD = """
 SELECT reservation.id, reservation.amount, captured, released, posted.id,
        posted.fingerprint, slice.lot_id, lot.kind, slice.amount,
        coalesce(lot.expires_at <= statement_timestamp(), false)
@@ -191,9 +190,8 @@ def reserve(
     """
     _require_positive(credits)
     locked = lock(wallet.pk)
-    with cursor() as it:
-        it.execute(_DRAWABLE, {"wallet": locked.id, "key": key})
-        rows = it.fetchall()
+    locked.cursor.execute(DRAWABLE, {"wallet": locked.id, "key": key})
+    rows = locked.cursor.fetchall()
     now, first = rows[0][:2]
     if first is not None:
         return _reserved_before(locked, first, credits, job)
@@ -248,7 +246,7 @@ def capture(reservation_key: str, credits: int, *, key: str) -> Split:
         return Split()
     _require_positive(credits)
     locked = lock_by_reservation(reservation_key)
-    held = _read_held(reservation_key, key)
+    held = _read_held(locked, reservation_key, key)
     content = fingerprint(Kind.CAPTURE, reservation_key, credits)
     if held.first is not None:
         if held.first_fingerprint != content:
@@ -287,7 +285,7 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
     """
     key = key or f"release:{reservation_key}"
     locked = lock_by_reservation(reservation_key)
-    held = _read_held(reservation_key, key)
+    held = _read_held(locked, reservation_key, key)
     content = fingerprint(Kind.RELEASE, reservation_key)
     if held.first is not None and held.first_fingerprint != content:
         raise LedgerKeyReused(key=key)
@@ -325,20 +323,19 @@ def _open_lot(
 
     Waits for a transaction that is honouring it just now, in whatever wallet.
     """
-    with cursor() as it:
-        it.execute(
-            _OPEN_LOT,
-            {
-                "wallet": wallet.id,
-                "environment": wallet.environment,
-                "kind": kind.value,
-                "priority": DRAW_ORDER[kind],
-                "credits": credits,
-                "source": source,
-                "expires_at": expires,
-            },
-        )
-        row = it.fetchone()
+    wallet.cursor.execute(
+        _OPEN_LOT,
+        {
+            "wallet": wallet.id,
+            "environment": wallet.environment,
+            "kind": kind.value,
+            "priority": DRAW_ORDER[kind],
+            "credits": credits,
+            "source": source,
+            "expires_at": expires,
+        },
+    )
+    row = wallet.cursor.fetchone()
     return row[0] if row else None
 
 
@@ -352,10 +349,9 @@ def _reserved_before(
     return reservation
 
 
-def _read_held(reservation_key: str, key: str) -> _Held:
-    with cursor() as it:
-        it.execute(_HELD, {"reservation": reservation_key, "key": key})
-        rows = it.fetchall()
+def _read_held(wallet: Locked, reservation_key: str, key: str) -> _Held:
+    wallet.cursor.execute(HELD, {"reservation": reservation_key, "key": key})
+    rows = wallet.cursor.fetchall()
     reservation, amount, captured, released, first, content = rows[0][:6]
     slices = [_Slice(*row[6:]) for row in rows]
     return _Held(reservation, amount, captured, released, first, content, slices)

@@ -47,11 +47,11 @@ _WALLET_COLUMN = {
 """Which column of a wallet an entry changes, and with which sign."""
 
 # Only NO KEY: rows that refer to the wallet may be written meanwhile.
-_LOCK = """
+LOCK = """
 SELECT id, environment, available, debt, seq FROM billing_wallet
 WHERE id = %(wallet)s FOR NO KEY UPDATE
 """
-_LOCK_BY_RESERVATION = """
+LOCK_BY_RESERVATION = """
 SELECT id, environment, available, debt, seq FROM billing_wallet
 WHERE id = (SELECT wallet_id FROM billing_reservation WHERE key = %(key)s)
 FOR NO KEY UPDATE
@@ -116,9 +116,9 @@ SET available = available + %(wallet_available)s,
 WHERE id = %(wallet)s
 """
 
-_POST_ALONE = _POST + _COUNT
-_POST_OPENING = _POST + "," + _OPEN_RESERVATION + _COUNT
-_POST_SETTLING = _POST + "," + _SETTLE_RESERVATION + _COUNT
+POST_ALONE = _POST + _COUNT
+POST_OPENING = _POST + "," + _OPEN_RESERVATION + _COUNT
+POST_SETTLING = _POST + "," + _SETTLE_RESERVATION + _COUNT
 
 
 class _Cursor(psycopg.Cursor[Any]):
@@ -146,8 +146,9 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A wallet as it is while we hold its lock."""
+    """A wallet as it is while we hold its lock, and the cursor that we work with."""
 
+    cursor: CursorWrapper
     id: int
     environment: str
     available: int
@@ -161,18 +162,9 @@ def require_transaction() -> None:
         raise TransactionManagementError("The ledger needs an open transaction.")
 
 
-def cursor() -> CursorWrapper:
-    """Open a cursor for the ledger's statements, within the open transaction."""
-    require_transaction()
-    bare: Any = _Cursor(connection.connection)
-    if connection.queries_logged:
-        return connection.make_debug_cursor(bare)
-    return connection.make_cursor(bare)
-
-
 def lock(wallet: int) -> Locked:
     """Lock a wallet until the transaction ends, and return it as it is now."""
-    locked = _lock(_LOCK, {"wallet": wallet})
+    locked = _lock(LOCK, {"wallet": wallet})
     if locked is None:
         raise Wallet.DoesNotExist(f"wallet {wallet}")
     return locked
@@ -180,7 +172,7 @@ def lock(wallet: int) -> Locked:
 
 def lock_by_reservation(key: str) -> Locked:
     """Lock the wallet of the reservation with this key."""
-    locked = _lock(_LOCK_BY_RESERVATION, {"key": key})
+    locked = _lock(LOCK_BY_RESERVATION, {"key": key})
     if locked is None:
         raise Reservation.DoesNotExist(f"reservation {key}")
     return locked
@@ -233,7 +225,7 @@ def post(
         **_wallet_columns(movements),
     }
     if opens is not None:
-        statement = _POST_OPENING
+        statement = POST_OPENING
         parameters |= {
             "reservation_key": opens.key,
             "job": opens.job,
@@ -242,20 +234,24 @@ def post(
             "drawn_at": opens.created_at,
         }
     elif settles is not None:
-        statement = _POST_SETTLING
+        statement = POST_SETTLING
         parameters |= {"captured": captured, "released": released}
     else:
-        statement = _POST_ALONE
-    with cursor() as it:
-        it.execute(statement, parameters)
+        statement = POST_ALONE
+    wallet.cursor.execute(statement, parameters)
     return transaction
 
 
 def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
-    with cursor() as it:
-        it.execute(statement, parameters)
-        row = it.fetchone()
-    return Locked(*row) if row else None
+    require_transaction()
+    bare: Any = _Cursor(connection.connection)
+    logs = connection.queries_logged
+    cursor = (
+        connection.make_debug_cursor(bare) if logs else connection.make_cursor(bare)
+    )
+    cursor.execute(statement, parameters)
+    row = cursor.fetchone()
+    return Locked(cursor, *row) if row else None
 
 
 def _sides(movements: Iterable[Movement]) -> Iterable[tuple[int, Bucket, int]]:
@@ -277,10 +273,10 @@ def _entries(wallet: Locked, movements: Iterable[Movement]) -> dict[str, Any]:
             balance += amount
         rows.append((new_id(), lot, bucket.value, amount, balance))
     names = ("entries", "entry_lots", "buckets", "amounts", "balances")
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return dict(zip(names, map(_array, zip(*rows, strict=True)), strict=True))
 
 
-def _lot_columns(movements: Iterable[Movement]) -> dict[str, list[int]]:
+def _lot_columns(movements: Iterable[Movement]) -> dict[str, str]:
     deltas: dict[int, dict[str, int]] = {}
     for movement in movements:
         if movement.source == Bucket.FUNDING:
@@ -289,9 +285,9 @@ def _lot_columns(movements: Iterable[Movement]) -> dict[str, list[int]]:
         delta[_LOT_COLUMN[movement.source]] -= movement.credits
         delta[_LOT_COLUMN[movement.target]] += movement.credits
     columns = {
-        name: [delta[name] for delta in deltas.values()] for name in _LOT_COLUMNS
+        name: _array(delta[name] for delta in deltas.values()) for name in _LOT_COLUMNS
     }
-    return {"lots": list(deltas), **columns}
+    return {"lots": _array(deltas), **columns}
 
 
 def _wallet_columns(movements: Iterable[Movement]) -> dict[str, int]:
@@ -303,3 +299,9 @@ def _wallet_columns(movements: Iterable[Movement]) -> dict[str, int]:
         f"wallet_{column}": deltas[column]
         for column in ("available", "reserved", "debt", "granted", "consumed")
     }
+
+
+def _array(values: Iterable[object]) -> str:
+    # PostgreSQL's own text for numbers, ids and names: the driver would look at every
+    # element to find out what the array is made of, which takes it longer than the rest.
+    return "{" + ",".join(map(str, values)) + "}"

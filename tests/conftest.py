@@ -1,6 +1,7 @@
 """Fixtures and arrangements that every test relies on."""
 
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -18,7 +19,7 @@ def flush_empties_the_ledger_too() -> Iterator[None]:
     """
     sql_flush = DatabaseOperations.sql_flush
 
-    def flush(*args: object, **options: object) -> list[str]:
+    def flush(*args: Any, **options: Any) -> list[str]:
         statements = sql_flush(*args, **options)
         if not statements:
             return statements

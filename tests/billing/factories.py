@@ -42,7 +42,10 @@ def reserve(
     of: Wallet, credits: int, key: str = "job:1:1", **fields: Any
 ) -> Reservation:
     """Reserve in a transaction of its own, for a job named `1`."""
-    values = {"job": "1", "deadline": timezone.now() + timedelta(hours=1)}
+    values: dict[str, Any] = {
+        "job": "1",
+        "deadline": timezone.now() + timedelta(hours=1),
+    }
     with transaction.atomic():
         return ledger.reserve(of, credits, key=key, **(values | fields))
 

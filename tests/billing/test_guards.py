@@ -1,5 +1,7 @@
 """The database refuses what the ledger would never write, whoever asks for it."""
 
+from typing import Any
+
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
@@ -26,13 +28,13 @@ def used_wallet() -> Wallet:
     return w
 
 
-def run(*statements: tuple[str, list[object]]) -> None:
+def run(*statements: tuple[str, list[Any]]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for statement, parameters in statements:
             cursor.execute(statement, parameters)
 
 
-def posting(w: Wallet, **fields: object) -> tuple[str, list[object]]:
+def posting(w: Wallet, **fields: object) -> tuple[str, list[Any]]:
     values = {
         "id": new_id(),
         "wallet_id": w.pk,
@@ -48,7 +50,7 @@ def posting(w: Wallet, **fields: object) -> tuple[str, list[object]]:
     return _insert("billing_ledgertransaction", values)
 
 
-def entry(posted: object, w: Wallet, **fields: object) -> tuple[str, list[object]]:
+def entry(posted: object, w: Wallet, **fields: object) -> tuple[str, list[Any]]:
     values = {
         "id": new_id(),
         "transaction_id": posted,
@@ -62,7 +64,7 @@ def entry(posted: object, w: Wallet, **fields: object) -> tuple[str, list[object
     return _insert("billing_ledgerentry", values)
 
 
-def _insert(table: str, values: dict[str, object]) -> tuple[str, list[object]]:
+def _insert(table: str, values: dict[str, Any]) -> tuple[str, list[Any]]:
     marks = ", ".join(["%s"] * len(values))
     return (
         f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})",
