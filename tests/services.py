@@ -22,6 +22,7 @@ def _start() -> None:
     for name in _VARIABLES:  # a developer's own environment must not leak in
         os.environ.pop(name, None)
     home = Path(tempfile.mkdtemp(prefix="ozvena-test-"))
+    (home / "static").mkdir()  # or the web server warns at each start
     os.environ["OZVENA_HOME"] = str(home)
     os.environ["SECRET_KEY"] = "for tests only"
     os.environ["OZVENA_DEVELOPMENT"] = "1"
