@@ -53,7 +53,9 @@ class Wallet(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="wallets")
+    workspace = models.ForeignKey(
+        Workspace, models.PROTECT, related_name="wallets", db_index=False
+    )
     environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
     available = models.BigIntegerField(
         default=0, help_text="in lots; may include lots that lapsed and are not swept"
@@ -184,8 +186,8 @@ class Reservation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="reservations")
-    key = models.CharField(max_length=200, unique=True)
-    job = models.CharField(max_length=64, db_index=True)
+    key = models.CharField(max_length=200)
+    job = models.CharField(max_length=64)
     amount = models.BigIntegerField()
     captured = models.BigIntegerField(default=0)
     released = models.BigIntegerField(default=0)
@@ -198,6 +200,7 @@ class Reservation(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["key"], name="reservation_once"),
             models.UniqueConstraint(
                 fields=["id", "wallet"], name="reservation_in_wallet"
             ),
@@ -216,7 +219,8 @@ class Reservation(models.Model):
                 fields=["deadline"],
                 condition=Q(amount__gt=F("captured") + F("released")),
                 name="reservation_open",
-            )
+            ),
+            models.Index(fields=["job"], name="reservation_of_job"),
         ]
 
     def __str__(self) -> str:
@@ -341,7 +345,6 @@ class LedgerEntry(models.Model):
         USAGE = "usage"
         BREAKAGE = "breakage"  # lapsed
         REFUND = "refund"
-        ADJUST = "adjust"
 
     OF_THE_WALLET = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.DEBT)
 
@@ -384,7 +387,6 @@ class LedgerEntry(models.Model):
                         "usage",
                         "breakage",
                         "refund",
-                        "adjust",
                     ]
                 ),
                 name="entry_bucket_known",

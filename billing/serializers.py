@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.models import LedgerEntry, LedgerTransaction, Lot
@@ -62,13 +63,14 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
             "created_at",
         )
 
+    @extend_schema_field(serializers.ChoiceField(choices=BUCKETS))
     def get_bucket(self, entry: LedgerEntry) -> str:
-        """Return the kind of lot for spendable credits, else the entry's own bucket."""
+        """The kind of lot while they are spendable; else `reserved` or `debt`."""
         if entry.bucket == LedgerEntry.Bucket.AVAILABLE and entry.lot:
             return entry.lot.kind
         return entry.bucket
 
     def get_job(self, entry: LedgerEntry) -> str | None:
-        """Return the job that the credits are or were held for."""
+        """What the credits are or were held for."""
         reservation = entry.transaction.reservation
         return reservation.job if reservation else None
