@@ -6,6 +6,7 @@ after it was decoded once, since its headers may lie about its length.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
@@ -111,32 +112,22 @@ def _check_end(target: BinaryIO, name: str, measured: "_Measured") -> None:
 
 def _pcm(parts: Iterator[bytes]) -> Iterator[Samples]:
     """Yield 16-bit little-endian samples, wherever the parts are cut."""
-    rest = b""
-    is_known = False
+    head = b""
     for part in parts:
-        rest += part
-        if not is_known and len(rest) < _SNIFFED:
-            continue
-        is_known = is_known or _look_like_samples(rest)
-        whole = len(rest) & ~1
-        yield np.frombuffer(rest, np.dtype("<i2"), whole // 2)
-        rest = rest[whole:]
-    if not is_known and rest:
-        _look_like_samples(rest)
-        yield np.frombuffer(rest, np.dtype("<i2"), len(rest) // 2)
-    if len(rest) % 2:
+        head += part
+        if len(head) >= _SNIFFED:
+            break
+    is_text = bool(head) and not head[:_SNIFFED].translate(None, _TEXT)
+    if is_text or head.startswith(_MAGIC):
+        raise BadAudio("a file or a text in place of samples")
+    rest = b""
+    for part in chain((head,), parts):
+        data = rest + part
+        whole = len(data) & ~1
+        rest = data[whole:]
+        yield np.frombuffer(data, np.dtype("<i2"), whole // 2)
+    if rest:
         raise BadAudio("half a sample at the end")
-
-
-def _look_like_samples(head: bytes) -> bool:
-    """Return True.
-
-    Raises:
-        BadAudio: these are the first bytes of a file, or of an error page.
-    """
-    if head.startswith(_MAGIC) or not head[:_SNIFFED].translate(None, _TEXT):
-        raise BadAudio("something else in place of samples")
-    return True
 
 
 class _Measured:

@@ -1,0 +1,319 @@
+"""What providers send, good and bad."""
+
+import io
+import struct
+import wave
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from providers.base import Encoding
+from synthesis import audio
+from synthesis.audio import BadAudio, PieceAudio, Samples
+from tests.synthesis.sounds import blocks, voice
+
+RATE = 22_050
+SPOKEN = voice(3 * RATE + 77)
+NAMES = ["mp3", "flac", "ogg", "wav"]
+FORMATS = {"mp3": "mp3", "flac": "flac", "ogg": "opus", "wav": "wav"}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[str, bytes]:
+    """The same sound in all encodings."""
+    folder: Path = tmp_path_factory.mktemp("files")
+    made = {}
+    for name, kind in FORMATS.items():
+        target = folder / name
+        audio.encode(blocks(SPOKEN), rate=RATE, format=kind, target=target)
+        made[name] = target.read_bytes()
+    return made
+
+
+def stored(
+    data: bytes, name: str, *, rate: int = 0, letters: int = 0
+) -> tuple[PieceAudio, bytes]:
+    """Store `data` as it arrives from a network: in parts of uneven length."""
+    target = io.BytesIO()
+    cuts = [0, 1, 3, 3, 44, 1_000, *range(1_001, len(data), 3_333), len(data)]
+    parts = (data[one:two] for one, two in pairwise(cuts))
+    piece = audio.store_piece(parts, Encoding(name, rate), target, letters=letters)  # type: ignore[arg-type]
+    return piece, target.getvalue()
+
+
+def read(data: bytes, rate: int = RATE) -> Samples:
+    return np.concatenate(list(audio.read_samples(io.BytesIO(data), rate=rate)))
+
+
+def wav(
+    data: bytes, *, rate: int = RATE, channels: int = 1, width: int = 2, form: int = 1
+) -> bytes:
+    block = channels * width
+    head = struct.pack("<HHIIHH", form, channels, rate, rate * block, block, 8 * width)
+    return (
+        b"RIFF"
+        + struct.pack("<I", 36 + len(data))
+        + b"WAVEfmt \x10\0\0\0"
+        + head
+        + b"data"
+        + struct.pack("<I", len(data))
+        + data
+    )
+
+
+# --- what is good --------------------------------------------------------------------
+
+
+def test_raw_samples_are_kept_without_loss() -> None:
+    piece, kept = stored(SPOKEN.tobytes(), "pcm", rate=RATE)
+    assert (piece.samples, piece.sample_rate, piece.extension) == (
+        len(SPOKEN),
+        RATE,
+        ".flac",
+    )
+    assert len(kept) < len(SPOKEN.tobytes())
+    assert np.array_equal(read(kept), SPOKEN)
+
+
+@pytest.mark.parametrize("name", ["mp3", "flac", "ogg"])
+def test_what_came_compressed_is_kept_as_it_came(
+    name: str, files: dict[str, bytes]
+) -> None:
+    piece, kept = stored(files[name], name)
+    assert kept == files[name]
+    assert piece.extension == f".{name}"
+    rate = 48_000 if name == "ogg" else RATE
+    assert piece.sample_rate == rate
+    assert abs(piece.samples - len(SPOKEN) * rate / RATE) < 2
+    assert len(read(kept, rate)) == piece.samples
+
+
+@pytest.mark.parametrize("name", ["mp3", "flac", "opus", "wav"])
+def test_audio_that_was_streamed_has_no_length_in_its_header(name: str) -> None:
+    encoder = audio.StreamEncoder(name, RATE)
+    data = b"".join(map(encoder.feed, blocks(SPOKEN))) + encoder.finish()
+    piece, _ = stored(data, "ogg" if name == "opus" else name)
+    seconds = piece.samples / piece.sample_rate
+    padding = 0.06 if name == "mp3" else 1e-4
+    assert 0 <= seconds - len(SPOKEN) / RATE < padding
+
+
+def test_wav_becomes_flac(files: dict[str, bytes]) -> None:
+    piece, kept = stored(files["wav"], "wav")
+    assert (piece.samples, piece.extension) == (len(SPOKEN), ".flac")
+    assert np.array_equal(read(kept), SPOKEN)
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFDB, 0])
+@pytest.mark.parametrize("riff", [0xFFFFFFFF, 0x7FFFFFFF, 0])
+def test_wav_sizes_that_streams_make_up_are_not_believed(
+    size: int, riff: int, files: dict[str, bytes]
+) -> None:
+    good = files["wav"]
+    data = b"".join(
+        (good[:4], struct.pack("<I", riff), good[8:40], struct.pack("<I", size))
+    )
+    _, kept = stored(data + good[44:], "wav")
+    assert np.array_equal(read(kept), SPOKEN)
+
+
+def test_a_true_wav_size_keeps_what_follows_out_of_the_sound(
+    files: dict[str, bytes],
+) -> None:
+    comment = b"LIST" + struct.pack("<I", 1_000) + b"\xff\x7f" * 500
+    _, kept = stored(files["wav"] + comment, "wav")
+    assert np.array_equal(read(kept), SPOKEN)
+
+
+def test_wav_with_chunks_before_its_samples(files: dict[str, bytes]) -> None:
+    good = files["wav"]
+    extra = b"JUNK" + struct.pack("<I", 28) + bytes(28)
+    _, kept = stored(good[:12] + extra + good[12:], "wav")
+    assert np.array_equal(read(kept), SPOKEN)
+
+
+def test_wav_of_any_width_and_of_two_channels() -> None:
+    both = np.repeat(SPOKEN, 2).tobytes()
+    for data in (
+        wav(both, channels=2),
+        wav((SPOKEN.astype("<i4") << 16).tobytes(), width=4),
+        wav((SPOKEN / np.float32(32_768)).astype("<f4").tobytes(), width=4, form=3),
+    ):
+        _, kept = stored(data, "wav")
+        assert np.array_equal(read(kept), SPOKEN)
+    piece, _ = stored(wav(((SPOKEN >> 8) + 128).astype("u1").tobytes(), width=1), "wav")
+    assert piece.samples == len(SPOKEN)
+
+
+def test_wav_of_the_standard_library() -> None:
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(SPOKEN.tobytes())
+    piece, _ = stored(target.getvalue(), "wav")
+    assert (piece.samples, piece.sample_rate) == (len(SPOKEN), 16_000)
+
+
+@pytest.mark.parametrize(
+    "tail", [b"TAG" + bytes(125), b"ID3\x03\0\0\0\0\0\x10" + bytes(16)]
+)
+def test_tags_at_the_end_of_mp3_are_no_sound(
+    tail: bytes, files: dict[str, bytes]
+) -> None:
+    piece, _ = stored(files["mp3"] + tail, "mp3")
+    assert piece.samples == len(SPOKEN)
+
+
+def test_mp3s_that_a_server_joined_are_heard_to_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "part.mp3"
+    audio.encode(blocks(SPOKEN), rate=RATE, format="mp3", target=target, title="Part")
+    piece, kept = stored(3 * target.read_bytes(), "mp3")
+    assert 0 <= piece.samples - 3 * len(SPOKEN) < 3 * 2_304
+    assert len(read(kept)) == piece.samples
+
+
+def test_joined_mp3s_of_different_kinds_are_heard_too(
+    files: dict[str, bytes], tmp_path: Path
+) -> None:
+    target = tmp_path / "part.mp3"
+    audio.encode(blocks(SPOKEN), rate=44_100, format="mp3", target=target)
+    piece, kept = stored(files["mp3"] + target.read_bytes(), "mp3")
+    assert piece.sample_rate == RATE
+    assert abs(piece.samples - 1.5 * len(SPOKEN)) < 2_304
+    assert len(read(kept)) == piece.samples
+
+
+def test_the_silence_at_the_end_is_measured() -> None:
+    quiet = np.concatenate((SPOKEN, np.zeros(RATE // 2, np.int16)))
+    piece, _ = stored(quiet.tobytes(), "pcm", rate=RATE)
+    assert 500 <= piece.quiet_end_ms < 700
+    loud, _ = stored(SPOKEN[: RATE // 4].tobytes(), "pcm", rate=RATE)
+    assert loud.quiet_end_ms < 200
+
+
+def test_speech_of_a_likely_length_passes() -> None:
+    piece, _ = stored(SPOKEN.tobytes(), "pcm", rate=RATE, letters=400)
+    assert piece.samples == len(SPOKEN)
+
+
+# --- what is bad ---------------------------------------------------------------------
+
+PAGE = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>" * 40
+ERROR = b'{"error": {"message": "the model is loading"}}' * 40
+NOISE = np.random.default_rng(7).bytes(50_000)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "data", [b"", b"\0", PAGE, ERROR, NOISE, bytes(50_000)], ids=lambda data: len(data)
+)
+def test_what_is_no_audio_is_refused(name: str, data: bytes) -> None:
+    with pytest.raises(BadAudio):
+        stored(data, name)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", PAGE, ERROR, bytes(50_000)])
+def test_what_is_no_samples_is_refused(data: bytes) -> None:
+    with pytest.raises(BadAudio):
+        stored(data, "pcm", rate=RATE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("real", NAMES)
+def test_another_encoding_than_promised_is_refused(
+    name: str, real: str, files: dict[str, bytes]
+) -> None:
+    if name == real:
+        stored(files[real], name)
+        return
+    with pytest.raises(BadAudio):
+        stored(files[real], name)
+
+
+@pytest.mark.parametrize("real", ["wav", "flac", "ogg"])
+def test_a_file_in_place_of_samples_is_refused(
+    real: str, files: dict[str, bytes]
+) -> None:
+    with pytest.raises(BadAudio, match="in place of samples"):
+        stored(files[real], "pcm", rate=RATE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_audio_that_was_cut_short_is_refused(
+    name: str, share: float, files: dict[str, bytes]
+) -> None:
+    data = files[name]
+    with pytest.raises(BadAudio):
+        stored(data[: int(share * len(data))], name)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg"])
+def test_a_missing_byte_is_noticed(name: str, files: dict[str, bytes]) -> None:
+    with pytest.raises(BadAudio):
+        stored(files[name][:-1], name)
+
+
+def test_half_a_sample_is_noticed() -> None:
+    with pytest.raises(BadAudio, match="half a sample"):
+        stored(SPOKEN.tobytes()[:-1], "pcm", rate=RATE)
+
+
+@pytest.mark.parametrize("name", ["mp3", "flac", "ogg"])
+def test_a_hole_in_the_middle_is_noticed(name: str, files: dict[str, bytes]) -> None:
+    data = files[name]
+    middle = len(data) // 2
+    holed = data[:middle] + NOISE[: len(data) // 8] + data[middle + len(data) // 8 :]
+    with pytest.raises(BadAudio):
+        stored(holed, name)
+
+
+@pytest.mark.parametrize("rate", [0, 4_000, 400_000])
+def test_an_impossible_rate_is_refused(rate: int) -> None:
+    with pytest.raises(BadAudio, match="a rate of"):
+        stored(SPOKEN.tobytes(), "pcm", rate=rate)
+
+
+def test_silence_is_no_speech() -> None:
+    with pytest.raises(BadAudio, match="silence"):
+        stored(wav(bytes(2 * RATE)), "wav")
+
+
+def test_far_too_little_sound_for_the_text_is_refused() -> None:
+    with pytest.raises(BadAudio, match="4000 letters"):
+        stored(SPOKEN.tobytes(), "pcm", rate=RATE, letters=4_000)
+
+
+def test_a_stream_without_an_end_is_left() -> None:
+    second = voice(8_000, 8_000).tobytes()
+    given = 0
+
+    def endless():
+        nonlocal given
+        while True:
+            given += 1
+            yield second * 600
+
+    with pytest.raises(BadAudio, match="does not end"):
+        audio.store_piece(endless(), Encoding("pcm", 8_000), io.BytesIO())
+    assert given == 25  # of ten minutes each
+
+
+def test_a_failing_provider_is_heard_of() -> None:
+    def failing():
+        yield SPOKEN.tobytes()
+        raise ConnectionResetError
+
+    for name in (*NAMES, "pcm"):
+        with pytest.raises((ConnectionResetError, BadAudio)):
+            audio.store_piece(failing(), Encoding(name, RATE), io.BytesIO())  # type: ignore[arg-type]
+    with pytest.raises(ConnectionResetError):
+        audio.store_piece(failing(), Encoding("pcm", RATE), io.BytesIO())
+
+
+def test_a_damaged_stored_piece_is_bad_audio_too(files: dict[str, bytes]) -> None:
+    for data in (b"", PAGE, files["flac"][:20_000], files["wav"][:40]):
+        with pytest.raises(BadAudio):
+            read(data)
