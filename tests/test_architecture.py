@@ -1,7 +1,10 @@
 """The house rules that a reader can't see in any one file."""
 
 import ast
+import re
+import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -127,6 +130,32 @@ def test_migrations_follow_the_arrows(app):
         if label in OURS - allowed
     ]
     assert wrong == []
+
+
+def test_what_is_imported_is_chosen():
+    """A package that comes along with another can go with it, or change under us."""
+    wanted = set(
+        re.findall(r"^[a-z][\w.-]*", (ROOT / "requirements.in").read_text(), re.M)
+    )
+    distributions = packages_distributions()
+    imported = {
+        name.split(".")[0]
+        for app in MAY_IMPORT
+        for path in python_files(app)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for _, name in imported_modules(ast.Module([node], []))
+    }
+    foreign = imported - OURS - set(sys.stdlib_module_names)
+    wrong = [
+        name
+        for name in sorted(foreign)
+        if not {
+            found.lower().replace("_", "-") for found in distributions.get(name, [])
+        }
+        & wanted
+    ]
+    assert wrong == [], "add to requirements.in, and run `make pins`"
 
 
 def test_imports_are_absolute():
