@@ -6,6 +6,7 @@ where a sentence ends, or a clause if need be. Captions never overlap.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -166,7 +167,7 @@ def _pieces(text: str) -> list[str]:
 def _groups(tokens: list[_Token]) -> Iterator[list[_Token]]:
     """Gather tokens into captions."""
     group: list[_Token] = []
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, following in zip_longest(tokens, tokens[1:]):
         if group and token.start - group[-1].end > _GAP:
             yield group
             group = []
