@@ -32,7 +32,7 @@ MOST_FOR_GUESTS = 500  # characters, in all
 
 _LONGER = "Longer texts go to POST /api/v1/jobs."
 _SIGN_UP = "Sign up to speak longer texts."
-_DOCUMENT = "Longer books go to POST /api/v1/documents."
+_SEVERAL = "Send a longer book as several jobs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def queue_of(provider: str) -> Scene.Queue:
 
 
 def _check_length(caller: Caller, order: Order, characters: int) -> None:
-    limit, hint = MOST_CHARACTERS, _DOCUMENT
+    limit, hint = MOST_CHARACTERS, _SEVERAL
     if order.source == Job.Source.SPEECH:
         limit, hint = MOST_AT_ONCE, _LONGER
     if caller.is_guest:
