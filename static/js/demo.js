@@ -108,6 +108,11 @@ async function speak() {
   const characters = countCharacters(text);
   if (!characters) return refuse("empty_text");
   if (characters > limit) return refuse("text_too_long");
+  try {
+    await voices;
+  } catch (error) {
+    return showError(error); // "Try again" loads them again
+  }
   const body = request(text);
   if (running && body === runningBody) return; // pressed twice
 
@@ -119,14 +124,14 @@ async function speak() {
   player.stop();
   showWorking("Sending your text");
   try {
-    await voices;
     const { job, left } = await submit(body, keyFor(body));
     again = () => bringBack(recall()); // from here on the job is there: no second try
     remember({ pending: undefined });
     quota.accepted(left);
     if (control.signal.aborted) return;
     remember({ job: job.transaction_id, spoken: text, language });
-    await listen(job.transaction_id, text, language, control.signal);
+    showProgress(job);
+    await listen(job.transaction_id, text, language, control.signal, true);
     showFacts((performance.now() - began) / 1000);
     showStatus((await player.play()) ? ready() : `${ready()} Press play to listen.`);
   } catch (error) {
@@ -142,13 +147,13 @@ async function bringBack({ job, spoken, language }) {
   hideError();
   showWorking("Getting your audio back");
   try {
-    await listen(job, spoken, language, control.signal);
+    await listen(job, spoken, language, control.signal, false);
     showFacts(null);
     showStatus(ready());
   } catch (error) {
     const isGone = error instanceof ApiError && !error.isPassing;
     if (isGone) remember({ job: undefined });
-    if (isGone && !control.signal.aborted) showState("idle");
+    if (isGone && !control.signal.aborted) showState("idle"); // nobody has asked for it
     else fail(error, control, () => bringBack(recall()));
   } finally {
     release(control);
@@ -156,8 +161,8 @@ async function bringBack({ job, spoken, language }) {
 }
 
 // Follows a job to its end and puts its audio and words into the player.
-async function listen(id, text, language, signal) {
-  const job = await follow(id, { onUpdate: showProgress, onSilence, signal });
+async function listen(id, text, language, signal, isNew) {
+  const job = await follow(id, { isNew, onUpdate: showProgress, onSilence, signal });
   const [scene] = job.scenes;
   if (scene.status !== "completed") {
     remember({ job: undefined });
@@ -234,7 +239,7 @@ function refuse(code) {
 
 function fail(error, control, again) {
   if (control.signal.aborted) return; // something newer is under way
-  showState("idle");
+  showState(display.dataset.seconds ? "ready" : "idle"); // what was heard before stays
   if (error instanceof SceneFailed) return showSentence(explainScene(error.code));
   if (!(error instanceof ApiError)) {
     showSentence("Your browser could not play this audio.");

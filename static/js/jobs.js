@@ -5,7 +5,7 @@ import { ApiError, call } from "./api.js";
 const JOBS = "/api/v1/jobs";
 const FIRST_WAIT = 150; // ms; a sentence is spoken in less than half a second
 const LONGEST_WAIT = 2_000; // ms
-const SLOWER = 1.35;
+const SLOWER = 1.25;
 const RUNNING = new Set(["queued", "processing"]);
 
 /**
@@ -20,12 +20,14 @@ export async function submit(body, key) {
 }
 
 /**
- * Follows a job and returns it when it has ended. `onUpdate` gets it at each look,
- * `onSilence` is called when the server can't be reached; it is asked again.
+ * Follows a job and returns it when it has ended. It is looked at for the first time at
+ * once, or soon if `isNew`. `onUpdate` gets it at each look, `onSilence` is called when the
+ * server can't be reached; it is asked again.
  * Throws ApiError when the job is gone, AbortError when `signal` fires.
  */
-export async function follow(id, { onUpdate, onSilence, signal }) {
+export async function follow(id, { isNew, onUpdate, onSilence, signal }) {
   let wait = FIRST_WAIT;
+  if (isNew) await sleep(wait, signal);
   for (;;) {
     let pause = wait;
     try {

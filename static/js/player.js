@@ -58,7 +58,6 @@ export function createPlayer(root) {
 
   function stop() {
     audio.pause();
-    waveform.clear();
   }
 
   function seek(time) {

@@ -19,6 +19,10 @@ export function createQuota(root) {
   dots.setAttribute("aria-hidden", "true");
   line?.replaceChildren(dots, text);
   show();
+  document.addEventListener("visibilitychange", () => {
+    forgetYesterday();
+    show();
+  });
 
   /** Counts one accepted try; `told` is what the server says is left, null if it doesn't. */
   function accepted(told) {

@@ -1,6 +1,6 @@
 /* The two menus that pick a voice: a language first, then one of its voices. */
 
-import { call } from "./api.js";
+import { ApiError, call } from "./api.js";
 
 const FIRST_CHOICE = "en-US";
 
@@ -10,6 +10,7 @@ const FIRST_CHOICE = "en-US";
  */
 export async function loadVoices(languageMenu, voiceMenu, languages) {
   const { data } = await call("GET", "/api/v1/voices?provider=unicorn");
+  if (!data.length) throw new ApiError({ status: 503 }); // switched off, or not there yet
   const groups = groupByLanguage(data);
   const own = languages.map((tag) => match(tag, groups)).filter(Boolean);
   const first = own[0] ?? match(FIRST_CHOICE, groups) ?? groups.keys().next().value;

@@ -4,7 +4,7 @@ const BAR = 3; // CSS pixels
 const GAP = 2;
 const DECODE_RATE = 22_050; // Hz; plenty for a picture
 
-/** Returns `{show, clear, mark}` over a canvas; `mark` gets the part played, 0 to 1. */
+/** Returns `{show, mark}` over a canvas; `mark` gets the part played, 0 to 1. */
 export function createWaveform(canvas) {
   let samples = null;
   let bars = [];
@@ -14,7 +14,8 @@ export function createWaveform(canvas) {
 
   /** Shows the sound of an audio file. A file that can't be decoded leaves a flat line. */
   async function show(blob) {
-    clear();
+    samples = null;
+    played = 0;
     const file = await blob.arrayBuffer();
     try {
       const context = new OfflineAudioContext(1, 1, DECODE_RATE);
@@ -22,12 +23,6 @@ export function createWaveform(canvas) {
     } catch {
       samples = null; // the picture is an extra: the audio element plays or complains
     }
-    measure();
-  }
-
-  function clear() {
-    samples = null;
-    played = 0;
     measure();
   }
 
@@ -64,7 +59,7 @@ export function createWaveform(canvas) {
     });
   }
 
-  return { show, clear, mark };
+  return { show, mark };
 }
 
 // `count` levels from 0 to 1: the root mean square of each stretch, the loudest being 1.

@@ -183,6 +183,44 @@ def test_the_servers_refusals_are_told_in_its_own_words_or_ours(visit: Visit) ->
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
+def test_what_was_heard_stays_when_the_next_text_is_refused(visit: Visit) -> None:
+    page = visit()
+    demo.speak(page, "Keep this.")
+    demo.wait_for_end(page)
+    _answer(page, 429, {"code": "guest_limit", "detail": ""})
+    demo.speak(page, "And this.")
+    expect(page.get_by_role("alert")).to_contain_text("tries are used up.")
+    assert demo.words(page) == ["Keep", "this."]
+    page.get_by_role("button", name="Play").click()
+    demo.wait_until_heard(page)
+
+
+def test_whoever_is_faster_than_the_list_of_voices_waits_for_it(visit: Visit) -> None:
+    page = visit("/favicon.ico")
+    waiting: list[Route] = []
+    page.route("**/api/v1/voices*", lambda route: waiting.append(route))
+    page.goto("/")
+    page.get_by_label("Your text").fill("Early.")
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_label("Voice")).to_be_disabled()
+    assert Job.objects.count() == 0
+    waiting.pop().continue_()
+    demo.wait_for_audio(page)
+    assert Scene.objects.get().voice == "unicorn:en-us"
+
+
+def test_a_list_of_voices_that_fails_can_be_asked_for_again(visit: Visit) -> None:
+    page = visit("/favicon.ico")
+    page.route("**/api/v1/voices*", lambda route: route.fulfill(body="[]"), times=1)
+    page.goto("/")
+    expect(page.get_by_role("alert")).to_contain_text("Something broke on our side.")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_be_hidden()
+    demo.speak(page, "There they are.")
+    demo.wait_for_audio(page)
+
+
 def test_text_that_no_voice_can_say_fails_in_a_sentence(visit: Visit) -> None:
     page = visit()
     demo.speak(page, "…")
