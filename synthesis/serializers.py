@@ -1,8 +1,8 @@
 """Shapes of requests and answers, as the HTTP contract gives them."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,6 +12,8 @@ from synthesis.chapters import chapters_of
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Job, Scene
 from synthesis.quotes import MOST_SCENES, AskedScene, Order
+from webhooks import addresses
+from webhooks.errors import UnusableURL
 
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 SCENES_SHOWN = 200  # a job with more pages them
@@ -66,14 +68,12 @@ class JobRequestSerializer(serializers.Serializer[Any]):
         return value
 
     def validate_webhook_url(self, value: str) -> str:
-        """Accept addresses of the web; whether one may be called is decided then."""
+        """Accept addresses that webhooks may call."""
         if value:
             try:
-                parts = urlsplit(value)
-            except ValueError as error:
-                raise serializers.ValidationError("Not a URL.") from error
-            if parts.scheme not in ("https", "http") or not parts.hostname:
-                raise serializers.ValidationError("Not an http(s) URL.")
+                addresses.parse(value)
+            except UnusableURL as error:
+                raise serializers.ValidationError(error.reason) from error
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -289,6 +289,11 @@ _FILES = ("zip", "audio", "m4b", "srt", "vtt")
 
 
 def absolute(request: Request | None, name: str, *args: object) -> str:
-    """Return the URL of a route, as the client of `request` reaches it."""
+    """Return the URL of a route, as the client of `request` reaches it.
+
+    Without a request, in an event say, it is the one that everybody reaches.
+    """
     path = reverse(name, args=[str(arg) for arg in args])
-    return request.build_absolute_uri(path) if request else path
+    if request is None:
+        return f"{settings.BASE_URL}{path}"
+    return request.build_absolute_uri(path)

@@ -14,6 +14,7 @@ from billing import ledger
 from billing.models import Reservation
 from billing.querysets import ReservationQuerySet
 from kit import claims, idempotency
+from synthesis import events
 from synthesis.jobs.submit import round_key
 from synthesis.models import Job, Scene
 
@@ -59,7 +60,7 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
         )
         job.charged += split.subscription + split.credits
         job.charged_to_subscription += split.subscription
-    _after_scene(job, held.round)
+    _after_scene(job, held)
     return job
 
 
@@ -83,7 +84,7 @@ def fail_held(job: Job, held: Scene, error_code: str) -> None:
     held.error_code = error_code
     held.finished_at = timezone.now()
     held.save(update_fields=_ENDED)
-    _after_scene(job, held.round)
+    _after_scene(job, held)
 
 
 def postpone(scene: Scene, *, seconds: float) -> None:
@@ -122,16 +123,20 @@ def release(job: Job, reservations: ReservationQuerySet) -> None:
     job.refunded = of_job.aggregate(credits=Sum("released"))["credits"] or 0
 
 
-def _after_scene(job: Job, round_number: int) -> None:
-    """Close the round and the job if this was the last scene of theirs; save the job."""
+def _after_scene(job: Job, scene: Scene) -> None:
+    """Close the round and the job if this was the last scene of theirs; save and tell."""
     unfinished = Scene.objects.unfinished().filter(job=job)
-    if not unfinished.filter(round=round_number).exists():
-        release_round(job, round_number)
+    if not unfinished.filter(round=scene.round).exists():
+        release_round(job, scene.round)
     if unfinished.exists():
         job.status = Job.Status.PROCESSING
     else:
         finish(job)
     job.save()
+    if scene.status == Scene.Status.COMPLETED:
+        events.tell_scene(job, scene)
+    if job.is_finished:
+        events.tell_end(job)
 
 
 def finish(job: Job) -> None:

@@ -10,6 +10,7 @@ class UnusableURL(Invalid):
 
     def __init__(self, reason: str) -> None:
         super().__init__({"url": [reason]})
+        self.reason = reason
 
 
 class TooManyEndpoints(AppError):

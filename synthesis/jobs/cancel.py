@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from billing.models import Reservation
 from kit import idempotency
-from synthesis import bells, settlement
+from synthesis import bells, events, settlement
 from synthesis.errors import JobFinished, JobNotCancelable
 from synthesis.models import Job, Scene
 from synthesis.querysets import SceneQuerySet
@@ -40,6 +40,7 @@ def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
     job.is_paused = False
     job.finished_at = now
     job.save()
+    events.tell_end(job)
     idempotency.forget(str(job.pk))
     return job
 
