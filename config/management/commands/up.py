@@ -146,6 +146,7 @@ def _environment(temporary: Path, listener: socket.socket) -> dict[str, str]:
         "OZVENA_HOME": str(settings.OZVENA_HOME),
         "OZVENA_LISTEN_FD": str(listener.fileno()),
         "OZVENA_DEVELOPMENT": str(int(_is_for_development())),
+        "WEBHOOK_ALLOW_LOOPBACK": str(int(_is_for_development())),
     }
 
 
