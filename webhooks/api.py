@@ -30,6 +30,7 @@ from webhooks.serializers import (
     DeliverySerializer,
     EndpointChangeSerializer,
     EndpointRequestSerializer,
+    EndpointSecretSerializer,
     EndpointSerializer,
     EventTypeSerializer,
     ReplayedSerializer,
@@ -61,7 +62,7 @@ class EndpointsView(GenericAPIView[Endpoint]):
         operation_id="webhooks_create",
         parameters=[IDEMPOTENCY_KEY],
         request=EndpointRequestSerializer,
-        responses={201: EndpointSerializer},
+        responses={201: EndpointSecretSerializer},
     )
     def post(self, request: Request) -> Response:
         """Make an endpoint. Its secret is in this answer and nowhere else."""
@@ -126,7 +127,7 @@ class RotateView(APIView):
         operation_id="webhooks_rotate",
         parameters=[IDEMPOTENCY_KEY],
         request=None,
-        responses=EndpointSerializer,
+        responses=EndpointSecretSerializer,
     )
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Change the secret; for 24 hours both the new and the old one sign."""

@@ -9,14 +9,11 @@ from webhooks.models import Attempt, Delivery, Endpoint
 
 
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
-    """An endpoint; its secret is told once, in the answer that makes or changes it."""
+    """An endpoint."""
 
     enabled = serializers.BooleanField(source="is_enabled")
     disabled_because = serializers.SerializerMethodField(
         help_text="null, `owner`, `gone` (it answered 410) or `failing` (for 5 days)"
-    )
-    secret = serializers.CharField(
-        read_only=True, required=False, allow_null=True, help_text="Told once."
     )
 
     class Meta:
@@ -33,13 +30,24 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
             "succeeded_at",
             "old_secret_until",
             "created_at",
-            "secret",
         ]
         read_only_fields = fields
 
     def get_disabled_because(self, endpoint: Endpoint) -> str | None:
         """Return why it is off, null while it is on."""
         return endpoint.disabled_because or None
+
+
+class EndpointSecretSerializer(EndpointSerializer):
+    """An endpoint with its new secret; for the schema, see `api._with_secret`."""
+
+    secret = serializers.CharField(
+        allow_null=True, help_text="Told once; null when the request is repeated."
+    )
+
+    class Meta(EndpointSerializer.Meta):
+        fields = [*EndpointSerializer.Meta.fields, "secret"]
+        read_only_fields = fields
 
 
 class EventTypeSerializer(serializers.Serializer[Any]):

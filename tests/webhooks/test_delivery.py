@@ -25,7 +25,7 @@ from webhooks.events import TEST, EventType
 from webhooks.models import Attempt, Delivery, Endpoint, Event
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.django_db,
     pytest.mark.usefixtures("no_bells"),
 ]
 DONE = EventType("thing.done", "A thing was done.", {"id": 1})
@@ -59,6 +59,7 @@ def test_nothing_is_built_or_written_when_nobody_listens(
     assert Event.objects.count() == 0
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_event_shares_the_fate_of_its_fact() -> None:
     of = factories.workspace()
     factories.endpoint(of, events=[DONE.name])
@@ -107,7 +108,10 @@ def test_everybody_gets_the_same_bytes_under_the_same_id(receiver: Receiver) -> 
 
 def test_an_event_is_never_changed() -> None:
     event = factories.delivery().event
-    with pytest.raises(IntegrityError, match="never changed"):
+    with (
+        pytest.raises(IntegrityError, match="never changed"),
+        transaction.atomic(),
+    ):
         Event.objects.filter(pk=event.pk).update(body=b"other")
     event.refresh_from_db()
     assert json.loads(bytes(event.body))["data"] == {}
@@ -185,6 +189,7 @@ def mails() -> list[EmailMessage]:
     return mail.outbox
 
 
+@pytest.mark.django_db(transaction=True)
 def test_410_disables_at_once_and_tells_the_owner(receiver: Receiver, mails) -> None:
     receiver.play(scripts.status(410))
     of = factories.workspace()
@@ -204,6 +209,7 @@ def test_410_disables_at_once_and_tells_the_owner(receiver: Receiver, mails) -> 
     assert f"/webhooks/{to.pk}" in mails[0].body
 
 
+@pytest.mark.django_db(transaction=True)
 def test_five_days_of_failures_disable(receiver: Receiver, mails) -> None:
     receiver.play(scripts.status(500))
     to = factories.endpoint(url=receiver.url())
@@ -364,7 +370,7 @@ def test_a_receiver_that_is_down_for_a_day_gets_everything(receiver: Receiver) -
     receiver.play(scripts.status(503), scripts.reset, scripts.status(500), path="/hook")
     to = factories.endpoint(url=receiver.url())
     start = timezone.now()
-    happens = sorted(rng.uniform(0, 24 * 3600) for _ in range(20))
+    happens = sorted(rng.uniform(0, 24 * 3600) for _ in range(12))
     elapsed = 0.0
     arrived_after: float | None = None
     expected: set[str] = set()
@@ -390,7 +396,7 @@ def test_a_receiver_that_is_down_for_a_day_gets_everything(receiver: Receiver) -
         pass_time(timedelta(seconds=step))
         elapsed += step
 
-    assert len(expected) == 20
+    assert len(expected) == 12
     arrived = Counter(r.headers["webhook-id"] for r in receiver.received)
     assert arrived == dict.fromkeys(expected, 1)
     assert set(Delivery.objects.values_list("status", flat=True)) == {"completed"}

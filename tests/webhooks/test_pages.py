@@ -1,0 +1,175 @@
+"""The pages of webhooks, and the back office."""
+
+import re
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+
+from tests import factories as people
+from tests.webhooks import factories
+from tests.webhooks import receiver as scripts
+from tests.webhooks.receiver import Receiver
+from webhooks import delivery
+from webhooks.events import event_types
+from webhooks.models import Attempt, Delivery, Endpoint
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("no_bells"),
+]
+
+
+@pytest.fixture
+def alice():
+    return people.user()
+
+
+@pytest.fixture
+def page(alice) -> Client:
+    return people.browser(alice)
+
+
+def test_pages_are_for_people_who_are_logged_in() -> None:
+    to = factories.endpoint()
+    for path in ("/webhooks", f"/webhooks/{to.pk}"):
+        answer = people.api().get(path)
+        assert answer.status_code == 302
+        assert f"next={path}" in answer.headers["Location"]
+
+
+def test_blocked_people_see_nothing(alice, page: Client) -> None:
+    alice.is_blocked = True
+    alice.save()
+    assert page.get("/webhooks").status_code == 403
+
+
+def test_an_endpoint_is_made_tried_and_removed(
+    page: Client, receiver: Receiver
+) -> None:
+    receiver.play(scripts.status(500, body=b"<b>oops</b>"), scripts.status(200))
+    form = {"url": receiver.url(), "events": ["job.completed"], "description": ""}
+    made = page.post("/webhooks", form)
+    secret = re.search(r"whsec_[A-Za-z0-9+/=]+", made.content.decode())
+    assert secret is not None
+    to = Endpoint.objects.get()
+    assert secret[0] == factories.secret(to)
+
+    tried = page.post(f"/webhooks/{to.pk}/test")
+    sent = Delivery.objects.get()
+    assert tried.headers["Location"] == f"/deliveries/{sent.pk}"
+    delivery.work()
+    shown = page.get(f"/deliveries/{sent.pk}").content.decode()
+    assert "status 500" in shown
+    assert "&lt;b&gt;oops&lt;/b&gt;" in shown
+    assert "webhook.test" in page.get(f"/webhooks/{to.pk}").content.decode()
+
+    page.post(f"/deliveries/{sent.pk}/replay")
+    delivery.work()
+    sent.refresh_from_db()
+    assert sent.status == "completed"
+    page.post(f"/webhooks/{to.pk}/off")
+    assert "switched off by its owner" in page.get("/webhooks").content.decode()
+    page.post(f"/webhooks/{to.pk}/on")
+    rotated = page.post(f"/webhooks/{to.pk}/rotate").content.decode()
+    assert secret[0] not in rotated
+    assert "whsec_" in rotated
+    assert page.post(f"/webhooks/{to.pk}/delete").headers["Location"] == "/webhooks"
+    assert page.get(f"/webhooks/{to.pk}").status_code == 404
+
+
+def test_what_is_wrong_stays_in_the_form(page: Client) -> None:
+    form = {"url": "http://hooks.example.com/x", "events": ["job.completed"]}
+    refused = page.post("/webhooks", form)
+    assert refused.status_code == 400
+    shown = refused.content.decode()
+    assert "must begin with https://" in shown
+    assert 'value="http://hooks.example.com/x"' in shown
+    assert not Endpoint.objects.exists()
+
+
+def test_an_endpoint_is_changed(alice, page: Client) -> None:
+    to = factories.endpoint(people.workspace(alice))
+    form = {"url": "https://new.example.com/", "events": ["job.failed"]}
+    assert page.post(f"/webhooks/{to.pk}", form).status_code == 302
+    to.refresh_from_db()
+    assert (to.url, to.events) == ("https://new.example.com/", ["job.failed"])
+
+
+def test_failures_are_sent_again(alice, page: Client) -> None:
+    to = factories.endpoint(people.workspace(alice))
+    factories.delivery(to)
+    Delivery.objects.update(status="failed")
+    assert page.post(f"/webhooks/{to.pk}/replay", {"hours": 24}).status_code == 302
+    assert Delivery.objects.get().status == "queued"
+    assert page.post(f"/webhooks/{to.pk}/replay", {"hours": "x"}).status_code == 404
+    assert page.post(f"/webhooks/{to.pk}/explode").status_code == 404
+    assert page.get(f"/webhooks/{to.pk}/test").status_code == 405
+
+
+def test_the_log_has_pages_and_filters(alice, page: Client) -> None:
+    to = factories.endpoint(people.workspace(alice))
+    rows = [factories.delivery(to) for _ in range(60)]
+    first = page.get(f"/webhooks/{to.pk}").content.decode()
+    assert first.count("/deliveries/") == 50
+    older = page.get(f"/webhooks/{to.pk}?status=&before={rows[10].pk}").content.decode()
+    assert older.count("/deliveries/") == 10
+    assert "Older" not in older
+    assert (
+        page.get(f"/webhooks/{to.pk}?status=failed").content.count(b"/deliveries/") == 0
+    )
+    assert page.get(f"/webhooks/{to.pk}?before=nonsense").status_code == 200
+
+
+def test_strangers_pages_are_not_found(page: Client) -> None:
+    to = factories.endpoint()
+    sent = factories.delivery(to)
+    assert page.get(f"/webhooks/{to.pk}").status_code == 404
+    assert page.get(f"/deliveries/{sent.pk}").status_code == 404
+    assert page.post(f"/webhooks/{to.pk}/delete").status_code == 404
+    assert page.post(f"/deliveries/{sent.pk}/replay").status_code == 404
+    assert Endpoint.objects.get().deleted_at is None
+
+
+def test_forms_ask_for_their_token(alice) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    to = factories.endpoint(people.workspace(alice))
+    assert client.post(f"/webhooks/{to.pk}/delete").status_code == 403
+    assert Endpoint.objects.get().deleted_at is None
+
+
+def test_operators_see_all_but_secrets_and_send_again(alice) -> None:
+    operator = people.user()
+    operator.is_staff = operator.is_superuser = True
+    operator.save()
+    office = people.browser(operator)
+    to = factories.endpoint(people.workspace(alice))
+    sent = factories.delivery(to)
+    Delivery.objects.update(status="failed")
+    for path in ("endpoint/", f"endpoint/{to.pk}/change/", "delivery/"):
+        answer = office.get(f"/admin/webhooks/{path}")
+        assert answer.status_code == 200
+        assert factories.secret(to).encode() not in answer.content
+    shown = office.get(f"/admin/webhooks/delivery/{sent.pk}/change/")
+    assert b"webhook.test" in shown.content
+    office.post(
+        "/admin/webhooks/delivery/",
+        {"action": "replay", "_selected_action": [str(sent.pk)]},
+    )
+    sent.refresh_from_db()
+    assert sent.status == "queued"
+    office.post(
+        "/admin/webhooks/endpoint/",
+        {"action": "switch_off", "_selected_action": [str(to.pk)]},
+    )
+    to.refresh_from_db()
+    assert not to.is_enabled
+
+
+def test_the_documentation_names_every_type_and_failure() -> None:
+    text = (django_settings.BASE_DIR / "docs" / "webhooks.md").read_text()
+    for found in event_types().values():
+        assert f"| `{found.name}` | {found.summary} |" in text
+    for failure in Attempt.Failure:
+        assert f"| `{failure.value}` | {failure.label} |" in text

@@ -1,0 +1,174 @@
+"""Webhooks in the back office: looked at and sent again; never edited."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.paginator import InfinitePaginator
+
+from kit.admin import ReadOnly
+from kit.errors import AppError
+from webhooks import endpoints, replay
+from webhooks.models import Attempt, Delivery, Endpoint
+
+
+class AttemptInline(ReadOnly, TabularInline):
+    """What came back."""
+
+    model = Attempt
+    fields = [
+        "started_at",
+        "duration_ms",
+        "url",
+        "address",
+        "status",
+        "failure",
+        "answer",
+        "next_at",
+    ]
+    readonly_fields = fields
+    ordering = ["-id"]
+    extra = 0
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(ReadOnly, ModelAdmin):
+    """The endpoints of all customers, without their secrets."""
+
+    list_display = [
+        "url",
+        "workspace",
+        "is_enabled",
+        "disabled_because",
+        "failing_since",
+        "failures",
+        "succeeded_at",
+        "created_at",
+    ]
+    list_filter = ["is_enabled", "disabled_because"]
+    list_select_related = ["workspace"]
+    search_fields = ["id", "url", "workspace__id", "workspace__name"]
+    show_full_result_count = False
+    ordering = ["-id"]
+    fields = [
+        "id",
+        "workspace",
+        "url",
+        "description",
+        "events",
+        "is_enabled",
+        "disabled_because",
+        "disabled_at",
+        "failing_since",
+        "failures",
+        "succeeded_at",
+        "rests_until",
+        "old_secret_until",
+        "deleted_at",
+        "created_at",
+    ]
+    actions = ["send_tests", "switch_off", "switch_on"]
+
+    @admin.action(description="Send a test event", permissions=["view"])
+    def send_tests(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
+        """Try endpoints out."""
+        _each(self, request, chosen, lambda row: endpoints.send_test(row.pk))
+
+    @admin.action(description="Switch off", permissions=["view"])
+    def switch_off(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
+        """Send nothing more to endpoints."""
+        _each(
+            self,
+            request,
+            chosen,
+            lambda row: endpoints.change(row.pk, is_enabled=False),
+        )
+
+    @admin.action(description="Switch on", permissions=["view"])
+    def switch_on(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
+        """Send to endpoints again, from the next event on."""
+        _each(
+            self, request, chosen, lambda row: endpoints.change(row.pk, is_enabled=True)
+        )
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly, ModelAdmin):
+    """What was sent to whom, and what came back."""
+
+    list_display = [
+        "id",
+        "type",
+        "workspace",
+        "goes_to",
+        "status",
+        "attempts",
+        "crashes",
+        "ready_at",
+        "created_at",
+    ]
+    list_filter = ["status", "event__type"]
+    list_select_related = ["event", "endpoint", "workspace"]
+    search_fields = ["id", "event__id", "workspace__id", "endpoint__id"]
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    ordering = ["-id"]
+    fields = [
+        "id",
+        "type",
+        "event_id",
+        "workspace",
+        "endpoint",
+        "goes_to",
+        "status",
+        "attempts",
+        "crashes",
+        "ready_at",
+        "lease_until",
+        "created_at",
+        "finished_at",
+        "body",
+    ]
+    readonly_fields = fields
+    inlines = [AttemptInline]
+    actions = ["replay"]
+
+    @admin.display(description="type", ordering="event__type")
+    def type(self, delivery: Delivery) -> str:
+        """Return the event's type."""
+        return delivery.event.type
+
+    @admin.display(description="goes to")
+    def goes_to(self, delivery: Delivery) -> str:
+        """Return the address."""
+        return delivery.address
+
+    @admin.display(description="body")
+    def body(self, delivery: Delivery) -> str:
+        """Return what is sent."""
+        return delivery.event.text
+
+    @admin.action(description="Send again", permissions=["view"])
+    def replay(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
+        """Send deliveries again, as their owners could."""
+        _each(self, request, chosen, lambda row: replay.replay(row.pk))
+
+
+def _each(
+    page: Any, request: HttpRequest, rows: QuerySet[Any], deed: Callable[[Any], object]
+) -> None:
+    """Do something with each row, and say where it could not be done."""
+    done = 0
+    for row in rows:
+        try:
+            with transaction.atomic(durable=True):
+                deed(row)
+        except AppError as error:
+            page.message_user(request, f"{row}: {error}", messages.WARNING)
+        else:
+            done += 1
+    page.message_user(request, f"Done for {done}.", messages.SUCCESS)
