@@ -75,7 +75,7 @@ LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle"]
 DISPATCH = ["synthesis.dispatch", "webhooks.dispatch"]
 """Modules whose `sweep()` the dispatcher calls every second."""
 
-WEBHOOK_EVENT_MODULES = ["webhooks.events"]
+WEBHOOK_EVENT_MODULES = ["synthesis.events", "billing.events", "webhooks.events"]
 """Modules that declare types of webhook event: `webhooks.events.EventType`."""
 
 MIDDLEWARE = [
@@ -243,6 +243,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.schema.describe_common_parts",
+        "webhooks.schema.describe_events",
     ],
     "ENUM_NAME_OVERRIDES": {
         "JobStatusEnum": "synthesis.models.Job.Status",
