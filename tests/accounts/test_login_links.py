@@ -96,7 +96,9 @@ def test_a_link_lives_a_quarter_of_an_hour(alice, monkeypatch):
         login_links.check(secret)
 
 
-@pytest.mark.parametrize("secret", ["x", "a:b:c", signing.dumps(["1", ""])])
+@pytest.mark.parametrize(
+    "secret", ["x", "a:b:c", signing.dumps(["1", ""])], ids=["x", "colons", "signed"]
+)
 def test_what_was_not_made_here_opens_nothing(alice, secret):
     answer = Client().get(f"/login/link/{secret}/")
 
