@@ -58,23 +58,29 @@ def join(parts: Iterable[Part], *, rate: int) -> Joined:
 def _faded(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
     """Fade the first and last 4 ms, so that no cut is heard as a click."""
     length = rate * _FADE_MS // 1000
-    ramp = np.arange(1, length + 1, dtype=np.float32) / (length + 1)
-    held = np.zeros(0, np.int16)
+    held = np.zeros(0, np.int16)  # the newest block, which may be the last
     is_first = True
     for block in blocks:
-        held = np.concatenate((held, block))
         if len(held) < 2 * length:
+            held = np.concatenate((held, block))
             continue
         if is_first:
-            held[:length] = (held[:length] * ramp).astype(np.int16)
+            held = np.concatenate((_fade(held[:length]), held[length:]))
             is_first = False
-        yield held[:-length]
-        held = held[-length:]
-    if is_first:  # shorter than both fades: both halves, then
-        length = len(held) // 2
-        ramp = np.arange(1, length + 1, dtype=np.float32) / (length + 1)
-        held[:length] = (held[:length] * ramp).astype(np.int16)
-    if length:
-        held = held.copy()
-        held[-length:] = (held[-length:] * ramp[::-1]).astype(np.int16)
-    yield held
+        if len(block) < length:
+            held = np.concatenate((held, block))
+            continue
+        yield held
+        held = block
+    length = min(length, len(held) // 2 if is_first else len(held))
+    middle = len(held) - length
+    if is_first:
+        held = np.concatenate((_fade(held[:length]), held[length:]))
+    yield held[:middle]
+    yield _fade(held[middle:][::-1])[::-1]
+
+
+def _fade(samples: Samples) -> Samples:
+    """Return `samples` rising from silence."""
+    steps = np.arange(1, len(samples) + 1, dtype=np.float32) / (len(samples) + 1)
+    return (samples * steps).astype(np.int16)

@@ -140,17 +140,16 @@ class _Measured:
         self.samples = 0
         self._blocks = blocks
         self._loudest = 0
-        self._sound_end = 0
+        self._last_loud: tuple[int, Samples] = (0, np.zeros(0, np.int16))
 
     def __iter__(self) -> Iterator[Samples]:
         for block in self._blocks:
             if not len(block):
                 continue
-            loud = np.abs(block.astype(np.int32))
-            self._loudest = max(self._loudest, int(loud.max()))
-            sounding = np.flatnonzero(loud > _QUIET)
-            if len(sounding):
-                self._sound_end = self.samples + int(sounding[-1]) + 1
+            loudest = max(int(block.max()), -int(block.min()))
+            self._loudest = max(self._loudest, loudest)
+            if loudest > _QUIET:
+                self._last_loud = (self.samples, block)
             self.samples += len(block)
             if self.samples > _LONGEST * self.rate:
                 raise BadAudio("it does not end")
@@ -159,7 +158,10 @@ class _Measured:
     @property
     def quiet_end_ms(self) -> int:
         """How long the silence after the last sound is."""
-        return (self.samples - self._sound_end) * 1000 // self.rate
+        place, block = self._last_loud
+        loud = np.flatnonzero((block > _QUIET) | (block < -_QUIET))
+        end = place + int(loud[-1]) + 1 if len(loud) else 0
+        return (self.samples - end) * 1000 // self.rate
 
     def check(self, letters: int) -> None:
         """Refuse what can't be speech.
