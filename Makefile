@@ -41,7 +41,7 @@ bench:
 
 chaos:
 	@$(LOCKED) .venv/.installed-dev
-	@CHAOS_JOBS=500 CHAOS_KILLS=30 $(PYTHON) -m pytest -s tests/chaos
+	@CHAOS_JOBS=500 CHAOS_DELIVERIES=1000 CHAOS_KILLS=30 $(PYTHON) -m pytest -s tests/chaos
 
 # Resolve the .in files anew, keeping the versions that still fit;
 # `make pins PINS_ARGS=--upgrade` takes the newest.

@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from tests.threads import in_threads
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
@@ -136,21 +137,7 @@ def test_parallel_claims_respect_the_limits() -> None:
     of = factories.workspace()
     for _ in range(4):
         many(factories.endpoint(of), 10)
-    claimed: list[Delivery] = []
-    start = threading.Barrier(8)
-
-    def claim() -> None:
-        start.wait()
-        try:
-            claimed.extend(claim_all())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=claim) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    claimed = [row for part in in_threads(8, claim_all) for row in part]
     assert len(claimed) == len({row.pk for row in claimed}) == 8
 
 
