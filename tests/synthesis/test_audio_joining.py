@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from providers.base import Encoding
-from synthesis import audio
+from providers.base import Access, Encoding, Limit, SpeechRequest
+from providers.unicorn import Unicorn
+from synthesis import audio, text
 from synthesis.audio import Part, Samples
 from tests.synthesis.sounds import blocks, lag, level, voice
 
@@ -154,3 +155,38 @@ def test_peaks_of_more_than_was_promised_stay_inside() -> None:
 def test_peaks_of_nothing_are_flat() -> None:
     assert audio.peaks([], total=0, count=3) == [0, 0, 0]
     assert audio.peaks(blocks(voice(2)), total=2, count=5)[0] >= 0
+
+
+# --- with the built-in voice ---------------------------------------------------------
+
+
+def said(words: str) -> Samples:
+    speech = Unicorn().speak(SpeechRequest(words, "en-us"), Access())
+    assert speech.encoding == Encoding("pcm", RATE)
+    data = b"".join(part for part in speech.parts if isinstance(part, bytes))
+    return np.frombuffer(data, np.dtype("<i2"))
+
+
+def longest_pause_ms(samples: Samples) -> float:
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 100)
+    return float(np.diff(loud).max()) * 1000 / RATE
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "The moon is old.\n\nThe moon is new.",
+        "The moon is old. The moon is new.",
+        "The moon is old, the moon is new.",
+    ],
+)
+def test_a_cut_text_pauses_as_long_as_a_whole_one(script: str) -> None:
+    chunks = text.split(script, Limit(20))
+    assert len(chunks) == 2
+
+    found, _ = joined([Part(stored(said(c.text)), c.pause_ms) for c in chunks])
+
+    assert longest_pause_ms(found) == pytest.approx(
+        longest_pause_ms(said(script)), abs=40
+    )
+    assert 0 <= len(found) - len(said(script)) < 0.25 * RATE
