@@ -1,6 +1,11 @@
 """Mails as files, for installations without a mail service."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -14,7 +19,7 @@ class FileBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Write the mails and return how many. Nobody sees a file half-written."""
-        folder = settings.OZVENA_HOME / "mail"
+        folder = _folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for mail in email_messages:
             name = str(new_id())
@@ -23,3 +28,36 @@ class FileBackend(BaseEmailBackend):
             draft.write_bytes(mail.message().as_bytes())
             draft.rename(folder / f"{name}.eml")
         return len(email_messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A mail in the folder, for the page that shows it in development."""
+
+    name: str
+    to: str
+    subject: str
+    sent_at: datetime
+    text: str
+
+
+def written(limit: int = 50) -> list[Written]:
+    """Return the newest mails that `FileBackend` has written, newest first."""
+    files = sorted(_folder().glob("*.eml"), reverse=True)[:limit]
+    return [_read(file) for file in files]
+
+
+def _read(file: Path) -> Written:
+    mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+    body = mail.get_body(("plain",))
+    return Written(
+        name=file.stem,
+        to=str(mail["To"]),
+        subject=str(mail["Subject"]),
+        sent_at=parsedate_to_datetime(str(mail["Date"])),
+        text=body.get_content() if body else "",
+    )
+
+
+def _folder() -> Path:
+    return Path(settings.OZVENA_HOME) / "mail"

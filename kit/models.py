@@ -1,4 +1,4 @@
-"""Records of mechanics: repeated requests, quotas, and what every claimable row has."""
+"""Records of mechanics: repeated requests, quotas, mails, and what can be claimed."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -99,3 +99,35 @@ class Claimable(models.Model):
 
     class Meta:
         abstract = True
+
+
+class Mail(Claimable):
+    """A mail to send: written with what it tells of, sent by a worker; see `kit.outbox`."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    to = models.EmailField()
+    subject = models.CharField(max_length=200)
+    sealed_text = models.BinaryField(
+        help_text="encrypted, for it may hold a login code; emptied once it is settled"
+    )
+    send_until = models.DateTimeField(help_text="too late to be of use after this")
+    created_at = models.DateTimeField(db_default=Now())
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["ready_at"],
+                condition=models.Q(status="queued"),
+                name="mail_waiting",
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=models.Q(status="processing"),
+                name="mail_under_way",
+            ),
+            models.Index(fields=["created_at"], name="mail_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject}, to {self.to}"

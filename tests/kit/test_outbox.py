@@ -1,0 +1,122 @@
+import datetime
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
+
+import pytest
+from django.core import mail as mails
+from django.db import transaction
+from django.utils import timezone
+
+from kit import mail, outbox
+from kit.models import Mail
+
+
+@pytest.fixture
+def posted(transactional_db):
+    with transaction.atomic():
+        return outbox.post("alice@example.com", "Hello", "The code is 123456.\n")
+
+
+def refuse(error):
+    class Backend:
+        def __init__(self, **_):
+            pass
+
+        def send_messages(self, messages):
+            raise error
+
+    return Backend
+
+
+def fail_with(monkeypatch, error):
+    monkeypatch.setattr("django.core.mail.get_connection", lambda **_: refuse(error)())
+    monkeypatch.setattr(
+        "django.core.mail.message.EmailMessage.get_connection",
+        lambda *_: refuse(error)(),
+    )
+
+
+def test_a_mail_is_sent_once_and_its_text_forgotten(posted):
+    assert b"123456" not in bytes(posted.sealed_text)
+
+    assert outbox.work() == 1
+    assert outbox.work() == 0
+
+    sent = mails.outbox[0]
+    assert (sent.to, sent.subject, sent.body) == (
+        ["alice@example.com"],
+        "Hello",
+        "The code is 123456.\n",
+    )
+    row = Mail.objects.get()
+    assert (row.status, bytes(row.sealed_text)) == ("completed", b"")
+    assert row.settled_at is not None
+
+
+def test_what_is_not_to_be_sent_stays(transactional_db):
+    with transaction.atomic():
+        outbox.post("alice@example.com", "Hello", "Text", is_sent=False)
+
+    assert outbox.work() == 0
+    assert mails.outbox == []
+
+
+def test_a_server_that_is_down_is_tried_again_later(posted, monkeypatch):
+    with monkeypatch.context() as broken:
+        fail_with(broken, SMTPServerDisconnected())
+        assert outbox.work() == 1
+    row = Mail.objects.get()
+    assert (row.status, row.attempts) == ("queued", 1)
+    assert row.ready_at > timezone.now()
+
+    Mail.objects.update(ready_at=timezone.now())
+    assert outbox.work() == 1
+    assert len(mails.outbox) == 1
+
+
+def test_an_address_that_is_refused_is_given_up(posted, monkeypatch):
+    fail_with(monkeypatch, SMTPRecipientsRefused({}))
+
+    assert outbox.work() == 1
+    row = Mail.objects.get()
+    assert (row.status, bytes(row.sealed_text)) == ("failed", b"")
+
+
+def test_a_mail_that_comes_too_late_is_not_sent(posted):
+    Mail.objects.update(send_until=timezone.now() - datetime.timedelta(seconds=1))
+
+    assert outbox.work() == 0
+    outbox.sweep()
+    assert Mail.objects.get().status == "canceled"
+
+
+def test_what_a_killed_sender_held_is_sent_by_another(posted):
+    assert outbox._claim() == posted
+    assert outbox.work() == 0
+    Mail.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
+
+    outbox.sweep()
+
+    assert outbox.work() == 1
+    assert len(mails.outbox) == 1
+    assert Mail.objects.get().crashes == 1
+
+
+def test_mails_become_files(posted, settings, tmp_path):
+    settings.OZVENA_HOME = tmp_path
+    settings.EMAIL_BACKEND = "kit.mail.FileBackend"
+
+    outbox.work()
+
+    file = next((tmp_path / "mail").glob("*.eml"))
+    assert "The code is 123456." in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    shown = mail.written()
+    assert [(one.to, one.subject, one.text) for one in shown] == [
+        ("alice@example.com", "Hello", "The code is 123456.\n")
+    ]
+
+
+def test_old_mails_are_forgotten(posted):
+    assert outbox.prune() == 0
+    Mail.objects.update(created_at=timezone.now() - datetime.timedelta(days=31))
+    assert outbox.prune() == 1
