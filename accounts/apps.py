@@ -13,4 +13,4 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         """Tell drf-spectacular of the two doors, and listen for logins."""
         import_module("accounts.schema")
-        import_module("accounts.freshness")
+        import_module("accounts.logins")

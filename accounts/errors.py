@@ -78,3 +78,10 @@ class FreshLoginRequired(AppError):
     code = "fresh_login_required"
     status = HTTPStatus.FORBIDDEN
     message = "Log in again to do this; API tokens can't."
+
+
+class InvalidCode(AppError):
+    """The code is wrong, too old, was asked for elsewhere, or has been tried too often."""
+
+    code = "invalid_code"
+    message = "This code is wrong or too old. Ask for a new one."

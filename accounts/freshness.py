@@ -2,22 +2,20 @@
 
 import time
 from datetime import timedelta
-from typing import Any
 
-from django.contrib.auth.signals import user_logged_in
-from django.dispatch import receiver
 from django.http import HttpRequest
 
+from accounts import logins
 from accounts.errors import FreshLoginRequired
 
 FRESH_FOR = timedelta(minutes=15)
-_LOGGED_IN_AT = "logged_in_at"  # in the session, Unix time
 
 
-@receiver(user_logged_in, dispatch_uid="note when the session began")
-def note_login(request: HttpRequest, **_: Any) -> None:
-    """Write into the session when its person logged in."""
-    request.session[_LOGGED_IN_AT] = int(time.time())
+def is_fresh(request: HttpRequest) -> bool:
+    """Whether the request came by a cookie whose login is younger than 15 minutes."""
+    if "HTTP_AUTHORIZATION" in request.META:
+        return False
+    return time.time() - logins.logged_in_at(request) <= FRESH_FOR.total_seconds()
 
 
 def require_fresh_login(request: HttpRequest) -> None:
@@ -26,7 +24,5 @@ def require_fresh_login(request: HttpRequest) -> None:
     Raises:
         FreshLoginRequired: it is older, or the request came with a token or key.
     """
-    logged_in_at = request.session.get(_LOGGED_IN_AT, 0)
-    is_bearer = "HTTP_AUTHORIZATION" in request.META
-    if is_bearer or time.time() - logged_in_at > FRESH_FOR.total_seconds():
+    if not is_fresh(request):
         raise FreshLoginRequired

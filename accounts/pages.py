@@ -6,6 +6,11 @@ from django.urls import path
 from accounts import views
 
 urlpatterns = [
+    path("login", views.log_in, name="login"),
+    path("login/code", views.log_in_with_code, name="login-code"),
     path("login/link/<str:secret>/", views.login_link, name="login_link"),
     path("logout", LogoutView.as_view(next_page="/"), name="logout"),
+    path("settings/logins", views.logins_page, name="logins-page"),
+    path("settings/logins/end", views.end_login, name="logins-end"),
+    path("dev/mail", views.mailbox, name="mailbox"),
 ]

@@ -6,8 +6,9 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from accounts.caller import Environment
-from accounts.models import ApiToken
+from accounts.caller import Caller, Environment, Role
+from accounts.models import ApiToken, LoginSession, User
+from accounts.workspaces import entered_by
 from kit.fields import TextField, WholeNumberField
 
 _MOST_CREDITS = 10**15
@@ -87,3 +88,68 @@ class TokenRequestSerializer(serializers.Serializer[Any]):
         if value is not None and value <= timezone.now():
             raise serializers.ValidationError("This moment has passed.")
         return value
+
+
+class CodeRequestSerializer(serializers.Serializer[Any]):
+    """Whom to mail a login code."""
+
+    email = TextField(max_length=254)
+
+
+class LoginRequestSerializer(serializers.Serializer[Any]):
+    """The code that was mailed, and to whom."""
+
+    email = TextField(max_length=254)
+    code = TextField(max_length=20, help_text="Spaces within are left out.")
+
+    def validate_code(self, value: str) -> str:
+        """Return the digits alone, as people copy them with spaces."""
+        return "".join(value.split())
+
+
+class PersonSerializer(serializers.ModelSerializer[User]):
+    """A person who has just logged in."""
+
+    role = serializers.SerializerMethodField()
+
+    class Meta:
+        model = User
+        fields = ["id", "email", "role", "preferences"]
+        read_only_fields = fields
+
+    def get_role(self, user: User) -> Role:
+        """Return what the person is in their own workspace."""
+        place = entered_by(user)
+        return Caller(place.workspace, user=user, member_role=place.role).role
+
+
+class NewLoginSerializer(serializers.Serializer[Any]):
+    """The answer to a right code; the session's cookie comes with it."""
+
+    user = PersonSerializer()
+
+
+class LoginSerializer(serializers.ModelSerializer[LoginSession]):
+    """One login of the person who asks."""
+
+    current = serializers.SerializerMethodField(
+        help_text="Whether it is the login that asks."
+    )
+
+    class Meta:
+        model = LoginSession
+        fields = [
+            "id",
+            "ip",
+            "user_agent",
+            "method",
+            "started_at",
+            "last_seen_at",
+            "ended_at",
+            "current",
+        ]
+        read_only_fields = fields
+
+    def get_current(self, row: LoginSession) -> bool:
+        """Return whether it is the request's own."""
+        return bool(str(row.pk) == self.context["current"])

@@ -1,13 +1,81 @@
 """Pages of logging in and out."""
 
-from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from urllib.parse import urlencode
 
-from accounts import login_links
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+
+from accounts import challenges, login_links, logins
+from accounts.api_logins import forget, remember
+from accounts.caller import Caller
+from accounts.forms import CodeForm, EmailForm, add_refusal
+from accounts.models import LoginSession, User
+from accounts.visits import for_people
+from kit import mail
 from kit.errors import AppError
+from kit.requests import client_address
+
+_SHOWN = 50  # logins on a page
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def log_in(request: HttpRequest) -> HttpResponse:
+    """Ask for an address, and mail a code to it."""
+    initial = {"email": request.user.email if isinstance(request.user, User) else ""}
+    form = EmailForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            browser = challenges.ask(
+                form.cleaned_data["email"], address=client_address(request)
+            )
+        except AppError as error:
+            add_refusal(form, error)
+        else:
+            response = redirect(_with_next("login-code", request))
+            remember(response, browser)
+            return response
+    context = {"form": form, "next": _next(request)}
+    return render(request, "accounts/login.html", context, status=_status(form))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def log_in_with_code(request: HttpRequest) -> HttpResponse:
+    """Ask for the code, and log in."""
+    browser = request.COOKIES.get(settings.LOGIN_COOKIE_NAME, "")
+    email = challenges.pending(browser)
+    if email is None:
+        return redirect(_with_next("login", request))
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            user = challenges.redeem(
+                browser,
+                email,
+                form.cleaned_data["code"],
+                address=client_address(request),
+            )
+        except AppError as error:
+            add_refusal(form, error)
+        else:
+            logins.log_in(request, user, LoginSession.Method.CODE)
+            response = redirect(_next(request) or _home(user))
+            forget(response)
+            return response
+    context = {"form": form, "email": email, "next": _next(request)}
+    context["development"] = settings.DEVELOPMENT
+    return render(request, "accounts/code.html", context, status=_status(form))
 
 
 @never_cache
@@ -24,5 +92,68 @@ def login_link(request: HttpRequest, secret: str) -> HttpResponse:
         return render(
             request, "accounts/login_link.html", context, status=int(error.status)
         )
-    login(request, user)
-    return redirect("admin:index" if user.is_staff else "landing")
+    logins.log_in(request, user, LoginSession.Method.LINK)
+    return redirect(_home(user))
+
+
+@never_cache
+@require_safe
+def mailbox(request: HttpRequest) -> HttpResponse:
+    """Show the mails that were written to files; in development only."""
+    if not settings.DEVELOPMENT:
+        raise Http404
+    return render(request, "accounts/mailbox.html", {"mails": mail.written()})
+
+
+@for_people
+@require_safe
+def logins_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Show where one is and was logged in."""
+    rows = LoginSession.objects.for_user(_person(caller)).order_by("-pk")[:_SHOWN]
+    context = {"logins": rows, "current": logins.current(request)}
+    return render(request, "accounts/logins.html", context)
+
+
+@for_people
+@require_POST
+def end_login(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Log one browser out, or all others."""
+    current = logins.current(request)
+    person = _person(caller)
+    if wanted := request.POST.get("login"):
+        row = LoginSession.objects.for_user(person).find(wanted)
+        if row is None:
+            raise Http404
+        logins.end(row)
+        messages.success(request, "That browser is logged out.")
+    else:
+        logins.end_all(person, but=current)
+        messages.success(request, "All other browsers are logged out.")
+    return redirect("logins-page")
+
+
+def _person(caller: Caller) -> User:
+    assert caller.user  # for_people
+    return caller.user
+
+
+def _home(user: User) -> str:
+    return reverse("admin:index" if user.is_staff else "landing")
+
+
+def _next(request: HttpRequest) -> str:
+    """Return where the person wanted to go, if that is a page of ours."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = url_has_allowed_host_and_scheme(
+        wanted, {request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if is_ours else ""
+
+
+def _with_next(name: str, request: HttpRequest) -> str:
+    wanted = _next(request)
+    return reverse(name) + (f"?{urlencode({'next': wanted})}" if wanted else "")
+
+
+def _status(form: EmailForm | CodeForm) -> int:
+    return 400 if form.errors else 200

@@ -72,7 +72,7 @@ AUTH_USER_MODEL = "accounts.User"
 LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle"]
 """Modules that are told when a workspace is opened: `opened(workspace, user)`."""
 
-DISPATCH = ["synthesis.dispatch", "webhooks.dispatch"]
+DISPATCH = ["kit.outbox", "synthesis.dispatch", "webhooks.dispatch"]
 """Modules whose `sweep()` the dispatcher calls every second."""
 
 WEBHOOK_EVENT_MODULES = ["synthesis.events", "billing.events", "webhooks.events"]
@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.logins.KeepLogin",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.throttles.RateLimitHeaders",
@@ -187,6 +188,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"queue": "local"},
     },
+    "remove old mails": {
+        "task": "kit.tasks.prune_mails",
+        "schedule": 86_400,
+        "options": {"queue": "local"},
+    },
+    "remove old logins": {
+        "task": "accounts.tasks.prune",
+        "schedule": 3600,
+        "options": {"queue": "local"},
+    },
 }
 
 # --- HTTP ----------------------------------------------------------------------------
@@ -204,6 +215,11 @@ SECURE_REDIRECT_EXEMPT = [r"^health"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 31_536_000) if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
+LOGIN_URL = "login"
+LOGIN_COOKIE_NAME = "__Host-login" if SECURE else "login"
+"""Binds a login code to the browser that asked for it."""
+DEVICE_COOKIE_NAME = "__Host-device" if SECURE else "device"
+"""Lets a browser be known again, so that logins from new ones are told by mail."""
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
@@ -289,6 +305,14 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Ozvena <ozvena@localhost>")
 GUEST_PER_DAY = env.int("GUEST_PER_DAY", 5)
 RATE_SYNTHESIS = env.str("RATE_SYNTHESIS", "20/m")
 RATE_OTHER = env.str("RATE_OTHER", "300/m")
+LOGIN_CODES_PER_ADDRESS = env.int("LOGIN_CODES_PER_ADDRESS", 10)
+"""Login codes mailed to one email address a UTC day; more are not sent, and nobody hears."""
+LOGIN_CODES_PER_NETWORK = env.int("LOGIN_CODES_PER_NETWORK", 200)
+"""Login codes asked for from one client address (IPv6: /64) a UTC day."""
+LOGIN_TRIES_PER_ADDRESS = env.int("LOGIN_TRIES_PER_ADDRESS", 20)
+"""Codes compared for one email address a UTC day."""
+LOGIN_TRIES_PER_NETWORK = env.int("LOGIN_TRIES_PER_NETWORK", 300)
+"""Codes compared for one client address (IPv6: /64) a UTC day."""
 RATELIMIT_FAIL_OPEN = True  # a counter that vanished must not shut people out
 WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""

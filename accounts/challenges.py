@@ -1,0 +1,182 @@
+"""Login by code: six digits, mailed, good for ten minutes and five tries.
+
+The browser that asked holds a cookie, and only there does the code work: nobody can log
+somebody else in, or guess at a code that somebody else has asked for. Six digits are few,
+so tries are counted before anything is compared, per code, per address and per network, in
+statements that parallel requests can't get around. Whether an address is known, unknown or
+blocked makes no difference to whoever asks: the same rows are written, by the same queries,
+and a worker sends the mail, or doesn't.
+"""
+
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.errors import Blocked, InvalidCode
+from accounts.models import LoginChallenge, User
+from accounts.signup import known_form, sign_up
+from kit import outbox, quotas
+from kit.errors import RateLimited
+from kit.ids import new_id
+from kit.requests import client_network
+
+VALID_FOR = timedelta(minutes=10)
+TRIES = 5
+_SUBJECT = "Your code for Ozvena"
+
+_SPEND_A_TRY = """
+UPDATE accounts_loginchallenge SET tries_left = tries_left - 1
+WHERE browser = %s AND email = %s AND tries_left > 0
+  AND expires_at > statement_timestamp()
+RETURNING id, code
+"""
+
+
+def ask(email: str, *, address: str) -> str:
+    """Mail a code to `email`; return the secret for the cookie of the browser that asked.
+
+    `address` is the client's. A new code ends the ones before it. More than a day's share
+    of codes for one address are not sent, and nothing tells.
+
+    Raises:
+        Invalid: this can't be an address.
+        RateLimited: too many were asked for from this network.
+    """
+    email = known_form(email)
+    browser = secrets.token_urlsafe(32)
+    code = f"{secrets.randbelow(10**6):06d}"
+    challenge = LoginChallenge(
+        id=new_id(), email=email, browser=_digest(browser), tries_left=TRIES
+    )
+    challenge.code = _hmac(challenge, code)
+    challenge.expires_at = timezone.now() + VALID_FOR
+    with transaction.atomic(durable=True):
+        _count_request(address)
+        is_within = quotas.take(
+            "login-codes",
+            _subject(email),
+            limit=settings.LOGIN_CODES_PER_ADDRESS,
+            period=_today(),
+        )
+        is_shut = (
+            User.objects.filter(email=email).exclude(is_blocked=False, is_active=True)
+        ).exists()
+        # Beyond the share nothing is mailed, so the last code that was stays good.
+        ended = LoginChallenge.objects.filter(email=email if is_within else "")
+        ended.filter(tries_left__gt=0).update(tries_left=0)
+        if not is_within:
+            challenge.tries_left = 0
+        challenge.save(force_insert=True)
+        outbox.post(
+            email,
+            _SUBJECT,
+            render_to_string("accounts/mail/code.txt", {"code": code}),
+            useful_for=VALID_FOR,
+            is_sent=is_within and not is_shut,
+        )
+    return browser
+
+
+def pending(browser: str) -> str | None:
+    """Return the address whose code the browser with this cookie waits for."""
+    challenges = LoginChallenge.objects.filter(
+        browser=_digest(browser), expires_at__gt=Now()
+    )
+    return challenges.values_list("email", flat=True).first()
+
+
+def redeem(browser: str, email: str, code: str, *, address: str) -> User:
+    """Return whom to log in, and spend the code; a new address is signed up.
+
+    Raises:
+        Invalid: `email` can't be an address.
+        InvalidCode: wrong, spent, too old, of another browser, or too many tries.
+        Blocked: the person may not log in.
+    """
+    email = known_form(email)
+    found = _spend_a_try(_digest(browser), email, address)
+    if found is None:
+        raise InvalidCode
+    challenge, expected = found
+    if not hmac.compare_digest(_hmac(challenge, code), expected):
+        raise InvalidCode
+    with transaction.atomic(durable=True):
+        # Of several right answers at once, one finds the row.
+        spent, _ = LoginChallenge.objects.filter(pk=challenge.pk).delete()
+        if not spent:
+            raise InvalidCode
+        user = sign_up(email)
+    if user.is_blocked or not user.is_active:
+        raise Blocked
+    return user
+
+
+def prune() -> int:
+    """Remove challenges of yesterday; return how many."""
+    old = LoginChallenge.objects.filter(expires_at__lt=Now() - timedelta(days=1))
+    return old.delete()[0]
+
+
+def _spend_a_try(
+    browser: str, email: str, address: str
+) -> tuple[LoginChallenge, str] | None:
+    """Count a try; it stays counted whatever comes of it. None: it may not be made."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute(_SPEND_A_TRY, [browser, email])
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        may_try = quotas.take(
+            "login-tries",
+            _subject(email),
+            limit=settings.LOGIN_TRIES_PER_ADDRESS,
+            period=_today(),
+        ) and quotas.take(
+            "login-tries-network",
+            client_network(address),
+            limit=settings.LOGIN_TRIES_PER_NETWORK,
+            period=_today(),
+        )
+    return (LoginChallenge(pk=row[0]), row[1]) if may_try else None
+
+
+def _count_request(address: str) -> None:
+    if not quotas.take(
+        "login-codes-network",
+        client_network(address),
+        limit=settings.LOGIN_CODES_PER_NETWORK,
+        period=_today(),
+    ):
+        now = timezone.now()
+        tomorrow = datetime.combine(_today() + timedelta(days=1), time())
+        left = tomorrow.replace(tzinfo=UTC) - now
+        raise RateLimited(retry_after=int(left.total_seconds()) + 1)
+
+
+def _today() -> date:
+    return timezone.now().astimezone(UTC).date()
+
+
+def _subject(email: str) -> str:
+    """Return a name of bounded length for an address."""
+    return hashlib.sha256(email.encode()).hexdigest()
+
+
+def _digest(browser: str) -> str:
+    return hashlib.sha256(browser.encode()).hexdigest()
+
+
+def _hmac(challenge: LoginChallenge, code: str) -> str:
+    """Return what is kept of a code: it is short, so a key of ours must go in."""
+    return salted_hmac(
+        "accounts.challenges", f"{challenge.pk}:{code}", algorithm="sha256"
+    ).hexdigest()

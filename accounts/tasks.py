@@ -1,0 +1,12 @@
+"""What the calendar starts. Each task may run any number of times."""
+
+from celery import shared_task
+
+from accounts import challenges, logins
+
+
+@shared_task(name="accounts.tasks.prune")
+def prune() -> None:
+    """Remove login codes and logins of long ago."""
+    challenges.prune()
+    logins.prune()

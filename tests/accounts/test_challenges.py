@@ -1,0 +1,314 @@
+import datetime
+import itertools
+from unittest.mock import patch
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts import blocking, challenges
+from accounts.errors import Blocked, InvalidCode
+from accounts.models import LoginChallenge, User
+from kit import outbox, quotas
+from kit.errors import Invalid, RateLimited
+from kit.models import Mail
+from tests import factories
+from tests.accounts.codes import a_wrong_one, newest_code
+from tests.threads import in_threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CODE, SESSION = "/api/v1/auth/code", "/api/v1/auth/session"
+JSON = "application/json"
+HERE = "192.0.2.1"
+
+
+def ask(email="alice@example.com", address=HERE):
+    return challenges.ask(email, address=address)
+
+
+def redeem(browser, code, email="alice@example.com", address=HERE):
+    return challenges.redeem(browser, email, code, address=address)
+
+
+# --- Over HTTP -----------------------------------------------------------------------
+
+
+def test_a_new_address_signs_up(settings):
+    client = factories.api()
+
+    asked = client.post(CODE, {"email": " Alice@Example.com"}, JSON)
+
+    assert (asked.status_code, asked.json()) == (202, {})
+    cookie = asked.cookies["login"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    assert cookie["max-age"] == 600
+    code = newest_code("alice@example.com")
+    body = {"email": "Alice@example.com", "code": f"{code[:3]} {code[3:]}"}
+    answer = client.post(SESSION, body, JSON)
+    assert answer.status_code == 200
+    alice = User.objects.get()
+    assert answer.json() == {
+        "user": {
+            "id": str(alice.pk),
+            "email": "alice@example.com",
+            "role": "user",
+            "preferences": {},
+        }
+    }
+    assert client.get("/api/v1/me").json()["email"] == "alice@example.com"
+    assert client.get("/api/v1/me").json()["credits"]["available"] == 5000
+
+
+def test_logging_out():
+    alice = factories.user("alice@example.com")
+    client = factories.browser(alice)
+
+    assert client.delete(SESSION).status_code == 204
+    assert client.get("/api/v1/me").json()["role"] == "guest"
+    assert client.delete(SESSION).status_code == 401
+    token = factories.api(factories.token(alice))
+    assert token.delete(SESSION).json()["code"] == "permission_denied"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"email": "alice@example.com", "code": "000000"}, "invalid_code"),
+        ({"email": "alice@example.com", "code": ""}, "invalid"),
+        ({"email": "alice@example.com", "code": 123456}, "invalid"),
+        ({"email": "nonsense", "code": "000000"}, "invalid"),
+        ({"email": "alice@example.com", "code": "é" * 20}, "invalid_code"),
+        ({}, "invalid"),
+    ],
+)
+def test_what_opens_nothing(body, code):
+    client = factories.api()
+    client.post(CODE, {"email": "alice@example.com"}, JSON)
+
+    answer = client.post(SESSION, body, JSON)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert User.objects.count() == 0
+
+
+def test_another_browser_can_not_use_the_code():
+    client = factories.api()
+    client.post(CODE, {"email": "alice@example.com"}, JSON)
+    body = {"email": "alice@example.com", "code": newest_code("alice@example.com")}
+
+    other = factories.api()
+    assert other.post(SESSION, body, JSON).json()["code"] == "invalid_code"
+    other.post(CODE, {"email": "bob@example.com"}, JSON)
+    assert other.post(SESSION, body, JSON).json()["code"] == "invalid_code"
+    assert client.post(SESSION, body, JSON).status_code == 200
+
+
+def test_known_unknown_and_blocked_addresses_look_the_same():
+    factories.user("known@example.com")
+    blocking.block(factories.user("blockd@example.com"))
+    factories.api().get("/api/v1/me")  # the guests' workspace is made at first use
+    seen = []
+    for email in ("known@example.com", "other@example.com", "blockd@example.com"):
+        client = factories.api()
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            answer = client.post(
+                CODE, {"email": email}, JSON, headers={"X-Request-Id": "same-for-all"}
+            )
+        headers = {
+            name: value for name, value in answer.items() if "Cookie" not in name
+        }
+        shapes = [query["sql"].split("VALUES")[0] for query in queries]
+        shapes = [sql.replace(email, "?") for sql in shapes if "quota" not in sql]
+        seen.append((answer.status_code, answer.content, headers, len(queries), shapes))
+        assert len(answer.cookies["login"].value) == 43
+    assert seen[0] == seen[1] == seen[2]
+    outbox.work()
+    assert [sent.to for sent in mail.outbox] == [
+        ["known@example.com"],
+        ["other@example.com"],
+    ]
+
+
+# --- The rules -----------------------------------------------------------------------
+
+
+def test_a_code_works_once_for_one_address():
+    browser = ask()
+    code = newest_code("alice@example.com")
+
+    with pytest.raises(InvalidCode):
+        redeem(browser, code, email="bob@example.com")
+    assert redeem(browser, code).email == "alice@example.com"
+    with pytest.raises(InvalidCode):
+        redeem(browser, code)
+
+
+def test_the_code_is_nowhere_in_the_clear():
+    ask()
+    code = newest_code("alice@example.com")
+
+    row = LoginChallenge.objects.values().get()
+    assert code not in str(row)
+    assert code not in str(Mail.objects.values().get())
+
+
+def test_five_tries():
+    browser = ask()
+    code = newest_code("alice@example.com")
+
+    for _ in range(5):
+        with pytest.raises(InvalidCode):
+            redeem(browser, a_wrong_one(code))
+    with pytest.raises(InvalidCode):
+        redeem(browser, code)
+
+
+def test_ten_minutes():
+    browser = ask()
+    code = newest_code("alice@example.com")
+    assert challenges.pending(browser) == "alice@example.com"
+    LoginChallenge.objects.update(expires_at=timezone.now())
+
+    assert challenges.pending(browser) is None
+    with pytest.raises(InvalidCode):
+        redeem(browser, code)
+
+
+def test_a_new_code_ends_the_one_before():
+    first = ask()
+    first_code = newest_code("alice@example.com")
+    second = ask()
+    second_code = newest_code("alice@example.com")
+
+    with pytest.raises(InvalidCode):
+        redeem(first, first_code)
+    assert redeem(second, second_code).email == "alice@example.com"
+
+
+def test_200_tries_at_once_compare_five_codes():
+    browser = ask()
+    code = newest_code("alice@example.com")
+    numbers = itertools.count()
+    compared = []
+
+    def compare(ours, theirs):
+        compared.append(ours)
+        return ours == theirs
+
+    def attempt():
+        sent = code if next(numbers) == 100 else a_wrong_one(code)
+        try:
+            return redeem(browser, sent)
+        except InvalidCode:
+            return None
+
+    with patch("accounts.challenges.hmac.compare_digest", compare):
+        winners = [user for user in in_threads(200, attempt) if user]
+
+    assert len(compared) == 5
+    assert len(winners) <= 1
+
+
+def test_one_of_many_right_answers_at_once_logs_in():
+    browser = ask()
+    code = newest_code("alice@example.com")
+
+    def attempt():
+        try:
+            return redeem(browser, code)
+        except InvalidCode:
+            return None
+
+    assert len([user for user in in_threads(5, attempt) if user]) == 1
+    assert User.objects.count() == 1
+
+
+def test_a_blocked_person_gets_no_code_and_no_login():
+    alice = factories.user("alice@example.com")
+    browser = ask()
+    code = newest_code("alice@example.com")
+    blocking.block(alice)
+
+    with pytest.raises(Blocked):
+        redeem(browser, code)
+    ask()
+    outbox.work()
+    assert len(mail.outbox) == 1
+
+
+# --- Limits --------------------------------------------------------------------------
+
+
+def test_more_codes_than_a_day_has_are_not_mailed_and_the_last_stays_good(settings):
+    settings.LOGIN_CODES_PER_ADDRESS = 2
+    ask()
+    browser = ask()
+    over = ask()
+    outbox.work()
+
+    assert len(mail.outbox) == 2
+    code = newest_code("alice@example.com")
+    with pytest.raises(InvalidCode):
+        redeem(over, code)
+    assert redeem(browser, code).email == "alice@example.com"
+
+
+def test_a_network_asks_for_so_many_codes(settings):
+    settings.LOGIN_CODES_PER_NETWORK = 2
+    ask("a@example.com", "2001:db8::1")
+    ask("b@example.com", "2001:db8::2")
+
+    with pytest.raises(RateLimited) as refused:
+        ask("c@example.com", "2001:db8::3")
+    assert 0 < int(str(refused.value.params["retry_after"])) <= 86_401
+    ask("c@example.com", "2001:db8:0:1::1")
+    assert LoginChallenge.objects.count() == 3
+
+
+def test_tries_are_counted_by_address_over_all_codes(settings):
+    settings.LOGIN_TRIES_PER_ADDRESS = 3
+    for _ in range(3):
+        browser = ask()
+        with pytest.raises(InvalidCode):
+            redeem(browser, "no")
+    browser = ask()
+
+    with pytest.raises(InvalidCode):
+        redeem(browser, newest_code("alice@example.com"))
+    other = ask("bob@example.com")
+    code = newest_code("bob@example.com")
+    assert redeem(other, code, "bob@example.com").email == "bob@example.com"
+
+
+def test_tries_are_counted_by_network(settings):
+    settings.LOGIN_TRIES_PER_NETWORK = 1
+    for email, address in (("a@example.com", HERE), ("b@example.com", "192.0.2.2")):
+        browser = ask(email, address)
+        code = newest_code(email)
+        assert redeem(browser, code, email, address).email == email
+    browser = ask("c@example.com")
+    with pytest.raises(InvalidCode):
+        redeem(browser, newest_code("c@example.com"), "c@example.com")
+
+
+def test_nonsense_is_no_address():
+    with pytest.raises(Invalid):
+        ask("nonsense")
+    assert LoginChallenge.objects.count() == 0
+    today = timezone.now().date()
+    assert quotas.used("login-codes-network", f"{HERE}/32", period=today) == 0
+
+
+def test_old_challenges_are_forgotten():
+    ask()
+    assert challenges.prune() == 0
+    LoginChallenge.objects.update(
+        expires_at=timezone.now() - datetime.timedelta(hours=25)
+    )
+    assert challenges.prune() == 1
