@@ -18,7 +18,7 @@ from django.http.request import validate_host
 from accounts.authentication import SHORTEST_ADMIN_KEY
 from config.loopback import is_loopback
 
-_RATE = re.compile(r"[1-9]\d*/[1-9]?\d*[smhd]")  # as django-ratelimit reads it
+_RATE = re.compile(r"[1-9]\d*/([1-9]\d*)?[smhd]")  # as django-ratelimit reads it
 
 
 @register(Tags.security)

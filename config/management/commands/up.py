@@ -152,8 +152,8 @@ def _environment(temporary: Path, listener: socket.socket) -> dict[str, str]:
 
 def _is_for_development() -> bool:
     """Return whether only this machine's own people can come in."""
-    if os.environ.get("OZVENA_DEVELOPMENT") == "0":
-        return False
+    if os.environ.get("OZVENA_DEVELOPMENT") and not settings.DEVELOPMENT:
+        return False  # turned off on purpose
     behind = urlsplit(settings.BASE_URL).hostname
     return is_loopback(settings.HOST) and is_loopback(behind)
 
@@ -215,8 +215,8 @@ def _welcome() -> str:
     lines = ["", f"  Ozvena is ready: {settings.BASE_URL}/", ""]
     if not _is_for_development():
         lines += [
-            f"  It listens on {settings.HOST}:{settings.PORT}, and answers to "
-            f"{', '.join(settings.ALLOWED_HOSTS)} (ALLOWED_HOSTS).",
+            f"  It listens on {settings.HOST}, port {settings.PORT}, and answers only to",
+            f"  {', '.join(settings.ALLOWED_HOSTS)}; ALLOWED_HOSTS and BASE_URL change it.",
             "",
         ]
     command = _manage_command()
