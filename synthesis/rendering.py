@@ -118,7 +118,10 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk) -> Piece:
         try:
             with draft.open("w+b") as target:
                 stored = audio.store_piece(
-                    _audio_only(speech.parts, words), speech.encoding, target
+                    _audio_only(speech.parts, words),
+                    speech.encoding,
+                    target,
+                    letters=sum(map(str.isalnum, chunk.text)),
                 )
         except audio.BadAudio as error:
             raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
@@ -127,7 +130,8 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk) -> Piece:
             "char_end": chunk.end,
             "samples": stored.samples,
             "sample_rate": stored.sample_rate,
-            "pause_ms": chunk.pause_ms,
+            # Some voices pause by themselves at the end of what they say.
+            "pause_ms": max(0, chunk.pause_ms - stored.quiet_end_ms),
             "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
         }
         default_storage.save(f"{name}.json", ContentFile(json.dumps(about).encode()))
