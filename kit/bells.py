@@ -9,11 +9,10 @@ from functools import partial
 
 from celery import current_app
 from django.db import transaction
-from kombu.exceptions import KombuError
 
 logger = logging.getLogger(__name__)
 
-_MOST = 16  # bells for one act; each wakes a slot that works until nothing is left
+MOST = 16  # bells for one act; each wakes a slot that works until nothing is left
 _STALE = 30  # seconds after which a bell that nobody heard is thrown away
 
 
@@ -24,7 +23,7 @@ def ring(task: str, queue: str, count: int = 1, *, args: Sequence[str] = ()) -> 
     """
     try:
         with current_app.producer_or_acquire() as producer:
-            for _ in range(min(count, _MOST)):
+            for _ in range(min(count, MOST)):
                 current_app.send_task(
                     task,
                     args=list(args),
@@ -34,7 +33,7 @@ def ring(task: str, queue: str, count: int = 1, *, args: Sequence[str] = ()) -> 
                     ignore_result=True,
                     retry=False,
                 )
-    except (KombuError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - each broker's library has its own errors
         logger.warning("no bell for %s: %s", queue, error)
 
 
@@ -49,10 +48,10 @@ def ring_if_quiet(
         with current_app.connection_or_acquire() as connection:
             channel = connection.default_channel
             unheard = channel.queue_declare(queue, passive=False).message_count
-    except (KombuError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - each broker's library has its own errors
         logger.warning("no bell for %s: %s", queue, error)
         return
-    ring(task, queue, min(waiting, _MOST) - unheard, args=args)
+    ring(task, queue, min(waiting, MOST) - unheard, args=args)
 
 
 def ring_on_commit(

@@ -1,10 +1,10 @@
 """What the dispatcher does for synthesis every second."""
 
 from django.db import transaction
-from django.db.models import Count
 
 from billing import ledger
 from billing.models import Reservation
+from kit import bells as kit_bells
 from kit import claims
 from synthesis import bells, settlement
 from synthesis.errors import INTERNAL_ERROR
@@ -18,11 +18,13 @@ def sweep() -> None:
     end_lost_speech()
     claims.take_back(Scene.objects.exclude(job__source=Job.Source.SPEECH))
     claims.take_back(Assembly.objects.all())
-    waiting = Scene.objects.waiting().values("queue").annotate(count=Count("pk"))
-    for row in waiting.order_by():
-        bells.ring_if_quiet(row["queue"], row["count"])
-    if assemblies := claims.due(Assembly.objects.all()).count():
-        bells.ring_if_quiet("local", assemblies, task=bells.ASSEMBLE)
+    for queue in Scene.Queue:
+        # No more than bells are rung for: a long queue is not counted every second.
+        waiting = Scene.objects.waiting().filter(queue=queue).order_by("turn")
+        if count := waiting[: kit_bells.MOST].count():
+            bells.ring_if_quiet(queue, count)
+    if count := claims.due(Assembly.objects.all())[: kit_bells.MOST].count():
+        bells.ring_if_quiet("local", count, task=bells.ASSEMBLE)
 
 
 def end_lost_speech() -> None:

@@ -5,6 +5,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from celery import current_app
 from django.db import connection
 
 from billing.models import LedgerTransaction
@@ -256,3 +257,13 @@ def test_sandbox_speaks_with_the_built_in_voice_only(api) -> None:
     taken = post(api, JOBS, body | {"voice": "unicorn:en-us"}, **headers)
     assert taken.json()["environment"] == "SANDBOX"
     assert LedgerTransaction.objects.get(kind="reserve").environment == "SANDBOX"
+
+
+def test_a_broken_broker_does_not_refuse_a_job(api, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionError("the broker is down")
+
+    monkeypatch.setattr(current_app, "producer_or_acquire", refuse)
+    answer = post(api, JOBS, {"text": "No bell.", "voice": "scripted:one"})
+    assert answer.status_code == 202
+    assert Scene.objects.get().status == "queued"
