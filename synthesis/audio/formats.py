@@ -31,12 +31,12 @@ class Chapter:
     start: float  # seconds
 
 
-_AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+_MPEG_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 FORMATS: Mapping[str, Format] = {
     # 64 kbit/s is transparent for one voice, and constant, so that any player can seek
     # by arithmetic. Encoded by `synthesis.audio.mp3`.
-    "mp3": Format("audio/mpeg", ".mp3", "mp3", "libmp3lame", 64_000, rates=_AAC_RATES),
+    "mp3": Format("audio/mpeg", ".mp3", "mp3", "libmp3lame", 64_000, rates=_MPEG_RATES),
     "wav": Format("audio/wav", ".wav", "wav", "pcm_s16le"),
     "flac": Format("audio/flac", ".flac", "flac", "flac"),
     # Opus decodes to 48 kHz whatever went in. Speech holds nothing above 12 kHz that
@@ -58,7 +58,7 @@ FORMATS: Mapping[str, Format] = {
         "aac",
         64_000,
         {"aac_coder": "fast"},
-        rates=_AAC_RATES,
+        rates=_MPEG_RATES,
     ),
     # Headerless: 16-bit signed little-endian at 24 kHz, as OpenAI's clients expect.
     "pcm": Format("audio/pcm", ".pcm", "s16le", "pcm_s16le", rates=(24_000,)),
@@ -69,6 +69,6 @@ FORMATS: Mapping[str, Format] = {
         "aac",
         64_000,
         {"aac_coder": "fast"},
-        rates=_AAC_RATES,
+        rates=_MPEG_RATES,
     ),
 }

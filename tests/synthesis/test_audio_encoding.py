@@ -240,6 +240,14 @@ def test_m4b_is_an_audiobook_that_starts_before_it_is_loaded(tmp_path: Path) -> 
     assert marks(container) == [(0.0, 1.5, "Prológ"), (1.5, 3.0, "第一章")]
 
 
+def test_m4b_holds_many_chapters(tmp_path: Path) -> None:
+    chapters = [Chapter(f"Part {number}", number / 1000) for number in range(600)]
+    _, _, container = heard(encoded(voice(22_050), "m4b", tmp_path, chapters=chapters))
+    assert [(start, title) for start, _, title in marks(container)] == [
+        (chapter.start, chapter.title) for chapter in chapters
+    ]
+
+
 def test_m4b_without_chapters_has_none(tmp_path: Path) -> None:
     _, _, container = heard(encoded(voice(30_000), "m4b", tmp_path))
     assert container.chapters() == []
