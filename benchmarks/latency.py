@@ -7,6 +7,7 @@ sentence by `POST /api/v1/speech`.
 
 import statistics
 import time
+from typing import Any
 
 import requests
 
@@ -55,6 +56,6 @@ def _speech(session: requests.Session, url: str) -> float:
     return time.perf_counter() - began
 
 
-def _ok(response: requests.Response) -> dict:
+def _ok(response: requests.Response) -> Any:
     response.raise_for_status()
     return response.json()

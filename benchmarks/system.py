@@ -18,7 +18,7 @@ _START_TIMEOUT = 120  # seconds
 
 
 class System:
-    """Started on entry, stopped and removed on exit. `start_seconds` says how long it took."""
+    """Started on entry, stopped and removed on exit; `start_seconds` tells how long."""
 
     def __init__(self, **environment: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="ozvena-bench-"))

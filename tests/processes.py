@@ -32,7 +32,9 @@ def start(*command: str) -> subprocess.Popen[bytes]:
     )
 
 
-def start_worker(queues: str = "local,remote", *, pool: str = "prefork", slots: int = 2):
+def start_worker(
+    queues: str = "local,remote", *, pool: str = "prefork", slots: int = 2
+) -> subprocess.Popen[bytes]:
     """Start a Celery worker."""
     return start(
         *("-m", "celery", "-A", "config", "worker", "-Q", queues, "-P", pool),
