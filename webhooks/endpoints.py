@@ -2,9 +2,8 @@
 
 import uuid
 from collections.abc import Sequence
-from functools import partial
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Workspace
@@ -99,8 +98,9 @@ def switch_off(endpoint_id: uuid.UUID, why: Endpoint.Off) -> None:
     if switched:
         _cancel_waiting(endpoint_id)
         if why != Endpoint.Off.OWNER:
-            notify = partial(notices.notify_disabled, endpoint_id)
-            transaction.on_commit(notify, robust=True)
+            notices.notify_disabled(
+                Endpoint.objects.select_related("workspace").get(pk=endpoint_id)
+            )
 
 
 def delete(endpoint_id: uuid.UUID) -> None:

@@ -32,7 +32,10 @@ def _slowly(peer: socket.socket) -> None:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    return processes.start_worker("webhooks", pool="threads", slots=16)
+    worker: subprocess.Popen[bytes] = processes.start_worker(
+        "webhooks", pool="threads", slots=16
+    )
+    return worker
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Callable
 
 import pytest
 
@@ -240,7 +241,7 @@ def test_what_was_blocked_looks_like_what_does_not_exist(monkeypatch) -> None:
     assert blocked.address == missing.address == ""
 
 
-def _resolver(answers: list[str]):
+def _resolver(answers: list[str]) -> Callable[..., list[object]]:
     def resolve(host: str, port: int, **_: object) -> list[object]:
         return [
             (
