@@ -57,7 +57,10 @@ def owned(home: Path) -> Iterator[int]:
             sockets.mkdir(mode=0o700)
         except OSError as error:  # in /tmp it may be another user's
             raise StartFailed(f"{sockets} can't be made: {error.strerror}.") from error
-        yield shared.fileno()
+        try:
+            yield shared.fileno()
+        finally:
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _open(file: Path) -> IO[bytes]:
