@@ -21,8 +21,12 @@ _LONGEST = 4 * 3600  # seconds; no provider takes a text that long in one call
 _RATES = range(8_000, 192_001)  # Hz
 _SILENT = 16  # of 32,767; quieter than the noise of any voice
 _QUIET = 104  # -50 dB: a pause to the ear
+# The fastest voice at its fastest says some 70 letters a second.
+_FASTEST = 150
+_MANY = 300  # letters; fewer may be one long number, or a word said in a hurry
 # WAV sizes from here on are placeholders of a stream: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000.
 _PLACEHOLDER = 0x7FFF_0000
+_MISCOUNTED = 256  # bytes; some servers count the header too
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
 _HEAD = 1 << 16  # bytes in which an MP3's first frame begins
 _PADDING = 3 * 1152  # samples at both ends of an MP3, at most
@@ -177,11 +181,6 @@ class _Measured:
             raise BadAudio(f"{self.samples / self.rate:.1f} s for {letters} letters")
 
 
-# The fastest voice at its fastest says some 70 letters a second.
-_FASTEST = 150
-_MANY = 300
-
-
 class _Stream:
     """Parts as a file that can only be read once, from the front."""
 
@@ -205,7 +204,7 @@ class _Stream:
         """Compare what the header says with what came.
 
         Raises:
-            BadAudio: the header is believable and more than half a block is missing.
+            BadAudio: the header is believable, and there is less.
         """
         place = 12
         while place + 8 <= len(self._head):
@@ -213,7 +212,8 @@ class _Stream:
             size = int.from_bytes(self._head[place + 4 : place + 8], "little")
             place += 8
             if name == b"data":
-                if size < _PLACEHOLDER and place + size > self._size:
-                    raise BadAudio(f"{self._size} bytes of {place + size}")
+                missing = place + size - self._size
+                if size < _PLACEHOLDER and missing > _MISCOUNTED:
+                    raise BadAudio(f"{missing} of {size} bytes are missing")
                 return
             place += size + size % 2
