@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The installed Chromium; without one the tests are skipped, and say so."""
     program = next(filter(None, map(shutil.which, _NAMES)), None)
@@ -49,7 +49,7 @@ def chromium() -> Iterator[Browser]:
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def worker(chromium: Browser, django_db_setup: None) -> Iterator[None]:
     """A worker process on the test database that speaks what the pages submit."""
     with processes.running(processes.start_worker("local", pool="threads")):
