@@ -1,4 +1,4 @@
-"""People, workspaces and tokens in the back office."""
+"""People, workspaces, tokens and the audit log in the back office."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts import blocking, tokens
-from accounts.models import ApiToken, Membership, User, Workspace
+from accounts.models import ApiToken, AuditEntry, Membership, User, Workspace
 from accounts.signup import known_form, sign_up
 from kit.admin import ReadOnly
 from kit.errors import Invalid
@@ -207,3 +207,29 @@ class ApiTokenAdmin(ReadOnly, ModelAdmin):
         """Return whether this operator may end tokens."""
         user = request.user
         return isinstance(user, User) and user.has_perm("accounts.change_apitoken")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly, ModelAdmin):
+    """What operators did."""
+
+    list_display = ["created_at", "actor_email", "action", "model", "object_name", "ip"]
+    list_filter = ["model"]
+    search_fields = ["actor_email", "=object_id", "=request_id"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    fields = [
+        "created_at",
+        "actor_email",
+        "actor_id",
+        "ip",
+        "request_id",
+        "action",
+        "model",
+        "object_id",
+        "object_name",
+        "before",
+        "after",
+        "reason",
+    ]
+    readonly_fields = fields

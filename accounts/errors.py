@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from kit.errors import AppError
+from kit.errors import AppError, RateLimited
 
 
 class _Unauthorized(AppError):
@@ -85,3 +85,16 @@ class InvalidCode(AppError):
 
     code = "invalid_code"
     message = "This code is wrong or too old. Ask for a new one."
+
+
+class InvalidSecondFactor(AppError):
+    """The code is not the authenticator's present one, nor an unused recovery code."""
+
+    code = "invalid_second_factor"
+    message = "This code is wrong, or was used already."
+
+
+class TooManyCodes(RateLimited):
+    """After wrong codes, the next one has to wait, longer each time."""
+
+    message = "Too many wrong codes. Try again in {retry_after} seconds."

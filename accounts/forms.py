@@ -38,6 +38,18 @@ class CodeForm(forms.Form):
         return "".join(self.cleaned_data["code"].split())
 
 
+class SecondFactorForm(forms.Form):
+    """A code of the authenticator app, or a recovery code."""
+
+    code = forms.CharField(
+        label="Code",
+        max_length=30,
+        widget=forms.TextInput(
+            attrs={"class": "input", "autocomplete": "one-time-code", "autofocus": True}
+        ),
+    )
+
+
 def add_refusal(form: forms.Form, error: Any) -> None:
     """Show in `form` what a rule has refused."""
     form.add_error(None, str(error))

@@ -62,6 +62,14 @@ def current(request: HttpRequest) -> str | None:
     return request.session.get(_LOGIN)
 
 
+def renew_key(request: HttpRequest) -> None:
+    """Give the session a new key, as its rights have just grown."""
+    request.session.cycle_key()
+    LoginSession.objects.filter(pk=request.session[_LOGIN]).update(
+        session_key=request.session.session_key or ""
+    )
+
+
 def end(row: LoginSession) -> None:
     """Log out the browser of a login, at once. Harmless to repeat."""
     if row.session_key:

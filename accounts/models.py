@@ -1,4 +1,4 @@
-"""Users, the workspaces that own everything, API tokens and logins."""
+"""Users, the workspaces that own everything, API tokens, logins and the audit log."""
 
 from typing import ClassVar, Self
 
@@ -222,3 +222,74 @@ class LoginSession(models.Model):
 
     def __str__(self) -> str:
         return f"login of {self.user_id} from {self.ip}"
+
+
+class SecondFactor(models.Model):
+    """An operator's authenticator app; one that is not confirmed yet opens nothing."""
+
+    user = models.OneToOneField(
+        User, models.CASCADE, primary_key=True, related_name="second_factor"
+    )
+    sealed_seed = models.BinaryField(help_text="of TOTP (RFC 6238), encrypted")
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    last_step = models.BigIntegerField(
+        default=0, help_text="time step of the last code taken: none works twice"
+    )
+    failures = models.PositiveIntegerField(default=0, help_text="wrong codes in a row")
+    rests_until = models.DateTimeField(
+        null=True, blank=True, help_text="after wrong codes, none is looked at before"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"second factor of {self.user_id}"
+
+
+class RecoveryCode(models.Model):
+    """A code that stands in for a lost authenticator, once."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, help_text="HMAC of the code, hexadecimal")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "digest"], name="recovery_code_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.user_id}"
+
+
+class AuditEntry(models.Model):
+    """What an operator did. Triggers refuse to change it, or to remove it before its time.
+
+    It names people and things without foreign keys, so that it outlives them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    actor_id = models.UUIDField(
+        null=True, help_text="a user; empty on the command line"
+    )
+    actor_email = models.CharField(max_length=254, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=40)
+    model = models.CharField(max_length=80, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField(max_length=200, blank=True)
+    before = models.JSONField(null=True, help_text="secrets are masked")
+    after = models.JSONField(null=True)
+    reason = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "audit log"
+        indexes = [
+            models.Index(fields=["actor_id", "-id"], name="audit_by_actor"),
+            models.Index(fields=["model", "object_id", "-id"], name="audit_by_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_email or 'command line'}: {self.action} {self.object_name}"

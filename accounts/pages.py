@@ -3,12 +3,14 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from accounts import views
+from accounts import views, views_staff
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
     path("login/code", views.log_in_with_code, name="login-code"),
     path("login/link/<str:secret>/", views.login_link, name="login_link"),
+    path("login/second-factor", views_staff.verify, name="second-factor"),
+    path("settings/second-factor", views_staff.set_up, name="second-factor-set-up"),
     path("logout", LogoutView.as_view(next_page="/"), name="logout"),
     path("settings/logins", views.logins_page, name="logins-page"),
     path("settings/logins/end", views.end_login, name="logins-end"),

@@ -2,11 +2,12 @@
 
 from celery import shared_task
 
-from accounts import challenges, logins
+from accounts import audit, challenges, logins
 
 
 @shared_task(name="accounts.tasks.prune")
 def prune() -> None:
-    """Remove login codes and logins of long ago."""
+    """Remove login codes, logins and audit entries of long ago."""
     challenges.prune()
     logins.prune()
+    audit.prune()

@@ -1,13 +1,10 @@
 """Pages of logging in and out."""
 
-from urllib.parse import urlencode
-
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_http_methods,
@@ -20,6 +17,7 @@ from accounts.api_logins import forget, remember
 from accounts.caller import Caller
 from accounts.forms import CodeForm, EmailForm, add_refusal
 from accounts.models import LoginSession, User
+from accounts.next_page import next_page, with_next
 from accounts.visits import for_people
 from kit import mail
 from kit.errors import AppError
@@ -42,10 +40,10 @@ def log_in(request: HttpRequest) -> HttpResponse:
         except AppError as error:
             add_refusal(form, error)
         else:
-            response = redirect(_with_next("login-code", request))
+            response = redirect(with_next("login-code", next_page(request)))
             remember(response, browser)
             return response
-    context = {"form": form, "next": _next(request)}
+    context = {"form": form, "next": next_page(request)}
     return render(request, "accounts/login.html", context, status=_status(form))
 
 
@@ -56,7 +54,7 @@ def log_in_with_code(request: HttpRequest) -> HttpResponse:
     browser = request.COOKIES.get(settings.LOGIN_COOKIE_NAME, "")
     email = challenges.pending(browser)
     if email is None:
-        return redirect(_with_next("login", request))
+        return redirect(with_next("login", next_page(request)))
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -70,10 +68,10 @@ def log_in_with_code(request: HttpRequest) -> HttpResponse:
             add_refusal(form, error)
         else:
             logins.log_in(request, user, LoginSession.Method.CODE)
-            response = redirect(_next(request) or _home(user))
+            response = redirect(next_page(request) or _home(user))
             forget(response)
             return response
-    context = {"form": form, "email": email, "next": _next(request)}
+    context = {"form": form, "email": email, "next": next_page(request)}
     context["development"] = settings.DEVELOPMENT
     return render(request, "accounts/code.html", context, status=_status(form))
 
@@ -139,20 +137,6 @@ def _person(caller: Caller) -> User:
 
 def _home(user: User) -> str:
     return reverse("admin:index" if user.is_staff else "landing")
-
-
-def _next(request: HttpRequest) -> str:
-    """Return where the person wanted to go, if that is a page of ours."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    is_ours = url_has_allowed_host_and_scheme(
-        wanted, {request.get_host()}, require_https=request.is_secure()
-    )
-    return wanted if is_ours else ""
-
-
-def _with_next(name: str, request: HttpRequest) -> str:
-    wanted = _next(request)
-    return reverse(name) + (f"?{urlencode({'next': wanted})}" if wanted else "")
 
 
 def _status(form: EmailForm | CodeForm) -> int:

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
+from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
+from accounts import auditing, second_factor, staff
 from accounts.models import User
 
 # The theme's Alpine.js evaluates attributes as code, and its widgets set inline styles.
@@ -24,14 +28,22 @@ class OperatorSite(UnfoldAdminSite):
     index_title = "Back office"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Return whether this is an operator who is not suspended."""
+        """Return whether this is an operator who is not suspended, by both factors."""
         user = request.user
         return (
             isinstance(user, User)
-            and user.is_active
-            and user.is_staff
-            and not user.is_blocked
+            and staff.is_operator(user)
+            and second_factor.is_verified(request, user)
         )
+
+    def register(
+        self,
+        model_or_iterable: Any,
+        admin_class: "type[ModelAdmin[Any]] | None" = None,
+        **options: Any,
+    ) -> None:
+        """Register models, with the audit log over whatever their class does."""
+        super().register(model_or_iterable, auditing.over(admin_class), **options)
 
     def admin_view(
         self, view: Callable[..., HttpResponseBase], cacheable: bool = False
@@ -44,7 +56,11 @@ class OperatorSite(UnfoldAdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Tell how operators log in: there is no password to ask for."""
+        """Ask operators for the second factor, and others to log in first."""
         if self.has_permission(request):
             return redirect("admin:index")
+        user = request.user
+        if isinstance(user, User) and staff.is_operator(user):
+            wanted = request.GET.get("next", reverse("admin:index"))
+            return redirect(f"{reverse('second-factor')}?{urlencode({'next': wanted})}")
         return render(request, "accounts/operators.html")

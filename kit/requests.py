@@ -39,6 +39,11 @@ class RequestIdMiddleware:
         return response
 
 
+def current_request_id() -> str:
+    """Return the id of the request that is being answered; `-` outside of any."""
+    return _current_id.get()
+
+
 class RequestIdFilter(logging.Filter):
     """Put the current request's id on each log record."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from accounts import login_links
+from accounts import login_links, second_factor
 from tests import factories
 
 Visit = Callable[..., Page]
@@ -12,10 +12,14 @@ Visit = Callable[..., Page]
 
 def test_a_link_leads_an_operator_to_a_back_office_that_works(visit: Visit) -> None:
     root = factories.user("root@example.com", is_staff=True, is_superuser=True)
+    second_factor.begin(root)
+    recovery_codes = second_factor.confirm_unseen(root)
     factories.token(root, name="Robot")
     page = visit(f"/login/link/{login_links.make(root)}/")
 
     page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Code").fill(recovery_codes[0])
+    page.get_by_role("button", name="Enter").click()
     page.get_by_role("link", name="API tokens").first.click()
 
     expect(page.get_by_role("link", name="Robot")).to_be_visible()

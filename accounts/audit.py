@@ -1,0 +1,84 @@
+"""The audit log: what operators did, to what, from where and why."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import BinaryField, Model
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.utils.encoding import force_str
+
+from accounts.models import AuditEntry, User
+from kit.requests import client_address, current_request_id
+
+KEPT_FOR = timedelta(days=730)
+_MASK = "•••"
+_SECRET_WORDS = {
+    "key",
+    "secret",
+    "seed",
+    "digest",
+    "password",
+    "hash",
+    "sealed",
+    "code",
+}
+
+
+def record(
+    action: str,
+    subject: Model | None = None,
+    *,
+    request: HttpRequest | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """Write down an act, in the caller's transaction; without `request` it came by command.
+
+    `before` and `after` are snapshots: fields that did not change are left out.
+    """
+    actor = getattr(request, "user", None)
+    if before is not None and after is not None:
+        changed = [name for name in after if before.get(name) != after[name]]
+        before = {name: before.get(name) for name in changed}
+        after = {name: after[name] for name in changed}
+    return AuditEntry.objects.create(
+        actor_id=actor.pk if isinstance(actor, User) else None,
+        actor_email=actor.email if isinstance(actor, User) else "",
+        ip=client_address(request) if request else None,
+        request_id=current_request_id() if request else "",
+        action=action[:40],
+        model=subject._meta.label if subject else "",
+        object_id=str(subject.pk) if subject else "",
+        object_name=force_str(subject)[:200] if subject else "",
+        before=before,
+        after=after,
+        reason=reason,
+    )
+
+
+def snapshot(row: Model) -> dict[str, Any]:
+    """Return a row's columns as JSON values; what may be secret is masked."""
+    return {
+        field.name: _MASK
+        if _is_secret(field.name) or isinstance(field, BinaryField)
+        else _plain(field.value_from_object(row))
+        for field in row._meta.concrete_fields
+    }
+
+
+def prune() -> None:
+    """Remove entries past their time; the triggers let no younger ones go."""
+    AuditEntry.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()
+
+
+def _is_secret(name: str) -> bool:
+    return not _SECRET_WORDS.isdisjoint(name.lower().split("_"))
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str | list | dict):
+        return value
+    return _MASK if isinstance(value, bytes | memoryview) else force_str(value)

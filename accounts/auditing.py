@@ -1,0 +1,82 @@
+"""Keeping the audit log of a back office: a layer that goes over every admin class."""
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from accounts import audit
+
+_MOST = 1_000  # rows of one action whose former state is kept
+
+
+class Audited(ModelAdmin):  # type: ignore[type-arg]
+    """Records each addition, change, deletion and action with what was before and after.
+
+    Django calls `log_…` where an operator has changed something, and our own actions do;
+    the former state is taken when the row is loaded. Loading and logging share one request.
+    """
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Model | None:
+        """Return the row, and remember how it was."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None and request.method == "POST":
+            _before(request)[_key(row)] = audit.snapshot(row)
+        return row
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any
+    ) -> HttpResponse | None:
+        """Run an action on chosen rows, and remember how they were."""
+        chosen = request.POST.getlist("_selected_action")[:_MOST]
+        rows = queryset.filter(pk__in=chosen)
+        _before(request).update({_key(row): audit.snapshot(row) for row in rows})
+        with transaction.atomic():
+            return super().response_action(request, queryset, *args, **options)
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Record a new row."""
+        _record(request, "added", obj, after=audit.snapshot(obj))
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Record what was changed; a text says what an action did."""
+        what = message if isinstance(message, str) else "changed"
+        now = type(obj)._default_manager.filter(pk=obj.pk).first() or obj
+        before = _before(request).get(_key(obj))
+        _record(request, what, obj, before=before, after=audit.snapshot(now))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Record rows that are about to go."""
+        for row in queryset:
+            _record(request, "deleted", row, before=audit.snapshot(row))
+        return super().log_deletions(request, queryset)
+
+
+def over(admin_class: "type[ModelAdmin[Any]] | None") -> "type[ModelAdmin[Any]]":
+    """Return `admin_class` with `Audited` over it."""
+    base = admin_class or ModelAdmin
+    if issubclass(base, Audited):
+        return base
+    return type(base.__name__, (Audited, base), {"__module__": base.__module__})
+
+
+def _before(request: HttpRequest) -> dict[str, dict[str, Any]]:
+    if not hasattr(request, "audited"):
+        request.audited = {}  # type: ignore[attr-defined]
+    kept: dict[str, dict[str, Any]] = request.audited  # type: ignore[attr-defined]
+    return kept
+
+
+def _key(row: Model) -> str:
+    return f"{row._meta.label} {row.pk}"
+
+
+def _record(request: HttpRequest, action: str, row: Model, **states: Any) -> None:
+    reason = request.POST.get("reason", "")
+    audit.record(action, row, request=request, reason=reason, **states)

@@ -1,0 +1,260 @@
+import base64
+import re
+import time
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from django.core import mail
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client
+from django.utils import timezone
+
+from accounts import login_links, second_factor
+from accounts.errors import InvalidSecondFactor, TooManyCodes
+from accounts.models import AuditEntry, LoginSession, RecoveryCode, SecondFactor
+from kit import outbox
+from tests import factories
+from tests.accounts.codes import newest_code
+from tests.threads import in_threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def root(transactional_db):
+    return factories.user("root@example.com", is_staff=True, is_superuser=True)
+
+
+def app_code(secret, shift=0):
+    totp = TOTP(base64.b32decode(secret), 6, SHA1(), 30)
+    return totp.generate(int(time.time()) + shift).decode()
+
+
+def rested():
+    SecondFactor.objects.update(rests_until=None)
+
+
+def set_up(user):
+    """Return the seed and the recovery codes of a new, confirmed second factor."""
+    secret = second_factor.secret_text(second_factor.begin(user))
+    return secret, second_factor.confirm_unseen(user)
+
+
+def logged_in(user):
+    user.refresh_from_db()
+    client = Client()
+    client.post(f"/login/link/{login_links.make(user)}/")
+    return client
+
+
+def enter(client, code):
+    return client.post("/login/second-factor", {"code": code, "next": "/admin/"})
+
+
+def is_inside(client):
+    return client.get("/admin/").status_code == 200
+
+
+def test_an_operator_enters_by_both_factors(root):
+    secret, _ = set_up(root)
+    client = Client()
+    client.post("/login", {"email": root.email, "next": "/admin/accounts/user/"})
+    code = newest_code(root.email)
+    answer = client.post(
+        "/login/code", {"code": code, "next": "/admin/accounts/user/"}, follow=True
+    )
+    assert answer.redirect_chain == [
+        ("/admin/accounts/user/", 302),
+        ("/admin/login/?next=/admin/accounts/user/", 302),
+        ("/login/second-factor?next=%2Fadmin%2Faccounts%2Fuser%2F", 302),
+    ]
+    before = client.cookies["sessionid"].value
+
+    answer = enter(client, app_code(secret))
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    assert client.cookies["sessionid"].value != before
+    assert LoginSession.objects.get().session_key == client.cookies["sessionid"].value
+    assert is_inside(client)
+    assert client.get("/admin/accounts/user/").status_code == 200
+
+
+def test_the_first_factor_alone_sees_no_page_of_the_back_office(root):
+    from django.contrib import admin
+
+    client = logged_in(root)
+    paths = {
+        f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        for model in admin.site._registry
+    }
+    assert len(paths) > 5
+    for path in {"/admin/", *paths}:
+        answer = client.get(path)
+        assert (path, answer.status_code) == (path, 302)
+        assert answer["Location"].startswith("/admin/login/")
+
+
+def test_setting_up_by_page(root):
+    client = logged_in(root)
+    assert client.get("/login/second-factor")["Location"] == "/settings/second-factor"
+    page = client.get("/settings/second-factor").content.decode()
+    secret = re.findall(r'class="key">(\w+)<', page)[0]
+    assert "data:image/svg+xml" in page
+    assert client.get("/settings/second-factor").content.decode().count(secret) == 1
+
+    wrong = client.post("/settings/second-factor", {"code": "no"})
+    assert wrong.status_code == 400
+    assert not is_inside(client)
+    rested()
+    done = client.post("/settings/second-factor", {"code": app_code(secret)})
+
+    codes = re.findall(r"<code>([a-z2-7-]{19})</code>", done.content.decode())
+    assert len(set(codes)) == 10
+    assert is_inside(client)
+    other = logged_in(root)
+    assert not is_inside(other)
+    assert enter(other, codes[0]).status_code == 302
+    assert is_inside(other)
+    outbox.work()
+    subjects = [sent.subject for sent in mail.outbox]
+    assert "Your second factor at Ozvena was set up" in subjects
+
+
+def test_setting_up_another_takes_the_one_before(root):
+    set_up(root)
+    client = logged_in(root)
+    answer = client.get("/settings/second-factor")
+    assert answer["Location"] == "/login/second-factor?next=%2Fsettings%2Fsecond-factor"
+    assert client.post("/settings/second-factor", {"replace": "1"}).status_code == 302
+    assert second_factor.is_set_up(root)
+
+    verified = factories.browser(root)
+    assert (
+        "Yours is set up." in verified.get("/settings/second-factor").content.decode()
+    )
+    verified.post("/settings/second-factor", {"replace": "1"})
+    assert not second_factor.is_set_up(root)
+    assert not is_inside(verified)
+
+
+def test_it_takes_a_fresh_login(root, monkeypatch):
+    client = logged_in(root)
+    now = time.time()
+    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 902)
+    answer = client.get("/settings/second-factor")
+    assert answer["Location"] == "/login?next=%2Fsettings%2Fsecond-factor"
+    assert SecondFactor.objects.count() == 0
+
+
+def test_it_is_for_operators():
+    alice = factories.browser(factories.user())
+    assert alice.get("/settings/second-factor").status_code == 403
+    assert alice.get("/login/second-factor").status_code == 403
+    assert factories.api().get("/login/second-factor").status_code == 302
+
+
+def test_a_code_of_the_app_works_once(root):
+    secret, _ = set_up(root)
+    code = app_code(secret)
+
+    assert enter(logged_in(root), code).status_code == 302
+    assert enter(logged_in(root), code).status_code == 400
+    rested()
+    assert enter(logged_in(root), app_code(secret, -30)).status_code == 400
+    rested()
+    assert enter(logged_in(root), app_code(secret, 30)).status_code == 302
+
+
+def test_a_recovery_code_works_once_however_it_is_written(root):
+    _, codes = set_up(root)
+
+    assert enter(logged_in(root), codes[3].upper().replace("-", " ")).status_code == 302
+    assert enter(logged_in(root), codes[3]).status_code == 400
+    assert RecoveryCode.objects.count() == 9
+
+
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_of_many_who_race_with_a_code_one_enters(root, kind, rf):
+    secret, codes = set_up(root)
+    code = app_code(secret) if kind == "app" else codes[0]
+
+    def race():
+        try:
+            second_factor._use(root, code, is_confirmed=True)
+        except (InvalidSecondFactor, TooManyCodes):
+            return False
+        return True
+
+    assert sum(in_threads(8, race)) == 1
+
+
+def test_wrong_codes_make_the_next_wait(root):
+    secret, _ = set_up(root)
+    client = logged_in(root)
+    rests = []
+    for _ in range(12):
+        assert enter(client, "000000").status_code == 400
+        rests_until = SecondFactor.objects.get().rests_until
+        assert rests_until is not None
+        left = rests_until - timezone.now()
+        rests.append(round(left.total_seconds()))
+        refused = enter(client, app_code(secret))
+        assert "Too many wrong codes." in refused.content.decode()
+        rested()
+    assert rests == [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
+    assert enter(client, app_code(secret)).status_code == 302
+    assert SecondFactor.objects.get().failures == 0
+
+
+def test_it_is_asked_for_again_after_half_a_day(root, monkeypatch):
+    client = factories.browser(root)
+    assert is_inside(client)
+    now = time.time()
+    monkeypatch.setattr("accounts.second_factor.time.time", lambda: now + 43_203)
+    assert not is_inside(client)
+
+
+def test_secrets_are_not_kept_in_the_clear(root):
+    secret, codes = set_up(root)
+    kept = bytes(SecondFactor.objects.get().sealed_seed)
+    assert base64.b32decode(secret) not in kept
+    assert codes[0].replace("-", "") not in str(list(RecoveryCode.objects.values()))
+    assert secret not in str(list(AuditEntry.objects.values()))
+
+
+def test_the_command(root, capsys):
+    call_command("second_factor", root.email)
+    out = capsys.readouterr().out
+    secret = re.findall(r"app: (\w+)", out)[0]
+    client = logged_in(root)
+    assert enter(client, app_code(secret)).status_code == 302
+    assert len(re.findall(r"^  [a-z2-7-]{19}$", out, re.MULTILINE)) == 10
+
+    call_command("second_factor", root.email, "--remove")
+    assert not is_inside(client)
+    assert SecondFactor.objects.count() == RecoveryCode.objects.count() == 0
+    with pytest.raises(CommandError):
+        call_command("second_factor", factories.user().email)
+    assert [entry.actor_email for entry in AuditEntry.objects.all()][-1] == ""
+
+
+def test_a_seed_opens_for_its_owner_alone(root):
+    from kit.secrets import CannotOpen
+
+    set_up(root)
+    other = factories.user(is_staff=True)
+    second_factor.begin(other)
+    stolen = SecondFactor.objects.get(user=root).sealed_seed
+    SecondFactor.objects.filter(user=other).update(sealed_seed=stolen)
+    with pytest.raises(CannotOpen):
+        second_factor.secret_text(SecondFactor.objects.get(user=other))
+
+
+def test_a_phone_may_be_half_a_minute_off(root):
+    secret, _ = set_up(root)
+    with pytest.raises(InvalidSecondFactor):
+        second_factor._use(root, app_code(secret, 90), is_confirmed=True)
+    rested()
+    second_factor._use(root, app_code(secret, -30), is_confirmed=True)
