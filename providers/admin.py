@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
@@ -11,6 +12,7 @@ from unfold.decorators import action
 
 from providers import catalogue
 from providers.models import Provider, Voice
+from providers.registry import MANY, PROVIDERS, has_adapter
 
 
 class _FromAdapters:
@@ -25,9 +27,26 @@ class _FromAdapters:
         return False
 
 
+class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it has none
+    """A provider; what is added by hand is a server that speaks as OpenAI's does."""
+
+    class Meta:
+        model = Provider
+        fields = "__all__"  # noqa: DJ007 - the admin decides which
+
+    def clean_slug(self) -> str:
+        """Refuse what no adapter would serve."""
+        slug = str(self.cleaned_data["slug"])
+        if not slug.startswith(MANY) or slug != slug.lower():
+            raise forms.ValidationError(f"In lower case, and it begins with {MANY}")
+        return slug
+
+
 @admin.register(Provider)
 class ProviderAdmin(_FromAdapters, ModelAdmin):
     """Prices, limits and who may use a provider: effective at once."""
+
+    form = ProviderForm
 
     list_display = [
         "name",
@@ -45,9 +64,22 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
         "is_open_to_guests",
         "max_concurrent",
     ]
-    readonly_fields = ["slug", "name", "is_available", "updated_at"]
+    readonly_fields = ["is_available", "updated_at"]
     search_fields = ["slug", "name"]
     actions_list = ["sync_catalogue"]
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Let operators add servers of their own."""
+        return bool(ModelAdmin.has_add_permission(self, request))
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Provider | None = None
+    ) -> list[str]:
+        """Keep the slug of what is there, and the names that adapters give."""
+        fixed = [] if obj is None else ["slug"]
+        if obj is not None and obj.slug in PROVIDERS:
+            fixed.append("name")
+        return [*fixed, *self.readonly_fields]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """Count the voices on offer along."""
@@ -58,7 +90,7 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
     @admin.display(description="can be called", boolean=True)
     def is_available(self, provider: Provider) -> bool:
         """Tell whether its key or address is set here."""
-        return catalogue.is_available(provider)
+        return has_adapter(provider.slug) and catalogue.is_available(provider)
 
     @admin.display(description="voices", ordering="voice_count")
     def voices_on_offer(self, provider: Provider) -> int:

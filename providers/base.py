@@ -6,8 +6,9 @@ A provider is one file with one stateless class that follows `Provider`, one lin
 jobs and no prices, and never retries: rendering alone decides about that.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -29,8 +30,8 @@ class Access:
     """With whose key, and where, a provider is called."""
 
     key: str = field(default="", repr=False)
-    base_url: str = ""
-    region: str = ""
+    base_url: str = ""  # from operators alone, never from customers
+    region: str = ""  # one of the adapter's `regions`
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ class Word:
 class Speech:
     """Audio on its way. Iterate once: bytes are audio, in order; Words come when known.
 
-    Iterating raises ProviderError; closing the iterator ends the call upstream.
+    Iterating raises ProviderError; closing `parts` ends the call upstream.
     """
 
     encoding: Encoding
-    parts: Iterator[bytes | Word]
+    parts: Generator[bytes | Word]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,14 @@ class VoiceInfo:
     language: str  # BCP 47, e.g. en-US
     gender: Literal["female", "male", "neutral", ""] = ""
     description: str = ""
+
+
+class KeyStatus(StrEnum):
+    """What a provider says of a key that it does not refuse."""
+
+    VALID = "valid"
+    RESTRICTED = "restricted"  # it is good, and may do no more than speak
+    UNKNOWN = "unknown"  # the provider won't tell; speaking will
 
 
 class Failure(StrEnum):
@@ -134,6 +143,12 @@ class Provider(Protocol):
     streaming: bool  # whether bytes arrive before the whole audio is made
     own_key: bool  # whether customers may bring a key
     is_local: bool  # whether it works on this machine's processors
+    needs_key: bool  # else an address is enough, if it is not local
+    has_voice_table: bool  # whether listing its voices takes neither key nor call
+    regions: Mapping[str, str]  # their addresses; the one named "" is the default
+    # What its row in the catalogue begins with; operators change it there.
+    cost_multiplier: Decimal  # credits per character
+    max_concurrent: int | None
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Start speaking.
@@ -148,5 +163,13 @@ class Provider(Protocol):
 
         Raises:
             ProviderError: the list can't be had now.
+        """
+        ...
+
+    def check(self, access: Access) -> KeyStatus:
+        """Ask for the cheapest thing there is, to see whether the key is good.
+
+        Raises:
+            ProviderError: BAD_KEY if it is not; else nothing can be said now.
         """
         ...

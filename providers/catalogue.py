@@ -37,15 +37,13 @@ def sync() -> Changes:
     Safe to repeat and to run twice at once.
     """
     changes = Changes()
-    for slug in PROVIDERS:
+    for slug, provider in _rows().items():
         adapter = get_provider(slug)
-        provider, _ = Provider.objects.get_or_create(
-            slug=slug,
-            defaults={"name": adapter.name, "is_open_to_guests": adapter.is_local},
-        )
-        if provider.name != adapter.name:
+        if slug in PROVIDERS and provider.name != adapter.name:
             provider.name = adapter.name
             provider.save(update_fields=["name", "updated_at"])
+        if not (adapter.has_voice_table or is_available(provider)):
+            continue  # nobody could be asked
         try:
             listed = adapter.voices(access_for(provider))
         except ProviderError as error:
@@ -53,6 +51,24 @@ def sync() -> Changes:
         else:
             _sync_voices(provider, listed, changes)
     return changes
+
+
+def _rows() -> dict[str, Provider]:
+    """Return the row of every provider by its slug; those that were missing are new."""
+    rows = Provider.objects.with_adapter().in_bulk()
+    for slug in PROVIDERS:
+        if slug not in rows:
+            adapter = get_provider(slug)
+            rows[slug], _ = Provider.objects.get_or_create(
+                slug=slug,
+                defaults={
+                    "name": adapter.name,
+                    "is_open_to_guests": adapter.is_local,
+                    "cost_multiplier": adapter.cost_multiplier,
+                    "max_concurrent": adapter.max_concurrent,
+                },
+            )
+    return rows
 
 
 def _sync_voices(
@@ -96,19 +112,25 @@ def _sync_voices(
 def access_for(provider: Provider) -> Access:
     """Return where and with whose key this installation calls `provider`.
 
-    `<SLUG>_API_KEY` and `<SLUG>_BASE_URL` in the environment, the slug in upper case.
+    `<SLUG>_API_KEY`, `<SLUG>_BASE_URL` and `<SLUG>_REGION` in the environment, the slug in
+    upper case; address and region else as operators entered them.
     """
     prefix = provider.slug.upper().replace("-", "_")
+    base_url = os.environ.get(f"{prefix}_BASE_URL", "") or provider.base_url
     return Access(
         key=os.environ.get(f"{prefix}_API_KEY", ""),
-        base_url=os.environ.get(f"{prefix}_BASE_URL", "").rstrip("/"),
+        base_url=base_url.rstrip("/"),
+        region=os.environ.get(f"{prefix}_REGION", "") or provider.region,
     )
 
 
 def is_available(provider: Provider) -> bool:
     """Return whether this installation can call `provider` without a customer's key."""
+    adapter = get_provider(provider.slug)
     access = access_for(provider)
-    return get_provider(provider.slug).is_local or bool(access.key or access.base_url)
+    has_address = bool(access.base_url) or access.region in adapter.regions
+    has_key = bool(access.key) or not adapter.needs_key
+    return adapter.is_local or (has_address and has_key)
 
 
 def resolve(voice: str, *, default_provider: str = "unicorn") -> Voice:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
@@ -26,6 +26,18 @@ class Provider(models.Model):
     max_concurrent = models.PositiveIntegerField(
         null=True, blank=True, help_text="scenes at the same time; empty: no limit"
     )
+    base_url = models.CharField(
+        "address",
+        max_length=300,
+        blank=True,
+        validators=[
+            RegexValidator(
+                r"^https?://[\w.:\[\]-]+(/[\w./~-]*)?\Z", "Such as http://host:8880/v1."
+            )
+        ],
+        help_text="where it is called, with its /v1; empty: where the vendor is",
+    )
+    region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ProviderQuerySet.as_manager()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import Q
 
-from providers.registry import PROVIDERS
+from providers.registry import MANY, PROVIDERS
 
 if TYPE_CHECKING:
     from providers.models import Provider, Voice  # noqa: F401 - names in annotations
@@ -16,7 +16,11 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
 
     def on_offer(self) -> Self:
         """Keep those that operators have switched on and that have an adapter."""
-        return self.filter(is_enabled=True, slug__in=PROVIDERS)
+        return self.with_adapter().filter(is_enabled=True)
+
+    def with_adapter(self) -> Self:
+        """Keep those that something here can call."""
+        return self.filter(Q(slug__in=PROVIDERS) | Q(slug__startswith=MANY))
 
 
 class VoiceQuerySet(models.QuerySet["Voice"]):
@@ -25,10 +29,10 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
     def on_offer(self) -> Self:
         """Keep those that can be chosen, each with its provider at hand."""
         return self.filter(
+            Q(provider__in=PROVIDERS) | Q(provider__slug__startswith=MANY),
             is_enabled=True,
             is_offered=True,
             provider__is_enabled=True,
-            provider__in=PROVIDERS,
         ).select_related("provider")
 
     def matching(

@@ -7,10 +7,23 @@ from django.utils.module_loading import import_string
 
 from providers.base import Provider
 
-PROVIDERS = {"unicorn": "providers.unicorn.Unicorn"}
+PROVIDERS = {
+    "unicorn": "providers.unicorn.Unicorn",
+    "openai": "providers.openai.OpenAI",
+    "compatible": "providers.compatible.Compatible",
+}
+
+MANY = "compatible-"
+"""What the slugs of further servers that `compatible` calls begin with."""
 
 
 @cache
 def get_provider(slug: str) -> Provider:
     """Return the adapter of the provider `slug`; KeyError if there is none."""
-    return cast(Provider, import_string(PROVIDERS[slug])())
+    known = "compatible" if slug.startswith(MANY) else slug
+    return cast(Provider, import_string(PROVIDERS[known])())
+
+
+def has_adapter(slug: str) -> bool:
+    """Return whether something here can call the provider `slug`."""
+    return slug in PROVIDERS or slug.startswith(MANY)

@@ -4,14 +4,16 @@ It speaks some 130 languages about a thousand times faster than real time, and i
 about its words. The engine runs in a process of its own (`engine.py` says why).
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Mapping
 from contextlib import closing
+from decimal import Decimal
 from typing import Literal
 
 from providers.base import (
     Access,
     Encoding,
     Failure,
+    KeyStatus,
     Limit,
     ProviderError,
     Speech,
@@ -39,6 +41,11 @@ class Unicorn:
     streaming = True
     own_key = False
     is_local = True
+    needs_key = False
+    has_voice_table = True
+    regions: Mapping[str, str] = {}
+    cost_multiplier = Decimal(1)
+    max_concurrent: int | None = None
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.
@@ -71,8 +78,12 @@ class Unicorn:
         """Return all voices; they are the same everywhere."""
         return [voice.info for voice in VOICES.values()]
 
+    def check(self, access: Access) -> KeyStatus:
+        """Say yes: it needs no key."""
+        return KeyStatus.VALID
 
-def _audible(said: Generator[bytes | Event], script: Script) -> Iterator[bytes | Word]:
+
+def _audible(said: Generator[bytes | Event], script: Script) -> Generator[bytes | Word]:
     """Yield audio and words, holding back the silence before the first sound.
 
     Raises:

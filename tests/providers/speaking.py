@@ -1,7 +1,10 @@
 """What tests of providers have in common: speaking, and looking at what came."""
 
+import io
 from array import array
 from dataclasses import dataclass
+
+import av
 
 from providers.base import Access, Provider, SpeechRequest, Word
 from providers.unicorn import Unicorn
@@ -12,7 +15,7 @@ class Heard:
     """Everything that a provider said for one text."""
 
     text: str
-    audio: bytes
+    audio: bytes  # 16-bit samples
     words: list[Word]
     sample_rate: int
 
@@ -35,16 +38,31 @@ def hear(
     *,
     speed: float = 1.0,
     provider: Provider | None = None,
+    access: Access | None = None,
+    options: dict[str, object] | None = None,
 ) -> Heard:
     """Speak `text` to its end."""
-    speech = (provider or Unicorn()).speak(SpeechRequest(text, voice, speed), Access())
+    request = SpeechRequest(text, voice, speed, options or {})
+    speech = (provider or Unicorn()).speak(request, access or Access())
     parts = list(speech.parts)
-    return Heard(
-        text,
-        b"".join(part for part in parts if isinstance(part, bytes)),
-        [part for part in parts if isinstance(part, Word)],
-        speech.encoding.sample_rate,
-    )
+    audio = b"".join(part for part in parts if isinstance(part, bytes))
+    rate = speech.encoding.sample_rate
+    if speech.encoding.name != "pcm":
+        rate, audio = decoded(audio, speech.encoding.name)
+    return Heard(text, audio, [part for part in parts if isinstance(part, Word)], rate)
+
+
+def decoded(audio: bytes, kind: str) -> tuple[int, bytes]:
+    """Return rate (Hz) and mono samples of a file."""
+    with av.open(io.BytesIO(audio), "r", format=kind) as container:
+        resampler = av.AudioResampler(format="s16", layout="mono")
+        frames = [
+            mono
+            for frame in container.decode(audio=0)
+            for mono in resampler.resample(frame)
+        ]
+        rate = container.streams.audio[0].rate
+    return rate, b"".join(frame.to_ndarray()[0].tobytes() for frame in frames)
 
 
 def check(heard: Heard) -> None:

@@ -34,7 +34,7 @@ def test_prices_and_limits_are_edited_in_the_list(operator):
         },
     )
     assert response.status_code == 302
-    unicorn = Provider.objects.get()
+    unicorn = Provider.objects.get(slug="unicorn")
     assert unicorn.cost_multiplier == Decimal("1.25")
     assert unicorn.max_concurrent == 4
     assert unicorn.is_enabled
@@ -47,7 +47,7 @@ def test_a_negative_price_is_refused(operator):
         {"is_enabled": "on", "cost_multiplier": "-1"},
     )
     assert response.status_code == 200
-    assert Provider.objects.get().cost_multiplier == 1
+    assert Provider.objects.get(slug="unicorn").cost_multiplier == 1
 
 
 @pytest.mark.parametrize("model", ["provider", "voice"])
@@ -68,10 +68,41 @@ def test_nothing_is_added_or_deleted_by_hand(operator, model, key):
         ).status_code
         == 200
     )
-    assert operator.get(reverse(f"admin:providers_{model}_add")).status_code == 403
+    if model == "voice":
+        assert operator.get(reverse("admin:providers_voice_add")).status_code == 403
     delete = reverse(f"admin:providers_{model}_delete", args=[quote(key)])
     assert operator.post(delete, {"post": "yes"}).status_code == 403
     assert Voice.objects.filter(pk="unicorn:de").exists()
+
+
+@pytest.mark.parametrize(
+    ("slug", "base_url", "is_added"),
+    [
+        ("compatible-kokoro", "http://kokoro:8880/v1", True),
+        ("compatible-x", "https://[::1]:8/v1", True),
+        ("compatible-x", "ftp://kokoro/v1", False),
+        ("compatible-x", "http://user@kokoro/v1", False),
+        ("compatible-x", "http://kokoro/v1?a=1", False),
+        ("Compatible-x", "http://kokoro/v1", False),
+        ("kokoro", "http://kokoro/v1", False),
+    ],
+)
+def test_operators_add_servers_of_their_own(operator, slug, base_url, is_added):
+    before = Provider.objects.count()
+    response = operator.post(
+        reverse("admin:providers_provider_add"),
+        {
+            "slug": slug,
+            "name": "Kokoro",
+            "is_enabled": "on",
+            "cost_multiplier": "0.5",
+            "base_url": base_url,
+        },
+    )
+    assert response.status_code == (302 if is_added else 200)
+    assert Provider.objects.count() == before + is_added
+    if is_added:
+        assert Provider.objects.get(slug=slug).base_url == base_url
 
 
 def test_voices_are_switched_off_and_on_together(operator):

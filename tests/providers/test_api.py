@@ -4,6 +4,7 @@ from django.test.utils import CaptureQueriesContext
 
 from providers import catalogue
 from providers.models import Provider, Voice
+from providers.registry import PROVIDERS
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -21,8 +22,8 @@ def ids(path: str) -> list[str]:
 
 
 def test_providers_are_a_plain_array_for_everybody():
-    expected = [
-        {
+    expected = {
+        "unicorn": {
             "slug": "unicorn",
             "name": "Unicorn",
             "cost_multiplier": "1.000",
@@ -32,18 +33,36 @@ def test_providers_are_a_plain_array_for_everybody():
             "own_key": False,
             "available": True,
             "guest": True,
-        }
-    ]
-    assert factories.api().get("/api/v1/providers").json() == expected
+        },
+        "openai": {
+            "slug": "openai",
+            "name": "OpenAI",
+            "cost_multiplier": "1.000",
+            "max_characters": 1800,
+            "word_timestamps": "estimated",
+            "streaming": True,
+            "own_key": True,
+            "available": False,
+            "guest": False,
+        },
+    }
+    listed = factories.api().get("/api/v1/providers").json()
+    by_slug = {provider["slug"]: provider for provider in listed}
+    assert by_slug.keys() == PROVIDERS.keys()
+    assert expected.items() <= by_slug.items()
+    assert not any(
+        by_slug[slug]["available"] for slug in PROVIDERS.keys() - {"unicorn"}
+    )
+    assert not any(by_slug[slug]["guest"] for slug in PROVIDERS.keys() - {"unicorn"})
     client = factories.api(factories.token())
-    assert client.get("/api/v1/providers").json() == expected
+    assert client.get("/api/v1/providers").json() == listed
 
 
 def test_providers_show_what_operators_set():
     Provider.objects.update(cost_multiplier="2.5", is_open_to_guests=False)
-    (unicorn,) = factories.api().get("/api/v1/providers").json()
-    assert unicorn["cost_multiplier"] == "2.500"
-    assert unicorn["guest"] is False
+    listed = factories.api().get("/api/v1/providers").json()
+    assert {provider["cost_multiplier"] for provider in listed} == {"2.500"}
+    assert {provider["guest"] for provider in listed} == {False}
 
 
 def test_voices_are_a_plain_array_for_everybody():
@@ -80,7 +99,7 @@ def test_what_is_switched_off_is_not_listed():
     [
         ("language=de", 5),
         ("language=DE", 5),
-        ("language=en-us", 10),  # New York is in it
+        ("provider=unicorn&language=en-us", 10),  # New York is in it
         ("language=e", 0),
         ("language=de&gender=female", 2),
         ("language=de&gender=FEMALE&q=bright", 1),
@@ -88,7 +107,7 @@ def test_what_is_switched_off_is_not_listed():
         ("provider=nobody", 0),
         ("q=west midlands", 5),
         ("q=100%25", 0),
-        ("gender=neutral", 0),
+        ("provider=unicorn&gender=neutral", 0),
         ("language=&gender=&provider=&q=nahuatl", 5),
         ("unknown=1&language=fi", 5),
     ],

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from providers import catalogue
+from providers import catalogue, http
 from providers.base import Access, Failure, ProviderError, VoiceInfo
 from providers.errors import UnknownProvider, UnknownVoice
 from providers.models import Provider, Voice
@@ -22,6 +22,8 @@ class Choir(Unicorn):
     slug = "choir"
     name = "Choir"
     is_local = False
+    needs_key = True
+    regions = {"": "https://choir.example.com"}
     listed = [VoiceInfo("Alto:1", "Alto", "sk", "female")]
     failure: ProviderError | None = None
 
@@ -46,11 +48,9 @@ def synced() -> None:
 
 def test_sync_adds_the_built_in_provider_ready_to_use():
     changes = catalogue.sync()
-    assert (changes.added, changes.updated, changes.withdrawn) == (
-        len(Unicorn().voices(Access())),
-        0,
-        0,
-    )
+    tables = [get_provider(slug) for slug in PROVIDERS]
+    added = sum(len(a.voices(Access())) for a in tables if a.has_voice_table)
+    assert (changes.added, changes.updated, changes.withdrawn) == (added, 0, 0)
     unicorn = Provider.objects.get(slug="unicorn")
     assert unicorn.is_enabled
     assert unicorn.is_open_to_guests
@@ -69,7 +69,36 @@ def test_sync_again_writes_nothing(synced):
         changes = catalogue.sync()
     assert str(changes) == "0 added, 0 updated, 0 withdrawn"
     assert all(query["sql"].startswith("SELECT") for query in queries.captured_queries)
-    assert len(queries) == 2 * len(PROVIDERS)
+    tables = [slug for slug in PROVIDERS if get_provider(slug).has_voice_table]
+    assert len(queries) == 1 + len(tables)
+
+
+def test_a_fresh_catalogue_calls_nobody(monkeypatch):
+    monkeypatch.setattr(http, "call", lambda *args, **kwargs: pytest.fail("a call"))
+    changes = catalogue.sync()
+    assert changes.failed == {}
+    assert {p.slug for p in Provider.objects.all()} == set(PROVIDERS)
+    for provider in Provider.objects.exclude(slug="unicorn"):
+        assert not catalogue.is_available(provider)
+        assert not provider.is_open_to_guests
+        assert provider.is_enabled
+        adapter = get_provider(provider.slug)
+        assert provider.cost_multiplier == adapter.cost_multiplier
+        assert provider.max_concurrent == adapter.max_concurrent
+
+
+def test_servers_that_operators_add_are_called_where_they_say(stage, synced):
+    server = stage("compatible")
+    row = Provider.objects.create(slug="compatible-kokoro", name="Kokoro")
+    assert not catalogue.is_available(row)
+    row.base_url = server.access.base_url + "/"
+    row.save()
+    assert catalogue.is_available(row)
+    assert catalogue.sync().added == 2
+    voice = catalogue.resolve("compatible-kokoro:af_bella")
+    assert (voice.name, voice.language, voice.gender) == ("Bella", "en-US", "female")
+    assert catalogue.access_for(voice.provider).base_url == server.access.base_url
+    assert Provider.objects.get(slug="compatible-kokoro").name == "Kokoro"
 
 
 def test_sync_keeps_what_operators_edit_and_mends_the_rest(synced):
@@ -219,9 +248,24 @@ def test_access_comes_from_the_environment(monkeypatch):
     assert catalogue.access_for(provider) == Access()
     monkeypatch.setenv("MY_CHOIR_API_KEY", "s3cret")
     monkeypatch.setenv("MY_CHOIR_BASE_URL", "http://127.0.0.1:9/v1/")
+    monkeypatch.setenv("MY_CHOIR_REGION", "eu")
     access = catalogue.access_for(provider)
-    assert access == Access(key="s3cret", base_url="http://127.0.0.1:9/v1")
+    assert access == Access("s3cret", "http://127.0.0.1:9/v1", "eu")
     assert "s3cret" not in repr(access)
+
+
+def test_the_environment_wins_over_operators(monkeypatch):
+    provider = Provider(slug="openai", base_url="http://a/v1/", region="us")
+    assert catalogue.access_for(provider) == Access("", "http://a/v1", "us")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://b/v1")
+    monkeypatch.setenv("OPENAI_REGION", "eu")
+    assert catalogue.access_for(provider) == Access("", "http://b/v1", "eu")
+
+
+def test_an_unknown_region_is_nowhere(choir, monkeypatch):
+    monkeypatch.setenv("CHOIR_API_KEY", "s3cret")
+    assert catalogue.is_available(Provider(slug="choir"))
+    assert not catalogue.is_available(Provider(slug="choir", region="evil.test/#"))
 
 
 def test_a_remote_provider_is_available_with_a_key(choir, synced, monkeypatch):

@@ -1,12 +1,27 @@
 """What every adapter in the registry must hold, whatever its vendor does."""
 
+import logging
 import re
+from decimal import Decimal
 
 import pytest
 
-from providers.base import Access, Failure, Provider, ProviderError, SpeechRequest, Word
+from providers import http
+from providers.base import (
+    Access,
+    Failure,
+    KeyStatus,
+    Provider,
+    ProviderError,
+    SpeechRequest,
+    Word,
+)
 from providers.registry import PROVIDERS, get_provider
-from tests.providers.speaking import check, hear
+from tests.providers.speaking import Heard, check, hear
+from tests.providers.vendors.server import Fault, Vendor
+from tests.providers.vendors.stage import VENDORS
+
+REMOTE = sorted(set(PROVIDERS) - {"unicorn"})
 
 
 @pytest.fixture(params=sorted(PROVIDERS))
@@ -14,9 +29,38 @@ def provider(request) -> Provider:
     return get_provider(request.param)
 
 
+@pytest.fixture(params=REMOTE)
+def remote(request) -> Provider:
+    return get_provider(request.param)
+
+
 @pytest.fixture
-def voice(provider: Provider) -> str:
-    return provider.voices(Access())[0].id
+def vendor(request, stage) -> Vendor | None:
+    """The vendor of `provider` or `remote`; None if that is local."""
+    name = "remote" if "remote" in request.fixturenames else "provider"
+    slug = request.getfixturevalue(name).slug
+    return stage(slug) if slug in VENDORS else None
+
+
+@pytest.fixture
+def access(vendor: Vendor | None) -> Access:
+    return vendor.access if vendor else Access()
+
+
+@pytest.fixture
+def voice(vendor: Vendor | None) -> str:
+    return vendor.voice if vendor else "en-us"
+
+
+def refused(provider: Provider, text: str, voice: str, access: Access) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        list(provider.speak(SpeechRequest(text, voice), access).parts)
+    assert caught.value.kind.is_retryable or caught.value.retry_after is None
+    return caught.value
+
+
+def test_every_remote_adapter_has_a_vendor():
+    assert sorted(VENDORS) == REMOTE
 
 
 def test_it_describes_itself(provider):
@@ -25,47 +69,216 @@ def test_it_describes_itself(provider):
     assert provider.name
     assert provider.limit.amount >= 500
     assert provider.word_timestamps in ("exact", "estimated")
-    for flag in (provider.streaming, provider.own_key, provider.is_local):
+    assert provider.cost_multiplier > Decimal(0)
+    assert provider.max_concurrent is None or provider.max_concurrent > 0
+    for flag in (
+        *(provider.streaming, provider.own_key, provider.is_local),
+        *(provider.needs_key, provider.has_voice_table),
+    ):
         assert flag in (True, False)
+    for region, address in provider.regions.items():
+        assert re.fullmatch(r"([a-z]+(-?[a-z0-9]+)*)?", region)
+        assert re.fullmatch(r"https://[a-z0-9.-]+[a-z](/v1)?", address)
 
 
-def test_it_lists_voices_with_distinct_ids(provider):
-    voices = provider.voices(Access())
-    assert voices
+def test_it_lists_voices_with_distinct_ids(provider, access, voice):
+    voices = provider.voices(access)
+    assert voice in {info.id for info in voices}
     assert len({info.id for info in voices}) == len(voices)
     assert all(info.name and info.language for info in voices)
 
 
-def test_it_speaks_a_text_of_its_limit(provider, voice):
+def test_a_table_of_voices_takes_no_call(provider, vendor):
+    if provider.has_voice_table:
+        assert provider.voices(Access())
+        assert vendor is None or vendor.asked == []
+    elif provider.needs_key:
+        with pytest.raises(ProviderError):
+            provider.voices(Access(base_url=vendor.access.base_url))
+        assert vendor.asked == []
+
+
+def test_it_speaks_a_text_of_its_limit(provider, voice, access):
     limit = provider.limit.amount
     text = ("word " * (limit // 5 + 1))[: limit - 1] + "."
     assert provider.limit.measure(text) == limit
-    heard = hear(text, voice, provider=provider)
+    heard = hear(text, voice, provider=provider, access=access)
     check(heard)
     assert heard.seconds > limit / 100
     if provider.word_timestamps == "exact":
         assert len(heard.words) == len(text.split())
 
 
-def test_it_refuses_one_character_more(provider, voice):
-    request = SpeechRequest("x" * (provider.limit.amount + 1), voice)
-    with pytest.raises(ProviderError) as caught:
-        list(provider.speak(request, Access()).parts)
-    assert caught.value.kind == Failure.TOO_LONG
-    assert "xxx" not in str(caught.value)
+def test_it_refuses_one_character_more(provider, voice, access):
+    text = "x" * (provider.limit.amount + 1)
+    error = refused(provider, text, voice, access)
+    assert error.kind == Failure.TOO_LONG
+    assert "xxx" not in str(error)
 
 
-def test_it_refuses_a_voice_that_it_lacks(provider):
-    with pytest.raises(ProviderError) as caught:
-        list(provider.speak(SpeechRequest("Hello.", "nobody-at-all"), Access()).parts)
-    assert caught.value.kind == Failure.UNKNOWN_VOICE
+def test_it_refuses_a_text_without_words(provider, voice, access):
+    assert refused(provider, "… — !", voice, access).kind == Failure.UNSPEAKABLE
 
 
-def test_bytes_leave_before_all_is_made(provider, voice):
+def test_it_refuses_a_voice_that_it_lacks(provider, access):
+    error = refused(provider, "Hello.", "nobody-at-all", access)
+    assert error.kind == Failure.UNKNOWN_VOICE
+
+
+@pytest.mark.parametrize(
+    "voice",
+    [
+        "../../v1/models",
+        "a'><break time='1s'/>",
+        "a\r\nX-Evil: 1",
+        "?x=1#",
+        "\u202eab",
+        "a" * 400,
+    ],
+)
+def test_a_voice_never_bends_a_request(remote, vendor, voice):
+    error = refused(remote, "Hello.", voice, vendor.access)
+    assert error.kind == Failure.UNKNOWN_VOICE
+    assert vendor.wrong == []
+
+
+def test_bytes_leave_before_all_is_made(provider, voice, access):
     if not provider.streaming:
         pytest.skip(f"{provider.slug} answers in one piece")
     text = "A sentence that takes a while. " * 20
-    parts = iter(provider.speak(SpeechRequest(text, voice), Access()).parts)
+    parts = iter(provider.speak(SpeechRequest(text, voice), access).parts)
     first = next(part for part in parts if isinstance(part, bytes))
     rest = sum(len(part) for part in parts if not isinstance(part, Word))
     assert len(first) < rest / 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fish & chips <b>cost</b> \"5\" 'pounds' ]]> &amp; </speak>",
+        "نص عربي قصير",
+        "今天天气很好。",
+        "e\u0301te\u0301, nai\u0308ve",
+        "Hi 👩‍👩‍👧 there 🎉",
+        "Line\none\ttab\u2028end",
+        "<mark name='w1'/> {\"a\": 1}\\n \\u0000",
+    ],
+)
+def test_any_text_arrives_as_it_was_written(remote, vendor, text):
+    heard = hear(text, vendor.voice, provider=remote, access=vendor.access)
+    check(heard)
+    assert vendor.spoken[0].split() == text.split()
+    assert vendor.wrong == []
+
+
+def test_word_times_are_the_vendors(remote, vendor):
+    text = "It's 12 o'clock — “sing,” she said."
+    heard = hear(text, vendor.voice, provider=remote, access=vendor.access)
+    check(heard)
+    if remote.word_timestamps == "estimated":
+        assert heard.words == []
+        return
+    assert heard.spoken == ["It's", "12", "o'clock", "sing", "she", "said"]
+    for word in heard.words:
+        assert word.start == pytest.approx(word.char_start * 0.02, abs=0.025)
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.8, 1.5, 4.0])
+def test_any_pace_is_within_what_the_vendor_takes(remote, vendor, speed):
+    heard: Heard = hear(
+        "Hello there.", vendor.voice, speed=speed, provider=remote, access=vendor.access
+    )
+    assert heard.seconds > 0
+    assert vendor.wrong == []
+
+
+@pytest.mark.parametrize("key", ["", "a\r\nX-Evil: 1", "key with spaces", "ключ"])
+def test_what_is_no_key_is_not_sent(remote, vendor, key):
+    if not key and not remote.needs_key:
+        pytest.skip("it needs none")
+    access = Access(key, vendor.access.base_url, vendor.region)
+    assert refused(remote, "Hello.", vendor.voice, access).kind == Failure.BAD_KEY
+    assert vendor.asked == []
+
+
+def test_a_wrong_key_is_a_bad_key(remote, vendor):
+    if vendor.key == "":
+        pytest.skip("it needs none")
+    wrong = vendor.key.replace("k3y", "n0t")
+    access = Access(wrong, vendor.access.base_url, vendor.region)
+    error = refused(remote, "Hello.", vendor.voice, access)
+    assert error.kind == Failure.BAD_KEY
+    assert wrong not in str(error)
+    with pytest.raises(ProviderError) as caught:
+        remote.check(access)
+    assert caught.value.kind == Failure.BAD_KEY
+
+
+def test_a_good_key_is_valid(provider, access):
+    assert provider.check(access) == KeyStatus.VALID
+
+
+def test_a_check_speaks_nothing(remote, vendor):
+    remote.check(vendor.access)
+    assert vendor.spoken == []
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize("region", ["eastus.evil.test/#", "nowhere", "a\nb", "@evil"])
+def test_a_region_is_one_of_the_vendors(remote, region):
+    access = Access("k3y:s3cret", region=region)
+    with pytest.raises(ProviderError) as caught:
+        list(remote.speak(SpeechRequest("Hello.", "alloy"), access).parts)
+    assert caught.value.kind in (Failure.BAD_REQUEST, Failure.UNKNOWN_VOICE)
+
+
+FAULTS = {
+    Fault.RATE: {Failure.RATE_LIMITED},
+    Fault.RATE_AFTER: {Failure.RATE_LIMITED},
+    Fault.BROKEN: {Failure.DOWN},
+    Fault.BUSY: {Failure.BUSY},
+    Fault.REDIRECT: {Failure.DOWN},
+    Fault.TRUNCATED: {Failure.BAD_AUDIO},
+    Fault.RESET: {Failure.DOWN, Failure.BAD_AUDIO},
+    Fault.HTML: {Failure.BAD_AUDIO},
+    Fault.DISGUISED: {Failure.BAD_AUDIO},
+    Fault.EMPTY: {Failure.BAD_AUDIO},
+    Fault.INSIDE: {Failure.BAD_AUDIO, Failure.DOWN},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_has_its_kind(remote, vendor, fault, caplog):
+    caplog.set_level(logging.DEBUG)
+    vendor.fault = fault
+    text = "Nobody else shall read this secret text. " * 12
+    error = refused(remote, text, vendor.voice, vendor.access)
+    assert error.kind in FAULTS[fault]
+    assert error.retry_after == (7 if fault is Fault.RATE_AFTER else None)
+    assert len(vendor.asked) == 1  # no second try, no redirect
+    seen = caplog.text + str(error)
+    assert "secret text" not in seen
+    assert not vendor.key or vendor.key not in seen
+
+
+def test_a_server_that_drips_is_left(remote, vendor, monkeypatch):
+    monkeypatch.setattr(http, "LIMITS", http.Limits(first_byte=0.3))
+    vendor.fault = Fault.DRIP
+    error = refused(remote, "Hello there.", vendor.voice, vendor.access)
+    assert error.kind == Failure.TIMEOUT
+
+
+def test_nobody_there_is_down(remote, vendor):
+    access = Access(vendor.key, "http://127.0.0.1:9", vendor.region)
+    assert refused(remote, "Hello.", vendor.voice, access).kind == Failure.DOWN
+
+
+def test_closing_ends_the_call(remote, vendor):
+    if not remote.streaming:
+        pytest.skip(f"{remote.slug} answers in one piece")
+    request = SpeechRequest("A sentence that takes a while. " * 10, vendor.voice)
+    parts = remote.speak(request, vendor.access).parts
+    next(parts)
+    parts.close()
+    with pytest.raises(StopIteration):
+        next(parts)

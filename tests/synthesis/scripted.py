@@ -6,11 +6,13 @@ It follows the contract like any other, so everything above it is the real thing
 import math
 import threading
 from array import array
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping
+from decimal import Decimal
 
 from providers.base import (
     Access,
     Encoding,
+    KeyStatus,
     Limit,
     ProviderError,
     Speech,
@@ -48,6 +50,11 @@ class Scripted:
     streaming = True
     own_key = False
     is_local = False
+    needs_key = False
+    has_voice_table = True
+    regions: Mapping[str, str] = {"": "http://127.0.0.1"}
+    cost_multiplier = Decimal(1)
+    max_concurrent: int | None = None
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as the test says."""
@@ -66,7 +73,11 @@ class Scripted:
             VoiceInfo("two", "Two", "en-GB", "male"),
         ]
 
-    def _parts(self, text: str) -> Iterator[bytes | Word]:
+    def check(self, access: Access) -> KeyStatus:
+        """Say yes."""
+        return KeyStatus.VALID
+
+    def _parts(self, text: str) -> Generator[bytes | Word]:
         count = len(text) * PER_CHARACTER
         wave = (8_000 * math.sin(i * math.tau * 440 / RATE) for i in range(count))
         yield array("h", map(int, wave)).tobytes()

@@ -1,0 +1,160 @@
+"""Any server that speaks as OpenAI's does: Kokoro-FastAPI, speaches, LocalAI and others.
+
+Sources: those projects' own code and issues, read 2026-11-20. Operators add as many as they
+like: a row in the catalogue whose slug is `compatible`, or begins with `compatible-`, with
+its address. Traps: the shape of errors, the voices and the length that is taken differ, and
+so does the rate of `pcm`, so WAV is asked for, which says its own; the sizes in it are
+placeholders; a failure in the middle shows only in an answer that breaks off.
+"""
+
+import json
+from collections.abc import Generator, Iterable
+from decimal import Decimal
+from typing import Any, Literal
+
+from providers import http
+from providers.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.failures import by_status, failed, inside, refusal
+from providers.openai import FAILURES, bearer, codes_in
+from providers.remote import Remote, pace, text_option
+from providers.sound import checked
+
+_KOKORO = {
+    "a": "en-US",
+    "b": "en-GB",
+    "e": "es",
+    "f": "fr",
+    "h": "hi",
+    "i": "it",
+    "j": "ja",
+    "p": "pt-BR",
+    "z": "zh",
+}
+_GENDERS: dict[str, Literal["female", "male"]] = {"f": "female", "m": "male"}
+# What the other names of the same thing mean.
+_FAILURES = {
+    **FAILURES,
+    "invalid_model": Failure.BAD_REQUEST,
+    "validation_error": Failure.BAD_REQUEST,
+    "processing_error": Failure.DOWN,
+}
+
+
+class Compatible(Remote):
+    """A server of the operators'."""
+
+    slug = "compatible"
+    name = "OpenAI-compatible"
+    limit = Limit(2_000)
+    word_timestamps: Literal["exact", "estimated"] = "estimated"
+    streaming = True
+    own_key = False
+    needs_key = False
+    cost_multiplier = Decimal(1)
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.base.Provider` says.
+
+        Options: `model` (`tts-1`, which most servers know) and `instructions`.
+        """
+        self.look_at(request)
+        body: dict[str, object] = {
+            "model": text_option(request, "model", 200) or "tts-1",
+            "input": request.text,
+            "voice": request.voice,
+            "response_format": "wav",
+        }
+        if instructions := text_option(request, "instructions", 4096):
+            body["instructions"] = instructions
+        if request.speed != 1:
+            body["speed"] = pace(request, 0.25, 4)
+        url = f"{self.address(access)}/audio/speech"
+        headers = bearer(self.key(access))
+        return Speech(Encoding("wav", 0), _parts(url, headers, body))
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the voices that the server lists; it need not list any."""
+        url = f"{self.address(access)}/audio/voices"
+        headers = bearer(self.key(access))
+        with http.call("GET", url, headers, limits=http.QUICK) as answer:
+            if answer.status in (404, 405):
+                return []
+            if answer.status != 200:
+                raise refusal(answer, _codes_in, _FAILURES)
+            listed = answer.json()
+        return list(_described(inside(listed, "voices") or []))
+
+    def check(self, access: Access) -> KeyStatus:
+        """Ask for the models, else for the voices; servers need have neither."""
+        headers = bearer(self.key(access))
+        for path in ("models", "audio/voices"):
+            url = f"{self.address(access)}/{path}"
+            with http.call("GET", url, headers, limits=http.QUICK) as answer:
+                if answer.status == 200:
+                    return KeyStatus.VALID
+                if answer.status not in (404, 405):
+                    raise refusal(answer, _codes_in, _FAILURES)
+        return KeyStatus.UNKNOWN
+
+
+def _parts(
+    url: str, headers: dict[str, str], body: dict[str, object]
+) -> Generator[bytes | Word]:
+    with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
+        if answer.status != 200:
+            raise _refusal(answer)
+        yield from checked(answer, "wav")
+
+
+def _refusal(answer: http.Answer) -> ProviderError:
+    """Tell apart what these servers say with words alone; the words stay here."""
+    error = answer.error()
+    codes = [code for code in _codes_in(error) if isinstance(code, str)]
+    for code in codes:
+        if code in _FAILURES:
+            return failed(answer, _FAILURES[code], *codes)
+    said = json.dumps(error).lower() if error is not None else ""
+    if answer.status in (400, 404, 422) and "voice" in said and "not" in said:
+        return failed(answer, Failure.UNKNOWN_VOICE)
+    return failed(answer, by_status(answer.status), *codes)
+
+
+def _codes_in(body: Any) -> list[object]:
+    detail = inside(body, "detail")
+    return [*codes_in(body), inside(detail, "error"), inside(detail, "type")]
+
+
+def _described(listed: Iterable[object]) -> Generator[VoiceInfo]:
+    """Yield voices from names, or from objects with an id, as builds differ."""
+    seen = set()
+    for entry in listed if isinstance(listed, list) else []:
+        voice = entry if isinstance(entry, str) else inside(entry, "id")
+        if voice is None:
+            voice = inside(entry, "voice_id") or inside(entry, "name")
+        if not isinstance(voice, str) or not 0 < len(voice) <= 160 or voice in seen:
+            continue
+        if not voice.isprintable():
+            continue
+        seen.add(voice)
+        name = inside(entry, "name")
+        yield _info(voice, name if isinstance(name, str) and name else voice)
+
+
+def _info(voice: str, name: str) -> VoiceInfo:
+    """Describe a voice; Kokoro's names say language and gender: `af_bella`."""
+    head, underscore, rest = voice.partition("_")
+    if underscore and len(head) == 2 and head[0] in _KOKORO and head[1] in _GENDERS:
+        shown = rest.title() if name == voice else name
+        return VoiceInfo(voice, shown, _KOKORO[head[0]], _GENDERS[head[1]])
+    return VoiceInfo(voice, name, "mul")

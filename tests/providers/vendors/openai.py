@@ -1,0 +1,76 @@
+from tests.providers.vendors.server import Asked, Reply, Vendor, json_reply, parts
+from tests.providers.vendors.tones import samples, wav
+
+_FIELDS = {
+    *("model", "input", "voice", "instructions", "response_format", "speed"),
+    "stream_format",
+}
+_CODES = {
+    "bad_key": "invalid_api_key",
+    "rate": "rate_limit_exceeded",
+    "server": "server_error",
+    "bad_request": "invalid_value",
+}
+
+
+class OpenAI(Vendor):
+    base_path = "/v1"
+    voice = "alloy"
+    models = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
+
+    def refuse(self, status: int, code: str) -> Reply:
+        error = {"message": "No.", "type": "error", "param": None}
+        error["code"] = _CODES.get(code, code)
+        return json_reply({"error": error}, status)
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.is_get("/v1/models"):
+            return json_reply({"object": "list", "data": [{"id": "tts-1"}]})
+        assert (asked.method, asked.path) == ("POST", "/v1/audio/speech")
+        body = asked.json
+        assert body.keys() <= _FIELDS
+        assert body["model"] in self.models
+        assert 0 < len(body["input"]) <= 4096
+        assert isinstance(body["voice"], str) or set(body["voice"]) == {"id"}
+        assert 0.25 <= body.get("speed", 1) <= 4
+        assert "instructions" not in body or not body["model"].startswith("tts-1")
+        self.spoken.append(body["input"])
+        assert body["response_format"] == "pcm"
+        audio = samples(body["input"], 24_000)
+        return Reply(200, "application/octet-stream", parts(audio))
+
+
+class Compatible(Vendor):
+    """Kokoro-FastAPI."""
+
+    base_path = "/v1"
+    key = ""
+    voice = "af_bella"
+
+    def has_key(self, asked: Asked) -> bool:
+        return "Authorization" not in asked.headers
+
+    def refuse(self, status: int, code: str) -> Reply:
+        error = "processing_error" if code == "server" else "validation_error"
+        if code == "rate":
+            return json_reply({"detail": "Slow down."}, status)
+        if status == 503:
+            return json_reply({"detail": "Loading."}, status)
+        return json_reply({"detail": {"error": error, "message": "No."}}, status)
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.is_get("/v1/models"):
+            return json_reply({"object": "list", "data": [{"id": "kokoro"}]})
+        if asked.is_get("/v1/audio/voices"):
+            voices = [{"id": "af_bella", "name": "af_bella"}, {"id": "zm_yunxi"}]
+            return json_reply({"voices": voices})
+        assert (asked.method, asked.path) == ("POST", "/v1/audio/speech")
+        body = asked.json
+        if body["voice"] != self.voice:
+            message = f"Voice '{body['voice']}' not found. Available voices: af_bella"
+            detail = {"error": "validation_error_", "message": message}
+            return json_reply({"detail": detail}, 400)
+        assert body["response_format"] == "wav"
+        self.spoken.append(body["input"])
+        audio = wav(body["input"], 24_000, size=0xFFFFFFFF)
+        return Reply(200, "audio/wav", parts(audio))

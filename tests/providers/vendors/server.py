@@ -1,0 +1,241 @@
+"""A vendor on this machine: strict about what it is sent, and able to misbehave."""
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from email.message import Message
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from providers.base import Access
+
+
+class Fault(Enum):
+    """What may go wrong while a vendor speaks."""
+
+    RATE = "429"
+    RATE_AFTER = "429 with Retry-After"
+    BROKEN = "500"
+    BUSY = "503"
+    REDIRECT = "302"
+    TRUNCATED = "the answer breaks off"
+    RESET = "the connection is reset"
+    HTML = "a page, by its type too"
+    DISGUISED = "a page that says it is audio"
+    EMPTY = "200 and nothing"
+    INSIDE = "200 with an error inside"
+    DRIP = "a byte now and then"
+
+
+@dataclass
+class Asked:
+    """A request as it came."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        assert self.headers["Content-Type"] == "application/json"
+        found = json.loads(self.body)
+        assert isinstance(found, dict)
+        return found
+
+    def is_get(self, path: str) -> bool:
+        return (self.method, self.path) == ("GET", path) and not self.body
+
+
+@dataclass
+class Reply:
+    """An answer; parts are sent in chunks."""
+
+    status: int = 200
+    content_type: str = "application/json"
+    body: bytes | Iterable[bytes] = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    return Reply(status, body=json.dumps(value).encode())
+
+
+def parts(data: bytes, size: int = 8192) -> Iterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+class Vendor:
+    """One wire format. Subclasses assert what the vendor documents."""
+
+    key = "k3y-of-a-test"
+    region = ""
+    voice = ""  # one that it has
+    lists_voices = True
+
+    def __init__(self) -> None:
+        self.fault: Fault | None = None
+        self.asked: list[Asked] = []
+        self.spoken: list[str] = []
+        self.wrong: list[str] = []
+        self.url = ""
+
+    @property
+    def access(self) -> Access:
+        return Access(self.key, self.url + self.base_path, self.region)
+
+    base_path = ""
+
+    def reply(self, asked: Asked) -> Reply:
+        """Answer; AssertionError for what the vendor does not document."""
+        raise NotImplementedError
+
+    def is_speech(self, asked: Asked) -> bool:
+        return asked.method == "POST"
+
+    def has_key(self, asked: Asked) -> bool:
+        return asked.headers["Authorization"] == f"Bearer {self.key}"
+
+    def refuse(self, status: int, code: str) -> Reply:
+        """Refuse in the vendor's shape; `code` is `bad_key`, `rate` or `server`."""
+        raise NotImplementedError
+
+    def answer(self, asked: Asked) -> Reply:
+        self.asked.append(asked)
+        fault = self.fault if self.is_speech(asked) else None
+        if fault in (Fault.RATE, Fault.RATE_AFTER):
+            reply = self.refuse(429, "rate")
+            if fault is Fault.RATE_AFTER:
+                reply.headers["Retry-After"] = "7"
+            return reply
+        if fault in (Fault.BROKEN, Fault.BUSY):
+            return self.refuse(500 if fault is Fault.BROKEN else 503, "server")
+        if fault is Fault.REDIRECT:
+            return Reply(302, headers={"Location": f"{self.url}/elsewhere"})
+        if fault in (Fault.HTML, Fault.DISGUISED):
+            kind = "text/html" if fault is Fault.HTML else "audio/mpeg"
+            return Reply(
+                200, kind, b"<!doctype html><h1>Welcome to the airport</h1>" * 9
+            )
+        if fault is Fault.EMPTY:
+            return Reply(200, "audio/mpeg")
+        if fault is Fault.INSIDE:
+            reply = self.refuse(200, "server")
+            reply.status = 200
+            return reply
+        if not self.has_key(asked):
+            return self.refuse(401, "bad_key")
+        try:
+            return self.reply(asked)
+        except AssertionError as error:
+            self.wrong.append(f"{asked.method} {asked.path}: {error!r}")
+            return self.refuse(400, "bad_request")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "_Server"
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        vendor = self.server.vendor
+        target = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        query = parse_qs(target.query, keep_blank_values=True, strict_parsing=False)
+        reply = vendor.answer(
+            Asked(self.command, unquote(target.path), query, self.headers, body)
+        )
+        speaks = self.command == "POST"
+        if vendor.fault is Fault.DRIP and speaks:
+            self._drip()
+            return
+        self.close_connection = True
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if isinstance(reply.body, bytes):
+            breaks = vendor.fault in (Fault.TRUNCATED, Fault.RESET) and speaks
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            half = len(reply.body) // 2
+            self.wfile.write(reply.body[:half] if breaks else reply.body)
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for number, part in enumerate(reply.body):
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+                if vendor.fault in (Fault.TRUNCATED, Fault.RESET) and number == 1:
+                    break
+            else:
+                self.wfile.write(b"0\r\n\r\n")
+        if vendor.fault is Fault.RESET and speaks:
+            now = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+            self.connection.close()
+
+    def _drip(self) -> None:
+        while not self.server.is_over.wait(0.02):
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\n" if not self.close_connection else b"x"
+            )
+            self.close_connection = True
+
+    def handle(self) -> None:
+        with suppress(OSError, ValueError):  # the client has left
+            super().handle()
+
+    def finish(self) -> None:
+        with suppress(OSError, ValueError):
+            super().finish()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, vendor: Vendor) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.vendor = vendor
+        self.is_over = threading.Event()
+
+
+@contextmanager
+def serving(vendor: Vendor) -> Iterator[Vendor]:
+    """Run `vendor` until the block ends, then complain about what it complained about."""
+    server = _Server(vendor)
+    vendor.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield vendor
+    finally:
+        server.is_over.set()
+        server.shutdown()
+        server.server_close()
+    assert vendor.wrong == []
+
+
+def wait_for(condition: Any) -> None:
+    """Wait until `condition()` holds."""
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
