@@ -153,13 +153,12 @@ def test_postgres_recovers_from_a_kill_though_its_number_is_another_process(home
             assert server.process is not None
             server.process.kill()
             server.process.wait()
-    # What a restarted container looks like: the lock files name a process that lives,
-    # and it is not ours.
-    for file in (server.data / "postmaster.pid", server.sockets / ".s.PGSQL.5432.lock"):
-        lines = file.read_text().splitlines()
-        file.write_text("\n".join(["1", *lines[1:]]) + "\n")
-    with owned(home) as lock:
-        server = Postgres(home, lock)
+        # What a restarted container looks like: the lock files name a process that
+        # lives, and it is not ours.
+        socket = server.sockets / ".s.PGSQL.5432.lock"
+        for file in (server.data / "postmaster.pid", socket):
+            lines = file.read_text().splitlines()
+            file.write_text("\n".join(["1", *lines[1:]]) + "\n")
         with serving(server), connect(server) as connection:
             assert connection.execute("SELECT number FROM kept").fetchall() == [(1,)]
 
