@@ -26,10 +26,9 @@ def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
     if job.is_finished:
         raise JobNotCancelable(status=job.status)
     now = timezone.now()
-    unfinished = Scene.objects.unfinished().filter(job=job)
     # Rows are locked in one order, as by everybody else who takes several.
     ids = list(
-        unfinished.order_by("pk").select_for_update().values_list("pk", flat=True)
+        _unfinished(job).order_by("pk").select_for_update().values_list("pk", flat=True)
     )
     Scene.objects.filter(pk__in=ids).update(
         status=Scene.Status.CANCELED, lease_until=None, finished_at=now
@@ -62,11 +61,13 @@ def delete(job_id: uuid.UUID) -> None:
 def pause(job_id: uuid.UUID) -> Job:
     """Hold back the scenes that nobody speaks yet. Needs an open transaction.
 
+    A scene that is being spoken is finished, unless it has to be tried again.
+
     Raises:
         JobFinished: there is nothing to hold back.
     """
     job = _set_paused(job_id, is_paused=True)
-    _waiting(job).update(is_held=True)
+    _unfinished(job).update(is_held=True)
     return job
 
 
@@ -77,10 +78,10 @@ def resume(job_id: uuid.UUID) -> Job:
         JobFinished: there is nothing to go on with.
     """
     job = _set_paused(job_id, is_paused=False)
-    _waiting(job).update(is_held=False)
-    queues = _waiting(job).order_by().values_list("queue", flat=True).distinct()
+    _unfinished(job).update(is_held=False)
+    queues = _unfinished(job).order_by().values_list("queue", flat=True).distinct()
     for queue in queues:
-        bells.ring_on_commit(queue, _waiting(job).filter(queue=queue).count())
+        bells.ring_on_commit(queue, _unfinished(job).filter(queue=queue).count())
     return job
 
 
@@ -90,8 +91,8 @@ def lock(job_id: uuid.UUID) -> Job:
     return Job.objects.select_for_update(of=("self",)).get(pk=job_id)
 
 
-def _waiting(job: Job) -> SceneQuerySet:
-    return Scene.objects.filter(job=job, status=Scene.Status.QUEUED)
+def _unfinished(job: Job) -> SceneQuerySet:
+    return Scene.objects.unfinished().filter(job=job)
 
 
 def _set_paused(job_id: uuid.UUID, *, is_paused: bool) -> Job:

@@ -99,6 +99,22 @@ def test_a_paused_job_waits_and_goes_on(caller, submitted, speak_all) -> None:
         run(cancel.pause, job.pk)
 
 
+def test_a_scene_that_fails_while_its_job_is_paused_waits_too(
+    caller, submitted, speak_all
+) -> None:
+    job = submitted(caller, "Later.")
+    held = claim()
+    run(cancel.pause, job.pk)
+    scripted.failures.append(ProviderError(Failure.BUSY, retry_after=0))
+    worker.speak(held)
+    assert job.scenes.get().status == "queued"
+    assert speak_all() == 0
+
+    run(cancel.resume, job.pk)
+    assert speak_all() == 1
+    assert sums(job) == ("completed", 6, 6, 0)
+
+
 def test_a_deleted_job_is_canceled_and_hidden(caller, submitted) -> None:
     job = submitted(caller, "Gone.")
     run(cancel.delete, job.pk)
