@@ -2,14 +2,21 @@
 
 from typing import TypeAlias
 
+from django.db import transaction
+
+from accounts import lifecycle
 from accounts.models import User, Workspace
 
 Suspendable: TypeAlias = User | Workspace
 
 
 def block(who: Suspendable) -> None:
-    """Suspend a person, or everybody who acts in a workspace."""
-    _set(who, is_blocked=True)
+    """Suspend a person, or everybody who acts in a workspace; their work is canceled."""
+    with transaction.atomic():
+        _set(who, is_blocked=True)
+        suspended = [who] if isinstance(who, Workspace) else who.workspaces.all()
+        for workspace in suspended:
+            lifecycle.blocked(workspace)
 
 
 def unblock(who: Suspendable) -> None:

@@ -18,3 +18,9 @@ def opened(workspace: Workspace, user: User | None = None) -> None:
     """
     for module in settings.LIFECYCLE:
         import_module(module).opened(workspace, user)
+
+
+def blocked(workspace: Workspace) -> None:
+    """Tell that a workspace, or one of its members, was suspended: work is canceled."""
+    for module in settings.LIFECYCLE:
+        import_module(module).blocked(workspace)

@@ -27,3 +27,7 @@ def opened(workspace: Workspace, user: User | None = None) -> None:
                 source=f"signup:{user.pk}",
                 reason="Sign-up",
             )
+
+
+def blocked(workspace: Workspace) -> None:
+    """Do nothing: what is reserved comes back as the work is canceled."""

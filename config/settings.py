@@ -70,7 +70,7 @@ INSTALLED_APPS = [
 AUTH_USER_MODEL = "accounts.User"
 
 LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle"]
-"""Modules that are told when a workspace is opened: `opened(workspace, user)`."""
+"""Modules that are told what happens to workspaces, as `accounts.lifecycle` has it."""
 
 DISPATCH = ["kit.outbox", "synthesis.dispatch", "webhooks.dispatch"]
 """Modules whose `sweep()` the dispatcher calls every second."""
@@ -186,6 +186,11 @@ CELERY_BEAT_SCHEDULE = {
     "remove old webhook deliveries": {
         "task": "webhooks.tasks.prune",
         "schedule": 3600,
+        "options": {"queue": "local"},
+    },
+    "cancel the work of blocked people": {
+        "task": "synthesis.tasks.cancel_blocked",
+        "schedule": 60,
         "options": {"queue": "local"},
     },
     "remove old mails": {

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from synthesis import assemblies, dispatch, retention, worker
+from synthesis import assemblies, blocking, dispatch, retention, worker
 
 
 @shared_task(name="synthesis.tasks.render")
@@ -27,3 +27,9 @@ def release_forgotten() -> None:
 def purge() -> None:
     """Remove files past their retention, and deleted jobs."""
     retention.purge()
+
+
+@shared_task(name="synthesis.tasks.cancel_blocked")
+def cancel_blocked() -> None:
+    """Cancel what suspended people and workspaces have under way."""
+    blocking.cancel_blocked()

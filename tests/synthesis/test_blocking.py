@@ -1,0 +1,76 @@
+"""A suspended customer's work ends, and its credits come back."""
+
+import pytest
+from django.db import transaction
+
+from accounts import blocking as suspending
+from billing.wallets import summary, wallet_of
+from synthesis import claiming
+from synthesis.blocking import cancel_blocked
+from synthesis.models import Job
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def balance(caller):
+    told = summary(wallet_of(caller.workspace, caller.environment))
+    return told["balance"], told["reserved"]
+
+
+@pytest.mark.parametrize("whom", ["user", "workspace"])
+def test_queued_work_is_canceled_and_its_credits_come_back(submitted, whom):
+    caller, other = factories.caller(), factories.caller()
+    job, kept = submitted(caller, "Hello.", "Again."), submitted(other, "Hello.")
+    assert balance(caller) == (5000 - 12, 12)
+
+    suspending.block(getattr(caller, whom))
+
+    assert cancel_blocked() == 1
+    assert cancel_blocked() == 0
+    job.refresh_from_db()
+    assert (job.status, job.reason) == ("canceled", "blocked")
+    assert (job.charged, job.refunded) == (0, 12)
+    assert balance(caller) == (5000, 0)
+    kept.refresh_from_db()
+    assert kept.status == "queued"
+
+
+def test_what_team_mates_do_goes_on(submitted):
+    alice, bob = factories.user(), factories.user()
+    team = factories.team(alice, bob)
+    with transaction.atomic():
+        factories.grant(wallet_of(team, factories.caller(alice).environment), 100)
+    hers = submitted(factories.caller(alice, workspace=team), "Hello.")
+    his = submitted(factories.caller(bob, workspace=team), "Hello.")
+
+    suspending.block(bob)
+
+    assert cancel_blocked() == 1
+    states = {job.pk: job.status for job in Job.objects.all()}
+    assert states == {hers.pk: "queued", his.pk: "canceled"}
+
+
+def test_what_is_being_spoken_is_dropped(submitted):
+    caller = factories.caller()
+    submitted(caller, "Hello.")
+    scene = claiming.claim_next("remote")
+    assert scene is not None
+
+    suspending.block(caller.workspace)
+    cancel_blocked()
+
+    scene.refresh_from_db()
+    assert scene.status == "canceled"
+    assert balance(caller) == (5000, 0)
+
+
+def test_the_bell_is_rung(submitted, monkeypatch):
+    rung = []
+    monkeypatch.setattr("kit.bells.ring", lambda task, *_, **__: rung.append(task))
+    alice = factories.user()
+
+    suspending.block(alice)
+    assert rung == ["synthesis.tasks.cancel_blocked"]
+    suspending.unblock(alice)
+    assert len(rung) == 1
