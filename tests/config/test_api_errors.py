@@ -304,12 +304,12 @@ def test_a_real_lock_is_recognised():
     holder.start()
     assert locked.wait(30)
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '50ms'")
-        with pytest.raises(OperationalError) as refused:
+        with pytest.raises(OperationalError) as refused, transaction.atomic():
+            # For this transaction alone: the pool hands the connection on to others.
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '50ms'")
             Workspace.objects.filter(pk=workspace.pk).update(name="Other")
     finally:
-        connection.close()  # with its short patience
         done.set()
         holder.join()
 
