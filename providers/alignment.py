@@ -1,7 +1,7 @@
 """From the times that vendors give, to words of the text that was sent."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from providers import words
@@ -21,6 +21,7 @@ class Timeline:
     def __init__(self, rate: int) -> None:
         self.seconds = 0.0  # of audio so far
         self._rate = rate
+        self._bytes = 0
         self._waiting: deque[Word] = deque()
         self._time = 0.0
         self._place = 0
@@ -28,7 +29,8 @@ class Timeline:
     def hear(self, samples: bytes) -> Generator[bytes | Word]:
         """Pass 16-bit samples on, and the words that are over with them."""
         yield samples
-        self.seconds += len(samples) / 2 / self._rate
+        self._bytes += len(samples)
+        self.seconds = self._bytes / 2 / self._rate
         while self._waiting and self._waiting[0].end <= self.seconds:
             yield from self._release()
 
@@ -118,16 +120,18 @@ def matched(text: str, tokens: Iterable[Sequence[object]]) -> list[Word]:
     return [*found, *matcher.finish()]
 
 
-def of_characters(text: str, times: dict[int, tuple[float, float]]) -> list[Word]:
-    """Return the words of `text` from the times of its characters, by offset."""
+def of_characters(
+    units: Iterable[words.Unit], times: Mapping[int, tuple[float, float]]
+) -> list[Word]:
+    """Return words from the times of their characters, by offset."""
     found = []
-    for unit in words.split(text):
+    for unit in units:
         timed = [
             times[place]
             for place in range(unit.word_start, unit.word_end)
             if place in times
         ]
-        if unit.has_letters and timed:
+        if timed:
             found.append(
                 Word(timed[0][0], timed[-1][1], unit.word_start, unit.word_end)
             )

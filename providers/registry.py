@@ -10,6 +10,13 @@ from providers.base import Provider
 PROVIDERS = {
     "unicorn": "providers.unicorn.Unicorn",
     "openai": "providers.openai.OpenAI",
+    "elevenlabs": "providers.elevenlabs.ElevenLabs",
+    "google": "providers.google.Google",
+    "azure": "providers.azure.Azure",
+    "lemonfox": "providers.lemonfox.LemonFox",
+    "deepgram": "providers.deepgram.Deepgram",
+    "cartesia": "providers.cartesia.Cartesia",
+    "polly": "providers.polly.Polly",
     "compatible": "providers.compatible.Compatible",
 }
 

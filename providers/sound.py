@@ -45,15 +45,16 @@ def audible(parts: Iterable[bytes], kind: str) -> Generator[bytes]:
             continue
         head += part
         if len(head) >= _SNIFFED:
-            _look_at(head, kind)
+            look_at(head, kind)
             yield head
             head = None
     if head is not None:
-        _look_at(head, kind)
+        look_at(head, kind)
         yield head
 
 
-def _look_at(head: bytes, kind: str) -> None:
+def look_at(head: bytes, kind: str) -> None:
+    """Raise ProviderError unless audio of `kind` can begin with `head`."""
     if not head:
         raise ProviderError(Failure.BAD_AUDIO, "nothing")
     is_text = not head[:_SNIFFED].translate(None, _TEXT)

@@ -1,5 +1,7 @@
+import base64
+
 from tests.providers.vendors.server import Asked, Reply, Vendor, json_reply, parts
-from tests.providers.vendors.tones import samples, wav
+from tests.providers.vendors.tones import samples, wav, words
 
 _FIELDS = {
     *("model", "input", "voice", "instructions", "response_format", "speed"),
@@ -38,6 +40,32 @@ class OpenAI(Vendor):
         assert body["response_format"] == "pcm"
         audio = samples(body["input"], 24_000)
         return Reply(200, "application/octet-stream", parts(audio))
+
+
+class LemonFox(OpenAI):
+    voice = "sarah"
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.is_get("/v1/models"):
+            return json_reply({"data": []})
+        assert (asked.method, asked.path) == ("POST", "/v1/audio/speech")
+        body = asked.json
+        assert body.keys() <= {
+            *("input", "voice", "language", "response_format", "speed"),
+            "word_timestamps",
+        }
+        assert (body["voice"], body["language"]) == ("sarah", "en-us")
+        assert body["response_format"] == "wav"
+        assert body["word_timestamps"] is True
+        assert 0.5 <= body.get("speed", 1) <= 4
+        self.spoken.append(body["input"])
+        content = wav(body["input"], 24_000, size=0xFFFFFFFF)
+        timed = [
+            {"word": word, "start": start, "end": end}
+            for word, start, end, _, _ in words(body["input"])
+        ]
+        audio = base64.b64encode(content).decode()
+        return json_reply({"audio": audio, "word_timestamps": timed})
 
 
 class Compatible(Vendor):

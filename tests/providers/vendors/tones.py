@@ -2,6 +2,7 @@
 
 import io
 import struct
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -34,13 +35,14 @@ def ogg(text: str, rate: int) -> bytes:
         stream = container.add_stream("vorbis", rate=rate, options={"strict": "-2"})
         stream.layout = "stereo"  # the only one that FFmpeg's own encoder has
         mono = np.frombuffer(samples(text, rate), "<i2")
-        both = np.repeat(mono, 2)[np.newaxis]
-        frame = av.AudioFrame.from_ndarray(both, format="s16", layout="stereo")
-        frame.sample_rate = rate
-        for packet in stream.encode(frame):
-            container.mux(packet)
-        for packet in stream.encode(None):
-            container.mux(packet)
+        for place in range(0, len(mono), 64):
+            both = np.repeat(mono[place : place + 64], 2)[np.newaxis]
+            frame = av.AudioFrame.from_ndarray(both, format="s16", layout="stereo")
+            frame.sample_rate = rate
+            frame.time_base = Fraction(1, rate)
+            frame.pts = place
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return target.getvalue()
 
 

@@ -1,0 +1,222 @@
+"""Google Cloud Text-to-Speech: `POST /v1/text:synthesize`.
+
+Sources: googleapis protos v1 and v1beta1 (2026-08-22), the page of quotas and the
+discovery document, read 2026-11-20. Traps: a wrong key is 400; the limit is 5,000 bytes
+with all marks and tags counted; times are told only of marks that we insert, by v1beta1,
+and not at all for the Chirp voices; sentences may be too long on their own; nothing
+streams over HTTP.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Generator
+from decimal import Decimal
+from typing import Any, Literal
+
+from providers import http, words
+from providers.alignment import Timeline
+from providers.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.failures import by_status, failed, inside, refusal
+from providers.markup import escaped
+from providers.remote import Remote, number_option, pace
+from providers.sound import audible, samples_of
+
+_RATE = 24_000  # Hz
+_MOST_BYTES = 5_000
+_VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z]{4})?-[A-Z0-9]{2,3})-[A-Za-z0-9-]{1,60}")
+_UNMARKED = ("-Chirp", "-Journey")
+# A character costs five times as much as in the dearest of the others.
+_LEFT_OUT = ("-Studio-",)
+_GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
+    "FEMALE": "female",
+    "MALE": "male",
+    "NEUTRAL": "neutral",
+}
+_FAILURES = {
+    "API_KEY_INVALID": Failure.BAD_KEY,
+    "SERVICE_DISABLED": Failure.BAD_KEY,
+    "BILLING_DISABLED": Failure.QUOTA,
+    "UNAUTHENTICATED": Failure.BAD_KEY,
+    "RESOURCE_EXHAUSTED": Failure.RATE_LIMITED,
+    "UNAVAILABLE": Failure.BUSY,
+}
+
+
+class Google(Remote):
+    """Standard, WaveNet, Neural2, Chirp and other voices in some 50 languages."""
+
+    slug = "google"
+    name = "Google Cloud"
+    # Of 5,000 bytes; a mark before each word takes the rest.
+    limit = Limit(1_100, "bytes")
+    word_timestamps: Literal["exact", "estimated"] = "exact"
+    streaming = False
+    regions = {
+        "": "https://texttospeech.googleapis.com",
+        "eu": "https://eu-texttospeech.googleapis.com",
+        "us": "https://us-texttospeech.googleapis.com",
+    }
+    cost_multiplier = Decimal(2)
+    max_concurrent = 50
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.base.Provider` says; the call is over when it returns.
+
+        Option: `pitch`, -20 to 20 semitones.
+        """
+        self.look_at(request)
+        match = _VOICE.fullmatch(request.voice)
+        if not match:
+            raise ProviderError(Failure.UNKNOWN_VOICE)
+        units = [unit for unit in words.split(request.text) if unit.has_letters]
+        ssml = "" if _is_unmarked(request.voice) else _marked(request.text, units)
+        audio: dict[str, object] = {
+            "audioEncoding": "LINEAR16",
+            "sampleRateHertz": _RATE,
+        }
+        if request.speed != 1:
+            audio["speakingRate"] = pace(request, 0.25, 2)
+        if pitch := number_option(request, "pitch", -20, 20):
+            audio["pitch"] = pitch
+        body: dict[str, object] = {
+            "input": {"ssml": ssml} if ssml else {"text": request.text},
+            "voice": {"languageCode": match[1], "name": request.voice},
+            "audioConfig": audio,
+        }
+        version = "v1"
+        if ssml:
+            version = "v1beta1"
+            body["enableTimePointing"] = ["SSML_MARK"]
+        url = f"{self.address(access)}/{version}/text:synthesize"
+        headers = {"Content-Type": "application/json", **self._key(access)}
+        with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
+            if answer.status != 200:
+                raise _refusal(answer)
+            said = answer.json()
+        rate, samples = samples_of(_content(said))
+        return Speech(
+            Encoding("pcm", rate), _parts(rate, samples, _starts(said), units)
+        )
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the voices that the vendor lists, but the dearest and the nameless."""
+        url = f"{self.address(access)}/v1/voices"
+        with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
+            if answer.status != 200:
+                raise refusal(answer, _codes_in, _FAILURES)
+            listed = inside(answer.json(), "voices") or []
+        return [info for entry in listed if (info := _info(entry))]
+
+    def check(self, access: Access) -> KeyStatus:
+        """List the voices of one language, which is free."""
+        url = f"{self.address(access)}/v1/voices?languageCode=en-US"
+        with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
+            if answer.status == 200:
+                return KeyStatus.VALID
+            raise _refusal(answer)
+
+    def _key(self, access: Access) -> dict[str, str]:
+        return {"X-Goog-Api-Key": self.key(access)}
+
+
+def _is_unmarked(voice: str) -> bool:
+    return any(kind in voice for kind in _UNMARKED)
+
+
+def _marked(text: str, units: list[words.Unit]) -> str:
+    """Return SSML with a mark before each word; empty if that is too long."""
+    pieces, place = ["<speak>"], 0
+    for number, unit in enumerate(units):
+        pieces.append(escaped(text[place : unit.word_start]))
+        pieces.append(f'<mark name="{number}"/>')
+        place = unit.word_start
+    pieces += [escaped(text[place:]), "</speak>"]
+    ssml = "".join(pieces)
+    return ssml if len(ssml.encode()) <= _MOST_BYTES else ""
+
+
+def _content(said: object) -> bytes:
+    content = inside(said, "audioContent")
+    try:
+        audio = base64.b64decode(content if isinstance(content, str) else "")
+    except binascii.Error as error:
+        raise ProviderError(Failure.BAD_AUDIO, "no base64") from error
+    return b"".join(audible([audio], "wav"))
+
+
+def _starts(said: object) -> dict[int, float]:
+    """Return when each marked word begins."""
+    starts = {}
+    for point in inside(said, "timepoints") or []:
+        name, seconds = inside(point, "markName"), inside(point, "timeSeconds") or 0.0
+        if isinstance(name, str) and name.isdecimal():
+            starts[int(name)] = float(seconds)
+    return starts
+
+
+def _parts(
+    rate: int, samples: bytes, starts: dict[int, float], units: list[words.Unit]
+) -> Generator[bytes | Word]:
+    """Yield the audio and the words; one lasts until the next begins."""
+    timeline = Timeline(rate)
+    total = len(samples) / 2 / rate
+    marks = sorted(starts.items())
+    ends = [seconds for _, seconds in marks[1:]] + [total]
+    for (number, start), end in zip(marks, ends, strict=False):
+        if number < len(units):
+            unit = units[number]
+            timeline.add([Word(start, end, unit.word_start, unit.word_end)])
+    yield from timeline.hear(samples)
+    yield from timeline.finish()
+
+
+def _refusal(answer: http.Answer) -> ProviderError:
+    error = answer.error()
+    codes = [code for code in _codes_in(error) if isinstance(code, str)]
+    message = str(inside(error, "error", "message") or "").lower()
+    for code in codes:
+        if code in _FAILURES:
+            return failed(answer, _FAILURES[code], *codes)
+    if answer.status == 400 and "api key" in message:
+        return failed(answer, Failure.BAD_KEY, *codes)
+    if answer.status == 400 and ("longer than" in message or "too long" in message):
+        return failed(answer, Failure.TOO_LONG, *codes)
+    if answer.status in (400, 404) and "voice" in message:
+        return failed(answer, Failure.UNKNOWN_VOICE, *codes)
+    return failed(answer, by_status(answer.status), *codes)
+
+
+def _codes_in(body: Any) -> list[object]:
+    details = inside(body, "error", "details")
+    reasons = (
+        [inside(d, "reason") for d in details] if isinstance(details, list) else []
+    )
+    return [*reasons, inside(body, "error", "status")]
+
+
+def _info(entry: object) -> VoiceInfo | None:
+    voice, languages = inside(entry, "name"), inside(entry, "languageCodes")
+    if not isinstance(voice, str) or any(kind in voice for kind in _LEFT_OUT):
+        return None
+    match = _VOICE.fullmatch(voice)
+    if not match or not isinstance(languages, list) or not languages:
+        return None
+    return VoiceInfo(
+        voice,
+        voice.removeprefix(f"{match[1]}-"),
+        str(languages[0]),
+        _GENDERS.get(inside(entry, "ssmlGender"), ""),
+    )

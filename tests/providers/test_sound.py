@@ -1,0 +1,66 @@
+import pytest
+
+from providers.base import Failure, ProviderError
+from providers.sound import audible, samples_of
+from tests.providers.vendors.tones import samples, wav
+
+PCM = samples("Hello", 8_000)
+
+
+def heard(parts, kind):
+    return b"".join(audible(parts, kind))
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 100_000])
+def test_audio_passes_however_it_is_cut(size):
+    parts = [PCM[place : place + size] for place in range(0, len(PCM), size)]
+    assert heard(parts, "pcm") == PCM
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "pcm"),
+        (b'{"error": "no"}', "pcm"),
+        (b"<html>" * 50, "pcm"),
+        (wav("x", 8_000), "pcm"),
+        (b"ID3\x04" + PCM, "pcm"),
+        (PCM, "wav"),
+        (b"OggS" + PCM, "wav"),
+        (PCM, "ogg"),
+        (b"<html>", "mp3"),
+    ],
+)
+def test_what_is_no_such_audio_is_refused(data, kind):
+    with pytest.raises(ProviderError) as caught:
+        heard([data], kind)
+    assert caught.value.kind == Failure.BAD_AUDIO
+
+
+@pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_sizes_that_are_placeholders_are_not_believed(size):
+    assert samples_of(wav("Hello", 8_000, size=size)) == (8_000, PCM)
+
+
+def test_tags_after_the_samples_are_not_heard():
+    file = wav("Hello", 8_000, tail=b"LIST\x04\x00\x00\x00abcd")
+    assert samples_of(file) == (8_000, PCM)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"",
+        b"RIFF",
+        wav("Hello", 8_000)[:-100],  # cut off
+        wav("Hello", 8_000)[:40],
+        wav("", 8_000),
+        wav("Hello", 8_000).replace(b"\x01\x00\x01\x00", b"\x01\x00\x02\x00", 1),
+        wav("Hello", 8_000).replace(b"fmt ", b"junk"),
+        b"OggS" + wav("Hello", 8_000)[4:],
+    ],
+)
+def test_other_files_are_refused(file):
+    with pytest.raises(ProviderError) as caught:
+        samples_of(file)
+    assert caught.value.kind == Failure.BAD_AUDIO
