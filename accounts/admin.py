@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
@@ -70,8 +71,9 @@ class BlockingAdmin(ModelAdmin):
         note: str,
     ) -> None:
         for one in chosen:
-            act(one)
-            self.log_change(request, one, note)
+            with transaction.atomic():
+                act(one)
+                self.log_change(request, one, note)
         self.message_user(request, f"{note} {len(chosen)} in all.")
 
 
@@ -199,8 +201,9 @@ class ApiTokenAdmin(ReadOnly, ModelAdmin):
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
         """End the chosen tokens at once, for good."""
         for token in chosen:
-            tokens.revoke(token)
-            self.log_change(request, token, "Revoked.")
+            with transaction.atomic():
+                tokens.revoke(token)
+                self.log_change(request, token, "Revoked.")
         self.message_user(request, f"Revoked. {len(chosen)} in all.")
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:

@@ -98,3 +98,35 @@ class TooManyCodes(RateLimited):
     """After wrong codes, the next one has to wait, longer each time."""
 
     message = "Too many wrong codes. Try again in {retry_after} seconds."
+
+
+class TooManyWorkspaces(AppError):
+    """A person owns as many workspaces without a plan as one can have."""
+
+    code = "too_many_workspaces"
+    status = HTTPStatus.CONFLICT
+    message = "One person can own {limit} workspaces without a plan."
+
+
+class PersonalWorkspace(AppError):
+    """A personal workspace has one member for ever."""
+
+    code = "personal_workspace"
+    status = HTTPStatus.CONFLICT
+    message = "A personal workspace is for one person. Make another one for a team."
+
+
+class OwnerStays(AppError):
+    """Each workspace has an owner; ownership is handed over, not given up."""
+
+    code = "owner_stays"
+    status = HTTPStatus.CONFLICT
+    message = "The owner can leave after somebody else has become owner."
+
+
+class AlreadyMember(AppError):
+    """Whoever is invited is in the workspace."""
+
+    code = "already_member"
+    status = HTTPStatus.CONFLICT
+    message = "This person is a member already."

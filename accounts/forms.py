@@ -50,6 +50,29 @@ class SecondFactorForm(forms.Form):
     )
 
 
+class NameForm(forms.Form):
+    """The name of a workspace."""
+
+    name = forms.CharField(
+        label="Name", max_length=100, widget=forms.TextInput(attrs={"class": "input"})
+    )
+
+
+class InvitationForm(forms.Form):
+    """Whom to invite to a workspace."""
+
+    email = forms.EmailField(
+        label="Email address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+    role = forms.ChoiceField(
+        label="Role",
+        choices=[("member", "member"), ("admin", "admin")],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+
+
 def add_refusal(form: forms.Form, error: Any) -> None:
     """Show in `form` what a rule has refused."""
     form.add_error(None, str(error))

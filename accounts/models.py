@@ -101,11 +101,42 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "workspace"], name="one_membership_each"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["workspace"],
+                condition=models.Q(role="owner"),
+                name="one_owner_each",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.workspace}: {self.role}"
+
+
+class Invitation(models.Model):
+    """A place in a workspace that waits for somebody; who has the address may take it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=8, choices=Membership.Role.choices)
+    invited_by = models.ForeignKey(User, models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "email"], name="one_invitation_each"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(role="owner"), name="nobody_is_invited_to_own"
+            ),
+        ]
+        indexes = [models.Index(fields=["email"], name="invitation_to")]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.workspace}: {self.role}"
 
 
 class ApiToken(models.Model):

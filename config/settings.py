@@ -269,6 +269,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobStatusEnum": "synthesis.models.Job.Status",
         "SceneStatusEnum": "kit.models.Claimable.Status",
+        "RoleEnum": ["guest", "user", "paid", "admin"],
+        "MemberRoleEnum": "accounts.models.Membership.Role",
+        "InvitedRoleEnum": ["admin", "member"],
         "TimingEnum": ["exact", "estimated"],
     },
 }

@@ -1,0 +1,48 @@
+"""What members of a workspace may do: the table of `docs/roles.md`, as code."""
+
+from enum import StrEnum
+
+from accounts.errors import NotAllowed
+from accounts.models import Membership
+
+
+class Act(StrEnum):
+    """What takes a right."""
+
+    SEE = "see"  # members, and that there is a workspace
+    RENAME = "rename"
+    INVITE_MEMBER = "invite_member"  # and withdraw such an invitation
+    INVITE_ADMIN = "invite_admin"
+    REMOVE_MEMBER = "remove_member"
+    REMOVE_ADMIN = "remove_admin"
+    CHANGE_ROLE = "change_role"
+    HAND_OVER = "hand_over"
+
+
+_OWNER, _ADMIN, _MEMBER = Membership.Role
+
+RIGHTS: dict[Act, set[str]] = {
+    Act.SEE: {_OWNER, _ADMIN, _MEMBER},
+    Act.RENAME: {_OWNER, _ADMIN},
+    Act.INVITE_MEMBER: {_OWNER, _ADMIN},
+    Act.INVITE_ADMIN: {_OWNER},
+    Act.REMOVE_MEMBER: {_OWNER, _ADMIN},
+    Act.REMOVE_ADMIN: {_OWNER},
+    Act.CHANGE_ROLE: {_OWNER},
+    Act.HAND_OVER: {_OWNER},
+}
+
+
+def may(role: str, act: Act) -> bool:
+    """Whether a member with `role` may do this."""
+    return role in RIGHTS[act]
+
+
+def demand(role: str, act: Act) -> None:
+    """Let a member with the right pass.
+
+    Raises:
+        NotAllowed: `role` doesn't have it.
+    """
+    if not may(role, act):
+        raise NotAllowed

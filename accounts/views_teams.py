@@ -1,0 +1,147 @@
+"""The page of workspaces: who is in them, who is invited, where one is invited to."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import roles, teams
+from accounts.caller import Caller
+from accounts.forms import InvitationForm, NameForm
+from accounts.freshness import is_fresh
+from accounts.models import Membership, User
+from accounts.next_page import with_next
+from accounts.roles import Act
+from accounts.visits import for_people
+from kit.errors import AppError, NotFound
+
+_OPEN = {"create", "rename"}
+"""What takes no fresh login."""
+
+
+@for_people
+@require_safe
+def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Show one's workspaces and invitations."""
+    rooms = [
+        {
+            "place": place,
+            "members": teams.members(place.workspace),
+            "invitations": teams.invitations(place.workspace),
+            "may": {act.value: roles.may(place.role, act) for act in Act},
+        }
+        for place in teams.places(caller)
+    ]
+    context = {
+        "rooms": rooms,
+        "invited_to": teams.invitations_to(_person(caller)),
+    }
+    return render(request, "accounts/team.html", context)
+
+
+@for_people
+@require_POST
+def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
+    """Do what a button of the page says, and tell what came of it."""
+    if verb not in _ACTS:
+        raise Http404
+    if verb not in _OPEN and not is_fresh(request):
+        messages.info(request, "Log in again to change who is in a workspace.")
+        return redirect(with_next("login", "/settings/team"))
+    try:
+        with transaction.atomic(durable=True):
+            done = _ACTS[verb](request, caller)
+    except (NotFound, ValueError) as error:
+        raise Http404 from error
+    except AppError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, done)
+    return redirect("team-page")
+
+
+def _create(request: HttpRequest, caller: Caller) -> str:
+    teams.create(_person(caller), _cleaned(NameForm, request)["name"])
+    return "The workspace is open."
+
+
+def _rename(request: HttpRequest, caller: Caller) -> str:
+    teams.rename(_place(request, caller), _cleaned(NameForm, request)["name"])
+    return "Renamed."
+
+
+def _invite(request: HttpRequest, caller: Caller) -> str:
+    fields = _cleaned(InvitationForm, request)
+    teams.invite(_place(request, caller), **fields)
+    return f"An invitation is on its way to {fields['email']}."
+
+
+def _withdraw(request: HttpRequest, caller: Caller) -> str:
+    teams.withdraw(_place(request, caller), UUID(request.POST.get("invitation", "")))
+    return "The invitation is withdrawn."
+
+
+def _accept(request: HttpRequest, caller: Caller) -> str:
+    place = teams.accept(_person(caller), UUID(request.POST.get("invitation", "")))
+    return f"You are in {place.workspace.name} now."
+
+
+def _decline(request: HttpRequest, caller: Caller) -> str:
+    teams.decline(_person(caller), UUID(request.POST.get("invitation", "")))
+    return "The invitation is gone."
+
+
+def _change_role(request: HttpRequest, caller: Caller) -> str:
+    role = request.POST.get("role", "")
+    if role not in Membership.Role.values:
+        raise NotFound
+    member = UUID(request.POST.get("member", ""))
+    changed = teams.change_role(_place(request, caller), member, role)
+    return f"{changed.user.email} is {changed.role} now."
+
+
+def _remove(request: HttpRequest, caller: Caller) -> str:
+    member = UUID(request.POST.get("member", ""))
+    teams.remove(_place(request, caller), member)
+    left = member == _person(caller).pk
+    return "You have left the workspace." if left else "Removed."
+
+
+_ACTS: dict[str, Callable[[HttpRequest, Caller], str]] = {
+    "create": _create,
+    "rename": _rename,
+    "invite": _invite,
+    "withdraw": _withdraw,
+    "accept": _accept,
+    "decline": _decline,
+    "role": _change_role,
+    "remove": _remove,
+}
+
+
+class _Mistyped(AppError):
+    """A form of the page can't be used; its first complaint is the message."""
+
+    message = "{complaint}"
+
+
+def _cleaned(form_class: type[Any], request: HttpRequest) -> dict[str, Any]:
+    form = form_class(request.POST)
+    if not form.is_valid():
+        raise _Mistyped(complaint=next(iter(form.errors.values()))[0])
+    fields: dict[str, Any] = form.cleaned_data
+    return fields
+
+
+def _place(request: HttpRequest, caller: Caller) -> Membership:
+    return teams.place(caller, UUID(request.POST.get("workspace", "")))
+
+
+def _person(caller: Caller) -> User:
+    assert caller.user  # for_people
+    return caller.user
