@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
@@ -35,8 +34,8 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
         chosen = request.POST.getlist("_selected_action")[:_MOST]
         rows = queryset.filter(pk__in=chosen)
         _before(request).update({_key(row): audit.snapshot(row) for row in rows})
-        with transaction.atomic():
-            return super().response_action(request, queryset, *args, **options)
+        # No transaction here: an action settles each row, and its record, in one.
+        return super().response_action(request, queryset, *args, **options)
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Record a new row."""

@@ -1,5 +1,7 @@
 """Jobs in the back office: looked at, canceled and retried; never edited."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -99,24 +101,28 @@ class JobAdmin(ReadOnly, ModelAdmin):
     def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel jobs as their owners could."""
         for job in queryset:
-            self._act(
-                request, job, lambda job: cancel.cancel(job.pk, reason="operator")
-            )
+            self._act(request, job, "canceled", partial(_cancel, job))
 
     @admin.action(description="Retry failed scenes", permissions=["view"])
     def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Speak the failed scenes of jobs again, on their owners' account."""
         for job in queryset:
-            self._act(request, job, lambda job: again.retry(_owner(job), job.pk))
+            self._act(
+                request, job, "retried", partial(again.retry, _owner(job), job.pk)
+            )
 
-    def _act(self, request: HttpRequest, job: Job, act: Any) -> None:
+    def _act(
+        self, request: HttpRequest, job: Job, what: str, act: Callable[[], Job]
+    ) -> None:
+        """Do `act` to a job and record it, both or neither."""
         try:
             with transaction.atomic(durable=True):
-                act(job)
+                act()
+                self.log_change(request, job, what)
         except AppError as error:
             self.message_user(request, f"Job {job.pk}: {error}", messages.WARNING)
         else:
-            self.message_user(request, f"Job {job.pk}: done.", messages.SUCCESS)
+            self.message_user(request, f"Job {job.pk}: {what}.", messages.SUCCESS)
 
 
 @admin.register(Scene)
@@ -147,6 +153,10 @@ class SceneAdmin(ReadOnly, ModelAdmin):
         """Link to the scene's job."""
         url = reverse("admin:synthesis_job_change", args=[scene.job_id])
         return format_html('<a href="{}">{}</a>', url, scene.job_id)
+
+
+def _cancel(job: Job) -> Job:
+    return cancel.cancel(job.pk, reason="operator")
 
 
 def _owner(job: Job) -> Caller:

@@ -76,7 +76,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
     @admin.action(description="Send a test event", permissions=["view"])
     def send_tests(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Try endpoints out."""
-        _each(self, request, chosen, lambda row: endpoints.send_test(row.pk))
+        _each(self, request, chosen, "tested", lambda row: endpoints.send_test(row.pk))
 
     @admin.action(description="Switch off", permissions=["view"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
@@ -85,6 +85,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
             self,
             request,
             chosen,
+            "switched off",
             lambda row: endpoints.change(row.pk, is_enabled=False),
         )
 
@@ -92,7 +93,11 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
     def switch_on(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Send to endpoints again, from the next event on."""
         _each(
-            self, request, chosen, lambda row: endpoints.change(row.pk, is_enabled=True)
+            self,
+            request,
+            chosen,
+            "switched on",
+            lambda row: endpoints.change(row.pk, is_enabled=True),
         )
 
 
@@ -155,18 +160,23 @@ class DeliveryAdmin(ReadOnly, ModelAdmin):
     @admin.action(description="Send again", permissions=["view"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         """Send deliveries again, as their owners could."""
-        _each(self, request, chosen, lambda row: replay.replay(row.pk))
+        _each(self, request, chosen, "sent again", lambda row: replay.replay(row.pk))
 
 
 def _each(
-    page: Any, request: HttpRequest, rows: QuerySet[Any], deed: Callable[[Any], object]
+    page: Any,
+    request: HttpRequest,
+    rows: QuerySet[Any],
+    what: str,
+    deed: Callable[[Any], object],
 ) -> None:
-    """Do something with each row, and say where it could not be done."""
+    """Do something with each row and record it; say where it could not be done."""
     done = 0
     for row in rows:
         try:
             with transaction.atomic(durable=True):
                 deed(row)
+                page.log_change(request, row, what)
         except AppError as error:
             page.message_user(request, f"{row}: {error}", messages.WARNING)
         else:

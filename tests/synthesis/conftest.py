@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import Client
 
 from accounts.caller import Caller
 from providers import catalogue, registry
@@ -12,6 +13,7 @@ from synthesis import quotes, worker
 from synthesis.jobs.submit import submit
 from synthesis.models import Job
 from synthesis.quotes import AskedScene, Order
+from tests import factories
 from tests.synthesis import scripted
 
 VOICE = "scripted:one"
@@ -50,3 +52,9 @@ def speak_all() -> Callable[[], int]:
         return worker.work("remote") + worker.work("local")
 
     return speak
+
+
+@pytest.fixture
+def back_office(db: None) -> Client:
+    """The browser of an operator."""
+    return factories.browser(factories.user(is_staff=True, is_superuser=True))
