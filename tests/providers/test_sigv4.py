@@ -1,11 +1,12 @@
 from datetime import UTC, datetime
+from typing import Any
 
 from providers.sigv4 import Credentials, signed
 
 # The example that Amazon's own test suite calls `get-vanilla`.
 KEY = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 NOW = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
-PLACE = {"region": "us-east-1", "service": "service", "now": NOW}
+PLACE: dict[str, Any] = {"region": "us-east-1", "service": "service", "now": NOW}
 
 
 def test_it_signs_as_amazon_does():

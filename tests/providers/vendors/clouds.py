@@ -50,7 +50,8 @@ class Google(Vendor):
         assert len(content.encode()) <= 5000
         if kind == "text":
             assert (asked.method, asked.path) == ("POST", "/v1/text:synthesize")
-            text, points = content, []
+            text = content
+            points: list[dict[str, object]] = []
         else:
             assert (asked.method, asked.path) == ("POST", "/v1beta1/text:synthesize")
             assert body["enableTimePointing"] == ["SSML_MARK"]
@@ -135,7 +136,7 @@ class Deepgram(Vendor):
             return json_reply({"projects": []})
         if asked.is_get("/v1/models"):
             tags = {"accent": "American", "tags": ["feminine"]}
-            thalia = {"name": "thalia", "canonical_name": self.voice}
+            thalia: dict[str, object] = {"name": "thalia", "canonical_name": self.voice}
             thalia |= {"languages": ["en", "en-US"], "metadata": tags}
             return json_reply({"stt": [{"name": "nova"}], "tts": [thalia]})
         assert (asked.method, asked.path) == ("POST", "/v1/speak")

@@ -48,7 +48,8 @@ class ElevenLabs(Vendor):
     def _voices(self, asked: Asked) -> Reply:
         assert asked.query["page_size"] == ["100"]
         labels = {"gender": "female", "accent": "american"}
-        first = {"voice_id": self.voice, "name": "Rachel", "labels": labels}
+        first: dict[str, object] = {"voice_id": self.voice, "name": "Rachel"}
+        first["labels"] = labels
         first["verified_languages"] = [{"language": "en", "locale": "en-US"}]
         second = {"voice_id": "AZnzlk1XvdvUeBnXmlld", "name": "Domi", "labels": {}}
         if "next_page_token" in asked.query:

@@ -1,0 +1,269 @@
+"""What is particular to one vendor."""
+
+import json
+from base64 import b64encode
+
+import pytest
+
+from providers.base import Access, Failure, ProviderError, SpeechRequest
+from providers.registry import get_provider
+from tests.providers.speaking import check, hear
+from tests.providers.vendors.server import Reply, json_reply
+from tests.providers.vendors.tones import samples, wav
+
+
+def asked_of(vendor):
+    return json.loads(vendor.asked[0].body)
+
+
+def say(slug, stage, text="Hello there.", **more):
+    vendor = stage(slug)
+    voice = more.pop("voice", vendor.voice)
+    heard = hear(text, voice, provider=get_provider(slug), access=vendor.access, **more)
+    check(heard)
+    return vendor, heard
+
+
+def refused(slug, stage, **more) -> Failure:
+    with pytest.raises(ProviderError) as caught:
+        say(slug, stage, **more)
+    return caught.value.kind
+
+
+def test_openai_sends_nothing_that_was_not_asked_for(stage):
+    vendor, _ = say("openai", stage)
+    assert asked_of(vendor) == {
+        "model": "gpt-4o-mini-tts",
+        "input": "Hello there.",
+        "voice": "alloy",
+        "response_format": "pcm",
+    }
+
+
+def test_openai_takes_its_options(stage):
+    options = {"model": "tts-1", "instructions": "Whisper.", "unknown": 1}
+    vendor, _ = say("openai", stage, options=options, speed=2.0)
+    body = asked_of(vendor)
+    assert (body["model"], body["speed"]) == ("tts-1", 2.0)
+    assert "instructions" not in body  # that model knows none
+    vendor, _ = say("openai", stage, options={"instructions": "Whisper."})
+    assert asked_of(vendor)["instructions"] == "Whisper."
+
+
+@pytest.mark.parametrize(
+    ("slug", "options"),
+    [
+        ("openai", {"model": "gpt-5"}),
+        ("openai", {"model": ["tts-1"]}),
+        ("openai", {"instructions": "x" * 4097}),
+        ("openai", {"instructions": 7}),
+        ("elevenlabs", {"stability": 1.1}),
+        ("elevenlabs", {"stability": True}),
+        ("elevenlabs", {"stability": "nan"}),
+        ("elevenlabs", {"stability": float("nan")}),
+        ("elevenlabs", {"model": "eleven_v0"}),
+        ("elevenlabs", {"language": "1;"}),
+        ("google", {"pitch": 21}),
+        ("azure", {"style": "a'/>"}),
+    ],
+)
+def test_an_option_that_is_wrong_is_refused(stage, slug, options):
+    assert refused(slug, stage, options=options) == Failure.BAD_REQUEST
+
+
+def test_openai_knows_which_voice_is_in_which_model(stage):
+    kind = refused("openai", stage, voice="marin", options={"model": "tts-1"})
+    assert kind == Failure.UNKNOWN_VOICE
+    vendor, _ = say("openai", stage, voice="voice_12ab")
+    assert asked_of(vendor)["voice"] == {"id": "voice_12ab"}
+
+
+def test_elevenlabs_lists_voices_page_by_page(stage):
+    vendor = stage("elevenlabs")
+    rachel, domi = get_provider("elevenlabs").voices(vendor.access)
+    assert (rachel.name, rachel.language, rachel.gender) == (
+        "Rachel",
+        "en-US",
+        "female",
+    )
+    assert rachel.description == "american"
+    assert (domi.name, domi.language, domi.gender) == ("Domi", "mul", "")
+
+
+def test_elevenlabs_names_a_voice_that_is_gone(stage):
+    assert refused("elevenlabs", stage, voice="a" * 20) == Failure.UNKNOWN_VOICE
+
+
+def test_elevenlabs_may_send_audio_without_times(stage, monkeypatch):
+    vendor = stage("elevenlabs")
+    audio = b64encode(samples("Hello", 24_000)).decode()
+    lines = json.dumps({"audio_base64": audio, "alignment": None}).encode()
+    monkeypatch.setattr(vendor, "reply", lambda asked: Reply(body=lines))
+    heard = hear(
+        "Hello",
+        vendor.voice,
+        provider=get_provider("elevenlabs"),
+        access=vendor.access,
+    )
+    assert heard.words == []
+    assert heard.seconds == pytest.approx(0.1)
+
+
+def test_google_marks_words_only_while_they_fit(stage):
+    vendor, heard = say("google", stage, "Hi & bye.")
+    body = asked_of(vendor)
+    assert body["input"] == {
+        "ssml": '<speak><mark name="0"/>Hi &amp; <mark name="1"/>bye.</speak>'
+    }
+    assert heard.spoken == ["Hi", "bye"]
+    text = "a " * 549 + "b"
+    vendor, heard = say("google", stage, text)
+    assert asked_of(vendor)["input"] == {"text": text}
+    assert heard.words == []
+
+
+def test_google_voices_without_marks_get_plain_text(stage, monkeypatch):
+    vendor = stage("google")
+    voice = "en-US-Chirp3-HD-Kore"
+    content = b64encode(wav("Hello there.", 24_000)).decode()
+    reply = json_reply({"audioContent": content})
+    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
+    heard = hear(
+        "Hello there.", voice, provider=get_provider("google"), access=vendor.access
+    )
+    assert asked_of(vendor)["input"] == {"text": "Hello there."}
+    assert vendor.asked[0].path == "/v1/text:synthesize"
+    assert heard.words == []
+
+
+def test_google_leaves_out_the_dearest_and_the_nameless(stage, monkeypatch):
+    vendor = stage("google")
+    names = ["en-US-Studio-O", "Kore", "en-US-Chirp3-HD-Kore", "cmn-CN-Wavenet-A"]
+    voices = [{"name": name, "languageCodes": [name[:5]]} for name in names]
+    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({"voices": voices}))
+    found = get_provider("google").voices(vendor.access)
+    assert [info.id for info in found] == names[2:]
+
+
+def test_azure_tells_that_an_end_is_missing(stage, monkeypatch):
+    vendor = stage("azure")
+    minute = samples("x" * 3000, 24_000)
+    reply = Reply(200, "audio/basic", [minute] * 10)
+    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
+    with pytest.raises(ProviderError) as caught:
+        hear("Hi.", vendor.voice, provider=get_provider("azure"), access=vendor.access)
+    assert caught.value.kind == Failure.TOO_LONG
+
+
+def test_azure_offers_no_voice_that_costs_more(stage):
+    vendor = stage("azure")
+    (ava,) = get_provider("azure").voices(vendor.access)
+    assert (ava.id, ava.name, ava.language) == ("en-US-AvaNeural", "Ava", "en-US")
+
+
+def test_lemonfox_may_answer_with_the_file_itself(stage, monkeypatch):
+    vendor = stage("lemonfox")
+    reply = Reply(200, "audio/wav", wav("Hello there.", 24_000))
+    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
+    provider = get_provider("lemonfox")
+    heard = hear("Hello there.", "sarah", provider=provider, access=vendor.access)
+    assert heard.seconds == pytest.approx(0.24)
+    assert heard.words == []
+
+
+def test_lemonfox_has_the_same_name_in_several_languages():
+    voices = {info.id: info for info in get_provider("lemonfox").voices(Access())}
+    assert voices["sarah"].language == "en-US"
+    assert (voices["es-dora"].language, voices["pt-br-dora"].language) == (
+        "es",
+        "pt-BR",
+    )
+    assert (voices["ja-alpha"].gender, voices["it-nicola"].gender) == ("female", "male")
+
+
+def test_cartesia_names_the_language_of_a_voice(stage, monkeypatch):
+    vendor = stage("cartesia")
+    english, german = get_provider("cartesia").voices(vendor.access)
+    assert english.id == vendor.voice
+    assert german.id == f"de-{vendor.voice.replace('a0', 'b1')}"
+    monkeypatch.setattr(vendor, "reply", lambda asked: vendor.refuse(404, "gone"))
+    with pytest.raises(ProviderError) as caught:
+        hear("Ja.", german.id, provider=get_provider("cartesia"), access=vendor.access)
+    assert caught.value.kind == Failure.UNKNOWN_VOICE
+    body = json.loads(vendor.asked[-1].body)
+    assert (body["language"], body["voice"]) == ("de", {"id": german.id[3:]})
+
+
+def test_polly_keeps_audio_whose_marks_can_not_be_had(stage, monkeypatch):
+    vendor = stage("polly")
+    reply = vendor.reply
+
+    def without_marks(asked):
+        if asked.json["OutputFormat"] == "json":
+            return vendor.refuse(500, "server")
+        return reply(asked)
+
+    monkeypatch.setattr(vendor, "reply", without_marks)
+    provider = get_provider("polly")
+    heard = hear("Hello there.", vendor.voice, provider=provider, access=vendor.access)
+    assert heard.seconds > 0.2
+    assert heard.words == []
+    assert len(vendor.asked) == 2
+
+
+def test_polly_finds_words_in_what_it_marked_up(stage):
+    vendor, heard = say("polly", stage, "Äh, “fish” & chips.", speed=1.5)
+    body = asked_of(vendor)
+    assert body["TextType"] == "ssml"
+    assert body["Text"].startswith("<speak><prosody rate='150%'>")
+    assert heard.spoken == ["Äh", "fish", "chips"]
+
+
+def test_polly_lists_a_voice_for_each_engine_that_is_priced_alike(stage):
+    vendor = stage("polly")
+    voices = get_provider("polly").voices(vendor.access)
+    assert [info.id for info in voices] == ["Joanna-neural", "Joanna-standard"]
+
+
+@pytest.mark.parametrize("key", ["AKID", "AKID:", ":secret", "AKID:sec ret", "a:b:c:d"])
+def test_polly_takes_a_key_in_two_parts(stage, key):
+    vendor = stage("polly")
+    access = Access(key, vendor.access.base_url, vendor.region)
+    with pytest.raises(ProviderError) as caught:
+        get_provider("polly").speak(SpeechRequest("Hi.", vendor.voice), access)
+    assert caught.value.kind == Failure.BAD_KEY
+    assert vendor.asked == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "ids"),
+    [
+        ({"voices": ["af_bella", "af_bella", "", 7, "a\nb"]}, ["af_bella"]),
+        ({"voices": [{"id": "x", "name": "X"}, {"voice_id": "y"}]}, ["x", "y"]),
+        ({"voices": "many"}, []),
+        ({}, []),
+        ([], []),
+    ],
+)
+def test_compatible_servers_list_voices_in_their_ways(stage, monkeypatch, listed, ids):
+    vendor = stage("compatible")
+    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply(listed))
+    found = get_provider("compatible").voices(vendor.access)
+    assert [info.id for info in found] == ids
+
+
+def test_a_compatible_server_need_not_list_any(stage, monkeypatch):
+    vendor = stage("compatible")
+    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({}, 404))
+    assert get_provider("compatible").voices(vendor.access) == []
+
+
+def test_a_compatible_server_may_want_a_key(stage, monkeypatch):
+    vendor = stage("compatible")
+    vendor.key = "k3y"
+    monkeypatch.setattr(
+        vendor, "has_key", lambda asked: asked.headers["Authorization"] == "Bearer k3y"
+    )
+    provider = get_provider("compatible")
+    heard = hear("Hello there.", "af_bella", provider=provider, access=vendor.access)
+    assert heard.seconds == pytest.approx(0.24)
