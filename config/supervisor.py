@@ -107,7 +107,20 @@ class Supervisor:
         child = _Child(program)
         self._services.append(child)
         self._start(child)
-        self.wait_until(program.is_ready, program.start_timeout, needs=child)
+        process = child.process
+        assert process is not None
+        deadline = time.monotonic() + program.start_timeout
+        while not program.is_ready():
+            self._look(0.01)
+            if process.poll() is not None:
+                raise StartFailed(
+                    f"{program.name} did not start ({_end(process)}); {_words(program)}."
+                )
+            if time.monotonic() > deadline:
+                raise StartFailed(
+                    f"{program.name} was not ready after {program.start_timeout:.0f} s; "
+                    f"{_words(program)}."
+                )
 
     def run(self, program: Program) -> None:
         """Run a program to its end.
@@ -135,36 +148,12 @@ class Supervisor:
         self._programs.append(child)
         self._start(child)
 
-    def wait_until(
-        self,
-        condition: Callable[[], bool],
-        timeout: float,
-        *,
-        needs: _Child | None = None,
-    ) -> bool:
-        """Wait for `condition`, passing output on meanwhile; return whether it came true.
-
-        Raises:
-            StartFailed: `needs` ended, or the condition is its and did not come true.
-        """
+    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Watch until `condition` comes true; return whether it did in time."""
         deadline = time.monotonic() + timeout
         while not condition():
-            if needs is None:
-                self.watch()
-            else:
-                self._look(0.01)
-                process = needs.process
-                if process is None or process.poll() is not None:
-                    how = _end(process) if process else "gone"
-                    raise StartFailed(
-                        f"{needs.program.name} did not start ({how}); "
-                        f"{_words(needs.program)}."
-                    )
+            self.watch()
             if time.monotonic() > deadline:
-                if needs is not None:
-                    raise StartFailed(
-                        f"{needs.program.name} was not ready after {timeout:.0f} s."
-                    )
                 return False
         return True
 

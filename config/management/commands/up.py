@@ -52,9 +52,11 @@ class Command(BaseCommand):
         console = Console(list(commands))
         try:
             _run(commands, console)
-        except StartFailed as refusal:
+        except (StartFailed, OSError) as refusal:  # a full disk, say
             console.say(f"Ozvena stops: {refusal}")
             sys.exit(1)
+        except KeyboardInterrupt:  # before the supervisor took over the signals
+            sys.exit(130)
 
 
 def _run(commands: dict[str, str], console: Console) -> None:
