@@ -1,8 +1,10 @@
 """Forms of the pages."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 
 class EmailForm(forms.Form):
@@ -71,6 +73,46 @@ class InvitationForm(forms.Form):
         choices=[("member", "member"), ("admin", "admin")],
         widget=forms.Select(attrs={"class": "select"}),
     )
+
+
+class TokenForm(forms.Form):
+    """A new API token."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=100,
+        help_text="What it is for.",
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+    environment = forms.ChoiceField(
+        label="Environment",
+        required=False,
+        choices=[
+            ("", "as each request says"),
+            ("PRODUCTION", "production"),
+            ("SANDBOX", "sandbox"),
+        ],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    expires_at = forms.DateTimeField(
+        label="Ends (UTC)",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"class": "input", "type": "datetime-local"}),
+    )
+    monthly_credit_limit = forms.IntegerField(
+        label="Most credits a month",
+        required=False,
+        min_value=0,
+        max_value=10**15,
+        widget=forms.NumberInput(attrs={"class": "input"}),
+    )
+
+    def clean_expires_at(self) -> datetime | None:
+        """Refuse a token that would be born dead."""
+        moment: datetime | None = self.cleaned_data["expires_at"]
+        if moment is not None and moment <= timezone.now():
+            raise forms.ValidationError("This moment has passed.")
+        return moment
 
 
 def add_refusal(form: forms.Form, error: Any) -> None:

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from accounts import views, views_staff, views_teams
+from accounts import views, views_staff, views_teams, views_tokens
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
@@ -14,6 +14,12 @@ urlpatterns = [
     path("logout", LogoutView.as_view(next_page="/"), name="logout"),
     path("settings/logins", views.logins_page, name="logins-page"),
     path("settings/logins/end", views.end_login, name="logins-end"),
+    path("settings/tokens", views_tokens.tokens_page, name="tokens-page"),
+    path(
+        "settings/tokens/<uuid:token_id>/revoke",
+        views_tokens.revoke_token,
+        name="token-revoke",
+    ),
     path("settings/team", views_teams.team_page, name="team-page"),
     path("settings/team/<slug:verb>", views_teams.act, name="team-act"),
     path("dev/mail", views.mailbox, name="mailbox"),

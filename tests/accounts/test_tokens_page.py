@@ -1,0 +1,73 @@
+import re
+
+import pytest
+
+from accounts.models import ApiToken
+from tests import factories
+
+PAGE = "/settings/tokens"
+
+
+@pytest.fixture
+def alice(db):
+    return factories.user("alice@example.com")
+
+
+@pytest.fixture
+def office(alice):
+    return factories.browser(alice)
+
+
+def test_a_token_is_made_shown_once_and_works(office):
+    assert "There is none yet." in office.get(PAGE).content.decode()
+    body = {"name": "Robot", "environment": "SANDBOX", "monthly_credit_limit": "100"}
+
+    page = office.post(PAGE, body).content.decode()
+
+    text = re.findall(r"ozv-[0-9A-Za-z]{38}", page)[0]
+    token = ApiToken.objects.get()
+    assert (token.name, token.environment) == ("Robot", "SANDBOX")
+    assert (token.monthly_credit_limit, token.expires_at) == (100, None)
+    assert text not in office.get(PAGE).content.decode()
+    me = factories.api(text).get("/api/v1/me")
+    assert me.json()["email"] == "alice@example.com"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": ""},
+        {"name": "x" * 101},
+        {"name": "Robot", "environment": "MOON"},
+        {"name": "Robot", "expires_at": "2020-01-01T00:00"},
+        {"name": "Robot", "monthly_credit_limit": "-1"},
+    ],
+)
+def test_mistakes_are_told(office, body):
+    answer = office.post(PAGE, body)
+    assert answer.status_code == 400
+    assert "field-error" in answer.content.decode()
+    assert ApiToken.objects.count() == 0
+
+
+def test_a_token_is_revoked(office, alice):
+    text = factories.token(alice)
+    token = ApiToken.objects.get()
+
+    answer = office.post(f"{PAGE}/{token.pk}/revoke", follow=True)
+
+    assert "Test is revoked." in answer.content.decode()
+    assert factories.api(text).get("/api/v1/me").status_code == 401
+
+
+def test_others_find_nothing(office):
+    factories.token()
+    token = ApiToken.objects.get()
+
+    assert "Test" not in re.findall(
+        r'row-title">(\w+)', office.get(PAGE).content.decode()
+    )
+    assert office.post(f"{PAGE}/{token.pk}/revoke").status_code == 404
+    assert factories.api().get(PAGE)["Location"] == "/login?next=/settings/tokens"
+    token.refresh_from_db()
+    assert token.revoked_at is None
