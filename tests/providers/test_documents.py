@@ -1,0 +1,41 @@
+"""The table of docs/providers.md says what the adapters say."""
+
+import re
+from pathlib import Path
+
+from django.conf import settings
+
+from providers.registry import PROVIDERS, get_provider
+
+DOCUMENT = (Path(settings.BASE_DIR) / "docs" / "providers.md").read_text()
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in re.findall(r"^\| `[a-z]+` \|.*$", DOCUMENT, re.M)
+]
+
+
+def test_the_table_is_right():
+    expected = []
+    for slug in PROVIDERS:
+        provider = get_provider(slug)
+        expected.append(
+            [
+                f"`{slug}`",
+                provider.word_timestamps,
+                "yes" if provider.streaming else "no",
+                f"{provider.limit.amount:,} {provider.limit.unit}",
+                f"{provider.cost_multiplier}",
+                str(provider.max_concurrent or "no limit"),
+            ]
+        )
+    shortened = [[row[0], row[1].partition(",")[0], *row[2:]] for row in ROWS]
+    assert shortened == expected
+
+
+def test_switching_on_is_told_for_each():
+    for slug in PROVIDERS:
+        provider = get_provider(slug)
+        if provider.needs_key:
+            assert f"{slug.upper()}_API_KEY=" in DOCUMENT
+        if provider.regions.keys() - {""}:
+            assert f"{slug.upper()}_REGION=" in DOCUMENT
