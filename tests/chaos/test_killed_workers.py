@@ -5,6 +5,7 @@
 
 import os
 import random
+import sys
 import time
 
 import pytest
@@ -70,7 +71,9 @@ def test_killed_workers_lose_nothing_and_blame_nobody() -> None:
         processes.kill(worker)
         processes.kill(dispatcher)
 
-    print(f"{JOBS} jobs of {SCENES} scenes, {kills} kills,", _what_is_left())
+    sys.stdout.write(
+        f"{JOBS} jobs of {SCENES} scenes, {kills} kills: {_what_is_left()}\n"
+    )
     assert kills >= KILLS
     assert Scene.objects.filter(status=Scene.Status.COMPLETED).count() == JOBS * SCENES
     assert not Scene.objects.filter(strikes__gt=0).exists()

@@ -289,6 +289,13 @@ def test_a_lock_that_others_hold_is_busy(client, kind):
 
 
 @pytest.mark.django_db(transaction=True)
+def rename_impatiently(workspace):
+    with transaction.atomic(), connection.cursor() as cursor:
+        # For this transaction alone: the pool hands the connection on to others.
+        cursor.execute("SET LOCAL lock_timeout = '50ms'")
+        Workspace.objects.filter(pk=workspace.pk).update(name="Other")
+
+
 def test_a_real_lock_is_recognised():
     workspace = factories.workspace(factories.user())
     locked, done = threading.Event(), threading.Event()
@@ -304,11 +311,8 @@ def test_a_real_lock_is_recognised():
     holder.start()
     assert locked.wait(30)
     try:
-        with pytest.raises(OperationalError) as refused, transaction.atomic():
-            # For this transaction alone: the pool hands the connection on to others.
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '50ms'")
-            Workspace.objects.filter(pk=workspace.pk).update(name="Other")
+        with pytest.raises(OperationalError) as refused:
+            rename_impatiently(workspace)
     finally:
         done.set()
         holder.join()
