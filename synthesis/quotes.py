@@ -19,6 +19,7 @@ from synthesis.errors import (
     GuestOption,
     GuestProvider,
     PriceChanged,
+    ProviderUnavailable,
     SandboxProvider,
     TextTooLong,
     TooManyScenes,
@@ -103,6 +104,7 @@ def quote(caller: Caller, order: Order) -> Quote:
         EmptyText, TextTooLong, TooManyScenes: the script can't be taken.
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
         GuestProvider, GuestOption, SandboxProvider: not for this caller.
+        ProviderUnavailable: a provider is not set up here.
         PriceChanged: it costs more than `order.max_cost`.
     """
     if len(order.scenes) > MOST_SCENES:
@@ -159,6 +161,8 @@ def check_allowed(caller: Caller, provider: Provider) -> None:
     is_sandbox = caller.environment == Environment.SANDBOX
     if is_sandbox and not get_provider(provider.slug).is_local:
         raise SandboxProvider(provider=provider.slug)
+    if not catalogue.is_available(provider):
+        raise ProviderUnavailable
 
 
 def default_provider(caller: Caller) -> str:

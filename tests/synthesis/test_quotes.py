@@ -1,0 +1,22 @@
+import pytest
+
+from synthesis import quotes
+from synthesis.errors import ProviderUnavailable
+from synthesis.models import Job
+from synthesis.quotes import AskedScene, Order
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_provider_that_is_not_set_up_is_refused_before_anything_is_charged(
+    voices, monkeypatch
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    order = Order([AskedScene("Hello.", "openai:alloy")])
+    with pytest.raises(ProviderUnavailable):
+        quotes.quote(factories.caller(), order)
+    assert not Job.objects.exists()
+    monkeypatch.setenv("OPENAI_API_KEY", "k3y")
+    quoted = quotes.quote(factories.caller(), order)
+    assert quoted.scenes[0].cost == 6
