@@ -288,7 +288,6 @@ def test_a_lock_that_others_hold_is_busy(client, kind):
     }
 
 
-@pytest.mark.django_db(transaction=True)
 def rename_impatiently(workspace):
     with transaction.atomic(), connection.cursor() as cursor:
         # For this transaction alone: the pool hands the connection on to others.
@@ -296,6 +295,7 @@ def rename_impatiently(workspace):
         Workspace.objects.filter(pk=workspace.pk).update(name="Other")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_real_lock_is_recognised():
     workspace = factories.workspace(factories.user())
     locked, done = threading.Event(), threading.Event()
