@@ -166,17 +166,20 @@ def _listener() -> socket.socket:
     Raises:
         StartFailed: it is taken, or not ours to take.
     """
+    if not 0 < settings.PORT < 65536:
+        raise StartFailed(f"PORT={settings.PORT} is not a port.")
     address = (settings.HOST, settings.PORT)
     try:
         family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server(address, family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None) or 0
-        words = getattr(error, "strerror", None) or str(error)
-        reason = os.strerror(number) if number > 0 else words.rstrip(".")
+    except socket.gaierror as error:
         raise StartFailed(
-            f"can't listen on {settings.HOST}, port {settings.PORT}: {reason}. "
-            "HOST and PORT choose another."
+            f"HOST={settings.HOST} is no address: {error.strerror}."
+        ) from error
+    except OSError as error:
+        raise StartFailed(
+            f"can't listen on {settings.HOST}, port {settings.PORT}: "
+            f"{os.strerror(error.errno)}. HOST and PORT choose another."
         ) from error
 
 
