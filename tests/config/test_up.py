@@ -179,8 +179,9 @@ def test_the_life_of_an_installation(installation):
         ({"PORT": "http"}, "Ozvena can't start: PORT must be a whole number."),
         ({"PORT": "65536"}, "Ozvena stops: PORT=65536 is not a port."),
         (
-            {"HOST": "no.invalid"},
-            "Ozvena stops: HOST=no.invalid is no address: Name or service not known.",
+            {"HOST": "192.0.2.1", "PORT": "8000"},  # RFC 5737: nobody's
+            "Ozvena stops: can't listen on 192.0.2.1, port 8000: Cannot assign requested "
+            "address. HOST and PORT choose another.",
         ),
         (
             {"DATABASE_URL": "sqlite:///x"},

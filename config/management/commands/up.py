@@ -179,7 +179,7 @@ def _listener() -> socket.socket:
     except OSError as error:
         raise StartFailed(
             f"can't listen on {settings.HOST}, port {settings.PORT}: "
-            f"{os.strerror(error.errno)}. HOST and PORT choose another."
+            f"{os.strerror(error.errno or 0)}. HOST and PORT choose another."
         ) from error
 
 
