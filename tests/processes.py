@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db import connection
 
+from config.embedded import children
+
 
 def environment() -> dict[str, str]:
     """Return an environment in which our commands use the test database and broker."""
@@ -21,14 +23,13 @@ def environment() -> dict[str, str]:
 
 def start(*command: str) -> subprocess.Popen[bytes]:
     """Start one of our Python commands in a process group of its own."""
-    return subprocess.Popen(
+    return children.spawn(
         [sys.executable, *command],
-        cwd=settings.BASE_DIR,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        # Not even a test run that is killed itself leaves them behind.
+        on_parent_death=signal.SIGKILL,
+        output=subprocess.DEVNULL,
+        environment=environment(),
+        directory=settings.BASE_DIR,
     )
 
 
