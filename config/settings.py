@@ -314,7 +314,7 @@ GUEST_PER_DAY = env.int("GUEST_PER_DAY", 5)
 RATE_SYNTHESIS = env.str("RATE_SYNTHESIS", "20/m")
 RATE_OTHER = env.str("RATE_OTHER", "300/m")
 LOGIN_CODES_PER_ADDRESS = env.int("LOGIN_CODES_PER_ADDRESS", 10)
-"""Login codes mailed to one address a UTC day; more are not sent, and nobody hears."""
+"""Login codes mailed to one email address a UTC day; more are silently not sent."""
 LOGIN_CODES_PER_NETWORK = env.int("LOGIN_CODES_PER_NETWORK", 200)
 """Login codes asked for from one client address (IPv6: /64) a UTC day."""
 LOGIN_TRIES_PER_ADDRESS = env.int("LOGIN_TRIES_PER_ADDRESS", 20)
