@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from billing import notices
 from billing.errors import InsufficientCredits, LedgerKeyReused, ReservationExhausted
 from billing.models import (
     LedgerEntry,
@@ -164,6 +165,7 @@ def grant(
                 actor=actor,
                 is_activity=kind == Lot.Kind.PACK,
             )
+            notices.tell_granted(wallet, credits, bucket=kind, reason=reason)
             return LedgerTransaction.objects.get(pk=granted)
         first = LedgerTransaction.objects.filter(
             wallet=locked.id,
