@@ -60,6 +60,13 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     webhook_url = TextField(required=False, allow_blank=True, max_length=2048)
     max_cost = WholeNumberField(required=False, min_value=0)
     metadata = serializers.JSONField(required=False, allow_null=True)
+    markup = serializers.BooleanField(default=False)
+
+    def validate_markup(self, value: bool) -> bool:
+        """Refuse what can't be read yet: spoken and charged as text, it would surprise."""
+        if value:
+            raise serializers.ValidationError("Markup can't be read yet.")
+        return value
 
     def validate_metadata(self, value: Any) -> Any:
         """Keep what is small enough to be shown with every job."""

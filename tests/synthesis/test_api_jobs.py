@@ -158,6 +158,7 @@ def test_twenty_parallel_requests_with_one_key_are_one_job(owner) -> None:
         ({"text": "Hi.", "voice": "scripted:one", "speed": 9}, 400, "invalid"),
         ({"text": "Hi.", "voice": "scripted:one", "speed": True}, 400, "invalid"),
         ({"text": "Hi.", "voice": "scripted:one", "format": "mp4"}, 400, "invalid"),
+        ({"text": "Hi.", "voice": "scripted:one", "markup": True}, 400, "invalid"),
         ({"scenes": [], "voice": "scripted:one"}, 400, "empty_text"),
         ({"scenes": "Hi.", "voice": "scripted:one"}, 400, "invalid"),
         ({"text": "x" * 1_000_001, "voice": "scripted:one"}, 400, "text_too_long"),
