@@ -1,0 +1,25 @@
+"""The records of billing, one module per subject; each is imported from here."""
+
+from billing.models.ledger import (
+    ENVIRONMENTS,
+    LONGEST_REASON,
+    LedgerEntry,
+    LedgerTransaction,
+    Lot,
+    Reservation,
+    ReservationSlice,
+    Split,
+    Wallet,
+)
+
+__all__ = [
+    "ENVIRONMENTS",
+    "LONGEST_REASON",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "Lot",
+    "Reservation",
+    "ReservationSlice",
+    "Split",
+    "Wallet",
+]
