@@ -13,7 +13,14 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts import blocking, tokens
-from accounts.models import ApiToken, AuditEntry, Membership, User, Workspace
+from accounts.models import (
+    ApiToken,
+    AuditEntry,
+    MailDomain,
+    Membership,
+    User,
+    Workspace,
+)
 from accounts.signup import known_form, sign_up
 from kit.admin import ReadOnly
 from kit.errors import Invalid
@@ -210,6 +217,21 @@ class ApiTokenAdmin(ReadOnly, ModelAdmin):
         """Return whether this operator may end tokens."""
         user = request.user
         return isinstance(user, User) and user.has_perm("accounts.change_apitoken")
+
+
+@admin.register(MailDomain)
+class MailDomainAdmin(ModelAdmin):
+    """Hosts of mail addresses about which operators know better than our lists."""
+
+    list_display = ["domain", "kind", "note", "created_at"]
+    list_filter = ["kind"]
+    search_fields = ["domain", "note"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> list[str]:
+        """Keep the domain: another one is another row."""
+        return ["domain"] if obj else []
 
 
 @admin.register(AuditEntry)

@@ -11,7 +11,7 @@ and a worker sends the mail, or doesn't.
 import hashlib
 import hmac
 import secrets
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -64,7 +64,7 @@ def ask(email: str, *, address: str) -> str:
             "login-codes",
             _subject(email),
             limit=settings.LOGIN_CODES_PER_ADDRESS,
-            period=_today(),
+            period=quotas.today(),
         )
         is_shut = (
             User.objects.filter(email=email).exclude(is_blocked=False, is_active=True)
@@ -113,7 +113,7 @@ def redeem(browser: str, email: str, code: str, *, address: str) -> User:
         spent, _ = LoginChallenge.objects.filter(pk=challenge.pk).delete()
         if not spent:
             raise InvalidCode
-        user = sign_up(email)
+        user = sign_up(email, address=address)
     if user.is_blocked or not user.is_active:
         raise Blocked
     return user
@@ -139,12 +139,12 @@ def _spend_a_try(
             "login-tries",
             _subject(email),
             limit=settings.LOGIN_TRIES_PER_ADDRESS,
-            period=_today(),
+            period=quotas.today(),
         ) and quotas.take(
             "login-tries-network",
             client_network(address),
             limit=settings.LOGIN_TRIES_PER_NETWORK,
-            period=_today(),
+            period=quotas.today(),
         )
     return (LoginChallenge(pk=row[0]), row[1]) if may_try else None
 
@@ -154,16 +154,9 @@ def _count_request(address: str) -> None:
         "login-codes-network",
         client_network(address),
         limit=settings.LOGIN_CODES_PER_NETWORK,
-        period=_today(),
+        period=quotas.today(),
     ):
-        now = timezone.now()
-        tomorrow = datetime.combine(_today() + timedelta(days=1), time())
-        left = tomorrow.replace(tzinfo=UTC) - now
-        raise RateLimited(retry_after=int(left.total_seconds()) + 1)
-
-
-def _today() -> date:
-    return timezone.now().astimezone(UTC).date()
+        raise RateLimited(retry_after=quotas.seconds_left_today())
 
 
 def _subject(email: str) -> str:

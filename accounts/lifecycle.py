@@ -14,7 +14,7 @@ from accounts.models import User, Workspace
 def opened(workspace: Workspace, user: User | None = None) -> None:
     """Tell of a new workspace: wallets are made, and `user` is given the sign-up grant.
 
-    `user` is None for a workspace that nobody signed up for.
+    `user` is None for a workspace with which no grant comes.
     """
     for module in settings.LIFECYCLE:
         import_module(module).opened(workspace, user)

@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from accounts import lifecycle
+from accounts import lifecycle, welcome
 from accounts.models import Membership, User, Workspace
 from kit.errors import Invalid
 
@@ -32,11 +32,13 @@ def known_form(email: str) -> str:
 
 
 @transaction.atomic
-def sign_up(email: str, **fields: object) -> User:
+def sign_up(email: str, *, address: str = "", **fields: object) -> User:
     """Return the user with this address; a new one gets a personal workspace with wallets.
 
     Safe to repeat and to race: there is one user per address, and everything is opened
-    once. `fields` are set on a new user only.
+    once. Whether the grant comes with it is decided in `accounts.welcome`; `address` is
+    the client's, and empty where an operator signs somebody up. `fields` are set on a new
+    user only.
 
     Raises:
         Invalid: the address can't be one.
@@ -47,13 +49,14 @@ def sign_up(email: str, **fields: object) -> User:
     User.objects.bulk_create([new], ignore_conflicts=True)
     user = User.objects.get(email=new.email)
     if user.pk == new.pk:
-        _open_personal_workspace(user)
+        _open_personal_workspace(user, address)
     return user
 
 
-def _open_personal_workspace(user: User) -> None:
+def _open_personal_workspace(user: User, address: str) -> None:
     workspace = Workspace.objects.create(name=user.email.partition("@")[0])
     Membership.objects.create(
         user=user, workspace=workspace, role=Membership.Role.OWNER
     )
-    lifecycle.opened(workspace, user)
+    is_welcome = welcome.welcome(user.email, address=address)
+    lifecycle.opened(workspace, user if is_welcome else None)

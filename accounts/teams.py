@@ -5,7 +5,7 @@ once can't leave it without an owner. Who has which right is in `accounts.roles`
 """
 
 import uuid
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -94,7 +94,7 @@ def create(owner: User, name: str) -> Membership:
     owners = Membership.objects.create(
         user=owner, workspace=workspace, role=Role.OWNER, created_at=timezone.now()
     )
-    lifecycle.opened(workspace, owner)
+    lifecycle.opened(workspace)
     return owners
 
 
@@ -126,11 +126,13 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
         raise PersonalWorkspace
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
         raise AlreadyMember
-    today = timezone.now().astimezone(UTC).date()
     if not quotas.take(
-        "invitations", str(by.user_id), limit=INVITATIONS_PER_DAY, period=today
+        "invitations",
+        str(by.user_id),
+        limit=INVITATIONS_PER_DAY,
+        period=quotas.today(),
     ):
-        raise RateLimited(retry_after=3600)
+        raise RateLimited(retry_after=quotas.seconds_left_today())
     invitation, _ = Invitation.objects.update_or_create(
         workspace=workspace,
         email=email,

@@ -7,18 +7,17 @@ from billing.models import Lot
 from billing.wallets import wallet_of
 
 SIGN_UP_CREDITS = 5_000
-"""Given once to each user, in each environment."""
+"""Given once to each person, in each environment."""
 
 
 def opened(workspace: Workspace, user: User | None = None) -> None:
-    """Open the workspace's wallets; a person's own workspace gets the sign-up grant.
+    """Open the workspace's wallets; with a `user` comes the sign-up grant.
 
-    Needs the transaction in which the workspace is made. `user` is None for workspaces
-    that no person signed up for: they get wallets alone.
+    Needs the transaction in which the workspace is made.
     """
     for environment in Environment:
         wallet = wallet_of(workspace, environment)
-        if user is not None and workspace.kind == Workspace.Kind.PERSONAL:
+        if user is not None:
             ledger.grant(
                 wallet,
                 SIGN_UP_CREDITS,

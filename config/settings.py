@@ -321,6 +321,11 @@ LOGIN_TRIES_PER_ADDRESS = env.int("LOGIN_TRIES_PER_ADDRESS", 20)
 """Codes compared for one email address a UTC day."""
 LOGIN_TRIES_PER_NETWORK = env.int("LOGIN_TRIES_PER_NETWORK", 300)
 """Codes compared for one client address (IPv6: /64) a UTC day."""
+SIGN_UP_GRANTS_PER_DOMAIN = env.int("SIGN_UP_GRANTS_PER_DOMAIN", 50)
+"""Sign-up grants for addresses of one registered domain a UTC day; hosts where the public
+has its mail are not counted."""
+SIGN_UP_GRANTS_PER_NETWORK = env.int("SIGN_UP_GRANTS_PER_NETWORK", 10)
+"""Sign-up grants for one client address (IPv6: /64) a UTC day."""
 RATELIMIT_FAIL_OPEN = True  # a counter that vanished must not shut people out
 WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""

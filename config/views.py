@@ -1,6 +1,5 @@
 """Pages that concern more than one app."""
 
-import datetime
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -11,9 +10,10 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
+from kit import quotas
 from kit.requests import client_address
 from providers.models import Voice
-from synthesis.jobs.submit import guest_tries_left, today_utc
+from synthesis.jobs.submit import guest_tries_left
 from synthesis.quotes import MOST_FOR_GUESTS
 
 
@@ -73,7 +73,6 @@ def landing(request: HttpRequest) -> HttpResponse:
     """The first page: what Ozvena is, and the demo that guests may use."""
     voices = Voice.objects.on_offer().matching(provider="unicorn")
     languages = set(voices.values_list("language", flat=True))
-    tomorrow = today_utc() + datetime.timedelta(days=1)
     return render(
         request,
         "landing.html",
@@ -85,9 +84,7 @@ def landing(request: HttpRequest) -> HttpResponse:
             "characters_limit": MOST_FOR_GUESTS,
             "guest_limit": settings.GUEST_PER_DAY,
             "guest_left": guest_tries_left(client_address(request)),
-            "guest_resets": datetime.datetime.combine(
-                tomorrow, datetime.time(), datetime.UTC
-            ),
+            "guest_resets": quotas.next_day(),
         },
     )
 

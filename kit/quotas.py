@@ -3,6 +3,7 @@
 import datetime
 
 from django.db import connection
+from django.utils import timezone
 
 from kit.models import QuotaCounter
 
@@ -31,3 +32,19 @@ def used(name: str, subject: str, *, period: datetime.date) -> int:
     """Return how many uses were counted."""
     counter = QuotaCounter.objects.filter(name=name, subject=subject, period=period)
     return counter.values_list("used", flat=True).first() or 0
+
+
+def today() -> datetime.date:
+    """Return the current day, UTC: the period of what is counted by the day."""
+    return timezone.now().astimezone(datetime.UTC).date()
+
+
+def next_day() -> datetime.datetime:
+    """Return when the next day begins, UTC."""
+    midnight = datetime.time(tzinfo=datetime.UTC)
+    return datetime.datetime.combine(today() + datetime.timedelta(days=1), midnight)
+
+
+def seconds_left_today() -> int:
+    """Return the whole seconds until the next day begins, one at least."""
+    return max(1, int((next_day() - timezone.now()).total_seconds()) + 1)

@@ -1,6 +1,5 @@
 """Submitting: an order becomes a job with its credits reserved, or nothing at all."""
 
-import datetime
 import uuid
 from collections import Counter
 from datetime import timedelta
@@ -130,27 +129,17 @@ def take_guest_try(caller: Caller) -> None:
     Raises:
         GuestLimit: there is none left.
     """
-    today = today_utc()
     network = client_network(caller.address)
     if not quotas.take(
-        GUEST_QUOTA, network, limit=settings.GUEST_PER_DAY, period=today
+        GUEST_QUOTA, network, limit=settings.GUEST_PER_DAY, period=quotas.today()
     ):
-        midnight = datetime.datetime.combine(
-            today + timedelta(days=1), datetime.time(), tzinfo=datetime.UTC
-        )
-        left = (midnight - timezone.now()).total_seconds()
-        raise GuestLimit(retry_after=max(1, int(left)))
+        raise GuestLimit(retry_after=quotas.seconds_left_today())
 
 
 def guest_tries_left(address: str) -> int:
     """Return how often a visitor at `address` may still ask today."""
-    used = quotas.used(GUEST_QUOTA, client_network(address), period=today_utc())
+    used = quotas.used(GUEST_QUOTA, client_network(address), period=quotas.today())
     return max(0, int(settings.GUEST_PER_DAY) - used)
-
-
-def today_utc() -> datetime.date:
-    """Return the current day, UTC."""
-    return timezone.now().astimezone(datetime.UTC).date()
 
 
 def _payer(caller: Caller) -> Job.BilledTo:

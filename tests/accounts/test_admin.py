@@ -79,7 +79,7 @@ def test_the_theme_may_do_what_it_needs_and_no_more(office):
     assert "script-src" not in office.get("/")["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("model", ["user", "workspace", "apitoken"])
+@pytest.mark.parametrize("model", ["user", "workspace", "apitoken", "maildomain"])
 def test_lists_and_searches_open(office, alice, model):
     factories.token(alice)
     url = reverse(f"admin:accounts_{model}_changelist")

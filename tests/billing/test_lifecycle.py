@@ -1,6 +1,6 @@
 import pytest
 
-from accounts.models import User, Workspace
+from accounts.models import Workspace
 from billing import lifecycle
 from billing.models import LedgerTransaction, Lot, Wallet
 from tests import factories
@@ -34,15 +34,7 @@ def test_opening_again_gives_nothing_more():
     assert LedgerTransaction.objects.count() == 2
 
 
-@pytest.mark.parametrize("kind", [Workspace.Kind.TEAM, Workspace.Kind.GUESTS])
-def test_other_workspaces_get_wallets_alone(kind):
-    user = User.objects.create(email="somebody@example.com")
-    workspace = Workspace.objects.create(name="Test", kind=kind)
-    lifecycle.opened(workspace, user)
-    assert [w.available for w in Wallet.objects.filter(workspace=workspace)] == [0, 0]
-
-
-def test_a_workspace_that_nobody_signed_up_for_gets_nothing():
+def test_a_workspace_with_which_no_grant_comes_gets_wallets_alone():
     workspace = Workspace.objects.create(name="Test")
     lifecycle.opened(workspace)
     assert [w.available for w in Wallet.objects.filter(workspace=workspace)] == [0, 0]
