@@ -45,7 +45,9 @@ class CodeView(APIView):
         asked = CodeRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         browser = challenges.ask(
-            asked.validated_data["email"], address=caller_of(request).address
+            asked.validated_data["email"],
+            address=caller_of(request).address,
+            device=logins.device_of(request._request),
         )
         response = Response({}, status=202)
         remember(response, browser)
@@ -71,6 +73,7 @@ class SessionView(APIView):
         user = challenges.redeem(
             request.COOKIES.get(settings.LOGIN_COOKIE_NAME, ""),
             address=caller_of(request).address,
+            device=logins.device_of(request._request),
             **sent.validated_data,
         )
         logins.log_in(request._request, user, LoginSession.Method.CODE)

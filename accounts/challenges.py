@@ -6,6 +6,9 @@ so tries are counted before anything is compared, per code, per address and per 
 statements that parallel requests can't get around. Whether an address is known, unknown or
 blocked makes no difference to whoever asks: the same rows are written, by the same queries,
 and a worker sends the mail, or doesn't.
+
+The counts per address are kept apart for each browser in which the person has logged in
+before: whoever uses up the address's tries elsewhere shuts nobody out of their own.
 """
 
 import hashlib
@@ -20,6 +23,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts import logins
 from accounts.errors import Blocked, InvalidCode
 from accounts.models import LoginChallenge, User
 from accounts.signup import known_form, sign_up
@@ -40,11 +44,12 @@ RETURNING id, code
 """
 
 
-def ask(email: str, *, address: str) -> str:
+def ask(email: str, *, address: str, device: str = "") -> str:
     """Mail a code to `email`; return the secret for the cookie of the browser that asked.
 
-    `address` is the client's. A new code ends the ones before it. More than a day's share
-    of codes for one address are not sent, and nothing tells.
+    `address` is the client's, `device` what `logins.device_of` says of it. A new code ends
+    the ones before it. More than a day's share of codes for one address are not sent, and
+    nothing tells.
 
     Raises:
         Invalid: this can't be an address.
@@ -62,7 +67,7 @@ def ask(email: str, *, address: str) -> str:
         _count_request(address)
         is_within = quotas.take(
             "login-codes",
-            _subject(email),
+            _subject(email, device),
             limit=settings.LOGIN_CODES_PER_ADDRESS,
             period=quotas.today(),
         )
@@ -93,8 +98,12 @@ def pending(browser: str) -> str | None:
     return challenges.values_list("email", flat=True).first()
 
 
-def redeem(browser: str, email: str, code: str, *, address: str) -> User:
+def redeem(
+    browser: str, email: str, code: str, *, address: str, device: str = ""
+) -> User:
     """Return whom to log in, and spend the code; a new address is signed up.
+
+    `address` and `device` are as for `ask`.
 
     Raises:
         Invalid: `email` can't be an address.
@@ -102,7 +111,7 @@ def redeem(browser: str, email: str, code: str, *, address: str) -> User:
         Blocked: the person may not log in.
     """
     email = known_form(email)
-    found = _spend_a_try(_digest(browser), email, address)
+    found = _spend_a_try(_digest(browser), email, address, device)
     if found is None:
         raise InvalidCode
     challenge, expected = found
@@ -126,7 +135,7 @@ def prune() -> int:
 
 
 def _spend_a_try(
-    browser: str, email: str, address: str
+    browser: str, email: str, address: str, device: str
 ) -> tuple[LoginChallenge, str] | None:
     """Count a try; it stays counted whatever comes of it. None: it may not be made."""
     with transaction.atomic(durable=True):
@@ -137,7 +146,7 @@ def _spend_a_try(
             return None
         may_try = quotas.take(
             "login-tries",
-            _subject(email),
+            _subject(email, device),
             limit=settings.LOGIN_TRIES_PER_ADDRESS,
             period=quotas.today(),
         ) and quotas.take(
@@ -159,9 +168,10 @@ def _count_request(address: str) -> None:
         raise RateLimited(retry_after=quotas.seconds_left_today())
 
 
-def _subject(email: str) -> str:
-    """Return a name of bounded length for an address."""
-    return hashlib.sha256(email.encode()).hexdigest()
+def _subject(email: str, device: str) -> str:
+    """Return a name of bounded length for an address, or for one of its own browsers."""
+    own = device if logins.is_known_device(device, email) else ""
+    return hashlib.sha256(f"{email} {own}".encode()).hexdigest()
 
 
 def _digest(browser: str) -> str:

@@ -52,6 +52,17 @@ def log_in(request: HttpRequest, user: User, method: LoginSession.Method) -> Non
     login(request, user)
 
 
+def device_of(request: HttpRequest) -> str:
+    """Return what the browser that sent `request` is known by; empty for a new one."""
+    cookie = request.COOKIES.get(settings.DEVICE_COOKIE_NAME)
+    return _digest(cookie) if cookie else ""
+
+
+def is_known_device(device: str, email: str) -> bool:
+    """Whether the person with this address has logged in on that device before."""
+    return LoginSession.objects.filter(user__email=email, device=device).exists()
+
+
 def logged_in_at(request: HttpRequest) -> int:
     """Return when the request's login began, as Unix time; 0 for none."""
     return int(request.session.get(_LOGGED_IN_AT, 0))
@@ -106,7 +117,7 @@ def _begin(request: HttpRequest, user: User, **_: object) -> None:
         32
     )
     request.device = cookie  # type: ignore[attr-defined]
-    device = hashlib.sha256(cookie.encode()).hexdigest()
+    device = _digest(cookie)
     with transaction.atomic():
         others = LoginSession.objects.for_user(user)
         is_new = others.exists() and not others.filter(device=device).exists()
@@ -176,6 +187,10 @@ class KeepLogin:
             LoginSession.objects.filter(pk=session[_LOGIN]).update(
                 last_seen_at=timezone.now(), ip=client_address(request)
             )
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode()).hexdigest()
 
 
 def _note_end(pk: str) -> None:

@@ -35,7 +35,9 @@ def log_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             browser = challenges.ask(
-                form.cleaned_data["email"], address=client_address(request)
+                form.cleaned_data["email"],
+                address=client_address(request),
+                device=logins.device_of(request),
             )
         except AppError as error:
             add_refusal(form, error)
@@ -63,6 +65,7 @@ def log_in_with_code(request: HttpRequest) -> HttpResponse:
                 email,
                 form.cleaned_data["code"],
                 address=client_address(request),
+                device=logins.device_of(request),
             )
         except AppError as error:
             add_refusal(form, error)

@@ -5,6 +5,7 @@ from unittest.mock import patch
 import pytest
 from django.core import mail
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -284,6 +285,40 @@ def test_tries_are_counted_by_address_over_all_codes(settings):
     other = ask("bob@example.com")
     code = newest_code("bob@example.com")
     assert redeem(other, code, "bob@example.com").email == "bob@example.com"
+
+
+def test_strangers_shut_nobody_out_of_their_own_browser(settings):
+    settings.LOGIN_CODES_PER_ADDRESS = settings.LOGIN_TRIES_PER_ADDRESS = 2
+    own = Client()
+
+    def log_in():
+        own.post(CODE, {"email": "alice@example.com"}, JSON)
+        body = {"email": "alice@example.com", "code": newest_code("alice@example.com")}
+        return own.post(SESSION, body, JSON).status_code
+
+    assert log_in() == 200
+    for _ in range(3):  # somebody else, elsewhere, uses everything up
+        stranger = ask(address="203.0.113.9")
+        with pytest.raises(InvalidCode):
+            redeem(stranger, "no", address="203.0.113.9")
+    outbox.work()
+    mailed = len(mail.outbox)
+    ask(address="203.0.113.9")
+    outbox.work()
+    assert len(mail.outbox) == mailed
+
+    assert [log_in(), log_in()] == [200, 200]
+    own.post(CODE, {"email": "alice@example.com"}, JSON)
+    outbox.work()
+    assert len(mail.outbox) == mailed + 2, "a known browser has its own day's share"
+
+
+def test_a_made_up_device_is_a_stranger(settings):
+    settings.LOGIN_CODES_PER_ADDRESS = 1
+    for device in ("", "0" * 64, "1" * 64):
+        challenges.ask("alice@example.com", address=HERE, device=device)
+    outbox.work()
+    assert len(mail.outbox) == 1
 
 
 def test_tries_are_counted_by_network(settings):
