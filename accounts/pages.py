@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from accounts import views, views_staff, views_teams, views_tokens
+from accounts import views, views_staff, views_teams, views_tokens, views_visit
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
@@ -20,6 +20,7 @@ urlpatterns = [
         views_tokens.revoke_token,
         name="token-revoke",
     ),
+    path("settings/place", views_visit.choose, name="place-choose"),
     path("settings/team", views_teams.team_page, name="team-page"),
     path("settings/team/<slug:verb>", views_teams.act, name="team-act"),
     path("dev/mail", views.mailbox, name="mailbox"),

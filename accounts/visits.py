@@ -1,17 +1,23 @@
-"""Pages for people who are logged in."""
+"""Pages for people who are logged in, and where what they do there takes place.
+
+A program says with each request in which workspace and environment it acts. A person
+chooses once: the choice is a preference, and all pages keep to it.
+"""
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.cache import never_cache
 
 from accounts import workspaces
-from accounts.caller import Caller
-from accounts.models import User
+from accounts.caller import Caller, Environment
+from accounts.models import Membership, User
+from kit.errors import NotFound
 from kit.requests import client_address
 
 P = ParamSpec("P")
@@ -33,15 +39,59 @@ def for_people(
         user = request.user
         if not isinstance(user, User):
             return redirect_to_login(request.get_full_path())
-        place = workspaces.entered_by(user)
-        if user.is_blocked or not user.is_active or place.workspace.is_blocked:
+        caller = visitor(request, user)
+        if user.is_blocked or not user.is_active or caller.workspace.is_blocked:
             raise PermissionDenied
-        caller = Caller(
-            place.workspace,
-            user=user,
-            member_role=place.role,
-            address=client_address(request),
-        )
+        request.visitor = caller  # type: ignore[attr-defined]
         return view(request, caller, *args, **kwargs)
 
     return guarded
+
+
+def visitor(request: HttpRequest, user: User) -> Caller:
+    """Return `user` as the rules see them, in the workspace that they have chosen.
+
+    Whoever has chosen none, or one that is closed to them now, is in their own.
+    """
+    place = _chosen(user) or workspaces.entered_by(user)
+    return Caller(
+        place.workspace,
+        environment=environment_of(user),
+        user=user,
+        member_role=place.role,
+        address=client_address(request),
+    )
+
+
+def environment_of(user: User) -> Environment:
+    """Return the environment that a person's pages show."""
+    chosen = user.preferences.get("environment")
+    known = isinstance(chosen, str) and chosen in set(Environment)
+    return Environment(chosen) if known else Environment.PRODUCTION
+
+
+def visit(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: who looks at the page, and where they could be.
+
+    `visit` is the Caller, None for visitors; `places` are the workspaces to choose from.
+    Neither costs a query in a page that doesn't show it.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        return {"visit": None, "places": []}
+    return {
+        "visit": getattr(request, "visitor", None)
+        or SimpleLazyObject(lambda: visitor(request, user)),
+        "places": SimpleLazyObject(lambda: list(workspaces.open_to(user))),
+    }
+
+
+def _chosen(user: User) -> Membership | None:
+    wanted = user.preferences.get("workspace")
+    if not isinstance(wanted, str):
+        return None
+    try:
+        place = workspaces.entered_by(user, wanted)
+    except NotFound:
+        return None
+    return None if place.workspace.is_blocked else place

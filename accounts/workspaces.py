@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import lifecycle
 from accounts.models import Membership, User, Workspace
@@ -52,3 +53,9 @@ def entered_by(user: User, wanted: str | None = None) -> Membership:
     if place := places.order_by("pk").first():
         return place
     raise NotFound
+
+
+def open_to(user: User) -> QuerySet[Membership]:
+    """Return `user`'s places in workspaces that are not suspended, the oldest first."""
+    places = Membership.objects.select_related("workspace").filter(user=user)
+    return places.filter(workspace__is_blocked=False).order_by("workspace")

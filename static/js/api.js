@@ -21,18 +21,19 @@ export class ApiError extends Error {
 }
 
 /**
- * Calls the API and returns `{data, headers}`; `body` is the JSON text to send.
+ * Calls the API and returns `{data, headers}`; `body` is the JSON text to send. A call that
+ * `outlives` its page is sent even while that is left.
  * Throws ApiError.
  */
-export async function call(method, url, { body, key } = {}) {
-  const headers = { Accept: "application/json" };
+export async function call(method, url, { body, key, outlives = false } = {}) {
+  const headers = { Accept: "application/json", ...place() };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
   // A visitor has no session and needs no token; the cookie of somebody who is signed in
   // is only accepted together with one.
   const token = cookie("csrftoken");
   if (token && method !== "GET") headers["X-CSRFToken"] = token;
-  const response = await send(url, { method, headers, body });
+  const response = await send(url, { method, headers, body, keepalive: outlives });
   const text = await readText(response);
   const data = parse(text);
   if (response.ok && data !== undefined) return { data, headers: response.headers };
@@ -46,7 +47,7 @@ export async function call(method, url, { body, key } = {}) {
 
 /** Fetches a file and returns it as a Blob. Throws ApiError. */
 export async function fetchFile(url) {
-  const response = await send(url, { method: "GET" });
+  const response = await send(url, { method: "GET", headers: place() });
   if (!response.ok) {
     const data = parse(await readText(response));
     throw new ApiError({
@@ -57,6 +58,12 @@ export async function fetchFile(url) {
     });
   }
   return reading(() => response.blob());
+}
+
+// Where the person who is logged in acts, as the page was told.
+function place() {
+  const { workspace, environment } = document.documentElement.dataset;
+  return workspace ? { "X-Workspace": workspace, "X-Environment": environment } : {};
 }
 
 function send(url, options) {

@@ -1,11 +1,13 @@
 /* Light or dark. Runs before the first paint, so it is a plain script, not a module.
 
    Without a choice the page follows the system. The switch stores a choice only while it
-   differs from the system's, so pressing it twice gives the system its say again. */
+   differs from the system's, so pressing it twice gives the system its say again. Of
+   whoever is logged in it is a preference, which the page brings along. */
 
 (() => {
   const KEY = "ozvena.theme";
   const root = document.documentElement;
+  const isPerson = "person" in root.dataset;
   const system = matchMedia("(prefers-color-scheme: dark)");
 
   function read() {
@@ -17,12 +19,25 @@
   }
 
   function write(choice) {
+    if (isPerson) prefer(choice);
     try {
       if (choice) localStorage.setItem(KEY, choice);
       else localStorage.removeItem(KEY);
     } catch {
       // as above
     }
+  }
+
+  function prefer(choice) {
+    const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+    fetch("/api/v1/me", {
+      method: "PATCH",
+      keepalive: true,
+      headers: { "Content-Type": "application/json", "X-CSRFToken": token?.[1] ?? "" },
+      body: JSON.stringify({ preferences: { theme: choice } }),
+    }).catch(() => {
+      // it is kept in this browser, at least
+    });
   }
 
   function isDark() {
@@ -42,7 +57,7 @@
   }
 
   root.dataset.script = "on"; // hides what is for browsers without scripts
-  apply(read());
+  if (!isPerson) apply(read());
   document.addEventListener("DOMContentLoaded", show);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-switch]")) return;

@@ -1,0 +1,122 @@
+"""Pages act where the person who looks at them has chosen."""
+
+import pytest
+
+from accounts import blocking, preferences
+from accounts.models import Membership
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+PAGE, CHOOSE = "/settings/tokens", "/settings/place"
+
+
+@pytest.fixture
+def alice():
+    return factories.user("alice@example.com")
+
+
+@pytest.fixture
+def team(alice):
+    return factories.team(alice, name="Choir")
+
+
+def choose(person, workspace, environment="PRODUCTION", **fields):
+    body = {"workspace": str(workspace), "environment": environment} | fields
+    return factories.browser(person).post(CHOOSE, body)
+
+
+def where(person):
+    """Return the workspace in which a token is made in the page."""
+    factories.browser(person).post(PAGE, {"name": "Made here"})
+    return person.tokens.latest("created_at").workspace
+
+
+def test_without_a_choice_pages_act_in_ones_own_workspace(alice, team):
+    assert where(alice) == factories.workspace(alice)
+
+
+def test_a_choice_lasts(alice, team):
+    answer = choose(alice, team.pk, "SANDBOX", next=PAGE)
+
+    assert (answer.status_code, answer["Location"]) == (302, PAGE)
+    assert where(alice) == team
+    page = factories.browser(alice).get(PAGE).content.decode()
+    assert f'<option value="{team.pk}" selected>Choir</option>' in page
+    assert '<option value="SANDBOX" selected>' in page
+    assert f'data-workspace="{team.pk}" data-environment="SANDBOX"' in page
+    alice.refresh_from_db()
+    assert alice.preferences == {"workspace": str(team.pk), "environment": "SANDBOX"}
+
+
+def test_another_page_to_go_on_to_must_be_ours(alice, team):
+    answer = choose(alice, team.pk, next="https://evil.example/")
+    assert answer["Location"] == "/settings/team"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"workspace": "nonsense"}, {"workspace": ""}, {"environment": "MOON"}]
+)
+def test_what_can_not_be_chosen_changes_nothing(alice, team, wrong):
+    answer = factories.browser(alice).post(CHOOSE, {"workspace": team.pk} | wrong)
+
+    assert answer.status_code == 404
+    alice.refresh_from_db()
+    assert alice.preferences == {}
+
+
+def test_a_strangers_workspace_can_not_be_chosen(alice, team):
+    bob = factories.user("bob@example.com")
+
+    assert choose(bob, team.pk).status_code == 404
+    preferences.merge(bob, {"workspace": str(team.pk)})  # by the API, say
+    assert where(bob) == factories.workspace(bob)
+
+
+@pytest.mark.parametrize("end", ["left", "blocked"])
+def test_a_workspace_that_closed_to_one_leads_home(alice, team, end):
+    bob = factories.user("bob@example.com")
+    Membership.objects.create(user=bob, workspace=team, role="member")
+    choose(bob, team.pk)
+    assert where(bob) == team
+
+    if end == "left":
+        Membership.objects.filter(user=bob, workspace=team).delete()
+    else:
+        blocking.block(team)
+
+    assert where(bob) == factories.workspace(bob)
+    page = factories.browser(bob).get(PAGE).content.decode()
+    assert "Choir" not in page
+
+
+@pytest.mark.parametrize("nonsense", [None, 5, [], {"a": 1}, "x", ["PRODUCTION"]])
+def test_preferences_may_hold_anything(alice, nonsense):
+    preferences.merge(
+        alice, {"workspace": nonsense, "environment": nonsense, "theme": nonsense}
+    )
+
+    page = factories.browser(alice).get(PAGE)
+    assert page.status_code == 200
+    assert 'data-theme="' not in page.content.decode()
+
+
+def test_the_theme_comes_with_the_page(alice):
+    preferences.merge(alice, {"theme": "dark"})
+    html = factories.browser(alice).get("/").content.decode()
+    assert 'data-theme="dark"' in html.partition("<head>")[0]
+
+
+def test_what_is_preferred_can_not_break_out_of_the_page(alice):
+    preferences.merge(alice, {"demo": {"text": "</script><script>alert(1)</script>"}})
+    html = factories.browser(alice).get("/").content.decode()
+    assert "<script>alert" not in html
+
+
+def test_a_page_costs_no_query_for_a_choice_that_it_does_not_show(
+    django_assert_num_queries,
+):
+    client = factories.api()
+    client.get("/login")
+    with django_assert_num_queries(0):
+        client.get("/login")
