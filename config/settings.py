@@ -359,7 +359,7 @@ _static = (
 )
 STORAGES = {
     "default": {
-        "BACKEND": "synthesis.storage.AtomicFileSystemStorage",
+        "BACKEND": "kit.storage.AtomicFileSystemStorage",
         "OPTIONS": {"location": OZVENA_HOME / "media"},
     },
     "staticfiles": {"BACKEND": _static},

@@ -15,12 +15,12 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from kit import claims
+from kit.storage import draft_folder, save_path
 from synthesis import audio, bells, files
 from synthesis.captions import CaptionScene
 from synthesis.errors import NotReady
 from synthesis.models import Assembly, Job, Piece, Scene
-from synthesis.rendering import draft_folder, parts_of, read_words
-from synthesis.storage import save_path
+from synthesis.rendering import parts_of, read_words
 
 BETWEEN_SCENES_MS = 800
 _MOST_TRIES = 3

@@ -8,27 +8,23 @@ No transaction is open while any of this runs.
 
 import json
 import logging
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 
 from kit import claims
+from kit.storage import draft_folder, save_path
 from providers import catalogue
 from providers.base import Failure, ProviderError, SpeechRequest, Word
 from providers.models import Provider
 from providers.registry import get_provider
 from synthesis import audio, files, text
 from synthesis.models import Piece, Scene
-from synthesis.storage import save_path
 from synthesis.text import Chunk
 
 logger = logging.getLogger(__name__)
@@ -231,12 +227,3 @@ def _words(scene: Scene, pieces: list[Piece], starts: list[float]) -> dict[str, 
                 }
             )
     return {"words": words, "timing": get_provider(scene.provider).word_timestamps}
-
-
-@contextmanager
-def draft_folder() -> Iterator[Path]:
-    """Give a temporary folder beside the storage, so that files move without a copy."""
-    parent = settings.OZVENA_HOME / "tmp"
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix="render-") as folder:
-        yield Path(folder)

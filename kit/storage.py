@@ -1,7 +1,7 @@
-"""Where audio lies: Django's storage API, with files that are whole or not there.
+"""Where files lie: Django's storage API, with files that are whole or not there.
 
-Names are unique for each attempt to make a file (see `synthesis.files`), so a name that is
-taken is a bug and is refused; nothing is ever renamed or overwritten in silence.
+Names are unique for each attempt to make a file, so a name that is taken is a bug and is
+refused; nothing is ever renamed or overwritten in silence.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.deconstruct import deconstructible
@@ -20,7 +22,7 @@ from django.utils.deconstruct import deconstructible
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
-@deconstructible(path="synthesis.storage.AtomicFileSystemStorage")
+@deconstructible(path="kit.storage.AtomicFileSystemStorage")
 class AtomicFileSystemStorage(FileSystemStorage):
     """A folder whose files appear complete, or not at all, whatever crashes.
 
@@ -132,6 +134,15 @@ def delete_tree(storage: Storage, prefix: str) -> int:
     if isinstance(storage, FileSystemStorage):
         storage.delete(prefix)
     return count
+
+
+@contextmanager
+def draft_folder() -> Iterator[Path]:
+    """Give a temporary folder beside the storage, so that files move without a copy."""
+    parent = settings.OZVENA_HOME / "tmp"
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix="draft-") as folder:
+        yield Path(folder)
 
 
 def _parts(content: File[Any]) -> Iterable[bytes]:
