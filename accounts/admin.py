@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -12,10 +12,11 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from accounts import blocking, tokens
+from accounts import blocking, closing, exports, tokens
 from accounts.models import (
     ApiToken,
     AuditEntry,
+    Export,
     MailDomain,
     Membership,
     User,
@@ -23,7 +24,7 @@ from accounts.models import (
 )
 from accounts.signup import known_form, sign_up
 from kit.admin import ReadOnly
-from kit.errors import Invalid
+from kit.errors import AppError, Invalid
 
 admin.site.unregister(Group)
 
@@ -74,23 +75,43 @@ class BlockingAdmin(ModelAdmin):
         self,
         request: HttpRequest,
         chosen: QuerySet[Any],
-        act: Callable[[Any], None],
+        act: Callable[[Any], object],
         note: str,
     ) -> None:
+        count = 0
         for one in chosen:
-            with transaction.atomic():
-                act(one)
-                self.log_change(request, one, note)
-        self.message_user(request, f"{note} {len(chosen)} in all.")
+            try:
+                with transaction.atomic():
+                    act(one)
+                    self.log_change(request, one, note)
+            except AppError as error:
+                self.message_user(request, f"{one}: {error}", messages.WARNING)
+            else:
+                count += 1
+        if count:
+            self.message_user(request, f"{note} {count} in all.")
 
 
 @admin.register(User)
 class UserAdmin(BlockingAdmin):
-    """People. They are never deleted by hand: what they own would go with them."""
+    """People. They are closed, never deleted by hand: a purge removes what they leave."""
 
     form = PersonForm
-    list_display = ["email", "is_staff", "is_blocked", "created_at", "last_login"]
-    list_filter = ["is_staff", "is_blocked", "is_active"]
+    actions = [*BlockingAdmin.actions, "close", "reopen", "export"]
+    list_display = [
+        "email",
+        "is_staff",
+        "is_blocked",
+        "closed_at",
+        "created_at",
+        "last_login",
+    ]
+    list_filter = [
+        "is_staff",
+        "is_blocked",
+        "is_active",
+        ("closed_at", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["email", "=id"]
     ordering = ["-id"]
     show_full_result_count = False
@@ -98,6 +119,7 @@ class UserAdmin(BlockingAdmin):
         "email",
         "is_blocked",
         "is_active",
+        "closed_at",
         "is_staff",
         "is_superuser",
         "groups",
@@ -124,10 +146,26 @@ class UserAdmin(BlockingAdmin):
         """Keep rights to superusers: others could give themselves any."""
         if obj is None:
             return []
-        shown = ["email", "is_blocked", "preferences", "created_at", "last_login"]
+        shown = ["email", "is_blocked", "closed_at", "preferences"]
+        shown += ["created_at", "last_login"]
         if not getattr(request.user, "is_superuser", False):
             shown += ["is_staff", "is_superuser", "groups"]
         return shown
+
+    @admin.action(description="Close the account", permissions=["change"])
+    def close(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        """Close the chosen accounts, as their owners could."""
+        self._apply(request, chosen, closing.close, "Closed.")
+
+    @admin.action(description="Open the account again", permissions=["change"])
+    def reopen(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        """Open the chosen accounts again, as a login would."""
+        self._apply(request, chosen, closing.reopen, "Opened again.")
+
+    @admin.action(description="Pack their data", permissions=["change"])
+    def export(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        """Have archives of the chosen people's data made; they are told by mail."""
+        self._apply(request, chosen, exports.begin_for, "Data is being packed.")
 
     def has_delete_permission(self, *args: Any) -> bool:
         """Nobody deletes people by hand."""
@@ -147,13 +185,35 @@ class UserAdmin(BlockingAdmin):
 class WorkspaceAdmin(BlockingAdmin):
     """Tenants. The tier follows from the subscription."""
 
-    list_display = ["name", "id", "kind", "tier", "is_blocked", "created_at"]
-    list_filter = ["kind", "tier", "is_blocked"]
+    list_display = [
+        "name",
+        "id",
+        "kind",
+        "tier",
+        "is_blocked",
+        "closed_at",
+        "created_at",
+    ]
+    list_filter = [
+        "kind",
+        "tier",
+        "is_blocked",
+        ("closed_at", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["name", "=id", "members__email"]
     ordering = ["-id"]
     show_full_result_count = False
-    fields = ["name", "id", "kind", "tier", "is_blocked", "created_at"]
-    readonly_fields = ["id", "kind", "tier", "is_blocked", "created_at"]
+    fields = [
+        "name",
+        "id",
+        "kind",
+        "tier",
+        "is_blocked",
+        "closed_at",
+        "purged_at",
+        "created_at",
+    ]
+    readonly_fields = fields[1:]
     inlines = [PlacesInline]
 
     def has_add_permission(self, *args: Any) -> bool:
@@ -217,6 +277,29 @@ class ApiTokenAdmin(ReadOnly, ModelAdmin):
         """Return whether this operator may end tokens."""
         user = request.user
         return isinstance(user, User) and user.has_perm("accounts.change_apitoken")
+
+
+@admin.register(Export)
+class ExportAdmin(ReadOnly, ModelAdmin):
+    """Archives of people's data. They open for their owners alone, in the pages."""
+
+    list_display = ["user", "workspace", "status", "attempts", "created_at"]
+    list_filter = ["status"]
+    list_select_related = ["user", "workspace"]
+    search_fields = ["user__email", "=user__id"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    fields = [
+        "user",
+        "workspace",
+        "environment",
+        "status",
+        "attempts",
+        "crashes",
+        "created_at",
+        "finished_at",
+    ]
+    readonly_fields = fields
 
 
 @admin.register(MailDomain)

@@ -103,6 +103,34 @@ class WorkspaceView(APIView):
         teams.rename(place, _sent(WorkspaceRequestSerializer, request)["name"])
         return Response(WorkspaceSerializer(place).data)
 
+    @extend_schema(operation_id="workspaces_close", request=None, responses={204: None})
+    def delete(self, request: Request, workspace_id: UUID) -> Response:
+        """Close a workspace for all who are in it: the owner, with a fresh login.
+
+        For 7 days its owner can open it again; after that it is removed.
+        """
+        place = teams.place(caller_of(request), workspace_id)
+        require_fresh_login(request._request)
+        with transaction.atomic(durable=True):
+            teams.close(place)
+        return Response(status=204)
+
+
+class ReopenView(APIView):
+    """A workspace that was closed."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="workspaces_reopen", request=None, responses=WorkspaceSerializer
+    )
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        """Open a closed workspace again: its owner, with a fresh login."""
+        require_fresh_login(request._request)
+        with transaction.atomic(durable=True):
+            place = teams.reopen(_person(request), workspace_id)
+        return Response(WorkspaceSerializer(place).data)
+
 
 class MembersView(GenericAPIView[Membership]):
     """Who is in a workspace."""

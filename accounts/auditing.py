@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import unfold.forms
+from django import forms
+from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -11,12 +14,34 @@ from accounts import audit
 _MOST = 1_000  # rows of one action whose former state is kept
 
 
+class ActionForm(unfold.forms.ActionForm):
+    """What to do with the chosen rows, and why."""
+
+    reason = forms.CharField(
+        label="",
+        required=False,  # asked for by `Audited`, in words
+        max_length=500,
+        widget=forms.TextInput({"placeholder": "Reason", "aria-label": "Reason"}),
+    )
+
+
 class Audited(ModelAdmin):  # type: ignore[type-arg]
     """Records each addition, change, deletion and action with what was before and after.
 
-    Django calls `log_…` where an operator has changed something, and our own actions do;
-    the former state is taken when the row is loaded. Loading and logging share one request.
+    An action takes a reason; in a form one may be given. Many rows at once are not deleted:
+    each has a page that says what would go with it. Django calls `log_…` where an operator
+    has changed something, and our own actions do; the former state is taken when the row is
+    loaded. Loading and logging share one request.
     """
+
+    action_form = ActionForm
+    change_form_after_template = "admin/reason.html"
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the actions of the class, without Django's own."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -30,7 +55,10 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any
     ) -> HttpResponse | None:
-        """Run an action on chosen rows, and remember how they were."""
+        """Run an action on chosen rows, with a reason, and remember how they were."""
+        if not request.POST.get("reason", "").strip():
+            self.message_user(request, "Say why, in the field beside.", messages.ERROR)
+            return None
         chosen = request.POST.getlist("_selected_action")[:_MOST]
         rows = queryset.filter(pk__in=chosen)
         _before(request).update({_key(row): audit.snapshot(row) for row in rows})

@@ -87,7 +87,8 @@ def _is_admin_key(credential: str) -> bool:
 
 def _by_cookie(request: Request) -> Caller:
     user = request._request.user
-    if not isinstance(user, User):
+    # Closing ends all logins; one that began in the same moment is no login either.
+    if not isinstance(user, User) or user.closed_at is not None:
         return Caller(workspaces.guests())
     try:
         SessionAuthentication().enforce_csrf(request)

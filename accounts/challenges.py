@@ -23,7 +23,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import logins
+from accounts import closing, logins
 from accounts.errors import Blocked, InvalidCode
 from accounts.models import LoginChallenge, User
 from accounts.signup import known_form, sign_up
@@ -101,7 +101,9 @@ def pending(browser: str) -> str | None:
 def redeem(
     browser: str, email: str, code: str, *, address: str, device: str = ""
 ) -> User:
-    """Return whom to log in, and spend the code; a new address is signed up.
+    """Return whom to log in, and spend the code.
+
+    A new address is signed up, and an account that its owner has closed is opened again.
 
     `address` and `device` are as for `ask`.
 
@@ -123,7 +125,10 @@ def redeem(
         if not spent:
             raise InvalidCode
         user = sign_up(email, address=address)
-    if user.is_blocked or not user.is_active:
+        is_shut = user.is_blocked or not user.is_active
+        if not is_shut:
+            closing.reopen(user)
+    if is_shut:
         raise Blocked
     return user
 

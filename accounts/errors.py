@@ -130,3 +130,19 @@ class AlreadyMember(AppError):
     code = "already_member"
     status = HTTPStatus.CONFLICT
     message = "This person is a member already."
+
+
+class WorkspaceInUse(AppError):
+    """Others are in a workspace that would be closed with its owner's account."""
+
+    code = "workspace_in_use"
+    status = HTTPStatus.CONFLICT
+    message = "Hand over these workspaces first, or close them: {names}."
+
+
+class OperatorStays(AppError):
+    """An operator's account holds up the back office; it ends as an operator's first."""
+
+    code = "operator_stays"
+    status = HTTPStatus.CONFLICT
+    message = "This is an operator's account. Another operator has to end that first."

@@ -1,26 +1,96 @@
 """Telling the apps above about what happens to a workspace.
 
-Each module of `settings.LIFECYCLE` has the functions below under the same names. They run
-in the caller's transaction, so what they refuse is refused as a whole.
+Each module of `settings.LIFECYCLE` has those of the functions below that concern it, under
+the same names.
 """
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any, TypeAlias
 
 from django.conf import settings
 
 from accounts.models import User, Workspace
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What of a workspace goes into an archive of somebody's data."""
+
+    workspace: Workspace
+    person: User | None = None  # what this person made; None: everything
+    environment: str = ""  # empty: both
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of an archive, written as a JSON array."""
+
+    name: str  # of the file, with folders
+    rows: Iterable[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of an archive that lies in the storage; left out if it does no longer."""
+
+    name: str  # of the file, with folders
+    stored: str  # in the storage
+
+
+Part: TypeAlias = Table | StoredFile
+
+
 def opened(workspace: Workspace, user: User | None = None) -> None:
     """Tell of a new workspace: wallets are made, and `user` is given the sign-up grant.
 
-    `user` is None for a workspace with which no grant comes.
+    `user` is None for a workspace with which no grant comes. In the caller's transaction:
+    what is refused is refused as a whole.
     """
-    for module in settings.LIFECYCLE:
-        import_module(module).opened(workspace, user)
+    for hook in _hooks("opened"):
+        hook(workspace, user)
 
 
 def blocked(workspace: Workspace) -> None:
-    """Tell that a workspace, or one of its members, was suspended: work is canceled."""
+    """Tell that a workspace, or one of its members, was suspended: work is canceled.
+
+    In the caller's transaction.
+    """
+    for hook in _hooks("blocked"):
+        hook(workspace)
+
+
+def closed(workspace: Workspace) -> None:
+    """Tell that a workspace was closed: work is canceled, nothing new is begun.
+
+    In the caller's transaction. Nothing is removed: for 7 days it may be opened again.
+    """
+    for hook in _hooks("closed"):
+        hook(workspace)
+
+
+def export(scope: Scope) -> Iterator[Part]:
+    """Yield what a workspace holds, for an archive of somebody's data.
+
+    No secrets and no hashes. No transaction is open.
+    """
+    for hook in _hooks("export"):
+        yield from hook(scope)
+
+
+def purge(workspace: Workspace) -> None:
+    """Have all of a workspace removed but its ledger.
+
+    No transaction is open, and it may take long. A hook may be interrupted anywhere, and
+    runs again until all of them came to their ends.
+    """
+    for hook in _hooks("purge"):
+        hook(workspace)
+
+
+def _hooks(name: str) -> Iterator[Callable[..., Any]]:
+    """Yield the functions `name` of the modules that have one, in the settings' order."""
     for module in settings.LIFECYCLE:
-        import_module(module).blocked(workspace)
+        if hook := getattr(import_module(module), name, None):
+            yield hook

@@ -3,8 +3,10 @@
 import datetime
 
 from django.core import signing
+from django.db import transaction
 from django.utils import timezone
 
+from accounts import closing
 from accounts.errors import Blocked, InvalidLink
 from accounts.models import User
 
@@ -29,7 +31,11 @@ def check(secret: str) -> User:
     except signing.BadSignature as error:
         raise InvalidLink from error
     user = User.objects.filter(pk=pk).first()
-    if user is None or _last_login(user) != last_login:
+    if (
+        user is None
+        or _last_login(user) != last_login
+        or closing.is_gone(user.closed_at)
+    ):
         raise InvalidLink
     if user.is_blocked or not user.is_active:
         raise Blocked
@@ -44,11 +50,13 @@ def redeem(secret: str) -> User:
         Blocked: the person may not log in.
     """
     user = check(secret)
-    spent = User.objects.filter(pk=user.pk, last_login=user.last_login).update(
-        last_login=timezone.now()
-    )
-    if not spent:
-        raise InvalidLink
+    with transaction.atomic():
+        spent = User.objects.filter(pk=user.pk, last_login=user.last_login).update(
+            last_login=timezone.now()
+        )
+        if not spent:
+            raise InvalidLink
+        closing.reopen(user)
     return user
 
 

@@ -13,6 +13,7 @@ from django.db.models.functions import Lower, Now
 
 from accounts.querysets import ApiTokenQuerySet, LoginSessionQuerySet
 from kit.ids import new_id
+from kit.models import Claimable
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -29,6 +30,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=False, help_text="refused by both doors from the next request on"
     )
     preferences = models.JSONField(default=dict, blank=True)
+    closed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="by its owner; a login within 7 days reopens it",
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     objects: ClassVar[BaseUserManager[Self]] = BaseUserManager()
@@ -40,6 +46,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(email=Lower("email")), name="address_in_lower_case"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["closed_at"],
+                condition=models.Q(closed_at__isnull=False),
+                name="user_closed",
             )
         ]
 
@@ -67,6 +80,12 @@ class Workspace(models.Model):
     is_blocked = models.BooleanField(
         default=False, help_text="refuses everybody who acts in it, guests too"
     )
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="hidden from then on, and emptied 7 days later"
+    )
+    purged_at = models.DateTimeField(
+        null=True, blank=True, help_text="when nothing but its ledger was left"
+    )
     created_at = models.DateTimeField(db_default=Now())
     members = models.ManyToManyField(
         User, through="Membership", related_name="workspaces"
@@ -78,6 +97,22 @@ class Workspace(models.Model):
                 fields=["kind"],
                 condition=models.Q(kind__in=["guests", "operators"]),
                 name="one_built_in_workspace_each",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(closed_at=None)
+                | models.Q(kind__in=["personal", "team"]),
+                name="built_in_workspaces_stay_open",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(purged_at=None) | models.Q(closed_at__isnull=False),
+                name="workspace_closed_before_purged",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["closed_at"],
+                condition=models.Q(closed_at__isnull=False, purged_at=None),
+                name="workspace_to_purge",
             )
         ]
 
@@ -348,6 +383,49 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"recovery code of {self.user_id}"
+
+
+class Export(Claimable):
+    """An archive of somebody's data, made by a worker: see `accounts.exports`."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="exports")
+    workspace = models.ForeignKey(
+        Workspace,
+        models.CASCADE,
+        related_name="+",
+        null=True,
+        blank=True,
+        help_text="of the token that asked; empty: all that the person owns",
+    )
+    environment = models.CharField(
+        max_length=10, blank=True, help_text="of the token that asked; empty: both"
+    )
+    file = models.CharField(max_length=300, blank=True, help_text="in the storage")
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "workspace", "environment"],
+                condition=models.Q(status__in=["queued", "processing"]),
+                nulls_distinct=False,
+                name="one_export_under_way",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="completed")
+                | (~models.Q(file="") & models.Q(finished_at__isnull=False)),
+                name="export_completed_has_file",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="export_list"),
+            models.Index(fields=["created_at"], name="export_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"data of {self.user_id}"
 
 
 class AuditEntry(models.Model):

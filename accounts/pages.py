@@ -3,7 +3,14 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from accounts import views, views_staff, views_teams, views_tokens, views_visit
+from accounts import (
+    views,
+    views_account,
+    views_staff,
+    views_teams,
+    views_tokens,
+    views_visit,
+)
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
@@ -12,6 +19,9 @@ urlpatterns = [
     path("login/second-factor", views_staff.verify, name="second-factor"),
     path("settings/second-factor", views_staff.set_up, name="second-factor-set-up"),
     path("logout", LogoutView.as_view(next_page="/"), name="logout"),
+    path("settings/account", views_account.account_page, name="account-page"),
+    path("settings/account/export", views_account.export, name="account-export"),
+    path("settings/account/close", views_account.close, name="account-close"),
     path("settings/logins", views.logins_page, name="logins-page"),
     path("settings/logins/end", views.end_login, name="logins-end"),
     path("settings/tokens", views_tokens.tokens_page, name="tokens-page"),

@@ -17,6 +17,7 @@ class Act(StrEnum):
     REMOVE_ADMIN = "remove_admin"
     CHANGE_ROLE = "change_role"
     HAND_OVER = "hand_over"
+    CLOSE = "close"  # the workspace, and open it again
 
 
 _OWNER, _ADMIN, _MEMBER = Membership.Role
@@ -30,6 +31,7 @@ RIGHTS: dict[Act, set[str]] = {
     Act.REMOVE_ADMIN: {_OWNER},
     Act.CHANGE_ROLE: {_OWNER},
     Act.HAND_OVER: {_OWNER},
+    Act.CLOSE: {_OWNER},
 }
 
 

@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from accounts import lifecycle, welcome
+from accounts import closing, lifecycle, welcome
 from accounts.models import Membership, User, Workspace
 from kit.errors import Invalid
 
@@ -35,22 +35,32 @@ def known_form(email: str) -> str:
 def sign_up(email: str, *, address: str = "", **fields: object) -> User:
     """Return the user with this address; a new one gets a personal workspace with wallets.
 
-    Safe to repeat and to race: there is one user per address, and everything is opened
-    once. Whether the grant comes with it is decided in `accounts.welcome`; `address` is
-    the client's, and empty where an operator signs somebody up. `fields` are set on a new
-    user only.
+    An account that was closed is opened again by `closing.reopen`, not here; one that is
+    past its seven days gives its address away. Safe to repeat and to race: there is one
+    user per address, and everything is opened once. Whether the grant comes with it is
+    decided in `accounts.welcome`; `address` is the client's, and empty where an operator
+    signs somebody up. `fields` are set on a new user only.
 
     Raises:
         Invalid: the address can't be one.
     """
     new = User(email=known_form(email), **fields)
     new.set_unusable_password()
-    # Waits for a sign-up of the same address that has not committed yet.
-    User.objects.bulk_create([new], ignore_conflicts=True)
-    user = User.objects.get(email=new.email)
+    user = _insert(new)
+    if closing.is_gone(user.closed_at) and not user.is_blocked:
+        # The purge has not come by yet; whoever has the address now begins anew.
+        closing.release_address(user)
+        user = _insert(new)
     if user.pk == new.pk:
         _open_personal_workspace(user, address)
     return user
+
+
+def _insert(new: User) -> User:
+    """Write `new` unless its address is taken; return who has the address."""
+    # Waits for a sign-up of the same address that has not committed yet.
+    User.objects.bulk_create([new], ignore_conflicts=True)
+    return User.objects.get(email=new.email)
 
 
 def _open_personal_workspace(user: User, address: str) -> None:

@@ -1,13 +1,26 @@
-"""What the calendar starts. Each task may run any number of times."""
+"""What the calendar and bells start. Each task may run any number of times."""
 
 from celery import shared_task
 
-from accounts import audit, challenges, logins
+from accounts import audit, challenges, closing, exports, logins
 
 
 @shared_task(name="accounts.tasks.prune")
 def prune() -> None:
-    """Remove login codes, logins and audit entries of long ago."""
+    """Remove login codes, logins, archives and audit entries of long ago."""
     challenges.prune()
     logins.prune()
     audit.prune()
+    exports.prune()
+
+
+@shared_task(name="accounts.tasks.purge_closed")
+def purge_closed() -> None:
+    """Remove what belonged to accounts and workspaces that were closed long enough ago."""
+    closing.purge()
+
+
+@shared_task(name="accounts.tasks.make_exports")
+def make_exports() -> None:
+    """Make the archives of people's data that wait."""
+    exports.work()

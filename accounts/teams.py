@@ -5,7 +5,7 @@ once can't leave it without an owner. Who has which right is in `accounts.roles`
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import lifecycle, roles
+from accounts import closing, lifecycle, roles
 from accounts.caller import Caller
 from accounts.errors import (
     AlreadyMember,
@@ -42,7 +42,9 @@ Role = Membership.Role
 
 def places(caller: Caller) -> QuerySet[Membership]:
     """Return the caller's places; a token knows but the workspace it is bound to."""
-    found = Membership.objects.select_related("workspace").filter(user=caller.user)
+    found = Membership.objects.select_related("workspace").filter(
+        user=caller.user, workspace__closed_at=None
+    )
     if caller.token is not None:
         found = found.filter(workspace=caller.token.workspace_id)
     return found.order_by("-workspace")
@@ -65,7 +67,9 @@ def place(caller: Caller, workspace_id: uuid.UUID) -> Membership:
 
 def members(workspace: Workspace) -> QuerySet[Membership]:
     """Return who is in a workspace."""
-    rows = Membership.objects.select_related("user").filter(workspace=workspace)
+    rows = Membership.objects.select_related("user").filter(
+        workspace=workspace, user__closed_at=None
+    )
     return rows.order_by("pk")
 
 
@@ -78,7 +82,19 @@ def invitations(workspace: Workspace) -> QuerySet[Invitation]:
 def invitations_to(user: User) -> QuerySet[Invitation]:
     """Return where a person is invited to."""
     rows = Invitation.objects.select_related("workspace", "invited_by")
-    return rows.filter(email=user.email, expires_at__gt=Now()).order_by("-pk")
+    return rows.filter(
+        email=user.email, expires_at__gt=Now(), workspace__closed_at=None
+    ).order_by("-pk")
+
+
+def closed(user: User) -> QuerySet[Workspace]:
+    """Return the workspaces for several that a person has closed and can open again."""
+    return Workspace.objects.filter(
+        memberships__user=user,
+        memberships__role=Role.OWNER,
+        kind=Workspace.Kind.TEAM,
+        closed_at__gt=Now() - closing.KEPT_FOR,
+    ).order_by("closed_at")
 
 
 def create(owner: User, name: str) -> Membership:
@@ -107,6 +123,48 @@ def rename(by: Membership, name: str) -> None:
     roles.demand(by.role, Act.RENAME)
     by.workspace.name = name
     by.workspace.save(update_fields=["name"])
+
+
+def close(by: Membership) -> datetime:
+    """Close a workspace for all who are in it; return when it is gone.
+
+    Its tokens open nothing and its work is canceled. Needs an open transaction.
+
+    Raises:
+        NotAllowed: the person's role is too low.
+        PersonalWorkspace: that closes with its owner's account.
+        NotFound: it was closed meanwhile.
+    """
+    workspace = _lock(by.workspace_id)
+    by.refresh_from_db(fields=["role"])
+    roles.demand(by.role, Act.CLOSE)
+    if workspace.kind != Workspace.Kind.TEAM:
+        raise PersonalWorkspace
+    if workspace.closed_at is not None:
+        raise NotFound
+    now = timezone.now()
+    closing.close_workspace(workspace, at=now)
+    return now + closing.KEPT_FOR
+
+
+def reopen(user: User, workspace_id: uuid.UUID) -> Membership:
+    """Open a closed workspace again, as it was. Needs an open transaction.
+
+    Raises:
+        NotFound: the person has closed no such workspace, or it is gone.
+        TooManyWorkspaces: the person owns as many as one can.
+    """
+    workspace = (
+        closed(user).select_for_update(of=("self",)).filter(pk=workspace_id).first()
+    )
+    if workspace is None:
+        raise NotFound
+    _demand_room(user, workspace)
+    workspace.closed_at = None
+    workspace.save(update_fields=["closed_at"])
+    return Membership.objects.select_related("workspace").get(
+        workspace=workspace, user=user
+    )
 
 
 def invite(by: Membership, email: str, role: str) -> Invitation:
@@ -179,6 +237,8 @@ def accept(user: User, invitation_id: uuid.UUID) -> Membership:
     workspace = _lock(invitation.workspace_id)
     if workspace.is_blocked:
         raise Blocked
+    if workspace.closed_at is not None:
+        raise NotFound
     # It may have been withdrawn while we waited for the lock.
     if not Invitation.objects.filter(pk=invitation.pk).delete()[0]:
         raise NotFound
@@ -274,7 +334,10 @@ def _demand_room(owner: User, more: Workspace | None = None) -> None:
     with transaction.atomic():
         User.objects.select_for_update().get(pk=owner.pk)
         unpaid = Membership.objects.filter(
-            user=owner, role=Role.OWNER, workspace__tier=Workspace.Tier.FREE
+            user=owner,
+            role=Role.OWNER,
+            workspace__tier=Workspace.Tier.FREE,
+            workspace__closed_at=None,
         )
         if unpaid.count() >= MOST_UNPAID:
             raise TooManyWorkspaces(limit=MOST_UNPAID)

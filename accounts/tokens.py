@@ -56,6 +56,7 @@ JOIN accounts_user AS creator ON creator.id = token.created_by_id
 JOIN accounts_membership AS membership
   ON membership.user_id = creator.id AND membership.workspace_id = workspace.id
 WHERE token.digest = %s AND token.revoked_at IS NULL
+  AND creator.closed_at IS NULL AND workspace.closed_at IS NULL
   AND (token.expires_at IS NULL OR token.expires_at > statement_timestamp())
 """  # noqa: S608 - nothing but names of our own tables
 
@@ -106,8 +107,9 @@ def find(text: str) -> ApiToken:
     `creators_role` is the creator's present place in the workspace.
 
     Raises:
-        InvalidToken: there is none, it has expired or was revoked, or its creator has
-            left the workspace. A wrong checksum is found out without a query.
+        InvalidToken: there is none, it has expired or was revoked, its creator has left
+            the workspace, or one of the two was closed. A wrong checksum is found out
+            without a query.
     """
     form = _FORM.fullmatch(text)
     if form is None or _checksum(form[1]) != form[2]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import api, api_logins, api_workspaces
+from accounts import api, api_account, api_logins, api_workspaces
 
 _WORKSPACE = "workspaces/<uuid:workspace_id>"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("auth/session", api_logins.SessionView.as_view(), name="auth-session"),
     path("me/logins", api_logins.LoginsView.as_view(), name="logins"),
     path("me/logins/<uuid:login_id>", api_logins.LoginView.as_view(), name="login-row"),
+    path("me/export", api_account.ExportView.as_view(), name="my-export"),
     path(
         "me/invitations",
         api_workspaces.MyInvitationsView.as_view(),
@@ -23,6 +24,11 @@ urlpatterns = [
     ),
     path("workspaces", api_workspaces.WorkspacesView.as_view(), name="workspaces"),
     path(_WORKSPACE, api_workspaces.WorkspaceView.as_view(), name="workspace"),
+    path(
+        f"{_WORKSPACE}/reopen",
+        api_workspaces.ReopenView.as_view(),
+        name="workspace-reopen",
+    ),
     path(f"{_WORKSPACE}/members", api_workspaces.MembersView.as_view(), name="members"),
     path(
         f"{_WORKSPACE}/members/<uuid:user_id>",

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import roles, teams
+from accounts import closing, roles, teams
 from accounts.caller import Caller
 from accounts.forms import InvitationForm, NameForm
 from accounts.freshness import is_fresh
@@ -40,6 +40,11 @@ def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     context = {
         "rooms": rooms,
         "invited_to": teams.invitations_to(_person(caller)),
+        "closed": [
+            {"workspace": workspace, "until": workspace.closed_at + closing.KEPT_FOR}
+            for workspace in teams.closed(_person(caller))
+            if workspace.closed_at
+        ],
     }
     return render(request, "accounts/team.html", context)
 
@@ -86,6 +91,20 @@ def _withdraw(request: HttpRequest, caller: Caller) -> str:
     return "The invitation is withdrawn."
 
 
+def _close(request: HttpRequest, caller: Caller) -> str:
+    place = _place(request, caller)
+    gone_at = teams.close(place)
+    return (
+        f"{place.workspace.name} is closed. Until {gone_at:%-d %B %Y} you can open it"
+        " again."
+    )
+
+
+def _reopen(request: HttpRequest, caller: Caller) -> str:
+    wanted = UUID(request.POST.get("workspace", ""))
+    return f"{teams.reopen(_person(caller), wanted).workspace.name} is open again."
+
+
 def _accept(request: HttpRequest, caller: Caller) -> str:
     place = teams.accept(_person(caller), UUID(request.POST.get("invitation", "")))
     return f"You are in {place.workspace.name} now."
@@ -117,6 +136,8 @@ _ACTS: dict[str, Callable[[HttpRequest, Caller], str]] = {
     "rename": _rename,
     "invite": _invite,
     "withdraw": _withdraw,
+    "close": _close,
+    "reopen": _reopen,
     "accept": _accept,
     "decline": _decline,
     "role": _change_role,

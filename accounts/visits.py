@@ -10,7 +10,8 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.cache import never_cache
 
@@ -24,8 +25,8 @@ P = ParamSpec("P")
 
 
 def for_people(
-    view: Callable[Concatenate[HttpRequest, Caller, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    view: Callable[Concatenate[HttpRequest, Caller, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """Let people in who are logged in, and tell the view who they are; others log in.
 
     Suspended people, and everybody in a suspended workspace, get 403.
@@ -35,9 +36,9 @@ def for_people(
     @wraps(view)
     def guarded(
         request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         user = request.user
-        if not isinstance(user, User):
+        if not isinstance(user, User) or user.closed_at is not None:
             return redirect_to_login(request.get_full_path())
         caller = visitor(request, user)
         if user.is_blocked or not user.is_active or caller.workspace.is_blocked:
@@ -76,8 +77,10 @@ def visit(request: HttpRequest) -> dict[str, Any]:
     `visit` is the Caller, None for visitors; `places` are the workspaces to choose from.
     Neither costs a query in a page that doesn't show it.
     """
-    user = request.user
-    if not isinstance(user, User):
+    user = getattr(
+        request, "user", None
+    )  # a page of errors may come before it is known
+    if not isinstance(user, User) or user.closed_at is not None:
         return {"visit": None, "places": []}
     return {
         "visit": getattr(request, "visitor", None)

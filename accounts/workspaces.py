@@ -42,7 +42,9 @@ def entered_by(user: User, wanted: str | None = None) -> Membership:
     Raises:
         NotFound: there is no such workspace, or the user is no member of it.
     """
-    places = Membership.objects.select_related("workspace").filter(user=user)
+    places = Membership.objects.select_related("workspace").filter(
+        user=user, workspace__closed_at=None
+    )
     if wanted is None:
         places = places.filter(workspace__kind=Workspace.Kind.PERSONAL)
     else:
@@ -56,6 +58,8 @@ def entered_by(user: User, wanted: str | None = None) -> Membership:
 
 
 def open_to(user: User) -> QuerySet[Membership]:
-    """Return `user`'s places in workspaces that are not suspended, the oldest first."""
-    places = Membership.objects.select_related("workspace").filter(user=user)
-    return places.filter(workspace__is_blocked=False).order_by("workspace")
+    """Return `user`'s places in workspaces that they can act in, the oldest first."""
+    places = Membership.objects.select_related("workspace").filter(
+        user=user, workspace__is_blocked=False, workspace__closed_at=None
+    )
+    return places.order_by("workspace")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.contrib.auth import logout
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
@@ -9,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import preferences
+from accounts import closing, preferences
 from accounts.caller import Caller, Role, caller_of
+from accounts.freshness import require_fresh_login
 from accounts.permissions import GuestsWelcome, IsPerson
 from billing import wallets
 
@@ -53,7 +56,8 @@ class MeView(APIView):
 
     def get_permissions(self) -> list[BasePermission]:
         """Tell everybody who they are; only people have something to change."""
-        return [IsPerson() if self.request.method == "PATCH" else GuestsWelcome()]
+        is_read = self.request.method in ("GET", "HEAD", "OPTIONS")
+        return [GuestsWelcome() if is_read else IsPerson()]
 
     @extend_schema(operation_id="me", responses=MeSerializer)
     def get(self, request: Request) -> Response:
@@ -72,6 +76,21 @@ class MeView(APIView):
         if "preferences" in changes.validated_data:
             preferences.merge(caller.user, changes.validated_data["preferences"])
         return Response(_me(caller))
+
+    @extend_schema(operation_id="me_close", request=None, responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Close the account at once, with a fresh login; no token can.
+
+        A login within 7 days opens it again. After that all of it is removed but the
+        ledger, which then names nobody.
+        """
+        require_fresh_login(request._request)
+        user = caller_of(request).user
+        assert user  # IsPerson
+        with transaction.atomic(durable=True):
+            closing.close(user)
+        logout(request._request)
+        return Response(status=204)
 
 
 def _me(caller: Caller) -> dict[str, Any]:

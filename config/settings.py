@@ -69,10 +69,15 @@ INSTALLED_APPS = [
 ]
 AUTH_USER_MODEL = "accounts.User"
 
-LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle"]
+LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle", "webhooks.lifecycle"]
 """Modules that are told what happens to workspaces, as `accounts.lifecycle` has it."""
 
-DISPATCH = ["kit.outbox", "synthesis.dispatch", "webhooks.dispatch"]
+DISPATCH = [
+    "kit.outbox",
+    "accounts.exports",
+    "synthesis.dispatch",
+    "webhooks.dispatch",
+]
 """Modules whose `sweep()` the dispatcher calls every second."""
 
 WEBHOOK_EVENT_MODULES = ["synthesis.events", "billing.events", "webhooks.events"]
@@ -190,13 +195,18 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": "local"},
     },
     "cancel the work of blocked people": {
-        "task": "synthesis.tasks.cancel_blocked",
+        "task": "synthesis.tasks.cancel_shut",
         "schedule": 60,
         "options": {"queue": "local"},
     },
     "remove old mails": {
         "task": "kit.tasks.prune_mails",
         "schedule": 86_400,
+        "options": {"queue": "local"},
+    },
+    "remove closed accounts": {
+        "task": "accounts.tasks.purge_closed",
+        "schedule": 3600,
         "options": {"queue": "local"},
     },
     "remove old logins": {

@@ -1,12 +1,17 @@
 """Told by accounts what happens to workspaces."""
 
-from accounts.models import User, Workspace
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from accounts.models import Workspace
 from kit import bells
-from synthesis.blocking import CANCEL
+from kit.storage import delete_tree
+from synthesis import files
+from synthesis.blocking import CANCEL, cancel_shut
+from synthesis.exporting import export
+from synthesis.models import Job
 
-
-def opened(workspace: Workspace, user: User | None = None) -> None:
-    """Do nothing: jobs need no preparation."""
+__all__ = ["blocked", "closed", "export", "purge"]
 
 
 def blocked(workspace: Workspace) -> None:
@@ -15,3 +20,21 @@ def blocked(workspace: Workspace) -> None:
     The calendar does the same every minute, should the bell be lost.
     """
     bells.ring_on_commit(CANCEL, "local")
+
+
+def closed(workspace: Workspace) -> None:
+    """Have the work of a closed workspace canceled, in the same way."""
+    bells.ring_on_commit(CANCEL, "local")
+
+
+def purge(workspace: Workspace) -> None:
+    """Remove the jobs of a workspace with all their files; safe to interrupt and repeat.
+
+    Files go before their job's row, so a crash in between leaves a row that is found again.
+    """
+    cancel_shut()
+    jobs = Job.objects.filter(workspace=workspace).order_by("pk")
+    for job in jobs.iterator(chunk_size=100):
+        delete_tree(default_storage, files.job_folder(job))
+        with transaction.atomic(durable=True):
+            job.delete()

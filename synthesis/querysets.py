@@ -41,9 +41,12 @@ class JobQuerySet(models.QuerySet["Job"]):
         return jobs
 
     def linked(self, job_id: uuid.UUID) -> JobQuerySet:
-        """Return the job that a signed link names, unless its owner is blocked."""
+        """Return the job that a signed link names, unless its owner is blocked or gone."""
         return self.filter(
-            pk=job_id, is_deleted=False, workspace__is_blocked=False
+            pk=job_id,
+            is_deleted=False,
+            workspace__is_blocked=False,
+            workspace__closed_at=None,
         ).exclude(created_by__is_blocked=True)
 
     def with_provider(self, provider: str) -> JobQuerySet:

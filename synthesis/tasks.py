@@ -29,7 +29,7 @@ def purge() -> None:
     retention.purge()
 
 
-@shared_task(name="synthesis.tasks.cancel_blocked")
-def cancel_blocked() -> None:
-    """Cancel what suspended people and workspaces have under way."""
-    blocking.cancel_blocked()
+@shared_task(name="synthesis.tasks.cancel_shut")
+def cancel_shut() -> None:
+    """Cancel what suspended ones, and closed workspaces, have under way."""
+    blocking.cancel_shut()

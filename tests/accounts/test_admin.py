@@ -28,7 +28,11 @@ def change(row):
 
 def act(office, model, action, *rows):
     url = reverse(f"admin:accounts_{model}_changelist")
-    data = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+    data = {
+        "action": action,
+        "_selected_action": [str(row.pk) for row in rows],
+        "reason": "a test",
+    }
     return office.post(url, data)
 
 

@@ -108,10 +108,14 @@ def test_operators_add_servers_of_their_own(operator, slug, base_url, is_added):
 def test_voices_are_switched_off_and_on_together(operator):
     url = reverse("admin:providers_voice_changelist")
     chosen = ["unicorn:de", "unicorn:fr-fr"]
-    operator.post(url, {"action": "switch_off", "_selected_action": chosen})
+    operator.post(
+        url, {"action": "switch_off", "_selected_action": chosen, "reason": "a test"}
+    )
     off = Voice.objects.filter(is_enabled=False)
     assert sorted(off.values_list("pk", flat=True)) == chosen
-    operator.post(url, {"action": "switch_on", "_selected_action": chosen[:1]})
+    operator.post(
+        url, {"action": "switch_on", "_selected_action": chosen[:1], "reason": "a test"}
+    )
     assert [voice.pk for voice in off.all()] == ["unicorn:fr-fr"]
 
 

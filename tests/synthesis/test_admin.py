@@ -21,7 +21,11 @@ def test_operators_see_a_job_with_its_scenes(back_office, submitted) -> None:
 
 def test_operators_cancel_and_are_told_what_can_not_be(back_office, submitted) -> None:
     job = submitted(factories.caller(), "Stopped.")
-    chosen = {"action": "cancel_jobs", "_selected_action": [str(job.pk)]}
+    chosen = {
+        "action": "cancel_jobs",
+        "_selected_action": [str(job.pk)],
+        "reason": "a test",
+    }
 
     first = back_office.post(JOBS, chosen, follow=True)
     assert b"canceled." in first.content

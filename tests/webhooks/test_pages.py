@@ -155,13 +155,13 @@ def test_operators_see_all_but_secrets_and_send_again(alice) -> None:
     assert b"webhook.test" in shown.content
     office.post(
         "/admin/webhooks/delivery/",
-        {"action": "replay", "_selected_action": [str(sent.pk)]},
+        {"action": "replay", "_selected_action": [str(sent.pk)], "reason": "a test"},
     )
     sent.refresh_from_db()
     assert sent.status == "queued"
     office.post(
         "/admin/webhooks/endpoint/",
-        {"action": "switch_off", "_selected_action": [str(to.pk)]},
+        {"action": "switch_off", "_selected_action": [str(to.pk)], "reason": "a test"},
     )
     to.refresh_from_db()
     assert not to.is_enabled

@@ -1,0 +1,347 @@
+"""Archives of one's own data: everything that is kept of a person, as JSON and audio.
+
+An archive is a row that a worker works off; asked for again within a day it is the same
+one. What it holds of a workspace, the apps above say (`accounts.lifecycle.export`). It has
+no secrets and no hashes in it.
+"""
+
+import io
+import json
+import logging
+import shutil
+import zipfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+
+from accounts import lifecycle
+from accounts.caller import Caller
+from accounts.lifecycle import Part, Scope, StoredFile, Table
+from accounts.models import (
+    ApiToken,
+    Export,
+    LoginSession,
+    Membership,
+    User,
+    Workspace,
+)
+from kit import bells, claims, outbox, quotas
+from kit.errors import RateLimited
+from kit.storage import delete_tree, draft_folder, save_path
+
+WORK = "accounts.tasks.make_exports"
+QUEUE = "local"
+KEPT_FOR = timedelta(hours=24)
+"""How long an archive can be fetched."""
+PER_DAY = 5
+"""Archives of one person, of any kind."""
+_MOST_TRIES = 3
+_UNFINISHED = (Export.Status.QUEUED, Export.Status.PROCESSING)
+
+logger = logging.getLogger(__name__)
+
+
+def wanted(caller: Caller) -> Export | None:
+    """Return the newest archive of what `caller` may have; None if there is none.
+
+    A person may have all that they own; a token, what is its creator's in its workspace
+    and environment.
+    """
+    return (
+        Export.objects.filter(**_scope(caller), created_at__gt=Now() - KEPT_FOR)
+        .order_by("-pk")
+        .first()
+    )
+
+
+def get_or_begin(caller: Caller) -> Export:
+    """Return the newest archive that is there or on its way, or have one made.
+
+    Raises:
+        RateLimited: there were enough today.
+    """
+    newest = wanted(caller)
+    if newest is None or newest.status == Export.Status.FAILED:
+        return begin(caller)
+    return newest
+
+
+def begin(caller: Caller) -> Export:
+    """Have a new archive made, unless one is under way; return it.
+
+    Raises:
+        RateLimited: there were enough today.
+    """
+    with transaction.atomic(durable=True):
+        return begin_for(**_scope(caller))
+
+
+def begin_for(
+    user: User, *, workspace: Workspace | None = None, environment: str = ""
+) -> Export:
+    """Do the same for somebody. Needs an open transaction."""
+    assert connection.in_atomic_block
+    scope = {"user": user, "workspace": workspace, "environment": environment}
+    new = Export(**scope)
+    Export.objects.bulk_create([new], ignore_conflicts=True)
+    export = Export.objects.filter(**scope).latest("pk")  # it may be ready just now
+    if export.pk == new.pk:
+        if not quotas.take(
+            "exports", str(user.pk), limit=PER_DAY, period=quotas.today()
+        ):
+            raise RateLimited(retry_after=quotas.seconds_left_today())
+        bells.ring_on_commit(WORK, QUEUE)
+    return export
+
+
+def work() -> int:
+    """Make the archives that wait; return how many were tried."""
+    count = 0
+    while (export := _claim()) is not None:
+        count += 1
+        _make(export)
+    return count
+
+
+def sweep() -> None:
+    """Take back what silent workers left, and ring for what waits."""
+    claims.take_back(Export.objects.all())
+    if waiting := claims.due(Export.objects.all()).count():
+        bells.ring_if_quiet(WORK, QUEUE, waiting)
+
+
+def prune() -> int:
+    """Remove archives past their day; return how many. Safe to interrupt and to repeat."""
+    old = Export.objects.filter(created_at__lt=Now() - KEPT_FOR)
+    count = 0
+    for export in old.exclude(status__in=_UNFINISHED):
+        delete_tree(default_storage, f"{folder_of(export.user)}/{export.pk}")
+        export.delete()
+        count += 1
+    return count
+
+
+def folder_of(user: User) -> str:
+    """Return where a person's archives lie in the storage."""
+    return f"exports/{user.pk}"
+
+
+def download_name(export: Export) -> str:
+    """Return how an archive is called where people save it."""
+    return f"ozvena-{export.created_at:%Y-%m-%d}.zip"
+
+
+def _scope(caller: Caller) -> dict[str, Any]:
+    token = caller.token
+    return {
+        "user": caller.user,
+        "workspace": token.workspace if token else None,
+        "environment": token.environment if token else "",
+    }
+
+
+def _claim() -> Export | None:
+    with transaction.atomic(durable=True):
+        due = claims.due(Export.objects.all())
+        return claims.claim(due.order_by("ready_at", "id"))
+
+
+def _make(export: Export) -> None:
+    """Make an archive that we hold, and settle it."""
+    name = ""
+    try:
+        with claims.kept(export) as lease:
+            if export.crashes < _MOST_TRIES:
+                name = _write(export, lease)
+    except claims.LeaseLost as lost:
+        logger.info("dropped %s", lost)
+        return
+    except Exception:
+        # A bug or a full disk must neither end the worker nor leave the row to its lease.
+        logger.exception("export %s failed", export.pk)
+    try:
+        with transaction.atomic(durable=True):
+            _settle(claims.lock_held(export), name)
+    except claims.LeaseLost as lost:
+        logger.info("dropped %s", lost)
+
+
+def _settle(held: Export, name: str) -> None:
+    held.lease_until = None
+    if name:
+        held.status, held.file = Export.Status.COMPLETED, name
+        held.finished_at = timezone.now()
+        if held.workspace_id is None:
+            _tell(held)
+    elif held.attempts + 1 < _MOST_TRIES and held.crashes < _MOST_TRIES:
+        held.status = Export.Status.QUEUED
+        held.ready_at = timezone.now() + timedelta(seconds=30)
+    else:
+        held.status = Export.Status.FAILED
+        held.finished_at = timezone.now()
+    held.attempts += not name
+    held.save(
+        update_fields=[
+            "status",
+            "lease_until",
+            "file",
+            "finished_at",
+            "ready_at",
+            "attempts",
+        ]
+    )
+
+
+def _tell(export: Export) -> None:
+    outbox.post(
+        export.user.email,
+        "Your data at Ozvena is ready",
+        render_to_string(
+            "accounts/mail/export.txt",
+            {
+                "page": settings.BASE_URL + reverse("account-page"),
+                "until": export.created_at + KEPT_FOR,
+            },
+        ),
+        useful_for=KEPT_FOR,
+    )
+
+
+def _write(export: Export, lease: claims.Lease) -> str:
+    """Make the file and return its name in the storage."""
+    name = f"{folder_of(export.user)}/{export.pk}/{export.fence}.zip"
+    with draft_folder() as folder:
+        draft = folder / "export.zip"
+        _write_zip(draft, export, lease)
+        lease.check()
+        save_path(default_storage, name, draft)
+    return name
+
+
+def _write_zip(draft: Path, export: Export, lease: claims.Lease) -> None:
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in _parts(export):
+            lease.check()
+            match part:
+                case Table(name, rows):
+                    with archive.open(name, "w", force_zip64=True) as target:
+                        _write_json(io.TextIOWrapper(target, "utf-8"), rows)
+                case StoredFile(name, stored):
+                    _copy(archive, name, stored)
+
+
+def _write_json(target: io.TextIOWrapper, rows: Any) -> None:
+    """Write rows as a JSON array, one at a time, however many there are."""
+    with target:
+        target.write("[")
+        for number, row in enumerate(rows):
+            target.write(",\n" if number else "\n")
+            json.dump(row, target, cls=DjangoJSONEncoder, ensure_ascii=False)
+        target.write("\n]\n")
+
+
+def _copy(archive: zipfile.ZipFile, name: str, stored: str) -> None:
+    """Copy a stored file; audio is compressed already."""
+    try:
+        source = default_storage.open(stored)
+    except FileNotFoundError:
+        return  # past its retention since the row was read
+    entry = zipfile.ZipInfo(name, timezone.now().timetuple()[:6])
+    with source, archive.open(entry, "w", force_zip64=True) as target:
+        shutil.copyfileobj(source, target)
+
+
+def _parts(export: Export) -> Iterator[Part]:
+    user = export.user
+    places = Membership.objects.select_related("workspace").filter(
+        user=user, workspace__closed_at=None
+    )
+    if export.workspace_id:
+        places = places.filter(workspace=export.workspace_id)
+    yield Table("account.json", [_account(user)])
+    yield Table("logins.json", _logins(user))
+    yield Table("workspaces.json", [_place(place) for place in places])
+    for place in places:
+        scope = Scope(
+            place.workspace,
+            person=None if place.role == Membership.Role.OWNER else user,
+            environment=export.environment,
+        )
+        folder = _folder(place)
+        yield Table(f"{folder}/tokens.json", _tokens(scope))
+        for part in lifecycle.export(scope):
+            yield _below(folder, part)
+
+
+def _below(folder: str, part: Part) -> Part:
+    name = f"{folder}/{part.name}"
+    if isinstance(part, Table):
+        return Table(name, part.rows)
+    return StoredFile(name, part.stored)
+
+
+def _folder(place: Membership) -> str:
+    workspace = place.workspace
+    name = slugify(workspace.name, allow_unicode=True)[:40]
+    return f"{name}-{str(workspace.pk)[-6:]}" if name else str(workspace.pk)
+
+
+def _account(user: User) -> dict[str, Any]:
+    return {
+        "id": user.pk,
+        "email": user.email,
+        "created_at": user.created_at,
+        "preferences": user.preferences,
+    }
+
+
+def _logins(user: User) -> Iterator[dict[str, Any]]:
+    rows = LoginSession.objects.for_user(user).order_by("pk")
+    yield from rows.values(
+        "id", "ip", "user_agent", "method", "started_at", "last_seen_at", "ended_at"
+    )
+
+
+def _place(place: Membership) -> dict[str, Any]:
+    workspace = place.workspace
+    return {
+        "id": workspace.pk,
+        "name": workspace.name,
+        "kind": workspace.kind,
+        "role": place.role,
+        "folder": _folder(place),
+        "created_at": workspace.created_at,
+        "joined_at": place.created_at,
+    }
+
+
+def _tokens(scope: Scope) -> Iterator[dict[str, Any]]:
+    rows = ApiToken.objects.filter(workspace=scope.workspace)
+    if scope.person:
+        rows = rows.filter(created_by=scope.person)
+    if scope.environment:
+        rows = rows.filter(Q(environment=scope.environment) | Q(environment=""))
+    yield from rows.order_by("pk").values(
+        "id",
+        "name",
+        "prefix",
+        "last4",
+        "environment",
+        "monthly_credit_limit",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )

@@ -1,0 +1,62 @@
+"""What jobs have in an archive of somebody's data: scripts, word times and audio."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from accounts.lifecycle import Part, Scope, StoredFile, Table
+from synthesis import audio, files
+from synthesis.models import Job, Scene
+from synthesis.querysets import JobQuerySet
+
+
+def export(scope: Scope) -> Iterator[Part]:
+    """Yield the jobs of a workspace that are not deleted, and their scenes' files."""
+    jobs = _jobs(scope)
+    yield Table("jobs.json", map(_job, jobs.iterator(chunk_size=50)))
+    for job in jobs.filter(files_removed_at=None).iterator(chunk_size=50):
+        extension = audio.FORMATS[job.format].extension
+        spoken = Scene.objects.filter(job=job).exclude(audio="").defer("text")
+        for scene in spoken.order_by("index").iterator(chunk_size=500):
+            name = f"audio/{job.pk}/{files.download_name(scene, extension)}"
+            yield StoredFile(name, scene.audio)
+            yield StoredFile(name.removesuffix(extension) + ".words.json", scene.words)
+
+
+def _jobs(scope: Scope) -> JobQuerySet:
+    jobs = Job.objects.for_workspace(scope.workspace).order_by("pk")
+    if scope.person:
+        jobs = jobs.filter(created_by=scope.person)
+    if scope.environment:
+        jobs = jobs.filter(environment=scope.environment)
+    return jobs
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.pk,
+        "title": job.title,
+        "environment": job.environment,
+        "status": job.status,
+        "format": job.format,
+        "characters": job.characters,
+        "cost": job.cost,
+        "charged": job.charged,
+        "refunded": job.refunded,
+        "billed_to": job.billed_to,
+        "webhook_url": job.webhook_url,
+        "metadata": job.metadata,
+        "created_at": job.created_at,
+        "finished_at": job.finished_at,
+        "scenes": list(
+            job.scenes.order_by("index").values(
+                "index",
+                "title",
+                "text",
+                "voice",
+                "speed",
+                "status",
+                "error_code",
+                "duration_ms",
+            )
+        ),
+    }

@@ -1,0 +1,256 @@
+"""What a closed account leaves: its work ends, and after its week nothing is left of it."""
+
+import datetime
+import inspect
+from importlib import import_module
+from unittest.mock import patch
+
+import pytest
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from accounts import closing, exports, lifecycle
+from accounts.models import ApiToken, User, Workspace
+from billing.invariants import verify
+from billing.models import LedgerEntry, Wallet
+from billing.wallets import summary, wallet_of
+from kit import outbox
+from synthesis.blocking import cancel_shut
+from synthesis.models import Job
+from tests import factories
+from tests.accounts.codes import newest_code
+from webhooks import endpoints
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WEEK = datetime.timedelta(days=7, minutes=1)
+JSON = "application/json"
+
+# Where a trace of who was here may stand, and why.
+_MAY_NAME = {
+    "accounts_auditentry",  # what operators did, for two years
+}
+
+
+@pytest.fixture
+def alice():
+    return factories.user("alice.canary@example.com")
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    monkeypatch.setattr("kit.bells.ring", lambda *args, **kwargs: None)
+
+
+def close(user):
+    with transaction.atomic():
+        closing.close(user)
+
+
+def let_a_week_pass():
+    Workspace.objects.exclude(closed_at=None).update(closed_at=Now() - WEEK)
+    User.objects.exclude(closed_at=None).update(closed_at=Now() - WEEK)
+
+
+def traces(*needles):
+    """Return the tables with a row, in any column, that holds one of the texts."""
+    found = set()
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            condition = " OR ".join(
+                ["strpos(lower(row(t.*)::text), %s) > 0"] * len(needles)
+            )
+            cursor.execute(
+                f"SELECT count(*) FROM {table} t WHERE {condition}",
+                [needle.lower() for needle in needles],
+            )
+            if cursor.fetchone()[0]:
+                found.add(table)
+    return found
+
+
+def stored(folder=""):
+    """Return the names of all stored files."""
+    try:
+        folders, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return set()
+    below = [stored(f"{folder}/{name}".strip("/")) for name in folders]
+    return {f"{folder}/{name}".strip("/") for name in files}.union(*below)
+
+
+def lived_in(alice, submitted, speak_all):
+    """Leave something of a person everywhere."""
+    before = stored()
+    caller = factories.caller(alice)
+    client = factories.browser(alice)
+    client.patch("/api/v1/me", {"preferences": {"voice": "canary"}}, JSON)
+    factories.token(alice, name="canary token")
+    spoken = submitted(caller, "A canary sings.", title="Canary", voice="unicorn:en-us")
+    speak_all()
+    with transaction.atomic():
+        endpoints.create(
+            caller.workspace,
+            url="https://canary.example/hook",
+            events=["job.completed"],
+        )
+    client.post("/api/v1/workspaces", {"name": "Canary team"}, JSON)
+    client.post("/api/v1/auth/code", {"email": alice.email}, JSON)
+    newest_code(alice.email)
+    assert client.get("/api/v1/me/export").status_code == 202
+    assert exports.work() == 1
+    outbox.work()
+    spoken.refresh_from_db()
+    assert spoken.status == "completed"
+    assert len(stored() - before) >= 4
+    return before
+
+
+def test_work_under_way_ends_and_its_credits_come_back(alice, submitted):
+    caller = factories.caller(alice)
+    job = submitted(caller, "Hello.")
+    close(alice)
+
+    assert cancel_shut() == 1
+
+    job.refresh_from_db()
+    assert (job.status, job.reason, job.refunded) == ("canceled", "closed", 6)
+    wallet = wallet_of(caller.workspace, caller.environment)
+    assert summary(wallet)["balance"] == 5000
+
+
+def test_nothing_is_removed_before_its_time(alice, submitted, speak_all):
+    lived_in(alice, submitted, speak_all)
+    close(alice)
+    before = stored()
+
+    assert closing.purge() == 0
+
+    assert stored() == before
+    assert Job.objects.count() == 1
+
+
+def test_nothing_is_left_but_the_ledger(alice, submitted, speak_all):
+    others = factories.user("bob@example.com")
+    before = lived_in(alice, submitted, speak_all)
+    kept = submitted(factories.caller(others), "Something else.")
+    home = factories.workspace(alice)
+    assert len(traces("canary", str(alice.pk))) > 8, "or this test sees nothing"
+    entries = LedgerEntry.objects.filter(wallet__workspace=home).count()
+    assert entries > 4
+    close(alice)
+    outbox.work()
+    let_a_week_pass()
+
+    assert closing.purge() == 3  # the person, and two workspaces
+    assert closing.purge() == 0
+
+    assert traces("canary", str(alice.pk)) - _MAY_NAME == _pseudonymous()
+    assert stored() == before
+    home.refresh_from_db()
+    assert home.name == "Closed workspace"
+    assert home.purged_at
+    assert LedgerEntry.objects.filter(wallet__workspace=home).count() == entries
+    assert Wallet.objects.filter(workspace=home).count() == 2
+    assert [(row.invariant.name, row.count) for row in verify() if row.count] == []
+    kept.refresh_from_db()
+    assert kept.status == "queued"
+
+
+def _pseudonymous():
+    """The ledger's keys name the person by a number that leads nowhere any more."""
+    return {
+        "billing_ledgertransaction",  # key signup:<id>
+        "billing_lot",  # source signup:<id>
+        "kit_quotacounter",  # archives of today
+    }
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_an_interrupted_purge_goes_on(alice, submitted, speak_all, step):
+    before = lived_in(alice, submitted, speak_all)
+    close(alice)
+    let_a_week_pass()
+    hooks = list(lifecycle._hooks("purge"))
+    calls = iter(range(100))
+
+    def interrupted(name):
+        def stumble(hook):
+            def run(workspace):
+                if next(calls) == step:
+                    raise KeyboardInterrupt  # the process is gone
+                hook(workspace)
+
+            return run
+
+        return map(stumble, hooks) if name == "purge" else iter(())
+
+    def run_until_it_stumbles():
+        while True:
+            closing.purge()
+            Workspace.objects.update(purged_at=None)
+
+    with (
+        patch.object(lifecycle, "_hooks", interrupted),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        run_until_it_stumbles()
+
+    closing.purge()
+
+    assert stored() == before
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert not Job.objects.exists()
+
+
+def test_one_that_can_not_be_purged_holds_up_nobody(alice, submitted, caplog):
+    bob = factories.user("bob@example.com")
+    for person in (alice, bob):
+        close(person)
+    let_a_week_pass()
+    first = Workspace.objects.order_by("closed_at").first()
+
+    def stumble(workspace):
+        if workspace == first:
+            raise OSError("the disk is gone")
+
+    with patch.object(lifecycle, "purge", stumble):
+        assert closing.purge() == 2
+    assert "could not be purged" in caplog.text
+    assert User.objects.count() == 1
+    assert closing.purge() == 2
+    assert User.objects.count() == 0
+
+
+def test_what_others_made_in_a_shared_workspace_stays(alice, submitted, speak_all):
+    bob = factories.user("bob@example.com")
+    team = factories.team(bob, alice)
+    with transaction.atomic():
+        factories.grant(wallet_of(team, "PRODUCTION"), 100)
+    caller = factories.caller(alice, workspace=team, member_role="member")
+    job = submitted(caller, "Made for all.", voice="unicorn:en-us")
+    speak_all()
+    factories.token(alice, workspace=team)
+    close(alice)
+    let_a_week_pass()
+
+    closing.purge()
+
+    job.refresh_from_db()
+    assert (job.status, job.created_by) == ("completed", None)
+    assert list(team.members.all()) == [bob]
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("name", settings.LIFECYCLE)
+def test_a_hook_has_a_name_that_is_called(name):
+    module = import_module(name)
+    own = {
+        key
+        for key, value in inspect.getmembers(module, inspect.isfunction)
+        if value.__module__ == name and not key.startswith("_")
+    }
+    assert own
+    assert own <= {"opened", "blocked", "closed", "export", "purge"}
