@@ -124,7 +124,7 @@ def parse(url: str) -> Target:
     if target.port not in settings.WEBHOOK_PORTS:
         ports = " or ".join(map(str, settings.WEBHOOK_PORTS))
         raise UnusableURL(f"The port must be {ports}.")
-    if host in _own_names():
+    if _is_our_own(host):
         raise UnusableURL("This address is our own.")
     return target
 
@@ -173,10 +173,17 @@ def _refused_here(texts: tuple[str, ...]) -> tuple[_Network, ...]:
     return tuple(ipaddress.ip_network(text.strip()) for text in texts)
 
 
-def _own_names() -> set[str]:
-    """Return the names under which people reach us: a webhook must not call us back."""
+def _is_our_own(host: str) -> bool:
+    """Whether people reach us under this name: a webhook must not call us back.
+
+    An allowed host that begins with a dot stands for all names below it, too.
+    """
     own = urlsplit(settings.BASE_URL).hostname
-    return {name.lstrip(".").lower() for name in settings.ALLOWED_HOSTS} | {own or ""}
+    return host == own or any(
+        host == name.lower().lstrip(".")
+        or (name.startswith(".") and host.endswith(name.lower()))
+        for name in settings.ALLOWED_HOSTS
+    )
 
 
 def _look_up(target: Target) -> list[IPAddress]:

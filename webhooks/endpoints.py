@@ -35,7 +35,7 @@ def create(
     assert connection.in_atomic_block
     addresses.parse(url)
     # Locked, so that two requests at the same time are counted one after the other.
-    Workspace.objects.select_for_update().get(pk=workspace.pk)
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
     if Endpoint.objects.for_workspace(workspace).count() >= MOST:
         raise TooManyEndpoints(limit=MOST)
     endpoint = Endpoint(
@@ -92,9 +92,10 @@ def switch_off(endpoint_id: uuid.UUID, why: Endpoint.Off) -> None:
     Needs an open transaction. What waits is canceled, and can be replayed later.
     """
     now = timezone.now()
-    switched = Endpoint.objects.filter(pk=endpoint_id, is_enabled=True).update(
-        is_enabled=False, disabled_because=why, disabled_at=now
-    )
+    # One that was removed while it was called gets no mail: its owner knows.
+    switched = Endpoint.objects.filter(
+        pk=endpoint_id, is_enabled=True, deleted_at=None
+    ).update(is_enabled=False, disabled_because=why, disabled_at=now)
     if switched:
         _cancel_waiting(endpoint_id)
         if why != Endpoint.Off.OWNER:

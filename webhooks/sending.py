@@ -6,6 +6,7 @@ before, without a second look-up; TLS still checks the name.
 """
 
 import contextlib
+import io
 import logging
 import socket
 import ssl
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any
 
 import certifi
 
@@ -25,6 +27,7 @@ from webhooks.models import Attempt
 DEADLINE = 15.0
 """Seconds for all of it: look-up, connection, request and answer."""
 _CONNECT = 5.0  # seconds for one address
+_LONGEST_HEAD = 16 * 1024  # bytes before the answer's body
 _MOST_READ = 16 * 1024  # bytes of the answer's body
 _KEPT = 2 * 1024  # bytes of it that are remembered
 
@@ -163,6 +166,7 @@ def _exchange(
     """Send the request and note the answer as it comes."""
     channel.settimeout(call.left)
     connection = HTTPConnection(target.host, target.port)
+    connection.response_class = _ShortAnswer
     connection.sock = channel
     with contextlib.closing(connection):
         with contextlib.suppress(BrokenPipeError):  # it has answered before it has read
@@ -179,6 +183,48 @@ def _exchange(
         call.retry_after = answer.headers.get("Retry-After", "")
         while part := answer.read1(_MOST_READ - len(call.answer)):
             call.answer += part
+
+
+class _ShortAnswer(HTTPResponse):
+    """An answer of which only so much is read, its head included.
+
+    Without a limit, a peer could send heads of megabytes, or announce its answer again
+    and again (100 Continue), and keep a processor busy until the deadline.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Limited(self.fp, _LONGEST_HEAD + _MOST_READ))
+
+
+class _Limited(io.RawIOBase):
+    """Reads from another stream until so many bytes have come, then fails."""
+
+    def __init__(self, source: io.BufferedReader, most: int) -> None:
+        self._source = source
+        self._left = most
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what has come, at most what is left.
+
+        Raises:
+            HTTPException: nothing is left.
+        """
+        if not self._left:
+            raise HTTPException("the answer is too long")
+        view = memoryview(buffer)[: self._left]
+        count = self._source.readinto1(view)
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        """Close the other stream as well."""
+        self._source.close()
+        super().close()
 
 
 def _why(error: Exception, call: _Call) -> Failure:

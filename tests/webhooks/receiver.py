@@ -60,6 +60,20 @@ def _drip(peer: socket.socket) -> None:
         time.sleep(0.05)
 
 
+def endless_head(peer: socket.socket) -> None:
+    """Send headers as fast as they are taken."""
+    peer.sendall(b"HTTP/1.1 200 OK\r\n")
+    line = b"X-Filler: " + b"a" * 1000 + b"\r\n"
+    for _ in range(100_000):
+        peer.sendall(line)
+
+
+def endless_promises(peer: socket.socket) -> None:
+    """Announce an answer again and again, as fast as it is taken."""
+    for _ in range(1_000_000):
+        peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
 def huge(peer: socket.socket) -> None:
     """Send a body of one gigabyte, as much of it as is taken."""
     size = 1_000_000_000

@@ -125,6 +125,26 @@ def test_a_url_that_we_would_not_call_is_refused(settings, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("allowed", "host", "is_ours"),
+    [
+        ([".example.org"], "example.org", True),
+        ([".example.org"], "any.Example.org", True),
+        ([".example.org"], "anexample.org", False),
+        (["www.example.org"], "www.example.org", True),
+        (["www.example.org"], "a.www.example.org", False),
+        (["*"], "hooks.example.com", False),
+    ],
+)
+def test_all_of_our_own_names_are_refused(settings, allowed, host, is_ours) -> None:
+    settings.ALLOWED_HOSTS = allowed
+    if is_ours:
+        with pytest.raises(Invalid, match="valid"):
+            parse(f"https://{host}/")
+    else:
+        assert parse(f"https://{host}/").host == host
+
+
+@pytest.mark.parametrize(
     ("url", "host", "port", "path"),
     [
         ("https://hooks.example.com", "hooks.example.com", 443, "/"),

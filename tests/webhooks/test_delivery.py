@@ -2,6 +2,7 @@
 
 import json
 import random
+import socket
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
@@ -210,6 +211,27 @@ def test_410_disables_at_once_and_tells_the_owner(receiver: Receiver) -> None:
     assert told.to == [of.members.get().email]
     assert receiver.url() in told.body
     assert f"/webhooks/{to.pk}" in told.body
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_removed_an_endpoint_is_not_told_that_it_is_gone(
+    receiver: Receiver,
+) -> None:
+    to = factories.endpoint(url=receiver.url())
+    sent = factories.delivery(to)
+
+    def gone(peer: socket.socket) -> None:
+        with transaction.atomic():  # its owner removes it while it is called
+            endpoints.delete(to.pk)
+        connection.close()
+        scripts.status(410)(peer)
+
+    receiver.play(gone)
+    assert delivery.work() == 1
+    sent.refresh_from_db()
+    to.refresh_from_db()
+    assert (sent.status, to.is_enabled) == ("failed", True)
+    assert mails() == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -76,7 +76,13 @@ def test_nobody_holds_us_beyond_the_deadline(
 
 
 @pytest.mark.parametrize(
-    ("script", "failure"), [(scripts.reset, "broken"), (scripts.garbage, "broken")]
+    ("script", "failure"),
+    [
+        (scripts.reset, "broken"),
+        (scripts.garbage, "broken"),
+        (scripts.endless_head, "broken"),
+        (scripts.endless_promises, "broken"),
+    ],
 )
 def test_a_broken_answer_is_named(receiver: Receiver, script, failure) -> None:
     receiver.play(script)
@@ -95,6 +101,19 @@ def test_little_of_a_large_answer_is_read(receiver: Receiver, script) -> None:
     if script is scripts.huge:
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         assert grown < 50_000  # KB; the receiver lives in this process too
+
+
+def test_of_an_answer_in_tiny_chunks_the_beginning_is_kept(receiver: Receiver) -> None:
+    def chunks(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(100_000):
+            peer.sendall(b"1;padding=xyz\r\na\r\n")
+
+    receiver.play(chunks)
+    outcome = post(receiver.url(), b"{}", HEADERS)
+    assert (outcome.status, outcome.failure) == (500, "")
+    assert 1000 < len(outcome.answer) <= 2048
+    assert set(outcome.answer) == {"a"}
 
 
 def test_an_answer_of_zeros_can_be_stored(receiver: Receiver) -> None:
