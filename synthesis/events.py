@@ -1,6 +1,6 @@
 """The webhook events of jobs, and telling them.
 
-They are for jobs; whoever asks for speech at once has the answer already.
+Speech at once is a job as well, and its end is told: whoever asked may have hung up.
 """
 
 from typing import Any
@@ -98,13 +98,15 @@ def tell_end(job: Job) -> None:
 
     Needs the transaction in which it does, after the job was saved.
     """
-    if job.source == Job.Source.JOBS:
-        event_type = _ENDS[Job.Status(job.status)]
-        emit(job.workspace_id, event_type, lambda: _shown(job), url=job.webhook_url)
+    event_type = _ENDS[Job.Status(job.status)]
+    emit(job.workspace_id, event_type, lambda: _shown(job), url=job.webhook_url)
 
 
 def tell_scene(job: Job, scene: Scene) -> None:
-    """Tell that a scene has its audio. Needs the transaction in which it gets it."""
+    """Tell that a scene has its audio. Needs the transaction in which it gets it.
+
+    The one scene of speech at once has nothing to tell that its end doesn't.
+    """
     if job.source == Job.Source.JOBS:
         emit(
             job.workspace_id,

@@ -32,9 +32,12 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
 
     Raises:
         NothingToRetry: no scene has failed.
+        JobCanceled: a canceled job stays as it is.
         PriceChanged, InsufficientCredits, UnknownVoice…: as for a new job.
     """
     job = lock(job_id)
+    if job.status == Job.Status.CANCELED:
+        raise JobCanceled
     failed = list(
         Scene.objects.select_for_update(of=("self",))
         .filter(job=job, status=Scene.Status.FAILED)
