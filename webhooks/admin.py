@@ -42,6 +42,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
     list_display = [
         "url",
         "workspace",
+        "environment",
         "is_enabled",
         "disabled_because",
         "failing_since",
@@ -49,7 +50,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         "succeeded_at",
         "created_at",
     ]
-    list_filter = ["is_enabled", "disabled_because"]
+    list_filter = ["is_enabled", "disabled_because", "environment"]
     list_select_related = ["workspace"]
     search_fields = ["id", "url", "workspace__id", "workspace__name"]
     show_full_result_count = False
@@ -59,6 +60,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         "workspace",
         "url",
         "description",
+        "environment",
         "events",
         "is_enabled",
         "disabled_because",
@@ -116,7 +118,7 @@ class DeliveryAdmin(ReadOnly, ModelAdmin):
         "ready_at",
         "created_at",
     ]
-    list_filter = ["status", "event__type"]
+    list_filter = ["status", "event__type", "event__environment"]
     list_select_related = ["event", "endpoint", "workspace"]
     search_fields = ["id", "event__id", "workspace__id", "endpoint__id"]
     paginator = InfinitePaginator

@@ -54,7 +54,7 @@ class EndpointsView(GenericAPIView[Endpoint]):
     )
     def get(self, request: Request) -> Response:
         """List the endpoints, newest first."""
-        mine = Endpoint.objects.for_workspace(caller_of(request).workspace)
+        mine = Endpoint.objects.visible_to(caller_of(request))
         page = self.paginate_queryset(mine)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -65,13 +65,21 @@ class EndpointsView(GenericAPIView[Endpoint]):
         responses={201: EndpointSecretSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Make an endpoint. Its secret is in this answer and nowhere else."""
+        """Make an endpoint. Its secret is in this answer and nowhere else.
+
+        It hears of both environments unless it is given one; a token that is bound to an
+        environment hands that on.
+        """
         asked = EndpointRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        workspace = caller_of(request).workspace
+        caller = caller_of(request)
+        fields = dict(asked.validated_data)
+        fields["environment"] = fields["environment"] or ""
 
         def act() -> idempotency.Answer:
-            endpoint, secret = endpoints.create(workspace, **asked.validated_data)
+            endpoint, secret = endpoints.create(
+                caller.workspace, maker=caller.token, **fields
+            )
             return idempotency.Answer(201, _with_secret(endpoint, secret))
 
         return respond(
@@ -176,7 +184,7 @@ class DeliveriesOfEndpointView(GenericAPIView[Delivery]):
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """List the deliveries of the last 30 days, newest first."""
         found = _endpoint(request, endpoint_id)
-        mine = Delivery.objects.for_workspace(found.workspace).filter(endpoint=found)
+        mine = Delivery.objects.visible_to(caller_of(request)).filter(endpoint=found)
         page = self.paginate_queryset(_filtered(request, mine))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -251,7 +259,7 @@ class DeliveriesView(GenericAPIView[Delivery]):
     )
     def get(self, request: Request) -> Response:
         """List the deliveries of the last 30 days, newest first."""
-        mine = Delivery.objects.for_workspace(caller_of(request).workspace)
+        mine = Delivery.objects.visible_to(caller_of(request))
         page = self.paginate_queryset(_filtered(request, mine))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -292,14 +300,14 @@ class ReplayView(APIView):
 
 
 def _endpoint(request: Request, endpoint_id: UUID) -> Endpoint:
-    mine = Endpoint.objects.for_workspace(caller_of(request).workspace)
+    mine = Endpoint.objects.visible_to(caller_of(request))
     if found := mine.filter(pk=endpoint_id).first():
         return found
     raise NotFound
 
 
 def _delivery(request: Request, delivery_id: UUID) -> Delivery:
-    mine = Delivery.objects.for_workspace(caller_of(request).workspace)
+    mine = Delivery.objects.visible_to(caller_of(request))
     if found := mine.with_last_attempt().filter(pk=delivery_id).first():
         return found
     raise NotFound

@@ -32,16 +32,25 @@ def emit(
     listens, and then everybody gets the same bytes under the same id. Costs one query when
     nobody does. An endpoint that is off gets its delivery too, as `canceled`: it can be
     replayed once the endpoint is on again.
+
+    Where it happened is what `data["environment"]` says; an endpoint that is bound to an
+    environment hears nothing of the other.
     """
     assert connection.in_atomic_block
-    endpoints = list(
+    subscribed = list(
         Endpoint.objects.subscribed(workspace_id, event_type.name).only(
-            "pk", "is_enabled"
+            "pk", "is_enabled", "environment"
         )
     )
+    if not subscribed and not url:
+        return None
+    data = build()
+    endpoints = [
+        row for row in subscribed if row.environment in ("", data.get("environment"))
+    ]
     if not endpoints and not url:
         return None
-    return send_to(workspace_id, event_type, build(), endpoints, url=url)
+    return send_to(workspace_id, event_type, data, endpoints, url=url)
 
 
 def send_to(
@@ -57,6 +66,7 @@ def send_to(
     event = Event.objects.create(
         workspace_id=workspace_id,
         type=event_type.name,
+        environment=data.get("environment") or "",
         body=encode(event_type.name, now, data),
         created_at=now,
     )

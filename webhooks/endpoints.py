@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Workspace
+from accounts.errors import InvalidEnvironment
+from accounts.models import ApiToken, Workspace
 from kit.errors import Invalid, NotFound
 from kit.ids import new_id
 from kit.secrets import Secret
@@ -21,18 +22,30 @@ MOST = 20
 
 
 def create(
-    workspace: Workspace, *, url: str, events: Sequence[str], description: str = ""
+    workspace: Workspace,
+    *,
+    url: str,
+    events: Sequence[str],
+    description: str = "",
+    environment: str = "",
+    maker: ApiToken | None = None,
 ) -> tuple[Endpoint, Secret]:
     """Make an endpoint; return it with its secret, which is told now and never again.
 
-    Needs an open transaction.
+    It hears of `environment`, or of both if that is empty. A token that makes it, `maker`,
+    hands on its own. Needs an open transaction.
 
     Raises:
+        InvalidEnvironment: `maker` is bound to the other environment.
         UnusableURL: we would never call that address.
         Invalid: there is no such type of event, or none is named.
         TooManyEndpoints: the workspace has its share.
     """
     assert connection.in_atomic_block
+    if maker and maker.environment:
+        if environment not in ("", maker.environment):
+            raise InvalidEnvironment
+        environment = maker.environment
     addresses.parse(url)
     # Locked, so that two requests at the same time are counted one after the other.
     Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
@@ -44,6 +57,7 @@ def create(
         url=url,
         events=_known(events),
         description=description,
+        environment=environment,
         created_at=timezone.now(),
     )
     secret = signing.new_secret()
@@ -138,7 +152,11 @@ def send_test(endpoint_id: uuid.UUID) -> Delivery:
     endpoint = lock(endpoint_id)
     if not endpoint.is_enabled:
         raise EndpointDisabled
-    data = {**TEST.example, "endpoint_id": str(endpoint.pk)}
+    data = {
+        **TEST.example,
+        "endpoint_id": str(endpoint.pk),
+        "environment": endpoint.environment or None,
+    }
     event = send_to(endpoint.workspace_id, TEST, data, [endpoint])
     return Delivery.objects.get(event=event)
 

@@ -19,7 +19,7 @@ class EventType:
 
     name: str  # as in `noun.participle`
     summary: str  # for people, one sentence
-    example: Mapping[str, Any] = field(hash=False)
+    example: Mapping[str, Any] = field(hash=False)  # with its `environment`
 
 
 @cache
@@ -39,5 +39,6 @@ TEST = EventType(
     {
         "message": "This is a test.",
         "endpoint_id": "019a9e61-5e3c-7b1d-8f35-b2a0ce51a7d1",
+        "environment": None,
     },
 )

@@ -40,6 +40,21 @@ class EndpointForm(forms.Form):
         ]
 
 
+class NewEndpointForm(EndpointForm):
+    """A new endpoint; it stays in its environment."""
+
+    environment = forms.ChoiceField(
+        label="Hears of",
+        required=False,
+        choices=[
+            ("", "production and sandbox"),
+            ("PRODUCTION", "production"),
+            ("SANDBOX", "sandbox"),
+        ],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+
+
 class SinceForm(forms.Form):
     """From when on failures are sent again."""
 

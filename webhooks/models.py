@@ -44,6 +44,9 @@ class Endpoint(Signer):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     url = models.CharField(max_length=2048)
     description = models.CharField(max_length=200, blank=True)
+    environment = models.CharField(
+        max_length=10, blank=True, help_text="it hears of this one; empty: of both"
+    )
     events = ArrayField(models.CharField(max_length=60), help_text="types it gets")
     is_enabled = models.BooleanField(default=True)
     disabled_because = models.CharField(max_length=8, choices=Off.choices, blank=True)
@@ -79,7 +82,11 @@ class Endpoint(Signer):
                     & ~Q(disabled_because="")
                 ),
                 name="endpoint_says_why_it_is_off",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(environment__in=["", "PRODUCTION", "SANDBOX"]),
+                name="endpoint_environment_known",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -112,6 +119,9 @@ class Event(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     type = models.CharField(max_length=60)
+    environment = models.CharField(
+        max_length=10, blank=True, help_text="in which it happened; empty: in neither"
+    )
     body = models.BinaryField(editable=False)
     created_at = models.DateTimeField(db_default=Now())
 

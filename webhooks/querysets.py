@@ -11,6 +11,7 @@ from django.db.models import Count, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now, NullIf
 
 if TYPE_CHECKING:
+    from accounts.caller import Caller
     from accounts.models import Workspace
     from webhooks.models import Delivery, Endpoint  # noqa: F401
 
@@ -23,6 +24,17 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
     def for_workspace(self, workspace: Workspace) -> EndpointQuerySet:
         """Return the endpoints that members of `workspace` may see."""
         return self.filter(workspace=workspace, deleted_at=None)
+
+    def visible_to(self, caller: Caller) -> EndpointQuerySet:
+        """Return the endpoints that `caller` may see and change.
+
+        A token that is bound to an environment reaches those of this environment alone:
+        one that hears of both would tell it of the other.
+        """
+        mine = self.for_workspace(caller.workspace)
+        if caller.token is not None and caller.token.environment:
+            return mine.filter(environment=caller.token.environment)
+        return mine
 
     def subscribed(self, workspace_id: uuid.UUID, event_type: str) -> EndpointQuerySet:
         """Return the endpoints that get this type of event, the disabled ones too."""
@@ -37,6 +49,16 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def for_workspace(self, workspace: Workspace) -> DeliveryQuerySet:
         """Return the deliveries that members of `workspace` may see."""
         return self.filter(workspace=workspace, endpoint__deleted_at=None)
+
+    def visible_to(self, caller: Caller) -> DeliveryQuerySet:
+        """Return the deliveries that `caller` may see and send again.
+
+        A token that is bound to an environment sees nothing of the other.
+        """
+        mine = self.for_workspace(caller.workspace)
+        if caller.token is not None and caller.token.environment:
+            return mine.filter(event__environment=caller.token.environment)
+        return mine
 
     def with_last_attempt(self) -> DeliveryQuerySet:
         """Add `tried`, `last_status` and `last_failure`, and join event and endpoint."""

@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.caller import Environment
+from accounts.serializers import EnvironmentField
 from kit.fields import TextField
 from webhooks.models import Attempt, Delivery, Endpoint
 
@@ -11,6 +13,9 @@ from webhooks.models import Attempt, Delivery, Endpoint
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
     """An endpoint."""
 
+    environment = serializers.SerializerMethodField(
+        help_text="that it hears of; null for both"
+    )
     enabled = serializers.BooleanField(source="is_enabled")
     disabled_because = serializers.SerializerMethodField(
         help_text="null, `owner`, `gone` (it answered 410) or `failing` (for 5 days)"
@@ -23,6 +28,7 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
             "url",
             "events",
             "description",
+            "environment",
             "enabled",
             "disabled_because",
             "disabled_at",
@@ -32,6 +38,10 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
             "created_at",
         ]
         read_only_fields = fields
+
+    def get_environment(self, endpoint: Endpoint) -> Environment | None:
+        """Return the environment that it is bound to, null for none."""
+        return Environment(endpoint.environment) if endpoint.environment else None
 
     def get_disabled_because(self, endpoint: Endpoint) -> str | None:
         """Return why it is off, null while it is on."""
@@ -64,6 +74,7 @@ class EndpointRequestSerializer(serializers.Serializer[Any]):
     url = TextField(max_length=2048)
     events = serializers.ListField(child=TextField(max_length=60), max_length=100)
     description = TextField(required=False, allow_blank=True, max_length=200)
+    environment = EnvironmentField(required=False, default=None)
 
 
 class EndpointChangeSerializer(serializers.Serializer[Any]):
@@ -118,6 +129,9 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
     event_id = serializers.UUIDField(help_text="the `webhook-id`")
     type = serializers.CharField(source="event.type")
+    environment = serializers.SerializerMethodField(
+        help_text="in which it happened; null for a test of an endpoint for both"
+    )
     url = serializers.CharField(source="address", help_text="where it goes now")
     attempts = serializers.IntegerField(source="tried", help_text="made so far")
     next_attempt_at = serializers.SerializerMethodField()
@@ -134,6 +148,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
             "id",
             "event_id",
             "type",
+            "environment",
             "endpoint_id",
             "url",
             "status",
@@ -145,6 +160,11 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
             "finished_at",
         ]
         read_only_fields = fields
+
+    def get_environment(self, delivery: Delivery) -> Environment | None:
+        """Return the event's environment."""
+        name = delivery.event.environment
+        return Environment(name) if name else None
 
     def get_next_attempt_at(self, delivery: Delivery) -> str | None:
         """Return when it is tried next, null if it is not."""

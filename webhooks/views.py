@@ -18,7 +18,7 @@ from kit.errors import AppError, Invalid
 from kit.secrets import Secret
 from webhooks import endpoints, replay, snippets
 from webhooks.events import event_types
-from webhooks.forms import EndpointForm, SinceForm
+from webhooks.forms import EndpointForm, NewEndpointForm, SinceForm
 from webhooks.models import Delivery, Endpoint
 from webhooks.permissions import may_manage
 
@@ -28,7 +28,7 @@ _SHOWN = 50  # deliveries on a page
 @for_people
 def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the endpoints; make one."""
-    form = EndpointForm(request.POST or None)
+    form = NewEndpointForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             _demand_right(caller)
@@ -44,9 +44,7 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
         request,
         "webhooks/overview.html",
         {
-            "endpoints": Endpoint.objects.for_workspace(caller.workspace).order_by(
-                "-pk"
-            ),
+            "endpoints": Endpoint.objects.visible_to(caller).order_by("-pk"),
             "form": form,
             "may_manage": may_manage(caller),
             "types": event_types().values(),
@@ -79,9 +77,7 @@ def endpoint_page(
             messages.success(request, "Saved.")
             return redirect("webhook-page", endpoint.pk)
     status = request.GET.get("status", "")
-    deliveries = Delivery.objects.for_workspace(caller.workspace).filter(
-        endpoint=endpoint
-    )
+    deliveries = Delivery.objects.visible_to(caller).filter(endpoint=endpoint)
     if status in Delivery.Status.values:
         deliveries = deliveries.filter(status=status)
     if before := _as_uuid(request.GET.get("before", "")):
@@ -231,14 +227,14 @@ def _add_errors(form: EndpointForm, error: AppError) -> None:
 
 
 def _endpoint(caller: Caller, endpoint_id: UUID) -> Endpoint:
-    mine = Endpoint.objects.for_workspace(caller.workspace)
+    mine = Endpoint.objects.visible_to(caller)
     if found := mine.filter(pk=endpoint_id).first():
         return found
     raise Http404
 
 
 def _delivery(caller: Caller, delivery_id: UUID) -> Delivery:
-    mine = Delivery.objects.for_workspace(caller.workspace)
+    mine = Delivery.objects.visible_to(caller)
     if found := mine.with_last_attempt().filter(pk=delivery_id).first():
         return found
     raise Http404

@@ -4,17 +4,20 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
 from accounts import tokens
-from accounts.models import Membership
+from accounts.models import Membership, Workspace
+from synthesis.events import JOB_FAILED
 from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
 from webhooks import delivery
+from webhooks.emit import emit
 from webhooks.events import event_types
 from webhooks.models import DefaultSigner, Delivery, Endpoint
 
@@ -86,6 +89,7 @@ def test_an_endpoint_from_its_making_to_its_end(client: Client) -> None:
         ({"events": "job.completed"}, "events"),
         ({"events": [None]}, "events"),
         ({"description": "x" * 201}, "description"),
+        ({"url": "https://hooks.example.com/" + "a" * 10_000}, "url"),
     ],
 )
 def test_what_is_wrong_is_refused_and_changes_nothing(client, change, field) -> None:
@@ -336,6 +340,73 @@ def test_the_types_of_event_are_those_declared(client: Client) -> None:
     schema = client.get("/api/v1/schema/").json()
     described = schema.get("x-webhooks") or schema["webhooks"]
     assert list(described) == list(event_types())
+
+
+def test_every_type_says_in_which_environment_it_happens() -> None:
+    assert all("environment" in found.example for found in event_types().values())
+
+
+def _emit(of: Workspace, environment: str) -> None:
+    with transaction.atomic():
+        emit(of.pk, JOB_FAILED, lambda: {"environment": environment}, url=factories.URL)
+
+
+def test_a_bound_token_reaches_its_environment_alone(client: Client, alice) -> None:
+    sandbox = people.api(people.token(alice, environment="SANDBOX"))
+    asked = {"url": factories.URL, "events": ["job.failed"]}
+    both = post(client, WEBHOOKS, asked).json()
+    live = post(client, WEBHOOKS, asked | {"environment": "production"}).json()
+    test = post(sandbox, WEBHOOKS, asked).json()
+    assert [row["environment"] for row in (both, live, test)] == [
+        None,
+        "PRODUCTION",
+        "SANDBOX",
+    ]
+    of = people.workspace(alice)
+    _emit(of, "PRODUCTION")
+    _emit(of, "SANDBOX")
+
+    def heard(by: Client, path: str) -> list[tuple[str, str | None]]:
+        rows = by.get(path).json()["results"]
+        return sorted((row["environment"], row["endpoint_id"] or "") for row in rows)
+
+    assert heard(client, "/api/v1/deliveries") == sorted(
+        [("PRODUCTION", row) for row in (both["id"], live["id"], "")]
+        + [("SANDBOX", row) for row in (both["id"], test["id"], "")]
+    )
+    assert heard(sandbox, "/api/v1/deliveries") == sorted(
+        ("SANDBOX", row) for row in (both["id"], test["id"], "")
+    )
+    listed = sandbox.get(WEBHOOKS).json()["results"]
+    assert [row["id"] for row in listed] == [test["id"]]
+    for hidden in (both, live):
+        path = f"{WEBHOOKS}/{hidden['id']}"
+        assert sandbox.get(path).status_code == 404
+        assert (
+            patch(sandbox, path, {"url": "https://x.example.com/"}).status_code == 404
+        )
+        assert post(sandbox, f"{path}/rotate").status_code == 404
+        assert sandbox.delete(path).status_code == 404
+    for row in Delivery.objects.filter(event__environment="PRODUCTION"):
+        path = f"/api/v1/deliveries/{row.pk}"
+        assert sandbox.get(path).status_code == 404
+        assert post(sandbox, f"{path}/replay").status_code == 404
+        assert client.get(path).status_code == 200
+    assert set(Endpoint.objects.values_list("url", "deleted_at")) == {
+        (factories.URL, None)
+    }
+
+
+def test_a_bound_token_binds_what_it_makes(alice) -> None:
+    sandbox = people.api(people.token(alice, environment="SANDBOX"))
+    refused = post(sandbox, WEBHOOKS, ASKED | {"environment": "PRODUCTION"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_environment")
+    assert not Endpoint.objects.exists()
+    made = post(sandbox, WEBHOOKS, ASKED | {"environment": "SANDBOX"}).json()
+    tried = post(sandbox, f"{WEBHOOKS}/{made['id']}/test").json()
+    assert tried["environment"] == "SANDBOX"
+    log = sandbox.get(f"{WEBHOOKS}/{made['id']}/deliveries").json()["results"]
+    assert [row["id"] for row in log] == [tried["id"]]
 
 
 def test_a_token_that_was_revoked_opens_nothing(alice) -> None:
