@@ -1,18 +1,20 @@
 """Webhooks in the back office: looked at and sent again; never edited."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from kit.admin import ReadOnly
 from kit.errors import AppError
-from webhooks import endpoints, replay
+from webhooks import endpoints, replay, retention
 from webhooks.models import Attempt, Delivery, Endpoint
 
 
@@ -73,7 +75,13 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         "deleted_at",
         "created_at",
     ]
-    actions = ["send_tests", "switch_off", "switch_on"]
+    actions = [
+        "send_tests",
+        "switch_off",
+        "switch_on",
+        "replay_failed_of_a_day",
+        "replay_failed_of_all_time",
+    ]
 
     @admin.action(description="Send a test event", permissions=["view"])
     def send_tests(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
@@ -100,6 +108,34 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
             chosen,
             "switched on",
             lambda row: endpoints.change(row.pk, is_enabled=True),
+        )
+
+    @admin.action(
+        description="Send what failed in the last 24 hours again", permissions=["view"]
+    )
+    def replay_failed_of_a_day(
+        self, request: HttpRequest, chosen: QuerySet[Endpoint]
+    ) -> None:
+        """Send recent failures again."""
+        self._replay_failed(request, chosen, timedelta(days=1))
+
+    @admin.action(description="Send all that failed again", permissions=["view"])
+    def replay_failed_of_all_time(
+        self, request: HttpRequest, chosen: QuerySet[Endpoint]
+    ) -> None:
+        """Send again what failed for as long as it is kept."""
+        self._replay_failed(request, chosen, retention.KEPT)
+
+    def _replay_failed(
+        self, request: HttpRequest, chosen: QuerySet[Endpoint], span: timedelta
+    ) -> None:
+        since = timezone.now() - span
+        _each(
+            self,
+            request,
+            chosen,
+            f"failures since {since:%Y-%m-%d %H:%M} sent again",
+            lambda row: replay.replay_failed(row.pk, since=since),
         )
 
 

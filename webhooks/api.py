@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.caller import caller_of
+from accounts.caller import Caller, caller_of
 from accounts.errors import NotAllowed
 from accounts.freshness import require_fresh_login
 from accounts.models import Membership
@@ -21,7 +21,7 @@ from kit.errors import Invalid, NotFound
 from kit.secrets import Secret
 from webhooks import endpoints, replay, signing
 from webhooks.events import event_types
-from webhooks.models import Delivery, Endpoint
+from webhooks.models import DefaultSigner, Delivery, Endpoint
 from webhooks.permissions import ManagesWebhooks
 from webhooks.querysets import DeliveryQuerySet
 from webhooks.serializers import (
@@ -223,14 +223,26 @@ class DefaultSecretView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Show what signs events to jobs' own addresses, to owners freshly logged in."""
-        require_fresh_login(request._request)
-        caller = caller_of(request)
-        if caller.member_role != Membership.Role.OWNER:
-            raise NotAllowed
-        secret = signing.secret_of(signing.default_signer(caller.workspace.pk))
-        answer = Response({"secret": secret.reveal_text()})
-        answer["Cache-Control"] = "no-store"
-        return answer
+        caller = _owner(request)
+        return _default_secret(signing.default_signer(caller.workspace.pk))
+
+
+class RotateDefaultSecretView(APIView):
+    """A new secret for jobs' own addresses."""
+
+    permission_classes = [IsKnown]
+
+    @extend_schema(
+        operation_id="webhooks_default_secret_rotate",
+        request=None,
+        responses=DefaultSecretSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Change the default secret; for 24 hours both the new and the old one sign."""
+        caller = _owner(request)
+        with transaction.atomic(durable=True):
+            signer = signing.rotate_default(caller.workspace.pk)
+        return _default_secret(signer)
 
 
 class EventTypesView(APIView):
@@ -262,6 +274,33 @@ class DeliveriesView(GenericAPIView[Delivery]):
         mine = Delivery.objects.visible_to(caller_of(request))
         page = self.paginate_queryset(_filtered(request, mine))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+class ReplayAllFailedView(APIView):
+    """All failures of a workspace once more."""
+
+    permission_classes = [ManagesWebhooks]
+
+    @extend_schema(
+        operation_id="deliveries_replay_failed",
+        parameters=[IDEMPOTENCY_KEY],
+        request=ReplayRequestSerializer,
+        responses={202: ReplayedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Send again what did not arrive since a time, to jobs' own addresses too.
+
+        What endpoints that are off have missed stays for when they are on again.
+        """
+        asked = ReplayRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        mine = Delivery.objects.visible_to(caller_of(request))
+
+        def act() -> idempotency.Answer:
+            count = replay.replay_all_failed(mine, **asked.validated_data)
+            return idempotency.Answer(202, {"replayed": count})
+
+        return respond(idempotency.once(idempotency_key(request), act))
 
 
 class DeliveryView(APIView):
@@ -297,6 +336,25 @@ class ReplayView(APIView):
             return _accepted(replay.replay(found.pk))
 
         return respond(idempotency.once(idempotency_key(request), act))
+
+
+def _owner(request: Request) -> Caller:
+    """Return the caller, an owner who has just logged in.
+
+    Raises:
+        FreshLoginRequired, NotAllowed: it is somebody else.
+    """
+    require_fresh_login(request._request)
+    caller = caller_of(request)
+    if caller.member_role != Membership.Role.OWNER:
+        raise NotAllowed
+    return caller
+
+
+def _default_secret(signer: DefaultSigner) -> Response:
+    answer = Response(DefaultSecretSerializer(signer).data)
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def _endpoint(request: Request, endpoint_id: UUID) -> Endpoint:

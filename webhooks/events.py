@@ -4,6 +4,7 @@
 documentation, the schema and the check of subscriptions all read the same declarations.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,16 @@ class EventType:
     name: str  # as in `noun.participle`
     summary: str  # for people, one sentence
     example: Mapping[str, Any] = field(hash=False)  # with its `environment`
+
+    @property
+    def example_text(self) -> str:
+        """A whole body, for people to read."""
+        body = {
+            "type": self.name,
+            "timestamp": "2026-11-20T09:13:05.020Z",
+            "data": self.example,
+        }
+        return json.dumps(body, indent=2, ensure_ascii=False)
 
 
 @cache

@@ -1,10 +1,13 @@
 """What people type about endpoints; the rules themselves are in `endpoints`."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from webhooks.events import event_types
+from webhooks.models import Delivery
 
 
 class EndpointForm(forms.Form):
@@ -55,6 +58,23 @@ class NewEndpointForm(EndpointForm):
     )
 
 
+class LogForm(forms.Form):
+    """Which deliveries to show."""
+
+    status = forms.ChoiceField(
+        label="State",
+        required=False,
+        choices=[("", "all"), *((name, name) for name in Delivery.Status.values)],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    type = forms.ChoiceField(
+        label="Event",
+        required=False,
+        choices=lambda: [("", "all"), *((name, name) for name in event_types())],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+
+
 class SinceForm(forms.Form):
     """From when on failures are sent again."""
 
@@ -69,3 +89,8 @@ class SinceForm(forms.Form):
         ],
         widget=forms.Select(attrs={"class": "select"}),
     )
+
+    @property
+    def since(self) -> datetime:
+        """The moment that is meant."""
+        return timezone.now() - timedelta(hours=self.cleaned_data["hours"])

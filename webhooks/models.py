@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.models import Workspace
 from kit.ids import new_id
@@ -28,6 +29,12 @@ class Signer(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def has_two_secrets(self) -> bool:
+        """Whether the secret before a rotation still signs, too."""
+        until = self.old_secret_until
+        return until is not None and timezone.now() < until
 
 
 class Endpoint(Signer):
@@ -65,6 +72,7 @@ class Endpoint(Signer):
     created_at = models.DateTimeField(db_default=Now())
 
     objects = EndpointQuerySet.as_manager()
+    waiting = 0  # deliveries; counted for pages
 
     class Meta:
         indexes = [
@@ -91,6 +99,11 @@ class Endpoint(Signer):
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it has asked us to wait, and we do."""
+        return self.rests_until is not None and timezone.now() < self.rests_until
 
     @property
     def lane(self) -> str:

@@ -75,6 +75,18 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Return the deliveries whose time has come."""
         return self.filter(status="queued", ready_at__lte=Now())
 
+    def open(self) -> DeliveryQuerySet:
+        """Return the deliveries to which something may be sent: no endpoint is off."""
+        return self.filter(
+            Q(endpoint=None)
+            | Q(endpoint__is_enabled=True, endpoint__deleted_at__isnull=True)
+        )
+
+    def waiting_by_lane(self, lanes: list[str]) -> dict[str, int]:
+        """Return how many deliveries are to be sent yet, by lane."""
+        rows = self.filter(status="queued", lane__in=lanes).order_by()
+        return dict(rows.values_list("lane").annotate(count=Count("pk")))
+
     def unfinished(self) -> DeliveryQuerySet:
         """Return the deliveries that will be tried again, or are being tried."""
         return self.filter(status__in=("queued", "processing"))

@@ -56,6 +56,15 @@ def replay_failed(endpoint_id: uuid.UUID, *, since: datetime) -> int:
     return _queue(Delivery.objects.filter(endpoint=endpoint).undelivered(since))
 
 
+def replay_all_failed(deliveries: DeliveryQuerySet, *, since: datetime) -> int:
+    """Send again which of `deliveries` reached nobody since a time; return how many.
+
+    Those of endpoints that are off stay as they are. Needs an open transaction.
+    """
+    assert connection.in_atomic_block
+    return _queue(deliveries.undelivered(since).open())
+
+
 def _queue(deliveries: DeliveryQuerySet) -> int:
     count = deliveries.update(
         status=Delivery.Status.QUEUED,

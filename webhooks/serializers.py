@@ -7,7 +7,8 @@ from rest_framework import serializers
 from accounts.caller import Environment
 from accounts.serializers import EnvironmentField
 from kit.fields import TextField
-from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks import signing
+from webhooks.models import Attempt, DefaultSigner, Delivery, Endpoint
 
 
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
@@ -100,10 +101,19 @@ class ReplayedSerializer(serializers.Serializer[Any]):
     replayed = serializers.IntegerField()
 
 
-class DefaultSecretSerializer(serializers.Serializer[Any]):
+class DefaultSecretSerializer(serializers.ModelSerializer[DefaultSigner]):
     """What signs events to a job's own `webhook_url`."""
 
-    secret = serializers.CharField()
+    secret = serializers.SerializerMethodField()
+
+    class Meta:
+        model = DefaultSigner
+        fields = ["secret", "old_secret_until"]
+        read_only_fields = fields
+
+    def get_secret(self, signer: DefaultSigner) -> str:
+        """Return the secret in use."""
+        return signing.secret_of(signer).reveal_text()
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):

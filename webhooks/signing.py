@@ -9,7 +9,7 @@ import secrets
 import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.utils import timezone
 
@@ -56,7 +56,7 @@ def secret_of(signer: Signer) -> Secret:
 def keys_of(signer: Signer) -> list[Secret]:
     """Return what signs now: the secret, and after a rotation the one before it."""
     keys = [secret_of(signer)]
-    if _overlaps(signer, timezone.now()):
+    if signer.has_two_secrets:
         assert signer.old_secret is not None
         keys.append(
             open_sealed(signer.old_secret, context=_context(signer, "old_secret"))
@@ -70,14 +70,13 @@ def rotate(signer: Signer) -> Secret:
     Raises:
         RotationInProgress: the last rotation was less than 24 h ago.
     """
-    now = timezone.now()
-    if _overlaps(signer, now):
+    if signer.has_two_secrets:
         assert signer.old_secret_until is not None
         raise RotationInProgress(
             until=signer.old_secret_until.isoformat(timespec="seconds")
         )
     signer.old_secret = seal(secret_of(signer), context=_context(signer, "old_secret"))
-    signer.old_secret_until = now + OVERLAP
+    signer.old_secret_until = timezone.now() + OVERLAP
     secret = new_secret()
     give_secret(signer, secret)
     signer.save(update_fields=["secret", "old_secret", "old_secret_until"])
@@ -95,8 +94,18 @@ def default_signer(workspace_id: uuid.UUID) -> DefaultSigner:
     return DefaultSigner.objects.get(pk=workspace_id)
 
 
-def _overlaps(signer: Signer, now: datetime) -> bool:
-    return signer.old_secret_until is not None and now < signer.old_secret_until
+def rotate_default(workspace_id: uuid.UUID) -> DefaultSigner:
+    """Change what signs events to jobs' own addresses, as for an endpoint.
+
+    Needs an open transaction.
+
+    Raises:
+        RotationInProgress: the last rotation was less than 24 h ago.
+    """
+    signer = default_signer(workspace_id)
+    signer = DefaultSigner.objects.select_for_update().get(pk=signer.pk)
+    rotate(signer)
+    return signer
 
 
 def _context(signer: Signer, column: str) -> str:

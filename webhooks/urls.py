@@ -12,6 +12,11 @@ urlpatterns = [
         name="webhook-default-secret",
     ),
     path(
+        "webhooks/default-secret/rotate",
+        api.RotateDefaultSecretView.as_view(),
+        name="webhook-default-secret-rotate",
+    ),
+    path(
         "webhooks/event-types", api.EventTypesView.as_view(), name="webhook-event-types"
     ),
     path("webhooks/<uuid:endpoint_id>", api.EndpointView.as_view(), name="webhook"),
@@ -36,6 +41,9 @@ urlpatterns = [
         name="webhook-replay",
     ),
     path("deliveries", api.DeliveriesView.as_view(), name="deliveries"),
+    path(
+        "deliveries/replay", api.ReplayAllFailedView.as_view(), name="deliveries-replay"
+    ),
     path("deliveries/<uuid:delivery_id>", api.DeliveryView.as_view(), name="delivery"),
     path(
         "deliveries/<uuid:delivery_id>/replay",

@@ -1,26 +1,35 @@
 """Pages of webhooks: endpoints, their health, what was sent and what came back."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from accounts.caller import Caller
 from accounts.errors import NotAllowed
+from accounts.freshness import is_fresh
+from accounts.models import Membership
+from accounts.next_page import with_next
 from accounts.visits import for_people
 from kit.errors import AppError, Invalid
 from kit.secrets import Secret
-from webhooks import endpoints, replay, snippets
+from webhooks import endpoints, replay, signing, snippets
 from webhooks.events import event_types
-from webhooks.forms import EndpointForm, NewEndpointForm, SinceForm
+from webhooks.forms import EndpointForm, LogForm, NewEndpointForm, SinceForm
 from webhooks.models import Delivery, Endpoint
 from webhooks.permissions import may_manage
+from webhooks.querysets import DeliveryQuerySet, EndpointQuerySet
 
 _SHOWN = 50  # deliveries on a page
 
@@ -44,13 +53,48 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
         request,
         "webhooks/overview.html",
         {
-            "endpoints": Endpoint.objects.visible_to(caller).order_by("-pk"),
+            "endpoints": _with_waiting(Endpoint.objects.visible_to(caller)),
             "form": form,
             "may_manage": may_manage(caller),
-            "types": event_types().values(),
+            "is_owner": caller.member_role == Membership.Role.OWNER,
             "snippets": snippets.all_snippets(),
         },
         status=400 if form.errors else 200,
+    )
+
+
+@require_safe
+@for_people
+def events_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Show each type of event with an example of its data."""
+    return render(request, "webhooks/events.html", {"types": event_types().values()})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_people
+def default_secret_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Show owners what signs events to jobs' own addresses; change it."""
+    if caller.member_role != Membership.Role.OWNER:
+        raise PermissionDenied
+    if not is_fresh(request):
+        messages.info(request, "Log in again to see the default secret.")
+        return redirect(with_next("login", request.path))
+    signer = signing.default_signer(caller.workspace.pk)
+    if request.method == "POST":
+        try:
+            with transaction.atomic(durable=True):
+                signer = signing.rotate_default(caller.workspace.pk)
+        except AppError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, "The secret was changed.")
+    return render(
+        request,
+        "webhooks/default_secret.html",
+        {
+            "signer": signer,
+            "secret": signing.secret_of(signer).reveal_text(),
+        },
     )
 
 
@@ -76,13 +120,7 @@ def endpoint_page(
         else:
             messages.success(request, "Saved.")
             return redirect("webhook-page", endpoint.pk)
-    status = request.GET.get("status", "")
     deliveries = Delivery.objects.visible_to(caller).filter(endpoint=endpoint)
-    if status in Delivery.Status.values:
-        deliveries = deliveries.filter(status=status)
-    if before := _as_uuid(request.GET.get("before", "")):
-        deliveries = deliveries.filter(pk__lt=before)
-    found = list(deliveries.with_last_attempt().order_by("-pk")[: _SHOWN + 1])
     return render(
         request,
         "webhooks/endpoint.html",
@@ -90,13 +128,26 @@ def endpoint_page(
             "endpoint": endpoint,
             "form": form,
             "since_form": SinceForm(initial={"hours": 24}),
-            "deliveries": found[:_SHOWN],
-            "next": found[_SHOWN - 1].pk if len(found) > _SHOWN else None,
-            "status": status,
-            "statuses": Delivery.Status.values,
             "may_manage": may_manage(caller),
-        },
+        }
+        | _log(request, deliveries),
         status=400 if form.errors else 200,
+    )
+
+
+@require_safe
+@for_people
+def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Show what was sent to all endpoints, and to jobs' own addresses."""
+    return render(
+        request,
+        "webhooks/log.html",
+        {
+            "since_form": SinceForm(initial={"hours": 24}),
+            "may_manage": may_manage(caller),
+            "shows_addresses": True,
+        }
+        | _log(request, Delivery.objects.visible_to(caller)),
     )
 
 
@@ -134,6 +185,26 @@ def act(
     except AppError as error:
         messages.error(request, str(error))
         return redirect("webhook-page", endpoint.pk)
+
+
+@require_POST
+@for_people
+def replay_log(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Send again what did not arrive anywhere."""
+    form = SinceForm(request.POST)
+    if not form.is_valid():
+        raise Http404
+    try:
+        _demand_right(caller)
+        with transaction.atomic(durable=True):
+            count = replay.replay_all_failed(
+                Delivery.objects.visible_to(caller), since=form.since
+            )
+    except AppError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Deliveries that are sent again: {count}.")
+    return redirect("deliveries-page")
 
 
 @require_POST
@@ -185,8 +256,7 @@ def _replay_failed(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     form = SinceForm(request.POST)
     if not form.is_valid():
         raise Http404
-    since = timezone.now() - timedelta(hours=form.cleaned_data["hours"])
-    count = replay.replay_failed(endpoint.pk, since=since)
+    count = replay.replay_failed(endpoint.pk, since=form.since)
     messages.success(request, f"Deliveries that are sent again: {count}.")
     return redirect("webhook-page", endpoint.pk)
 
@@ -212,6 +282,38 @@ def _secret_page(
     )
 
 
+def _log(request: HttpRequest, deliveries: DeliveryQuerySet) -> dict[str, Any]:
+    """Return what a page needs to show a part of the log, as the query asks for it."""
+    form = LogForm(request.GET)
+    form.is_valid()  # what it does not know is no filter
+    wanted = {name: value for name, value in form.cleaned_data.items() if value}
+    if status := wanted.get("status"):
+        deliveries = deliveries.filter(status=status)
+    if name := wanted.get("type"):
+        deliveries = deliveries.filter(event__type=name)
+    if before := _as_uuid(request.GET.get("before", "")):
+        deliveries = deliveries.filter(pk__lt=before)
+    found = list(deliveries.with_last_attempt().order_by("-pk")[: _SHOWN + 1])
+    older = ""
+    if len(found) > _SHOWN:
+        older = urlencode(wanted | {"before": found[_SHOWN - 1].pk})
+    return {
+        "deliveries": found[:_SHOWN],
+        "older": older,
+        "log_form": LogForm(initial=wanted),
+        "is_filtered": bool(wanted or before),
+    }
+
+
+def _with_waiting(endpoints: EndpointQuerySet) -> list[Endpoint]:
+    """Return endpoints, newest first, with the number of deliveries that wait."""
+    rows = list(endpoints.order_by("-pk"))
+    waiting = Delivery.objects.waiting_by_lane([row.lane for row in rows])
+    for row in rows:
+        row.waiting = waiting.get(row.lane, 0)
+    return rows
+
+
 def _demand_right(caller: Caller) -> None:
     if not may_manage(caller):
         raise NotAllowed
@@ -228,8 +330,8 @@ def _add_errors(form: EndpointForm, error: AppError) -> None:
 
 def _endpoint(caller: Caller, endpoint_id: UUID) -> Endpoint:
     mine = Endpoint.objects.visible_to(caller)
-    if found := mine.filter(pk=endpoint_id).first():
-        return found
+    if found := _with_waiting(mine.filter(pk=endpoint_id)):
+        return found[0]
     raise Http404
 
 

@@ -1,5 +1,6 @@
 """Webhooks over HTTP, as a customer's program uses them."""
 
+import json
 import time
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
-from webhooks import delivery
+from webhooks import delivery, signing
 from webhooks.emit import emit
 from webhooks.events import event_types
 from webhooks.models import DefaultSigner, Delivery, Endpoint
@@ -204,6 +205,45 @@ def test_all_failures_since_a_time_are_sent_again(client: Client, alice) -> None
     assert post(client, path).status_code == 400
 
 
+def test_all_failures_of_a_workspace_are_sent_again(client: Client, alice) -> None:
+    of = people.workspace(alice)
+    on, off = factories.endpoint(of), factories.endpoint(of)
+    rows = {
+        "on": factories.delivery(on),
+        "off": factories.delivery(off),
+        "own": factories.url_delivery(of, factories.URL),
+        "old": factories.url_delivery(of, factories.URL),
+        "good": factories.url_delivery(of, factories.URL),
+        "stranger's": factories.delivery(),
+    }
+    Delivery.objects.update(status="failed")
+    Delivery.objects.filter(pk=rows["good"].pk).update(status="completed")
+    long_ago = timezone.now() - timedelta(days=2)
+    Delivery.objects.filter(pk=rows["old"].pk).update(created_at=long_ago)
+    patch(client, f"{WEBHOOKS}/{off.pk}", {"enabled": False})
+    path = "/api/v1/deliveries/replay"
+    since = (timezone.now() - timedelta(days=1)).isoformat()
+
+    assert post(client, path, {"since": since}).json() == {"replayed": 2}
+    assert post(client, path, {"since": since}).json() == {"replayed": 0}
+    assert post(client, path).status_code == 400
+    assert post(people.api(), path, {"since": since}).status_code == 401
+    queued = Delivery.objects.filter(status="queued")
+    assert {row.pk for row in queued} == {rows["on"].pk, rows["own"].pk}
+
+
+def test_a_bound_token_replays_its_environment_alone(client: Client, alice) -> None:
+    of = people.workspace(alice)
+    _emit(of, "PRODUCTION")
+    _emit(of, "SANDBOX")
+    Delivery.objects.update(status="failed")
+    sandbox = people.api(people.token(alice, environment="SANDBOX"))
+    asked = {"since": "2026-01-01T00:00:00Z"}
+    answer = post(sandbox, "/api/v1/deliveries/replay", asked)
+    assert (answer.status_code, answer.json()) == (202, {"replayed": 1})
+    assert Delivery.objects.get(status="queued").event.environment == "SANDBOX"
+
+
 def test_nothing_is_sent_to_an_endpoint_that_is_off(client: Client, alice) -> None:
     to = factories.endpoint(people.workspace(alice))
     sent = factories.delivery(to)
@@ -308,6 +348,21 @@ def test_the_default_secret_is_for_owners_who_have_just_logged_in(
     assert people.browser(alice).get(path).status_code == 200
 
 
+def test_owners_change_the_default_secret(alice, client: Client) -> None:
+    path = f"{WEBHOOKS}/default-secret"
+    browser = people.browser(alice)
+    old = browser.get(path).json()
+    assert old["old_secret_until"] is None
+    assert post(client, f"{path}/rotate").json()["code"] == "fresh_login_required"
+
+    new = browser.post(f"{path}/rotate").json()
+    assert new["secret"] != old["secret"]
+    assert browser.get(path).json() == new
+    assert browser.post(f"{path}/rotate").json()["code"] == "rotation_in_progress"
+    keys = signing.keys_of(DefaultSigner.objects.get())
+    assert [key.reveal_text() for key in keys] == [new["secret"], old["secret"]]
+
+
 def test_the_default_secret_is_not_for_members() -> None:
     owner, member = people.user(), people.user()
     team = people.team(owner, member)
@@ -340,6 +395,10 @@ def test_the_types_of_event_are_those_declared(client: Client) -> None:
     schema = client.get("/api/v1/schema/").json()
     described = schema.get("x-webhooks") or schema["webhooks"]
     assert list(described) == list(event_types())
+    for found in event_types().values():
+        content = described[found.name]["post"]["requestBody"]["content"]
+        shown = content["application/json"]["example"]
+        assert shown == json.loads(found.example_text)
 
 
 def test_every_type_says_in_which_environment_it_happens() -> None:

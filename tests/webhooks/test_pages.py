@@ -1,11 +1,16 @@
 """The pages of webhooks, and the back office."""
 
+import html
 import re
+import time
+from datetime import timedelta
 
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
+from django.utils import timezone
 
+from accounts.models import Membership
 from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
@@ -107,6 +112,60 @@ def test_failures_are_sent_again(alice, page: Client) -> None:
     assert page.get(f"/webhooks/{to.pk}/test").status_code == 405
 
 
+def test_failures_of_all_addresses_are_sent_again(alice, page: Client) -> None:
+    of = people.workspace(alice)
+    factories.delivery(factories.endpoint(of))
+    factories.url_delivery(of, "https://hooks.example.com/own")
+    theirs = factories.delivery()
+    assert b"https://hooks.example.com/own" in page.get("/deliveries").content
+    Delivery.objects.update(status="failed")
+    answer = page.post("/deliveries/replay", {"hours": 24}, follow=True)
+    assert b"Deliveries that are sent again: 2." in answer.content
+    theirs.refresh_from_db()
+    assert theirs.status == "failed"
+    assert page.post("/deliveries/replay", {"hours": "x"}).status_code == 404
+
+
+def test_plain_members_look_and_change_nothing(alice, page: Client) -> None:
+    of = people.workspace(alice)
+    sent = factories.url_delivery(of, factories.URL)
+    to = factories.endpoint(of)
+    Delivery.objects.update(status="failed")
+    Membership.objects.filter(user=alice).update(role=Membership.Role.MEMBER)
+    shown = page.get("/deliveries")
+    assert str(sent.pk) in shown.content.decode()
+    assert b"Send again" not in shown.content
+    for path in ("/deliveries/replay", f"/deliveries/{sent.pk}/replay"):
+        refused = page.post(path, {"hours": 24}, follow=True)
+        assert b"is-error" in refused.content
+    assert b"is-error" in page.post(f"/webhooks/{to.pk}/off", follow=True).content
+    assert page.get("/webhooks/default-secret").status_code == 403
+    assert Delivery.objects.get().status == "failed"
+    assert Endpoint.objects.get().is_enabled
+
+
+def test_the_default_secret_has_a_page(alice, page: Client, monkeypatch) -> None:
+    shown = page.get("/webhooks/default-secret")
+    first = re.search(r"whsec_[A-Za-z0-9+/=]+", shown.content.decode())
+    assert first is not None
+    changed = page.post("/webhooks/default-secret").content.decode()
+    assert "whsec_" in changed
+    assert first[0] not in changed
+    again = page.post("/webhooks/default-secret").content.decode()
+    assert "was changed already" in again
+    now = time.time()
+    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 901)
+    stale = page.get("/webhooks/default-secret")
+    assert stale.headers["Location"] == "/login?next=%2Fwebhooks%2Fdefault-secret"
+
+
+def test_each_type_of_event_is_shown_with_its_example(page: Client) -> None:
+    shown = html.unescape(page.get("/webhooks/events").content.decode())
+    for found in event_types().values():
+        assert found.summary in shown
+        assert found.example_text in shown
+
+
 def test_the_log_has_pages_and_filters(alice, page: Client) -> None:
     to = factories.endpoint(people.workspace(alice))
     rows = [factories.delivery(to) for _ in range(60)]
@@ -119,6 +178,13 @@ def test_the_log_has_pages_and_filters(alice, page: Client) -> None:
         page.get(f"/webhooks/{to.pk}?status=failed").content.count(b"/deliveries/") == 0
     )
     assert page.get(f"/webhooks/{to.pk}?before=nonsense").status_code == 200
+    by_type = page.get("/deliveries?type=webhook.test&status=queued").content.decode()
+    assert by_type.count("/deliveries/0") == 50
+    assert f"?status=queued&amp;type=webhook.test&amp;before={rows[10].pk}" in by_type
+    assert page.get("/deliveries?type=job.failed").content.count(b"/deliveries/0") == 0
+    assert (
+        page.get("/deliveries?type=%00&status=x").content.count(b"/deliveries/0") == 50
+    )
 
 
 def test_strangers_pages_are_not_found(page: Client) -> None:
@@ -167,9 +233,30 @@ def test_operators_see_all_but_secrets_and_send_again(alice) -> None:
     assert not to.is_enabled
 
 
+def test_operators_send_all_failures_of_an_endpoint_again() -> None:
+    operator = people.user(is_staff=True, is_superuser=True)
+    office = people.browser(operator)
+    to = factories.endpoint()
+    old, new = factories.delivery(to), factories.delivery(to)
+    Delivery.objects.update(status="failed")
+    Delivery.objects.filter(pk=old.pk).update(
+        created_at=timezone.now() - timedelta(days=2)
+    )
+    chosen = {"_selected_action": [str(to.pk)]}
+    for action, queued in [
+        ("replay_failed_of_a_day", {new.pk}),
+        ("replay_failed_of_all_time", {new.pk, old.pk}),
+    ]:
+        office.post("/admin/webhooks/endpoint/", chosen | {"action": action})
+        rows = Delivery.objects.filter(status="queued")
+        assert {row.pk for row in rows} == queued
+
+
 def test_the_documentation_names_every_type_and_failure() -> None:
     text = (django_settings.BASE_DIR / "docs" / "webhooks.md").read_text()
     for found in event_types().values():
         assert f"| `{found.name}` | {found.summary} |" in text
+        example = f"### `{found.name}`\n\n```json\n{found.example_text}\n```\n"
+        assert example in text, f"docs/webhooks.md should say:\n\n{example}"
     for failure in Attempt.Failure:
         assert f"| `{failure.value}` | {failure.label} |" in text
