@@ -2,8 +2,10 @@
 
 Deliveries stand in lanes, one per endpoint. Few of a lane are sent at the same time, not
 many of a workspace, and a bounded number in all; among the lanes that may start, the one
-whose workspace has the fewest under way goes first. So a customer whose server hangs fills
-its own share of slots and no more, and is served after everybody else.
+whose workspace has the fewest under way goes first, and of several such the one that was
+served longest ago. Within a workspace its lanes take turns in the same way. So a customer
+whose server hangs fills its own share of slots and no more, and whoever has a single event
+waits for one call to end, however many others have a backlog.
 
 The lanes are found by jumping from one to the next in an index, so a lane's backlog, long
 as it may be, costs nothing.
@@ -13,9 +15,10 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from kit import claims
-from webhooks.models import Delivery
+from webhooks.models import Delivery, Turn
 
 PER_ENDPOINT = 3
 PER_WORKSPACE = 8
@@ -52,12 +55,21 @@ FROM lanes
 LEFT JOIN webhooks_endpoint AS endpoint ON endpoint.id = lanes.endpoint_id
 LEFT JOIN by_lane ON by_lane.lane = lanes.lane
 LEFT JOIN by_workspace ON by_workspace.workspace_id = lanes.workspace_id
+LEFT JOIN webhooks_turn AS turn_of_lane ON turn_of_lane.name = lanes.lane
+LEFT JOIN webhooks_turn AS turn_of_workspace
+    ON turn_of_workspace.name = 'workspace:' || lanes.workspace_id
 WHERE lanes.ready_at <= clock_timestamp()
     AND coalesce(endpoint.rests_until <= clock_timestamp(), true)
     AND coalesce(by_lane.sent, 0) < %(per_endpoint)s
     AND coalesce(by_workspace.sent, 0) < %(per_workspace)s
     AND (SELECT count(*) FROM under_way) < %(all)s
-ORDER BY coalesce(by_workspace.sent, 0), lanes.ready_at, lanes.lane
+ORDER BY
+    coalesce(by_workspace.sent, 0),
+    turn_of_workspace.served_at NULLS FIRST,
+    coalesce(by_lane.sent, 0),
+    turn_of_lane.served_at NULLS FIRST,
+    lanes.ready_at,
+    lanes.lane
 LIMIT %(limit)s
 """
 
@@ -93,5 +105,18 @@ def claim_next() -> Delivery | None:
         for lane in open_lanes(limit=4):  # the row of the first may be locked just now
             waiting = Delivery.objects.waiting().filter(lane=lane.name)
             if delivery := claims.claim(waiting.order_by("ready_at", "id")):
+                _note_turn(delivery)
                 return delivery
     return None
+
+
+def _note_turn(delivery: Delivery) -> None:
+    """Write down that a lane and its workspace are served now."""
+    now = timezone.now()
+    names = (delivery.lane, f"workspace:{delivery.workspace_id}")
+    Turn.objects.bulk_create(
+        [Turn(name=name, served_at=now) for name in names],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["served_at"],
+    )

@@ -254,6 +254,22 @@ class Attempt(models.Model):
         return is_success(self.status)
 
 
+class Turn(models.Model):
+    """When a lane or a workspace was last served: of several, the one longest ago is next.
+
+    Written and read by `webhooks.claiming` alone.
+    """
+
+    name = models.CharField(primary_key=True, max_length=60)
+    served_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["served_at"], name="turn_age")]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.served_at:%H:%M:%S}"
+
+
 def is_success(status: int | None) -> bool:
     """Whether an answer with this status means that the event has arrived: 2xx alone."""
     return status is not None and 200 <= status < 300

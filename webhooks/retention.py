@@ -6,9 +6,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from webhooks.models import Delivery, Endpoint, Event
+from webhooks.models import Delivery, Endpoint, Event, Turn
 
 KEPT = timedelta(days=30)
+_TURNS_KEPT = timedelta(days=1)  # longer ago is as good as never
 _BATCH = 500  # events in one transaction
 
 
@@ -31,4 +32,5 @@ def prune(*, batch: int = _BATCH) -> int:
     Endpoint.objects.filter(
         ~Exists(of_endpoint), deleted_at__lt=timezone.now() - KEPT
     ).delete()
+    Turn.objects.filter(served_at__lt=timezone.now() - _TURNS_KEPT).delete()
     return count

@@ -1,46 +1,26 @@
 """Whose turn it is: nobody's stuck server holds up anybody else."""
 
-import threading
-import time
+import heapq
+import random
+from collections import Counter
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from tests.threads import in_threads
 from tests.webhooks import factories
-from tests.webhooks import receiver as scripts
-from tests.webhooks.receiver import Receiver
-from webhooks import claiming, delivery, dispatch
-from webhooks.emit import encode
-from webhooks.events import TEST
-from webhooks.models import Delivery, Endpoint, Event, lane_of_url
+from tests.webhooks.events import many
+from webhooks import claiming, dispatch, retention
+from webhooks.models import Delivery, Endpoint, Turn, lane_of_url
+from webhooks.sending import DEADLINE
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.usefixtures("no_bells"),
 ]
-
-
-def many(to: Endpoint, count: int) -> None:
-    """Give an endpoint many deliveries that have waited for a while."""
-    body = encode(TEST.name, timezone.now(), {})
-    events = Event.objects.bulk_create(
-        Event(workspace_id=to.workspace_id, type=TEST.name, body=body)
-        for _ in range(count)
-    )
-    Delivery.objects.bulk_create(
-        Delivery(
-            workspace_id=to.workspace_id,
-            event=event,
-            endpoint=to,
-            lane=to.lane,
-            ready_at=timezone.now() - timedelta(minutes=1),
-        )
-        for event in events
-    )
 
 
 def claim_all() -> list[Delivery]:
@@ -62,7 +42,7 @@ def test_eight_at_a_time_for_a_workspace() -> None:
         many(factories.endpoint(of), 10)
     claimed = claim_all()
     assert len(claimed) == 8
-    assert max(_count(claimed, lane) for lane in {row.lane for row in claimed}) == 3
+    assert Counter(Counter(row.lane for row in claimed).values()) == {2: 4}
 
 
 def test_a_bounded_number_at_a_time_in_all(settings) -> None:
@@ -141,50 +121,66 @@ def test_parallel_claims_respect_the_limits() -> None:
     assert len(claimed) == len({row.pk for row in claimed}) == 8
 
 
-@pytest.mark.django_db(transaction=True)
-def test_five_thousand_events_to_a_tarpit_delay_nobody_else(
-    receiver: Receiver, settings, monkeypatch
+@pytest.mark.parametrize(
+    ("slots", "customers"), [(1, 1), (3, 1), (8, 1), (24, 1), (3, 5), (24, 30)]
+)
+def test_tarpits_with_long_backlogs_delay_others_by_one_call_at_most(
+    settings, slots: int, customers: int
 ) -> None:
-    """All slots are busy with tarpits; a single event of somebody else still gets out."""
-    monkeypatch.setattr("webhooks.sending.DEADLINE", 1.5)
-    settings.WEBHOOK_CONCURRENCY = 8
-    receiver.play(scripts.hang, path="/tarpit")
-    noisy = factories.workspace()
-    for _ in range(5):
-        many(factories.endpoint(noisy, url=receiver.url("/tarpit")), 1000)
-    stop = threading.Event()
+    """All slots hang; whichever is free first turns to the one who has but one event.
 
-    def slot() -> None:
-        # A slot of a worker, woken again and again.
-        try:
-            while not stop.wait(0.05):
-                delivery.work()
-        finally:
-            connection.close()
+    Time is counted, not spent: each call lasts as long as the deadline lets it.
+    """
+    settings.WEBHOOK_CONCURRENCY = slots
+    rng = random.Random(slots)
+    for _ in range(customers):
+        noisy = factories.workspace()
+        for _ in range(4):
+            many(factories.endpoint(noisy), 20)
+    ends: list[tuple[float, UUID]] = []  # when each call ends, in seconds
+    while found := claiming.claim_next():
+        ends.append((rng.uniform(0, DEADLINE), found.pk))
+    assert len(ends) == min(slots, claiming.PER_WORKSPACE * customers)
+    has_room = len(ends) < slots
 
-    threads = [threading.Thread(target=slot) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    try:
-        while Delivery.objects.filter(status="processing").count() < 8:
-            assert threads[0].is_alive()
-            time.sleep(0.01)
-        began = time.monotonic()
-        quiet = factories.delivery(factories.endpoint(url=receiver.url("/quiet")))
-        while not any(request.path == "/quiet" for request in receiver.received):
-            assert time.monotonic() - began < 20
-            time.sleep(0.01)
-        delay = time.monotonic() - began
-    finally:
-        Delivery.objects.filter(status="queued").update(status="canceled")
-        stop.set()
-        for thread in threads:
-            thread.join()
+    lone = factories.delivery()
+    waited = 0.0
+    heapq.heapify(ends)
+    while (found := claiming.claim_next()) is None or found.pk != lone.pk:
+        if found is not None:
+            heapq.heappush(ends, (waited + DEADLINE, found.pk))
+            continue
+        assert waited <= DEADLINE
+        waited, ended = heapq.heappop(ends)
+        Delivery.objects.filter(pk=ended).update(
+            status="queued", ready_at=timezone.now() + timedelta(seconds=5)
+        )
 
-    assert delay < 20
-    quiet.refresh_from_db()
-    assert quiet.status == "completed"
+    assert waited <= DEADLINE
+    assert not has_room or waited == 0.0
 
 
-def _count(claimed: list[Delivery], lane: str) -> int:
-    return sum(row.lane == lane for row in claimed)
+def test_the_lanes_of_a_workspace_take_turns(settings) -> None:
+    """One slot, and an endpoint with a backlog: the others of its owner are served too."""
+    settings.WEBHOOK_CONCURRENCY = 1
+    of = factories.workspace()
+    stuck, good = factories.endpoint(of), factories.endpoint(of)
+    many(stuck, 5)
+    served = []
+    for _ in range(4):
+        found = claiming.claim_next()
+        assert found is not None
+        served.append(found.endpoint_id)
+        if len(served) == 1:
+            many(good, 2)
+        Delivery.objects.filter(pk=found.pk).update(status="failed")
+    assert served == [stuck.pk, good.pk, stuck.pk, good.pk]
+
+
+def test_turns_of_long_ago_are_forgotten() -> None:
+    factories.delivery()
+    claiming.claim_next()
+    assert Turn.objects.count() == 2
+    Turn.objects.update(served_at=timezone.now() - timedelta(days=2))
+    retention.prune()
+    assert not Turn.objects.exists()
