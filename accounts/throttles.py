@@ -20,10 +20,10 @@ if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
 
 _OUTAGE = 5.0
-"""Seconds without limits after the cache failed: nobody else waits for its timeout."""
+"""Seconds without limits after the cache failed; then one request tries it again."""
 
 logger = logging.getLogger(__name__)
-_unlimited_until = 0.0  # by the monotonic clock
+_unlimited_until = 0.0  # by the monotonic clock; 0 while the cache answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,9 @@ def _count(
     global _unlimited_until
     if caller.is_operator or time.monotonic() < _unlimited_until:
         return None
+    if _unlimited_until:
+        # This request tries whether the cache is back; the others don't wait for that.
+        _unlimited_until = time.monotonic() + _OUTAGE
     name, rate = (
         ("synthesis", settings.RATE_SYNTHESIS)
         if is_synthesis
@@ -107,6 +110,7 @@ def _count(
         _unlimited_until = time.monotonic() + _OUTAGE
         logger.warning("the cache is down: for a while, requests are not limited")
         return None
+    _unlimited_until = 0.0
     if found is None:  # as RATELIMIT_FAIL_OPEN wants it
         return None
     usage = Usage(

@@ -177,8 +177,8 @@ def test_who_proved_nothing_is_told_nothing(db):
 
 def test_without_the_cache_nobody_is_limited(alice, settings, tmp_path, caplog):
     api = factories.api(factories.token(alice))
-    settings.CACHES = {
-        "default": settings.CACHES["default"]
+    settings.CACHES = settings.CACHES | {
+        "limits": settings.CACHES["limits"]
         | {"LOCATION": f"unix://{tmp_path}/nobody-listens.sock"}
     }
 
@@ -198,6 +198,25 @@ def test_limits_come_back_with_the_cache(alice, monkeypatch):
 
     monkeypatch.setattr(throttles, "_unlimited_until", time.monotonic())
     assert told(api.get(ME)) == ("3", "2")
+
+
+def test_one_request_tries_whether_the_cache_is_back(alice, monkeypatch):
+    api = factories.api(factories.token(alice))
+    monkeypatch.setattr(throttles, "_unlimited_until", time.monotonic())
+    meanwhile = []
+
+    def hang(*_: object, **__: object) -> None:
+        # What others find while this one waits for its time limit.
+        monkeypatch.setattr(
+            throttles, "get_usage", lambda *_, **__: pytest.fail("asked")
+        )
+        meanwhile.append(api.get(ME))
+        raise TimeoutError
+
+    monkeypatch.setattr(throttles, "get_usage", hang)
+    assert "RateLimit-Limit" not in api.get(ME).headers
+    assert [answer.status_code for answer in meanwhile] == [200]
+    assert throttles._unlimited_until > time.monotonic()
 
 
 def test_unknown_tokens_cost_no_count(alice):

@@ -16,4 +16,5 @@ def receiver(settings) -> Iterator[Receiver]:
 @pytest.fixture
 def no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is woken: the test works the deliveries off itself."""
-    monkeypatch.setattr("kit.bells.ring", lambda *args, **kwargs: None)
+    for name in ("ring", "ring_soon"):
+        monkeypatch.setattr(f"kit.bells.{name}", lambda *args, **kwargs: None)

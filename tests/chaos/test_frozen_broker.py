@@ -1,0 +1,138 @@
+"""Redis hangs, as a machine under water does: jobs are taken at once all the same.
+
+`make test` runs a short form, `make chaos` the long one (CHAOS_POSTS).
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+
+from config.embedded import ownership, paths
+from config.embedded.redis import Redis
+from providers import catalogue
+from synthesis.models import Job
+from tests import factories, processes
+
+POSTS = int(os.environ.get("CHAOS_POSTS", "24"))
+CLIENTS = 4
+_PATIENCE = 300  # seconds for all to be spoken
+
+
+@pytest.fixture
+def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
+    """A Redis of this test's own, which the processes that it starts use."""
+    home = tmp_path / "home"
+    with ownership.owned(home) as lock:
+        server = Redis(home, lock)
+        server.start()
+        path = paths.redis_socket(home)
+        monkeypatch.setenv("CACHE_URL", f"unix://{path}?db=0")
+        monkeypatch.setenv("BROKER_URL", f"redis+socket://{path}?virtual_host=1")
+        yield server
+        assert server.process is not None
+        server.process.send_signal(signal.SIGCONT)
+        server.stop()
+    shutil.rmtree(paths.socket_directory(home), ignore_errors=True)
+
+
+def _web() -> subprocess.Popen[bytes]:
+    command = ("--config", "config/gunicorn.py", "--log-level", "error", "config.wsgi")
+    return processes.start("-m", "gunicorn", *command)
+
+
+def _post(address: str, token: str, number: int) -> tuple[int, float]:
+    """Submit a job; return the status and the seconds that it took."""
+    body = {"text": f"Number {number}.", "voice": "unicorn:en-us"}
+    request = urllib.request.Request(
+        f"{address}/api/v1/jobs",
+        data=json.dumps(body).encode(),
+        headers={
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+        },
+    )
+    began = time.monotonic()
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.status, time.monotonic() - began
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_hangs_delays_no_job_by_more_than_its_own_time(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue.sync()
+    token = factories.token()
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("PORT", str(port))
+    monkeypatch.setenv("RATE_SYNTHESIS", "100000/m")
+    monkeypatch.setenv("OZVENA_HOME", str(django_settings.OZVENA_HOME))
+    assert redis.process is not None
+    started = [
+        _web(),
+        processes.start_worker("local", pool="prefork"),
+        processes.start_dispatcher(),
+    ]
+    try:
+        _wait_for(address)
+        _submit(address, token)  # all that is made at first use is made
+        before = _submit(address, token)
+        redis.process.send_signal(signal.SIGSTOP)
+        answers = _submit(address, token)
+        redis.process.send_signal(signal.SIGCONT)
+        thawed = time.monotonic()
+        while Job.objects.exclude(status="completed").exists():
+            assert time.monotonic() - thawed < _PATIENCE
+            time.sleep(0.1)
+        rest = time.monotonic() - thawed
+    finally:
+        for process in started:
+            processes.kill(process)
+
+    sys.stdout.write(
+        f"{POSTS} jobs: {_told(before)}; while Redis hung: {_told(answers)};"
+        f" all spoken {rest:.1f} s after\n"
+    )
+    assert {status for status, _ in answers} == {202}
+    assert Job.objects.count() == 3 * POSTS
+    # A request that waited as others wait for Redis would take 2 to 7 s longer.
+    assert _quantile(answers, 0.99) < _quantile(before, 0.99) + 1.5
+
+
+def _submit(address: str, token: str) -> list[tuple[int, float]]:
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        return list(clients.map(lambda n: _post(address, token, n), range(POSTS)))
+
+
+def _quantile(answers: list[tuple[int, float]], share: float) -> float:
+    times = sorted(seconds for _, seconds in answers)
+    return times[min(int(len(times) * share), len(times) - 1)]
+
+
+def _told(answers: list[tuple[int, float]]) -> str:
+    p50, p99 = (_quantile(answers, share) * 1000 for share in (0.5, 0.99))
+    return f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+
+
+def _wait_for(address: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
