@@ -5,6 +5,7 @@ before or outside of one, as JSON under the API's paths and as a page elsewhere.
 """
 
 import logging
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -75,6 +76,19 @@ class Busy(AppError):
         return {"Retry-After": "1"}
 
 
+class Unavailable(AppError):
+    """The database does not answer; whether it did what it was asked is not known."""
+
+    code = "unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    message = "The service is not available just now. Try again in a moment."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": "2"}
+
+
 class InternalError(AppError):
     """A mistake of ours; the log has it under the request's id."""
 
@@ -88,8 +102,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     refusal = _as_refusal(error)
     if refusal is None:
         return None
-    if isinstance(refusal, Busy):
-        logger.warning("busy: %s", error)
+    if isinstance(refusal, Busy | Unavailable):
+        logger.warning("%s: %s", refusal.code, error)
     return Response(
         shape(refusal), status=refusal.status, headers=dict(refusal.headers)
     )
@@ -103,7 +117,7 @@ def shape(refusal: AppError) -> dict[str, object]:
     return body | {"params": refusal.params}
 
 
-def _as_refusal(error: Exception) -> AppError | None:
+def _as_refusal(error: BaseException) -> AppError | None:
     """Return the product's own word for `error`; None for a bug."""
     match error:
         case AppError():
@@ -132,7 +146,19 @@ def _as_refusal(error: Exception) -> AppError | None:
             return BodyTooLarge(limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         case OperationalError() if _sqlstate(error) in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
             return Busy()
+        case OperationalError() if _is_lost(error):
+            return Unavailable()
     return None
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether the database was left or not reached: nobody knows the reason better.
+
+    A statement that it has refused has a code; those of class 57 end the connection (it
+    shuts down or starts), those of class 08 say that there is none.
+    """
+    state = _sqlstate(error)
+    return state is None or state.startswith(("08", "57P"))
 
 
 def _invalid(error: exceptions.ValidationError) -> Invalid:
@@ -141,7 +167,7 @@ def _invalid(error: exceptions.ValidationError) -> Invalid:
     return Invalid({"non_field_errors": error.detail})
 
 
-def _sqlstate(error: Exception) -> str | None:
+def _sqlstate(error: BaseException) -> str | None:
     """Return PostgreSQL's own code for what Django has wrapped."""
     return getattr(error.__cause__, "sqlstate", None)
 
@@ -175,10 +201,17 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500; Django has logged the error by now."""
+    """Answer 500, or 503 without the database; Django has logged the error by now."""
+    error = sys.exc_info()[1]  # the handler runs while it is dealt with
+    is_away = error is not None and isinstance(_as_refusal(error), Unavailable)
+    refusal = Unavailable() if is_away else InternalError()
     if _is_api(request):
-        return _json(InternalError())
-    return defaults.server_error(request)
+        return _json(refusal)
+    page = defaults.server_error(request)
+    page.status_code = refusal.status
+    for name, value in refusal.headers.items():
+        page[name] = value
+    return page
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -134,6 +134,9 @@ else:
 DATABASES = {
     "default": {
         **_database,
+        # A connection is tried before it is lent out: after a restart of the database
+        # nobody is given a dead one. Costs one empty query per request.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),
             # A request borrows a connection; 64 threads don't need 64 of them.

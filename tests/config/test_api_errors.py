@@ -4,6 +4,7 @@ import re
 import threading
 
 import psycopg
+import psycopg_pool
 import pytest
 from django.core.exceptions import (
     PermissionDenied,
@@ -12,7 +13,7 @@ from django.core.exceptions import (
 )
 from django.db import OperationalError, connection, transaction
 from django.http import Http404
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import path
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
@@ -24,7 +25,7 @@ from config import api
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401
 from config.urls import urlpatterns as ours
 from kit.errors import AppError, NotFound, RateLimited
-from tests import factories
+from tests import factories, threads
 
 NOT_FOUND = b'{"code":"not_found","detail":"There is nothing here.","params":{}}'
 
@@ -320,6 +321,81 @@ def test_a_real_lock_is_recognised():
     answer = api.exception_handler(refused.value, {})
     assert answer is not None
     assert (answer.status_code, answer.data["code"]) == (503, "busy")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        psycopg.OperationalError,  # the connection broke, or none could be made
+        psycopg_pool.PoolTimeout,
+        psycopg.errors.AdminShutdown,
+        psycopg.errors.CrashShutdown,
+        psycopg.errors.CannotConnectNow,
+        psycopg.errors.ConnectionFailure,
+    ],
+)
+def test_a_database_that_is_away_is_unavailable(client, kind):
+    Fails.error = database_error(kind)
+
+    response = client.get("/api/v1/fails")
+
+    assert response.status_code == 503
+    assert response["Retry-After"] == "2"
+    assert response.json() == {
+        "code": "unavailable",
+        "detail": "The service is not available just now. Try again in a moment.",
+        "params": {},
+    }
+
+
+def end_connections() -> int:
+    """End all connections to this database, as a restart does; return how many."""
+    settings = connection.settings_dict
+    with psycopg.connect(
+        host=settings["HOST"], user=settings["USER"], dbname=settings["NAME"]
+    ) as other:
+        ended = other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return len(ended.fetchall())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_broke_is_unavailable_and_the_next_one_works():
+    def lose_it():
+        with transaction.atomic():
+            Workspace.objects.count()
+            end_connections()
+            Workspace.objects.count()
+
+    with pytest.raises(OperationalError) as lost:
+        lose_it()
+
+    answer = api.exception_handler(lost.value, {})
+    assert answer is not None
+    assert (answer.status_code, answer.data["code"]) == (503, "unavailable")
+    connection.close()
+    assert Workspace.objects.count() >= 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_lent_a_dead_connection():
+    """After a restart the pool is full of them; each is tried before it is lent out."""
+    threads.in_threads(4, lambda: Workspace.objects.count())
+    connection.close()
+    assert end_connections() >= 1
+    assert threads.in_threads(4, lambda: Workspace.objects.count() >= 0) == [True] * 4
+
+
+def test_a_page_says_so_too():
+    try:
+        raise database_error(psycopg.OperationalError)
+    except OperationalError:
+        page = api.server_error(RequestFactory().get("/webhooks"))
+    assert (page.status_code, page["Retry-After"]) == (503, "2")
+    assert page["Content-Type"].startswith("text/html")
+    assert api.server_error(RequestFactory().get("/webhooks")).status_code == 500
 
 
 def test_another_failure_of_the_database_is_ours(client):
