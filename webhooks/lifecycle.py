@@ -14,9 +14,19 @@ def export(scope: Scope) -> Iterator[Part]:
     if scope.person:
         return
     rows = Endpoint.objects.for_workspace(scope.workspace).order_by("pk")
+    if scope.environment:
+        rows = rows.filter(environment=scope.environment)
     yield Table(
         "webhooks.json",
-        rows.values("id", "url", "description", "events", "is_enabled", "created_at"),
+        rows.values(
+            "id",
+            "url",
+            "description",
+            "environment",
+            "events",
+            "is_enabled",
+            "created_at",
+        ),
     )
 
 

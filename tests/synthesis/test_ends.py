@@ -13,11 +13,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import blocking as suspending
+from accounts import closing
 from accounts.caller import Caller
 from billing.models import Reservation
 from providers.base import Failure, ProviderError
 from synthesis import dispatch, quarantine, worker
-from synthesis.blocking import cancel_blocked
+from synthesis.blocking import cancel_shut
 from synthesis.jobs import cancel
 from synthesis.models import Job, Scene
 from tests import factories
@@ -104,6 +105,7 @@ def canceled_by_an_operator(stage: Stage) -> None:
     chosen = {
         "action": "cancel_jobs",
         "_selected_action": [str(Job.objects.get().pk)],
+        "reason": "a test",
     }
     for _ in range(2):
         stage.office.post("/admin/synthesis/job/", chosen)
@@ -145,15 +147,24 @@ def blocked_person(stage: Stage) -> None:
     stage.job()
     assert stage.caller.user is not None
     suspending.block(stage.caller.user)
-    cancel_blocked()
-    cancel_blocked()
+    cancel_shut()
+    cancel_shut()
 
 
 def blocked_workspace(stage: Stage) -> None:
     stage.job()
     suspending.block(stage.caller.workspace)
-    cancel_blocked()
-    cancel_blocked()
+    cancel_shut()
+    cancel_shut()
+
+
+def closed_account(stage: Stage) -> None:
+    stage.job()
+    assert stage.caller.user is not None
+    with transaction.atomic(durable=True):
+        closing.close(stage.caller.user)
+    cancel_shut()
+    cancel_shut()
 
 
 def retried(stage: Stage) -> None:
@@ -262,6 +273,7 @@ PATHS: list[tuple[Path, list[str]]] = [
     (paused_then_completed, ["job.completed"]),
     (blocked_person, ["job.canceled"]),
     (blocked_workspace, ["job.canceled"]),
+    (closed_account, ["job.canceled"]),
     (retried, ["job.failed", "job.failed", "job.completed"]),
     (spoken_anew, ["job.completed", "job.completed"]),
     (spoken_anew_then_canceled, ["job.completed", "job.canceled"]),

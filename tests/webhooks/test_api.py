@@ -11,13 +11,14 @@ from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
 from accounts import tokens
+from accounts.lifecycle import Scope, Table
 from accounts.models import Membership, Workspace
 from synthesis.events import JOB_FAILED
 from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
-from webhooks import delivery, signing
+from webhooks import delivery, lifecycle, signing
 from webhooks.emit import emit
 from webhooks.events import event_types
 from webhooks.models import DefaultSigner, Delivery, Endpoint
@@ -454,6 +455,19 @@ def test_a_bound_token_reaches_its_environment_alone(client: Client, alice) -> N
     assert set(Endpoint.objects.values_list("url", "deleted_at")) == {
         (factories.URL, None)
     }
+
+
+def test_an_archive_of_one_environment_has_its_endpoints_alone(alice) -> None:
+    of = people.workspace(alice)
+    factories.endpoint(of)
+    bound = factories.endpoint(of, environment="SANDBOX")
+    for environment, count in [("", 2), ("SANDBOX", 1), ("PRODUCTION", 0)]:
+        (table,) = lifecycle.export(Scope(of, environment=environment))
+        assert isinstance(table, Table)
+        rows = list(table.rows)
+        assert len(rows) == count
+        if environment == "SANDBOX":
+            assert rows[0]["id"] == bound.pk
 
 
 def test_a_bound_token_binds_what_it_makes(alice) -> None:

@@ -242,7 +242,7 @@ def test_operators_send_all_failures_of_an_endpoint_again() -> None:
     Delivery.objects.filter(pk=old.pk).update(
         created_at=timezone.now() - timedelta(days=2)
     )
-    chosen = {"_selected_action": [str(to.pk)]}
+    chosen = {"_selected_action": [str(to.pk)], "reason": "a test"}
     for action, queued in [
         ("replay_failed_of_a_day", {new.pk}),
         ("replay_failed_of_all_time", {new.pk, old.pk}),
