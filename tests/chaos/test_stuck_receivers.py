@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -53,9 +54,7 @@ def test_five_thousand_events_to_a_tarpit_delay_nobody_else(
                 known = len(_on(server.received, "/quiet"))
                 factories.delivery(quiet)
                 began = time.monotonic()
-                _until(
-                    lambda seen=known: len(_on(server.received, "/quiet")) > seen, 60
-                )
+                _until(partial(_has_more, server.received, "/quiet", known), 60)
                 delays.append(_on(server.received, "/quiet")[-1].at - began)
         finally:
             processes.kill(worker)
@@ -74,6 +73,10 @@ def _until(is_so: Callable[[], bool], seconds: float) -> None:
             dispatch.sweep()
             swept = time.monotonic()
         time.sleep(0.02)
+
+
+def _has_more(received: list[Received], path: str, known: int) -> bool:
+    return len(_on(received, path)) > known
 
 
 def _on(received: list[Received], path: str) -> list[Received]:
