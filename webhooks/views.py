@@ -34,6 +34,7 @@ from webhooks.querysets import DeliveryQuerySet, EndpointQuerySet
 _SHOWN = 50  # deliveries on a page
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @for_people
 def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the endpoints; make one."""
@@ -98,6 +99,7 @@ def default_secret_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     )
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @for_people
 def endpoint_page(
     request: HttpRequest, caller: Caller, endpoint_id: UUID

@@ -260,3 +260,11 @@ def test_the_documentation_names_every_type_and_failure() -> None:
         assert example in text, f"docs/webhooks.md should say:\n\n{example}"
     for failure in Attempt.Failure:
         assert f"| `{failure.value}` | {failure.label} |" in text
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_pages_answer_to_no_other_method(page: Client, alice, method: str) -> None:
+    to = factories.endpoint(people.workspace(alice))
+
+    for path in ("/webhooks", f"/webhooks/{to.pk}"):
+        assert getattr(page, method)(path).status_code == 405
