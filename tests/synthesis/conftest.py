@@ -9,42 +9,21 @@ from django.test import Client
 
 from accounts.caller import Caller
 from providers import registry
-from providers.models import Provider, Voice
 from synthesis import quotes, worker
 from synthesis.jobs.submit import submit
 from synthesis.models import Job
 from synthesis.quotes import AskedScene, Order
 from tests import factories
-from tests.synthesis import scripted
+from tests.synthesis import catalogue, scripted
 
 VOICE = "scripted:one"
-_VOICES = [
-    ("unicorn", "en-us"),
-    ("unicorn", "en-gb"),
-    ("scripted", "one"),
-    ("scripted", "two"),
-]
 
 
 @pytest.fixture
 def voices(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A small catalogue: two of the built-in voices, and the scripted provider."""
-    monkeypatch.setitem(
-        registry.PROVIDERS, "scripted", "tests.synthesis.scripted.Scripted"
-    )
     scripted.reset()
-    Provider.objects.create(slug="unicorn", name="Unicorn", is_open_to_guests=True)
-    Provider.objects.create(slug="scripted", name="Scripted")
-    Voice.objects.bulk_create(
-        Voice(
-            id=f"{provider}:{voice}",
-            provider_id=provider,
-            provider_voice=voice,
-            name=voice,
-            language="en-US",
-        )
-        for provider, voice in _VOICES
-    )
+    catalogue.fill(monkeypatch)
     yield
     scripted.reset()
     registry.get_provider.cache_clear()

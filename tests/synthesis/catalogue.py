@@ -1,0 +1,32 @@
+"""A small catalogue: two of the built-in voices, and the scripted provider."""
+
+import pytest
+
+from providers import registry
+from providers.models import Provider, Voice
+
+_VOICES = [
+    ("unicorn", "en-us"),
+    ("unicorn", "en-gb"),
+    ("scripted", "one"),
+    ("scripted", "two"),
+]
+
+
+def fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the rows of the catalogue, and let the scripted provider be found."""
+    monkeypatch.setitem(
+        registry.PROVIDERS, "scripted", "tests.synthesis.scripted.Scripted"
+    )
+    Provider.objects.create(slug="unicorn", name="Unicorn", is_open_to_guests=True)
+    Provider.objects.create(slug="scripted", name="Scripted")
+    Voice.objects.bulk_create(
+        Voice(
+            id=f"{provider}:{voice}",
+            provider_id=provider,
+            provider_voice=voice,
+            name=voice,
+            language="en-US",
+        )
+        for provider, voice in _VOICES
+    )

@@ -1,0 +1,115 @@
+"""Asking, and seeing what was told and whether anything changed."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpResponseBase
+
+from kit.ids import new_id
+from tests.tenancy.world import Asker
+
+# Not compared: what differs between any two answers. The session's cookie is renewed
+# once a minute, too.
+_OF_THE_ANSWER = {"X-Request-Id", "RateLimit-Remaining", "RateLimit-Reset"}
+_CSRF = re.compile(rb'(name="csrfmiddlewaretoken" value=")[^"]*')
+# Sessions are noted as seen, which is no change of anything.
+_NOT_WATCHED = {"django_session", "django_migrations"}
+_SEEN = "{last_used_at,last_seen_at,ip}"
+
+
+def ask(
+    asker: Asker,
+    method: str,
+    url: str,
+    body: dict[str, Any] | None = None,
+    *,
+    is_form: bool = False,
+    **headers: str,
+) -> HttpResponseBase:
+    """Send a request, with JSON or a form."""
+    options: dict[str, Any] = {"headers": {**asker.headers, **headers}}
+    if is_form:
+        options["data"] = body or {}
+    elif method not in ("GET", "HEAD"):
+        options |= {
+            "data": json.dumps(body or {}),
+            "content_type": "application/json",
+        }
+    send = getattr(asker.client, method.lower())
+    response: HttpResponseBase = send(url, **options)
+    return response
+
+
+def body_of(response: HttpResponseBase) -> bytes:
+    """Return the body, streamed or not."""
+    if response.streaming:
+        return b"".join(response.streaming_content)  # type: ignore[attr-defined]
+    return bytes(response.content)  # type: ignore[attr-defined]
+
+
+def told(response: HttpResponseBase, **instead: str) -> tuple[Any, ...]:
+    """Return all that an answer tells; each name of `instead` is another's value."""
+
+    def same(text: str) -> str:
+        for ours, others in instead.items():
+            text = text.replace(ours, others)
+        return text
+
+    headers = {
+        name: same(value)
+        for name, value in response.items()
+        if name not in _OF_THE_ANSWER
+    }
+    body = _CSRF.sub(rb"\1", body_of(response))
+    cookies = sorted(set(response.cookies) - {settings.SESSION_COOKIE_NAME})
+    return response.status_code, headers, same(body.decode("latin-1")), cookies
+
+
+def code_of(response: HttpResponseBase) -> str:
+    """Return the code of an answer of the API."""
+    return str(json.loads(body_of(response)).get("code", ""))
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back whatever happens within."""
+    point = transaction.savepoint()
+    try:
+        yield
+    finally:
+        transaction.savepoint_rollback(point)
+
+
+@cache
+def _hashes() -> str:
+    tables = connection.introspection.django_table_names(only_existing=True)
+    return " UNION ALL ".join(
+        f"SELECT '{table}', md5(string_agg(row, '' ORDER BY row)) FROM ("
+        f"SELECT (to_jsonb(t) - '{_SEEN}'::text[])::text AS row FROM \"{table}\" t) r"
+        for table in sorted(set(tables) - _NOT_WATCHED)
+    )
+
+
+def snapshot() -> dict[str, str]:
+    """Return a hash of each table's rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(_hashes())
+        return dict(cursor.fetchall())
+
+
+def changed_since(before: dict[str, str]) -> set[str]:
+    """Return the names of the tables whose rows are other ones than `before`."""
+    now = snapshot()
+    return {table for table in now if now[table] != before[table]}
+
+
+def nobodys() -> str:
+    """Return an id that nothing has."""
+    return str(uuid.UUID(str(new_id())))

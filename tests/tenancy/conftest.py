@@ -1,0 +1,35 @@
+"""One world for all tests of a module: each test leaves it as it was."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+
+from providers import registry
+from tests.synthesis import catalogue, scripted
+from tests.tenancy import world as worlds
+
+
+@pytest.fixture(scope="module")
+def shared_world(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
+    """Build the world, committed; tests run in transactions that are rolled back."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patched:
+        cache.clear()
+        scripted.reset()
+        catalogue.fill(patched)
+        try:
+            yield worlds.build()
+        finally:
+            registry.get_provider.cache_clear()
+            scripted.reset()
+            call_command("flush", interactive=False, inhibit_post_migrate=True)
+
+
+@pytest.fixture
+def world(shared_world: worlds.World, db: None, settings: Any) -> worlds.World:
+    """Everybody, for one test."""
+    settings.ADMIN_ACCESS_KEY = worlds.ADMIN_KEY
+    settings.RATE_SYNTHESIS = settings.RATE_OTHER = "100000/m"
+    return shared_world

@@ -1,0 +1,168 @@
+"""Who is told what: each route that names a thing, with every method that it answers.
+
+A cell is the status that somebody gets; of a pair, the first is told to cookies, the
+second to tokens (changing who is in a workspace takes a fresh login, which no token has).
+Whoever is blocked gets 403 everywhere, so no cell says it. Only the owner, and members
+where they get a 2xx, change anything; the tests see to that too.
+
+A new route takes a line here. A new kind of thing takes a maker in `world.MAKERS`, and
+a line in THINGS if routes call it otherwise.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Cell = int | tuple[int, int]
+
+THINGS = {
+    "job_id": "job",
+    "scene": "scene_id",
+    "workspace_id": "workspace",
+    "user_id": "person",
+    "invitation_id": "invitation",
+    "login_id": "login",
+    "token_id": "token",
+    "endpoint_id": "endpoint",
+    "delivery_id": "delivery",
+}
+"""Which thing fills a parameter of a route, unless a row says otherwise."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method of a route of the API."""
+
+    method: str
+    route: str  # below /api/v1/
+    owner: Cell
+    member: Cell
+    stranger: Cell  # of another workspace, whatever X-Workspace says
+    elsewhere: Cell  # the owner, acting in another workspace
+    guest: Cell
+    operators: Cell  # ADMIN_ACCESS_KEY
+    sandbox: Cell  # the owner, by a token that is bound to SANDBOX
+    body: dict[str, Any] = field(default_factory=dict)
+    of: dict[str, str] = field(default_factory=dict)  # parameter: thing
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A method of a page; pages act in the personal workspace, so members are strangers.
+
+    Forms about teams name the workspace, and answer members with 302 and a message. Guests
+    are sent to the login, and so are programs: a token opens no page.
+    """
+
+    method: str
+    route: str
+    owner: int
+    member: int
+    stranger: int
+    form: dict[str, str] = field(default_factory=dict)  # `{thing}` stands for its id
+    of: dict[str, str] = field(default_factory=dict)
+    verb: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route} {self.verb}".strip()
+
+
+_JOB = "jobs/<uuid:job_id>"
+_SCENE = f"{_JOB}/scenes/<str:scene>"
+_TEAM = "workspaces/<uuid:workspace_id>"
+_HOOK = "webhooks/<uuid:endpoint_id>"
+_RUNS = {"job_id": "running_job"}
+_FAILED = {"job_id": "failed_job"}
+_MINE = {"invitation_id": "received"}
+_NEW = {"email": "more@example.com"}
+_ADMIN = {"role": "admin"}
+_SINCE = {"since": "2026-01-01T00:00:00Z"}
+_LOGIN = (403, 403)  # never for tokens, and for cookies only with the right
+_TOKEN = (404, 403)  # a token learns that it may not before it learns anything else
+
+# fmt: off
+ROWS = [
+    #    method    route                                owner      member     stranger elsewhere guest operators sandbox
+    Row("DELETE", "me/logins/<uuid:login_id>",          204,       404,       404,    204,       401,  403,  204),
+    Row("POST",   "me/invitations/<uuid:invitation_id>", (200, 403), _TOKEN,  _TOKEN, (200, 403), 401, 403,  403, of=_MINE),
+    Row("DELETE", "me/invitations/<uuid:invitation_id>", (204, 403), _TOKEN,  _TOKEN, (204, 403), 401, 403,  403, of=_MINE),
+    Row("GET",    _TEAM,                                200,       200,       404,    (200, 404), 401, 403,  200),
+    Row("PATCH",  _TEAM,                                200,       403,       404,    (200, 404), 401, 403,  200, {"name": "New"}),
+    Row("GET",    f"{_TEAM}/members",                   200,       200,       404,    (200, 404), 401, 403,  200),
+    Row("PATCH",  f"{_TEAM}/members/<uuid:user_id>",    (200, 403), _LOGIN,   404,    (200, 404), 401, 403,  403, _ADMIN),
+    Row("DELETE", f"{_TEAM}/members/<uuid:user_id>",    (204, 403), _LOGIN,   404,    (204, 404), 401, 403,  403),
+    Row("GET",    f"{_TEAM}/invitations",               200,       200,       404,    (200, 404), 401, 403,  200),
+    Row("POST",   f"{_TEAM}/invitations",               (201, 403), _LOGIN,   404,    (201, 404), 401, 403,  403, _NEW),
+    Row("DELETE", f"{_TEAM}/invitations/<uuid:invitation_id>", (204, 403), _LOGIN, 404, (204, 404), 401, 403, 403),
+    Row("DELETE", "tokens/<uuid:token_id>",             204,       404,       404,    404,       401,  403,  204),
+    #    method    route                                owner      member     stranger elsewhere guest operators sandbox
+    Row("GET",    _JOB,                                 200,       200,       404,    404,       404,  404,  404),
+    Row("DELETE", _JOB,                                 204,       204,       404,    404,       401,  404,  404),
+    Row("POST",   f"{_JOB}/cancel",                     200,       200,       404,    404,       404,  404,  404, of=_RUNS),
+    Row("POST",   f"{_JOB}/pause",                      200,       200,       404,    404,       401,  404,  404, of=_RUNS),
+    Row("POST",   f"{_JOB}/resume",                     200,       200,       404,    404,       401,  404,  404, of=_RUNS),
+    Row("POST",   f"{_JOB}/retry",                      202,       202,       404,    404,       401,  404,  404, of=_FAILED),
+    Row("POST",   f"{_JOB}/links",                      201,       201,       404,    404,       401,  404,  404),
+    Row("GET",    f"{_JOB}/scenes",                     200,       200,       404,    404,       404,  404,  404),
+    Row("GET",    _SCENE,                               200,       200,       404,    404,       404,  404,  404),
+    Row("PATCH",  _SCENE,                               202,       202,       404,    404,       401,  404,  404, {"text": "New."}),
+    Row("GET",    f"{_SCENE}/audio",                    200,       200,       404,    404,       404,  404,  404),
+    Row("GET",    f"{_SCENE}/words",                    200,       200,       404,    404,       404,  404,  404),
+    Row("GET",    f"{_JOB}/zip",                        202,       202,       404,    404,       404,  404,  404),
+    Row("GET",    f"{_JOB}/audio",                      202,       202,       404,    404,       404,  404,  404),
+    Row("GET",    f"{_JOB}/m4b",                        202,       202,       404,    404,       404,  404,  404),
+    Row("GET",    f"{_JOB}/srt",                        200,       200,       404,    404,       404,  404,  404),
+    Row("GET",    f"{_JOB}/vtt",                        200,       200,       404,    404,       404,  404,  404),
+    #    method    route                                owner      member     stranger elsewhere guest operators sandbox
+    Row("GET",    _HOOK,                                200,       200,       404,    404,       401,  404,  200),
+    Row("PATCH",  _HOOK,                                200,       403,       404,    404,       401,  404,  200, {"enabled": False}),
+    Row("DELETE", _HOOK,                                204,       403,       404,    404,       401,  404,  204),
+    Row("POST",   f"{_HOOK}/rotate",                    200,       403,       404,    404,       401,  404,  200),
+    Row("POST",   f"{_HOOK}/test",                      202,       403,       404,    404,       401,  404,  202),
+    Row("GET",    f"{_HOOK}/deliveries",                200,       200,       404,    404,       401,  404,  200),
+    Row("POST",   f"{_HOOK}/replay",                    202,       403,       404,    404,       401,  404,  202, _SINCE),
+    Row("GET",    "deliveries/<uuid:delivery_id>",      200,       200,       404,    404,       401,  404,  200),
+    Row("POST",   "deliveries/<uuid:delivery_id>/replay", 202,     403,       404,    404,       401,  404,  202),
+]
+
+_WORKSPACE = {"workspace": "{workspace}"}
+_MEMBER = _WORKSPACE | {"member": "{person}"}
+_INVITED = {"invitation": "{received}"}
+_PAGE_HOOK = {"endpoint_id": "own_endpoint"}
+_PAGE_DELIVERY = {"delivery_id": "delivery_own"}
+_FIELDS = {"url": "https://example.com/new", "events": "webhook.test"}
+
+PAGES = [
+    #     method  route                                  owner member stranger
+    Page("POST", "settings/tokens/<uuid:token_id>/revoke", 302, 404, 404, of={"token_id": "own_token"}),
+    Page("POST", "settings/logins/end",                   302,  404,  404, form={"login": "{login}"}),
+    Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="rename", form=_WORKSPACE | {"name": "New"}),
+    Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="invite", form=_WORKSPACE | _NEW | {"role": "member"}),
+    Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="withdraw", form=_WORKSPACE | {"invitation": "{invitation}"}),
+    Page("POST", "settings/team/<slug:verb>",             302,  404,  404, verb="accept", form=_INVITED),
+    Page("POST", "settings/team/<slug:verb>",             302,  404,  404, verb="decline", form=_INVITED),
+    Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="role", form=_MEMBER | _ADMIN),
+    Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="remove", form=_MEMBER),
+    Page("GET",  "webhooks/<uuid:endpoint_id>",           200,  404,  404, of=_PAGE_HOOK),
+    Page("POST", "webhooks/<uuid:endpoint_id>",           302,  404,  404, of=_PAGE_HOOK, form=_FIELDS),
+    Page("POST", "webhooks/<uuid:endpoint_id>/<slug:verb>", 302, 404, 404, of=_PAGE_HOOK, verb="off"),
+    Page("POST", "webhooks/<uuid:endpoint_id>/<slug:verb>", 302, 404, 404, of=_PAGE_HOOK, verb="on"),
+    Page("POST", "webhooks/<uuid:endpoint_id>/<slug:verb>", 302, 404, 404, of=_PAGE_HOOK, verb="delete"),
+    Page("POST", "webhooks/<uuid:endpoint_id>/<slug:verb>", 200, 404, 404, of=_PAGE_HOOK, verb="rotate"),
+    Page("POST", "webhooks/<uuid:endpoint_id>/<slug:verb>", 302, 404, 404, of=_PAGE_HOOK, verb="test"),
+    Page("POST", "webhooks/<uuid:endpoint_id>/<slug:verb>", 302, 404, 404, of=_PAGE_HOOK, verb="replay", form={"hours": "24"}),
+    Page("GET",  "deliveries/<uuid:delivery_id>",         200,  404,  404, of=_PAGE_DELIVERY),
+    Page("POST", "deliveries/<uuid:delivery_id>/replay",  302,  404,  404, of=_PAGE_DELIVERY),
+]
+# fmt: on
+
+CHANGES_NOTHING = {
+    "POST jobs/<uuid:job_id>/resume",  # it runs already
+    "POST jobs/<uuid:job_id>/links",  # a link is signed, and written nowhere
+    "POST webhooks/<uuid:endpoint_id>/replay",  # nothing has failed
+    "POST webhooks/<uuid:endpoint_id>/<slug:verb> on",  # it is on already
+    "POST webhooks/<uuid:endpoint_id>/<slug:verb> replay",
+}
+"""What leaves all rows as they are, even for its owner."""

@@ -1,0 +1,205 @@
+"""Every route with an id, asked for by everybody who must not see what it names."""
+
+import re
+
+import pytest
+
+from accounts.models import Workspace
+from tests.tenancy.asking import (
+    ask,
+    changed_since,
+    code_of,
+    nobodys,
+    snapshot,
+    told,
+    undone,
+)
+from tests.tenancy.table import CHANGES_NOTHING, PAGES, ROWS, THINGS, Page, Row
+from tests.tenancy.world import Asker, Tenant, World
+
+_PARAMETER = re.compile(r"<\w+:(\w+)>")
+API = "/api/v1/"
+
+
+def values_of(row: Row | Page, things: dict[str, str]) -> dict[str, str]:
+    """Return what fills the route's parameters."""
+    names = _PARAMETER.findall(row.route)
+    return {name: things[(THINGS | row.of)[name]] for name in names if name != "verb"}
+
+
+def url_of(row: Row | Page, values: dict[str, str]) -> str:
+    if isinstance(row, Page):
+        values = values | {"verb": row.verb}
+    path = _PARAMETER.sub(lambda found: values[found[1]], row.route)
+    return ("/" if isinstance(row, Page) else API) + path
+
+
+def form_of(row: Page, things: dict[str, str]) -> dict[str, str]:
+    return {name: value.format(**things) for name, value in row.form.items()}
+
+
+def expected(cell: int | tuple[int, int], asker: Asker) -> int:
+    if isinstance(cell, int):
+        return cell
+    return cell[0 if asker.name == "cookie" else 1]
+
+
+def columns(row: Row, world: World) -> list[tuple[str, Asker, int]]:
+    """Return who asks, how, and what they are told."""
+    names = ["stranger", "elsewhere", "guest", "operators", "sandbox", "member"]
+    found = [
+        (name, asker, expected(getattr(row, name), asker))
+        for name in [*names, "owner"]
+        for asker in world.askers[name]
+    ]
+    return [("blocked", asker, 403) for asker in world.askers["blocked"]] + found
+
+
+def by_name(row: Row | Page) -> str:
+    return str(row)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=by_name)
+def test_each_is_told_what_the_table_says(world: World, row: Row) -> None:
+    things = world.alice.things
+    url = url_of(row, values_of(row, things))
+    seen = {}
+    before = snapshot()
+    for name, asker, status in columns(row, world):
+        with undone():
+            response = ask(asker, row.method, url, row.body)
+            seen[name, asker.name] = (response.status_code, status)
+            changed = changed_since(before)
+        if status >= 400:
+            assert changed == set(), f"{name} by {asker.name} was refused"
+        elif row.method != "GET" and str(row) not in CHANGES_NOTHING:
+            assert changed, f"{name} by {asker.name} has changed nothing"
+    assert {who: got for who, (got, _) in seen.items()} == {
+        who: wanted for who, (_, wanted) in seen.items()
+    }
+
+
+@pytest.mark.parametrize("row", ROWS, ids=by_name)
+def test_what_is_not_ones_own_is_as_if_it_were_nowhere(world: World, row: Row) -> None:
+    theirs = values_of(row, world.alice.things)
+    nowhere = {name: nobodys() for name in theirs}
+    instead = {nowhere[name]: theirs[name] for name in theirs}
+    for name, asker, status in columns(row, world):
+        is_inside = name in ("member", "owner") or (name, status) == ("sandbox", 403)
+        if status < 400 or is_inside:
+            continue
+        with undone():
+            foreign = told(ask(asker, row.method, url_of(row, theirs), row.body))
+        with undone():
+            missing = ask(asker, row.method, url_of(row, nowhere), row.body)
+        assert foreign == told(missing, **instead), f"{name} by {asker.name}"
+
+
+_NESTED = [row for row in ROWS if len(_PARAMETER.findall(row.route)) > 1]
+
+
+@pytest.mark.parametrize("row", _NESTED, ids=by_name)
+def test_ones_own_does_not_lead_to_what_is_in_others(world: World, row: Row) -> None:
+    """A stranger's own job, say, with the id of a scene of somebody else's."""
+    own = values_of(row, world.mallory.things)
+    last = list(own)[-1]
+    foreign = own | {last: values_of(row, world.alice.things)[last]}
+    nowhere = own | {last: nobodys()}
+    asker = world.askers["stranger"][0]
+    before = snapshot()
+
+    answer = ask(asker, row.method, url_of(row, foreign), row.body)
+    missing = ask(asker, row.method, url_of(row, nowhere), row.body)
+
+    assert answer.status_code == 404
+    assert told(answer) == told(missing, **{nowhere[last]: foreign[last]})
+    assert changed_since(before) == set()
+    with undone():
+        mine = ask(asker, row.method, url_of(row, own), row.body)
+        assert mine.status_code == expected(row.owner, asker)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=by_name)
+def test_a_blocked_workspace_shuts_both_doors(world: World, row: Row) -> None:
+    url = url_of(row, values_of(row, world.alice.things))
+    Workspace.objects.filter(pk=world.alice.team.pk).update(is_blocked=True)
+    before = snapshot()
+
+    for asker in [*world.askers["owner"], *world.askers["member"]]:
+        response = ask(asker, row.method, url, row.body)
+        assert (response.status_code, code_of(response)) == (403, "blocked")
+    if "workspace_id" in row.route:  # asked for by name, from outside of it
+        by_cookie = ask(world.askers["elsewhere"][0], row.method, url, row.body)
+        assert (by_cookie.status_code, code_of(by_cookie)) == (403, "blocked")
+    assert changed_since(before) == set()
+
+
+@pytest.mark.parametrize("row", PAGES, ids=by_name)
+def test_pages_tell_each_what_the_table_says(world: World, row: Page) -> None:
+    things = world.alice.things
+    url = url_of(row, values_of(row, things))
+    before = snapshot()
+    statuses = {
+        "blocked_personal": 403,
+        "member_personal": row.member,
+        "stranger_personal": row.stranger,
+        "guest_at_page": 302,
+        "token_at_page": 302,
+        "in_personal": row.owner,
+    }
+    for name, status in statuses.items():
+        (asker,) = world.askers[name]
+        with undone():
+            response = ask(asker, row.method, url, form_of(row, things), is_form=True)
+            assert response.status_code == status, name
+            changed = bool(changed_since(before))
+        may_change = name == "in_personal" and row.method == "POST"
+        assert changed == (may_change and str(row) not in CHANGES_NOTHING), name
+
+
+@pytest.mark.parametrize("row", PAGES, ids=by_name)
+def test_pages_tell_strangers_nothing(world: World, row: Page) -> None:
+    theirs = world.alice.things
+    nowhere = {name: nobodys() for name in theirs}
+    instead = {nowhere[name]: theirs[name] for name in theirs}
+    for name in ("stranger_personal", "blocked_personal", "guest_at_page"):
+        (asker,) = world.askers[name]
+        foreign, missing = (
+            ask(
+                asker,
+                row.method,
+                url_of(row, values_of(row, things)),
+                form_of(row, things),
+                is_form=True,
+            )
+            for things in (theirs, nowhere)
+        )
+        assert told(foreign) == told(missing, **instead), name
+
+
+def _mixed(own: Tenant, other: Tenant) -> dict[str, str]:
+    return other.things | {"workspace": own.things["workspace"]}
+
+
+_OF_TEAMS = [
+    row
+    for row in PAGES
+    if "workspace" in row.form and {"member", "invitation"} & set(row.form)
+]
+
+
+@pytest.mark.parametrize("row", _OF_TEAMS, ids=by_name)
+def test_a_form_about_ones_own_team_reaches_no_other(world: World, row: Page) -> None:
+    form = form_of(row, _mixed(world.mallory, world.alice))
+    before = snapshot()
+
+    response = ask(
+        world.askers["stranger_personal"][0],
+        "POST",
+        url_of(row, {}),
+        form,
+        is_form=True,
+    )
+
+    assert response.status_code == 404
+    assert changed_since(before) == set()

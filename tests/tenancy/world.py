@@ -1,0 +1,214 @@
+"""Two tenants with one of everything, and everybody who may ask for it.
+
+`alice` owns a team with `bob` and `carol` as members, `dave` as one who is blocked; what
+she has is what others ask for. `mallory` owns a team like it, with one of everything too.
+"""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts import workspaces
+from accounts.caller import Environment
+from accounts.models import (
+    ApiToken,
+    Invitation,
+    LoginSession,
+    Membership,
+    User,
+    Workspace,
+)
+from billing.wallets import wallet_of
+from providers.base import Failure, ProviderError
+from synthesis import quotes, worker
+from synthesis.jobs.submit import submit
+from synthesis.models import Job
+from synthesis.quotes import AskedScene, Order
+from tests import factories
+from tests.synthesis import scripted
+from tests.webhooks import factories as hooks
+
+ADMIN_KEY = "the-operators-key-of-the-tenancy-tests"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """One way of asking: a client and what it sends with each request."""
+
+    name: str
+    client: Client
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Tenant:
+    """A team with its owner, and the names of what they have."""
+
+    owner: User
+    team: Workspace
+    carol: User  # a plain member
+    things: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    """Everybody."""
+
+    alice: Tenant
+    mallory: Tenant
+    bob: User
+    dave: User
+    askers: dict[str, list[Asker]] = field(default_factory=dict)
+
+
+# --- One maker for each thing that a route names ---------------------------------------
+
+
+def _caller(tenant: Tenant) -> Any:
+    return factories.caller(tenant.owner, workspace=tenant.team)
+
+
+def _submitted(tenant: Tenant, voice: str) -> Job:
+    order = Order([AskedScene("Hello.", voice)], title="Ours")
+    with transaction.atomic():
+        return submit(_caller(tenant), quotes.quote(_caller(tenant), order))
+
+
+def _done(tenant: Tenant) -> str:
+    job = _submitted(tenant, "scripted:one")
+    assert worker.work("remote") == 1
+    tenant.things["scene_id"] = str(job.scenes.get(status="completed").pk)
+    return str(job.pk)
+
+
+def _failed(tenant: Tenant) -> str:
+    scripted.failures.append(ProviderError(Failure.BAD_REQUEST, "no"))
+    job = _submitted(tenant, "scripted:one")
+    assert worker.work("remote") == 1
+    return str(job.pk)
+
+
+def _endpoint(workspace: Workspace, things: dict[str, str], suffix: str) -> str:
+    to = hooks.endpoint(workspace)
+    things[f"delivery{suffix}"] = str(hooks.delivery(to).pk)
+    return str(to.pk)
+
+
+def _token(owner: User, workspace: Workspace) -> str:
+    text = factories.token(owner, workspace=workspace)
+    return str(ApiToken.objects.get(last4=text[-4:], workspace=workspace).pk)
+
+
+def _invitation(workspace: Workspace, by: User, email: str) -> str:
+    until = timezone.now() + datetime.timedelta(days=7)
+    row = Invitation.objects.create(
+        workspace=workspace, email=email, role="member", invited_by=by, expires_at=until
+    )
+    return str(row.pk)
+
+
+def _received(tenant: Tenant) -> str:
+    host = factories.user()
+    return _invitation(factories.team(host, name="Host"), host, tenant.owner.email)
+
+
+MAKERS: dict[str, Callable[[Tenant], str]] = {
+    "job": _done,
+    "failed_job": _failed,
+    "running_job": lambda own: str(_submitted(own, "unicorn:en-us").pk),
+    "workspace": lambda own: str(own.team.pk),
+    "person": lambda own: str(own.carol.pk),
+    "invitation": lambda own: _invitation(own.team, own.owner, "new@example.com"),
+    "received": _received,
+    "login": lambda own: str(
+        LoginSession.objects.create(user=own.owner, ip="192.0.2.1", method="code").pk
+    ),
+    "token": lambda own: _token(own.owner, own.team),
+    "endpoint": lambda own: _endpoint(own.team, own.things, ""),
+    # Pages act in the personal workspace.
+    "own_token": lambda own: _token(own.owner, factories.workspace(own.owner)),
+    "own_endpoint": lambda own: _endpoint(
+        factories.workspace(own.owner), own.things, "_own"
+    ),
+}
+"""Makes each thing, for both tenants; its name is what rows of the table ask for."""
+
+
+# --- The world ---------------------------------------------------------------------------
+
+
+def build() -> World:
+    """Make everybody and everything; needs the small catalogue."""
+    workspaces.guests()  # the two that are otherwise made at first use
+    workspaces.operators()
+    world = World(
+        alice=_tenant("alice"),
+        mallory=_tenant("mallory"),
+        bob=factories.user("bob@example.com"),
+        dave=factories.user("dave@example.com"),
+    )
+    for person in (world.bob, world.dave):
+        Membership.objects.create(user=person, workspace=world.alice.team)
+    User.objects.filter(pk=world.dave.pk).update(is_blocked=True)
+    world.askers = _askers(world)
+    return world
+
+
+def _tenant(name: str) -> Tenant:
+    owner = factories.user(f"{name}@example.com")
+    carol = factories.user(f"carol-of-{name}@example.com")
+    tenant = Tenant(owner, factories.team(owner, carol, name=f"Team {name}"), carol)
+    with transaction.atomic():
+        factories.grant(wallet_of(tenant.team, Environment.PRODUCTION), 1_000_000)
+    for thing, make in MAKERS.items():
+        tenant.things[thing] = make(tenant)
+    return tenant
+
+
+def _bearer(person: User) -> dict[str, str]:
+    return {"Authorization": f"Bearer {factories.token(person)}"}
+
+
+def _askers(world: World) -> dict[str, list[Asker]]:
+    alice, mallory = world.alice, world.mallory
+    at_team = {"X-Workspace": str(alice.team.pk)}
+    elsewhere = factories.workspace(alice.owner)
+
+    def cookie(person: User, **headers: str) -> Asker:
+        return Asker("cookie", factories.browser(person), headers)
+
+    def token(person: User, workspace: Workspace, **fields: Any) -> Asker:
+        text = factories.token(person, workspace=workspace, **fields)
+        return Asker("token", factories.api(text))
+
+    return {
+        "owner": [cookie(alice.owner, **at_team), token(alice.owner, alice.team)],
+        "member": [cookie(world.bob, **at_team), token(world.bob, alice.team)],
+        # Three ways of not being there: in a team of one's own, by each door, and with
+        # the one header that the door of tokens must not hear.
+        "stranger": [
+            cookie(mallory.owner, **{"X-Workspace": str(mallory.team.pk)}),
+            token(mallory.owner, mallory.team),
+            Asker(
+                "token and header", token(mallory.owner, mallory.team).client, at_team
+            ),
+        ],
+        # The owner herself, through a door to another workspace.
+        "elsewhere": [cookie(alice.owner), token(alice.owner, elsewhere)],
+        "guest": [Asker("nobody", factories.api())],
+        "operators": [Asker("key", factories.api(ADMIN_KEY))],
+        "sandbox": [token(alice.owner, alice.team, environment="SANDBOX")],
+        "blocked": [cookie(world.dave, **at_team), token(world.dave, alice.team)],
+        "in_personal": [cookie(alice.owner)],
+        "member_personal": [cookie(world.bob)],
+        "stranger_personal": [cookie(mallory.owner)],
+        "blocked_personal": [cookie(world.dave)],
+        # A browser without a login, and one that sends a token with its forms.
+        "guest_at_page": [Asker("nobody", Client())],
+        "token_at_page": [Asker("token", Client(), _bearer(alice.owner))],
+    }
