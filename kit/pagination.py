@@ -1,6 +1,14 @@
 """Pages of a list that others add to while it is read."""
 
-from rest_framework.pagination import CursorPagination
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Field, QuerySet
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from kit.errors import NotFound
 
 
 class NewestFirst(CursorPagination):
@@ -10,3 +18,26 @@ class NewestFirst(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        """Return the page that the request asks for.
+
+        Raises:
+            NotFound: the cursor is none of ours.
+        """
+        self._model = queryset.model
+        return super().paginate_queryset(queryset, request, view)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Return the cursor, which is a client's word: its position must be a value."""
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None:
+            field = self._model._meta.get_field(self.ordering[0].lstrip("-"))
+            assert isinstance(field, Field)
+            try:
+                field.clean(cursor.position, None)
+            except ValidationError as error:
+                raise NotFound from error
+        return cursor
