@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -33,7 +34,8 @@ def ask(
     is_form: bool = False,
     **headers: str,
 ) -> HttpResponseBase:
-    """Send a request, with JSON or a form."""
+    """Send a request, with JSON or a form; the asker's cookies stay as they are."""
+    cookies = deepcopy(asker.client.cookies)
     options: dict[str, Any] = {"headers": {**asker.headers, **headers}}
     if is_form:
         options["data"] = body or {}
@@ -43,7 +45,10 @@ def ask(
             "content_type": "application/json",
         }
     send = getattr(asker.client, method.lower())
-    response: HttpResponseBase = send(url, **options)
+    try:
+        response: HttpResponseBase = send(url, **options)
+    finally:
+        asker.client.cookies = cookies
     return response
 
 

@@ -166,3 +166,59 @@ CHANGES_NOTHING = {
     "POST webhooks/<uuid:endpoint_id>/<slug:verb> replay",
 }
 """What leaves all rows as they are, even for its owner."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method of a route of the API that names nothing."""
+
+    method: str
+    route: str
+    owner: Cell
+    member: Cell
+    guest: int
+    operators: int
+    body: dict[str, Any] = field(default_factory=dict)
+    shows: str = ""  # a thing that the owner's list names, and no stranger's
+    is_watched: bool = True  # a success changes rows; for POST and the like
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+
+_NEW_JOB = {"text": "Hello.", "voice": "unicorn:en-us"}
+_HOOK = {"url": "https://example.com/x", "events": ["webhook.test"]}
+_EMAIL = {"email": "code@example.com"}
+
+_NO_TEXT = {"input": " "}  # speaking itself needs a connection of its own
+
+# fmt: off
+CALLS = [
+    #    method    route                     owner       member      guest operators
+    Call("POST",   "auth/code",              202,        202,        202, 202, _EMAIL),
+    Call("POST",   "auth/session",           400,        400,        400, 400, _EMAIL | {"code": "000000"}),
+    Call("DELETE", "auth/session",           (204, 403), (204, 403), 401, 403),
+    Call("GET",    "me",                     200,        200,        200, 200, shows="workspace"),
+    Call("PATCH",  "me",                     200,        200,        401, 403, {"preferences": {"a": 1}}),
+    Call("GET",    "me/logins",              200,        200,        401, 403, shows="login"),
+    Call("GET",    "me/invitations",         200,        200,        401, 403, shows="received"),
+    Call("GET",    "workspaces",             200,        200,        401, 403, shows="workspace"),
+    Call("POST",   "workspaces",             201,        201,        401, 403, {"name": "Another"}),
+    Call("GET",    "tokens",                 200,        200,        401, 403, shows="token"),
+    Call("POST",   "tokens",                 201,        201,        401, 403, {"name": "Another"}),
+    Call("GET",    "credits",                200,        200,        401, 200, shows="workspace"),
+    Call("GET",    "credits/entries",        200,        200,        401, 200, shows="job"),
+    Call("GET",    "providers",              200,        200,        200, 200),
+    Call("GET",    "voices",                 200,        200,        200, 200),
+    Call("POST",   "speech",                 400,        400,        400, 400, _NO_TEXT),
+    Call("POST",   "estimate",               200,        200,        401, 200, _NEW_JOB, is_watched=False),
+    Call("GET",    "jobs",                   200,        200,        401, 200, shows="job"),
+    Call("POST",   "jobs",                   202,        202,        202, 202, _NEW_JOB),
+    Call("GET",    "webhooks",               200,        200,        401, 200, shows="endpoint"),
+    Call("POST",   "webhooks",               201,        403,        401, 201, _HOOK),
+    Call("GET",    "webhooks/default-secret", (200, 403), (403, 403), 401, 403),
+    Call("GET",    "webhooks/event-types",   200,        200,        401, 200),
+    Call("GET",    "deliveries",             200,        200,        401, 200, shows="delivery"),
+    Call("GET",    "schema/",                200,        200,        200, 200),
+]
+# fmt: on
