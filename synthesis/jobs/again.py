@@ -2,11 +2,11 @@
 
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils import timezone
 
-from accounts.caller import Caller
+from accounts.caller import Caller, Environment
 from kit.errors import NotFound
 from synthesis import bells, quotes, turns
 from synthesis.errors import JobCanceled, NothingToRetry, SceneBusy
@@ -47,7 +47,7 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
         raise NothingToRetry
     failed.sort(key=lambda scene: scene.index)
     quote = quotes.quote(
-        caller, _order([_as_asked(scene) for scene in failed], max_cost)
+        _in(job, caller), _order([_as_asked(scene) for scene in failed], max_cost)
     )
     _open_round(job, failed, quote)
     return job
@@ -89,7 +89,7 @@ def edit(
         title=asked.title if change.title is None else change.title,
         speed=asked.speed,
     )
-    quote = quotes.quote(caller, _order([asked], max_cost))
+    quote = quotes.quote(_in(job, caller), _order([asked], max_cost))
     quoted = quote.scenes[0]
     job.characters += quoted.characters - scene.characters
     scene.text, scene.title = quoted.text, quoted.title
@@ -98,6 +98,11 @@ def edit(
     scene.render += 1
     _open_round(job, [scene], quote)
     return job, scene
+
+
+def _in(job: Job, caller: Caller) -> Caller:
+    """Return `caller` where the job is: its wallet pays, whatever the request names."""
+    return replace(caller, environment=Environment(job.environment))
 
 
 def _as_asked(scene: Scene) -> AskedScene:

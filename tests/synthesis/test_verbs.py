@@ -1,12 +1,15 @@
 """Cancel, pause, delete, retry and edit: what they do, and what they refuse."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import transaction
+from django.utils import timezone
 
+from accounts.caller import Environment
 from billing.errors import InsufficientCredits
 from billing.wallets import summary, wallet_of
 from providers.base import Failure, ProviderError
@@ -17,11 +20,12 @@ from synthesis.errors import (
     JobNotCancelable,
     NothingToRetry,
     PriceChanged,
+    SandboxProvider,
     SceneBusy,
 )
 from synthesis.jobs import again, cancel
 from synthesis.jobs.again import Change
-from synthesis.models import Job
+from synthesis.models import Job, Scene
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim
@@ -211,3 +215,24 @@ def test_a_canceled_job_is_not_edited(caller, submitted) -> None:
     with pytest.raises(JobCanceled):
         run(again.edit, caller, job.pk, job.scenes.get().pk, Change(text="Other."))
     assert balance(caller) == (5000, 0)
+
+
+def test_a_sandbox_job_stays_there_whatever_the_request_names(submitted) -> None:
+    sandbox = factories.caller(environment=Environment.SANDBOX)
+    production = replace(sandbox, environment=Environment.PRODUCTION)
+    with transaction.atomic():
+        factories.grant(wallet_of(sandbox.workspace, sandbox.environment), 100)
+    job = submitted(sandbox, "Hello.", voice="unicorn:en-us")
+    Scene.objects.update(status="failed", finished_at=timezone.now())
+    scene = job.scenes.get()
+    before = balance(sandbox), balance(production)
+
+    with pytest.raises(SandboxProvider):
+        run(again.edit, production, job.pk, scene.pk, Change(voice="scripted:one"))
+    Scene.objects.update(voice="scripted:one", provider="scripted")
+    with pytest.raises(SandboxProvider):
+        run(again.retry, production, job.pk)
+
+    assert (balance(sandbox), balance(production)) == before
+    job.refresh_from_db()
+    assert job.rounds == 1
