@@ -1,0 +1,163 @@
+"""Everywhere a secret could turn up: answers, logs, mails, tables, cache and broker."""
+
+import base64
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core import mail
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpResponseBase
+from django.test import Client
+
+from config.celery import app
+
+
+class Seen:
+    """Texts by the name of the place where they were found."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self._times: Counter[str] = Counter()
+
+    def note(self, place: str, text: str) -> None:
+        """Add what was found at a place; the second time it is another one."""
+        self._times[place] += 1
+        number = self._times[place]
+        self.texts[place if number == 1 else f"{place} #{number}"] = text
+
+    def places_of(self, secret: str) -> set[str]:
+        """Return where `secret` stands, in any of its usual forms."""
+        pattern = re.compile("|".join(map(_whole, _forms(secret))))
+        return {place for place, text in self.texts.items() if pattern.search(text)}
+
+
+def _whole(form: str) -> str:
+    """Return a pattern for `form`; six digits are no part of something longer."""
+    edge = r"[\w.:-]" if len(form) < 16 else r"\b\B"  # the latter is never there
+    return rf"(?<!{edge}){re.escape(form)}(?!{edge})"
+
+
+def _forms(secret: str) -> set[str]:
+    forms = {secret}
+    if len(secret) >= 16:
+        for data in {secret.encode(), _decoded(secret)} - {b""}:
+            forms |= {data.hex(), base64.b64encode(data).decode().rstrip("=")}
+            forms.add(base64.urlsafe_b64encode(data).decode().rstrip("="))
+    return forms
+
+
+def _decoded(secret: str) -> bytes:
+    """Return the bytes that a secret stands for, if it is written in base64."""
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return b""
+
+
+class Watched(Client):
+    """A browser or a program, all of whose answers are noted."""
+
+    def __init__(self, seen: Seen, **headers: str) -> None:
+        super().__init__(raise_request_exception=False, headers=headers)
+        self.seen = seen
+
+    def request(self, **request: Any) -> Any:
+        response = super().request(**request)
+        place = f"{request['REQUEST_METHOD']} {request['PATH_INFO']}"
+        self.seen.note(_without_ids(place), text_of(response))
+        return response
+
+
+def text_of(response: HttpResponseBase) -> str:
+    """Return an answer as it goes over the line: headers, cookies and body."""
+    if response.streaming:
+        parts = list(response.streaming_content)  # type: ignore[attr-defined]
+        response.streaming_content = parts  # type: ignore[attr-defined]
+        body = b"".join(parts)
+    else:
+        body = response.content  # type: ignore[attr-defined]
+    head = "\n".join(f"{name}: {value}" for name, value in response.items())
+    return f"{head}\n{response.cookies}\n{body.decode('latin-1')}"
+
+
+def _without_ids(place: str) -> str:
+    place = re.sub(r"/login/link/[^/]+", "/login/link/…", place)
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", place)
+
+
+@contextmanager
+def logs_noted(seen: Seen) -> Iterator[None]:
+    """Note all log records with their tracebacks, as LOG_LEVEL=DEBUG writes them."""
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(f"{self.format(record)} {record.args!r}")
+
+    handler = Handler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.DEBUG)  # as LOG_LEVEL does; settings keep some above it
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        seen.note("log", "\n".join(lines))
+
+
+def note_mails(seen: Seen) -> None:
+    for sent in mail.outbox:
+        seen.note(f"mail {sent.subject}", str(sent.message()))
+
+
+def note_tables(seen: Seen) -> None:
+    """Note each table as text, as a dump has it."""
+    tables = connection.introspection.django_table_names(only_existing=True)
+    for table in tables:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(f'COPY "{table}" TO STDOUT') as rows,
+        ):
+            seen.note(f"table {table}", b"".join(bytes(row) for row in rows).decode())
+
+
+def note_redis(seen: Seen) -> None:
+    """Note all that the cache and the broker hold."""
+    from django_redis import get_redis_connection
+
+    seen.note("cache", _dump(get_redis_connection("default")))
+    with app.connection_for_read() as broker:
+        seen.note("broker", _dump(broker.default_channel.client))
+    assert cache.get("no such thing") is None  # it was there to be looked at
+
+
+def _dump(client: "redis.Redis[bytes]") -> str:
+    readers: dict[bytes, Any] = {
+        b"string": client.get,
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+        b"hash": client.hgetall,
+        b"zset": lambda key: client.zrange(key, 0, -1),
+    }
+    return "\n".join(
+        f"{key!r} {readers[client.type(key)](key)!r}" for key in client.scan_iter()
+    )
+
+
+def note_settings_are_hidden(seen: Seen) -> None:
+    """Note what Django's own page of errors would tell of the settings."""
+    from django.views.debug import get_default_exception_reporter_filter
+
+    shown = get_default_exception_reporter_filter().get_safe_settings()  # type: ignore[no-untyped-call]
+    seen.note("debug page", repr(shown))
+    assert settings.SECRET_KEY
