@@ -75,6 +75,7 @@ _TEAM = "workspaces/<uuid:workspace_id>"
 _HOOK = "webhooks/<uuid:endpoint_id>"
 _RUNS = {"job_id": "running_job"}
 _FAILED = {"job_id": "failed_job"}
+_CLOSED = {"workspace_id": "closed"}
 _MINE = {"invitation_id": "received"}
 _NEW = {"email": "more@example.com"}
 _ADMIN = {"role": "admin"}
@@ -90,6 +91,8 @@ ROWS = [
     Row("DELETE", "me/invitations/<uuid:invitation_id>", (204, 403), _TOKEN,  _TOKEN, (204, 403), 401, 403,  403, of=_MINE),
     Row("GET",    _TEAM,                                200,       200,       404,    (200, 404), 401, 403,  200),
     Row("PATCH",  _TEAM,                                200,       403,       404,    (200, 404), 401, 403,  200, {"name": "New"}),
+    Row("DELETE", _TEAM,                                (204, 403), _LOGIN,   404,    (204, 404), 401, 403,  403),
+    Row("POST",   f"{_TEAM}/reopen",                    (200, 403), _TOKEN,   _TOKEN, (200, 403), 401, 403,  403, of=_CLOSED),
     Row("GET",    f"{_TEAM}/members",                   200,       200,       404,    (200, 404), 401, 403,  200),
     Row("PATCH",  f"{_TEAM}/members/<uuid:user_id>",    (200, 403), _LOGIN,   404,    (200, 404), 401, 403,  403, _ADMIN),
     Row("DELETE", f"{_TEAM}/members/<uuid:user_id>",    (204, 403), _LOGIN,   404,    (204, 404), 401, 403,  403),
@@ -141,6 +144,8 @@ PAGES = [
     Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="rename", form=_WORKSPACE | {"name": "New"}),
     Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="invite", form=_WORKSPACE | _NEW | {"role": "member"}),
     Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="withdraw", form=_WORKSPACE | {"invitation": "{invitation}"}),
+    Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="close", form=_WORKSPACE),
+    Page("POST", "settings/team/<slug:verb>",             302,  404,  404, verb="reopen", form={"workspace": "{closed}"}),
     Page("POST", "settings/team/<slug:verb>",             302,  404,  404, verb="accept", form=_INVITED),
     Page("POST", "settings/team/<slug:verb>",             302,  404,  404, verb="decline", form=_INVITED),
     Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="role", form=_MEMBER | _ADMIN),
@@ -200,6 +205,9 @@ CALLS = [
     Call("DELETE", "auth/session",           (204, 403), (204, 403), 401, 403),
     Call("GET",    "me",                     200,        200,        200, 200, shows="workspace"),
     Call("PATCH",  "me",                     200,        200,        401, 403, {"preferences": {"a": 1}}),
+    Call("DELETE", "me",                     (409, 403), (204, 403), 401, 403),  # the owner has a team
+    Call("GET",    "me/export",              202,        202,        401, 403),
+    Call("POST",   "me/export",              202,        202,        401, 403),
     Call("GET",    "me/logins",              200,        200,        401, 403, shows="login"),
     Call("GET",    "me/invitations",         200,        200,        401, 403, shows="received"),
     Call("GET",    "workspaces",             200,        200,        401, 403, shows="workspace"),

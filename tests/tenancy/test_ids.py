@@ -7,6 +7,7 @@ import pytest
 from accounts.models import Workspace
 from tests.tenancy.asking import (
     ask,
+    body_of,
     changed_since,
     code_of,
     nobodys,
@@ -128,7 +129,8 @@ def test_a_blocked_workspace_shuts_both_doors(world: World, row: Row) -> None:
     for asker in [*world.askers["owner"], *world.askers["member"]]:
         response = ask(asker, row.method, url, row.body)
         assert (response.status_code, code_of(response)) == (403, "blocked")
-    if "workspace_id" in row.route:  # asked for by name, from outside of it
+    # Asked for by name, from outside of it; what is closed is another one.
+    if "workspace_id" in row.route and not row.of:
         by_cookie = ask(world.askers["elsewhere"][0], row.method, url, row.body)
         assert (by_cookie.status_code, code_of(by_cookie)) == (403, "blocked")
     assert changed_since(before) == set()
@@ -203,3 +205,61 @@ def test_a_form_about_ones_own_team_reaches_no_other(world: World, row: Page) ->
 
     assert response.status_code == 404
     assert changed_since(before) == set()
+
+
+# --- Pages act where a person has chosen -------------------------------------------------
+
+
+def _choose(world: World, name: str, workspace: str) -> int:
+    (asker,) = world.askers[name]
+    form = {"workspace": workspace, "environment": "PRODUCTION"}
+    return ask(asker, "POST", "/settings/place", form, is_form=True).status_code
+
+
+def test_nobody_chooses_a_workspace_of_others(world: World) -> None:
+    before = snapshot()
+    for workspace in (world.alice.things["workspace"], nobodys(), "nonsense", ""):
+        assert _choose(world, "stranger_personal", workspace) == 404
+    assert changed_since(before) == set()
+
+
+def test_a_choice_opens_no_workspace_that_one_is_not_in(world: World) -> None:
+    """A preference can be written by API, whatever it says."""
+    owner = world.mallory.owner
+    owner.preferences = {"workspace": world.alice.things["workspace"]}
+    owner.save(update_fields=["preferences"])
+    (asker,) = world.askers["stranger_personal"]
+    before = snapshot()
+
+    for path in ("webhooks/{endpoint}", "deliveries/{delivery}"):
+        url = "/" + path.format(**world.alice.things)
+        assert ask(asker, "GET", url).status_code == 404
+    listed = body_of(ask(asker, "GET", "/webhooks")).decode()
+    assert world.alice.things["endpoint"] not in listed
+    assert changed_since(before) == set()
+
+
+def test_a_member_looks_at_the_chosen_workspace_and_changes_nothing(
+    world: World,
+) -> None:
+    things = world.alice.things
+    assert _choose(world, "member_personal", things["workspace"]) == 302
+    (asker,) = world.askers["member_personal"]
+    before = snapshot()
+
+    for path, method, status in [
+        ("webhooks/{endpoint}", "GET", 200),
+        ("webhooks/{endpoint}/off", "POST", 302),
+        ("webhooks/{endpoint}/delete", "POST", 302),
+        ("webhooks/{endpoint}/rotate", "POST", 302),
+        ("webhooks/{endpoint}/test", "POST", 302),
+        ("deliveries/{delivery}", "GET", 200),
+        ("deliveries/{delivery}/replay", "POST", 302),
+        ("settings/tokens/{token}/revoke", "POST", 404),
+    ]:
+        url = "/" + path.format(**things)
+        response = ask(asker, method, url, is_form=True)
+        assert response.status_code == status, path
+        assert changed_since(before) == set(), path
+    listed = body_of(ask(asker, "GET", "/settings/tokens")).decode()
+    assert things["token"] not in listed

@@ -112,6 +112,11 @@ def _invitation(workspace: Workspace, by: User, email: str) -> str:
     return str(row.pk)
 
 
+def _closed(owner: User) -> str:
+    team = factories.team(owner, name="Closed", closed_at=timezone.now())
+    return str(team.pk)
+
+
 def _received(tenant: Tenant) -> str:
     host = factories.user()
     return _invitation(factories.team(host, name="Host"), host, tenant.owner.email)
@@ -122,6 +127,7 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
     "failed_job": _failed,
     "running_job": lambda own: str(_submitted(own, "unicorn:en-us").pk),
     "workspace": lambda own: str(own.team.pk),
+    "closed": lambda own: _closed(own.owner),
     "person": lambda own: str(own.carol.pk),
     "invitation": lambda own: _invitation(own.team, own.owner, "new@example.com"),
     "received": _received,
