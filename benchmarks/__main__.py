@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("latency", "ledger", "audio")
+ALL = ("latency", "ledger", "audio", "logins")
 
 
 def main() -> None:
