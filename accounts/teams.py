@@ -172,14 +172,16 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
 
     Raises:
         Invalid: this can't be an address.
+        NotFound: the person has left meanwhile.
         NotAllowed: the person's role is too low for that.
         PersonalWorkspace: it is no workspace for several.
         AlreadyMember: the person is in it.
         RateLimited: too many in a day.
     """
     email = known_form(email)
-    roles.demand(by.role, _inviting(role))
     workspace = _lock(by.workspace_id)
+    by = _now(by)
+    roles.demand(by.role, _inviting(role))
     if workspace.kind != Workspace.Kind.TEAM:
         raise PersonalWorkspace
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
@@ -309,6 +311,17 @@ def _inviting(role: str) -> Act:
 def _lock(workspace_id: uuid.UUID) -> Workspace:
     assert connection.in_atomic_block
     return Workspace.objects.select_for_update().get(pk=workspace_id)
+
+
+def _now(place: Membership) -> Membership:
+    """Return a place as it is now that its workspace is locked.
+
+    Raises:
+        NotFound: the person has left.
+    """
+    if now := Membership.objects.filter(pk=place.pk).first():
+        return now
+    raise NotFound
 
 
 def _lock_two(by: Membership, user_id: uuid.UUID) -> tuple[Membership, Membership]:

@@ -16,12 +16,13 @@ from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.errors import InvalidEnvironment, InvalidToken
-from accounts.models import ApiToken, User, Workspace
+from accounts.models import ApiToken, Membership, User, Workspace
+from kit.errors import NotFound
 
 PREFIX = "ozv-"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -78,6 +79,7 @@ def issue(
 
     Raises:
         InvalidEnvironment: `maker` is bound to the other environment.
+        NotFound: `user` is not in the workspace any more.
     """
     if maker:
         if maker.environment and environment not in ("", maker.environment):
@@ -87,17 +89,23 @@ def issue(
         monthly_credit_limit = _lower(monthly_credit_limit, maker.monthly_credit_limit)
     body = "".join(secrets.choice(_ALPHABET) for _ in range(32))
     text = PREFIX + body + _checksum(body)
-    token = ApiToken.objects.create(
-        workspace=workspace,
-        created_by=user,
-        name=name,
-        digest=_digest(text),
-        prefix=text[:8],
-        last4=text[-4:],
-        environment=environment,
-        expires_at=expires_at,
-        monthly_credit_limit=monthly_credit_limit,
-    )
+    with transaction.atomic():
+        # Whoever removes the person locks the workspace first: either they wait for us,
+        # and end this token too, or we find nobody.
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+        if not Membership.objects.filter(workspace=workspace, user=user).exists():
+            raise NotFound
+        token = ApiToken.objects.create(
+            workspace=workspace,
+            created_by=user,
+            name=name,
+            digest=_digest(text),
+            prefix=text[:8],
+            last4=text[-4:],
+            environment=environment,
+            expires_at=expires_at,
+            monthly_credit_limit=monthly_credit_limit,
+        )
     return token, text
 
 
