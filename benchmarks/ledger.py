@@ -32,6 +32,7 @@ from django.db import connection, transaction  # noqa: E402
 
 from accounts.models import Workspace  # noqa: E402
 from billing import invariants, ledger, posting  # noqa: E402
+from billing.ledger import lots, reservations  # noqa: E402
 from billing.models import Lot, Wallet  # noqa: E402
 from billing.wallets import wallet_of  # noqa: E402
 from kit.ids import new_id  # noqa: E402
@@ -72,7 +73,16 @@ def _wallets(count: int) -> list[Wallet]:
             wallet = wallet_of(Workspace.objects.create(name="Bench"), "PRODUCTION")
             for kind in (Lot.Kind.ALLOWANCE, Lot.Kind.PROMO, Lot.Kind.PACK):
                 key = f"bench:{new_id()}"
-                ledger.grant(wallet, 10**9, key=key, kind=kind, source=key, reason="")
+                ends = DEADLINE if kind == Lot.Kind.ALLOWANCE else None
+                ledger.grant(
+                    wallet,
+                    10**9,
+                    key=key,
+                    kind=kind,
+                    source=key,
+                    reason="",
+                    expires_at=ends,
+                )
         wallets.append(wallet)
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]  # forked clients share none
@@ -134,10 +144,8 @@ def _bare() -> Round:
         with client.transaction():
             locked = run(posting.LOCK, {"wallet": wallet.pk}).fetchone()
             assert locked
-            _, environment, available, debt, seq = locked
-            drawable = run(
-                ledger.DRAWABLE, {"wallet": wallet.pk, "key": key}
-            ).fetchone()
+            _, environment, available, debt, seq, _ = locked
+            drawable = run(lots.DRAWABLE, {"wallet": wallet.pk, "key": key}).fetchone()
             assert drawable
             now, _, lot, *_ = drawable
             common = {
@@ -153,6 +161,7 @@ def _bare() -> Round:
                 "lots": [lot],
                 "expired": [0],
                 "revoked": [0],
+                "repaid": [0],
                 "wallet_debt": 0,
                 "wallet_granted": 0,
             }
@@ -180,8 +189,8 @@ def _bare() -> Round:
         with client.transaction():
             locked = run(posting.LOCK_BY_RESERVATION, {"key": key}).fetchone()
             assert locked
-            *_, available, debt, seq = locked
-            run(ledger.HELD, {"reservation": key, "key": scene}).fetchall()
+            _, _, available, debt, seq, _ = locked
+            run(reservations.HELD, {"reservation": key, "key": scene}).fetchall()
             capturing = {
                 "id": new_id(),
                 "seq": seq + 1,

@@ -30,3 +30,31 @@ class ReservationExhausted(AppError):
     code = "reservation_exhausted"
     status = HTTPStatus.CONFLICT
     message = "The reservation holds {left} credits, {needed} were to be captured."
+
+
+class TooEarly(AppError):
+    """What this refers to is not posted yet: keep it, and try again later."""
+
+
+class NotGranted(TooEarly):
+    """A refund came before the grant of what is refunded; nothing was written."""
+
+    code = "not_granted"
+    status = HTTPStatus.CONFLICT
+    message = "Nothing was granted for {source} yet."
+
+
+class NotRefunded(TooEarly):
+    """A refund is to be undone that was not posted; nothing was written."""
+
+    code = "not_refunded"
+    status = HTTPStatus.CONFLICT
+    message = "There is no such refund of {source} yet."
+
+
+class NotRefundable(AppError):
+    """Only what was bought can be refunded; nothing was written."""
+
+    code = "not_refundable"
+    status = HTTPStatus.CONFLICT
+    message = "{source} was not bought, so it can't be refunded: adjust the wallet."

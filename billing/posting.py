@@ -19,19 +19,20 @@ from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
 from psycopg.types.numeric import Int8Dumper
 
-from billing.models import LedgerEntry, LedgerTransaction, Reservation, Wallet
+from billing.models import LedgerEntry, LedgerTransaction, Lot, Reservation, Wallet
 from kit.ids import new_id
 
 Bucket = LedgerEntry.Bucket
 Kind = LedgerTransaction.Kind
 
-_LOT_COLUMNS = ("available", "reserved", "consumed", "expired", "revoked")
+_LOT_COLUMNS = ("available", "reserved", "consumed", "expired", "revoked", "repaid")
 _LOT_COLUMN = {
     Bucket.AVAILABLE: "available",
     Bucket.RESERVED: "reserved",
     Bucket.USAGE: "consumed",
     Bucket.BREAKAGE: "expired",
     Bucket.REFUND: "revoked",
+    Bucket.DEBT: "repaid",
 }
 """Which column of a lot holds what lies in a bucket."""
 
@@ -47,15 +48,21 @@ _WALLET_COLUMN = {
 """Which column of a wallet an entry changes, and with which sign."""
 
 # Only NO KEY: rows that refer to the wallet may be written meanwhile.
-LOCK = """
-SELECT id, environment, available, debt, seq FROM billing_wallet
-WHERE id = %(wallet)s FOR NO KEY UPDATE
+_LOCK = """
+SELECT id, environment, available, debt, seq, low_at FROM billing_wallet
+WHERE id = {wallet} FOR NO KEY UPDATE
 """
-LOCK_BY_RESERVATION = """
-SELECT id, environment, available, debt, seq FROM billing_wallet
-WHERE id = (SELECT wallet_id FROM billing_reservation WHERE key = %(key)s)
-FOR NO KEY UPDATE
-"""
+LOCK = _LOCK.format(wallet="%(wallet)s")
+LOCK_BY_RESERVATION = _LOCK.format(
+    wallet="(SELECT wallet_id FROM billing_reservation WHERE key = %(key)s)"
+)
+LOCK_BY_LOT = _LOCK.format(
+    wallet="(SELECT wallet_id FROM billing_lot WHERE id = %(lot)s)"
+)
+LOCK_BY_SOURCE = _LOCK.format(
+    wallet="(SELECT wallet_id FROM billing_lot"
+    " WHERE environment = %(environment)s AND source = %(source)s)"
+)
 
 _OPEN_RESERVATION = """
 opened AS (
@@ -97,10 +104,12 @@ WITH posted AS (
         reserved = lot.reserved + delta.reserved,
         consumed = lot.consumed + delta.consumed,
         expired = lot.expired + delta.expired,
-        revoked = lot.revoked + delta.revoked
+        revoked = lot.revoked + delta.revoked,
+        repaid = lot.repaid + delta.repaid
     FROM unnest(%(lots)s::bigint[], %(available)s::bigint[], %(reserved)s::bigint[],
-                %(consumed)s::bigint[], %(expired)s::bigint[], %(revoked)s::bigint[])
-        AS delta (lot, available, reserved, consumed, expired, revoked)
+                %(consumed)s::bigint[], %(expired)s::bigint[], %(revoked)s::bigint[],
+                %(repaid)s::bigint[])
+        AS delta (lot, available, reserved, consumed, expired, revoked, repaid)
     WHERE lot.id = delta.lot
 )"""
 _COUNT = """
@@ -136,9 +145,12 @@ class _Cursor(psycopg.Cursor[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """`credits` > 0 of a lot, going from one bucket to another."""
+    """`credits` > 0 of a lot, going from one bucket to another.
 
-    lot: int
+    Without a lot they are a debt that an operator made, greater than all lots together.
+    """
+
+    lot: int | None
     source: Bucket
     target: Bucket
     credits: int
@@ -154,6 +166,13 @@ class Locked:
     available: int
     debt: int
     seq: int
+    low_at: int
+
+
+def require_positive(credits: int) -> None:
+    """Refuse to move nothing, or less."""
+    if credits <= 0:
+        raise ValueError("a posting moves at least one credit")
 
 
 def require_transaction() -> None:
@@ -176,6 +195,19 @@ def lock_by_reservation(key: str) -> Locked:
     if locked is None:
         raise Reservation.DoesNotExist(f"reservation {key}")
     return locked
+
+
+def lock_by_lot(lot: int) -> Locked:
+    """Lock the wallet of a lot."""
+    locked = _lock(LOCK_BY_LOT, {"lot": lot})
+    if locked is None:
+        raise Lot.DoesNotExist(f"lot {lot}")
+    return locked
+
+
+def lock_by_source(source: str, environment: str) -> Locked | None:
+    """Lock the wallet that was granted what `source` paid for; None if none was yet."""
+    return _lock(LOCK_BY_SOURCE, {"source": source, "environment": environment})
 
 
 def fingerprint(*content: object) -> str:
@@ -254,7 +286,7 @@ def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
     return Locked(cursor, *row) if row else None
 
 
-def _sides(movements: Iterable[Movement]) -> Iterable[tuple[int, Bucket, int]]:
+def _sides(movements: Iterable[Movement]) -> Iterable[tuple[int | None, Bucket, int]]:
     """Give each movement's two entries: out of its source, into its target."""
     return chain.from_iterable(
         (
@@ -279,8 +311,8 @@ def _entries(wallet: Locked, movements: Iterable[Movement]) -> dict[str, Any]:
 def _lot_columns(movements: Iterable[Movement]) -> dict[str, str]:
     deltas: dict[int, dict[str, int]] = {}
     for movement in movements:
-        if movement.source == Bucket.FUNDING:
-            continue  # the lot was written with it
+        if movement.source == Bucket.FUNDING or movement.lot is None:
+            continue  # the lot was written with it; or there is none
         delta = deltas.setdefault(movement.lot, dict.fromkeys(_LOT_COLUMNS, 0))
         delta[_LOT_COLUMN[movement.source]] -= movement.credits
         delta[_LOT_COLUMN[movement.target]] += movement.credits
@@ -304,4 +336,4 @@ def _wallet_columns(movements: Iterable[Movement]) -> dict[str, int]:
 def _array(values: Iterable[object]) -> str:
     # PostgreSQL's own text for numbers, ids and names: the driver would look at every
     # element to find out what the array is made of, which takes it longer than the rest.
-    return "{" + ",".join(map(str, values)) + "}"
+    return "{" + ",".join("NULL" if v is None else str(v) for v in values) + "}"

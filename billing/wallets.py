@@ -39,8 +39,13 @@ def wallet_of(workspace: Workspace, environment: str) -> Wallet:
 
 def spendable(wallet: Wallet) -> int:
     """Return the credits that a reservation could take now: drawable less debt."""
+    return max(0, net(wallet))
+
+
+def net(wallet: Wallet) -> int:
+    """Return drawable less debt: below 0 if more is owed than there is."""
     _, _, debt, _, _, drawable, *_ = _holdings(wallet)
-    return max(0, drawable - debt)
+    return drawable - debt
 
 
 def summary(wallet: Wallet) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from billing.models.ledger import (
     ENVIRONMENTS,
     LONGEST_REASON,
+    LOW_AT,
     LedgerEntry,
     LedgerTransaction,
     Lot,
@@ -15,6 +16,7 @@ from billing.models.ledger import (
 __all__ = [
     "ENVIRONMENTS",
     "LONGEST_REASON",
+    "LOW_AT",
     "LedgerEntry",
     "LedgerTransaction",
     "Lot",

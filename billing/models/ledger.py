@@ -2,7 +2,7 @@
 
 Amounts are whole credits. Only `billing.ledger` writes these tables; the database says
 the same again with checks, composite foreign keys and triggers (see the migrations
-`wallet_keys` and `ledger_guards`).
+`wallet_keys`, `ledger_guards` and `lapses_refunds_and_debt`).
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
 from accounts.caller import Environment
@@ -19,6 +19,7 @@ from billing.querysets import EntryQuerySet, LotQuerySet, ReservationQuerySet
 from kit.ids import new_id
 
 LONGEST_REASON = 500  # characters
+LOW_AT = 1_000  # credits: a wallet's first threshold of `credits.low`
 ENVIRONMENTS = [(environment.value, environment.value) for environment in Environment]
 
 
@@ -65,9 +66,14 @@ class Wallet(models.Model):
         default=0, help_text="owed after a refund of credits already used"
     )
     granted = models.BigIntegerField(
-        default=0, help_text="ever, less what was refunded or lapsed"
+        default=0, help_text="ever, less what was taken back or lapsed"
     )
     consumed = models.BigIntegerField(default=0, help_text="ever")
+    low_at = models.PositiveBigIntegerField(
+        default=LOW_AT,
+        db_default=LOW_AT,
+        help_text="tell when less than this can be spent; 0: never",
+    )
     seq = models.BigIntegerField(default=0, help_text="number of its last transaction")
     last_activity_at = models.DateTimeField(
         db_default=Now(), help_text="last use or purchase"
@@ -124,11 +130,33 @@ class Lot(models.Model):
     reserved = models.BigIntegerField(default=0)
     consumed = models.BigIntegerField(default=0)
     expired = models.BigIntegerField(default=0)
-    revoked = models.BigIntegerField(default=0)
+    revoked = models.BigIntegerField(
+        default=0, help_text="taken back by refunds and operators"
+    )
+    repaid = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="went into a debt; below 0: taking it back left one",
+    )
     effective_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
+    lapses = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="ends after 365 days without use or purchase",
+    )
     source = models.CharField(
         max_length=200, help_text="what paid for it; honoured once per environment"
+    )
+    restores = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        related_name="restored_by",
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        help_text="the lot whose refund it undoes",
     )
     created_at = models.DateTimeField(db_default=Now())
 
@@ -157,11 +185,24 @@ class Lot(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(
+                    revoked__lte=F("granted"), repaid__gte=F("revoked") * Value(-1)
+                ),
+                name="lot_revoked_within",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="promo")
+                | Q(kind="allowance", expires_at__isnull=False, lapses=False)
+                | Q(kind__in=["pack", "adjust"], expires_at=None, lapses=False),
+                name="lot_term_of_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(
                     granted=F("available")
                     + F("reserved")
                     + F("consumed")
                     + F("expired")
                     + F("revoked")
+                    + F("repaid")
                 ),
                 name="lot_adds_up",
             ),
@@ -171,7 +212,23 @@ class Lot(models.Model):
                 fields=["wallet", "priority", "expires_at", "id"],
                 condition=Q(available__gt=0),
                 name="lot_draw",
-            )
+            ),
+            # For the schedules: what ends, and what may lapse.
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(available__gt=0, expires_at__isnull=False),
+                name="lot_ending",
+            ),
+            models.Index(
+                fields=["effective_at"],
+                condition=Q(available__gt=0, lapses=True),
+                name="lot_lapsing",
+            ),
+            models.Index(
+                fields=["restores"],
+                condition=Q(restores__isnull=False),
+                name="lot_restoring",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -282,6 +339,10 @@ class LedgerTransaction(models.Model):
         RESERVE = "reserve"
         CAPTURE = "capture"
         RELEASE = "release"
+        EXPIRE = "expire"
+        REFUND = "refund"
+        REVERSE = "reverse"
+        ADJUST = "adjust"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     wallet = models.ForeignKey(
@@ -321,8 +382,23 @@ class LedgerTransaction(models.Model):
                 fields=["wallet", "seq"], name="ledger_transaction_numbered"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["grant", "reserve", "capture", "release"]),
+                condition=Q(
+                    kind__in=[
+                        "grant",
+                        "reserve",
+                        "capture",
+                        "release",
+                        "expire",
+                        "refund",
+                        "reverse",
+                        "adjust",
+                    ]
+                ),
                 name="ledger_transaction_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="adjust") | (~Q(actor="") & ~Q(reason="")),
+                name="ledger_transaction_adjust_explained",
             ),
         ]
 
@@ -344,7 +420,7 @@ class LedgerEntry(models.Model):
         FUNDING = "funding"
         USAGE = "usage"
         BREAKAGE = "breakage"  # lapsed
-        REFUND = "refund"
+        REFUND = "refund"  # taken back, by a refund or by an operator
 
     OF_THE_WALLET = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.DEBT)
 
@@ -390,6 +466,11 @@ class LedgerEntry(models.Model):
                     ]
                 ),
                 name="entry_bucket_known",
+            ),
+            # An operator may take more than all lots hold: that debt is of none.
+            models.CheckConstraint(
+                condition=Q(lot__isnull=False) | Q(bucket__in=["debt", "refund"]),
+                name="entry_of_a_lot",
             ),
         ]
         indexes = [

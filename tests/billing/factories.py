@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 from django.db import connection, transaction
@@ -21,6 +22,13 @@ from billing.models import (
 from billing.wallets import wallet_of
 from kit.ids import new_id
 
+_MOMENTS = {
+    "wallet": ("created_at", "last_activity_at"),
+    "lot": ("created_at", "effective_at", "expires_at"),
+    "reservation": ("created_at", "deadline"),
+    "ledgertransaction": ("created_at",),
+}
+
 
 def wallet(*lots: tuple[str, int], environment: str = "PRODUCTION") -> Wallet:
     """Return a new wallet with a lot for each pair of kind and credits."""
@@ -31,9 +39,19 @@ def wallet(*lots: tuple[str, int], environment: str = "PRODUCTION") -> Wallet:
 
 
 def grant(to: Wallet, credits: int, **fields: Any) -> LedgerTransaction:
-    """Grant in a transaction of its own; by default a pack from a new source."""
+    """Grant in a transaction of its own; by default a pack from a new source.
+
+    An allowance ends in a month, unless the caller says when.
+    """
     source = f"test:{new_id()}"
-    values = {"key": source, "kind": "pack", "source": source, "reason": "Test"}
+    values: dict[str, Any] = {
+        "key": source,
+        "kind": "pack",
+        "source": source,
+        "reason": "Test",
+    }
+    if fields.get("kind") == "allowance":
+        values["expires_at"] = timezone.now() + timedelta(days=30)
     with transaction.atomic():
         return ledger.grant(to, credits, **(values | fields))
 
@@ -62,6 +80,65 @@ def release(reservation: str = "job:1:1", **fields: Any) -> int:
     """Release in a transaction of its own."""
     with transaction.atomic():
         return ledger.release(reservation, **fields)
+
+
+def refund(source: str, part: int | Fraction, **fields: Any) -> int:
+    """Refund in a transaction of its own; by default in production, under `refund`."""
+    values = {"environment": "PRODUCTION", "key": "refund", "reason": "Test"}
+    with transaction.atomic():
+        return ledger.refund(source, part, **(values | fields))
+
+
+def reverse(
+    source: str, refund_key: str = "refund", **fields: Any
+) -> LedgerTransaction:
+    """Undo a refund in a transaction of its own."""
+    values = {"environment": "PRODUCTION", "reason": "Test"}
+    with transaction.atomic():
+        return ledger.reverse(source, refund_key, **(values | fields))
+
+
+def adjust(of: Wallet, credits: int, **fields: Any) -> LedgerTransaction:
+    """Adjust in a transaction of its own, as an operator."""
+    values = {"key": "adjust", "reason": "Test", "actor": "op@example.com"}
+    with transaction.atomic():
+        return ledger.adjust(of, credits, **(values | fields))
+
+
+def expire(lot: Lot) -> int:
+    """Expire in a transaction of its own."""
+    with transaction.atomic():
+        return ledger.expire(lot.pk)
+
+
+def lapse_idle(lot: Lot) -> int:
+    """Lapse for inactivity in a transaction of its own."""
+    with transaction.atomic():
+        return ledger.lapse(lot.pk)
+
+
+def owing(credits: int) -> Wallet:
+    """Return a wallet that has spent a pack of `credits`, which was refunded then."""
+    made = wallet()
+    source = f"owing:{made.pk}"
+    grant(made, credits, source=source)
+    reserve(made, credits, key=f"owing:{made.pk}")
+    capture(credits, f"owing:{made.pk}", f"owing:{made.pk}")
+    refund(source, credits, environment=made.environment, key="owing")
+    return made
+
+
+def shift(of: Wallet, back: timedelta) -> None:
+    """Let so much time pass for a wallet: everything about it moves into the past."""
+    with without_guards() as cursor:
+        for table, names in _MOMENTS.items():
+            moved = ", ".join(f"{name} = {name} - %(back)s" for name in names)
+            owner = "id" if table == "wallet" else "wallet_id"
+            cursor.execute(
+                f"UPDATE billing_{table} SET {moved} WHERE {owner} = %(wallet)s",
+                {"back": back, "wallet": of.pk},
+            )
+    of.refresh_from_db()
 
 
 def lapse(lot: Lot, at: datetime | None = None) -> None:

@@ -42,7 +42,8 @@ def test_credits_by_cookie(ada):
 
 def test_credits_say_what_ends_next(ada):
     at = timezone.now() + timedelta(days=3)
-    grant(wallet_of(factories.workspace(ada), "PRODUCTION"), 40, expires_at=at)
+    w = wallet_of(factories.workspace(ada), "PRODUCTION")
+    grant(w, 40, kind="promo", expires_at=at)
     shown = get(ada, "/api/v1/credits").json()["next_expiry"]
     assert shown == {"credits": 40, "at": at.isoformat().replace("+00:00", "Z")}
 

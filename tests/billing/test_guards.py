@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models.functions import Now
 
 from accounts.models import Workspace
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Reservation, Wallet
@@ -56,7 +57,7 @@ def entry(posted: object, w: Wallet, **fields: object) -> tuple[str, list[Any]]:
         "transaction_id": posted,
         "wallet_id": w.pk,
         "seq": LedgerTransaction.objects.filter(wallet=w).count() + 1,
-        "lot_id": None,
+        "lot_id": w.lots.values_list("pk", flat=True).first(),
         "bucket": "available",
         "amount": 1,
         "balance_after": 0,
@@ -74,6 +75,7 @@ def _insert(table: str, values: dict[str, Any]) -> tuple[str, list[Any]]:
 
 def both(first: object, second: object, w: Wallet, seq: int, lot: int | None = None):
     """An entry of 5 for the first transaction and one of -5 for the second, at once."""
+    lot = lot or w.lots.values_list("pk", flat=True).first()
     return (
         "INSERT INTO billing_ledgerentry (id, transaction_id, wallet_id, seq, lot_id,"
         " bucket, amount, balance_after) VALUES"
@@ -199,6 +201,14 @@ def test_a_lot_has_the_environment_of_its_wallet_for_ever():
             Lot.objects.filter(pk=lot.pk).update(**change)
 
 
+def test_a_lot_restores_none_of_another_wallet():
+    w = used_wallet()
+    sandbox = wallet_of(w.workspace, "SANDBOX")
+    grant(sandbox, 50)
+    with nothing_changes(w), pytest.raises(IntegrityError, match="lot_restores"):
+        Lot.objects.filter(wallet=w).update(restores=sandbox.lots.get())
+
+
 def test_a_wallet_keeps_its_environment():
     w = used_wallet()
     with nothing_changes(w), pytest.raises(IntegrityError, match="lot_of_wallet"):
@@ -230,6 +240,13 @@ def test_a_slice_takes_no_lot_of_another_wallet():
         (Lot, {"available": 71}, "lot_adds_up"),
         (Lot, {"granted": 101}, "lot_adds_up"),
         (Lot, {"kind": "gift"}, "lot_kind_known"),
+        (Lot, {"revoked": 101, "available": -31}, "lot_not_negative"),
+        (Lot, {"revoked": 101, "repaid": -101}, "lot_revoked_within"),
+        (Lot, {"repaid": -1, "available": 71}, "lot_revoked_within"),
+        (Lot, {"expires_at": Now()}, "lot_term_of_kind"),
+        (Lot, {"lapses": True}, "lot_term_of_kind"),
+        (Lot, {"kind": "allowance"}, "lot_term_of_kind"),
+        (Wallet, {"low_at": -1}, "low_at_check"),
         (Reservation, {"captured": 31}, "reservation_adds_up"),
         (Reservation, {"released": 21}, "reservation_adds_up"),
         (Reservation, {"captured": -1}, "reservation_adds_up"),
@@ -248,6 +265,10 @@ def test_unknown_words_and_empty_entries_are_refused():
         "ledger_transaction_kind_known": [posting(w, kind="theft")],
         "entry_bucket_known": [posting(w, id=posted), entry(posted, w, bucket="mine")],
         "entry_not_zero": [posting(w, id=posted), entry(posted, w, amount=0)],
+        "entry_of_a_lot": [posting(w, id=posted), entry(posted, w, lot_id=None)],
+        "ledger_transaction_adjust_explained": [
+            posting(w, kind="adjust", reason="Mine")
+        ],
     }
     for constraint, statements in attacks.items():
         with nothing_changes(w), pytest.raises(IntegrityError, match=constraint):

@@ -78,13 +78,50 @@ DAMAGE = {
     ),
     "a number was skipped": (
         "UPDATE billing_ledgertransaction SET seq = 99 WHERE kind = 'capture'",
-        {"I7": 1},
+        {"I7": 1, "I11": 2},
     ),
     "a wallet forgot its number": ("UPDATE billing_wallet SET seq = 1", {"I7": 1}),
     "a key counted twice": (
         "ALTER TABLE billing_ledgertransaction DROP CONSTRAINT ledger_transaction_once;"
         "UPDATE billing_ledgertransaction SET key = 'x' WHERE seq IN (1, 2)",
         {"I8": 1},
+    ),
+    "more was taken back than was granted": (
+        "ALTER TABLE billing_lot DROP CONSTRAINT lot_revoked_within;"
+        "UPDATE billing_lot SET revoked = 101, repaid = -101 WHERE kind = 'pack'",
+        {"I4": 1, "I9": 1},
+    ),
+    "a lot was drawn that had not begun": (
+        "UPDATE billing_lot SET effective_at = now() + interval '1 hour'"
+        " WHERE kind = 'pack'",
+        {"I10": 2},
+    ),
+    "a lot was drawn that had ended": (
+        "UPDATE billing_lot SET expires_at = effective_at WHERE kind = 'promo'",
+        {"I10": 1},
+    ),
+    "a posting is in the other environment": (
+        "UPDATE billing_ledgertransaction SET environment = 'SANDBOX'"
+        " WHERE kind = 'capture'",
+        {"I11": 3},
+    ),
+    "a lot is in the other environment": (
+        "UPDATE billing_lot SET environment = 'SANDBOX' WHERE kind = 'promo'",
+        {"I11": 6},
+    ),
+    "a lot came from nowhere": (
+        "UPDATE billing_ledgertransaction SET kind = 'refund' WHERE seq = 1",
+        {"I12": 1},
+    ),
+    "a grant passes for a reversal": (
+        "UPDATE billing_ledgertransaction SET kind = 'reverse' WHERE seq = 1",
+        {"I12": 1},
+    ),
+    "an adjustment has no author": (
+        "ALTER TABLE billing_ledgertransaction"
+        " DROP CONSTRAINT ledger_transaction_adjust_explained;"
+        "UPDATE billing_ledgertransaction SET kind = 'adjust' WHERE kind = 'capture'",
+        {"I12": 1},
     ),
 }
 
@@ -103,7 +140,7 @@ def used():
 def test_an_honest_ledger_is_clean(used):
     assert violations() == {}
     assert [result.invariant.name for result in verify()] == [
-        f"I{number}" for number in range(1, 9)
+        f"I{number}" for number in range(1, 13)
     ]
 
 

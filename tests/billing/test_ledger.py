@@ -349,8 +349,18 @@ def test_keys_are_the_wallets_own():
         lambda w: ledger.capture("job:1:1", 1, key="k"),
         lambda w: ledger.capture("job:1:1", 0, key="k"),
         lambda w: ledger.release("job:1:1"),
+        lambda w: ledger.expire(w.lots.get().pk),
+        lambda w: ledger.lapse(w.lots.get().pk),
+        lambda w: ledger.adjust(w, 1, key="k", reason="R", actor="A"),
+        lambda w: ledger.refund(
+            w.lots.get().source, 1, environment=w.environment, key="k", reason="R"
+        ),
+        lambda w: ledger.reverse("s", "k", environment=w.environment, reason="R"),
     ],
-    ids=["grant", "reserve", "capture", "capture of nothing", "release"],
+    ids=[
+        *("grant", "reserve", "capture", "capture of nothing", "release", "expire"),
+        *("lapse", "adjust", "refund", "reverse"),
+    ],
 )
 def test_a_verb_needs_an_open_transaction(act):
     w = wallet(("pack", 100))

@@ -97,6 +97,10 @@ class Ledger(RuleBasedStateMachine):
     )
     def grant(self, which: int, credits: int, kind: str, days: int | None) -> Any:
         wallet = self.wallets[which]
+        if kind in ("pack", "adjust"):
+            days = None  # they never end
+        elif kind == "allowance":
+            days = days or 30
         lot = ModelLot(
             len(wallet.lots), kind, credits, days, credits, source=f"model:{new_id()}"
         )
@@ -191,6 +195,8 @@ class Ledger(RuleBasedStateMachine):
     @rule(opened=consumes(open_lots))
     def lapse(self, opened: tuple[ModelWallet, ModelLot]) -> None:
         wallet, lot = opened
+        if lot.days is None:
+            return
         lot.lapsed = True
         factories.lapse(wallet.row.lots.get(source=lot.source))
 

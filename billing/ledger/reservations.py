@@ -1,17 +1,4 @@
-"""The ledger: the only writer of wallets, lots, reservations and entries.
-
-Each verb moves whole credits between buckets in one posting (`billing.posting`). Every verb
-
-- needs an open transaction and refuses to run without one: the use case opens it, and
-  what it does besides commits or fails together with the posting;
-- happens once per key: repeated, it changes nothing and gives the first result; a key
-  that comes again for something else is refused;
-- locks the wallet first. A caller that also locks a job or a scene does so before; lots
-  and reservations are only ever written under the lock of their wallet.
-
-Time is the database's, read while the lock is held: two machines' clocks never decide
-what a lot can pay for.
-"""
+"""Reserving credits for work, capturing what was done, releasing the rest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +7,8 @@ from uuid import UUID
 
 from billing import notices
 from billing.errors import InsufficientCredits, LedgerKeyReused, ReservationExhausted
-from billing.models import (
-    LedgerEntry,
-    LedgerTransaction,
-    Lot,
-    Reservation,
-    Split,
-    Wallet,
-)
+from billing.ledger.lots import REPAYING, drawable, paying_debt
+from billing.models import LedgerEntry, Reservation, Split, Wallet
 from billing.posting import (
     Bucket,
     Kind,
@@ -37,42 +18,11 @@ from billing.posting import (
     lock,
     lock_by_reservation,
     post,
+    require_positive,
     require_transaction,
 )
 from kit.ids import new_id
 
-DRAW_ORDER = {
-    Lot.Kind.ALLOWANCE: 10,
-    Lot.Kind.PROMO: 20,
-    Lot.Kind.PACK: 30,
-    Lot.Kind.ADJUST: 30,
-}
-"""What pays first: what ends soonest. Within a number the earliest expiry goes first,
-then the oldest lot."""
-
-LARGEST_GRANT = 1_000_000_000_000
-"""Credits in one grant; far below what a wallet's columns hold, far above any need."""
-
-_OPEN_LOT = """
-INSERT INTO billing_lot
-    (wallet_id, environment, kind, priority, granted, available, reserved, consumed,
-     expired, revoked, effective_at, expires_at, source, created_at)
-VALUES (%(wallet)s, %(environment)s, %(kind)s, %(priority)s, %(credits)s, %(credits)s,
-        0, 0, 0, 0, statement_timestamp(), %(expires_at)s, %(source)s,
-        statement_timestamp())
-ON CONFLICT (environment, source) DO NOTHING
-RETURNING id
-"""
-# One row at least: it tells the time and whether the key is taken.
-DRAWABLE = """
-SELECT now, reservation.id, lot.id, lot.kind, lot.available
-FROM statement_timestamp() AS now
-LEFT JOIN billing_reservation AS reservation ON reservation.key = %(key)s
-LEFT JOIN billing_lot AS lot
-    ON lot.wallet_id = %(wallet)s AND lot.available > 0 AND lot.effective_at <= now
-    AND (lot.expires_at IS NULL OR lot.expires_at > now)
-ORDER BY lot.priority, lot.expires_at NULLS LAST, lot.id
-"""
 HELD = """
 SELECT reservation.id, reservation.amount, captured, released, posted.id,
        posted.fingerprint, slice.lot_id, lot.kind, slice.amount,
@@ -125,59 +75,6 @@ class _Held:
                 yield part, taken
 
 
-def grant(
-    wallet: Wallet,
-    credits: int,
-    *,
-    key: str,
-    kind: str,
-    source: str,
-    reason: str,
-    actor: str = "",
-    expires_at: datetime | None = None,
-) -> LedgerTransaction:
-    """Put a new lot of `credits` into the wallet and return the transaction.
-
-    `source` names what paid for it and is honoured once per environment, whatever the
-    key: a second event about the same purchase gets the first grant's transaction. A
-    repeat may give another expiry; the first one stays.
-
-    Raises:
-        LedgerKeyReused: the key or the source was used for another grant.
-    """
-    _require_positive(credits)
-    if credits > LARGEST_GRANT:
-        raise ValueError(f"a grant has at most {LARGEST_GRANT} credits")
-    kind = Lot.Kind(kind)
-    locked = lock(wallet.pk)
-    content = fingerprint(Kind.GRANT, kind, credits, source)
-    first = LedgerTransaction.objects.filter(wallet=locked.id, key=key).first()
-    if first is None:
-        lot = _open_lot(locked, kind, credits, source, expires_at)
-        if lot is not None:
-            granted = post(
-                locked,
-                Kind.GRANT,
-                [Movement(lot, Bucket.FUNDING, Bucket.AVAILABLE, credits)],
-                key=key,
-                fingerprint=content,
-                reason=reason,
-                actor=actor,
-                is_activity=kind == Lot.Kind.PACK,
-            )
-            notices.tell_granted(wallet, credits, bucket=kind, reason=reason)
-            return LedgerTransaction.objects.get(pk=granted)
-        first = LedgerTransaction.objects.filter(
-            wallet=locked.id,
-            entries__bucket=Bucket.FUNDING,
-            entries__lot__source=source,
-            entries__lot__environment=locked.environment,
-        ).first()
-    if first is None or first.fingerprint != content:
-        raise LedgerKeyReused(key=key)
-    return first
-
-
 def reserve(
     wallet: Wallet, credits: int, *, key: str, job: str, deadline: datetime
 ) -> Reservation:
@@ -190,26 +87,15 @@ def reserve(
         InsufficientCredits: less than that can be spent; nothing is written.
         LedgerKeyReused: the key holds another amount, or for another job or wallet.
     """
-    _require_positive(credits)
+    require_positive(credits)
     locked = lock(wallet.pk)
-    locked.cursor.execute(DRAWABLE, {"wallet": locked.id, "key": key})
-    rows = locked.cursor.fetchall()
-    now, first = rows[0][:2]
-    if first is not None:
-        return _reserved_before(locked, first, credits, job)
-    lots = [row[2:] for row in rows if row[2] is not None]
-    drawable = sum(available for _, _, available in lots) - locked.debt
-    if drawable < credits:
-        raise InsufficientCredits(needed=credits, available=max(0, drawable))
-    movements, kinds = [], []
-    left = credits
-    for lot, kind, available in lots:
-        if left == 0:
-            break
-        drawn = min(available, left)
-        left -= drawn
-        movements.append(Movement(lot, Bucket.AVAILABLE, Bucket.RESERVED, drawn))
-        kinds.append((kind, drawn))
+    found = drawable(locked, key)
+    if found.reservation is not None:
+        return _reserved_before(locked, found.reservation, credits, job)
+    spendable = found.credits - locked.debt
+    if spendable < credits:
+        raise InsufficientCredits(needed=credits, available=max(0, spendable))
+    drawn = list(found.draw(credits))
     reservation = Reservation(
         id=new_id(),
         wallet_id=locked.id,
@@ -217,18 +103,20 @@ def reserve(
         job=job,
         amount=credits,
         deadline=deadline,
-        created_at=now,
+        created_at=found.now,
     )
     post(
         locked,
         Kind.RESERVE,
-        movements,
+        [Movement(lot, Bucket.AVAILABLE, Bucket.RESERVED, n) for lot, _, n in drawn],
         key=f"reserve:{key}",
         fingerprint=fingerprint(Kind.RESERVE, job, credits),
         opens=reservation,
     )
     reservation._state.adding = False
-    reservation.split = Split.of(kinds)
+    reservation.split = Split.of((kind, credits) for _, kind, credits in drawn)
+    if spendable >= locked.low_at > spendable - credits:
+        notices.tell_if_low(locked.id, before=spendable)
     return reservation
 
 
@@ -246,7 +134,7 @@ def capture(reservation_key: str, credits: int, *, key: str) -> Split:
     if credits == 0:
         require_transaction()
         return Split()
-    _require_positive(credits)
+    require_positive(credits)
     locked = lock_by_reservation(reservation_key)
     held = _read_held(locked, reservation_key, key)
     content = fingerprint(Kind.CAPTURE, reservation_key, credits)
@@ -278,8 +166,9 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
     """Give back all that a reservation still holds, which ends it; return how much.
 
     What was drawn from a lot that has lapsed since counts as released too, but goes to
-    breakage instead of back into the lot. Repeated, it returns the same number. Nothing
-    is written when nothing is left.
+    breakage instead of back into the lot. A debt is repaid first, by what would lapse or
+    comes back to what was bought. Repeated, it returns the same number. Nothing is
+    written when nothing is left.
 
     Raises:
         LedgerKeyReused: the key was used for another posting.
@@ -293,52 +182,26 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
         raise LedgerKeyReused(key=key)
     if held.left == 0:
         return held.released
+    movements: list[Movement] = []
+    debt = locked.debt
+    for part, amount in held.take(held.left):
+        target = Bucket.BREAKAGE if part.has_lapsed else Bucket.AVAILABLE
+        repays = part.has_lapsed or part.kind in REPAYING
+        back = paying_debt(
+            part.lot, Bucket.RESERVED, target, amount, debt if repays else 0
+        )
+        debt -= sum(step.credits for step in back if step.target == Bucket.DEBT)
+        movements += back
     post(
         locked,
         Kind.RELEASE,
-        [
-            Movement(
-                part.lot,
-                Bucket.RESERVED,
-                Bucket.BREAKAGE if part.has_lapsed else Bucket.AVAILABLE,
-                amount,
-            )
-            for part, amount in held.take(held.left)
-        ],
+        movements,
         key=key,
         fingerprint=content,
         settles=held.id,
         released=held.left,
     )
     return held.left
-
-
-def _require_positive(credits: int) -> None:
-    if credits <= 0:
-        raise ValueError("a posting moves at least one credit")
-
-
-def _open_lot(
-    wallet: Locked, kind: Lot.Kind, credits: int, source: str, expires: datetime | None
-) -> int | None:
-    """Write a lot and return its id; None if its source has been honoured before.
-
-    Waits for a transaction that is honouring it just now, in whatever wallet.
-    """
-    wallet.cursor.execute(
-        _OPEN_LOT,
-        {
-            "wallet": wallet.id,
-            "environment": wallet.environment,
-            "kind": kind.value,
-            "priority": DRAW_ORDER[kind],
-            "credits": credits,
-            "source": source,
-            "expires_at": expires,
-        },
-    )
-    row = wallet.cursor.fetchone()
-    return row[0] if row else None
 
 
 def _reserved_before(

@@ -1,0 +1,46 @@
+"""The ledger: the only writer of wallets, lots, reservations and entries.
+
+Each verb moves whole credits between buckets in one posting (`billing.posting`). Every verb
+
+- needs an open transaction and refuses to run without one: the use case opens it, and
+  what it does besides commits or fails together with the posting;
+- happens once per key: repeated, it changes nothing and gives the first result; a key
+  that comes again for something else is refused;
+- locks the wallet first. A caller that also locks a job or a scene does so before; lots
+  and reservations are only ever written under the lock of their wallet.
+
+| verb | what it does |
+|---|---|
+| `grant` | a new lot: bought, allowed for a month, or given |
+| `reserve` `capture` `release` | hold credits for work, use them up, give back the rest |
+| `expire` `lapse` | end a lot whose time is over, or that nobody used for a year |
+| `refund` `reverse` | take back what was paid for, and undo that |
+| `adjust` | an operator's correction, up or down |
+
+A *debt* is what a wallet owes after more was taken back than was left. It keeps as many
+credits from being spent, and is repaid first by what is bought, by what an operator adds,
+by what comes back from a reservation to such a lot, and by whatever lapses.
+
+Time is the database's, read while the lock is held: two machines' clocks never decide
+what a lot can pay for.
+"""
+
+from billing.ledger.corrections import adjust, refund, reverse
+from billing.ledger.grants import grant
+from billing.ledger.lapses import IDLE, expire, lapse
+from billing.ledger.lots import LARGEST_GRANT
+from billing.ledger.reservations import capture, release, reserve
+
+__all__ = [
+    "IDLE",
+    "LARGEST_GRANT",
+    "adjust",
+    "capture",
+    "expire",
+    "grant",
+    "lapse",
+    "refund",
+    "release",
+    "reserve",
+    "reverse",
+]

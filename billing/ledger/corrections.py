@@ -1,0 +1,220 @@
+"""Correcting: refunds, refunds that did not last, and what operators set right."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from math import floor
+from uuid import UUID
+
+from django.db.models import Q, Sum
+
+from billing import notices
+from billing.errors import (
+    InsufficientCredits,
+    LedgerKeyReused,
+    NotGranted,
+    NotRefundable,
+    NotRefunded,
+)
+from billing.ledger.lots import (
+    LARGEST_GRANT,
+    NewLot,
+    drawable,
+    open_lot,
+    posted_before,
+)
+from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
+from billing.posting import (
+    Bucket,
+    Kind,
+    Locked,
+    Movement,
+    fingerprint,
+    lock,
+    lock_by_source,
+    post,
+)
+
+_Write = Callable[[Locked, Kind, list[Movement]], UUID]
+_REFUNDABLE = (Lot.Kind.PACK, Lot.Kind.ALLOWANCE)
+
+
+def refund(
+    source: str,
+    part: int | Fraction,
+    *,
+    environment: str,
+    key: str,
+    reason: str,
+    actor: str = "",
+) -> int:
+    """Take back what `source` paid for, after a refund or a dispute; return how much.
+
+    `part` is a number of credits, or the share of its price that was refunded, as
+    `Fraction(refunded, paid)`, which is rounded half up to whole credits. All refunds
+    together take no more than was granted, less what has lapsed; past that nothing is
+    written and 0 returned. What is available of the lot goes first; the rest becomes a
+    debt, and work under way keeps what it reserved. Credits that came back because an
+    earlier refund was undone belong to the same purchase. Repeated, it returns the same
+    number.
+
+    Raises:
+        NotGranted: `source` has paid for nothing yet; try again once its grant is posted.
+        NotRefundable: it was not bought: it is an operator's to adjust.
+        LedgerKeyReused: the key was used for another posting.
+    """
+    if part <= 0 or (isinstance(part, Fraction) and part > 1):
+        raise ValueError("a refund takes one credit at least, or a share up to 1")
+    locked = lock_by_source(source, environment)
+    if locked is None:
+        raise NotGranted(source=source)
+    content = fingerprint(Kind.REFUND, source, repr(part))
+    if first := posted_before(locked, key, content):
+        return _taken_back(first)
+    lots = list(
+        Lot.objects.filter(
+            Q(source=source) | Q(restores__source=source),
+            wallet=locked.id,
+            environment=locked.environment,
+        ).order_by("id")
+    )
+    bought = lots[0]
+    if bought.kind not in _REFUNDABLE:
+        raise NotRefundable(source=source)
+    left = part
+    if isinstance(part, Fraction):
+        left = floor(bought.granted * part + Fraction(1, 2))
+    movements = []
+    for lot in lots:
+        taken = min(int(left), lot.granted - lot.revoked - lot.expired)
+        left -= taken
+        unused = min(taken, lot.available)
+        movements.append(Movement(lot.pk, Bucket.AVAILABLE, Bucket.REFUND, unused))
+        movements.append(Movement(lot.pk, Bucket.DEBT, Bucket.REFUND, taken - unused))
+    movements = [movement for movement in movements if movement.credits]
+    if not movements:
+        return 0
+    write = partial(post, key=key, fingerprint=content, reason=reason, actor=actor)
+    _take_back(locked, Kind.REFUND, movements, write)
+    return sum(movement.credits for movement in movements)
+
+
+def reverse(
+    source: str, refund_key: str, *, environment: str, reason: str, actor: str = ""
+) -> LedgerTransaction:
+    """Undo the refund with this key: it failed, or a dispute was won.
+
+    The refund stays as it is; its credits come back as a new lot of the same kind and
+    term, which first repays the debt. Happens once, under the key `reverse:<refund_key>`.
+
+    Raises:
+        NotRefunded: there is no such refund of `source` (yet).
+        LedgerKeyReused: the key was used for another posting.
+    """
+    locked = lock_by_source(source, environment)
+    refunded = locked and (
+        LedgerTransaction.objects.filter(
+            Q(entries__lot__source=source) | Q(entries__lot__restores__source=source),
+            wallet=locked.id,
+            key=refund_key,
+            kind=Kind.REFUND,
+        ).first()
+    )
+    if locked is None or refunded is None:
+        raise NotRefunded(source=source)
+    key = f"reverse:{refund_key}"
+    content = fingerprint(Kind.REVERSE, source, refund_key)
+    if first := posted_before(locked, key, content):
+        return first
+    bought = Lot.objects.get(source=source, environment=locked.environment)
+    credits = _taken_back(refunded)
+    filled = open_lot(
+        locked,
+        NewLot(
+            Lot.Kind(bought.kind),
+            credits,
+            f"reversal:{refunded.pk}",
+            effective_at=bought.effective_at,
+            expires_at=bought.expires_at,
+            restores=bought.pk,
+        ),
+    )
+    if filled is None:
+        raise LedgerKeyReused(key=key)
+    write = partial(post, key=key, fingerprint=content, reason=reason, actor=actor)
+    return _give(locked, Kind.REVERSE, filled, write)
+
+
+def adjust(
+    wallet: Wallet,
+    credits: int,
+    *,
+    key: str,
+    reason: str,
+    actor: str,
+    allow_debt: bool = False,
+) -> LedgerTransaction:
+    """Set a wallet right, by an operator: add `credits`, or take them away (< 0).
+
+    What is added never lapses and repays a debt first. What is taken away comes from the
+    lots in the order in which they are drawn; with `allow_debt` what they don't hold
+    becomes a debt.
+
+    Raises:
+        InsufficientCredits: less than that can be spent, and no debt is allowed.
+        LedgerKeyReused: the key was used for another posting.
+    """
+    if not 0 < abs(credits) <= LARGEST_GRANT:
+        raise ValueError(f"an adjustment has 1 to {LARGEST_GRANT} credits, up or down")
+    if not actor.strip() or not reason.strip():
+        raise ValueError("an adjustment says who made it, and why")
+    locked = lock(wallet.pk)
+    content = fingerprint(Kind.ADJUST, credits, allow_debt)
+    if first := posted_before(locked, key, content):
+        return first
+    write = partial(post, key=key, fingerprint=content, reason=reason, actor=actor)
+    if credits > 0:
+        filled = open_lot(locked, NewLot(Lot.Kind.ADJUST, credits, key))
+        if filled is None:
+            raise LedgerKeyReused(key=key)
+        return _give(locked, Kind.ADJUST, filled, write)
+    found = drawable(locked)
+    spendable = found.credits - locked.debt
+    if spendable < -credits and not allow_debt:
+        raise InsufficientCredits(needed=-credits, available=max(0, spendable))
+    movements = [
+        Movement(lot, Bucket.AVAILABLE, Bucket.REFUND, drawn)
+        for lot, _, drawn in found.draw(-credits)
+    ]
+    if missing := -credits - sum(movement.credits for movement in movements):
+        movements.append(Movement(None, Bucket.DEBT, Bucket.REFUND, missing))
+    return _take_back(locked, Kind.ADJUST, movements, write)
+
+
+def _give(
+    wallet: Locked, kind: Kind, filled: list[Movement], write: _Write
+) -> LedgerTransaction:
+    """Post a new lot, and tell."""
+    posted = LedgerTransaction.objects.get(pk=write(wallet, kind, filled))
+    notices.tell_granted(
+        Wallet.objects.get(pk=wallet.id),
+        filled[0].credits,
+        bucket=Lot.objects.values_list("kind", flat=True).get(pk=filled[0].lot),
+        reason=posted.reason,
+    )
+    return posted
+
+
+def _take_back(
+    wallet: Locked, kind: Kind, movements: list[Movement], write: _Write
+) -> LedgerTransaction:
+    """Post what is taken back, and tell if little is left."""
+    before = drawable(wallet).credits - wallet.debt
+    posted = LedgerTransaction.objects.get(pk=write(wallet, kind, movements))
+    notices.tell_if_low(wallet.id, before=before)
+    return posted
+
+
+def _taken_back(refunded: LedgerTransaction) -> int:
+    entries = LedgerEntry.objects.filter(transaction=refunded, bucket=Bucket.REFUND)
+    return entries.aggregate(credits=Sum("amount"))["credits"] or 0

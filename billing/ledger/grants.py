@@ -1,0 +1,80 @@
+"""Granting: credits that were bought, allowed for a month, or given."""
+
+from datetime import datetime
+
+from billing import notices
+from billing.errors import LedgerKeyReused
+from billing.ledger.lots import LARGEST_GRANT, NewLot, open_lot, posted_before
+from billing.models import LedgerTransaction, Lot, Wallet
+from billing.posting import Bucket, Kind, fingerprint, lock, post, require_positive
+
+_BOUGHT = (Lot.Kind.ALLOWANCE, Lot.Kind.PACK)
+
+
+def grant(
+    wallet: Wallet,
+    credits: int,
+    *,
+    key: str,
+    kind: str,
+    source: str,
+    reason: str,
+    actor: str = "",
+    effective_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    lapses: bool | None = None,
+) -> LedgerTransaction:
+    """Put a new lot of `credits` into the wallet and return the transaction.
+
+    `source` names what paid for it and is honoured once per environment, whatever the
+    key: a second event about the same purchase gets the first grant's transaction. A
+    repeat may give another term; the first one stays.
+
+    An allowance begins at `effective_at` (now by default, or months ahead) and ends at
+    `expires_at`; packs and adjustments never end, and repay a debt first. Promotional
+    credits lapse after a year without activity, unless `lapses` is off.
+
+    Raises:
+        LedgerKeyReused: the key or the source was used for another grant.
+    """
+    require_positive(credits)
+    if credits > LARGEST_GRANT:
+        raise ValueError(f"a grant has at most {LARGEST_GRANT} credits")
+    kind = Lot.Kind(kind)
+    locked = lock(wallet.pk)
+    content = fingerprint(Kind.GRANT, kind, credits, source)
+    if first := posted_before(locked, key, content):
+        return first
+    filled = open_lot(
+        locked,
+        NewLot(
+            kind,
+            credits,
+            source,
+            effective_at=effective_at,
+            expires_at=expires_at,
+            lapses=kind == Lot.Kind.PROMO if lapses is None else lapses,
+        ),
+    )
+    if filled is None:
+        first = LedgerTransaction.objects.filter(
+            wallet=locked.id,
+            entries__bucket=Bucket.FUNDING,
+            entries__lot__source=source,
+            entries__lot__environment=locked.environment,
+        ).first()
+        if first is None or first.fingerprint != content:
+            raise LedgerKeyReused(key=key)
+        return first
+    granted = post(
+        locked,
+        Kind.GRANT,
+        filled,
+        key=key,
+        fingerprint=content,
+        reason=reason,
+        actor=actor,
+        is_activity=kind in _BOUGHT,
+    )
+    notices.tell_granted(wallet, credits, bucket=kind, reason=reason)
+    return LedgerTransaction.objects.get(pk=granted)

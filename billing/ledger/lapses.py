@@ -1,0 +1,89 @@
+"""Lapsing: credits whose time is over, or that nobody used for a year."""
+
+from datetime import datetime, timedelta
+
+from django.db.models.functions import Now
+
+from billing import notices
+from billing.ledger.lots import drawable, paying_debt, posted_before
+from billing.models import Lot, Wallet
+from billing.posting import Bucket, Kind, Locked, fingerprint, lock_by_lot, post
+
+IDLE = timedelta(days=365)
+"""So long after the last use or purchase promotional credits lapse."""
+
+
+def expire(lot: int) -> int:
+    """End a lot whose time is over: what is available of it lapses; return how much.
+
+    A debt is repaid first: it kept these credits from being spent. What is reserved stays
+    with its work, and lapses when it comes back. Nothing is written for a lot that has
+    not ended, or holds nothing; repeated, it returns 0.
+
+    Raises:
+        LedgerKeyReused: the key `expire:<lot>` was used for another posting.
+        Lot.DoesNotExist: there is no such lot.
+    """
+    wallet = lock_by_lot(lot)
+    found = Lot.objects.get(pk=lot)
+    if not _is_over(found, _now(wallet)):
+        return 0
+    # Nobody could draw it any more; whoever hears of it, hears that it is gone now.
+    before = drawable(wallet).credits - wallet.debt + found.available
+    key = f"expire:{lot}"
+    return _end(wallet, found, before, key=key, reason="Their time was over")
+
+
+def lapse(lot: int) -> int:
+    """End a promotional lot after a year without activity; return how much lapsed.
+
+    Activity is a capture or a purchase; the year begins with the lot if that is later.
+    The lot ends with it, as if its time were over: what was reserved and comes back later
+    lapses too. Nothing is written for a lot that is exempt or was used since.
+
+    Raises:
+        LedgerKeyReused: the key `inactivity:<lot>:<day>` was used for another posting.
+        Lot.DoesNotExist: there is no such lot.
+    """
+    wallet = lock_by_lot(lot)
+    found = Lot.objects.get(pk=lot)
+    used = Wallet.objects.values_list("last_activity_at", flat=True).get(pk=wallet.id)
+    cutoff = max(used, found.effective_at) + IDLE
+    now = _now(wallet)
+    if not found.lapses or cutoff > now or _is_over(found, now):
+        return 0
+    before = drawable(wallet).credits - wallet.debt
+    key = f"inactivity:{lot}:{cutoff:%Y-%m-%d}"
+    reason = f"Not used for {IDLE.days} days"
+    lapsed = _end(wallet, found, before, key=key, reason=reason)
+    if lapsed:
+        Lot.objects.filter(pk=lot).update(expires_at=Now())
+    return lapsed
+
+
+def _end(wallet: Locked, lot: Lot, before: int, *, key: str, reason: str) -> int:
+    content = fingerprint(Kind.EXPIRE, lot.pk)
+    if posted_before(wallet, key, content) or not lot.available:
+        return 0
+    post(
+        wallet,
+        Kind.EXPIRE,
+        paying_debt(
+            lot.pk, Bucket.AVAILABLE, Bucket.BREAKAGE, lot.available, wallet.debt
+        ),
+        key=key,
+        fingerprint=content,
+        reason=reason,
+    )
+    notices.tell_if_low(wallet.id, before=before)
+    return lot.available
+
+
+def _is_over(lot: Lot, now: datetime) -> bool:
+    return lot.expires_at is not None and lot.expires_at <= now
+
+
+def _now(wallet: Locked) -> datetime:
+    wallet.cursor.execute("SELECT statement_timestamp()")
+    row: tuple[datetime] = wallet.cursor.fetchone()
+    return row[0]

@@ -1,0 +1,145 @@
+"""Lots as the verbs of the ledger see them: opened, drawn, and paying a debt."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing.errors import LedgerKeyReused
+from billing.models import LedgerTransaction, Lot
+from billing.posting import Bucket, Locked, Movement
+
+DRAW_ORDER = {
+    Lot.Kind.ALLOWANCE: 10,
+    Lot.Kind.PROMO: 20,
+    Lot.Kind.PACK: 30,
+    Lot.Kind.ADJUST: 30,
+}
+"""What pays first: what ends soonest. Within a number the earliest expiry goes first,
+then the oldest lot."""
+
+LARGEST_GRANT = 1_000_000_000_000
+"""Credits in one grant; far below what a wallet's columns hold, far above any need."""
+
+REPAYING = (Lot.Kind.PACK, Lot.Kind.ADJUST)
+"""What is bought or added by an operator repays a debt before it can be spent."""
+
+_OPEN_LOT = """
+INSERT INTO billing_lot
+    (wallet_id, environment, kind, priority, granted, available, reserved, consumed,
+     expired, revoked, repaid, effective_at, expires_at, lapses, source, restores_id,
+     created_at)
+VALUES (%(wallet)s, %(environment)s, %(kind)s, %(priority)s, %(credits)s, %(credits)s,
+        0, 0, 0, 0, 0, coalesce(%(effective_at)s, statement_timestamp()),
+        %(expires_at)s, %(lapses)s, %(source)s, %(restores)s, statement_timestamp())
+ON CONFLICT (environment, source) DO NOTHING
+RETURNING id, effective_at <= statement_timestamp()
+"""
+# One row at least: it tells the time and whether the key is taken.
+DRAWABLE = """
+SELECT now, reservation.id, lot.id, lot.kind, lot.available
+FROM statement_timestamp() AS now
+LEFT JOIN billing_reservation AS reservation ON reservation.key = %(key)s
+LEFT JOIN billing_lot AS lot
+    ON lot.wallet_id = %(wallet)s AND lot.available > 0 AND lot.effective_at <= now
+    AND (lot.expires_at IS NULL OR lot.expires_at > now)
+ORDER BY lot.priority, lot.expires_at NULLS LAST, lot.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLot:
+    """A lot to be opened."""
+
+    kind: Lot.Kind
+    credits: int
+    source: str
+    effective_at: datetime | None = None  # None: now
+    expires_at: datetime | None = None
+    lapses: bool = False
+    restores: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawable:
+    """What a wallet can pay with now, first what is drawn first."""
+
+    now: datetime
+    reservation: UUID | None  # that has the key already
+    lots: list[tuple[int, str, int]]  # id, kind, available
+
+    @property
+    def credits(self) -> int:
+        """What the lots hold together; a debt comes off it."""
+        return sum(available for _, _, available in self.lots)
+
+    def draw(self, credits: int) -> Iterable[tuple[int, str, int]]:
+        """Give what each lot pays of `credits`, as far as they go: id, kind, credits."""
+        for lot, kind, available in self.lots:
+            if credits == 0:
+                return
+            drawn = min(available, credits)
+            credits -= drawn
+            yield lot, kind, drawn
+
+
+def drawable(wallet: Locked, key: str = "") -> Drawable:
+    """Return what the wallet can pay with, and the reservation of this key."""
+    wallet.cursor.execute(DRAWABLE, {"wallet": wallet.id, "key": key})
+    rows = wallet.cursor.fetchall()
+    now, reservation = rows[0][:2]
+    return Drawable(now, reservation, [row[2:] for row in rows if row[2] is not None])
+
+
+def open_lot(wallet: Locked, new: NewLot) -> list[Movement] | None:
+    """Write a lot and return what fills it; None if its source was honoured before.
+
+    What is bought or added by an operator, or undoes a refund, repays the wallet's debt
+    at once, unless its time has yet to come. Waits for a transaction that is honouring
+    the source just now, in whatever wallet.
+    """
+    wallet.cursor.execute(
+        _OPEN_LOT,
+        {
+            "wallet": wallet.id,
+            "environment": wallet.environment,
+            "kind": new.kind.value,
+            "priority": DRAW_ORDER[new.kind],
+            "credits": new.credits,
+            "source": new.source,
+            "effective_at": new.effective_at,
+            "expires_at": new.expires_at,
+            "lapses": new.lapses,
+            "restores": new.restores,
+        },
+    )
+    row = wallet.cursor.fetchone()
+    if row is None:
+        return None
+    lot, has_begun = row
+    movements = [Movement(lot, Bucket.FUNDING, Bucket.AVAILABLE, new.credits)]
+    repaid = min(new.credits, wallet.debt)
+    if repaid and has_begun and (new.kind in REPAYING or new.restores):
+        movements.append(Movement(lot, Bucket.AVAILABLE, Bucket.DEBT, repaid))
+    return movements
+
+
+def paying_debt(
+    lot: int, source: Bucket, target: Bucket, credits: int, debt: int
+) -> list[Movement]:
+    """Move `credits` of a lot to `target`, but first as many as are owed to the debt."""
+    repaid = min(credits, debt)
+    parts = ((Bucket.DEBT, repaid), (target, credits - repaid))
+    return [Movement(lot, source, bucket, part) for bucket, part in parts if part]
+
+
+def posted_before(wallet: Locked, key: str, content: str) -> LedgerTransaction | None:
+    """Return what was posted under `key`; None if it is free.
+
+    Raises:
+        LedgerKeyReused: it was used for something else than `content`.
+    """
+    first = LedgerTransaction.objects.filter(wallet=wallet.id, key=key).first()
+    if first is not None and first.fingerprint != content:
+        raise LedgerKeyReused(key=key)
+    return first
