@@ -1,8 +1,7 @@
-"""Random use of the ledger, step by step against a model small enough to be obvious."""
+"""Random use of every verb, step by step against the model, all invariants after each."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from math import inf
+from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
-    consumes,
     initialize,
     invariant,
     rule,
@@ -20,76 +18,44 @@ from hypothesis.stateful import (
 )
 
 from accounts.models import Workspace
-from billing.errors import InsufficientCredits, LedgerKeyReused, ReservationExhausted
-from billing.models import Reservation, Split, Wallet
+from billing.errors import (
+    InsufficientCredits,
+    LedgerKeyReused,
+    NotGranted,
+    NotRefundable,
+    NotRefunded,
+    ReservationExhausted,
+)
+from billing.models import LedgerTransaction, Lot, Reservation
 from billing.wallets import spendable, summary, wallet_of
 from kit.ids import new_id
 from tests.billing import factories
 from tests.billing.factories import violations
+from tests.billing.model import ORDER, Held, ModelLot, ModelWallet, split
 
-ORDER = {"allowance": 1, "promo": 2, "pack": 3, "adjust": 3}
-
-
-@dataclass
-class ModelLot:
-    number: int
-    kind: str
-    granted: int
-    days: int | None  # until it ends
-    available: int
-    source: str
-    reserved: int = 0
-    consumed: int = 0
-    expired: int = 0
-    lapsed: bool = False
-
-    @property
-    def place(self) -> tuple[int, float, int]:
-        return ORDER[self.kind], inf if self.days is None else self.days, self.number
-
-
-@dataclass
-class ModelWallet:
-    row: Wallet
-    lots: list[ModelLot] = field(default_factory=list)
-
-    @property
-    def drawable(self) -> list[ModelLot]:
-        lots = [lot for lot in self.lots if lot.available and not lot.lapsed]
-        return sorted(lots, key=lambda lot: lot.place)
-
-
-@dataclass
-class Held:
-    wallet: ModelWallet
-    key: str
-    amount: int
-    parts: list[list[Any]]  # lot and what is left of it, in the order of capture
-    captures: dict[str, tuple[int, Split]] = field(default_factory=dict)
-    released: int | None = None
-
-    @property
-    def left(self) -> int:
-        return sum(left for _, left in self.parts)
+YEAR = timedelta(days=366)
+PARTS = st.integers(1, 300) | st.sampled_from(
+    [Fraction(1, 3), Fraction(1, 2), Fraction(1)]
+)
 
 
 class Ledger(RuleBasedStateMachine):
-    """Two wallets of one workspace, and everybody who spends from them."""
+    """Two wallets of one workspace, and everybody who has to do with them."""
 
     reservations = Bundle("reservations")
-    open_lots = Bundle("open_lots")
+    opened = Bundle("opened")
+    refunds = Bundle("refunds")
 
     @initialize()
     def open_wallets(self) -> None:
         workspace = Workspace.objects.create(name="Model")
-        self.now: datetime = timezone.now()
         self.wallets = [
             ModelWallet(wallet_of(workspace, name))
             for name in ("PRODUCTION", "SANDBOX")
         ]
 
     @rule(
-        target=open_lots,
+        target=opened,
         which=st.integers(0, 1),
         credits=st.integers(1, 500),
         kind=st.sampled_from(sorted(ORDER)),
@@ -101,47 +67,51 @@ class Ledger(RuleBasedStateMachine):
             days = None  # they never end
         elif kind == "allowance":
             days = days or 30
-        lot = ModelLot(
-            len(wallet.lots), kind, credits, days, credits, source=f"model:{new_id()}"
-        )
+        lot = ModelLot(len(wallet.lots), kind, credits, days, f"model:{new_id()}")
+        expires = timezone.now() + timedelta(days=days) if days else None
+        if kind in ("allowance", "pack"):
+            with pytest.raises(NotGranted):
+                self._refund(wallet, lot, 1, f"early:{new_id()}")
+            wallet.was_used()
         for _ in range(2):  # the second time changes nothing
-            self._grant(wallet, lot)
-        wallet.lots.append(lot)
+            self._grant(wallet, lot, expires)
+        wallet.open(lot)
         with pytest.raises(LedgerKeyReused):
-            self._grant(wallet, lot, more=1)
+            self._grant(wallet, lot, expires, more=1)
         return wallet, lot
 
-    def _grant(self, wallet: ModelWallet, lot: ModelLot, more: int = 0) -> None:
+    def _grant(
+        self, wallet: ModelWallet, lot: ModelLot, expires: Any, more: int = 0
+    ) -> None:
         factories.grant(
             wallet.row,
             lot.granted + more,
             key=lot.source,
             source=lot.source,
             kind=lot.kind,
-            expires_at=self.now + timedelta(days=lot.days) if lot.days else None,
+            expires_at=expires,
         )
 
     @rule(target=reservations, which=st.integers(0, 1), credits=st.integers(1, 700))
     def reserve(self, which: int, credits: int) -> Held:
         wallet = self.wallets[which]
         held = Held(wallet, f"job:{new_id()}:1", credits, [])
-        can_spend = sum(lot.available for lot in wallet.drawable)
-        if can_spend < credits:
+        if wallet.net < credits:
             with pytest.raises(InsufficientCredits) as refusal:
                 factories.reserve(wallet.row, credits, key=held.key)
-            assert refusal.value.params == {"needed": credits, "available": can_spend}
+            left = max(0, wallet.net)
+            assert refusal.value.params == {"needed": credits, "available": left}
             held.amount = 0
             return held
-        for lot in wallet.drawable:
-            drawn = min(lot.available, credits - held.left)
-            if drawn:
-                lot.available -= drawn
-                lot.reserved += drawn
-                held.parts.append([lot, drawn])
-        expected = _split([(lot, drawn) for lot, drawn in held.parts])
+        drawn = wallet.draw(credits)
+        for lot, part in drawn:
+            lot.reserved += part
+            held.parts.append([lot, part])
         for _ in range(2):
             row = factories.reserve(wallet.row, credits, key=held.key)
-            assert row.split == expected
+            assert row.split == split(drawn)
+        with pytest.raises(LedgerKeyReused):
+            factories.reserve(wallet.row, credits + 1, key=held.key)
         return held
 
     @rule(held=reservations, credits=st.integers(1, 400))
@@ -156,25 +126,22 @@ class Ledger(RuleBasedStateMachine):
                 factories.capture(credits, key, held.key)
             assert refusal.value.params == {"left": held.left, "needed": credits}
             return
-        used, left = [], credits
-        for part in held.parts:
-            taken = min(part[1], left)
-            part[1] -= taken
-            left -= taken
-            part[0].reserved -= taken
-            part[0].consumed += taken
-            used.append((part[0], taken))
-        held.captures[key] = (credits, _split(used))
-        assert factories.capture(credits, key, held.key) == _split(used)
+        used = held.take(credits)
+        for lot, taken in used:
+            lot.reserved -= taken
+            lot.consumed += taken
+        held.wallet.was_used()
+        held.captures[key] = (credits, split(used))
+        assert factories.capture(credits, key, held.key) == split(used)
 
     @rule(held=reservations, more=st.integers(0, 1))
     def capture_again(self, held: Held, more: int) -> None:
-        for key, (credits, split) in held.captures.items():
+        for key, (credits, paid) in held.captures.items():
             if more:
                 with pytest.raises(LedgerKeyReused):
                     factories.capture(credits + more, key, held.key)
             else:
-                assert factories.capture(credits, key, held.key) == split
+                assert factories.capture(credits, key, held.key) == paid
 
     @rule(held=reservations)
     def release(self, held: Held) -> None:
@@ -182,46 +149,129 @@ class Ledger(RuleBasedStateMachine):
             return
         if held.released is None:
             held.released = held.left
-            for part in held.parts:
-                lot, left = part
-                part[1] = 0
-                lot.reserved -= left
-                if lot.lapsed:
-                    lot.expired += left
-                else:
-                    lot.available += left
+            for lot, left in held.take(held.left):
+                held.wallet.give_back(lot, left)
         assert factories.release(held.key) == held.released
 
-    @rule(opened=consumes(open_lots))
+    @rule(opened=opened)
+    def come_to_its_end(self, opened: tuple[ModelWallet, ModelLot]) -> None:
+        wallet, lot = opened
+        if lot.days is not None and not lot.has_ended:
+            lot.has_ended = True
+            factories.lapse(self._row(wallet, lot))
+
+    @rule(opened=opened)
+    def expire(self, opened: tuple[ModelWallet, ModelLot]) -> None:
+        wallet, lot = opened
+        expected = wallet.end(lot) if lot.has_ended else 0
+        assert factories.expire(self._row(wallet, lot)) == expected
+
+    @rule(which=st.integers(0, 1))
+    def sleep_a_year(self, which: int) -> None:
+        self.wallets[which].sleep()
+        factories.shift(self.wallets[which].row, YEAR)
+
+    @rule(opened=opened)
     def lapse(self, opened: tuple[ModelWallet, ModelLot]) -> None:
         wallet, lot = opened
-        if lot.days is None:
+        lapsed = 0
+        if lot.kind == "promo" and lot.is_idle and not lot.has_ended:
+            lapsed = wallet.end(lot)
+            lot.has_ended = lapsed > 0
+        assert factories.lapse_idle(self._row(wallet, lot)) == lapsed
+
+    @rule(target=refunds, opened=opened, part=PARTS)
+    def refund(self, opened: tuple[ModelWallet, ModelLot], part: Any) -> Any:
+        wallet, lot = opened
+        key = f"refund:{new_id()}"
+        if lot.kind not in ("pack", "allowance"):
+            with pytest.raises(NotRefundable):
+                self._refund(wallet, lot, part, key)
+            return wallet, lot, key, 0
+        taken = wallet.refund(lot, part)
+        for _ in range(2 if taken else 1):
+            assert self._refund(wallet, lot, part, key) == taken
+        if taken:
+            with pytest.raises(LedgerKeyReused):
+                self._refund(wallet, lot, 301, key)
+        return wallet, lot, key, taken
+
+    def _refund(self, wallet: ModelWallet, lot: ModelLot, part: Any, key: str) -> int:
+        return factories.refund(
+            lot.source, part, environment=wallet.row.environment, key=key
+        )
+
+    @rule(refunded=refunds)
+    def reverse(self, refunded: tuple[ModelWallet, ModelLot, str, int]) -> None:
+        wallet, lot, key, credits = refunded
+        environment = wallet.row.environment
+        if not credits:
+            with pytest.raises(NotRefunded):
+                factories.reverse(lot.source, key, environment=environment)
             return
-        lot.lapsed = True
-        factories.lapse(wallet.row.lots.get(source=lot.source))
+        posted = factories.reverse(lot.source, key, environment=environment)
+        source = f"reversal:{LedgerTransaction.objects.get(key=key).pk}"
+        assert posted.key == f"reverse:{key}"
+        if source not in {known.source for known in wallet.lots}:
+            wallet.open(
+                ModelLot(
+                    *(len(wallet.lots), lot.kind, credits, lot.days, source),
+                    has_ended=lot.has_ended,
+                    is_idle=lot.is_idle,
+                    restores=lot,
+                )
+            )
+
+    @rule(
+        which=st.integers(0, 1),
+        credits=st.integers(-600, 300).filter(bool),
+        allow_debt=st.booleans(),
+    )
+    def adjust(self, which: int, credits: int, allow_debt: bool) -> None:
+        wallet = self.wallets[which]
+        key = f"adjust:{new_id()}"
+        fields: dict[str, Any] = {"key": key, "allow_debt": allow_debt}
+        if credits < 0 and wallet.net < -credits and not allow_debt:
+            with pytest.raises(InsufficientCredits):
+                factories.adjust(wallet.row, credits, **fields)
+            return
+        for _ in range(2):
+            factories.adjust(wallet.row, credits, **fields)
+        with pytest.raises(LedgerKeyReused):
+            factories.adjust(wallet.row, 1000, **fields)
+        if credits > 0:
+            wallet.open(ModelLot(len(wallet.lots), "adjust", credits, None, key))
+            return
+        drawn = wallet.draw(-credits)
+        for lot, part in drawn:
+            lot.revoked += part
+        wallet.debt += -credits - sum(part for _, part in drawn)
+
+    @staticmethod
+    def _row(wallet: ModelWallet, lot: ModelLot) -> Lot:
+        return wallet.row.lots.get(source=lot.source)
 
     @invariant()
     def the_database_agrees(self) -> None:
         for wallet in getattr(self, "wallets", []):
             lots = wallet.lots
-            assert factories.lots(wallet.row) == [
-                (lot.kind, lot.available, lot.reserved, lot.consumed, lot.expired)
-                for lot in lots
-            ]
-            available = sum(lot.available for lot in wallet.drawable)
+            wallet.row.refresh_from_db()
+            rows = wallet.row.lots.order_by("id").values_list(
+                *("granted", "available", "reserved", "consumed"),
+                *("expired", "revoked", "repaid"),
+            )
+            assert list(rows) == [lot.columns for lot in lots]
             reserved = sum(lot.reserved for lot in lots)
             shown = summary(wallet.row)
-            assert spendable(wallet.row) == shown["balance"] == available
+            assert spendable(wallet.row) == max(0, wallet.net)
+            assert (shown["balance"], shown["debt"]) == (wallet.net, wallet.debt)
             assert shown["reserved"] == reserved
             assert shown["total_consumed"] == sum(lot.consumed for lot in lots)
             assert (
-                shown["total_granted"] - shown["total_consumed"] == available + reserved
+                shown["total_granted"] - shown["total_consumed"]
+                == wallet.net + reserved
             )
         assert violations() == {}
-
-
-def _split(parts: list[tuple[ModelLot, int]]) -> Split:
-    return Split.of((lot.kind, amount) for lot, amount in parts)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -229,8 +279,8 @@ def test_the_ledger_does_what_the_model_does():
     run_state_machine_as_test(
         Ledger,
         settings=settings(
-            max_examples=20,
-            stateful_step_count=25,
+            max_examples=25,
+            stateful_step_count=30,
             deadline=None,
             derandomize=True,
             database=None,
