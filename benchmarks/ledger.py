@@ -144,7 +144,7 @@ def _bare() -> Round:
         with client.transaction():
             locked = run(posting.LOCK, {"wallet": wallet.pk}).fetchone()
             assert locked
-            _, environment, available, debt, seq, _ = locked
+            _, environment, available, debt, seq, *_ = locked
             drawable = run(lots.DRAWABLE, {"wallet": wallet.pk, "key": key}).fetchone()
             assert drawable
             now, _, lot, *_ = drawable
@@ -189,7 +189,7 @@ def _bare() -> Round:
         with client.transaction():
             locked = run(posting.LOCK_BY_RESERVATION, {"key": key}).fetchone()
             assert locked
-            _, _, available, debt, seq, _ = locked
+            _, _, available, debt, seq, *_ = locked
             run(reservations.HELD, {"reservation": key, "key": scene}).fetchall()
             capturing = {
                 "id": new_id(),

@@ -1,31 +1,69 @@
-"""Telling customers' servers what happened to their credits."""
+"""Telling customers and their servers what happened to their credits, or will."""
 
-from billing.events import CREDITS_GRANTED, CREDITS_LOW
+from datetime import datetime
+
+from django.template.loader import render_to_string
+
+from accounts.caller import Environment
+from accounts.models import Membership, User
+from billing.events import CREDITS_EXPIRING, CREDITS_GRANTED, CREDITS_LOW
 from billing.models import Wallet
 from billing.wallets import net, spendable
+from kit import outbox
 from webhooks.emit import emit
 
 
-def tell_granted(wallet: Wallet, credits: int, *, bucket: str, reason: str) -> None:
+def tell_granted(wallet_id: int, credits: int, *, bucket: str, reason: str) -> None:
     """Tell that credits were added. Needs the transaction in which they were."""
-
-    def build() -> dict[str, object]:
-        now = Wallet.objects.get(pk=wallet.pk)
-        added = {"granted": credits, "bucket": bucket, "reason": reason}
-        return _standing(now) | added
-
-    emit(wallet.workspace_id, CREDITS_GRANTED, build)
+    wallet = Wallet.objects.get(pk=wallet_id)
+    added = {"granted": credits, "bucket": bucket, "reason": reason}
+    emit(wallet.workspace_id, CREDITS_GRANTED, lambda: _standing(wallet) | added)
+    watch(wallet_id)
 
 
-def tell_if_low(wallet_id: int, *, before: int) -> None:
-    """Tell if what can be spent, `before` a posting, fell below the wallet's threshold.
+def tell_expiring(
+    wallet: Wallet, credits: int, lapses_at: datetime, *, by_mail: bool
+) -> None:
+    """Tell that credits will lapse unless they are used; owners by mail, if asked to.
 
-    Needs the transaction of that posting. A wallet that stays below is silent: only one
-    that was at the threshold or above can fall below it.
+    Needs a transaction. Nobody is mailed about the sandbox.
+    """
+    ending = {"expiring": credits, "expires_at": lapses_at}
+    emit(wallet.workspace_id, CREDITS_EXPIRING, lambda: _standing(wallet) | ending)
+    if not by_mail or wallet.environment != Environment.PRODUCTION:
+        return
+    owners = User.objects.filter(
+        memberships__workspace=wallet.workspace_id,
+        memberships__role=Membership.Role.OWNER,
+        is_active=True,
+    )
+    text = render_to_string(
+        "billing/lapsing.txt",
+        {"wallet": wallet, "credits": credits, "lapses_at": lapses_at},
+    )
+    for address in owners.values_list("email", flat=True):
+        outbox.post(address, "Your Ozvena credits will lapse", text)
+
+
+def watch(wallet_id: int, *, quietly: bool = False) -> None:
+    """See whether what can be spent is low now, and tell if it was not before.
+
+    Needs the transaction of the posting that may have changed it, under the wallet's
+    lock. Whoever stays below the threshold is told nothing more; `quietly`, it is only
+    noted.
     """
     wallet = Wallet.objects.get(pk=wallet_id)
-    if wallet.low_at and before >= wallet.low_at > net(wallet):
+    is_low = is_below(net(wallet), wallet.low_at)
+    if is_low == wallet.is_low:
+        return
+    Wallet.objects.filter(pk=wallet_id).update(is_low=is_low)
+    if is_low and not quietly:
         emit(wallet.workspace_id, CREDITS_LOW, lambda: _standing(wallet))
+
+
+def is_below(spendable: int, threshold: int) -> bool:
+    """Return whether so many credits are low; for the threshold 0 none are."""
+    return bool(threshold) and spendable < threshold
 
 
 def _standing(wallet: Wallet) -> dict[str, object]:

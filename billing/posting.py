@@ -49,7 +49,7 @@ _WALLET_COLUMN = {
 
 # Only NO KEY: rows that refer to the wallet may be written meanwhile.
 _LOCK = """
-SELECT id, environment, available, debt, seq, low_at FROM billing_wallet
+SELECT id, environment, available, debt, seq, low_at, is_low FROM billing_wallet
 WHERE id = {wallet} FOR NO KEY UPDATE
 """
 LOCK = _LOCK.format(wallet="%(wallet)s")
@@ -167,6 +167,7 @@ class Locked:
     debt: int
     seq: int
     low_at: int
+    is_low: bool
 
 
 def require_positive(credits: int) -> None:

@@ -1,10 +1,11 @@
 """Questions to the tables of the ledger."""
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q
+from django.db.models.functions import Greatest, Now
 
 if TYPE_CHECKING:
     from billing.models import LedgerEntry, Lot, Reservation, Wallet  # noqa: F401
@@ -16,6 +17,36 @@ class LotQuerySet(models.QuerySet["Lot"]):
     def holding(self, wallet: "Wallet") -> "LotQuerySet":
         """Return the wallet's lots that have something available, drawable or not."""
         return self.filter(wallet=wallet, available__gt=0)
+
+    def ended(self) -> "LotQuerySet":
+        """Return those whose time is over and that still hold something."""
+        return self.filter(available__gt=0, expires_at__lte=Now())
+
+    def ending(self, within: timedelta) -> "models.QuerySet[Any]":
+        """Return those that can be spent now and end soon, with the time: `lapses_at`."""
+        return self.filter(
+            available__gt=0,
+            effective_at__lte=Now(),
+            expires_at__gt=Now(),
+            expires_at__lte=Now() + within,
+        ).annotate(lapses_at=F("expires_at"))
+
+    def idle(
+        self, after: timedelta, *, lapse_after: timedelta
+    ) -> "models.QuerySet[Any]":
+        """Return those that may lapse and that nobody used for so long: `lapses_at`."""
+        used = Greatest("wallet__last_activity_at", "effective_at")
+        return self.filter(
+            Q(expires_at=None) | Q(expires_at__gt=Now()),
+            available__gt=0,
+            lapses=True,
+            effective_at__lte=Now() - after,
+            wallet__last_activity_at__lte=Now() - after,
+        ).annotate(
+            lapses_at=ExpressionWrapper(
+                used + lapse_after, output_field=DateTimeField()
+            )
+        )
 
 
 class ReservationQuerySet(models.QuerySet["Reservation"]):

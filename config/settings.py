@@ -7,6 +7,7 @@ embedded ones that `manage.py up` starts below OZVENA_HOME.
 from pathlib import Path
 from urllib.parse import quote
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
@@ -191,6 +192,21 @@ CELERY_BEAT_SCHEDULE = {
     "release forgotten reservations": {
         "task": "synthesis.tasks.release_forgotten",
         "schedule": 600,
+        "options": {"queue": "local"},
+    },
+    "end credits whose time is over": {
+        "task": "billing.tasks.expire_ended",
+        "schedule": 600,
+        "options": {"queue": "local"},
+    },
+    "warn of credits that lapse, and end those unused for a year": {
+        "task": "billing.tasks.lapse_idle",
+        "schedule": 3600,
+        "options": {"queue": "local"},
+    },
+    "prove the ledger": {
+        "task": "billing.tasks.prove_ledger",
+        "schedule": crontab(hour="3", minute="20"),
         "options": {"queue": "local"},
     },
     "remove old webhook deliveries": {

@@ -112,15 +112,15 @@ def reverse(
         LedgerKeyReused: the key was used for another posting.
     """
     locked = lock_by_source(source, environment)
-    refunded = locked and (
-        LedgerTransaction.objects.filter(
-            Q(entries__lot__source=source) | Q(entries__lot__restores__source=source),
-            wallet=locked.id,
-            key=refund_key,
-            kind=Kind.REFUND,
-        ).first()
+    if locked is None:
+        raise NotRefunded(source=source)
+    of_purchase = Q(entries__lot__source=source) | Q(
+        entries__lot__restores__source=source
     )
-    if locked is None or refunded is None:
+    refunded = LedgerTransaction.objects.filter(
+        of_purchase, wallet=locked.id, key=refund_key, kind=Kind.REFUND
+    ).first()
+    if refunded is None:
         raise NotRefunded(source=source)
     key = f"reverse:{refund_key}"
     content = fingerprint(Kind.REVERSE, source, refund_key)
@@ -142,7 +142,7 @@ def reverse(
     if filled is None:
         raise LedgerKeyReused(key=key)
     write = partial(post, key=key, fingerprint=content, reason=reason, actor=actor)
-    return _give(locked, Kind.REVERSE, filled, write)
+    return _give(locked, Kind.REVERSE, filled, write, bucket=bought.kind)
 
 
 def adjust(
@@ -177,7 +177,7 @@ def adjust(
         filled = open_lot(locked, NewLot(Lot.Kind.ADJUST, credits, key))
         if filled is None:
             raise LedgerKeyReused(key=key)
-        return _give(locked, Kind.ADJUST, filled, write)
+        return _give(locked, Kind.ADJUST, filled, write, bucket=Lot.Kind.ADJUST)
     found = drawable(locked)
     spendable = found.credits - locked.debt
     if spendable < -credits and not allow_debt:
@@ -192,15 +192,12 @@ def adjust(
 
 
 def _give(
-    wallet: Locked, kind: Kind, filled: list[Movement], write: _Write
+    wallet: Locked, kind: Kind, filled: list[Movement], write: _Write, *, bucket: str
 ) -> LedgerTransaction:
     """Post a new lot, and tell."""
     posted = LedgerTransaction.objects.get(pk=write(wallet, kind, filled))
     notices.tell_granted(
-        Wallet.objects.get(pk=wallet.id),
-        filled[0].credits,
-        bucket=Lot.objects.values_list("kind", flat=True).get(pk=filled[0].lot),
-        reason=posted.reason,
+        wallet.id, filled[0].credits, bucket=bucket, reason=posted.reason
     )
     return posted
 
@@ -209,9 +206,8 @@ def _take_back(
     wallet: Locked, kind: Kind, movements: list[Movement], write: _Write
 ) -> LedgerTransaction:
     """Post what is taken back, and tell if little is left."""
-    before = drawable(wallet).credits - wallet.debt
     posted = LedgerTransaction.objects.get(pk=write(wallet, kind, movements))
-    notices.tell_if_low(wallet.id, before=before)
+    notices.watch(wallet.id)
     return posted
 
 

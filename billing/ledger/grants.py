@@ -76,5 +76,5 @@ def grant(
         actor=actor,
         is_activity=kind in _BOUGHT,
     )
-    notices.tell_granted(wallet, credits, bucket=kind, reason=reason)
+    notices.tell_granted(locked.id, credits, bucket=kind, reason=reason)
     return LedgerTransaction.objects.get(pk=granted)

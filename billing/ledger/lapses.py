@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models.functions import Now
 
 from billing import notices
-from billing.ledger.lots import drawable, paying_debt, posted_before
+from billing.ledger.lots import paying_debt, posted_before
 from billing.models import Lot, Wallet
 from billing.posting import Bucket, Kind, Locked, fingerprint, lock_by_lot, post
 
@@ -28,10 +28,7 @@ def expire(lot: int) -> int:
     found = Lot.objects.get(pk=lot)
     if not _is_over(found, _now(wallet)):
         return 0
-    # Nobody could draw it any more; whoever hears of it, hears that it is gone now.
-    before = drawable(wallet).credits - wallet.debt + found.available
-    key = f"expire:{lot}"
-    return _end(wallet, found, before, key=key, reason="Their time was over")
+    return _end(wallet, found, key=f"expire:{lot}", reason="Their time was over")
 
 
 def lapse(lot: int) -> int:
@@ -52,16 +49,15 @@ def lapse(lot: int) -> int:
     now = _now(wallet)
     if not found.lapses or cutoff > now or _is_over(found, now):
         return 0
-    before = drawable(wallet).credits - wallet.debt
     key = f"inactivity:{lot}:{cutoff:%Y-%m-%d}"
     reason = f"Not used for {IDLE.days} days"
-    lapsed = _end(wallet, found, before, key=key, reason=reason)
+    lapsed = _end(wallet, found, key=key, reason=reason)
     if lapsed:
         Lot.objects.filter(pk=lot).update(expires_at=Now())
     return lapsed
 
 
-def _end(wallet: Locked, lot: Lot, before: int, *, key: str, reason: str) -> int:
+def _end(wallet: Locked, lot: Lot, *, key: str, reason: str) -> int:
     content = fingerprint(Kind.EXPIRE, lot.pk)
     if posted_before(wallet, key, content) or not lot.available:
         return 0
@@ -75,7 +71,7 @@ def _end(wallet: Locked, lot: Lot, before: int, *, key: str, reason: str) -> int
         fingerprint=content,
         reason=reason,
     )
-    notices.tell_if_low(wallet.id, before=before)
+    notices.watch(wallet.id)
     return lot.available
 
 

@@ -115,8 +115,8 @@ def reserve(
     )
     reservation._state.adding = False
     reservation.split = Split.of((kind, credits) for _, kind, credits in drawn)
-    if spendable >= locked.low_at > spendable - credits:
-        notices.tell_if_low(locked.id, before=spendable)
+    if notices.is_below(spendable - credits, locked.low_at) != locked.is_low:
+        notices.watch(locked.id)
     return reservation
 
 
@@ -201,6 +201,9 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
         settles=held.id,
         released=held.left,
     )
+    # At most so much can be spent now; most wallets that are low stay so.
+    if locked.is_low and locked.available + held.left - locked.debt >= locked.low_at:
+        notices.watch(locked.id)
     return held.left
 
 

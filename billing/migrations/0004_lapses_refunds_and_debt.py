@@ -60,6 +60,15 @@ class Migration(migrations.Migration):
                 help_text="tell when less than this can be spent; 0: never",
             ),
         ),
+        migrations.AddField(
+            model_name="wallet",
+            name="is_low",
+            field=models.BooleanField(
+                db_default=True,
+                default=True,
+                help_text="less than that could be spent after the last posting",
+            ),
+        ),
         migrations.AlterField(
             model_name="ledgertransaction",
             name="kind",
@@ -233,6 +242,10 @@ class Migration(migrations.Migration):
             "ALTER TABLE billing_lot ADD CONSTRAINT lot_restores"
             " FOREIGN KEY (restores_id, wallet_id) REFERENCES billing_lot (id, wallet_id)",
             "ALTER TABLE billing_lot DROP CONSTRAINT lot_restores",
+        ),
+        migrations.RunSQL(
+            "UPDATE billing_wallet SET is_low = available - debt < low_at",
+            migrations.RunSQL.noop,
         ),
         # Promotional credits lapse, as they were promised to.
         migrations.RunSQL(

@@ -12,12 +12,16 @@ from billing.models.ledger import (
     Split,
     Wallet,
 )
+from billing.models.notices import LapseNotice
+from billing.models.proofs import LedgerProof
 
 __all__ = [
     "ENVIRONMENTS",
     "LONGEST_REASON",
     "LOW_AT",
+    "LapseNotice",
     "LedgerEntry",
+    "LedgerProof",
     "LedgerTransaction",
     "Lot",
     "Reservation",

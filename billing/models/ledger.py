@@ -74,6 +74,11 @@ class Wallet(models.Model):
         db_default=LOW_AT,
         help_text="tell when less than this can be spent; 0: never",
     )
+    is_low = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="less than that could be spent after the last posting",
+    )
     seq = models.BigIntegerField(default=0, help_text="number of its last transaction")
     last_activity_at = models.DateTimeField(
         db_default=Now(), help_text="last use or purchase"

@@ -27,6 +27,7 @@ _MOMENTS = {
     "lot": ("created_at", "effective_at", "expires_at"),
     "reservation": ("created_at", "deadline"),
     "ledgertransaction": ("created_at",),
+    "lapsenotice": ("created_at", "lapses_at"),
 }
 
 

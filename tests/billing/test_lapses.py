@@ -183,6 +183,7 @@ def test_promotional_credits_lapse_after_a_year():
     assert (posted.kind, posted.key) == ("expire", f"inactivity:{lot.pk}:{day}")
     assert posted.reason == "Not used for 365 days"
     lot.refresh_from_db()
+    assert lot.expires_at
     assert lot.expires_at <= timezone.now()
     with nothing_changes(w):
         assert lapse_idle(lot) == 0

@@ -1,5 +1,6 @@
 """Random use of every verb, step by step against the model, all invariants after each."""
 
+import os
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any
@@ -33,8 +34,11 @@ from tests.billing import factories
 from tests.billing.factories import violations
 from tests.billing.model import ORDER, Held, ModelLot, ModelWallet, split
 
+FEW = 15
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", FEW))
+WHICH = st.sampled_from([0, 0, 0, 1])  # the sandbox is there to stay untouched
 YEAR = timedelta(days=366)
-PARTS = st.integers(1, 300) | st.sampled_from(
+PARTS = st.integers(1, 100) | st.sampled_from(
     [Fraction(1, 3), Fraction(1, 2), Fraction(1)]
 )
 
@@ -56,8 +60,8 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(
         target=opened,
-        which=st.integers(0, 1),
-        credits=st.integers(1, 500),
+        which=WHICH,
+        credits=st.integers(1, 100),
         kind=st.sampled_from(sorted(ORDER)),
         days=st.none() | st.integers(1, 5),
     )
@@ -92,7 +96,7 @@ class Ledger(RuleBasedStateMachine):
             expires_at=expires,
         )
 
-    @rule(target=reservations, which=st.integers(0, 1), credits=st.integers(1, 700))
+    @rule(target=reservations, which=WHICH, credits=st.integers(1, 200))
     def reserve(self, which: int, credits: int) -> Held:
         wallet = self.wallets[which]
         held = Held(wallet, f"job:{new_id()}:1", credits, [])
@@ -114,7 +118,7 @@ class Ledger(RuleBasedStateMachine):
             factories.reserve(wallet.row, credits + 1, key=held.key)
         return held
 
-    @rule(held=reservations, credits=st.integers(1, 400))
+    @rule(held=reservations, credits=st.integers(1, 100))
     def capture(self, held: Held, credits: int) -> None:
         key = f"scene:{new_id()}:1"
         if not held.amount:
@@ -166,7 +170,7 @@ class Ledger(RuleBasedStateMachine):
         expected = wallet.end(lot) if lot.has_ended else 0
         assert factories.expire(self._row(wallet, lot)) == expected
 
-    @rule(which=st.integers(0, 1))
+    @rule(which=WHICH)
     def sleep_a_year(self, which: int) -> None:
         self.wallets[which].sleep()
         factories.shift(self.wallets[which].row, YEAR)
@@ -223,8 +227,8 @@ class Ledger(RuleBasedStateMachine):
             )
 
     @rule(
-        which=st.integers(0, 1),
-        credits=st.integers(-600, 300).filter(bool),
+        which=WHICH,
+        credits=st.integers(-120, 60).filter(bool),
         allow_debt=st.booleans(),
     )
     def adjust(self, which: int, credits: int, allow_debt: bool) -> None:
@@ -279,10 +283,10 @@ def test_the_ledger_does_what_the_model_does():
     run_state_machine_as_test(
         Ledger,
         settings=settings(
-            max_examples=25,
-            stateful_step_count=30,
+            max_examples=EXAMPLES,
+            stateful_step_count=40,
             deadline=None,
-            derandomize=True,
+            derandomize=EXAMPLES == FEW,  # `make chaos` tries new ones each time
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,7 +15,7 @@ from billing.errors import (
     NotRefunded,
     TooEarly,
 )
-from billing.models import LedgerTransaction, Lot, Wallet
+from billing.models import LedgerTransaction, Wallet
 from billing.wallets import summary
 from tests.billing.factories import (
     adjust,
@@ -245,6 +246,19 @@ def test_what_a_debt_kept_from_being_spent_repays_it_as_it_lapses():
     assert violations() == {}
 
 
+def test_what_comes_back_too_late_repays_before_it_lapses():
+    w = wallet(("allowance", 100))
+    reserve(w, 50)
+    adjust(w, -80, allow_debt=True)
+    assert purse(w) == (0, 50, 30, 20)
+    lapse(w.lots.get())
+    assert release() == 50
+    lot = w.lots.get()
+    assert (lot.repaid, lot.expired, lot.revoked) == (30, 20, 50)
+    assert purse(w) == (0, 0, 0, 0)
+    assert violations() == {}
+
+
 def test_what_comes_back_to_a_pack_repays_and_to_an_allowance_does_not():
     w = wallet(("allowance", 30))
     grant(w, 50, source="spent")
@@ -413,9 +427,9 @@ def test_an_adjustment_happens_once_per_key():
         with nothing_changes(w):
             assert adjust(w, credits, key=f"k{credits}") == first
         for other in ({"credits": credits + 1}, {"allow_debt": True}):
-            fields = {"credits": credits, "key": f"k{credits}"} | other
+            fields: dict[str, Any] = {"credits": credits, "key": f"k{credits}"}
             with nothing_changes(w), pytest.raises(LedgerKeyReused):
-                adjust(w, **fields)
+                adjust(w, **(fields | other))
 
 
 def test_a_key_adds_credits_to_one_wallet():
@@ -443,7 +457,7 @@ def test_rare_verbs_take_few_round_trips(django_assert_max_num_queries):
     w = bought(spent=40)
     for n in range(20):
         grant(w, 10, kind="promo", key=f"g{n}")
-    lot = Lot.objects.filter(kind="promo").first()
+    lot = w.lots.filter(kind="promo").earliest("id")
     with django_assert_max_num_queries(10):
         refund("buy", 100)
     with django_assert_max_num_queries(14):

@@ -1,0 +1,128 @@
+"""The calendar of credits: whoever will lose some is warned, then they lapse.
+
+Each wallet is one transaction. A run may end anywhere and begin anew: what is done is no
+longer found, and a verb of the ledger happens once.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+
+from billing import ledger, notices
+from billing.models import LapseNotice, Lot, Wallet
+from kit.errors import AppError
+
+ENDING_WITHIN = timedelta(days=7)
+WARNED_AFTER = {
+    LapseNotice.Stage.IDLE_335: timedelta(days=335),
+    LapseNotice.Stage.IDLE_358: timedelta(days=358),
+}
+"""Days without activity at which an owner is warned of `ledger.IDLE`."""
+
+_BATCH = 500  # wallets that are looked up at once
+_KEPT_FOR = timedelta(days=30)  # notices, after what they warned of
+
+logger = logging.getLogger(__name__)
+
+
+def expire_ended(*, batch: int = _BATCH) -> int:
+    """Let every lot lapse whose time is over; return how many credits did."""
+    ended = Lot.objects.ended()
+    return _sweep(ended, lambda wallet: _all(ended, wallet, ledger.expire), batch)
+
+
+def lapse_idle(*, batch: int = _BATCH) -> int:
+    """Let promotional lots lapse that nobody used for a year; return how many credits."""
+    idle = Lot.objects.idle(ledger.IDLE, lapse_after=ledger.IDLE)
+    return _sweep(idle, lambda wallet: _all(idle, wallet, ledger.lapse), batch)
+
+
+def warn(*, batch: int = _BATCH) -> int:
+    """Warn of credits that will lapse; return how many warnings were given.
+
+    Each is given once for each moment at which credits would lapse. A warning that is
+    late gives way to the next one.
+    """
+    LapseNotice.objects.filter(lapses_at__lt=Now() - _KEPT_FOR).delete()
+    count = 0
+    for stage in LapseNotice.Stage:
+        due = _due(stage)
+        count += _sweep(due, partial(_warn, stage), batch)
+    return count
+
+
+def _due(stage: LapseNotice.Stage) -> QuerySet[Any]:
+    """Return the lots that a warning is due for."""
+    if stage == LapseNotice.Stage.ENDS:
+        lots = Lot.objects.ending(ENDING_WITHIN)
+    else:
+        lots = Lot.objects.idle(WARNED_AFTER[stage], lapse_after=ledger.IDLE)
+        lots = lots.filter(lapses_at__gt=Now())
+        if stage == LapseNotice.Stage.IDLE_335:
+            later = WARNED_AFTER[LapseNotice.Stage.IDLE_358]
+            lots = lots.filter(lapses_at__gt=Now() + (ledger.IDLE - later))
+    told = LapseNotice.objects.filter(
+        wallet=OuterRef("wallet"), stage=stage, lapses_at=OuterRef("lapses_at")
+    )
+    return lots.filter(~Exists(told))
+
+
+def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
+    """Give the warnings of a stage that are due for a wallet."""
+    locked = Wallet.objects.select_for_update(no_key=True).get(pk=wallet)
+    due: dict[datetime, int] = defaultdict(int)
+    for lot in _due(stage).filter(wallet=wallet):
+        due[lot.lapses_at] += lot.available
+    for lapses_at, credits in sorted(due.items()):
+        LapseNotice.objects.create(
+            wallet=locked, stage=stage, lapses_at=lapses_at, credits=credits
+        )
+        notices.tell_expiring(
+            locked,
+            credits,
+            lapses_at,
+            by_mail=stage != LapseNotice.Stage.ENDS,
+        )
+    return len(due)
+
+
+def _all(lots: QuerySet[Any], wallet: int, verb: Callable[[int], int]) -> int:
+    """Do `verb` to each of a wallet's `lots`; return how many credits lapsed."""
+    # Locked before they are looked up: what two runs find, one of them has done.
+    Wallet.objects.select_for_update(no_key=True).get(pk=wallet)
+    found = lots.filter(wallet=wallet).order_by("pk").values_list("pk", flat=True)
+    return sum(verb(lot) for lot in found)
+
+
+def _sweep(lots: QuerySet[Any], act: Callable[[int], int], batch: int) -> int:
+    """Do `act` for each wallet of `lots`, in a transaction each; return the sum.
+
+    A wallet that can't be done now is left for the next run, and holds up no other.
+    """
+    total = 0
+    for wallet in _wallets(lots, batch):
+        try:
+            with transaction.atomic(durable=True):
+                total += act(wallet)
+        except (AppError, DatabaseError):
+            logger.exception("wallet %s was left for the next run", wallet)
+    return total
+
+
+def _wallets(lots: QuerySet[Any], batch: int) -> Iterator[int]:
+    """Give the wallets of `lots`, each once, as they are found batch by batch."""
+    after = 0
+    while True:
+        found = lots.filter(wallet__gt=after).order_by("wallet")
+        wallets = list(found.values_list("wallet", flat=True).distinct()[:batch])
+        yield from wallets
+        if len(wallets) < batch:
+            return
+        after = wallets[-1]

@@ -1,0 +1,32 @@
+"""Proving the ledger, and remembering what came of it."""
+
+import logging
+import time
+
+from billing import invariants
+from billing.models import LedgerProof
+
+logger = logging.getLogger(__name__)
+
+
+def prove() -> LedgerProof:
+    """Count the violations of every invariant and keep the result.
+
+    A violation is logged as an error: somebody has to look at it.
+    """
+    began = time.monotonic()
+    results = invariants.verify()
+    proof = LedgerProof.objects.create(
+        duration_ms=round(1000 * (time.monotonic() - began)),
+        counts={result.invariant.name: result.count for result in results},
+        violations=sum(result.count for result in results),
+    )
+    for result in results:
+        if result.count:
+            logger.error(
+                "the ledger violates %s %s times: %s",
+                result.invariant.name,
+                result.count,
+                result.invariant.title,
+            )
+    return proof

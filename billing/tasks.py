@@ -1,0 +1,24 @@
+"""What the calendar starts. Each task is one call, and may run any number of times."""
+
+from celery import shared_task
+
+from billing import lapsing, proofs
+
+
+@shared_task(name="billing.tasks.expire_ended")
+def expire_ended() -> None:
+    """Let credits lapse whose time is over."""
+    lapsing.expire_ended()
+
+
+@shared_task(name="billing.tasks.lapse_idle")
+def lapse_idle() -> None:
+    """Warn of credits that will lapse, and let those lapse that nobody used for a year."""
+    lapsing.warn()
+    lapsing.lapse_idle()
+
+
+@shared_task(name="billing.tasks.prove_ledger")
+def prove_ledger() -> None:
+    """Prove the ledger."""
+    proofs.prove()

@@ -1,0 +1,346 @@
+"""The calendar: warnings in time, each once, then the lapse; and the proof at night."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from billing import lapsing, ledger, proofs, tasks
+from billing.models import LapseNotice, LedgerProof, Lot, Wallet
+from billing.wallets import wallet_of
+from config.celery import app
+from kit import outbox
+from kit.models import Mail
+from kit.secrets import open_sealed
+from tests import factories as people
+from tests.billing.factories import (
+    capture,
+    columns,
+    grant,
+    lapse,
+    nothing_changes,
+    release,
+    reserve,
+    shift,
+    violations,
+    wallet,
+    without_guards,
+)
+from tests.webhooks import factories as hooks
+from webhooks.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def ada() -> Wallet:
+    """The wallet of somebody whose server listens."""
+    person = people.user("ada@example.com")
+    workspace = people.workspace(person)
+    hooks.endpoint(workspace, events=["credits.expiring", "credits.low"])
+    Mail.objects.all().delete()
+    return wallet_of(workspace, "PRODUCTION")
+
+
+def events(name: str) -> list[dict]:
+    found = Event.objects.filter(type=name).order_by("created_at", "id")
+    return [json.loads(event.text)["data"] for event in found]
+
+
+def mails() -> list[tuple[str, str]]:
+    return [
+        (
+            mail.to,
+            open_sealed(mail.sealed_text, context=outbox._context(mail)).reveal_text(),
+        )
+        for mail in Mail.objects.order_by("created_at")
+    ]
+
+
+def stages() -> list[tuple[str, int]]:
+    return list(LapseNotice.objects.order_by("id").values_list("stage", "credits"))
+
+
+# --- what has ended ----------------------------------------------------------------------
+
+
+def test_what_has_ended_lapses_and_nothing_else():
+    first, second = wallet(("promo", 10), ("promo", 20), ("pack", 5)), wallet()
+    grant(second, 40, kind="allowance")
+    for lot in Lot.objects.filter(granted__in=[10, 20, 40]):
+        lapse(lot)
+    assert lapsing.expire_ended() == 70
+    assert (columns(first), columns(second)) == ((5, 0, 0), (0, 0, 0))
+    with nothing_changes(first):
+        assert lapsing.expire_ended() == 0
+    assert violations() == {}
+
+
+def test_every_batch_is_done():
+    wallets = [wallet(("promo", 1)) for _ in range(5)]
+    for lot in Lot.objects.all():
+        lapse(lot)
+    assert lapsing.expire_ended(batch=2) == 5
+    assert [columns(w) for w in wallets] == [(0, 0, 0)] * 5
+
+
+def test_a_wallet_that_can_not_be_done_holds_up_no_other(caplog):
+    stuck, other = wallet(("promo", 10)), wallet(("promo", 20))
+    for lot in Lot.objects.all():
+        lapse(lot)
+    grant(stuck, 1, key=f"expire:{stuck.lots.get().pk}")  # as no honest caller would
+    with nothing_changes(stuck):
+        assert lapsing.expire_ended() == 20
+    assert columns(other) == (0, 0, 0)
+    assert f"wallet {stuck.pk} was left for the next run" in caplog.text
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_run_that_is_killed_goes_on_where_it_was(monkeypatch, step):
+    """It dies before it does its `step`-th lot; what was done stays, the rest follows."""
+    for _ in range(4):
+        wallet(("promo", 10))
+    for lot in Lot.objects.all():
+        lapse(lot)
+    calls = iter(range(4))
+
+    def dying(lot: int) -> int:
+        lapsed = verb(lot)
+        if next(calls) == step:
+            raise KeyboardInterrupt
+        return lapsed
+
+    verb = ledger.expire
+    monkeypatch.setattr(ledger, "expire", dying)
+    with pytest.raises(KeyboardInterrupt):
+        lapsing.expire_ended()
+    assert Lot.objects.filter(available=0).count() == step
+    monkeypatch.setattr(ledger, "expire", verb)
+    assert lapsing.expire_ended() == 10 * (4 - step)
+    assert violations() == {}
+
+
+# --- a year without activity -------------------------------------------------------------
+
+
+def test_a_year_of_silence(ada):
+    """Nothing at 334 days, warnings at 335 and 358, the lapse at 365; each once."""
+    grant(ada, 10, kind="promo")
+    Lot.objects.update(lapses=False)
+    lot = ada.lots.latest("id")
+    Lot.objects.filter(pk=lot.pk).update(lapses=True)
+    story = []
+    for day in (334, 335, 336, 357, 358, 359, 364, 365, 366):
+        lot.refresh_from_db()
+        shift(ada, timedelta(days=day) - (timezone.now() - lot.effective_at))
+        for _ in range(2):
+            tasks.lapse_idle()
+        ada.refresh_from_db()
+        story.append(
+            (day, len(mails()), len(events("credits.expiring")), ada.available)
+        )
+    left = 5000
+    assert story == [
+        (334, 0, 0, left + 10),
+        (335, 1, 1, left + 10),
+        (336, 1, 1, left + 10),
+        (357, 1, 1, left + 10),
+        (358, 2, 2, left + 10),
+        (359, 2, 2, left + 10),
+        (364, 2, 2, left + 10),
+        (365, 2, 2, left),
+        (366, 2, 2, left),
+    ]
+    assert violations() == {}
+
+
+def test_what_a_warning_says(ada):
+    shift(ada, timedelta(days=340))
+    assert lapsing.warn() == 1
+    lapses_at = LapseNotice.objects.get().lapses_at
+    assert lapses_at == ada.lots.get().effective_at + timedelta(days=365)
+    assert stages() == [("idle_335", 5000)]
+    assert events("credits.expiring") == [
+        {
+            "environment": "PRODUCTION",
+            "available": 5000,
+            "reserved": 0,
+            "expiring": 5000,
+            "expires_at": lapses_at.isoformat().replace("+00:00", "Z"),
+        }
+    ]
+    [(to, text)] = mails()
+    assert to == "ada@example.com"
+    assert "5000 promotional credits" in text
+    assert f"{lapses_at.day} {lapses_at:%B} {lapses_at.year}" in text
+
+
+def test_a_warning_that_is_late_gives_way_to_the_next(ada):
+    shift(ada, timedelta(days=360))
+    assert lapsing.warn() == 1
+    assert stages() == [("idle_358", 5000)]
+
+
+def test_use_ends_the_silence(ada):
+    shift(ada, timedelta(days=340))
+    lapsing.warn()
+    reserve(ada, 10)
+    capture(10)
+    shift(ada, timedelta(days=330))
+    assert lapsing.warn() == 0
+    shift(ada, timedelta(days=10))
+    assert lapsing.warn() == 1
+    assert stages() == [("idle_335", 4990)]
+
+
+def test_lots_that_lapse_together_are_one_warning(ada):
+    reserve(ada, 10)
+    shift(ada, timedelta(days=1))
+    grant(ada, 7, kind="promo", lapses=False)
+    grant(ada, 100, kind="promo")
+    capture(10)  # activity after both grants: one clock
+    shift(ada, timedelta(days=336))
+    assert lapsing.warn() == 1
+    assert stages() == [("idle_335", 5090)]
+
+
+def test_the_sandbox_is_no_reason_for_a_mail(ada):
+    sandbox = wallet_of(ada.workspace, "SANDBOX")
+    shift(sandbox, timedelta(days=340))
+    assert lapsing.warn() == 1
+    assert [event["environment"] for event in events("credits.expiring")] == ["SANDBOX"]
+    assert mails() == []
+
+
+def test_a_warning_and_its_mail_come_together_or_not_at_all(ada, monkeypatch):
+    shift(ada, timedelta(days=340))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise DatabaseError("the mail can't be written")
+
+    monkeypatch.setattr(outbox, "post", refuse)
+    assert lapsing.warn() == 0
+    assert (stages(), events("credits.expiring")) == ([], [])
+    monkeypatch.undo()
+    assert lapsing.warn() == 1
+    assert len(mails()) == 1
+
+
+def test_two_runs_at_once_warn_once(ada):
+    """The second one waits for the wallet, and finds nothing left to say."""
+    shift(ada, timedelta(days=340))
+    with transaction.atomic():
+        assert lapsing._warn(LapseNotice.Stage.IDLE_335, ada.pk) == 1
+    with transaction.atomic():
+        assert lapsing._warn(LapseNotice.Stage.IDLE_335, ada.pk) == 0
+
+
+# --- credits that end --------------------------------------------------------------------
+
+
+def test_an_allowance_is_told_of_a_week_before_its_end(ada):
+    ends = timezone.now() + timedelta(days=30)
+    grant(ada, 100, kind="allowance", expires_at=ends)
+    grant(ada, 50, kind="promo", expires_at=ends)
+    later = {"effective_at": ends, "expires_at": ends + timedelta(days=30)}
+    grant(ada, 100, kind="allowance", **later)
+    shift(ada, timedelta(days=23) - timedelta(seconds=20))
+    assert lapsing.warn() == 0
+    shift(ada, timedelta(seconds=20))
+    for expected in (1, 0):
+        assert lapsing.warn() == expected
+    assert stages() == [("ends", 150)]
+    assert [event["expiring"] for event in events("credits.expiring")] == [150]
+    assert mails() == []
+
+
+def test_notices_of_long_ago_are_forgotten(ada):
+    shift(ada, timedelta(days=340))
+    lapsing.warn()
+    reserve(ada, 1)
+    capture(1)
+    for days, kept in ((29, 1), (31, 0)):
+        LapseNotice.objects.update(lapses_at=timezone.now() - timedelta(days=days))
+        lapsing.warn()
+        assert len(stages()) == kept
+
+
+# --- credits.low -------------------------------------------------------------------------
+
+
+def test_running_low_is_told_once_per_fall(ada):
+    for n in range(3):
+        reserve(ada, 1500, key=f"job:{n}:1")
+    assert [event["available"] for event in events("credits.low")] == [500]
+    reserve(ada, 100, key="job:3:1")
+    assert len(events("credits.low")) == 1
+    release("job:0:1")
+    assert len(events("credits.low")) == 1
+    reserve(ada, 1500, key="job:4:1")
+    assert [event["available"] for event in events("credits.low")] == [500, 400]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "told"), [(0, 0), (1, 0), (2, 1), (5000, 1), (5001, 0)]
+)
+def test_the_threshold_is_the_workspaces_own(ada, threshold, told):
+    Wallet.objects.filter(pk=ada.pk).update(low_at=threshold, is_low=threshold > 5000)
+    reserve(ada, 4999)
+    assert len(events("credits.low")) == told
+
+
+def test_a_new_wallet_is_not_told_that_it_is_empty():
+    w = wallet()
+    hooks.endpoint(w.workspace, events=["credits.low"])
+    grant(w, 10)
+    reserve(w, 5)
+    assert events("credits.low") == []
+
+
+def test_what_lapses_can_make_it_low(ada):
+    for n in (1, 2):
+        grant(ada, 10 + n, kind="promo")
+    for lot in ada.lots.all():
+        lapse(lot)
+    assert lapsing.expire_ended() == 5023
+    assert [event["available"] for event in events("credits.low")] == [0]
+
+
+def test_a_reservation_that_is_refused_tells_nothing(ada):
+    with transaction.atomic():
+        ledger.reserve(ada, 4500, key="k", job="1", deadline=timezone.now())
+        transaction.set_rollback(True)
+    assert events("credits.low") == []
+    assert not Wallet.objects.get(pk=ada.pk).is_low
+
+
+# --- the proof ---------------------------------------------------------------------------
+
+
+def test_a_proof_is_kept():
+    wallet(("pack", 10))
+    tasks.prove_ledger()
+    proof = LedgerProof.objects.get()
+    assert proof.violations == 0
+    assert proof.counts == {f"I{n}": 0 for n in range(1, 13)}
+
+
+def test_a_proof_that_fails_is_kept_and_logged(caplog):
+    wallet(("pack", 10))
+    with without_guards() as cursor:
+        cursor.execute("UPDATE billing_wallet SET seq = 7")
+    proof = proofs.prove()
+    assert (proof.violations, proof.counts["I7"]) == (1, 1)
+    assert "the ledger violates I7 1 times" in caplog.text
+
+
+# --- the schedule ------------------------------------------------------------------------
+
+
+def test_the_calendar_starts_tasks_that_exist():
+    app.loader.import_default_modules()
+    for entry in settings.CELERY_BEAT_SCHEDULE.values():
+        assert entry["task"] in app.tasks
