@@ -58,3 +58,11 @@ class NotRefundable(AppError):
     code = "not_refundable"
     status = HTTPStatus.CONFLICT
     message = "{source} was not bought, so it can't be refunded: adjust the wallet."
+
+
+class LedgerBroken(AppError):
+    """The entries of a wallet don't add up, so nothing can be rebuilt from them."""
+
+    code = "ledger_broken"
+    status = HTTPStatus.CONFLICT
+    message = "The entries of {wallet} don't add up; nothing was changed."

@@ -25,8 +25,8 @@ from kit.ids import new_id
 Bucket = LedgerEntry.Bucket
 Kind = LedgerTransaction.Kind
 
-_LOT_COLUMNS = ("available", "reserved", "consumed", "expired", "revoked", "repaid")
-_LOT_COLUMN = {
+LOT_COLUMNS = ("available", "reserved", "consumed", "expired", "revoked", "repaid")
+LOT_COLUMN = {
     Bucket.AVAILABLE: "available",
     Bucket.RESERVED: "reserved",
     Bucket.USAGE: "consumed",
@@ -36,7 +36,7 @@ _LOT_COLUMN = {
 }
 """Which column of a lot holds what lies in a bucket."""
 
-_WALLET_COLUMN = {
+WALLET_COLUMN = {
     Bucket.AVAILABLE: ("available", 1),
     Bucket.RESERVED: ("reserved", 1),
     Bucket.DEBT: ("debt", -1),
@@ -314,11 +314,11 @@ def _lot_columns(movements: Iterable[Movement]) -> dict[str, str]:
     for movement in movements:
         if movement.source == Bucket.FUNDING or movement.lot is None:
             continue  # the lot was written with it; or there is none
-        delta = deltas.setdefault(movement.lot, dict.fromkeys(_LOT_COLUMNS, 0))
-        delta[_LOT_COLUMN[movement.source]] -= movement.credits
-        delta[_LOT_COLUMN[movement.target]] += movement.credits
+        delta = deltas.setdefault(movement.lot, dict.fromkeys(LOT_COLUMNS, 0))
+        delta[LOT_COLUMN[movement.source]] -= movement.credits
+        delta[LOT_COLUMN[movement.target]] += movement.credits
     columns = {
-        name: _array(delta[name] for delta in deltas.values()) for name in _LOT_COLUMNS
+        name: _array(delta[name] for delta in deltas.values()) for name in LOT_COLUMNS
     }
     return {"lots": _array(deltas), **columns}
 
@@ -326,7 +326,7 @@ def _lot_columns(movements: Iterable[Movement]) -> dict[str, str]:
 def _wallet_columns(movements: Iterable[Movement]) -> dict[str, int]:
     deltas = defaultdict(int, dict.fromkeys(("available", "reserved", "debt"), 0))
     for _, bucket, amount in _sides(movements):
-        column, sign = _WALLET_COLUMN[bucket]
+        column, sign = WALLET_COLUMN[bucket]
         deltas[column] += sign * amount
     return {
         f"wallet_{column}": deltas[column]

@@ -8,6 +8,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.db.models.functions import Greatest, Now
 
 if TYPE_CHECKING:
+    from accounts.models import Workspace
     from billing.models import LedgerEntry, Lot, Reservation, Wallet  # noqa: F401
 
 
@@ -68,6 +69,21 @@ class EntryQuerySet(models.QuerySet["LedgerEntry"]):
         """Return the wallet's side of its ledger, newest first, with what names it."""
         return (
             self.filter(wallet=wallet, bucket__in=self.model.OF_THE_WALLET)
+            .select_related("transaction__reservation", "lot")
+            .order_by("-seq", "-id")
+        )
+
+    def of_job(self, workspace: "Workspace", job: str) -> "EntryQuerySet":
+        """Return every entry that a job of the workspace caused, newest first.
+
+        Both sides of each: what was held, used, given back or lapsed sums to zero.
+        """
+        # Through the job alone: by the wallet, too, a plan may walk its whole history.
+        return (
+            self.filter(
+                transaction__reservation__job=job,
+                transaction__reservation__wallet__workspace=workspace,
+            )
             .select_related("transaction__reservation", "lot")
             .order_by("-seq", "-id")
         )

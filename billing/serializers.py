@@ -9,6 +9,14 @@ from billing.models import LedgerEntry, LedgerTransaction, Lot
 
 BUCKETS = [*Lot.Kind.values, LedgerEntry.Bucket.RESERVED, LedgerEntry.Bucket.DEBT]
 
+OUTSIDE = (
+    LedgerEntry.Bucket.USAGE,
+    LedgerEntry.Bucket.BREAKAGE,
+    LedgerEntry.Bucket.FUNDING,
+    LedgerEntry.Bucket.REFUND,
+)
+"""Where credits come from and go to; only the entries of one job show that side too."""
+
 
 class ExpirySerializer(serializers.Serializer[Any]):
     """The next credits to lapse."""
@@ -63,9 +71,9 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
             "created_at",
         )
 
-    @extend_schema_field(serializers.ChoiceField(choices=BUCKETS))
+    @extend_schema_field(serializers.ChoiceField(choices=[*BUCKETS, *OUTSIDE]))
     def get_bucket(self, entry: LedgerEntry) -> str:
-        """The kind of lot while they are spendable; else `reserved` or `debt`."""
+        """The kind of lot while they are spendable; else the ledger's own name."""
         if entry.bucket == LedgerEntry.Bucket.AVAILABLE and entry.lot:
             return entry.lot.kind
         return entry.bucket

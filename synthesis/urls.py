@@ -19,6 +19,7 @@ urlpatterns = [
     path(f"{_JOB}/retry", jobs.RetryView.as_view(), name="job-retry"),
     path(f"{_JOB}/links", files.LinksView.as_view(), name="job-links"),
     path(f"{_JOB}/scenes", jobs.ScenesView.as_view(), name="job-scenes"),
+    path(f"{_JOB}/entries", jobs.EntriesView.as_view(), name="job-entries"),
     path(_SCENE, jobs.SceneView.as_view(), name="scene"),
     path(f"{_SCENE}/audio", files.SceneAudioView.as_view(), name="scene-audio"),
     path(f"{_SCENE}/words", files.SceneWordsView.as_view(), name="scene-words"),

@@ -16,6 +16,9 @@ from rest_framework.views import APIView
 from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome, IsKnown
 from accounts.requests import IDEMPOTENCY_KEY, idempotency_key
+from billing.api import ByNumber
+from billing.models import LedgerEntry
+from billing.serializers import EntrySerializer
 from billing.wallets import spendable, wallet_of
 from kit import idempotency
 from kit.errors import Invalid
@@ -261,6 +264,22 @@ class ScenesView(GenericAPIView[Scene]):
         page = self.paginate_queryset(Scene.objects.filter(job=job).defer("text"))
         serializer = SceneSerializer(page, many=True, context={"request": request})
         return self.get_paginated_response(serializer.data)
+
+
+class EntriesView(GenericAPIView[LedgerEntry]):
+    """What a job did to the credits."""
+
+    pagination_class = ByNumber
+    serializer_class = EntrySerializer
+    queryset = LedgerEntry.objects.none()  # for the schema; `get` says which
+
+    @extend_schema(operation_id="jobs_entries", responses=EntrySerializer(many=True))
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
+        """List every entry of the ledger that the job caused, newest first."""
+        job = job_of(request, job_id)
+        caused = LedgerEntry.objects.of_job(job.workspace, str(job.pk))
+        page = self.paginate_queryset(caused)
+        return self.get_paginated_response(EntrySerializer(page, many=True).data)
 
 
 class SceneView(APIView):

@@ -1,0 +1,46 @@
+"""Prove one wallet against its entries, or repair it: `manage.py rebuild_wallet ID`."""
+
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from accounts import audit
+from billing import ledger
+from billing.models import Wallet
+from kit.errors import AppError
+
+
+class Command(BaseCommand):
+    """Print what differs from the wallet's entries, and set it right."""
+
+    help = "Derive a wallet, its lots and reservations from its entries again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("wallet", type=int, help="its number in the admin")
+        parser.add_argument(
+            "--reason", default="", help="kept in the audit log if something was wrong"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        try:
+            with transaction.atomic(durable=True):
+                found = ledger.rebuild(options["wallet"])
+                if found:
+                    audit.record(
+                        "rebuilt",
+                        Wallet.objects.get(pk=options["wallet"]),
+                        after={"differences": [asdict(one) for one in found]},
+                        reason=options["reason"],
+                    )
+        except (AppError, Wallet.DoesNotExist) as error:
+            raise CommandError(str(error)) from error
+        for one in found:
+            self.stdout.write(
+                f"{one.row}: {one.column} was {one.stored}, is {one.derived}"
+            )
+        self.stdout.write(f"{len(found)} differences")
