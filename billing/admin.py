@@ -1,32 +1,22 @@
 """Wallets and their ledger in the back office: everything is shown, nothing edited.
 
-Credits are given by a form that calls the ledger, with a reason, under the operator's name.
+What operators may do to credits is in `billing.admin_acts`.
 """
 
 from typing import Any
 from urllib.parse import urlencode
 
-from django import forms
-from django.contrib import admin, messages
-from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import action
 from unfold.paginator import InfinitePaginator
-from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-)
 
-from accounts.models import User
-from billing import ledger
+from billing.admin_acts import MovesCredits, RefundsLots
 from billing.models import (
-    LONGEST_REASON,
+    LapseNotice,
     LedgerEntry,
+    LedgerProof,
     LedgerTransaction,
     Lot,
     Reservation,
@@ -34,29 +24,6 @@ from billing.models import (
     Wallet,
 )
 from kit.admin import ReadOnly
-from kit.errors import AppError
-from kit.ids import new_id
-
-
-class GrantForm(forms.Form):
-    """Credits for a wallet. `key` makes a form that is sent twice count once."""
-
-    key = forms.UUIDField(widget=forms.HiddenInput)
-    credits = forms.IntegerField(
-        min_value=1,
-        max_value=ledger.LARGEST_GRANT,
-        widget=UnfoldAdminIntegerFieldWidget,
-    )
-    bucket = forms.ChoiceField(
-        choices=[(Lot.Kind.PACK, "Pack"), (Lot.Kind.PROMO, "Promotional")],
-        widget=UnfoldAdminSelectWidget,
-        help_text="Promotional credits lapse after a year without activity.",
-    )
-    reason = forms.CharField(
-        max_length=LONGEST_REASON,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="The customer sees it in the statement.",
-    )
 
 
 class LotInline(ReadOnly, TabularInline):
@@ -72,6 +39,7 @@ class LotInline(ReadOnly, TabularInline):
         "consumed",
         "expired",
         "revoked",
+        "repaid",
         "expires_at",
     ]
     readonly_fields = fields
@@ -117,7 +85,7 @@ class OfWallet(ReadOnly, ModelAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(ReadOnly, ModelAdmin):
+class WalletAdmin(MovesCredits, ReadOnly, ModelAdmin):
     """The credits of every workspace, in each environment."""
 
     list_display = [
@@ -135,10 +103,13 @@ class WalletAdmin(ReadOnly, ModelAdmin):
     search_fields = ["workspace__name", "workspace__members__email", "=workspace__id"]
     ordering = ["-id"]
     show_full_result_count = False
-    fields = [*list_display, "seq", "created_at", "transactions", "reservations"]
+    fields = [
+        *list_display,
+        *("low_at", "seq", "created_at", "transactions", "reservations"),
+    ]
     readonly_fields = fields
     inlines = [LotInline]
-    actions_detail = ["grant"]
+    actions_detail = ["grant", "adjust", "rebuild"]
 
     @admin.display(description="transactions")
     def transactions(self, wallet: Wallet) -> str:
@@ -150,59 +121,9 @@ class WalletAdmin(ReadOnly, ModelAdmin):
         """Link to the wallet's reservations."""
         return _link("reservation", wallet, "All reservations")
 
-    def has_grant_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Return whether this operator may give credits."""
-        user = request.user
-        return isinstance(user, User) and user.has_perm("billing.change_wallet")
-
-    @action(description="Grant credits", url_path="grant", permissions=["grant"])
-    def grant(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for credits and a reason, and put them into the wallet."""
-        wallet = self.get_object(request, object_id)
-        if wallet is None:
-            raise Http404
-        form = GrantForm(request.POST or None, initial={"key": new_id()})
-        if form.is_valid() and self._granted(request, wallet, form.cleaned_data):
-            return HttpResponseRedirect(
-                reverse("admin:billing_wallet_change", args=[wallet.pk])
-            )
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Grant credits",
-            "opts": self.opts,
-            "wallet": wallet,
-            "form": form,
-        }
-        return TemplateResponse(request, "billing/grant.html", context)
-
-    def _granted(
-        self, request: HttpRequest, wallet: Wallet, asked: dict[str, Any]
-    ) -> bool:
-        assert isinstance(request.user, User)
-        key = f"grant:{asked['key']}"
-        try:
-            with transaction.atomic(durable=True):
-                ledger.grant(
-                    wallet,
-                    asked["credits"],
-                    key=key,
-                    kind=asked["bucket"],
-                    source=key,
-                    reason=asked["reason"],
-                    actor=request.user.email,
-                )
-                self.log_change(
-                    request, wallet, f"Granted {asked['credits']}: {asked['reason']}"
-                )
-        except AppError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return False
-        self.message_user(request, f"{asked['credits']} credits were granted.")
-        return True
-
 
 @admin.register(Lot)
-class LotAdmin(OfWallet):
+class LotAdmin(RefundsLots, OfWallet):
     """Credits that came together."""
 
     list_display = [
@@ -216,12 +137,21 @@ class LotAdmin(OfWallet):
         "consumed",
         "expired",
         "revoked",
+        "repaid",
         "expires_at",
     ]
-    list_filter = ["kind", "environment"]
+    list_filter = ["kind", "environment", "lapses"]
     search_fields = ["=source", *OfWallet.search_fields]
-    fields = [*list_display, "priority", "effective_at", "created_at"]
+    fields = [
+        *list_display,
+        "lapses",
+        "restores",
+        "priority",
+        "effective_at",
+        "created_at",
+    ]
     readonly_fields = fields
+    actions_detail = ["refund"]
 
 
 @admin.register(Reservation)
@@ -240,9 +170,16 @@ class ReservationAdmin(OfWallet):
     ]
     list_filter = ["wallet__environment"]
     search_fields = ["=key", "=job", *OfWallet.search_fields]
-    fields = [*list_display, "job"]
+    fields = [*list_display, "job", "transactions"]
     readonly_fields = fields
     inlines = [SliceInline]
+
+    @admin.display(description="transactions")
+    def transactions(self, reservation: Reservation) -> str:
+        """Link to every posting of the reservation."""
+        address = reverse("admin:billing_ledgertransaction_changelist")
+        query = urlencode({"reservation__id__exact": reservation.pk})
+        return format_html('<a href="{}?{}">All postings</a>', address, query)
 
 
 @admin.register(LedgerTransaction)
@@ -255,6 +192,37 @@ class LedgerTransactionAdmin(OfWallet):
     fields = [*list_display, "id", "reservation", "actor", "reason", "fingerprint"]
     readonly_fields = fields
     inlines = [EntryInline]
+
+
+@admin.register(LedgerProof)
+class LedgerProofAdmin(ReadOnly, ModelAdmin):
+    """Every night's proof of the ledger; what is violated says so."""
+
+    list_display = ["created_at", "is_proved", "violations", "broken", "duration_ms"]
+    ordering = ["-created_at"]
+    show_full_result_count = False
+    fields = [*list_display, "counts"]
+    readonly_fields = fields
+
+    @admin.display(description="proved", boolean=True)
+    def is_proved(self, proof: LedgerProof) -> bool:
+        """Return whether every invariant held."""
+        return proof.violations == 0
+
+    @admin.display(description="violated")
+    def broken(self, proof: LedgerProof) -> str:
+        """Return the names of those that did not hold."""
+        return ", ".join(name for name, count in proof.counts.items() if count) or "–"
+
+
+@admin.register(LapseNotice)
+class LapseNoticeAdmin(OfWallet):
+    """Who was warned of credits that lapse."""
+
+    list_display = ["workspace", "stage", "credits", "lapses_at", "created_at"]
+    list_filter = ["stage", "wallet__environment"]
+    fields = list_display
+    readonly_fields = fields
 
 
 def _link(model: str, wallet: Wallet, text: str) -> str:

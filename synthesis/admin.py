@@ -83,7 +83,14 @@ class JobAdmin(ReadOnly, ModelAdmin):
     date_hierarchy = None
     ordering = ["-id"]
     inlines = [SceneInline, AssemblyInline]
+    readonly_fields = ["credits"]
     actions = ["cancel_jobs", "retry_jobs"]
+
+    @admin.display(description="credits")
+    def credits(self, job: Job) -> str:
+        """Link to what the job reserved, and so to every posting that it caused."""
+        address = reverse("admin:billing_reservation_changelist")
+        return format_html('<a href="{}?job={}">Its reservations</a>', address, job.pk)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """Count the scenes of the listed jobs in the list's own query."""

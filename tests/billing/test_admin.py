@@ -2,16 +2,21 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.models import User
-from billing.models import LedgerTransaction, Wallet
+from accounts.models import AuditEntry, User
+from billing import proofs
+from billing.models import LapseNotice, LedgerProof, LedgerTransaction, Wallet
 from billing.wallets import wallet_of
 from kit.ids import new_id
 from tests import factories
 from tests.billing.factories import capture, columns, grant, nothing_changes, reserve
 
 pytestmark = pytest.mark.django_db
-MODELS = ["wallet", "lot", "reservation", "ledgertransaction"]
+MODELS = [
+    *("wallet", "lot", "reservation", "ledgertransaction"),
+    *("ledgerproof", "lapsenotice"),
+]
 
 
 @pytest.fixture
@@ -21,6 +26,10 @@ def used() -> Wallet:
     grant(w, 100)
     reserve(w, 30, key="job:1:1")
     capture(10)
+    proofs.prove()
+    LapseNotice.objects.create(
+        wallet=w, stage="ends", lapses_at=timezone.now(), credits=5
+    )
     return w
 
 
@@ -38,6 +47,8 @@ def rows(w: Wallet, model: str) -> list[int]:
         "lot": w.lots,
         "reservation": w.reservations,
         "ledgertransaction": w.transactions,
+        "ledgerproof": LedgerProof.objects,
+        "lapsenotice": w.lapse_notices,
     }
     return list(related[model].values_list("pk", flat=True))
 
@@ -109,6 +120,133 @@ def test_an_operator_grants_credits(operator, used):
         "op@example.com",
     )
     assert LogEntry.objects.filter(object_id=str(used.pk)).exists()
+
+
+def adjustment(**fields: object) -> dict[str, object]:
+    return {"key": new_id(), "credits": -40, "reason": "Counted twice"} | fields
+
+
+def test_an_operator_adjusts(operator, used):
+    address = reverse("admin:billing_wallet_adjust", args=[used.pk])
+    assert operator.get(address).status_code == 200
+    filled = adjustment()
+    for _ in range(2):  # sent twice, counted once
+        assert operator.post(address, filled).status_code == 302
+    assert columns(used) == (5030, 20, 10)
+    assert operator.post(address, adjustment(credits=15)).status_code == 302
+    assert columns(used) == (5045, 20, 10)
+    down, up = used.transactions.filter(kind="adjust").order_by("seq")
+    assert {(row.reason, row.actor) for row in (down, up)} == {
+        ("Counted twice", "op@example.com")
+    }
+    audited = AuditEntry.objects.filter(object_id=str(used.pk))
+    assert [(one.action, one.reason) for one in audited.order_by("pk")] == [
+        ("Adjusted by -40: Counted twice", "Counted twice"),
+        ("Adjusted by -40: Counted twice", "Counted twice"),
+        ("Adjusted by +15: Counted twice", "Counted twice"),
+    ]
+
+
+def test_a_debt_is_made_only_if_the_operator_says_so(operator, used):
+    address = reverse("admin:billing_wallet_adjust", args=[used.pk])
+    with nothing_changes(used):
+        answer = operator.post(address, adjustment(credits=-6000))
+    assert answer.status_code == 200
+    assert "This needs 6000 credits; 5070 are available." in answer.content.decode()
+    filled = adjustment(credits=-6000, allow_debt="on")
+    assert operator.post(address, filled).status_code == 302
+    used.refresh_from_db()
+    assert (used.available, used.debt) == (0, 930)
+
+
+def test_an_operator_refunds_a_lot(operator, used):
+    lot = used.lots.get(kind="pack")
+    address = reverse("admin:billing_lot_refund", args=[lot.pk])
+    asked = operator.get(address)
+    assert "at most 100 credits, of which 100 are unused" in asked.content.decode()
+    filled = {"key": new_id(), "credits": 60, "reason": "Money back"}
+    for _ in range(2):
+        answer = operator.post(address, filled)
+        assert answer.url == reverse("admin:billing_lot_change", args=[lot.pk])
+    lot.refresh_from_db()
+    assert (lot.available, lot.revoked) == (40, 60)
+    posted = used.transactions.get(kind="refund")
+    assert (posted.reason, posted.actor) == ("Money back", "op@example.com")
+    assert AuditEntry.objects.filter(
+        object_id=str(lot.pk), reason="Money back"
+    ).exists()
+
+
+def test_a_gift_is_not_refunded(operator, used):
+    lot = used.lots.get(kind="promo")
+    address = reverse("admin:billing_lot_refund", args=[lot.pk])
+    with nothing_changes(used):
+        filled = {"key": new_id(), "credits": 60, "reason": "Money back"}
+        answer = operator.post(address, filled)
+    assert "was not bought" in answer.content.decode()
+
+
+def test_an_operator_rebuilds_a_wallet(operator, used):
+    address = reverse("admin:billing_wallet_rebuild", args=[used.pk])
+    assert operator.get(address).status_code == 200
+    filled = {"key": new_id(), "reason": "A bad restore"}
+    with nothing_changes(used):
+        operator.post(address, filled)
+    Wallet.objects.filter(pk=used.pk).update(seq=99)
+    answer = operator.post(address, filled, follow=True)
+    assert f"wallet {used.pk} seq 99 → 4" in answer.content.decode()
+    used.refresh_from_db()
+    assert used.seq == 4
+    audited = AuditEntry.objects.filter(object_id=str(used.pk)).latest("pk")
+    assert (audited.reason, audited.before, audited.after) == (
+        "A bad restore",
+        {"seq": 99},
+        {"seq": 4},
+    )
+
+
+@pytest.mark.parametrize("act", ["wallet_adjust", "wallet_rebuild", "lot_refund"])
+def test_only_operators_with_the_right_act(used, act):
+    row = used.lots.get(kind="pack") if act == "lot_refund" else used
+    address = reverse(f"admin:billing_{act}", args=[row.pk])
+    helper = factories.user("helper@example.com", is_staff=True)
+    ada = User.objects.get(email="ada@example.com")
+    with nothing_changes(used):
+        assert factories.browser(helper).post(address, adjustment()).status_code == 403
+        assert factories.browser(ada).post(address, adjustment()).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "fields", [{"reason": ""}, {"credits": 0}, {"credits": -(10**13)}, {"key": ""}]
+)
+def test_an_adjustment_needs_all_its_fields(operator, used, fields):
+    address = reverse("admin:billing_wallet_adjust", args=[used.pk])
+    with nothing_changes(used):
+        assert operator.post(address, adjustment(**fields)).status_code == 200
+
+
+def test_a_proof_that_failed_says_what(operator, used):
+    LedgerProof.objects.create(duration_ms=1, counts={"I1": 0, "I7": 2}, violations=2)
+    listed = operator.get(reverse("admin:billing_ledgerproof_changelist"))
+    page = listed.content.decode()
+    assert page.count("I7") == 1
+    assert "I1" not in page
+
+
+def test_a_reservation_leads_to_its_postings(operator, used):
+    reservation = used.reservations.get()
+    page = operator.get(
+        reverse("admin:billing_reservation_change", args=[reservation.pk])
+    )
+    address = reverse("admin:billing_ledgertransaction_changelist")
+    link = f"{address}?reservation__id__exact={reservation.pk}"
+    assert link in page.content.decode()
+    listed = operator.get(link).context["cl"].result_list
+    assert {row.kind for row in listed} == {"reserve", "capture"}
+    by_job = operator.get(
+        reverse("admin:billing_reservation_changelist"), {"job": reservation.job}
+    )
+    assert [row.pk for row in by_job.context["cl"].result_list] == [reservation.pk]
 
 
 @pytest.mark.parametrize(
