@@ -3,28 +3,53 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from accounts.models import Workspace
 from billing import ledger
-from billing.errors import InsufficientCredits, LedgerKeyReused, ReservationExhausted
+from billing.errors import (
+    InsufficientCredits,
+    LedgerKeyReused,
+    NotGranted,
+    ReservationExhausted,
+)
 from billing.models import LedgerTransaction, Lot, Reservation, Split, Wallet
 from billing.wallets import wallet_of
 from tests.billing.factories import (
+    adjust,
     capture,
     columns,
+    expire,
     grant,
+    lapse,
+    refund,
     release,
     reserve,
+    reverse,
+    shift,
     violations,
     wallet,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+# All credits at one moment: where they lie, what was given less what was taken back, and
+# the same by lots and by entries.
+_ALL_CREDITS = """
+SELECT (SELECT sum(available + reserved + consumed - debt) FROM billing_wallet)::int,
+    (SELECT sum(granted) FROM billing_wallet)::int,
+    (SELECT sum(granted - revoked) FROM billing_lot)::int,
+    (SELECT -sum(amount) FROM billing_ledgerentry WHERE bucket IN ('funding', 'refund'))
+        ::int
+"""
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
@@ -173,3 +198,175 @@ def test_many_open_the_same_wallet():
     workspace = Workspace.objects.create(name="Test")
     results = at_once(*[lambda: wallet_of(workspace, "SANDBOX")] * 8)
     assert {w.pk for w in results} == {Wallet.objects.get().pk}
+
+
+def test_one_refund_counts_once_in_parallel():
+    w = wallet()
+    grant(w, 100, source="buy")
+    results = at_once(*[lambda: refund("buy", 70)] * 8)
+    assert results == [70] * 8
+    assert columns(w) == (30, 0, 0)
+    assert violations() == {}
+
+
+def test_refunds_at_once_take_no_more_than_was_granted():
+    w = wallet()
+    grant(w, 100, source="buy")
+    results = at_once(*[lambda n=n: refund("buy", 30, key=f"r{n}") for n in range(8)])
+    assert sorted(results) == [0, 0, 0, 0, 10, 30, 30, 30]
+    assert columns(w) == (0, 0, 0)
+    assert violations() == {}
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_refund_races_its_grant(turn):
+    """One that came too early is tried again, so none is lost."""
+    w = wallet()
+
+    def insist() -> int:
+        while True:
+            try:
+                return refund("buy", 100)
+            except NotGranted:
+                continue
+
+    taken, _ = at_once(insist, lambda: grant(w, 100, source="buy"))
+    assert taken == 100
+    assert columns(w) == (0, 0, 0)
+    assert violations() == {}
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_refund_races_whoever_spends(turn):
+    w = wallet()
+    grant(w, 100, source="buy")
+    reserved, taken = at_once(lambda: reserve(w, 60), lambda: refund("buy", 100))
+    assert taken == 100
+    w.refresh_from_db()
+    if isinstance(reserved, Reservation):
+        assert (w.available, w.reserved, w.debt) == (0, 60, 60)
+    else:
+        assert (w.available, w.reserved, w.debt) == (0, 0, 0)
+    assert violations() == {}
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_capture_races_the_reaper_and_the_cancel(turn):
+    """Two who release, each under a key of its own, and two who capture."""
+    w = wallet(("allowance", 10), ("pack", 100))
+    reserve(w, 30, deadline=timezone.now() - timedelta(minutes=1))
+    reaper, cancel, first, second = at_once(
+        lambda: release(key="reaper"),
+        lambda: release(key="cancel"),
+        lambda: capture(12, "scene:a:1"),
+        lambda: capture(30, "scene:b:1"),
+    )
+    done = [r for r in (first, second) if isinstance(r, Split)]
+    captured = sum(r.subscription + r.credits for r in done)
+    assert captured in (0, 12, 30)
+    # Both are told what all releases together gave back.
+    assert reaper == cancel == 30 - captured
+    assert columns(w) == (110 - captured, 0, captured)
+    assert LedgerTransaction.objects.filter(kind="release").count() == (captured < 30)
+    assert not Reservation.objects.stale().exists()
+    assert violations() == {}
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_lapse_races_whoever_spends(turn):
+    w = wallet(("promo", 100))
+    lot = w.lots.get()
+    reserve(w, 40)
+    lapse(lot)
+    lapsed, released, again = at_once(lambda: expire(lot), release, lambda: expire(lot))
+    assert sorted([lapsed, again]) == [0, 60]
+    assert released == 40
+    lot.refresh_from_db()
+    assert (lot.available, lot.reserved, lot.expired) == (0, 0, 100)
+    assert violations() == {}
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_use_races_the_lapse_of_a_year(turn):
+    """Who is first decides; what was captured is never taken back."""
+    w = wallet(("promo", 100))
+    lot = w.lots.get()
+    reserve(w, 40)
+    shift(w, timedelta(days=366))
+
+    def sleepy() -> int:
+        with transaction.atomic():
+            return ledger.lapse(lot.pk)
+
+    lapsed, used = at_once(sleepy, lambda: capture(40))
+    assert used == Split(0, 40)
+    assert lapsed in (0, 60)
+    assert columns(w) == (60 - lapsed, 0, 40)
+    assert violations() == {}
+
+
+def test_a_reversal_counts_once_in_parallel():
+    w = wallet()
+    grant(w, 100, source="buy")
+    refund("buy", 100)
+    results = at_once(*[lambda: reverse("buy")] * 8)
+    assert len(set(results)) == 1
+    assert columns(w) == (100, 0, 0)
+
+
+def test_adjustments_at_once_never_make_a_debt_unasked():
+    w = wallet(("pack", 100))
+    results = at_once(*[lambda n=n: adjust(w, -30, key=f"a{n}") for n in range(8)])
+    refused = [r for r in results if isinstance(r, InsufficientCredits)]
+    assert len(refused) == 5
+    assert columns(w) == (10, 0, 0)
+    assert violations() == {}
+
+
+def test_the_bank_never_loses_a_credit():
+    """Writers move credits about in three wallets; every reader always sees them all.
+
+    What takes credits away gives as many back in the same transaction, so their number
+    never changes, whichever way it is counted.
+    """
+    wallets = [wallet(("promo", 1000), ("pack", 1000)) for _ in range(3)]
+    for n, w in enumerate(wallets):
+        grant(w, 1000, source=f"bank:{n}")
+    everything = 9000
+    is_over = Event()
+
+    def write(seed: int) -> None:
+        chance = Random(seed)
+        for turn in range(25):
+            n = chance.randrange(3)
+            key = f"job:{seed}-{turn}:1"
+            with suppress(InsufficientCredits):
+                reserve(wallets[n], chance.randint(1, 900), key=key, job=key)
+                with suppress(ReservationExhausted):
+                    capture(chance.randint(1, 40), key, key)
+                release(key)
+            with transaction.atomic():
+                if refund(f"bank:{n}", chance.randint(1, 300), key=key):
+                    reverse(f"bank:{n}", key)
+            with suppress(InsufficientCredits), transaction.atomic():
+                adjust(wallets[n], -7, key=f"{key}-")
+                adjust(wallets[n], 7, key=f"{key}+")
+
+    def read() -> int:
+        seen = 0
+        while not is_over.is_set():
+            with connection.cursor() as cursor:
+                cursor.execute(_ALL_CREDITS)
+                assert cursor.fetchone() == (everything,) * 4
+            seen += 1
+        return seen
+
+    def all_write() -> None:
+        try:
+            at_once(*[lambda seed=seed: write(seed) for seed in range(4)])
+        finally:
+            is_over.set()
+
+    _, *seen = at_once(all_write, read, read)
+    assert min(seen) > 10
+    assert violations() == {}

@@ -321,6 +321,14 @@ def test_a_reversal_happens_once():
         assert reverse("buy") == first
 
 
+def test_a_reversal_refuses_a_key_that_was_used_for_something_else():
+    w = bought()
+    refund("buy", 100)
+    grant(w, 1, key="reverse:refund")
+    with nothing_changes(w), pytest.raises(LedgerKeyReused):
+        reverse("buy")
+
+
 def test_there_has_to_be_a_refund_of_that_purchase():
     w = bought()
     grant(w, 10, source="other")
