@@ -1,0 +1,136 @@
+"""The database is shut down without warning, again and again; no credit is lost or made.
+
+`make test` runs a short form, `make chaos` the long one (CHAOS_OPERATIONS,
+CHAOS_RESTARTS, CHAOS_CLIENTS). The server is one that waits for its disk, as in
+production: what was answered has to be there after a crash.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from config.embedded import children, ownership, paths
+from config.embedded.postgres import Postgres
+
+OPERATIONS = int(os.environ.get("CHAOS_OPERATIONS", "800"))
+RESTARTS = int(os.environ.get("CHAOS_RESTARTS", "1"))
+CLIENTS = int(os.environ.get("CHAOS_CLIENTS", "4"))
+
+
+@pytest.fixture
+def server() -> Iterator[Postgres]:
+    """A database of its own, with our tables."""
+    home = Path(tempfile.mkdtemp(prefix="ozvena-chaos-"))
+    with ownership.owned(home) as lock:
+        started = Postgres(home, lock)
+        started.start()
+        try:
+            done = _run(home, "manage.py", "migrate", "-v", "0")
+            assert done.returncode == 0, done.stderr
+            yield started
+        finally:
+            started.stop()
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(paths.socket_directory(home), ignore_errors=True)
+
+
+def test_a_restarted_database_loses_no_credit(server: Postgres, tmp_path: Path) -> None:
+    home = server.data.parent
+    arguments = (tmp_path, str(CLIENTS), str(OPERATIONS))
+    spenders = children.spawn(
+        [sys.executable, "-m", "tests.chaos.spenders", *arguments],
+        on_parent_death=signal.SIGKILL,
+        output=subprocess.PIPE,
+        environment=_environment(home),
+        directory=settings.BASE_DIR,
+    )
+    assert spenders.stdout
+    done = restarts = 0
+    try:
+        while dot := spenders.stdout.read(1):
+            assert dot == b".", dot + spenders.stdout.read()
+            done += 100
+            if restarts < RESTARTS and done >= OPERATIONS * (restarts + 1) / (
+                RESTARTS + 1
+            ):
+                assert server.process
+                server.process.send_signal(signal.SIGQUIT)  # "immediate shutdown"
+                server.process.wait(60)
+                server.start()
+                restarts += 1
+        assert spenders.wait(60) == 0
+    finally:
+        children.stop(spenders, signal.SIGKILL, 10)
+    assert restarts == RESTARTS
+
+    told = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
+    assert len(told) == CLIENTS
+    answers = [tuple(answer) for one in told for answer in one["answers"]]
+    retries = sum(one["retries"] for one in told)
+    assert retries >= RESTARTS
+    with psycopg.connect(
+        host=str(server.sockets), user=paths.USER, dbname=paths.DATABASE
+    ) as client:
+        _check(client, answers)
+    proof = _run(home, "manage.py", "verify_ledger")
+    assert proof.returncode == 0, proof.stdout + proof.stderr
+    assert [line.split()[1] for line in proof.stdout.splitlines()] == ["0"] * 12
+    refused = sum(one["refusals"] for one in told)
+    sys.stdout.write(
+        f"{OPERATIONS} operations by {CLIENTS} clients, {RESTARTS} restarts: "
+        f"{len(answers)} postings, {refused} refused, {retries} tried again; all "
+        "invariants hold\n"
+    )
+
+
+def _check(
+    client: "psycopg.Connection[tuple[object, ...]]",
+    answers: list[tuple[int, str, str, int]],
+) -> None:
+    """Every posting that somebody was told of is there, once, and there is no other."""
+    stored = client.execute(
+        "SELECT wallet_id, kind, key FROM billing_ledgertransaction"
+        " WHERE kind <> 'expire'"
+    ).fetchall()
+    assert Counter(stored) == Counter(answer[:3] for answer in answers)
+    used: dict[int, int] = defaultdict(int)
+    given: dict[str, int] = {}
+    for wallet, kind, key, credits in answers:
+        if kind == "capture":
+            used[wallet] += credits
+        if kind == "grant":
+            given[key] = credits
+    wallets = client.execute(
+        "SELECT id, consumed FROM billing_wallet WHERE consumed > 0"
+    ).fetchall()
+    assert dict(wallets) == dict(used)
+    lots = client.execute(
+        "SELECT source, granted FROM billing_lot WHERE source LIKE 'grant:%'"
+    ).fetchall()
+    assert dict(lots) == given
+
+
+def _run(home: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=settings.BASE_DIR,
+        env=_environment(home),
+        capture_output=True,
+        text=True,
+    )
+
+
+def _environment(home: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k != "EMBEDDED_DATABASE"}
+    return kept | {"OZVENA_HOME": str(home)}
