@@ -161,6 +161,7 @@ def _bare() -> Round:
                 "lots": [lot],
                 "expired": [0],
                 "revoked": [0],
+                "adjusted": [0],
                 "repaid": [0],
                 "wallet_debt": 0,
                 "wallet_granted": 0,

@@ -39,6 +39,7 @@ class LotInline(ReadOnly, TabularInline):
         "consumed",
         "expired",
         "revoked",
+        "adjusted",
         "repaid",
         "expires_at",
     ]
@@ -137,6 +138,7 @@ class LotAdmin(RefundsLots, OfWallet):
         "consumed",
         "expired",
         "revoked",
+        "adjusted",
         "repaid",
         "expires_at",
     ]

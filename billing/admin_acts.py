@@ -253,12 +253,11 @@ class RefundsLots(Acts):
             )
             return f"Refunded {taken}"
 
-        left = lot.granted - lot.revoked - lot.expired
         return self.ask(
             *(request, lot, RefundForm, act),
             title="Refund",
-            about=f"{lot.source} of {lot.wallet.workspace}: at most {left} credits, of "
-            f"which {lot.available} are unused.",
+            about=f"{lot.source} of {lot.wallet.workspace}: at most {lot.refundable} "
+            f"credits, of which {lot.available} are unused.",
         )
 
 

@@ -1,5 +1,6 @@
 """Credits over HTTP."""
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -7,11 +8,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from billing import wallets
+from billing import notices, wallets
 from billing.models import LedgerEntry, Wallet
 from billing.querysets import EntryQuerySet
-from billing.serializers import CreditsSerializer, EntrySerializer
+from billing.serializers import (
+    CreditsSerializer,
+    EntrySerializer,
+    NoticesSerializer,
+)
 from kit.pagination import NewestFirst
+from webhooks.permissions import ManagesWebhooks
 
 
 class ByNumber(NewestFirst):
@@ -30,6 +36,31 @@ class CreditsView(APIView):
     def get(self, request: Request) -> Response:
         """Show what is in the wallet, and what ever was."""
         return Response(CreditsSerializer(wallets.summary(_wallet(request))).data)
+
+
+class NoticesView(APIView):
+    """What the wallet's owner wants to be told of."""
+
+    permission_classes = (ManagesWebhooks,)
+
+    @extend_schema(operation_id="credits_notices_retrieve", responses=NoticesSerializer)
+    def get(self, request: Request) -> Response:
+        """Show below how many credits `credits.low` is told."""
+        return Response(NoticesSerializer(_wallet(request)).data)
+
+    @extend_schema(
+        operation_id="credits_notices_update",
+        request=NoticesSerializer,
+        responses=NoticesSerializer,
+    )
+    def patch(self, request: Request) -> Response:
+        """Set it, for the wallet of this environment."""
+        wallet = _wallet(request)
+        serializer = NoticesSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        with transaction.atomic(durable=True):
+            notices.set_threshold(wallet.pk, serializer.validated_data["low_at"])
+        return Response(serializer.data)
 
 
 class EntriesView(ListAPIView[LedgerEntry]):

@@ -63,7 +63,8 @@ INVARIANTS = (
                     sum(amount) FILTER (WHERE bucket = 'reserved') AS reserved,
                     -sum(amount) FILTER (WHERE bucket = 'debt') AS debt,
                     -sum(amount) FILTER
-                        (WHERE bucket IN ('funding', 'breakage', 'refund')) AS granted,
+                        (WHERE bucket IN ('funding', 'breakage', 'refund', 'adjust'))
+                        AS granted,
                     sum(amount) FILTER (WHERE bucket = 'usage') AS consumed
                 FROM billing_ledgerentry GROUP BY wallet_id
             ) AS entries ON entries.wallet_id = wallet.id
@@ -97,17 +98,19 @@ INVARIANTS = (
                 sum(amount) FILTER (WHERE bucket = 'usage') AS consumed,
                 sum(amount) FILTER (WHERE bucket = 'breakage') AS expired,
                 sum(amount) FILTER (WHERE bucket = 'refund') AS revoked,
+                sum(amount) FILTER (WHERE bucket = 'adjust') AS adjusted,
                 sum(amount) FILTER (WHERE bucket = 'debt') AS repaid
             FROM billing_ledgerentry GROUP BY lot_id
         ) AS entries ON entries.lot_id = lot.id
         WHERE (lot.granted, lot.available, lot.reserved, lot.consumed, lot.expired,
-               lot.revoked, lot.repaid)
+               lot.revoked, lot.adjusted, lot.repaid)
             IS DISTINCT FROM
             (entries.granted, entries.available, coalesce(entries.reserved, 0),
              coalesce(entries.consumed, 0), coalesce(entries.expired, 0),
-             coalesce(entries.revoked, 0), coalesce(entries.repaid, 0))
+             coalesce(entries.revoked, 0), coalesce(entries.adjusted, 0),
+             coalesce(entries.repaid, 0))
         OR lot.granted <> lot.available + lot.reserved + lot.consumed + lot.expired
-            + lot.revoked + lot.repaid
+            + lot.revoked + lot.adjusted + lot.repaid
         """,
     ),
     Invariant(
@@ -210,7 +213,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I9",
-        "all that was taken back of a lot is no more than was granted",
+        "all that refunds took back of a lot is no more than was granted",
         """
         SELECT count(*) FROM billing_lot AS lot
         LEFT JOIN (

@@ -61,6 +61,16 @@ def watch(wallet_id: int, *, quietly: bool = False) -> None:
         emit(wallet.workspace_id, CREDITS_LOW, lambda: _standing(wallet))
 
 
+def set_threshold(wallet_id: int, credits: int) -> None:
+    """Tell from now on when less than `credits` can be spent; 0: never.
+
+    Whoever sets it knows what there is, so nothing is told at once. Needs an open
+    transaction.
+    """
+    Wallet.objects.filter(pk=wallet_id).update(low_at=credits)
+    watch(wallet_id, quietly=True)
+
+
 def is_below(spendable: int, threshold: int) -> bool:
     """Return whether so many credits are low; for the threshold 0 none are."""
     return bool(threshold) and spendable < threshold

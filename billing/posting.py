@@ -25,13 +25,16 @@ from kit.ids import new_id
 Bucket = LedgerEntry.Bucket
 Kind = LedgerTransaction.Kind
 
-LOT_COLUMNS = ("available", "reserved", "consumed", "expired", "revoked", "repaid")
+LOT_COLUMNS = (
+    *("available", "reserved", "consumed", "expired", "revoked", "adjusted", "repaid"),
+)
 LOT_COLUMN = {
     Bucket.AVAILABLE: "available",
     Bucket.RESERVED: "reserved",
     Bucket.USAGE: "consumed",
     Bucket.BREAKAGE: "expired",
     Bucket.REFUND: "revoked",
+    Bucket.ADJUST: "adjusted",
     Bucket.DEBT: "repaid",
 }
 """Which column of a lot holds what lies in a bucket."""
@@ -44,6 +47,7 @@ WALLET_COLUMN = {
     Bucket.FUNDING: ("granted", -1),
     Bucket.BREAKAGE: ("granted", -1),
     Bucket.REFUND: ("granted", -1),
+    Bucket.ADJUST: ("granted", -1),
 }
 """Which column of a wallet an entry changes, and with which sign."""
 
@@ -105,11 +109,12 @@ WITH posted AS (
         consumed = lot.consumed + delta.consumed,
         expired = lot.expired + delta.expired,
         revoked = lot.revoked + delta.revoked,
+        adjusted = lot.adjusted + delta.adjusted,
         repaid = lot.repaid + delta.repaid
     FROM unnest(%(lots)s::bigint[], %(available)s::bigint[], %(reserved)s::bigint[],
                 %(consumed)s::bigint[], %(expired)s::bigint[], %(revoked)s::bigint[],
-                %(repaid)s::bigint[])
-        AS delta (lot, available, reserved, consumed, expired, revoked, repaid)
+                %(adjusted)s::bigint[], %(repaid)s::bigint[])
+        AS delta (lot, available, reserved, consumed, expired, revoked, adjusted, repaid)
     WHERE lot.id = delta.lot
 )"""
 _COUNT = """

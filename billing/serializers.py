@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from billing.models import LedgerEntry, LedgerTransaction, Lot
+from billing.ledger import LARGEST_GRANT
+from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
 
 BUCKETS = [*Lot.Kind.values, LedgerEntry.Bucket.RESERVED, LedgerEntry.Bucket.DEBT]
 
@@ -14,6 +15,7 @@ OUTSIDE = (
     LedgerEntry.Bucket.BREAKAGE,
     LedgerEntry.Bucket.FUNDING,
     LedgerEntry.Bucket.REFUND,
+    LedgerEntry.Bucket.ADJUST,
 )
 """Where credits come from and go to; only the entries of one job show that side too."""
 
@@ -39,6 +41,20 @@ class CreditsSerializer(serializers.Serializer[Any]):
     reserved = serializers.IntegerField(help_text="Held for work under way.")
     debt = serializers.IntegerField()
     next_expiry = ExpirySerializer(allow_null=True)
+
+
+class NoticesSerializer(serializers.ModelSerializer[Wallet]):
+    """When customers' servers are told that credits run low."""
+
+    low_at = serializers.IntegerField(
+        min_value=0,
+        max_value=LARGEST_GRANT,
+        help_text="`credits.low` comes once less than this can be spent; 0: never.",
+    )
+
+    class Meta:
+        model = Wallet
+        fields = ("low_at",)
 
 
 class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):

@@ -52,11 +52,11 @@ def refund(
 
     `part` is a number of credits, or the share of its price that was refunded, as
     `Fraction(refunded, paid)`, which is rounded half up to whole credits. All refunds
-    together take no more than was granted, less what has lapsed; past that nothing is
-    written and 0 returned. What is available of the lot goes first; the rest becomes a
-    debt, and work under way keeps what it reserved. Credits that came back because an
-    earlier refund was undone belong to the same purchase. Repeated, it returns the same
-    number.
+    together take no more than was granted, less what has lapsed or an operator took; past
+    that nothing is written and 0 returned. What is available of the lot goes first; the
+    rest becomes a debt, and work under way keeps what it reserved. Credits that came back
+    because an earlier refund was undone belong to the same purchase. Repeated, it returns
+    the same number.
 
     Raises:
         NotGranted: `source` has paid for nothing yet; try again once its grant is posted.
@@ -86,7 +86,7 @@ def refund(
         left = floor(bought.granted * part + Fraction(1, 2))
     movements = []
     for lot in lots:
-        taken = min(int(left), lot.granted - lot.revoked - lot.expired)
+        taken = min(int(left), lot.refundable)
         left -= taken
         unused = min(taken, lot.available)
         movements.append(Movement(lot.pk, Bucket.AVAILABLE, Bucket.REFUND, unused))
@@ -183,11 +183,11 @@ def adjust(
     if spendable < -credits and not allow_debt:
         raise InsufficientCredits(needed=-credits, available=max(0, spendable))
     movements = [
-        Movement(lot, Bucket.AVAILABLE, Bucket.REFUND, drawn)
+        Movement(lot, Bucket.AVAILABLE, Bucket.ADJUST, drawn)
         for lot, _, drawn in found.draw(-credits)
     ]
     if missing := -credits - sum(movement.credits for movement in movements):
-        movements.append(Movement(None, Bucket.DEBT, Bucket.REFUND, missing))
+        movements.append(Movement(None, Bucket.DEBT, Bucket.ADJUST, missing))
     return _take_back(locked, Kind.ADJUST, movements, write)
 
 

@@ -27,10 +27,10 @@ REPAYING = (Lot.Kind.PACK, Lot.Kind.ADJUST)
 _OPEN_LOT = """
 INSERT INTO billing_lot
     (wallet_id, environment, kind, priority, granted, available, reserved, consumed,
-     expired, revoked, repaid, effective_at, expires_at, lapses, source, restores_id,
-     created_at)
+     expired, revoked, adjusted, repaid, effective_at, expires_at, lapses, source,
+     restores_id, created_at)
 VALUES (%(wallet)s, %(environment)s, %(kind)s, %(priority)s, %(credits)s, %(credits)s,
-        0, 0, 0, 0, 0, coalesce(%(effective_at)s, statement_timestamp()),
+        0, 0, 0, 0, 0, 0, coalesce(%(effective_at)s, statement_timestamp()),
         %(expires_at)s, %(lapses)s, %(source)s, %(restores)s, statement_timestamp())
 ON CONFLICT (environment, source) DO NOTHING
 RETURNING id, effective_at <= statement_timestamp()

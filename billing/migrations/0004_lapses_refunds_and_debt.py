@@ -28,6 +28,21 @@ class Migration(migrations.Migration):
                 help_text="ends after 365 days without use or purchase",
             ),
         ),
+        migrations.RemoveConstraint(
+            model_name="lot",
+            name="lot_not_negative",
+        ),
+        migrations.RemoveConstraint(
+            model_name="ledgerentry",
+            name="entry_bucket_known",
+        ),
+        migrations.AddField(
+            model_name="lot",
+            name="adjusted",
+            field=models.BigIntegerField(
+                db_default=0, default=0, help_text="taken away by operators"
+            ),
+        ),
         migrations.AddField(
             model_name="lot",
             name="repaid",
@@ -89,9 +104,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="lot",
             name="revoked",
-            field=models.BigIntegerField(
-                default=0, help_text="taken back by refunds and operators"
-            ),
+            field=models.BigIntegerField(default=0, help_text="taken back by refunds"),
         ),
         migrations.AlterField(
             model_name="wallet",
@@ -129,7 +142,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("lot__isnull", False),
-                    ("bucket__in", ["debt", "refund"]),
+                    ("bucket__in", ["debt", "adjust"]),
                     _connector="OR",
                 ),
                 name="entry_of_a_lot",
@@ -205,6 +218,59 @@ class Migration(migrations.Migration):
                 name="lot_term_of_kind",
             ),
         ),
+        migrations.AlterField(
+            model_name="ledgerentry",
+            name="bucket",
+            field=models.CharField(
+                choices=[
+                    ("available", "Available"),
+                    ("reserved", "Reserved"),
+                    ("debt", "Debt"),
+                    ("funding", "Funding"),
+                    ("usage", "Usage"),
+                    ("breakage", "Breakage"),
+                    ("refund", "Refund"),
+                    ("adjust", "Adjust"),
+                ],
+                max_length=10,
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "bucket__in",
+                        [
+                            "available",
+                            "reserved",
+                            "debt",
+                            "funding",
+                            "usage",
+                            "breakage",
+                            "refund",
+                            "adjust",
+                        ],
+                    )
+                ),
+                name="entry_bucket_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="lot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("adjusted__gte", 0),
+                    ("available__gte", 0),
+                    ("consumed__gte", 0),
+                    ("expired__gte", 0),
+                    ("granted__gt", 0),
+                    ("reserved__gte", 0),
+                    ("revoked__gte", 0),
+                ),
+                name="lot_not_negative",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="lot",
             constraint=models.CheckConstraint(
@@ -216,18 +282,22 @@ class Migration(migrations.Migration):
                                 django.db.models.expressions.CombinedExpression(
                                     django.db.models.expressions.CombinedExpression(
                                         django.db.models.expressions.CombinedExpression(
-                                            models.F("available"),
+                                            django.db.models.expressions.CombinedExpression(
+                                                models.F("available"),
+                                                "+",
+                                                models.F("reserved"),
+                                            ),
                                             "+",
-                                            models.F("reserved"),
+                                            models.F("consumed"),
                                         ),
                                         "+",
-                                        models.F("consumed"),
+                                        models.F("expired"),
                                     ),
                                     "+",
-                                    models.F("expired"),
+                                    models.F("revoked"),
                                 ),
                                 "+",
-                                models.F("revoked"),
+                                models.F("adjusted"),
                             ),
                             "+",
                             models.F("repaid"),

@@ -135,8 +135,9 @@ class Lot(models.Model):
     reserved = models.BigIntegerField(default=0)
     consumed = models.BigIntegerField(default=0)
     expired = models.BigIntegerField(default=0)
-    revoked = models.BigIntegerField(
-        default=0, help_text="taken back by refunds and operators"
+    revoked = models.BigIntegerField(default=0, help_text="taken back by refunds")
+    adjusted = models.BigIntegerField(
+        default=0, db_default=0, help_text="taken away by operators"
     )
     repaid = models.BigIntegerField(
         default=0,
@@ -185,6 +186,7 @@ class Lot(models.Model):
                     consumed__gte=0,
                     expired__gte=0,
                     revoked__gte=0,
+                    adjusted__gte=0,
                 ),
                 name="lot_not_negative",
             ),
@@ -207,6 +209,7 @@ class Lot(models.Model):
                     + F("consumed")
                     + F("expired")
                     + F("revoked")
+                    + F("adjusted")
                     + F("repaid")
                 ),
                 name="lot_adds_up",
@@ -238,6 +241,12 @@ class Lot(models.Model):
 
     def __str__(self) -> str:
         return self.source
+
+    @property
+    def refundable(self) -> int:
+        """Credits that a refund could take back, as credits or as a debt."""
+        # Less than nothing is left where something came back after a whole refund.
+        return max(0, self.granted - self.revoked - self.expired - self.adjusted)
 
 
 class Reservation(models.Model):
@@ -425,7 +434,8 @@ class LedgerEntry(models.Model):
         FUNDING = "funding"
         USAGE = "usage"
         BREAKAGE = "breakage"  # lapsed
-        REFUND = "refund"  # taken back, by a refund or by an operator
+        REFUND = "refund"
+        ADJUST = "adjust"  # taken away by an operator
 
     OF_THE_WALLET = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.DEBT)
 
@@ -468,13 +478,14 @@ class LedgerEntry(models.Model):
                         "usage",
                         "breakage",
                         "refund",
+                        "adjust",
                     ]
                 ),
                 name="entry_bucket_known",
             ),
             # An operator may take more than all lots hold: that debt is of none.
             models.CheckConstraint(
-                condition=Q(lot__isnull=False) | Q(bucket__in=["debt", "refund"]),
+                condition=Q(lot__isnull=False) | Q(bucket__in=["debt", "adjust"]),
                 name="entry_of_a_lot",
             ),
         ]

@@ -21,6 +21,7 @@ class ModelLot:
     consumed: int = 0
     expired: int = 0
     revoked: int = 0
+    adjusted: int = 0
     repaid: int = 0
     has_ended: bool = False
     is_idle: bool = False  # nobody used its wallet for a year
@@ -34,7 +35,7 @@ class ModelLot:
     def columns(self) -> tuple[int, ...]:
         return (
             *(self.granted, self.available, self.reserved, self.consumed),
-            *(self.expired, self.revoked, self.repaid),
+            *(self.expired, self.revoked, self.adjusted, self.repaid),
         )
 
 
@@ -97,7 +98,8 @@ class ModelWallet:
         total = 0
         for lot in self.lots:
             if lot is bought or lot.restores is bought:
-                taken = min(left, lot.granted - lot.revoked - lot.expired)
+                gone = lot.revoked + lot.expired + lot.adjusted
+                taken = max(0, min(left, lot.granted - gone))
                 unused = min(taken, lot.available)
                 lot.available -= unused
                 lot.repaid -= taken - unused

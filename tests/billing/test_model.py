@@ -248,7 +248,7 @@ class Ledger(RuleBasedStateMachine):
             return
         drawn = wallet.draw(-credits)
         for lot, part in drawn:
-            lot.revoked += part
+            lot.adjusted += part
         wallet.debt += -credits - sum(part for _, part in drawn)
 
     @staticmethod
@@ -262,7 +262,7 @@ class Ledger(RuleBasedStateMachine):
             wallet.row.refresh_from_db()
             rows = wallet.row.lots.order_by("id").values_list(
                 *("granted", "available", "reserved", "consumed"),
-                *("expired", "revoked", "repaid"),
+                *("expired", "revoked", "adjusted", "repaid"),
             )
             assert list(rows) == [lot.columns for lot in lots]
             reserved = sum(lot.reserved for lot in lots)

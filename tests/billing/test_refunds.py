@@ -254,7 +254,7 @@ def test_what_comes_back_too_late_repays_before_it_lapses():
     lapse(w.lots.get())
     assert release() == 50
     lot = w.lots.get()
-    assert (lot.repaid, lot.expired, lot.revoked) == (30, 20, 50)
+    assert (lot.repaid, lot.expired, lot.adjusted) == (30, 20, 50)
     assert purse(w) == (0, 0, 0, 0)
     assert violations() == {}
 
@@ -390,7 +390,7 @@ def test_an_operator_adds_credits():
 def test_an_operator_takes_credits_in_the_order_of_drawing():
     w = wallet(("pack", 10), ("promo", 10), ("allowance", 10))
     adjust(w, -25)
-    assert list(w.lots.order_by("id").values_list("available", "revoked")) == [
+    assert list(w.lots.order_by("id").values_list("available", "adjusted")) == [
         (5, 5),
         (0, 10),
         (0, 10),
@@ -408,7 +408,7 @@ def test_more_than_there_is_needs_leave_to_make_a_debt():
     assert purse(w) == (0, 0, 15, -15)
     assert entries(w)[-2:] == [
         ("adjust", "debt", -15, -15),
-        ("adjust", "refund", 15, -15),
+        ("adjust", "adjust", 15, -15),
     ]
     assert violations() == {}
 
@@ -475,3 +475,21 @@ def test_rare_verbs_take_few_round_trips(django_assert_max_num_queries):
     lapse(lot)
     with django_assert_max_num_queries(10):
         expire(lot)
+
+
+def test_what_came_back_after_a_whole_refund_can_be_adjusted_and_refunds_nothing():
+    """The lot holds more than was ever granted to it, less what was taken back."""
+    w = bought(held=60)
+    refund("buy", 100)
+    grant(w, 60, source="pays the debt")
+    assert purse(w) == (0, 60, 0, 60)
+    release()
+    assert purse(w) == (60, 0, 0, 60)
+    with nothing_changes(w):
+        assert refund("buy", 100, key="again") == 0
+    adjust(w, -50)
+    lot = w.lots.get(source="buy")
+    assert (lot.available, lot.revoked, lot.adjusted, lot.repaid) == (10, 100, 50, -60)
+    with nothing_changes(w):
+        assert refund("buy", 100, key="again") == 0
+    assert violations() == {}

@@ -209,7 +209,8 @@ def main() -> None:
         process.start()
     for process in processes:
         process.join()
-    sys.exit(any(process.exitcode for process in processes))
+    failed = [process.exitcode for process in processes if process.exitcode]
+    sys.exit(f"clients ended with {failed}" if failed else 0)
 
 
 if __name__ == "__main__":

@@ -48,28 +48,26 @@ def server() -> Iterator[Postgres]:
 def test_a_restarted_database_loses_no_credit(server: Postgres, tmp_path: Path) -> None:
     home = server.data.parent
     arguments = (tmp_path, str(CLIENTS), str(OPERATIONS))
+    reading, writing = os.pipe()
     spenders = children.spawn(
         [sys.executable, "-m", "tests.chaos.spenders", *arguments],
         on_parent_death=signal.SIGKILL,
-        output=subprocess.PIPE,
+        output=writing,
         environment=_environment(home),
         directory=settings.BASE_DIR,
     )
-    assert spenders.stdout
+    os.close(writing)
     done = restarts = 0
     try:
-        while dot := spenders.stdout.read(1):
-            assert dot == b".", dot + spenders.stdout.read()
-            done += 100
-            if restarts < RESTARTS and done >= OPERATIONS * (restarts + 1) / (
-                RESTARTS + 1
-            ):
-                assert server.process
-                server.process.send_signal(signal.SIGQUIT)  # "immediate shutdown"
-                server.process.wait(60)
-                server.start()
-                restarts += 1
-        assert spenders.wait(60) == 0
+        with open(reading, "rb") as output:
+            while dot := output.read(1):
+                assert dot == b".", (dot + output.read()).decode()
+                done += 100
+                next_at = OPERATIONS * (restarts + 1) / (RESTARTS + 1)
+                if restarts < RESTARTS and done >= next_at:
+                    _restart(server)
+                    restarts += 1
+        assert spenders.wait(60) == 0, done
     finally:
         children.stop(spenders, signal.SIGKILL, 10)
     assert restarts == RESTARTS
@@ -92,6 +90,14 @@ def test_a_restarted_database_loses_no_credit(server: Postgres, tmp_path: Path) 
         f"{len(answers)} postings, {refused} refused, {retries} tried again; all "
         "invariants hold\n"
     )
+
+
+def _restart(server: Postgres) -> None:
+    """Shut the server down as a crash would, and start it again."""
+    assert server.process
+    server.process.send_signal(signal.SIGQUIT)  # "immediate shutdown"
+    server.process.wait(60)
+    server.start()
 
 
 def _check(

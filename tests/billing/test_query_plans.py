@@ -1,0 +1,80 @@
+"""No question of the ledger reads a wallet's whole history: an index leads to the rows.
+
+A small table is read from end to end whatever its indexes, so the plans are asked for
+with that, and with sorting, made dear.
+"""
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from billing.ledger.lots import DRAWABLE
+from billing.ledger.reservations import HELD
+from billing.models import LedgerEntry, Lot, Wallet
+from billing.wallets import _HOLDINGS
+from tests.billing.factories import capture, reserve, wallet
+
+pytestmark = pytest.mark.django_db
+
+
+def plan(statement: str, parameters: Any = None) -> str:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {statement}", parameters)
+        return "\n".join(row[0] for row in cursor.fetchall())
+
+
+@pytest.fixture
+def used() -> Wallet:
+    wallet(("pack", 5))
+    w = wallet(("promo", 50), ("pack", 100))
+    for n in range(20):
+        reserve(w, 5, key=f"job:{n}:1", job=str(n))
+        capture(5, f"scene:{n}:1", f"job:{n}:1")
+    return w
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_the_statement_follows_its_index(used, newest):
+    entries = LedgerEntry.objects.statement(used)
+    if not newest:
+        entries = entries.filter(seq__lte=20)
+    sql, parameters = entries[:51].query.sql_with_params()
+    told = plan(sql, parameters)
+    assert "Index Scan using entry_statement" in told
+    assert "Sort" not in told
+    assert "Seq Scan" not in told
+
+
+def test_the_entries_of_a_job_come_through_the_job(used):
+    caused = LedgerEntry.objects.of_job(used.workspace, "7")
+    assert caused.count() == 4
+    told = plan(*caused[:51].query.sql_with_params())
+    assert "reservation_of_job" in told
+    assert "Index Scan using entry_statement" not in told
+
+
+def test_the_balance_reads_lots_that_hold_something(used):
+    told = plan(_HOLDINGS, {"wallet": used.pk})
+    assert "lot_draw" in told
+    assert "billing_ledger" not in told
+    assert "Seq Scan" not in told
+
+
+def test_verbs_read_lots_and_slices_alone(used):
+    drawn = plan(DRAWABLE, {"wallet": used.pk, "key": "job:1:1"})
+    held = plan(HELD, {"reservation": "job:1:1", "key": "scene:1:1"})
+    assert "lot_draw" in drawn
+    for told in (drawn, held):
+        assert "entry" not in told
+        assert "Seq Scan" not in told
+
+
+def test_the_calendar_finds_lots_by_their_ends(used):
+    ended = plan(*Lot.objects.ended().values_list("pk").query.sql_with_params())
+    assert "Seq Scan" not in ended
+    assert "Index Cond: (expires_at <=" in ended

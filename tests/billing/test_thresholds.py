@@ -1,0 +1,81 @@
+"""Below how many credits a customer's server is told so, set over HTTP."""
+
+import json
+
+import pytest
+
+from accounts.models import User
+from billing.models import Wallet
+from billing.wallets import wallet_of
+from tests import factories
+from tests.billing.factories import release, reserve
+from tests.webhooks import factories as hooks
+from webhooks.models import Event
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/api/v1/credits/notices"
+
+
+@pytest.fixture
+def ada() -> User:
+    return factories.user("ada@example.com")
+
+
+def patch(client, body: object, query: str = ""):
+    text = json.dumps(body)
+    return client.patch(PATH + query, text, content_type="application/json")
+
+
+def test_a_thousand_is_where_it_begins(ada):
+    client = factories.api(factories.token(ada))
+    assert client.get(PATH).json() == {"low_at": 1000}
+
+
+def test_it_is_set_for_one_environment(ada):
+    client = factories.api(factories.token(ada))
+    assert patch(client, {"low_at": 250}).json() == {"low_at": 250}
+    assert client.get(PATH).json() == {"low_at": 250}
+    assert client.get(f"{PATH}?environment=sandbox").json() == {"low_at": 1000}
+    assert patch(client, {"low_at": 0}, "?environment=sandbox").status_code == 200
+    values = Wallet.objects.filter(workspace=factories.workspace(ada))
+    assert dict(values.values_list("environment", "low_at")) == {
+        "PRODUCTION": 250,
+        "SANDBOX": 0,
+    }
+
+
+@pytest.mark.parametrize("value", [-1, "many", None, 10**12 + 1, 1.5])
+def test_what_is_no_number_of_credits_is_refused(ada, value):
+    client = factories.api(factories.token(ada))
+    answer = patch(client, {"low_at": value})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert client.get(PATH).json() == {"low_at": 1000}
+
+
+def test_members_look_and_owners_change():
+    owner, member = factories.user(), factories.user()
+    team = factories.team(owner, member)
+    client = factories.api(factories.token(member, workspace=team))
+    assert client.get(PATH).status_code == 200
+    assert patch(client, {"low_at": 5}).status_code == 403
+    assert patch(factories.api(), {"low_at": 5}).status_code == 401
+    client = factories.api(factories.token(owner, workspace=team))
+    assert patch(client, {"low_at": 5}).status_code == 200
+
+
+def test_a_new_threshold_tells_nothing_until_it_is_crossed(ada):
+    workspace = factories.workspace(ada)
+    hooks.endpoint(workspace, events=["credits.low"])
+    wallet = wallet_of(workspace, "PRODUCTION")
+    client = factories.api(factories.token(ada))
+    patch(client, {"low_at": 9000})  # there are 5000
+    reserve(wallet, 10)
+    assert not Event.objects.exists()
+    patch(client, {"low_at": 4900})
+    release()
+    reserve(wallet, 100, key="job:1:2")
+    assert not Event.objects.exists()
+    reserve(wallet, 1, key="job:1:3")
+    [event] = Event.objects.all()
+    assert json.loads(event.text)["data"]["available"] == 4899
