@@ -134,6 +134,7 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
             "TRUNCATE billing_ledgerentry, billing_ledgertransaction,"
             " billing_reservationslice, billing_reservation, billing_lot"
         )
+        rebuild = _without_indexes(cursor)
         rows = _Rows(cursor)
         old = len(accounts) + 1
         for account in accounts:
@@ -158,6 +159,8 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
         for lot in range(old, old + OLD_LOTS):
             rows.lot(accounts[0], lot, "promo", 0, 0)
         rows.flush()
+        for statement in rebuild:
+            cursor.execute(statement)
         # Wallets that sign-up made and nobody measures.
         cursor.execute(
             "UPDATE billing_wallet SET available = 0, granted = 0, seq = 0"
@@ -166,6 +169,30 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
         )
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute("VACUUM ANALYZE")
+
+
+def _without_indexes(cursor: Any) -> list[str]:
+    """Drop indexes and constraints, to be made at once; return how to make them."""
+    tables = [list(_Rows.TABLES)]
+    cursor.execute(
+        "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid)"
+        " FROM pg_constraint WHERE contype IN ('p', 'u', 'f')"
+        " AND conrelid = ANY(%s::regclass[]) ORDER BY contype = 'f', contype",
+        tables,
+    )
+    constraints = cursor.fetchall()
+    for table, name, _ in reversed(constraints):
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    cursor.execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%s)", tables
+    )
+    indexes = cursor.fetchall()
+    for name, _ in indexes:
+        cursor.execute(f"DROP INDEX {name}")
+    return [definition for _, definition in indexes] + [
+        f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
+        for table, name, definition in constraints
+    ]
 
 
 class _Rows:
