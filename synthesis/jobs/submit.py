@@ -21,7 +21,6 @@ from synthesis.quotes import Quote
 
 GUEST_QUOTA = "guest"
 KEPT_FOR_GUESTS = timedelta(hours=24)
-KEPT = timedelta(days=30)
 RESERVED_FOR = timedelta(days=7)
 """When an open reservation becomes worth a look; see `synthesis.dispatch`."""
 
@@ -64,7 +63,7 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
         characters=quote.characters,
         cost=quote.cost,
         billed_to=_payer(caller),
-        expires_at=now + (KEPT_FOR_GUESTS if caller.is_guest else KEPT),
+        expires_at=now + _kept_for(caller),
         created_at=now,
     )
     if caller.is_guest:
@@ -140,6 +139,14 @@ def guest_tries_left(address: str) -> int:
     """Return how often a visitor at `address` may still ask today."""
     used = quotas.used(GUEST_QUOTA, client_network(address), period=quotas.today())
     return max(0, int(settings.GUEST_PER_DAY) - used)
+
+
+def _kept_for(caller: Caller) -> timedelta:
+    """Return how long the files of a job are kept: as the plan says, or the settings."""
+    if caller.is_guest:
+        return KEPT_FOR_GUESTS
+    days = caller.workspace.retention_days
+    return timedelta(days=settings.RETENTION_DAYS if days is None else days)
 
 
 def _payer(caller: Caller) -> Job.BilledTo:
