@@ -24,6 +24,7 @@ from unfold.widgets import (
 
 from accounts.models import User
 from billing import ledger
+from billing.admin_products import SetsPlans
 from billing.models import (
     LONGEST_REASON,
     LedgerEntry,
@@ -117,7 +118,7 @@ class OfWallet(ReadOnly, ModelAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(ReadOnly, ModelAdmin):
+class WalletAdmin(SetsPlans, ReadOnly, ModelAdmin):
     """The credits of every workspace, in each environment."""
 
     list_display = [
@@ -138,7 +139,7 @@ class WalletAdmin(ReadOnly, ModelAdmin):
     fields = [*list_display, "seq", "created_at", "transactions", "reservations"]
     readonly_fields = fields
     inlines = [LotInline]
-    actions_detail = ["grant"]
+    actions_detail = ["grant", "set_plan"]
 
     @admin.display(description="transactions")
     def transactions(self, wallet: Wallet) -> str:

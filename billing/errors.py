@@ -30,3 +30,11 @@ class ReservationExhausted(AppError):
     code = "reservation_exhausted"
     status = HTTPStatus.CONFLICT
     message = "The reservation holds {left} credits, {needed} were to be captured."
+
+
+class SubscriptionInStore(AppError):
+    """A store collects for the plan; it would undo what we change here."""
+
+    code = "subscription_in_store"
+    status = HTTPStatus.CONFLICT
+    message = "This plan is paid for by {store}; it is changed and ended there."

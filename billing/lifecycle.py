@@ -6,13 +6,10 @@ from typing import Any
 from accounts.caller import Environment
 from accounts.lifecycle import Part, Scope, Table
 from accounts.models import User, Workspace
-from billing import ledger
-from billing.models import LedgerEntry, Lot, Wallet
+from billing import gifts
+from billing.models import LedgerEntry, Wallet
 from billing.serializers import EntrySerializer
 from billing.wallets import wallet_of
-
-SIGN_UP_CREDITS = 5_000
-"""Given once to each person, in each environment."""
 
 
 def opened(workspace: Workspace, user: User | None = None) -> None:
@@ -23,14 +20,7 @@ def opened(workspace: Workspace, user: User | None = None) -> None:
     for environment in Environment:
         wallet = wallet_of(workspace, environment)
         if user is not None:
-            ledger.grant(
-                wallet,
-                SIGN_UP_CREDITS,
-                key=f"signup:{user.pk}",
-                kind=Lot.Kind.PROMO,
-                source=f"signup:{user.pk}",
-                reason="Sign-up",
-            )
+            gifts.welcome(wallet, user)
 
 
 def export(scope: Scope) -> Iterator[Part]:

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from billing.models import LedgerEntry, LedgerTransaction, Lot
+from billing.models import LedgerEntry, LedgerTransaction, Lot, Pack, Plan
 
 BUCKETS = [*Lot.Kind.values, LedgerEntry.Bucket.RESERVED, LedgerEntry.Bucket.DEBT]
 
@@ -74,3 +74,38 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
         """What the credits are or were held for."""
         reservation = entry.transaction.reservation
         return reservation.job if reservation else None
+
+
+class LimitsSerializer(serializers.ModelSerializer[Plan]):
+    """What a plan allows."""
+
+    class Meta:
+        model = Plan
+        fields = Plan.LIMITS
+
+
+class PlanSerializer(serializers.ModelSerializer[Plan]):
+    """A plan on sale; `amount` is what one term costs, in minor units."""
+
+    limits = LimitsSerializer(source="*")
+
+    class Meta:
+        model = Plan
+        fields = (
+            "key",
+            "name",
+            "monthly_allowance",
+            "amount",
+            "currency",
+            "term",
+            "trial_days",
+            "limits",
+        )
+
+
+class PackSerializer(serializers.ModelSerializer[Pack]):
+    """A pack on sale; `amount` is its price, in minor units."""
+
+    class Meta:
+        model = Pack
+        fields = ("key", "name", "credits", "amount", "currency")

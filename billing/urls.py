@@ -3,8 +3,11 @@
 from django.urls import path
 
 from billing.api import CreditsView, EntriesView
+from billing.api_products import PacksView, PlansView
 
 urlpatterns = [
     path("credits", CreditsView.as_view()),
     path("credits/entries", EntriesView.as_view()),
+    path("plans", PlansView.as_view()),
+    path("packs", PacksView.as_view()),
 ]

@@ -11,6 +11,8 @@ from billing.models.ledger import (
     Split,
     Wallet,
 )
+from billing.models.products import Pack, Plan, Product, Term
+from billing.models.subscriptions import Store, Subscription
 
 __all__ = [
     "ENVIRONMENTS",
@@ -18,8 +20,14 @@ __all__ = [
     "LedgerEntry",
     "LedgerTransaction",
     "Lot",
+    "Pack",
+    "Plan",
+    "Product",
     "Reservation",
     "ReservationSlice",
     "Split",
+    "Store",
+    "Subscription",
+    "Term",
     "Wallet",
 ]
