@@ -38,3 +38,17 @@ class SubscriptionInStore(AppError):
     code = "subscription_in_store"
     status = HTTPStatus.CONFLICT
     message = "This plan is paid for by {store}; it is changed and ended there."
+
+
+class TokenLimitReached(AppError):
+    """The token, or one that made it, has no room left in this month's credit limit.
+
+    Answered without Retry-After: a month is no time to wait.
+    """
+
+    code = "token_limit_reached"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    message = (
+        "This needs {needed} credits; the token's limit of {limit} a month leaves"
+        " {available}."
+    )

@@ -198,6 +198,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"queue": "local"},
     },
+    "remove old counts of tokens": {
+        "task": "billing.tasks.prune_spending",
+        "schedule": 86_400,
+        "options": {"queue": "local"},
+    },
     "remove old webhook deliveries": {
         "task": "webhooks.tasks.prune",
         "schedule": 3600,

@@ -13,6 +13,7 @@ from billing.models.ledger import (
 )
 from billing.models.products import Pack, Plan, Product, Term
 from billing.models.subscriptions import Store, Subscription
+from billing.models.usage import Payer, TokenReservation, TokenSpending, Usage
 
 __all__ = [
     "ENVIRONMENTS",
@@ -21,6 +22,7 @@ __all__ = [
     "LedgerTransaction",
     "Lot",
     "Pack",
+    "Payer",
     "Plan",
     "Product",
     "Reservation",
@@ -29,5 +31,8 @@ __all__ = [
     "Store",
     "Subscription",
     "Term",
+    "TokenReservation",
+    "TokenSpending",
+    "Usage",
     "Wallet",
 ]

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.caller import Caller, Role
-from billing import ledger
+from billing import ledger, spending
 from billing.wallets import wallet_of
 from kit import quotas
 from kit.ids import new_id
@@ -34,6 +34,7 @@ def submit(caller: Caller, quote: Quote) -> Job:
     Raises:
         GuestLimit: a visitor has used today's tries.
         InsufficientCredits: the wallet does not hold the price.
+        TokenLimitReached: the caller's token may not spend it this month.
     """
     assert connection.in_atomic_block
     job = create(caller, quote)
@@ -69,7 +70,7 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
     if caller.is_guest:
         take_guest_try(caller)
     if quote.cost:
-        job.billed_to = reserve(job, quote.cost, round_number=1)
+        job.billed_to = reserve(caller, job, quote.cost, round_number=1)
     job.save(force_insert=True)
     return job
 
@@ -99,11 +100,12 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
     ]
 
 
-def reserve(job: Job, cost: int, *, round_number: int) -> Job.BilledTo:
+def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Job.BilledTo:
     """Reserve one priced round of `job`; return which kind of credits will pay.
 
     Raises:
         InsufficientCredits: the wallet does not hold `cost`.
+        TokenLimitReached: the caller's token may not spend it this month.
     """
     reservation = ledger.reserve(
         wallet_of(job.workspace, job.environment),
@@ -112,6 +114,7 @@ def reserve(job: Job, cost: int, *, round_number: int) -> Job.BilledTo:
         job=str(job.pk),
         deadline=timezone.now() + RESERVED_FOR,
     )
+    spending.count(caller.token, reservation, job.environment)
     if reservation.split.credits:
         return Job.BilledTo.CREDITS
     return Job.BilledTo.SUBSCRIPTION
