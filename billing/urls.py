@@ -4,10 +4,13 @@ from django.urls import path
 
 from billing.api import CreditsView, EntriesView
 from billing.api_products import PacksView, PlansView
+from billing.api_usage import UsageHistoryView, UsageView
 
 urlpatterns = [
     path("credits", CreditsView.as_view()),
     path("credits/entries", EntriesView.as_view()),
     path("plans", PlansView.as_view()),
     path("packs", PacksView.as_view()),
+    path("usage", UsageView.as_view()),
+    path("usage/history", UsageHistoryView.as_view()),
 ]

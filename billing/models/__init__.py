@@ -12,6 +12,7 @@ from billing.models.ledger import (
     Wallet,
 )
 from billing.models.products import Pack, Plan, Product, Term
+from billing.models.purchases import Purchase
 from billing.models.subscriptions import Store, Subscription
 from billing.models.usage import Payer, TokenReservation, TokenSpending, Usage
 
@@ -25,6 +26,7 @@ __all__ = [
     "Payer",
     "Plan",
     "Product",
+    "Purchase",
     "Reservation",
     "ReservationSlice",
     "Split",
