@@ -23,7 +23,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import User
-from billing import ledger
+from billing import admin_promo, admin_usage, ledger
 from billing.admin_products import SetsPlans
 from billing.models import (
     LONGEST_REASON,
@@ -262,3 +262,7 @@ def _link(model: str, wallet: Wallet, text: str) -> str:
     address = reverse(f"admin:billing_{model}_changelist")
     query = urlencode({"wallet__id__exact": wallet.pk})
     return format_html('<a href="{}?{}">{}</a>', address, query, text)
+
+
+# The rest of the back office of billing, which Django finds by this module alone.
+__all__ = ["admin_promo", "admin_usage"]

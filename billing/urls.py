@@ -4,6 +4,7 @@ from django.urls import path
 
 from billing.api import CreditsView, EntriesView
 from billing.api_products import PacksView, PlansView
+from billing.api_promo import RedeemView
 from billing.api_usage import UsageHistoryView, UsageView
 
 urlpatterns = [
@@ -13,4 +14,5 @@ urlpatterns = [
     path("packs", PacksView.as_view()),
     path("usage", UsageView.as_view()),
     path("usage/history", UsageHistoryView.as_view()),
+    path("promo-codes/redeem", RedeemView.as_view()),
 ]

@@ -12,6 +12,7 @@ from billing.models.ledger import (
     Wallet,
 )
 from billing.models.products import Pack, Plan, Product, Term
+from billing.models.promo import PromoCode, PromoRedemption
 from billing.models.purchases import Purchase
 from billing.models.subscriptions import Store, Subscription
 from billing.models.usage import Payer, TokenReservation, TokenSpending, Usage
@@ -26,6 +27,8 @@ __all__ = [
     "Payer",
     "Plan",
     "Product",
+    "PromoCode",
+    "PromoRedemption",
     "Purchase",
     "Reservation",
     "ReservationSlice",
