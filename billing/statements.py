@@ -106,10 +106,6 @@ def _lines(wallet: Wallet, first: int, after: int) -> Iterator[Line]:
     ).annotate(
         day=TruncDay("transaction__created_at", tzinfo=datetime.UTC),
     )
-    work = entries.filter(transaction__kind__in=_OF_WORK)
-    for row in work.values("day").annotate(moved=Sum("amount")).order_by("day"):
-        if row["moved"]:
-            yield Line(row["day"].date(), "Speech", row["moved"])
     others = (
         entries.exclude(transaction__kind__in=_OF_WORK)
         .values("seq", "day", "transaction__kind", "transaction__reason")
@@ -120,6 +116,10 @@ def _lines(wallet: Wallet, first: int, after: int) -> Iterator[Line]:
         if row["moved"]:
             words = in_words(row["transaction__kind"], row["transaction__reason"])
             yield Line(row["day"].date(), words, row["moved"])
+    work = entries.filter(transaction__kind__in=_OF_WORK)
+    for row in work.values("day").annotate(moved=Sum("amount")).order_by("day"):
+        if row["moved"]:
+            yield Line(row["day"].date(), "Speech", row["moved"])
 
 
 def _balance_before(wallet: Wallet, seq: int) -> int:

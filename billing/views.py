@@ -19,7 +19,6 @@ from billing import (
     products,
     promo,
     standing,
-    statement_pdf,
     statements,
     usage,
     wallets,
@@ -138,6 +137,9 @@ def statement_file(
     request: HttpRequest, caller: Caller, month: datetime.date
 ) -> HttpResponse:
     """Send the statement of a month as a PDF."""
+    # Loading it takes half a second, which no start of a process should wait for.
+    from billing import statement_pdf
+
     statement = statements.of(_wallet_in(caller, month), month)
     name = f"ozvena-{caller.environment.lower()}-{month:%Y-%m}.pdf"
     return HttpResponse(

@@ -115,7 +115,7 @@ def test_the_months_of_a_wallet(used, clock):
 
 
 @settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -127,7 +127,7 @@ def test_the_months_of_a_wallet(used, clock):
             st.integers(0, 40),
         ),
         min_size=1,
-        max_size=25,
+        max_size=15,
     )
 )
 def test_whatever_happens_the_lines_add_up(steps):
