@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0005_token_maker"),
+        ("accounts", "0006_token_maker"),
         ("billing", "0008_purchases"),
     ]
 
