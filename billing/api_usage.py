@@ -25,10 +25,9 @@ class HistoryQuerySerializer(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add the two whose names are words of Python."""
-        day = {"required": False, "default": None}
         return {
-            "from": serializers.DateField(**day),
-            "to": serializers.DateField(**day),
+            "from": serializers.DateField(required=False, default=None),
+            "to": serializers.DateField(required=False, default=None),
             **super().get_fields(),
         }
 

@@ -125,7 +125,7 @@ class MonthSerializer(serializers.Serializer[Any]):
 class PurchaseSerializer(serializers.Serializer[Any]):
     """Credits that were bought or given."""
 
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     product_lookup_key = serializers.CharField(required=False)
     characters = serializers.IntegerField()
     price_usd = serializers.FloatField(allow_null=True)

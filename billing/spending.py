@@ -8,6 +8,7 @@ can take the same room. Sandbox and production are counted apart, as their walle
 
 import datetime
 import uuid
+from typing import Any
 
 from django.db import connection
 from django.db.models import F
@@ -60,7 +61,11 @@ def count(token: ApiToken | None, reservation: Reservation, environment: str) ->
     if TokenReservation.objects.filter(reservation=reservation.pk).exists():
         return  # the same reservation again
     month = this_month()
-    row = {"token": token.pk, "environment": str(environment), "month": month}
+    row: dict[str, Any] = {
+        "token": token.pk,
+        "environment": str(environment),
+        "month": month,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_LINE, row)
         line: list[tuple[uuid.UUID, int, int]] = cursor.fetchall()

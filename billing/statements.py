@@ -93,7 +93,7 @@ def of(wallet: Wallet, month: datetime.date) -> Statement:
 def months(wallet: Wallet) -> list[datetime.date]:
     """Return the first days of the months of a wallet, the newest first."""
     month = _month_of(timezone.now())
-    found = []
+    found: list[datetime.date] = []
     while month >= _month_of(wallet.created_at) and len(found) < _MOST_MONTHS:
         found.append(month)
         month = _month_of(_midnight(month) - datetime.timedelta(days=1))
@@ -117,9 +117,9 @@ def _lines(wallet: Wallet, first: int, after: int) -> Iterator[Line]:
             words = in_words(row["transaction__kind"], row["transaction__reason"])
             yield Line(row["day"].date(), words, row["moved"])
     work = entries.filter(transaction__kind__in=_OF_WORK)
-    for row in work.values("day").annotate(moved=Sum("amount")).order_by("day"):
-        if row["moved"]:
-            yield Line(row["day"].date(), "Speech", row["moved"])
+    for spoken in work.values("day").annotate(moved=Sum("amount")).order_by("day"):
+        if spoken["moved"]:
+            yield Line(spoken["day"].date(), "Speech", spoken["moved"])
 
 
 def _balance_before(wallet: Wallet, seq: int) -> int:

@@ -1,5 +1,7 @@
 """Subscriptions: which plan a workspace has, until when, and who collects for it."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -150,7 +152,7 @@ class Subscription(models.Model):
         return self.status in self.IN_FORCE
 
     @property
-    def renews_at(self) -> object:
+    def renews_at(self) -> datetime | None:
         """When the next period begins; None if none will."""
         if self.cancel_at_period_end or not self.is_in_force:
             return None

@@ -1,5 +1,7 @@
 """Charges: written once, with the capture, and what the database refuses."""
 
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def charge(workspace: Workspace, **fields) -> usage.Charge:
-    values = {
+    values: dict[str, Any] = {
         "workspace_id": workspace.pk,
         "environment": "PRODUCTION",
         "user_id": None,

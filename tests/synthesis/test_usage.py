@@ -39,7 +39,8 @@ def test_each_scene_is_a_charge(submitted, speak_all) -> None:
         ("scripted:one", 9, 9, 9, 0, "subscription"),
         ("scripted:one", 8, 8, 3, 5, "credits"),
     ]
-    row = Usage.objects.first()
+    row = Usage.objects.earliest("pk")
+    assert caller.user
     assert (row.workspace, row.environment) == (caller.workspace, "PRODUCTION")
     assert (row.user_id, row.token_id) == (caller.user.pk, None)
     assert (row.job, row.provider) == (str(job.pk), "scripted")
@@ -129,7 +130,7 @@ def test_what_a_job_gives_back_can_be_spent_again(limited, speak_all) -> None:
     assert api.post("/api/v1/jobs", body, JSON).status_code == 202
     speak_all()
     assert spending.spent(token, "PRODUCTION") == 0
-    job = Job.objects.order_by("pk").last()
+    job = Job.objects.latest("pk")
     assert api.post(f"/api/v1/jobs/{job.pk}/retry", {}, JSON).status_code == 202
     answer = api.post("/api/v1/jobs", body, JSON)
     assert answer.json()["code"] == "token_limit_reached"
