@@ -1,6 +1,6 @@
 """Users, the workspaces that own everything, API tokens, logins and the audit log."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import (
     AbstractBaseUser,
@@ -60,6 +60,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
 
+def _from_plan(meaning: str) -> Any:
+    """Return a column that billing keeps in step with the plan; empty: as settings say."""
+    return models.PositiveIntegerField(
+        null=True, editable=False, help_text=f"{meaning}; empty: the default"
+    )
+
+
 class Workspace(models.Model):
     """The tenant: jobs, money, tokens and keys belong to it, people are its members."""
 
@@ -86,6 +93,10 @@ class Workspace(models.Model):
     purged_at = models.DateTimeField(
         null=True, blank=True, help_text="when nothing but its ledger was left"
     )
+    rate_synthesis = _from_plan("synthesis requests a minute")
+    rate_other = _from_plan("other requests a minute")
+    concurrency = _from_plan("scenes spoken at once")
+    retention_days = _from_plan("how long the files of a job are kept")
     created_at = models.DateTimeField(db_default=Now())
     members = models.ManyToManyField(
         User, through="Membership", related_name="workspaces"
@@ -247,6 +258,14 @@ class ApiToken(models.Model):
         max_length=10, blank=True, help_text="bound to one environment; empty: to none"
     )
     monthly_credit_limit = models.PositiveBigIntegerField(null=True, blank=True)
+    maker = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the token that made it, whose limit holds for both together",
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

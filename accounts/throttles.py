@@ -38,6 +38,7 @@ class Usage:
 class WorkspaceThrottle(BaseThrottle):
     """Limit the requests of a workspace, or of a guest's network, per period.
 
+    A workspace with a plan has the plan's limits, a minute; others those of the settings.
     A view with `throttle_scope = "synthesis"` counts POST and PATCH by RATE_SYNTHESIS, all
     else by RATE_OTHER. What guests may synthesise is a quota, so here they have but the
     other limit.
@@ -92,17 +93,13 @@ def _count(
     if _unlimited_until:
         # This request tries whether the cache is back; the others don't wait for that.
         _unlimited_until = time.monotonic() + _OUTAGE
-    name, rate = (
-        ("synthesis", settings.RATE_SYNTHESIS)
-        if is_synthesis
-        else ("other", settings.RATE_OTHER)
-    )
+    name = "synthesis" if is_synthesis else "other"
     try:
         found = get_usage(
             request,
             group=name,
             key=lambda group, request: caller.subject,
-            rate=rate,
+            rate=_rate(caller, is_synthesis),
             increment=True,
         )
     except (RedisError, OSError):
@@ -121,3 +118,12 @@ def _count(
     )
     request.usage = usage  # type: ignore[attr-defined]
     return usage
+
+
+def _rate(caller: Caller, is_synthesis: bool) -> str:
+    """Return the limit as django-ratelimit writes it, by the plan or by the settings."""
+    workspace = caller.workspace
+    per_minute = workspace.rate_synthesis if is_synthesis else workspace.rate_other
+    if per_minute is not None:
+        return f"{per_minute}/m"
+    return str(settings.RATE_SYNTHESIS if is_synthesis else settings.RATE_OTHER)

@@ -75,7 +75,8 @@ def issue(
     """Make a token and return it with its text, which can't be had again.
 
     `environment` binds it to one; empty leaves the choice to each request. A token that
-    makes another, `maker`, hands on its own environment, expiry and limit as ceilings.
+    makes another, `maker`, hands on its own environment, expiry and limit as ceilings;
+    what the new one spends counts against the limits of both.
 
     Raises:
         InvalidEnvironment: `maker` is bound to the other environment.
@@ -105,6 +106,7 @@ def issue(
             environment=environment,
             expires_at=expires_at,
             monthly_credit_limit=monthly_credit_limit,
+            maker=maker,
         )
     return token, text
 

@@ -23,7 +23,7 @@ def welcome(email: str, *, address: str) -> bool:
     counts. Needs the transaction in which the person signs up.
     """
     assert connection.in_atomic_block
-    digests = _digests(email)
+    digests = person_digests(email)
     if WelcomedPerson.objects.filter(digest__in=digests).exists():
         return False
     if address and not _is_within_limits(email, address):
@@ -60,7 +60,7 @@ def _is_within_limits(email: str, address: str) -> bool:
     )
 
 
-def _digests(email: str) -> list[str]:
+def person_digests(email: str) -> list[str]:
     """Return what a person is known by: under our key, and under former ones."""
     person = mail_domains.person_of(email)
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]

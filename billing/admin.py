@@ -12,7 +12,9 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
+from billing import admin_promo, admin_usage
 from billing.admin_acts import MovesCredits, RefundsLots
+from billing.admin_products import SetsPlans
 from billing.models import (
     LapseNotice,
     LedgerEntry,
@@ -86,7 +88,7 @@ class OfWallet(ReadOnly, ModelAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(MovesCredits, ReadOnly, ModelAdmin):
+class WalletAdmin(MovesCredits, SetsPlans, ReadOnly, ModelAdmin):
     """The credits of every workspace, in each environment."""
 
     list_display = [
@@ -110,7 +112,7 @@ class WalletAdmin(MovesCredits, ReadOnly, ModelAdmin):
     ]
     readonly_fields = fields
     inlines = [LotInline]
-    actions_detail = ["grant", "adjust", "rebuild"]
+    actions_detail = ["grant", "adjust", "rebuild", "set_plan"]
 
     @admin.display(description="transactions")
     def transactions(self, wallet: Wallet) -> str:
@@ -231,3 +233,7 @@ def _link(model: str, wallet: Wallet, text: str) -> str:
     address = reverse(f"admin:billing_{model}_changelist")
     query = urlencode({"wallet__id__exact": wallet.pk})
     return format_html('<a href="{}?{}">{}</a>', address, query, text)
+
+
+# The rest of the back office of billing, which Django finds by this module alone.
+__all__ = ["admin_promo", "admin_usage"]

@@ -66,3 +66,64 @@ class LedgerBroken(AppError):
     code = "ledger_broken"
     status = HTTPStatus.CONFLICT
     message = "The entries of {wallet} don't add up; nothing was changed."
+
+
+class SubscriptionInStore(AppError):
+    """A store collects for the plan; it would undo what we change here."""
+
+    code = "subscription_in_store"
+    status = HTTPStatus.CONFLICT
+    message = "This plan is paid for by {store}; it is changed and ended there."
+
+
+class TokenLimitReached(AppError):
+    """The token, or one that made it, has no room left in this month's credit limit.
+
+    Answered without Retry-After: a month is no time to wait.
+    """
+
+    code = "token_limit_reached"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    message = (
+        "This needs {needed} credits; the token's limit of {limit} a month leaves"
+        " {available}."
+    )
+
+
+class InvalidPromoCode(AppError):
+    """There is no such code, or it is switched off; nobody can tell which."""
+
+    code = "invalid_promo_code"
+    message = "This promo code is not valid."
+
+
+class PromoCodeInSandbox(AppError):
+    """Promo codes bring production credits."""
+
+    code = "promo_code_in_sandbox"
+    status = HTTPStatus.FORBIDDEN
+    message = "Promo codes are redeemed in production."
+
+
+class PromoCodeRedeemed(AppError):
+    """The person, or the workspace, has had the credits of this code."""
+
+    code = "promo_code_redeemed"
+    status = HTTPStatus.CONFLICT
+    message = "You, or this workspace, have redeemed this code before."
+
+
+class PromoCodeExpired(AppError):
+    """The code has ended."""
+
+    code = "promo_code_expired"
+    status = HTTPStatus.CONFLICT
+    message = "This promo code has ended."
+
+
+class PromoCodeUsedUp(AppError):
+    """Others have had all there was."""
+
+    code = "promo_code_used_up"
+    status = HTTPStatus.CONFLICT
+    message = "This promo code is used up."

@@ -3,16 +3,28 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import transaction
+from django.db.models import QuerySet
+
 from accounts.caller import Environment
 from accounts.lifecycle import Part, Scope, Table
 from accounts.models import User, Workspace
-from billing import ledger
-from billing.models import LedgerEntry, Lot, Wallet
+from billing import gifts, subscriptions
+from billing.models import LedgerEntry, Purchase, Subscription, Usage, Wallet
 from billing.serializers import EntrySerializer
 from billing.wallets import wallet_of
 
-SIGN_UP_CREDITS = 5_000
-"""Given once to each person, in each environment."""
+_OF_USAGE = (
+    *("created_at", "job", "scene", "provider", "voice", "characters", "credits"),
+    *("from_subscription", "from_credits", "billed_to", "user_id", "token_id"),
+)
+_OF_PURCHASES = (
+    *("created_at", "pack__key", "store", "external_id", "amount", "currency"),
+)
+_OF_PLANS = (
+    *("created_at", "plan__key", "status", "store", "term"),
+    *("period_start", "period_end", "ended_at"),
+)
 
 
 def opened(workspace: Workspace, user: User | None = None) -> None:
@@ -23,26 +35,48 @@ def opened(workspace: Workspace, user: User | None = None) -> None:
     for environment in Environment:
         wallet = wallet_of(workspace, environment)
         if user is not None:
-            ledger.grant(
-                wallet,
-                SIGN_UP_CREDITS,
-                key=f"signup:{user.pk}",
-                kind=Lot.Kind.PROMO,
-                source=f"signup:{user.pk}",
-                reason="Sign-up",
-            )
+            gifts.welcome(wallet, user)
 
 
 def export(scope: Scope) -> Iterator[Part]:
-    """Yield the wallet's side of the ledger, for an archive of all that an owner has."""
-    if scope.person:
-        return
+    """Yield credits, plans and purchases of a workspace, and what was used.
+
+    Of one person, what they used themselves and nothing else.
+    """
+    workspace, person = scope.workspace, scope.person
     for environment in Environment:
-        if scope.environment in ("", environment):
-            wallet = wallet_of(scope.workspace, environment)
-            yield Table(f"credits-{environment.lower()}.json", _entries(wallet))
+        if scope.environment not in ("", environment):
+            continue
+        name = environment.lower()
+        used = Usage.objects.for_workspace(workspace).filter(
+            environment=environment.value
+        )
+        if person:
+            used = used.filter(user_id=person.pk)
+        yield Table(f"usage-{name}.json", _plain(used, *_OF_USAGE))
+        if person:
+            continue
+        wallet = wallet_of(workspace, environment)
+        yield Table(f"credits-{name}.json", _entries(wallet))
+        bought = Purchase.objects.filter(lot__wallet=wallet)
+        yield Table(f"purchases-{name}.json", _plain(bought, *_OF_PURCHASES))
+        plans = Subscription.objects.for_workspace(workspace).filter(
+            environment=environment.value
+        )
+        yield Table(f"plans-{name}.json", _plain(plans, *_OF_PLANS))
+
+
+def purge(workspace: Workspace) -> None:
+    """End the plans of a workspace that is gone; what it used stays, and names nobody."""
+    for subscription in Subscription.objects.for_workspace(workspace).current():
+        with transaction.atomic(durable=True):
+            subscriptions.end(subscription.pk)
 
 
 def _entries(wallet: Wallet) -> Iterator[dict[str, Any]]:
     for entry in LedgerEntry.objects.statement(wallet).iterator(chunk_size=1_000):
         yield dict(EntrySerializer(entry).data)
+
+
+def _plain(rows: QuerySet[Any], *columns: str) -> Iterator[dict[str, Any]]:
+    yield from rows.order_by("pk").values(*columns).iterator(chunk_size=1_000)

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.ledger import LARGEST_GRANT
-from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
+from billing.models import LedgerEntry, LedgerTransaction, Lot, Pack, Plan, Wallet
 
 BUCKETS = [*Lot.Kind.values, LedgerEntry.Bucket.RESERVED, LedgerEntry.Bucket.DEBT]
 
@@ -98,3 +98,132 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
         """What the credits are or were held for."""
         reservation = entry.transaction.reservation
         return reservation.job if reservation else None
+
+
+class LimitsSerializer(serializers.ModelSerializer[Plan]):
+    """What a plan allows."""
+
+    class Meta:
+        model = Plan
+        fields = Plan.LIMITS
+
+
+class PlanSerializer(serializers.ModelSerializer[Plan]):
+    """A plan on sale; `amount` is what one term costs, in minor units."""
+
+    limits = LimitsSerializer(source="*")
+
+    class Meta:
+        model = Plan
+        fields = (
+            "key",
+            "name",
+            "monthly_allowance",
+            "amount",
+            "currency",
+            "term",
+            "trial_days",
+            "limits",
+        )
+
+
+class PackSerializer(serializers.ModelSerializer[Pack]):
+    """A pack on sale; `amount` is its price, in minor units."""
+
+    class Meta:
+        model = Pack
+        fields = ("key", "name", "credits", "amount", "currency")
+
+
+class MonthSerializer(serializers.Serializer[Any]):
+    """The month of a plan, in credits."""
+
+    plan_key = serializers.CharField()
+    monthly_limit = serializers.IntegerField()
+    current_usage = serializers.IntegerField(help_text="Used or held.")
+    remaining_characters = serializers.IntegerField()
+    usage_percentage = serializers.IntegerField()
+    reset_date = serializers.DateTimeField(help_text="When the next month begins.")
+
+
+class PurchaseSerializer(serializers.Serializer[Any]):
+    """Credits that were bought or given."""
+
+    source = serializers.CharField()  # type: ignore[assignment]
+    product_lookup_key = serializers.CharField(required=False)
+    characters = serializers.IntegerField()
+    price_usd = serializers.FloatField(allow_null=True)
+
+
+class LastingSerializer(serializers.Serializer[Any]):
+    """What there is besides an allowance, in credits."""
+
+    balance = serializers.IntegerField()
+    total_granted = serializers.IntegerField()
+    total_consumed = serializers.IntegerField()
+    purchases = PurchaseSerializer(many=True)
+
+
+class BothSerializer(serializers.Serializer[Any]):
+    """What pays for speech."""
+
+    subscription = MonthSerializer(allow_null=True)
+    non_expiring_tokens = LastingSerializer()
+
+
+class StandingSerializer(serializers.Serializer[Any]):
+    """How a workspace stands; without a plan there are a lifetime limit and a message."""
+
+    user_tier = serializers.ChoiceField(choices=["free", "premium"])
+    monthly_limit = serializers.IntegerField(required=False)
+    lifetime_limit = serializers.IntegerField(required=False)
+    current_usage = serializers.IntegerField()
+    remaining_characters = serializers.IntegerField()
+    usage_percentage = serializers.IntegerField()
+    message = serializers.CharField(required=False)
+    reset_date = serializers.DateTimeField(required=False)
+    plan_renewal_date = serializers.CharField(
+        allow_null=True, help_text="Such as February 5, 2024."
+    )
+    plan_term = serializers.CharField(allow_null=True)
+    plan_term_in_days = serializers.IntegerField(allow_null=True)
+    plan_key = serializers.CharField(allow_null=True)
+    plan_gross_cost = serializers.FloatField(allow_null=True)
+    trialing = serializers.BooleanField()
+    credits = BothSerializer()
+
+
+class PaidBySerializer(serializers.Serializer[Any]):
+    """Which credits paid."""
+
+    subscription = serializers.IntegerField()
+    credits = serializers.IntegerField()
+
+
+class HistoryRowSerializer(serializers.Serializer[Any]):
+    """Sums of one day, provider, voice or token; `name` is a token's."""
+
+    day = serializers.DateField(required=False)
+    provider = serializers.CharField(required=False)
+    voice = serializers.CharField(required=False)
+    token = serializers.UUIDField(required=False, allow_null=True)
+    name = serializers.CharField(required=False)
+    scenes = serializers.IntegerField()
+    characters = serializers.IntegerField()
+    credits = serializers.IntegerField()
+    split = PaidBySerializer()
+
+
+class HistorySerializer(serializers.Serializer[Any]):
+    """What was used, day by day or by what."""
+
+    group = serializers.ChoiceField(choices=["day", "provider", "voice", "token"])
+    results = HistoryRowSerializer(many=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Add the two whose names are words of Python."""
+        return {
+            "from": serializers.DateField(),
+            "to": serializers.DateField(),
+            **super().get_fields(),
+        }

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing import lapsing, proofs
+from billing import lapsing, proofs, spending, subscriptions
 
 
 @shared_task(name="billing.tasks.expire_ended")
@@ -22,3 +22,15 @@ def lapse_idle() -> None:
 def prove_ledger() -> None:
     """Prove the ledger."""
     proofs.prove()
+
+
+@shared_task(name="billing.tasks.keep_subscriptions")
+def keep_subscriptions() -> None:
+    """Grant the months that begin, renew and end subscriptions."""
+    subscriptions.keep_all()
+
+
+@shared_task(name="billing.tasks.prune_spending")
+def prune_spending() -> None:
+    """Remove what limited tokens spent in months of long ago."""
+    spending.prune()

@@ -3,9 +3,17 @@
 from django.urls import path
 
 from billing.api import CreditsView, EntriesView, NoticesView
+from billing.api_products import PacksView, PlansView
+from billing.api_promo import RedeemView
+from billing.api_usage import UsageHistoryView, UsageView
 
 urlpatterns = [
     path("credits", CreditsView.as_view()),
     path("credits/entries", EntriesView.as_view()),
     path("credits/notices", NoticesView.as_view()),
+    path("plans", PlansView.as_view()),
+    path("packs", PacksView.as_view()),
+    path("usage", UsageView.as_view()),
+    path("usage/history", UsageHistoryView.as_view()),
+    path("promo-codes/redeem", RedeemView.as_view()),
 ]

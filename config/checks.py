@@ -33,7 +33,13 @@ def limits_are_usable(**_: Any) -> list[CheckMessage]:
         for name in ("RATE_SYNTHESIS", "RATE_OTHER")
         if not _RATE.fullmatch(getattr(settings, name))
     ]
-    least = {"GUEST_PER_DAY": 0, "WORKSPACE_CONCURRENCY": 1, "TRUSTED_PROXY_COUNT": 0}
+    least = {
+        "GUEST_PER_DAY": 0,
+        "WORKSPACE_CONCURRENCY": 1,
+        "RETENTION_DAYS": 1,
+        "SIGN_UP_CREDITS": 0,
+        "TRUSTED_PROXY_COUNT": 0,
+    }
     found += [
         Error(f"{name} must be at least {minimum}.", id="ozvena.E002")
         for name, minimum in least.items()

@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -209,6 +210,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="3", minute="20"),
         "options": {"queue": "local"},
     },
+    "keep subscriptions": {
+        "task": "billing.tasks.keep_subscriptions",
+        "schedule": 60,
+        "options": {"queue": "local"},
+    },
+    "remove old counts of tokens": {
+        "task": "billing.tasks.prune_spending",
+        "schedule": 86_400,
+        "options": {"queue": "local"},
+    },
     "remove old webhook deliveries": {
         "task": "webhooks.tasks.prune",
         "schedule": 3600,
@@ -360,6 +371,10 @@ SIGN_UP_GRANTS_PER_NETWORK = env.int("SIGN_UP_GRANTS_PER_NETWORK", 10)
 RATELIMIT_FAIL_OPEN = True  # a counter that vanished must not shut people out
 WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""
+RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
+"""How long the files of a job are kept."""
+SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
+"""Given once to each new user, in each environment; 0: nothing."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
 
 # --- Webhooks ------------------------------------------------------------------------

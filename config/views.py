@@ -83,6 +83,7 @@ def landing(request: HttpRequest) -> HttpResponse:
             "examples": EXAMPLES,
             "characters_limit": MOST_FOR_GUESTS,
             "guest_limit": settings.GUEST_PER_DAY,
+            "sign_up_credits": settings.SIGN_UP_CREDITS,
             "guest_left": guest_tries_left(client_address(request)),
             "guest_resets": quotas.next_day(),
         },

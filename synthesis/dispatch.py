@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from billing import ledger
+from billing import spending
 from billing.models import Reservation
 from kit import bells as kit_bells
 from kit import claims
@@ -49,7 +49,7 @@ def release_forgotten() -> int:
         with transaction.atomic(durable=True):
             job = _job_of(reservation)
             if job is None:
-                ledger.release(reservation.key)
+                spending.release(reservation.key)
             elif _is_awaited(job, reservation):
                 continue
             else:

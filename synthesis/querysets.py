@@ -88,14 +88,16 @@ class SceneQuerySet(models.QuerySet["Scene"]):
     def within_limits(self, *, workspace_limit: int) -> SceneQuerySet:
         """Leave out scenes whose workspace or provider has its fill already.
 
+        A workspace's fill is its plan's, `workspace_limit` without one.
+
         Both are counted from the leased rows, so a killed worker's share comes back with
         its lease. The answer holds only as long as nobody else claims.
         """
         leased = self.model._default_manager.filter(status="processing")
         busy_workspaces = (
-            leased.values("workspace_id")
+            leased.values("workspace_id", "workspace__concurrency")
             .annotate(leased=Count("pk"))
-            .filter(leased__gte=workspace_limit)
+            .filter(leased__gte=Coalesce("workspace__concurrency", workspace_limit))
             .values("workspace_id")
         )
         in_use = (

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from billing import ledger
-from billing.models import Reservation
+from billing import ledger, spending, usage
+from billing.models import Reservation, Split
 from billing.querysets import ReservationQuerySet
 from kit import claims, idempotency
 from synthesis import events
@@ -52,6 +52,7 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
     held.duration_ms = rendered.duration_ms
     held.finished_at = timezone.now()
     held.save(update_fields=_ENDED)
+    split = Split()
     if held.cost:
         split = ledger.capture(
             round_key(job, held.round),
@@ -60,8 +61,28 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
         )
         job.charged += split.subscription + split.credits
         job.charged_to_subscription += split.subscription
+    _record_usage(job, held, split)
     _after_scene(job, held)
     return job
+
+
+def _record_usage(job: Job, scene: Scene, split: Split) -> None:
+    usage.record(
+        usage.Charge(
+            workspace_id=job.workspace_id,
+            environment=job.environment,
+            user_id=job.created_by_id,
+            token_id=job.token_id,
+            job=str(job.pk),
+            scene=str(scene.pk),
+            render=scene.render,
+            provider=scene.provider,
+            voice=scene.voice,
+            characters=scene.characters,
+            split=split,
+            payer=job.billed_to,
+        )
+    )
 
 
 def fail(scene: Scene, error_code: str) -> Job:
@@ -118,7 +139,7 @@ def release(job: Job, reservations: ReservationQuerySet) -> None:
     A round that cost nothing has none. The caller saves the job.
     """
     for key in reservations.open().values_list("key", flat=True):
-        ledger.release(key)
+        spending.release(key)
     of_job = Reservation.objects.filter(job=str(job.pk))
     job.refunded = of_job.aggregate(credits=Sum("released"))["credits"] or 0
 

@@ -13,7 +13,12 @@ from billing.models.ledger import (
     Wallet,
 )
 from billing.models.notices import LapseNotice
+from billing.models.products import Pack, Plan, Product, Term
+from billing.models.promo import PromoCode, PromoRedemption
 from billing.models.proofs import LedgerProof
+from billing.models.purchases import Purchase
+from billing.models.subscriptions import Store, Subscription
+from billing.models.usage import Payer, TokenReservation, TokenSpending, Usage
 
 __all__ = [
     "ENVIRONMENTS",
@@ -24,8 +29,21 @@ __all__ = [
     "LedgerProof",
     "LedgerTransaction",
     "Lot",
+    "Pack",
+    "Payer",
+    "Plan",
+    "Product",
+    "PromoCode",
+    "PromoRedemption",
+    "Purchase",
     "Reservation",
     "ReservationSlice",
     "Split",
+    "Store",
+    "Subscription",
+    "Term",
+    "TokenReservation",
+    "TokenSpending",
+    "Usage",
     "Wallet",
 ]

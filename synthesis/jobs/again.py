@@ -49,7 +49,7 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
     quote = quotes.quote(
         _in(job, caller), _order([_as_asked(scene) for scene in failed], max_cost)
     )
-    _open_round(job, failed, quote)
+    _open_round(caller, job, failed, quote)
     return job
 
 
@@ -96,7 +96,7 @@ def edit(
     scene.voice, scene.provider = quoted.voice, quoted.provider
     scene.characters, scene.queue = quoted.characters, quoted.queue
     scene.render += 1
-    _open_round(job, [scene], quote)
+    _open_round(caller, job, [scene], quote)
     return job, scene
 
 
@@ -113,11 +113,11 @@ def _order(scenes: list[AskedScene], max_cost: int | None) -> Order:
     return Order(scenes=scenes, max_cost=max_cost)
 
 
-def _open_round(job: Job, scenes: list[Scene], quote: Quote) -> None:
+def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> None:
     """Reserve a new priced round for locked `scenes` and queue them."""
     job.rounds += 1
     if quote.cost:
-        payer = reserve(job, quote.cost, round_number=job.rounds)
+        payer = reserve(caller, job, quote.cost, round_number=job.rounds)
         if payer == Job.BilledTo.CREDITS:
             job.billed_to = payer
     job.cost += quote.cost

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.caller import Caller, Role
-from billing import ledger
+from billing import ledger, spending
 from billing.wallets import wallet_of
 from kit import quotas
 from kit.ids import new_id
@@ -21,7 +21,6 @@ from synthesis.quotes import Quote
 
 GUEST_QUOTA = "guest"
 KEPT_FOR_GUESTS = timedelta(hours=24)
-KEPT = timedelta(days=30)
 RESERVED_FOR = timedelta(days=7)
 """When an open reservation becomes worth a look; see `synthesis.dispatch`."""
 
@@ -35,6 +34,7 @@ def submit(caller: Caller, quote: Quote) -> Job:
     Raises:
         GuestLimit: a visitor has used today's tries.
         InsufficientCredits: the wallet does not hold the price.
+        TokenLimitReached: the caller's token may not spend it this month.
     """
     assert connection.in_atomic_block
     job = create(caller, quote)
@@ -64,13 +64,13 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
         characters=quote.characters,
         cost=quote.cost,
         billed_to=_payer(caller),
-        expires_at=now + (KEPT_FOR_GUESTS if caller.is_guest else KEPT),
+        expires_at=now + _kept_for(caller),
         created_at=now,
     )
     if caller.is_guest:
         take_guest_try(caller)
     if quote.cost:
-        job.billed_to = reserve(job, quote.cost, round_number=1)
+        job.billed_to = reserve(caller, job, quote.cost, round_number=1)
     job.save(force_insert=True)
     return job
 
@@ -100,11 +100,12 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
     ]
 
 
-def reserve(job: Job, cost: int, *, round_number: int) -> Job.BilledTo:
+def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Job.BilledTo:
     """Reserve one priced round of `job`; return which kind of credits will pay.
 
     Raises:
         InsufficientCredits: the wallet does not hold `cost`.
+        TokenLimitReached: the caller's token may not spend it this month.
     """
     reservation = ledger.reserve(
         wallet_of(job.workspace, job.environment),
@@ -113,6 +114,7 @@ def reserve(job: Job, cost: int, *, round_number: int) -> Job.BilledTo:
         job=str(job.pk),
         deadline=timezone.now() + RESERVED_FOR,
     )
+    spending.count(caller.token, reservation, job.environment)
     if reservation.split.credits:
         return Job.BilledTo.CREDITS
     return Job.BilledTo.SUBSCRIPTION
@@ -140,6 +142,14 @@ def guest_tries_left(address: str) -> int:
     """Return how often a visitor at `address` may still ask today."""
     used = quotas.used(GUEST_QUOTA, client_network(address), period=quotas.today())
     return max(0, int(settings.GUEST_PER_DAY) - used)
+
+
+def _kept_for(caller: Caller) -> timedelta:
+    """Return how long the files of a job are kept: as the plan says, or the settings."""
+    if caller.is_guest:
+        return KEPT_FOR_GUESTS
+    days = caller.workspace.retention_days
+    return timedelta(days=settings.RETENTION_DAYS if days is None else days)
 
 
 def _payer(caller: Caller) -> Job.BilledTo:

@@ -1,11 +1,14 @@
 import time
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import blocking, throttles, tokens
+from accounts.models import Workspace
 from accounts.permissions import GuestsWelcome
 from config.urls import *  # noqa: F403 - the routes of this module are added to ours
 from config.urls import urlpatterns as ours
@@ -224,3 +227,18 @@ def test_unknown_tokens_cost_no_count(alice):
     tokens.revoke(tokens.find(text))
 
     assert {factories.api(text).get(ME).status_code for _ in range(5)} == {401}
+
+
+def test_a_plan_has_limits_of_its_own(alice, django_assert_num_queries):
+    api = factories.api(factories.token(alice))
+    api.get(ME)
+    with CaptureQueriesContext(connection) as before:
+        api.get(TOKENS)
+    Workspace.objects.update(rate_synthesis=50, rate_other=7)
+
+    with django_assert_num_queries(len(before)):
+        assert told(api.get(TOKENS))[0] == "7"
+    assert told(factories.browser(alice).get(ME))[0] == "7"
+    assert told(api.post("/api/v1/speak")) == ("50", "49")
+    Workspace.objects.update(rate_synthesis=None, rate_other=None)
+    assert told(api.post("/api/v1/speak")) == ("2", "1")

@@ -1,9 +1,12 @@
 import pytest
 
+from accounts.lifecycle import Scope, Table
 from accounts.models import Workspace
 from billing import lifecycle
 from billing.models import LedgerTransaction, Lot, Wallet
 from tests import factories
+from tests.billing.plans import FREE, limits, start, subscriber
+from tests.billing.test_history import spoken
 
 pytestmark = pytest.mark.django_db
 
@@ -38,3 +41,40 @@ def test_a_workspace_with_which_no_grant_comes_gets_wallets_alone():
     workspace = Workspace.objects.create(name="Test")
     lifecycle.opened(workspace)
     assert [w.available for w in Wallet.objects.filter(workspace=workspace)] == [0, 0]
+
+
+def test_an_archive_has_what_was_used_and_bought():
+    workspace = subscriber()
+    ada = workspace.memberships.get().user
+    bob = factories.user("bob@example.com")
+    start(workspace)
+    for person, characters in ((ada, 10), (bob, 20)):
+        spoken(workspace, 2, characters, user_id=person.pk)
+    archive = {
+        part.name: list(part.rows)
+        for part in lifecycle.export(Scope(workspace, environment="PRODUCTION"))
+        if isinstance(part, Table)
+    }
+    assert sorted(archive) == [
+        "credits-production.json",
+        "plans-production.json",
+        "purchases-production.json",
+        "usage-production.json",
+    ]
+    assert [row["characters"] for row in archive["usage-production.json"]] == [10, 20]
+    (plan,) = archive["plans-production.json"]
+    assert (plan["plan__key"], plan["status"]) == ("plus", "active")
+    (own,) = lifecycle.export(Scope(workspace, person=bob, environment="PRODUCTION"))
+    assert isinstance(own, Table)
+    assert [row["characters"] for row in own.rows] == [20]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_workspace_that_is_gone_has_no_plan():
+    workspace = subscriber()
+    start(workspace)
+    start(workspace, environment="SANDBOX", external_id="sub_2")
+    for _ in range(2):
+        lifecycle.purge(workspace)
+    assert limits(workspace) == FREE
+    assert [s.status for s in workspace.subscriptions.all()] == ["canceled"] * 2

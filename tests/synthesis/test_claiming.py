@@ -1,6 +1,7 @@
 """Whose turn it is, and how many at a time."""
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.models import Workspace
 from kit import claims
 from providers.models import Provider
 from synthesis import claiming, dispatch
@@ -58,6 +60,21 @@ def test_a_workspace_has_its_share_and_no_more(submitted, settings) -> None:
         status="completed", audio="x", duration_ms=1
     )
     assert claim().job == mine
+
+
+def test_a_plan_has_a_share_of_its_own(submitted, settings) -> None:
+    settings.WORKSPACE_CONCURRENCY = 2
+    large, small = factories.caller(), factories.caller()
+    Workspace.objects.filter(pk=large.workspace.pk).update(concurrency=3)
+    Workspace.objects.filter(pk=small.workspace.pk).update(concurrency=1)
+    for caller in (large, small, factories.caller()):
+        submitted(caller, *["One of many."] * 5)
+
+    held = Counter(scene.workspace_id for scene in claimed_by(12))
+
+    assert held.pop(large.workspace.pk) == 3
+    assert held.pop(small.workspace.pk) == 1
+    assert list(held.values()) == [2]
 
 
 def test_a_provider_is_never_asked_for_more_than_its_limit(submitted, settings) -> None:

@@ -43,3 +43,17 @@ def test_what_still_works_is_not_purged(submitted) -> None:
     Job.objects.update(expires_at=timezone.now() - timedelta(days=1))
     assert retention.purge() == 0
     assert Job.objects.filter(pk=job.pk, files_removed_at=None).exists()
+
+
+@pytest.mark.parametrize(("of_the_plan", "days"), [(None, 30), (365, 365), (1, 1)])
+def test_files_are_kept_as_long_as_the_plan_says(submitted, of_the_plan, days) -> None:
+    caller = factories.caller()
+    caller.workspace.retention_days = of_the_plan
+    job = submitted(caller, "Keep this.")
+    assert job.expires_at - job.created_at == timedelta(days=days)
+
+
+def test_the_settings_say_how_long_files_are_kept(submitted, settings) -> None:
+    settings.RETENTION_DAYS = 3
+    job = submitted(factories.caller(), "Keep this.")
+    assert job.expires_at - job.created_at == timedelta(days=3)

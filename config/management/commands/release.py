@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand
 
 
 class Command(BaseCommand):
-    """Bring the database, the catalogue and the static files up to this version."""
+    """Bring the database, what it begins with and the static files up to this version."""
 
-    help = "Migrate, sync the catalogue and, where it is public, collect static files."
+    help = "Migrate, add what is new and, where it is public, collect static files."
     # Of the settings. What concerns the code was checked when it was made, and takes long.
     requires_system_checks = [Tags.security]
 
@@ -20,5 +20,6 @@ class Command(BaseCommand):
         verbosity = options["verbosity"]
         call_command("migrate", interactive=False, verbosity=verbosity - 1)
         call_command("sync_catalogue", verbosity=verbosity)
+        call_command("sync_products", verbosity=verbosity)
         if not settings.DEVELOPMENT:
             call_command("collectstatic", interactive=False, verbosity=0)

@@ -1,0 +1,227 @@
+"""What is on sale, and who has which plan, in the back office."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.models import User
+from billing import subscriptions
+from billing.models import LONGEST_REASON, Pack, Plan, Subscription, Wallet
+from kit.admin import ReadOnly
+from kit.errors import AppError
+
+
+class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A plan or a pack. Programs name both in one field, so no key is used twice."""
+
+    def clean_key(self) -> str:
+        """Return the key, which no product of the other kind has."""
+        key: str = self.cleaned_data["key"]
+        other = Pack if self._meta.model is Plan else Plan
+        if other._default_manager.filter(key=key).exists():
+            raise forms.ValidationError(f"There is a {other._meta.verbose_name} {key}.")
+        return key
+
+
+class ProductAdmin(ModelAdmin):
+    """What plans and packs share."""
+
+    form = ProductForm
+    list_filter = ["is_offered"]
+    search_fields = ["key", "name"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> list[str]:
+        """Keep the key: programs and the ledger know the product by it."""
+        return ["key", "created_at"] if obj else ["created_at"]
+
+    def has_delete_permission(self, *args: Any) -> bool:
+        """Nobody deletes products; they are taken off sale."""
+        return False
+
+
+@admin.register(Plan)
+class PlanAdmin(ProductAdmin):
+    """Plans. Edited limits hold at once, an edited allowance from the next month on."""
+
+    list_display = [
+        "name",
+        "key",
+        "monthly_allowance",
+        "amount",
+        "currency",
+        "term",
+        "trial_days",
+        "is_offered",
+    ]
+    fieldsets = [
+        (None, {"fields": ["key", "name", "is_offered", "created_at"]}),
+        (
+            "Price",
+            {
+                "fields": [
+                    "monthly_allowance",
+                    "amount",
+                    "currency",
+                    "term",
+                    "trial_days",
+                ]
+            },
+        ),
+        ("Limits", {"fields": [*Plan.LIMITS]}),
+        (
+            "At the stores",
+            {
+                "fields": [
+                    "stripe_price",
+                    "stripe_test_price",
+                    "app_store_product",
+                    "play_store_product",
+                ]
+            },
+        ),
+    ]
+
+    def save_model(
+        self, request: HttpRequest, obj: Plan, form: Any, change: bool
+    ) -> None:
+        """Save, and hand edited limits to the workspaces that have the plan."""
+        super().save_model(request, obj, form, change)
+        if change:
+            subscriptions.refresh_limits(obj)
+
+
+@admin.register(Pack)
+class PackAdmin(ProductAdmin):
+    """Packs of credits."""
+
+    list_display = ["name", "key", "credits", "amount", "currency", "is_offered"]
+    fields = [
+        "key",
+        "name",
+        "credits",
+        "amount",
+        "currency",
+        "is_offered",
+        "stripe_price",
+        "stripe_test_price",
+        "app_store_product",
+        "play_store_product",
+        "created_at",
+    ]
+
+
+class SetPlanForm(forms.Form):
+    """A plan that an operator gives or takes, with a reason."""
+
+    plan = forms.ModelChoiceField(
+        Plan.objects.all(),
+        required=False,
+        empty_label="None: end it now",
+        widget=UnfoldAdminSelectWidget,
+        help_text="It renews itself, and nobody pays for it.",
+    )
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Kept in the audit log.",
+    )
+
+
+class SetsPlans(ModelAdmin):
+    """The action of a wallet that gives its workspace a plan; put it first in the bases."""
+
+    def has_set_plan_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Return whether this operator may give and end plans."""
+        user = request.user
+        return isinstance(user, User) and user.has_perm("billing.change_subscription")
+
+    @action(description="Set plan", url_path="set-plan", permissions=["set_plan"])
+    def set_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a plan and a reason, and give it to the wallet's workspace."""
+        wallet = self.get_object(request, object_id)
+        if not isinstance(wallet, Wallet):
+            raise Http404
+        current = subscriptions.current_of(wallet.workspace, wallet.environment)
+        form = SetPlanForm(
+            request.POST or None, initial={"plan": current and current.plan}
+        )
+        if form.is_valid() and self._plan_is_set(request, wallet, form.cleaned_data):
+            return HttpResponseRedirect(
+                reverse("admin:billing_wallet_change", args=[wallet.pk])
+            )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Set plan",
+            "opts": self.opts,
+            "wallet": wallet,
+            "current": current,
+            "form": form,
+        }
+        return TemplateResponse(request, "billing/set_plan.html", context)
+
+    def _plan_is_set(
+        self, request: HttpRequest, wallet: Wallet, asked: dict[str, Any]
+    ) -> bool:
+        plan = asked["plan"]
+        said = f"Set plan {plan.key if plan else 'none'}: {asked['reason']}"
+        try:
+            with transaction.atomic(durable=True):
+                subscriptions.set_plan(
+                    wallet.workspace, plan, environment=wallet.environment
+                )
+                self.log_change(request, wallet.workspace, said)
+        except AppError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return False
+        self.message_user(request, "The plan is set.")
+        return True
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnly, ModelAdmin):
+    """Who has which plan. Operators give and end plans from the wallet."""
+
+    list_display = [
+        "workspace",
+        "environment",
+        "plan",
+        "status",
+        "store",
+        "period_end",
+        "cancel_at_period_end",
+    ]
+    list_filter = ["status", "store", "environment", "plan"]
+    list_select_related = ["workspace", "plan"]
+    search_fields = [
+        "workspace__name",
+        "workspace__members__email",
+        "=workspace__id",
+        "=external_id",
+        "=store_account",
+    ]
+    ordering = ["-id"]
+    show_full_result_count = False
+    fields = [
+        *list_display,
+        "term",
+        "period",
+        "period_start",
+        "anchor_day",
+        "due_at",
+        "ended_at",
+        "external_id",
+        "store_account",
+        "created_at",
+    ]
+    readonly_fields = fields

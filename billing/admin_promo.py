@@ -1,0 +1,62 @@
+"""Promo codes in the back office."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from billing.models import PromoCode, PromoRedemption
+from kit.admin import ReadOnly
+
+
+class RedemptionInline(ReadOnly, TabularInline):
+    """Who has redeemed a code."""
+
+    model = PromoRedemption
+    fields = ["workspace", "user_id", "created_at"]
+    readonly_fields = fields
+    ordering = ["-id"]
+    per_page = 20
+    extra = 0
+
+
+@admin.register(PromoCode)
+class PromoCodeAdmin(ModelAdmin):
+    """Promo codes. They are switched off rather than deleted."""
+
+    list_display = [
+        "code",
+        "credits",
+        "used",
+        "max_uses",
+        "expires_at",
+        "is_enabled",
+        "note",
+    ]
+    list_filter = ["is_enabled"]
+    search_fields = ["code", "note"]
+    ordering = ["-id"]
+    fields = [
+        "code",
+        "credits",
+        "max_uses",
+        "used",
+        "expires_at",
+        "is_enabled",
+        "note",
+        "created_at",
+    ]
+    inlines = [RedemptionInline]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> list[str]:
+        """Keep what people were promised."""
+        counted = ["used", "created_at"]
+        return ["code", "credits", *counted] if obj else counted
+
+    def has_delete_permission(self, *args: Any) -> bool:
+        """Nobody deletes what was redeemed."""
+        return False

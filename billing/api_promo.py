@@ -1,0 +1,65 @@
+"""Promo codes over HTTP."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.caller import caller_of
+from accounts.permissions import IsPerson
+from accounts.requests import IDEMPOTENCY_KEY, idempotency_key, respond
+from billing import promo
+from billing.wallets import summary, wallet_of
+from kit import idempotency
+from kit.fields import TextField
+
+
+class PromoRequestSerializer(serializers.Serializer[Any]):
+    """A promo code."""
+
+    code = TextField(max_length=60)
+
+
+class PromoRedeemedSerializer(serializers.Serializer[Any]):
+    """What the code has brought."""
+
+    code = serializers.CharField()
+    credits = serializers.IntegerField()
+    balance = serializers.IntegerField(help_text="What can be spent now.")
+
+
+class RedeemView(APIView):
+    """Promo codes of the caller."""
+
+    permission_classes = (IsPerson,)
+
+    @extend_schema(
+        operation_id="promo_codes_redeem",
+        parameters=[IDEMPOTENCY_KEY],
+        request=PromoRequestSerializer,
+        responses={201: PromoRedeemedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Redeem a code: its credits are in the wallet with the answer."""
+        asked = PromoRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        caller = caller_of(request)
+        key = idempotency_key(request)
+        promo.take_try(caller)
+
+        def act() -> idempotency.Answer:
+            redeemed = promo.redeem(caller, asked.validated_data["code"])
+            wallet = wallet_of(caller.workspace, caller.environment)
+            return idempotency.Answer(
+                201,
+                {
+                    "code": redeemed.code,
+                    "credits": redeemed.credits,
+                    "balance": summary(wallet)["balance"],
+                },
+            )
+
+        return respond(idempotency.once(key, act))

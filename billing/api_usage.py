@@ -1,0 +1,115 @@
+"""Usage over HTTP: how a workspace stands, and what it has used."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.caller import Caller, caller_of
+from billing import standing, usage
+from billing.serializers import HistorySerializer, StandingSerializer
+
+
+class HistoryQuerySerializer(serializers.Serializer[Any]):
+    """Which days, and how they are added up."""
+
+    group = serializers.ChoiceField(choices=list(usage.GROUPS), default="day")
+    format = serializers.ChoiceField(choices=["json", "csv"], default="json")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Add the two whose names are words of Python."""
+        return {
+            "from": serializers.DateField(required=False, default=None),
+            "to": serializers.DateField(required=False, default=None),
+            **super().get_fields(),
+        }
+
+
+class UsageView(APIView):
+    """How the caller's workspace stands."""
+
+    @extend_schema(operation_id="usage_retrieve", responses=StandingSerializer)
+    def get(self, request: Request) -> Response:
+        """Show the month's allowance, what was bought, and what is left of both."""
+        return Response(standing.of(caller_of(request)))
+
+
+class UsageHistoryView(APIView):
+    """What the caller's workspace has used."""
+
+    @extend_schema(
+        operation_id="usage_history",
+        parameters=[
+            OpenApiParameter("from", str, description="First day, UTC: 2026-11-01."),
+            OpenApiParameter("to", str, description="Last day; by default today."),
+            OpenApiParameter("group", str, enum=list(usage.GROUPS)),
+            OpenApiParameter("format", str, enum=["json", "csv"]),
+        ],
+        responses=HistorySerializer,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Add up characters and credits by day, provider, voice or token."""
+        names = ("from", "to", "group", "format")
+        given = {n: request.query_params[n] for n in names if n in request.query_params}
+        asked = HistoryQuerySerializer(data=given)
+        asked.is_valid(raise_exception=True)
+        query = asked.validated_data
+        days = usage.Range.of(query["from"], query["to"])
+        caller, group = caller_of(request), query["group"]
+        if query["format"] == "csv":
+            return csv_response(caller, days, group)
+        return Response(
+            {
+                "from": days.first.isoformat(),
+                "to": days.last.isoformat(),
+                "group": group,
+                "results": list(usage.history(caller, days, group)),
+            }
+        )
+
+
+def csv_response(
+    caller: Caller, days: usage.Range, group: str
+) -> StreamingHttpResponse:
+    """Return the history as a file for spreadsheets, written as it is read."""
+    name = f"usage-{days.first}-{days.last}-{group}.csv"
+    return StreamingHttpResponse(
+        _lines(caller, days, group),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _lines(caller: Caller, days: usage.Range, group: str) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    names = [group, "name"] if group == "token" else [group]
+    counts = ["scenes", "characters", "credits"]
+    paid = ["subscription", "credits"]
+    yield writer.writerow([*names, *counts, *(f"from_{name}" for name in paid)])
+    for row in usage.history(caller, days, group):
+        yield writer.writerow(
+            [
+                *(plain(row[name] or "") for name in names),
+                *(row[name] for name in counts),
+                *(row["split"][name] for name in paid),
+            ]
+        )
+
+
+def plain(text: str) -> str:
+    """Return `text` so that no spreadsheet takes it for a formula (CSV injection)."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+class _Echo:
+    """What a csv.writer writes to, to give the line back."""
+
+    def write(self, line: str) -> str:
+        return line

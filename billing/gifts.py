@@ -1,0 +1,32 @@
+"""Credits that new customers are given, once each."""
+
+from django.conf import settings
+
+from accounts.models import User
+from billing import ledger
+from billing.models import Lot, Wallet
+
+MOBILE_CREDITS = 45_000
+"""For a new customer of the mobile app; they never lapse."""
+
+
+def welcome(wallet: Wallet, user: User) -> None:
+    """Give a new user the sign-up grant. Needs an open transaction; safe to repeat."""
+    if settings.SIGN_UP_CREDITS:
+        key = f"signup:{user.pk}"
+        _give(wallet, settings.SIGN_UP_CREDITS, Lot.Kind.PROMO, key, "Sign-up")
+
+
+def welcome_mobile(wallet: Wallet, customer_id: str) -> None:
+    """Give a new mobile customer the first credits, once for each id.
+
+    Needs an open transaction; safe to repeat. They are a pack, as packs never lapse.
+    """
+    key = f"free_grant:{customer_id}"
+    _give(wallet, MOBILE_CREDITS, Lot.Kind.PACK, key, "Welcome")
+
+
+def _give(
+    wallet: Wallet, credits: int, kind: Lot.Kind, source: str, reason: str
+) -> None:
+    ledger.grant(wallet, credits, key=source, kind=kind, source=source, reason=reason)

@@ -1,0 +1,72 @@
+"""Give somebody a plan on the command line: `manage.py set_plan EMAIL PLAN`."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from accounts import audit
+from accounts.caller import Environment
+from accounts.models import User
+from accounts.signup import known_form
+from accounts.workspaces import entered_by
+from billing import subscriptions
+from billing.models import Plan
+from kit.errors import AppError
+
+_NONE = "none"
+
+
+class Command(BaseCommand):
+    """Give a user's personal workspace a plan, and print what it has then."""
+
+    help = "Give the user's personal workspace a plan, or end it with `none`."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("email")
+        parser.add_argument("plan", help="key of a plan, or none")
+        parser.add_argument("--reason", default="", help="for the audit log")
+        parser.add_argument(
+            "--environment",
+            type=str.upper,
+            choices=[environment.value for environment in Environment],
+            default=Environment.PRODUCTION.value,
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        try:
+            user = User.objects.get(email=known_form(options["email"]))
+            workspace = entered_by(user).workspace
+        except (User.DoesNotExist, AppError) as error:
+            raise CommandError(
+                f"{options['email']!r} belongs to nobody who has signed up."
+            ) from error
+        try:
+            with transaction.atomic(durable=True):
+                subscription = subscriptions.set_plan(
+                    workspace,
+                    _plan(options["plan"]),
+                    environment=options["environment"],
+                )
+                audit.record(
+                    f"set plan {options['plan']}", workspace, reason=options["reason"]
+                )
+        except AppError as error:
+            raise CommandError(str(error)) from error
+        if subscription is None or not subscription.is_in_force:
+            self.stdout.write("no plan")
+        else:
+            until = subscription.period_end.isoformat(timespec="seconds")
+            self.stdout.write(f"{subscription.plan.key} until {until}")
+
+
+def _plan(key: str) -> Plan | None:
+    if key == _NONE:
+        return None
+    if plan := Plan.objects.filter(key=key).first():
+        return plan
+    known = ", ".join(Plan.objects.values_list("key", flat=True))
+    raise CommandError(f"There is no plan {key!r}; there are: {known or 'none'}.")

@@ -1,0 +1,19 @@
+"""Add the plans and packs that a new installation sells."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from billing import products
+
+
+class Command(BaseCommand):
+    """Add what is missing of `billing.seeds`; part of every deploy, safe to repeat."""
+
+    help = "Add the plans and packs of billing/seeds.py that are missing."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        added = products.sync()
+        if options["verbosity"]:
+            self.stdout.write(f"Plans and packs: {added} added.")

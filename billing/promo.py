@@ -1,0 +1,118 @@
+"""Promo codes: redeeming one, once per person and per workspace.
+
+Guessing is slow: every try counts, in a transaction of its own, for the person and for the
+network that they come from.
+"""
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts import welcome
+from accounts.caller import Caller, Environment
+from billing import ledger
+from billing.errors import (
+    InvalidPromoCode,
+    PromoCodeExpired,
+    PromoCodeInSandbox,
+    PromoCodeRedeemed,
+    PromoCodeUsedUp,
+)
+from billing.models import Lot, PromoCode, PromoRedemption
+from billing.wallets import wallet_of
+from kit import quotas
+from kit.errors import RateLimited
+from kit.requests import client_network
+
+TRIES_PER_PERSON = 20
+"""Codes tried a UTC day; right ones count, too."""
+TRIES_PER_NETWORK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """What a code has brought."""
+
+    code: str
+    credits: int
+
+
+def take_try(caller: Caller) -> None:
+    """Count a try of a code; call it before `redeem`, outside a transaction.
+
+    Raises:
+        RateLimited: there were too many today.
+    """
+    assert caller.user  # a person
+    today = quotas.today()
+    with transaction.atomic(durable=True):
+        may_try = quotas.take(
+            "promo codes of a person",
+            str(caller.user.pk),
+            limit=TRIES_PER_PERSON,
+            period=today,
+        ) and quotas.take(
+            "promo codes of a network",
+            client_network(caller.address),
+            limit=TRIES_PER_NETWORK,
+            period=today,
+        )
+    if not may_try:
+        raise RateLimited(retry_after=quotas.seconds_left_today())
+
+
+def redeem(caller: Caller, code: str) -> Redeemed:
+    """Put the credits of a code into the caller's production wallet.
+
+    Needs an open transaction. The row of the code is locked, so of many who want its last
+    use one gets it.
+
+    Raises:
+        PromoCodeInSandbox: the request is about sandbox.
+        InvalidPromoCode: there is no such code, or it is switched off.
+        PromoCodeRedeemed: the person, or the workspace, has had it.
+        PromoCodeExpired, PromoCodeUsedUp: too late.
+    """
+    assert connection.in_atomic_block
+    user, workspace = caller.user, caller.workspace
+    assert user  # a person
+    if caller.environment != Environment.PRODUCTION:
+        raise PromoCodeInSandbox
+    promo = (
+        PromoCode.objects.select_for_update()
+        .filter(code=known_form(code), is_enabled=True)
+        .first()
+    )
+    if promo is None:
+        raise InvalidPromoCode
+    people = welcome.person_digests(user.email)
+    if promo.redemptions.filter(
+        Q(user_id=user.pk) | Q(person__in=people) | Q(workspace=workspace)
+    ).exists():
+        raise PromoCodeRedeemed
+    if promo.expires_at is not None and promo.expires_at <= timezone.now():
+        raise PromoCodeExpired
+    if promo.used >= promo.max_uses:
+        raise PromoCodeUsedUp
+    promo.used += 1
+    promo.save(update_fields=["used"])
+    PromoRedemption.objects.create(
+        code=promo, workspace=workspace, user_id=user.pk, person=people[0]
+    )
+    source = f"promo:{promo.pk}:{workspace.pk}"
+    ledger.grant(
+        wallet_of(workspace, caller.environment),
+        promo.credits,
+        key=source,
+        kind=Lot.Kind.PROMO,
+        source=source,
+        reason=f"Promo code {promo.code}",
+    )
+    return Redeemed(promo.code, promo.credits)
+
+
+def known_form(code: str) -> str:
+    """Return a code as it is written down: in capitals, without white space."""
+    return "".join(code.split()).upper()

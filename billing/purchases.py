@@ -1,0 +1,49 @@
+"""Selling packs, whoever takes the money."""
+
+from django.db import connection
+
+from billing import ledger
+from billing.models import Lot, Pack, Purchase, Store, Wallet
+
+
+def sell(
+    wallet: Wallet,
+    pack: Pack,
+    *,
+    store: Store,
+    external_id: str,
+    amount: int | None = None,
+    currency: str = "",
+) -> Purchase:
+    """Grant the credits of a pack that was paid for; return the purchase.
+
+    Needs an open transaction. A payment, `external_id` at its store, counts once per
+    environment, however often it is told. `amount` is what was paid, in minor units of
+    `currency`; by default the price of the pack.
+
+    Raises:
+        LedgerKeyReused: the payment was told before, for another wallet or pack.
+    """
+    assert connection.in_atomic_block
+    source = f"purchase:{store.value}:{external_id}"
+    ledger.grant(
+        wallet,
+        pack.credits,
+        key=source,
+        kind=Lot.Kind.PACK,
+        source=source,
+        reason=pack.name,
+    )
+    lot = Lot.objects.get(environment=wallet.environment, source=source)
+    purchase, _ = Purchase.objects.get_or_create(
+        lot=lot,
+        defaults={
+            "pack": pack,
+            "environment": wallet.environment,
+            "store": store.value,
+            "external_id": external_id,
+            "amount": pack.amount if amount is None else amount,
+            "currency": currency or pack.currency,
+        },
+    )
+    return purchase

@@ -1,0 +1,120 @@
+"""The monthly credit limits of API tokens: exact, whatever runs in parallel.
+
+What a reservation holds counts in the month (UTC) in which it was made, for the token that
+asked and for the limited tokens that made it, and stops counting when it is released. It is
+counted in the reservation's own transaction, under the wallet's lock, so no two requests
+can take the same room. Sandbox and production are counted apart, as their wallets are.
+"""
+
+import datetime
+import uuid
+from typing import Any
+
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import ApiToken
+from billing import ledger
+from billing.errors import TokenLimitReached
+from billing.models import Reservation, TokenReservation, TokenSpending
+
+# A limit is a ceiling for the tokens that one makes, so who has none has no limited maker.
+_LINE = """
+WITH RECURSIVE line AS (
+    SELECT id, maker_id, monthly_credit_limit FROM accounts_apitoken
+    WHERE id = %(token)s AND monthly_credit_limit IS NOT NULL
+    UNION ALL
+    SELECT maker.id, maker.maker_id, maker.monthly_credit_limit
+    FROM line JOIN accounts_apitoken AS maker ON maker.id = line.maker_id
+    WHERE maker.monthly_credit_limit IS NOT NULL
+)
+SELECT line.id, line.monthly_credit_limit, coalesce(spending.credits, 0)
+FROM line LEFT JOIN billing_tokenspending AS spending
+    ON spending.token_id = line.id AND spending.month = %(month)s
+    AND spending.environment = %(environment)s
+"""
+_COUNT = """
+WITH spending AS (
+    INSERT INTO billing_tokenspending AS spent (token_id, environment, month, credits)
+    SELECT token, %(environment)s, %(month)s, %(credits)s
+    FROM unnest(%(tokens)s::uuid[]) AS token
+    ON CONFLICT (token_id, environment, month)
+    DO UPDATE SET credits = spent.credits + excluded.credits
+    RETURNING id
+)
+INSERT INTO billing_tokenreservation (reservation_id, spending_id)
+SELECT %(reservation)s, id FROM spending
+"""
+
+
+def count(token: ApiToken | None, reservation: Reservation, environment: str) -> None:
+    """Count a reservation that was just made against the limit of `token`.
+
+    Needs the transaction that has reserved, which holds the wallet's lock.
+
+    Raises:
+        TokenLimitReached: there is no room; the transaction must be rolled back.
+    """
+    if token is None or token.monthly_credit_limit is None:
+        return
+    if TokenReservation.objects.filter(reservation=reservation.pk).exists():
+        return  # the same reservation again
+    month = this_month()
+    row: dict[str, Any] = {
+        "token": token.pk,
+        "environment": str(environment),
+        "month": month,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_LINE, row)
+        line: list[tuple[uuid.UUID, int, int]] = cursor.fetchall()
+        for _, limit, spent in line:
+            if spent + reservation.amount > limit:
+                raise TokenLimitReached(
+                    limit=limit,
+                    needed=reservation.amount,
+                    available=max(0, limit - spent),
+                )
+        row |= {
+            "tokens": [of_line for of_line, _, _ in line],
+            "credits": reservation.amount,
+            "reservation": reservation.pk,
+        }
+        cursor.execute(_COUNT, row)
+
+
+def release(reservation_key: str) -> int:
+    """Release a reservation, and let what comes back count no more; return how much.
+
+    Needs an open transaction. Safe to repeat, as `ledger.release` is.
+    """
+    released = ledger.release(reservation_key)
+    # Who comes second waits for the wallet in the line above, and finds none left.
+    counted = TokenReservation.objects.filter(reservation__key=reservation_key)
+    spendings = list(counted.values_list("spending", flat=True))
+    if spendings:
+        counted.delete()
+        TokenSpending.objects.filter(pk__in=spendings).update(
+            credits=F("credits") - released
+        )
+    return released
+
+
+def spent(token: ApiToken, environment: str) -> int:
+    """Return what a limited token has spent or holds this month."""
+    row = TokenSpending.objects.filter(
+        token_id=token.pk, environment=str(environment), month=this_month()
+    )
+    return row.values_list("credits", flat=True).first() or 0
+
+
+def this_month() -> datetime.date:
+    """Return the first day of the present month, UTC."""
+    return timezone.now().astimezone(datetime.UTC).date().replace(day=1)
+
+
+def prune() -> None:
+    """Remove what was counted before the last month; nothing asks for it any more."""
+    last_month = (this_month() - datetime.timedelta(days=1)).replace(day=1)
+    TokenSpending.objects.filter(month__lt=last_month).delete()

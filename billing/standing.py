@@ -1,0 +1,167 @@
+"""How a workspace stands: what it may use this month, what it bought, what is left.
+
+The two shapes of `GET /api/v1/usage`: of a subscriber, and of everybody else. Names with
+`characters` in them are credits, as clients know them. Lots are read, never the history.
+"""
+
+import datetime
+from typing import Any
+
+from django.db.models import F, Max, Q, Sum
+from django.utils import timezone
+
+from accounts.caller import Caller
+from accounts.roles import Act, may
+from billing import allowances, subscriptions
+from billing.models import Lot, Store, Subscription, Term, Wallet
+from billing.wallets import wallet_of
+
+_UPSELL = "Subscribe for monthly credits or purchase additional credits."
+_MOST_PURCHASES = 200
+_GIFTS = {
+    "signup": "free_grant",
+    "free_grant": "free_grant",
+    "promo": "promo_code",
+    "grant": "operator",
+}
+"""What a lot that nobody paid for is called, by how its source begins."""
+
+
+def of(caller: Caller) -> dict[str, Any]:
+    """Return what `GET /api/v1/usage` tells.
+
+    Who may not see money gets neither prices nor purchases.
+    """
+    wallet = wallet_of(caller.workspace, caller.environment)
+    sees_money = caller.is_operator or may(caller.member_role, Act.SEE_MONEY)
+    lasting = _lasting(wallet, with_purchases=sees_money)
+    subscription = subscriptions.current_of(caller.workspace, caller.environment)
+    if subscription is None:
+        return _free(lasting)
+    return _premium(subscription, wallet, lasting, sees_money=sees_money)
+
+
+def _premium(
+    subscription: Subscription,
+    wallet: Wallet,
+    lasting: dict[str, Any],
+    *,
+    sees_money: bool,
+) -> dict[str, Any]:
+    month = _month(subscription, wallet)
+    term = Term(subscription.term)
+    renews_at = subscription.renews_at
+    return {
+        "user_tier": "premium",
+        **month,
+        "plan_renewal_date": _in_words(renews_at) if renews_at else None,
+        "plan_term": term.value,
+        "plan_term_in_days": term.days,
+        "plan_key": subscription.plan.key,
+        "plan_gross_cost": float(subscription.plan.price) if sees_money else None,
+        "trialing": subscription.status == Subscription.Status.TRIALING,
+        "credits": {
+            "subscription": {"plan_key": subscription.plan.key, **month},
+            "non_expiring_tokens": lasting,
+        },
+    }
+
+
+def _free(lasting: dict[str, Any]) -> dict[str, Any]:
+    limit = lasting["total_granted"]
+    left = max(0, lasting["balance"])
+    return {
+        "user_tier": "free",
+        "lifetime_limit": limit,
+        "current_usage": limit - left,
+        "remaining_characters": left,
+        "usage_percentage": percentage(limit - left, limit),
+        "message": _UPSELL,
+        "plan_renewal_date": None,
+        "plan_term": None,
+        "plan_term_in_days": None,
+        "plan_key": None,
+        "plan_gross_cost": None,
+        "trialing": False,
+        "credits": {"subscription": None, "non_expiring_tokens": lasting},
+    }
+
+
+def _month(subscription: Subscription, wallet: Wallet) -> dict[str, Any]:
+    """Return what the present month of allowance had, and what is left of it."""
+    now = timezone.now()
+    lots = allowances.newest(wallet, now)
+    limit = sum(lot.granted - lot.revoked for lot in lots)
+    left = sum(lot.available for lot in lots)
+    ahead = [at for at in allowances.boundaries(subscription) if at > now]
+    ends = ahead[0] if ahead else subscription.period_end
+    return {
+        "monthly_limit": limit,
+        "current_usage": limit - left,
+        "remaining_characters": left,
+        "usage_percentage": percentage(limit - left, limit),
+        "reset_date": _stamp(ends),
+    }
+
+
+def _lasting(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
+    """Return what the wallet has besides an allowance: bought and given credits."""
+    now = timezone.now()
+    lots = Lot.objects.filter(wallet=wallet).exclude(kind=Lot.Kind.ALLOWANCE)
+    drawable = Q(effective_at__lte=now) & (Q(expires_at=None) | Q(expires_at__gt=now))
+    sums = lots.aggregate(
+        left=Sum("available", filter=drawable, default=0),
+        held=Sum("reserved", default=0),
+        used=Sum("consumed", default=0),
+        owed=Max("wallet__debt", default=0),  # by the same statement, so that it fits
+    )
+    balance = sums["left"] - sums["owed"]
+    return {
+        "balance": balance,
+        # What was refunded, or has lapsed, counts as never granted.
+        "total_granted": balance + sums["held"] + sums["used"],
+        "total_consumed": sums["used"],
+        "purchases": _purchases(wallet) if with_purchases else [],
+    }
+
+
+def _purchases(wallet: Wallet) -> list[dict[str, Any]]:
+    """Return the lots that were bought or given, oldest first, less what was refunded."""
+    lots = (
+        Lot.objects.filter(wallet=wallet, granted__gt=F("revoked"))
+        .exclude(kind=Lot.Kind.ALLOWANCE)
+        .select_related("purchase__pack")
+        .order_by("-pk")[:_MOST_PURCHASES]
+    )
+    return [_purchase(lot) for lot in reversed(lots)]
+
+
+def _purchase(lot: Lot) -> dict[str, Any]:
+    credits = lot.granted - lot.revoked
+    purchase = getattr(lot, "purchase", None)
+    if purchase is None:
+        source = _GIFTS.get(lot.source.partition(":")[0], lot.kind)
+        return {"source": source, "characters": credits, "price_usd": 0}
+    store = Store(purchase.store)
+    in_dollars = purchase.currency == "USD"
+    return {
+        "source": "iap" if store.is_in_app else store.value,
+        "product_lookup_key": purchase.pack.key,
+        "characters": credits,
+        "price_usd": purchase.amount / 100 if in_dollars else None,
+    }
+
+
+def percentage(part: int, whole: int) -> int:
+    """Return how much of `whole` `part` is, as a whole number, halves rounded up."""
+    return (200 * part + whole) // (2 * whole) if whole > 0 else 0
+
+
+def _stamp(at: datetime.datetime) -> str:
+    text = at.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _in_words(at: datetime.datetime) -> str:
+    day = at.astimezone(datetime.UTC)
+    return f"{day:%B} {day.day}, {day.year}"

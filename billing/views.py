@@ -1,0 +1,190 @@
+"""Pages of money: what was used, what is in the wallet, what happened in a month."""
+
+import datetime
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.caller import Caller
+from accounts.roles import Act, may
+from accounts.visits import for_people
+from billing import (
+    charts,
+    movements,
+    products,
+    promo,
+    standing,
+    statements,
+    usage,
+    wallets,
+)
+from billing.api_usage import csv_response
+from billing.forms import PromoForm
+from billing.models import Wallet
+from kit.errors import AppError
+
+_RANGES = (7, 30, 90)  # days
+_BESIDES = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
+
+
+@for_people
+@require_safe
+def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Show how the workspace stands, and what it used day by day."""
+    length = _number(request.GET.get("days"), _RANGES) or 30
+    group = request.GET.get("group", "voice")
+    if group not in _BESIDES:
+        raise Http404
+    days = _last(length)
+    by_day = list(usage.history(caller, days, "day"))
+    credits = {datetime.date.fromisoformat(r["day"]): r["credits"] for r in by_day}
+    context = {
+        "standing": standing.of(caller),
+        "days": days,
+        "length": length,
+        "ranges": _RANGES,
+        "bars": charts.bars(days.days, credits),
+        "chart": {"width": charts.WIDTH, "height": charts.HEIGHT},
+        "largest": max(credits.values(), default=0),
+        "total": {
+            name: sum(row[name] for row in by_day)
+            for name in ("scenes", "characters", "credits")
+        },
+        "by_day": by_day[::-1],
+        "group": group,
+        "groups": _BESIDES,
+        "rows": [
+            {"key": row.get("name") or row[group] or "", **row}
+            for row in usage.history(caller, days, group)
+        ][:100],
+        "sees_all": _sees_money(caller),
+    }
+    return render(request, "billing/usage.html", context)
+
+
+@for_people
+@require_safe
+def usage_file(request: HttpRequest, caller: Caller) -> HttpResponseBase:
+    """Send what was used as a file for spreadsheets."""
+    length = _number(request.GET.get("days"), _RANGES) or 30
+    group = request.GET.get("group", "day")
+    if group not in usage.GROUPS:
+        raise Http404
+    return csv_response(caller, _last(length), group)
+
+
+@for_people
+@require_http_methods(["GET", "HEAD", "POST"])
+def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Show the wallet and its movements; redeem a promo code."""
+    form = PromoForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            promo.take_try(caller)
+            with transaction.atomic(durable=True):
+                redeemed = promo.redeem(caller, form.cleaned_data["code"])
+        except AppError as error:
+            form.add_error("code", str(error))
+        else:
+            messages.success(request, f"{redeemed.credits:,} credits were added.")
+            return redirect("credits-page")
+    wallet = _wallet(caller)
+    before = request.GET.get("before", "")
+    found, following = movements.page(
+        wallet, before=int(before) if before.isdecimal() and len(before) < 19 else None
+    )
+    context = {
+        "credits": wallets.summary(wallet),
+        "movements": found,
+        "next": following,
+        "before": before,
+        "form": form,
+        "sees_money": _sees_money(caller),
+        "plans": products.offered_plans(),
+        "packs": products.offered_packs(),
+    }
+    status = 400 if form.errors else 200
+    return render(request, "billing/credits.html", context, status=status)
+
+
+@for_people
+@require_safe
+def statements_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """List the months of which there are statements."""
+    _demand_money(caller)
+    months = statements.months(_wallet(caller))
+    return render(request, "billing/statements.html", {"months": months})
+
+
+@for_people
+@require_safe
+def statement_page(
+    request: HttpRequest, caller: Caller, month: datetime.date
+) -> HttpResponse:
+    """Show the statement of a month."""
+    context = {"statement": statements.of(_wallet_in(caller, month), month)}
+    return render(request, "billing/statement.html", context)
+
+
+@for_people
+@require_safe
+def statement_file(
+    request: HttpRequest, caller: Caller, month: datetime.date
+) -> HttpResponse:
+    """Send the statement of a month as a PDF."""
+    # Loading it takes half a second, which no start of a process should wait for.
+    from billing import statement_pdf
+
+    statement = statements.of(_wallet_in(caller, month), month)
+    name = f"ozvena-{caller.environment.lower()}-{month:%Y-%m}.pdf"
+    return HttpResponse(
+        statement_pdf.render(statement),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _wallet(caller: Caller) -> Wallet:
+    return wallets.wallet_of(caller.workspace, caller.environment)
+
+
+def _wallet_in(caller: Caller, month: datetime.date) -> Wallet:
+    """Return the wallet, if there is a statement of that month and it may be seen."""
+    _demand_money(caller)
+    wallet = _wallet(caller)
+    if month not in statements.months(wallet):
+        raise Http404
+    return wallet
+
+
+def _sees_money(caller: Caller) -> bool:
+    return may(caller.member_role, Act.SEE_MONEY)
+
+
+def _demand_money(caller: Caller) -> None:
+    if not _sees_money(caller):
+        raise PermissionDenied
+
+
+def _last(length: int) -> usage.Range:
+    today = usage.Range.of().last
+    return usage.Range.of(today - datetime.timedelta(days=length - 1), today)
+
+
+def _number(text: str | None, known: tuple[int, ...]) -> int | None:
+    """Return the number that was asked for, None for none.
+
+    Raises:
+        Http404: it is not on offer.
+    """
+    if text is None:
+        return None
+    for number in known:
+        if text == str(number):
+            return number
+    raise Http404

@@ -1,0 +1,120 @@
+"""Pages of usage and credits."""
+
+import csv
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+
+from accounts import blocking
+from billing import charts
+from billing.models import PromoCode
+from billing.usage import Range
+from billing.wallets import wallet_of
+from tests import factories
+from tests.billing.factories import grant
+from tests.billing.plans import start, subscriber
+from tests.billing.test_history import spoken
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def workspace():
+    return subscriber()
+
+
+@pytest.fixture
+def ada(workspace):
+    return workspace.memberships.get().user
+
+
+def test_usage_of_a_new_account(ada):
+    page = factories.browser(ada).get("/usage").content.decode()
+    assert "<strong>5,000</strong> of 5,000 left" in page
+    assert "Nothing was spoken in these days." in page
+
+
+def test_usage_in_figures_bars_and_tables(ada, workspace):
+    start(workspace)
+    spoken(workspace, datetime.now(UTC), 1234, voice="unicorn:sk")
+    page = factories.browser(ada).get("/usage?days=7").content.decode()
+    assert "<strong>900,000</strong> of 900,000 left this month" in page
+    assert "1,234 credits for 1,234 characters in 1 scene." in page
+    assert page.count("<rect ") == 1
+    assert 'height="160.0"' in page
+    assert "unicorn:sk" in page
+    by_token = factories.browser(ada).get("/usage?group=token").content.decode()
+    assert "Pages, without a token" in by_token
+
+
+def test_usage_as_a_file(ada, workspace):
+    spoken(workspace, datetime.now(UTC), 5)
+    answer = factories.browser(ada).get("/usage.csv?days=7&group=voice")
+    rows = list(csv.reader(StringIO(b"".join(answer).decode())))
+    assert rows[1][:3] == ["unicorn:en-us", "1", "5"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/usage?days=8", "/usage?days=x", "/usage?group=day", "/usage.csv?group=x"]
+)
+def test_there_is_nothing_else(ada, path):
+    assert factories.browser(ada).get(path).status_code == 404
+
+
+def test_pages_show_the_chosen_place(ada):
+    team = factories.team(ada)
+    grant(wallet_of(team, "SANDBOX"), 4321)
+    ada.preferences = {"workspace": str(team.pk), "environment": "SANDBOX"}
+    ada.save()
+    page = factories.browser(ada).get("/credits").content.decode()
+    assert "<strong>4,321</strong> to spend" in page
+
+
+def test_a_code_is_redeemed_on_the_page(ada):
+    PromoCode.objects.create(code="SPRING-27", credits=700, max_uses=1)
+    browser = factories.browser(ada)
+    answer = browser.post("/credits", {"code": "spring-27"}, follow=True)
+    page = answer.content.decode()
+    assert "700 credits were added." in page
+    assert "Added: Promo code SPRING-27" in page
+    assert "<strong>5,700</strong> to spend" in page
+    again = browser.post("/credits", {"code": "spring-27"})
+    assert again.status_code == 400
+    assert "have redeemed this code before" in again.content.decode()
+    assert browser.post("/credits", {"code": ""}).status_code == 400
+
+
+def test_credits_come_in_pages(ada, workspace):
+    w = wallet_of(workspace, "PRODUCTION")
+    for _ in range(60):
+        grant(w, 1)
+    browser = factories.browser(ada)
+    first = browser.get("/credits").content.decode()
+    assert "?before=12" in first
+    second = browser.get("/credits?before=12").content.decode()
+    assert "Added: Sign-up" in second
+    assert "?before=" not in second
+    assert browser.get("/credits?before=" + "9" * 30).status_code == 200
+    assert browser.get("/credits?before=x").status_code == 200
+
+
+def test_blocked_people_see_nothing(ada):
+    browser = factories.browser(ada)
+    blocking.block(ada)
+    for path in ("/usage", "/usage.csv", "/credits", "/statements"):
+        assert browser.get(path).status_code == 403
+
+
+def test_bars_are_as_high_as_their_share():
+    days = Range.of(datetime(2027, 3, 1).date(), datetime(2027, 3, 4).date()).days
+    made = charts.bars(days, {days[0]: 100, days[1]: 50, days[3]: 1})
+    assert [(bar.y, bar.height) for bar in made] == [
+        (0.0, 160.0),
+        (80.0, 80.0),
+        (160.0, 0.0),
+        (158.0, 2.0),
+    ]
+    assert [bar.x for bar in made] == [22.5, 202.5, 382.5, 562.5]
+    assert {bar.width for bar in made} == {135.0}
+    assert [bar.height for bar in charts.bars(days, {})] == [0.0] * 4

@@ -1,0 +1,327 @@
+"""`GET /api/v1/usage`: two shapes, exact."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import transaction
+
+from accounts import blocking
+from accounts.models import Membership
+from billing import purchases, subscriptions
+from billing.models import Lot, Pack, Purchase, Store
+from billing.standing import percentage
+from billing.wallets import wallet_of
+from tests import factories
+from tests.billing.factories import capture, grant, lapse, release, reserve
+from tests.billing.plans import act, plan, start, subscriber
+
+pytestmark = pytest.mark.django_db(transaction=True)
+USAGE = "/api/v1/usage"
+
+
+@pytest.fixture
+def workspace():
+    return subscriber()
+
+
+@pytest.fixture
+def wallet(workspace):
+    return wallet_of(workspace, "PRODUCTION")
+
+
+def owner(workspace):
+    return workspace.memberships.get(role="owner").user
+
+
+def usage(workspace, **headers):
+    api = factories.api(factories.token(owner(workspace)), **headers)
+    answer = api.get(USAGE)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def spend(wallet, credits, key="job:9:1"):
+    reserve(wallet, credits, key=key)
+    capture(credits, key=f"scene:{key}", reservation=key)
+
+
+def test_a_free_user(workspace, wallet):
+    spend(wallet, 1666)
+    assert usage(workspace) == {
+        "user_tier": "free",
+        "lifetime_limit": 5000,
+        "current_usage": 1666,
+        "remaining_characters": 3334,
+        "usage_percentage": 33,
+        "message": "Subscribe for monthly credits or purchase additional credits.",
+        "plan_renewal_date": None,
+        "plan_term": None,
+        "plan_term_in_days": None,
+        "plan_key": None,
+        "plan_gross_cost": None,
+        "trialing": False,
+        "credits": {
+            "subscription": None,
+            "non_expiring_tokens": {
+                "balance": 3334,
+                "total_granted": 5000,
+                "total_consumed": 1666,
+                "purchases": [
+                    {"source": "free_grant", "characters": 5000, "price_usd": 0}
+                ],
+            },
+        },
+    }
+
+
+def test_a_subscriber(workspace, wallet, clock):
+    clock.set(2027, 1, 5)
+    start(workspace)
+    sell(wallet, "credit_pack_1hr", Store.APP_STORE)
+    spend(wallet, 150_000)
+    month = {
+        "monthly_limit": 900_000,
+        "current_usage": 150_000,
+        "remaining_characters": 750_000,
+        "usage_percentage": 17,
+        "reset_date": "2027-02-05T12:00:00.000Z",
+    }
+    assert usage(workspace) == {
+        "user_tier": "premium",
+        **month,
+        "plan_renewal_date": "February 5, 2027",
+        "plan_term": "monthly",
+        "plan_term_in_days": 30,
+        "plan_key": "plus",
+        "plan_gross_cost": 2.99,
+        "trialing": False,
+        "credits": {
+            "subscription": {"plan_key": "plus", **month},
+            "non_expiring_tokens": {
+                "balance": 30_000,
+                "total_granted": 30_000,
+                "total_consumed": 0,
+                "purchases": [
+                    {"source": "free_grant", "characters": 5000, "price_usd": 0},
+                    {
+                        "source": "iap",
+                        "product_lookup_key": "credit_pack_1hr",
+                        "characters": 25_000,
+                        "price_usd": 2.99,
+                    },
+                ],
+            },
+        },
+    }
+
+
+def sell(wallet, key, store, external_id="pay_1", **paid):
+    with transaction.atomic():
+        return purchases.sell(
+            wallet,
+            Pack.objects.get(key=key),
+            store=store,
+            external_id=external_id,
+            **paid,
+        )
+
+
+def test_the_month_pays_first_and_then_the_rest(workspace, wallet):
+    start(workspace)
+    spend(wallet, 903_000)
+    told = usage(workspace)
+    assert (told["current_usage"], told["remaining_characters"]) == (900_000, 0)
+    assert told["usage_percentage"] == 100
+    lasting = told["credits"]["non_expiring_tokens"]
+    assert (lasting["balance"], lasting["total_consumed"]) == (2000, 3000)
+    assert lasting["total_granted"] == 5000
+
+
+def test_what_is_held_is_not_left(workspace, wallet):
+    reserve(wallet, 1000)
+    told = usage(workspace)
+    assert (told["current_usage"], told["remaining_characters"]) == (1000, 4000)
+    lasting = told["credits"]["non_expiring_tokens"]
+    assert (lasting["balance"], lasting["total_granted"]) == (4000, 5000)
+    assert lasting["total_consumed"] == 0
+    release()
+    assert usage(workspace)["remaining_characters"] == 5000
+
+
+def test_a_trial(workspace, clock):
+    clock.set(2027, 1, 5)
+    start(workspace, is_trial=True, store_account="cus_1")
+    told = usage(workspace)
+    assert (told["user_tier"], told["trialing"]) == ("premium", True)
+    assert told["monthly_limit"] == 900_000
+    assert told["reset_date"] == "2027-01-12T12:00:00.000Z"
+    assert told["plan_renewal_date"] == "January 12, 2027"
+
+
+def test_a_trial_that_was_had_before_has_nothing(workspace):
+    start(workspace, is_trial=True, store_account="cus_1")
+    other = subscriber("bob@example.com")
+    start(other, external_id="sub_2", is_trial=True, store_account="cus_1")
+    told = usage(other)
+    assert (told["trialing"], told["monthly_limit"]) == (True, 0)
+    assert (told["remaining_characters"], told["usage_percentage"]) == (0, 0)
+
+
+def test_an_upgrade_raises_the_limit(workspace, wallet):
+    subscription = start(workspace)
+    spend(wallet, 500_000)
+    act(subscriptions.change_plan, subscription, plan("studio"))
+    told = usage(workspace)
+    assert (told["plan_key"], told["plan_gross_cost"]) == ("studio", 14.99)
+    assert (told["monthly_limit"], told["current_usage"]) == (5_000_000, 500_000)
+    assert told["usage_percentage"] == 10
+
+
+def test_a_renewed_month_counts_from_nothing(workspace, wallet, clock):
+    clock.set(2027, 1, 5)
+    subscription = start(workspace)
+    spend(wallet, 500_000)
+    clock.set(2027, 2, 5)
+    act(subscriptions.renew, subscription)
+    told = usage(workspace)
+    assert (told["monthly_limit"], told["current_usage"]) == (900_000, 0)
+    assert told["reset_date"] == "2027-03-05T12:00:00.000Z"
+    # What was left of January is spendable for its day of grace, but not shown.
+    assert wallet_of(workspace, "PRODUCTION").available == 400_000 + 900_000 + 5000
+
+
+def test_a_year_is_told_by_its_months(workspace, clock):
+    clock.set(2028, 1, 31)
+    start(workspace, "plus_yearly")
+    told = usage(workspace)
+    assert (told["plan_term"], told["plan_term_in_days"]) == ("yearly", 365)
+    assert told["plan_renewal_date"] == "January 31, 2029"
+    assert told["reset_date"] == "2028-02-29T12:00:00.000Z"
+    assert told["plan_gross_cost"] == 29.9
+
+
+def test_what_does_not_renew_has_no_date_for_it(workspace):
+    subscription = start(workspace)
+    act(subscriptions.cancel, subscription)
+    told = usage(workspace)
+    assert (told["user_tier"], told["plan_renewal_date"]) == ("premium", None)
+    act(subscriptions.end, subscription)
+    assert usage(workspace)["user_tier"] == "free"
+
+
+def test_refunds_and_lapses_count_as_never_granted(workspace, wallet):
+    start(workspace)
+    sell(wallet, "credit_pack_1hr", Store.STRIPE)
+    promo = Lot.objects.get(kind="promo", wallet=wallet)
+    lapse(promo)
+    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
+    assert (lasting["balance"], lasting["total_granted"]) == (25_000, 25_000)
+    Lot.objects.filter(kind="pack").update(available=15_000, revoked=10_000)
+    Lot.objects.filter(kind="allowance").update(available=450_000, revoked=450_000)
+    told = usage(workspace)
+    assert (told["monthly_limit"], told["remaining_characters"]) == (450_000, 450_000)
+    lasting = told["credits"]["non_expiring_tokens"]
+    assert (lasting["balance"], lasting["total_granted"]) == (15_000, 15_000)
+    assert lasting["purchases"][1] == {
+        "source": "stripe",
+        "product_lookup_key": "credit_pack_1hr",
+        "characters": 15_000,
+        "price_usd": 2.99,
+    }
+    Lot.objects.filter(kind="pack").update(available=0, revoked=25_000)
+    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
+    assert [one["source"] for one in lasting["purchases"]] == ["free_grant"]
+
+
+def test_purchases_say_where_they_come_from(workspace, wallet):
+    sell(wallet, "credit_pack_1hr", Store.PLAY_STORE, "a")
+    sell(wallet, "credit_pack_5hr", Store.BTCPAY, "b", amount=1000, currency="EUR")
+    grant(wallet, 7, source="grant:1", kind="pack")
+    grant(wallet, 8, source="promo:SPRING:1", kind="promo")
+    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
+    assert [
+        (p["source"], p["characters"], p["price_usd"]) for p in lasting["purchases"]
+    ] == [
+        ("free_grant", 5000, 0),
+        ("iap", 25_000, 2.99),
+        ("btcpay", 125_000, None),
+        ("operator", 7, 0),
+        ("promo_code", 8, 0),
+    ]
+
+
+def test_a_payment_told_again_is_one_purchase(workspace, wallet):
+    first = sell(wallet, "credit_pack_1hr", Store.STRIPE)
+    assert sell(wallet, "credit_pack_1hr", Store.STRIPE) == first
+    assert Purchase.objects.count() == 1
+    wallet.refresh_from_db()
+    assert wallet.available == 30_000
+    sandbox = wallet_of(workspace, "SANDBOX")
+    assert sell(sandbox, "credit_pack_1hr", Store.STRIPE) != first
+
+
+def test_each_environment_has_its_own(workspace):
+    start(workspace, environment="SANDBOX")
+    assert usage(workspace)["user_tier"] == "free"
+    sandbox = usage(workspace, **{"X-Environment": "SANDBOX"})
+    assert sandbox["user_tier"] == "premium"
+
+
+def test_members_see_credits_and_no_money(workspace):
+    boss, bob = factories.user(), factories.user("bob@example.com")
+    team = factories.team(boss, bob)
+    start(team)
+    seen = factories.browser(bob).get(USAGE, headers={"X-Workspace": str(team.pk)})
+    told = seen.json()
+    assert told["remaining_characters"] == 900_000
+    assert told["plan_gross_cost"] is None
+    assert told["credits"]["non_expiring_tokens"]["purchases"] == []
+    Membership.objects.filter(user=bob, workspace=team).update(role="admin")
+    seen = factories.browser(bob).get(USAGE, headers={"X-Workspace": str(team.pk)})
+    assert seen.json()["plan_gross_cost"] == 2.99
+
+
+def test_nobody_sees_that_of_others(workspace):
+    start(workspace)
+    stranger = factories.user("eve@example.com")
+    headers = {"X-Workspace": str(workspace.pk)}
+    assert factories.browser(stranger).get(USAGE, headers=headers).status_code == 404
+    told = factories.api(factories.token(stranger), **headers).get(USAGE)
+    assert told.json()["user_tier"] == "free"
+
+
+def test_who_may_ask(workspace, settings):
+    settings.ADMIN_ACCESS_KEY = "k" * 32
+    assert factories.api().get(USAGE).json()["code"] == "authentication_required"
+    assert factories.api("k" * 32).get(USAGE).json()["user_tier"] == "free"
+    api = factories.api(factories.token(owner(workspace)))
+    assert api.get(USAGE, headers={"X-Environment": "mars"}).status_code == 400
+    blocking.block(workspace)
+    assert api.get(USAGE).json()["code"] == "blocked"
+
+
+def test_it_takes_the_same_queries_however_long_the_history(
+    workspace, wallet, django_assert_max_num_queries
+):
+    start(workspace)
+    for number in range(5):
+        spend(wallet, 10, key=f"job:{number}:1")
+        grant(wallet, 10)
+    api = factories.api(factories.token(owner(workspace)))
+    api.get(USAGE)
+    with django_assert_max_num_queries(6):
+        api.get(USAGE)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "percent"),
+    [(150_000, 900_000, 17), (15_000, 45_000, 33), (1, 2, 50), (1, 200, 1), (0, 0, 0)],
+)
+def test_percentages_are_rounded(part, whole, percent):
+    assert percentage(part, whole) == percent
+
+
+def test_dates_are_utc(workspace, clock):
+    clock.now = datetime(2027, 1, 31, 23, 30, tzinfo=UTC)
+    start(workspace)
+    assert usage(workspace)["reset_date"] == "2027-02-28T23:30:00.000Z"

@@ -1,0 +1,205 @@
+"""How subscriptions end: trials, payments that fail, cancellations, operators."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts import blocking
+from billing import subscriptions
+from billing.errors import SubscriptionInStore
+from billing.models import Plan, Subscription
+from billing.wallets import summary, wallet_of
+from tests import factories
+from tests.billing.plans import (
+    FREE,
+    PLUS,
+    STUDIO,
+    act,
+    allowances,
+    limits,
+    plan,
+    start,
+    subscriber,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def workspace():
+    return subscriber()
+
+
+def test_a_trial_is_granted_once_for_a_store_account(workspace, clock):
+    clock.set(2028, 1, 5)
+    options: dict[str, Any] = {"is_trial": True, "store_account": "cus_1"}
+    trial = start(workspace, **options)
+    assert (trial.status, trial.period_end.day) == ("trialing", 12)
+    assert allowances(workspace) == [(900_000, "2028-01-12 12:00")]
+    assert limits(workspace) == PLUS
+    other = factories.workspace(factories.user())
+    again = start(other, external_id="sub_2", **options)
+    assert (again.status, allowances(other)) == ("trialing", [])
+    third = factories.workspace(factories.user())
+    Plan.objects.filter(key="studio").update(trial_days=3)
+    start(third, "studio", external_id="sub_3", **options)
+    assert allowances(third) == []
+    # Paying brings the first month of its own.
+    clock.set(2028, 1, 12)
+    paid = act(subscriptions.renew, trial)
+    assert (paid.status, paid.anchor_day) == ("active", 12)
+    assert paid.period_end == datetime(2028, 2, 12, 12, tzinfo=UTC)
+    assert allowances(workspace)[1:] == [(900_000, "2028-02-13 12:00")]
+
+
+def test_a_trial_that_nobody_pays_for_ends(workspace, clock):
+    clock.set(2028, 1, 5)
+    trial = start(workspace, is_trial=True, store_account="cus_1")
+    clock.set(2028, 1, 12)
+    subscriptions.keep_all()
+    trial.refresh_from_db()
+    assert trial.status == "trialing"
+    clock.set(2028, 1, 13)
+    subscriptions.keep_all()
+    trial.refresh_from_db()
+    assert (trial.status, trial.ended_at) == ("ended", clock.now)
+    assert limits(workspace) == FREE
+    assert len(allowances(workspace)) == 1
+
+
+def test_what_is_not_paid_goes_on_for_a_while_without_credits(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    clock.set(2028, 2, 5)
+    subscriptions.keep_all()
+    subscription.refresh_from_db()
+    assert subscription.status == "past_due"
+    assert limits(workspace) == PLUS
+    assert len(allowances(workspace)) == 1
+    clock.forward(days=15)
+    assert subscriptions.keep_all() == 0
+    paid = act(subscriptions.renew, subscription)
+    assert (paid.status, len(allowances(workspace))) == ("active", 2)
+    clock.set(2028, 3, 5)
+    subscriptions.keep_all()
+    clock.forward(days=16)
+    subscriptions.keep_all()
+    subscription.refresh_from_db()
+    assert subscription.status == "ended"
+    assert limits(workspace) == FREE
+
+
+def test_a_failed_payment_is_noted(workspace):
+    subscription = start(workspace)
+    assert act(subscriptions.mark_past_due, subscription).status == "past_due"
+    assert limits(workspace) == PLUS
+    assert len(allowances(workspace)) == 1
+
+
+def test_a_canceled_one_ends_with_its_period(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    canceled = act(subscriptions.cancel, subscription)
+    assert (canceled.cancel_at_period_end, canceled.renews_at) == (True, None)
+    assert limits(workspace) == PLUS
+    clock.set(2028, 2, 5)
+    subscriptions.keep_all()
+    subscription.refresh_from_db()
+    assert subscription.status == "ended"
+    assert limits(workspace) == FREE
+
+
+def test_a_canceled_one_can_go_on(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    act(subscriptions.cancel, subscription)
+    resumed = act(subscriptions.resume, subscription)
+    assert resumed.renews_at == resumed.period_end
+    clock.set(2028, 2, 5)
+    subscriptions.keep_all()
+    subscription.refresh_from_db()
+    assert subscription.status == "past_due"
+
+
+def test_an_ended_one_leaves_its_credits_and_can_be_paid_for_again(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    ended = act(subscriptions.end, subscription)
+    assert (ended.status, limits(workspace)) == ("canceled", FREE)
+    assert summary(wallet_of(workspace, "PRODUCTION"))["balance"] == 905_000
+    act(subscriptions.end, subscription)  # told twice
+    assert act(subscriptions.change_plan, subscription, plan("studio")).plan == plan()
+    act(subscriptions.cancel, subscription)
+    clock.set(2028, 2, 7)
+    back = act(subscriptions.renew, subscription)
+    assert (back.status, back.anchor_day, back.ended_at) == ("active", 7, None)
+    assert limits(workspace) == PLUS
+    assert len(allowances(workspace)) == 2
+
+
+def test_a_new_one_takes_the_place_of_the_old(workspace):
+    first = start(workspace)
+    second = start(workspace, "studio", external_id="sub_2")
+    first.refresh_from_db()
+    assert (first.status, second.status) == ("canceled", "active")
+    assert limits(workspace) == STUDIO
+    assert [credits for credits, _ in allowances(workspace)] == [900_000, 5_000_000]
+
+
+def test_a_blocked_workspace_keeps_what_it_paid_for(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace, "plus_yearly")
+    blocking.block(workspace)
+    assert limits(workspace) == PLUS
+    clock.set(2028, 2, 5)
+    subscriptions.keep_all()
+    assert len(allowances(workspace)) == 2
+    act(subscriptions.end, subscription)
+    assert limits(workspace) == FREE
+
+
+def test_an_operators_plan_renews_itself(workspace, clock):
+    clock.set(2028, 1, 31)
+    with transaction.atomic():
+        given = subscriptions.set_plan(workspace, plan())
+    assert given is not None
+    assert allowances(workspace) == [(900_000, "2028-02-29 12:00")]
+    clock.set(2028, 2, 29)
+    subscriptions.keep_all()
+    clock.set(2028, 6, 3)  # and after a long pause
+    subscriptions.keep_all()
+    given.refresh_from_db()
+    assert (given.status, given.period) == ("active", 5)
+    assert given.period_end == datetime(2028, 6, 30, 12, tzinfo=UTC)
+    assert allowances(workspace)[1:] == [
+        (900_000, "2028-03-31 12:00"),
+        (900_000, "2028-06-30 12:00"),
+    ]
+    assert limits(workspace) == PLUS
+
+
+def test_setting_a_plan_changes_and_ends_it(workspace):
+    def set_plan(chosen):
+        with transaction.atomic():
+            return subscriptions.set_plan(workspace, chosen)
+
+    assert set_plan(None) is None
+    given = set_plan(plan())
+    assert set_plan(plan()).pk == given.pk
+    assert set_plan(plan("studio")).pk == given.pk
+    assert limits(workspace) == STUDIO
+    assert sum(credits for credits, _ in allowances(workspace)) == 5_000_000
+    assert set_plan(None).status == "canceled"
+    assert limits(workspace) == FREE
+    assert set_plan(plan()).pk != given.pk
+
+
+def test_what_a_store_collects_for_is_left_to_it(workspace):
+    start(workspace)
+    for chosen in (None, plan("studio")):
+        with pytest.raises(SubscriptionInStore, match="Stripe"), transaction.atomic():
+            subscriptions.set_plan(workspace, chosen)
+    assert limits(workspace) == PLUS
+    assert Subscription.objects.get().status == "active"

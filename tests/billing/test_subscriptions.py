@@ -1,0 +1,321 @@
+"""Plans that workspaces have: periods, months, and what follows from them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import Workspace
+from billing import subscriptions
+from billing.models import Lot, Store, Subscription
+from billing.wallets import summary, wallet_of
+from tests import factories
+from tests.billing.plans import (
+    FREE,
+    PLUS,
+    STUDIO,
+    act,
+    allowances,
+    limits,
+    plan,
+    start,
+    subscriber,
+)
+from tests.threads import in_threads
+from webhooks import endpoints
+from webhooks.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def workspace():
+    return subscriber()
+
+
+def test_a_start_gives_the_month_and_the_limits(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    assert (subscription.status, subscription.period) == ("active", 1)
+    assert subscription.period_end == datetime(2028, 2, 5, 12, tzinfo=UTC)
+    # A day of grace, until the store has told of the next payment.
+    assert allowances(workspace) == [(900_000, "2028-02-06 12:00")]
+    assert allowances(workspace, "SANDBOX") == []
+    assert limits(workspace) == PLUS
+    assert summary(wallet_of(workspace, "PRODUCTION"))["balance"] == 905_000
+
+
+def test_a_renewal_adds_and_zeroes_nothing(workspace, clock):
+    clock.set(2028, 1, 31)
+    subscription = start(workspace)
+    clock.set(2028, 2, 29)
+    act(subscriptions.renew, subscription)
+    clock.set(2028, 3, 31)
+    act(subscriptions.renew, subscription)
+    clock.set(2028, 4, 30)
+    renewed = act(subscriptions.renew, subscription)
+    assert allowances(workspace) == [
+        (900_000, "2028-03-01 12:00"),
+        (900_000, "2028-04-01 12:00"),
+        (900_000, "2028-05-01 12:00"),
+        (900_000, "2028-06-01 12:00"),
+    ]
+    assert (renewed.period, renewed.anchor_day) == (4, 31)
+    assert {lot.available for lot in Lot.objects.filter(kind="allowance")} == {900_000}
+
+
+def test_a_period_told_twice_or_late_counts_once(workspace, clock):
+    clock.set(2028, 1, 5)
+    first = start(workspace)
+    told = {
+        "period_start": datetime(2028, 2, 5, 12, tzinfo=UTC),
+        "period_end": datetime(2028, 3, 5, 12, tzinfo=UTC),
+    }
+    clock.set(2028, 2, 5, 13)
+    for _ in range(3):
+        act(subscriptions.renew, first, **told)
+    late: dict[str, Any] = {"period_start": datetime(2028, 1, 5, 12, tzinfo=UTC)}
+    again = start(workspace, **late)
+    assert (again.pk, again.period) == (first.pk, 2)
+    assert len(allowances(workspace)) == 2
+    assert Subscription.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("begins", "months"),
+    [
+        (
+            (2027, 1, 31),
+            "2027-02-28 2027-03-31 2027-04-30 2027-05-31 2027-06-30 2027-07-31"
+            " 2027-08-31 2027-09-30 2027-10-31 2027-11-30 2027-12-31 2028-02-01",
+        ),
+        (
+            (2028, 2, 29),
+            "2028-03-29 2028-04-29 2028-05-29 2028-06-29 2028-07-29 2028-08-29"
+            " 2028-09-29 2028-10-29 2028-11-29 2028-12-29 2029-01-29 2029-03-01",
+        ),
+    ],
+)
+def test_a_year_comes_month_by_month(workspace, clock, begins, months):
+    moment = clock.set(*begins)
+    subscription = start(workspace, "plus_yearly")
+    ends = subscription.period_end
+    while clock.now < ends:
+        subscriptions.keep_all()
+        clock.forward(hours=7)
+    granted = allowances(workspace)
+    assert [credits for credits, _ in granted] == [900_000] * 12
+    assert [at.split()[0] for _, at in granted] == months.split()
+    assert moment < ends
+
+
+def test_the_calendar_grants_but_the_month_that_it_is(workspace, clock):
+    clock.set(2027, 1, 10)
+    start(workspace, "plus_yearly")
+    clock.set(2027, 4, 20)  # nobody looked for three months
+    assert subscriptions.keep_all() == 1
+    assert subscriptions.keep_all() == 0
+    assert allowances(workspace) == [
+        (900_000, "2027-02-10 12:00"),
+        (900_000, "2027-05-10 12:00"),
+    ]
+
+
+def test_two_calendars_at_once_grant_once(workspace, clock):
+    clock.set(2027, 1, 10)
+    start(workspace, "plus_yearly")
+    clock.set(2027, 2, 10)
+    in_threads(6, subscriptions.keep_all)
+    assert len(allowances(workspace)) == 2
+    clock.set(2027, 3, 10)
+    Subscription.objects.update(due_at=clock.now)
+    in_threads(6, subscriptions.keep_all)
+    assert len(allowances(workspace)) == 3
+
+
+def test_the_same_start_at_once_is_one(workspace):
+    assert len({s.pk for s in in_threads(6, lambda: start(workspace))}) == 1
+    assert len(allowances(workspace)) == 1
+
+
+def test_a_start_told_again_with_a_later_period_renews(workspace, clock):
+    clock.set(2028, 1, 5)
+    start(workspace)
+    clock.set(2028, 2, 5)
+    again = start(workspace, period_end=datetime(2028, 3, 5, 12, tzinfo=UTC))
+    assert (again.period, len(allowances(workspace))) == (2, 2)
+
+
+def test_renewals_at_once_are_one(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    clock.set(2028, 2, 5)
+    ends = datetime(2028, 3, 5, 12, tzinfo=UTC)
+    in_threads(6, lambda: act(subscriptions.renew, subscription, period_end=ends))
+    assert len(allowances(workspace)) == 2
+
+
+def test_an_upgrade_grants_the_difference_once(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    clock.set(2028, 1, 20)
+    for _ in range(2):
+        act(subscriptions.change_plan, subscription, plan("studio"))
+    assert allowances(workspace) == [
+        (900_000, "2028-02-06 12:00"),
+        (4_100_000, "2028-02-06 12:00"),
+    ]
+    assert limits(workspace) == STUDIO
+    # Down again, and up again: the month has had its credits.
+    act(subscriptions.change_plan, subscription, plan())
+    assert limits(workspace) == PLUS
+    act(subscriptions.change_plan, subscription, plan("studio"))
+    assert len(allowances(workspace)) == 2
+    clock.set(2028, 2, 5)
+    act(subscriptions.renew, subscription)
+    assert allowances(workspace)[2:] == [(5_000_000, "2028-03-06 12:00")]
+
+
+def test_a_smaller_plan_begins_with_the_next_month(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace, "studio")
+    act(subscriptions.change_plan, subscription, plan())
+    assert allowances(workspace) == [(5_000_000, "2028-02-06 12:00")]
+    clock.set(2028, 2, 5)
+    act(subscriptions.renew, subscription)
+    assert allowances(workspace)[1:] == [(900_000, "2028-03-06 12:00")]
+
+
+def test_sandbox_plans_change_nothing_in_production(workspace):
+    start(workspace, environment="SANDBOX")
+    assert limits(workspace) == FREE
+    assert allowances(workspace) == []
+    assert len(allowances(workspace, "SANDBOX")) == 1
+
+
+@pytest.mark.parametrize("kind", ["guests", "operators"])
+def test_not_every_workspace_can_have_a_plan(workspace, kind):
+    built_in = Workspace.objects.create(name="Test", kind=kind)
+    with pytest.raises(ValueError, match="no plan"):
+        start(built_in)
+    assert Subscription.objects.count() == 0
+
+
+def test_every_change_is_told(workspace, clock):
+    clock.set(2028, 1, 5)
+    with transaction.atomic():
+        endpoints.create(
+            workspace,
+            url="https://hooks.example.com/a",
+            events=["subscription.changed"],
+        )
+    subscription = start(workspace)
+    act(subscriptions.cancel, subscription)
+    act(subscriptions.resume, subscription)
+    act(subscriptions.change_plan, subscription, plan("studio"))
+    clock.set(2028, 2, 5)
+    act(subscriptions.renew, subscription)
+    act(subscriptions.end, subscription)
+    told = [
+        (data["plan_key"], data["status"], data["renews_at"])
+        for event in Event.objects.filter(type="subscription.changed").order_by("pk")
+        for data in [json.loads(bytes(event.body))["data"]]
+    ]
+    assert told == [
+        ("plus", "active", "2028-02-05T12:00:00Z"),
+        ("plus", "active", None),
+        ("plus", "active", "2028-02-05T12:00:00Z"),
+        ("studio", "active", "2028-02-05T12:00:00Z"),
+        ("studio", "active", "2028-03-05T12:00:00Z"),
+        ("studio", "canceled", None),
+    ]
+
+
+def test_a_rolled_back_change_leaves_nothing(workspace):
+    with transaction.atomic():
+        subscriptions.start(workspace, plan(), store=Store.DEMO)
+        transaction.set_rollback(True)
+    assert Subscription.objects.count() == 0
+    assert allowances(workspace) == []
+    assert limits(workspace) == FREE
+
+
+def test_one_that_fails_does_not_stop_the_others(workspace, clock, monkeypatch, caplog):
+    clock.set(2028, 1, 5)
+    broken = start(workspace)
+    other = factories.workspace(factories.user())
+    clock.forward(hours=1)
+    start(other, external_id="sub_2")
+    keep = subscriptions._keep
+
+    def fail(pk, now):
+        if pk == broken.pk:
+            raise ZeroDivisionError
+        keep(pk, now)
+
+    monkeypatch.setattr(subscriptions, "_keep", fail)
+    clock.set(2028, 2, 6)
+    assert subscriptions.keep_all() == 2
+    assert "could not be kept" in caplog.text
+    statuses = Subscription.objects.order_by("pk").values_list("status", flat=True)
+    assert list(statuses) == ["active", "past_due"]
+
+
+def test_edited_limits_reach_those_who_have_the_plan(workspace):
+    start(workspace)
+    other = factories.workspace(factories.user())
+    start(other, "studio", external_id="sub_2")
+    browser = factories.browser(factories.user(is_staff=True, is_superuser=True))
+    row = plan()
+    form = {
+        name: getattr(row, name)
+        for name in "name monthly_allowance amount currency term trial_days".split()
+    } | {
+        "rate_synthesis": 77,
+        "rate_other": 700,
+        "concurrency": 9,
+        "retention_days": 10,
+        "is_offered": "on",
+    }
+    answer = browser.post(f"/admin/billing/plan/{row.pk}/change/", form)
+    assert answer.status_code == 302
+    assert limits(workspace) == ("paid", 77, 700, 9, 10)
+    assert limits(other) == STUDIO
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "odd"},
+        {"environment": "MARS"},
+        {"anchor_day": 32},
+        {"due_at": None},
+        {"status": "ended"},
+        {"ended_at": timezone.now()},
+        {"period_end": datetime(2000, 1, 1, tzinfo=UTC)},
+    ],
+)
+def test_the_database_refuses_what_makes_no_sense(workspace, change):
+    start(workspace)
+    with pytest.raises(IntegrityError):
+        Subscription.objects.update(**change)
+
+
+def test_the_database_keeps_one_in_force(workspace):
+    first = start(workspace)
+    with pytest.raises(IntegrityError):
+        Subscription.objects.create(
+            workspace=workspace,
+            environment="PRODUCTION",
+            plan=plan(),
+            status="active",
+            store="demo",
+            term="monthly",
+            period_start=first.period_start,
+            period_end=first.period_end + timedelta(days=1),
+            anchor_day=1,
+            due_at=first.period_end,
+        )

@@ -1,0 +1,121 @@
+"""Charges: written once, with the capture, and what the database refuses."""
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from accounts.models import Workspace
+from billing import usage
+from billing.models import Split, Usage
+from kit.ids import new_id
+from tests.billing.factories import wallet
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def charge(workspace: Workspace, **fields) -> usage.Charge:
+    values: dict[str, Any] = {
+        "workspace_id": workspace.pk,
+        "environment": "PRODUCTION",
+        "user_id": None,
+        "token_id": None,
+        "job": "1",
+        "scene": str(new_id()),
+        "render": 1,
+        "provider": "unicorn",
+        "voice": "unicorn:en-us",
+        "characters": 10,
+        "split": Split(0, 10),
+        "payer": "credits",
+    }
+    return usage.Charge(**(values | fields))
+
+
+def record(*args, **fields):
+    with transaction.atomic():
+        usage.record(charge(*args, **fields))
+
+
+@pytest.fixture
+def workspace():
+    return wallet().workspace
+
+
+@pytest.mark.parametrize(
+    ("split", "payer", "billed_to"),
+    [
+        (Split(10, 0), "credits", "subscription"),
+        (Split(0, 10), "subscription", "credits"),
+        (Split(4, 6), "subscription", "credits"),
+        (Split(), "own_key", "own_key"),
+        (Split(), "guest", "guest"),
+        (Split(), "admin", "admin"),
+    ],
+)
+def test_what_paid_is_told(workspace, split, payer, billed_to):
+    record(workspace, split=split, payer=payer)
+    row = Usage.objects.get()
+    assert row.billed_to == billed_to
+    assert (row.from_subscription, row.from_credits) == (
+        split.subscription,
+        split.credits,
+    )
+    assert row.credits == split.subscription + split.credits
+
+
+def test_it_is_one_insert(workspace, django_assert_num_queries):
+    with transaction.atomic(), django_assert_num_queries(1):
+        usage.record(charge(workspace))
+
+
+def test_a_render_is_charged_once(workspace):
+    record(workspace, scene="a")
+    with pytest.raises(IntegrityError):
+        record(workspace, scene="a")
+    record(workspace, scene="a", render=2)
+    assert Usage.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"billed_to": "nobody"},
+        {"credits": 11},
+        {"billed_to": "subscription"},
+        {"environment": "MARS"},
+    ],
+)
+def test_the_database_refuses_what_does_not_add_up(workspace, fields):
+    values = {
+        "workspace": workspace,
+        "environment": "PRODUCTION",
+        "job": "1",
+        "scene": "1",
+        "render": 1,
+        "provider": "unicorn",
+        "voice": "v",
+        "characters": 1,
+        "credits": 10,
+        "from_subscription": 0,
+        "from_credits": 10,
+        "billed_to": "credits",
+    }
+    with pytest.raises(IntegrityError):
+        Usage.objects.create(**(values | fields))
+    assert Usage.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE billing_usage SET credits = 0",
+        "DELETE FROM billing_usage",
+        "TRUNCATE billing_usage",
+    ],
+)
+def test_what_is_written_stays(workspace, statement):
+    record(workspace)
+    with pytest.raises(IntegrityError, match="append-only"), connection.cursor() as c:
+        c.execute(statement)
+    assert Usage.objects.count() == 1
