@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -99,7 +100,7 @@ def _asks(client: Client, wallet: Wallet) -> Iterator[tuple[str, Callable[[], An
         + urlencode({"cursor": cursor}),
     }
     for name, address in pages.items():
-        yield name, lambda address=address: client.get(address)
+        yield name, partial(client.get, address)
 
 
 def _measure(ask: Callable[[], Any]) -> float:

@@ -1,5 +1,6 @@
 """Pages of a list that others add to while it is read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -20,13 +21,17 @@ class NewestFirst(CursorPagination):
     max_page_size = 200
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self,
+        queryset: QuerySet[Any] | Sequence[Any],
+        request: Request,
+        view: APIView | None = None,
     ) -> list[Any] | None:
         """Return the page that the request asks for.
 
         Raises:
             NotFound: the cursor is none of ours.
         """
+        assert isinstance(queryset, QuerySet)
         self._model = queryset.model
         return super().paginate_queryset(queryset, request, view)
 

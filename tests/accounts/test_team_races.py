@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from accounts import teams, tokens
-from accounts.errors import InvalidToken, NotAllowed
+from accounts.errors import InvalidToken, NotAllowed, OwnerStays
 from accounts.models import ApiToken, Invitation, Membership
 from kit.errors import NotFound
 from tests import factories
@@ -109,7 +109,7 @@ def test_handing_over_while_the_heir_leaves_keeps_one_owner(alice, bob, team) ->
         try:
             with transaction.atomic():
                 acts.pop()()
-        except (NotFound, Membership.DoesNotExist, teams.OwnerStays) as error:
+        except (NotFound, Membership.DoesNotExist, OwnerStays) as error:
             return type(error).__name__
         return "done"
 

@@ -115,7 +115,8 @@ class Spender:
     def refund(self) -> None:
         if self.bought:
             wallet, source = self.chance.choice(self.bought)
-            part = self.chance.choice([50, Fraction(1, 3), Fraction(1)])
+            parts: list[int | Fraction] = [50, Fraction(1, 3), Fraction(1)]
+            part = self.chance.choice(parts)
             key = f"refund:{new_id()}"
             environment = wallet.environment
             credits = self._insist(

@@ -120,11 +120,11 @@ def _check(
     wallets = client.execute(
         "SELECT id, consumed FROM billing_wallet WHERE consumed > 0"
     ).fetchall()
-    assert dict(wallets) == dict(used)
+    assert sorted(wallets) == sorted(used.items())
     lots = client.execute(
         "SELECT source, granted FROM billing_lot WHERE source LIKE 'grant:%'"
     ).fetchall()
-    assert dict(lots) == given
+    assert sorted(lots) == sorted(given.items())
 
 
 def _run(home: Path, *command: str) -> "subprocess.CompletedProcess[str]":

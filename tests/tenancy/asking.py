@@ -32,7 +32,7 @@ def ask(
     body: dict[str, Any] | None = None,
     *,
     is_form: bool = False,
-    **headers: str,
+    **headers: Any,
 ) -> HttpResponseBase:
     """Send a request, with JSON or a form; the asker's cookies stay as they are."""
     cookies = deepcopy(asker.client.cookies)

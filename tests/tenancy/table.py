@@ -191,11 +191,13 @@ class Call:
         return f"{self.method} {self.route}"
 
 
-_NEW_JOB = {"text": "Hello.", "voice": "unicorn:en-us"}
-_HOOK = {"url": "https://example.com/x", "events": ["webhook.test"]}
-_EMAIL = {"email": "code@example.com"}
+_NEW_JOB: dict[str, Any] = {"text": "Hello.", "voice": "unicorn:en-us"}
+_NEW_HOOK: dict[str, Any] = {"url": "https://example.com/x", "events": ["webhook.test"]}
+_EMAIL: dict[str, Any] = {"email": "code@example.com"}
 
-_NO_TEXT = {"input": " "}  # speaking itself needs a connection of its own
+_NO_TEXT: dict[str, Any] = {
+    "input": " "
+}  # speaking itself needs a connection of its own
 
 # fmt: off
 CALLS = [
@@ -223,7 +225,7 @@ CALLS = [
     Call("GET",    "jobs",                   200,        200,        401, 200, shows="job"),
     Call("POST",   "jobs",                   202,        202,        202, 202, _NEW_JOB),
     Call("GET",    "webhooks",               200,        200,        401, 200, shows="endpoint"),
-    Call("POST",   "webhooks",               201,        403,        401, 201, _HOOK),
+    Call("POST",   "webhooks",               201,        403,        401, 201, _NEW_HOOK),
     Call("GET",    "webhooks/default-secret", (200, 403), (403, 403), 401, 403),
     Call("GET",    "webhooks/event-types",   200,        200,        401, 200),
     Call("GET",    "deliveries",             200,        200,        401, 200, shows="delivery"),

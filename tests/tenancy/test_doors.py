@@ -1,5 +1,7 @@
 """What holds for every route of the table, whoever asks: forgery, methods, odd ids."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -57,7 +59,8 @@ def test_no_other_method_does_anything(world: World, route: str) -> None:
             assert ask(asker, method, url).status_code == 405
     # A header that asks for another method is not heard.
     for name in ("X-HTTP-Method-Override", "X-Method-Override"):
-        response = ask(world.askers["owner"][1], "PUT", url, **{name: "DELETE"})
+        header: dict[str, Any] = {name: "DELETE"}
+        response = ask(world.askers["owner"][1], "PUT", url, **header)
         assert response.status_code == 405
     assert changed_since(before) == set()
 

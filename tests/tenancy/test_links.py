@@ -24,7 +24,7 @@ def links_of(tenant: Tenant, asker: Asker) -> str:
     queries = {urlsplit(signed[name]).query for name in ("zip", "audio", "srt")}
     queries |= {urlsplit(scene["audio_url"]).query for scene in signed["scenes"]}
     (query,) = queries
-    return query
+    return str(query)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def expected(cell: Cell, asker: Asker) -> int:
     return cell[0 if asker.name == "cookie" else 1]
 
 
-def call_by(asker: Asker, call: Call, query: str = "", **headers: str) -> Any:
+def call_by(asker: Asker, call: Call, query: str = "", **headers: Any) -> Any:
     return ask(asker, call.method, API + call.route + query, call.body, **headers)
 
 

@@ -43,7 +43,8 @@ def is_watched(route: str) -> bool:
 def tabled() -> dict[str, set[str]]:
     """Return the methods that the tables have for each route."""
     methods: dict[str, set[str]] = {}
-    for row in [*ROWS, *CALLS]:
+    rows: list[Any] = [*ROWS, *CALLS]
+    for row in rows:
         methods.setdefault(f"api/v1/{row.route}", set()).add(row.method)
     for page in PAGES:
         methods.setdefault(page.route, set()).add(page.method)
