@@ -15,6 +15,8 @@ from tests.tenancy.world import Asker, World
 LEFT_OUT = {
     "login/link/<str:secret>/": "the secret is signed; see test_login_links.py",
     "api/v1/docs/": "a page, the same for everybody; see test_schema.py",
+    "statements/<month:month>": "a month names nobody; see test_statements.py",
+    "statements/<month:month>.pdf": "as the page",
 }
 """Routes with a parameter, or of the API, that need no row."""
 
