@@ -120,15 +120,15 @@ ROWS = [
     Row("GET",    f"{_JOB}/srt",                        200,       200,       404,    404,       404,  404,  404),
     Row("GET",    f"{_JOB}/vtt",                        200,       200,       404,    404,       404,  404,  404),
     #    method    route                                owner      member     stranger elsewhere guest operators sandbox
-    Row("GET",    _HOOK,                                200,       200,       404,    404,       401,  404,  200),
-    Row("PATCH",  _HOOK,                                200,       403,       404,    404,       401,  404,  200, {"enabled": False}),
-    Row("DELETE", _HOOK,                                204,       403,       404,    404,       401,  404,  204),
-    Row("POST",   f"{_HOOK}/rotate",                    200,       403,       404,    404,       401,  404,  200),
-    Row("POST",   f"{_HOOK}/test",                      202,       403,       404,    404,       401,  404,  202),
-    Row("GET",    f"{_HOOK}/deliveries",                200,       200,       404,    404,       401,  404,  200),
-    Row("POST",   f"{_HOOK}/replay",                    202,       403,       404,    404,       401,  404,  202, _SINCE),
-    Row("GET",    "deliveries/<uuid:delivery_id>",      200,       200,       404,    404,       401,  404,  200),
-    Row("POST",   "deliveries/<uuid:delivery_id>/replay", 202,     403,       404,    404,       401,  404,  202),
+    Row("GET",    _HOOK,                                200,       200,       404,    404,       401,  404,  404),
+    Row("PATCH",  _HOOK,                                200,       403,       404,    404,       401,  404,  404, {"enabled": False}),
+    Row("DELETE", _HOOK,                                204,       403,       404,    404,       401,  404,  404),
+    Row("POST",   f"{_HOOK}/rotate",                    200,       403,       404,    404,       401,  404,  404),
+    Row("POST",   f"{_HOOK}/test",                      202,       403,       404,    404,       401,  404,  404),
+    Row("GET",    f"{_HOOK}/deliveries",                200,       200,       404,    404,       401,  404,  404),
+    Row("POST",   f"{_HOOK}/replay",                    202,       403,       404,    404,       401,  404,  404, _SINCE),
+    Row("GET",    "deliveries/<uuid:delivery_id>",      200,       200,       404,    404,       401,  404,  404),
+    Row("POST",   "deliveries/<uuid:delivery_id>/replay", 202,     403,       404,    404,       401,  404,  404),
 ]
 
 _WORKSPACE = {"workspace": "{workspace}"}
@@ -225,7 +225,7 @@ CALLS = [
     Call("GET",    "packs",                  200,        200,        200, 200),
     Call("GET",    "usage",                  200,        200,        401, 200),
     Call("GET",    "usage/history",          200,        200,        401, 200),
-    Call("POST",   "promo-codes/redeem",     400,        400,        401, 403, {"code": "NOTHING-HERE"}),
+    Call("POST",   "promo-codes/redeem",     201,        201,        401, 403, {"code": "TENANCY"}),
     Call("GET",    "providers",              200,        200,        200, 200),
     Call("GET",    "voices",                 200,        200,        200, 200),
     Call("POST",   "speech",                 400,        400,        400, 400, _NO_TEXT),
@@ -238,7 +238,7 @@ CALLS = [
     Call("POST",   "webhooks/default-secret/rotate", (200, 403), (403, 403), 401, 403),
     Call("GET",    "webhooks/event-types",   200,        200,        401, 200),
     Call("GET",    "deliveries",             200,        200,        401, 200, shows="delivery"),
-    Call("POST",   "deliveries/replay",      202,        403,        401, 202, _SINCE),
+    Call("POST",   "deliveries/replay",      202,        403,        401, 202, _SINCE, is_watched=False),
     Call("GET",    "schema/",                200,        200,        200, 200),
 ]
 # fmt: on

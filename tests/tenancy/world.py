@@ -23,6 +23,7 @@ from accounts.models import (
     User,
     Workspace,
 )
+from billing.models import PromoCode
 from billing.wallets import wallet_of
 from providers.base import Failure, ProviderError
 from synthesis import quotes, worker
@@ -152,6 +153,7 @@ def build() -> World:
     """Make everybody and everything; needs the small catalogue."""
     workspaces.guests()  # the two that are otherwise made at first use
     workspaces.operators()
+    PromoCode.objects.create(code="TENANCY", credits=1, max_uses=9)
     world = World(
         alice=_tenant("alice"),
         mallory=_tenant("mallory"),
