@@ -74,6 +74,23 @@ def test_a_token_that_is_made_while_one_is_removed_ends_too(alice, bob, team) ->
         tokens.find(text)
 
 
+def test_a_token_is_not_made_once_one_is_being_removed(alice, bob, team) -> None:
+    refused = []
+
+    def issue() -> None:
+        with pytest.raises(NotFound):
+            tokens.issue(team, bob, name="Late")
+        refused.append(True)
+
+    with transaction.atomic():
+        teams.remove(place(alice, team), bob.pk)
+        issuing = meanwhile(issue)
+    issuing.join()
+
+    assert refused == [True]
+    assert not ApiToken.objects.exists()
+
+
 def test_nobody_makes_a_token_for_a_workspace_that_they_have_left(alice, bob, team):
     with transaction.atomic():
         teams.remove(place(alice, team), bob.pk)
