@@ -154,11 +154,9 @@ class KeepLogin:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer `request`."""
-        is_by_cookie = (
-            settings.SESSION_COOKIE_NAME in request.COOKIES
-            and "HTTP_AUTHORIZATION" not in request.META
-        )
-        if is_by_cookie and _LOGIN in request.session:
+        # Whatever else it sends: pages look at nothing but the cookie.
+        has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
+        if has_cookie and _LOGIN in request.session:
             self._keep(request)
         response = self.get_response(request)
         if device := getattr(request, "device", None):

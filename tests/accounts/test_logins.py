@@ -175,6 +175,21 @@ def test_a_login_has_its_limits(alice, monkeypatch, steps, is_in):
     assert (LoginSession.objects.get().ended_at is None) is is_in
 
 
+def test_no_header_prolongs_a_login(alice, monkeypatch):
+    """Pages look at the cookie alone, so an Authorization header changes nothing."""
+    client = factories.browser(alice)
+    now = time.time()
+    page = "/settings/logins"
+
+    for days, status in ((13, 200), (26, 200), (39, 200), (52, 200), (61, 302)):
+        at = now + days * 86_400
+        monkeypatch.setattr("accounts.logins.time.time", lambda at=at: at)
+        answer = client.get(page, headers={"Authorization": "Bearer x"})
+        assert answer.status_code == status
+
+    assert LoginSession.objects.get().ended_at is not None
+
+
 def test_a_login_is_fresh_for_a_quarter_of_an_hour(alice, monkeypatch, rf):
     client = factories.browser(alice)
     request = rf.get("/")
