@@ -66,7 +66,9 @@ class TokensView(GenericAPIView[ApiToken]):
         def kept(body: Any) -> Any:
             return body | {"token": None}
 
-        return respond(idempotency.once(idempotency_key(request), act, kept=kept))
+        return respond(
+            idempotency.once(idempotency_key(request, is_personal=True), act, kept=kept)
+        )
 
 
 class TokenView(GenericAPIView[ApiToken]):

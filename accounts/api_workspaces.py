@@ -78,7 +78,9 @@ class WorkspacesView(GenericAPIView[Membership]):
             place = teams.create(person, name)
             return idempotency.Answer(201, dict(WorkspaceSerializer(place).data))
 
-        return respond(idempotency.once(idempotency_key(request), act))
+        return respond(
+            idempotency.once(idempotency_key(request, is_personal=True), act)
+        )
 
 
 class WorkspaceView(APIView):

@@ -17,16 +17,22 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 """For the schema of whatever makes something or costs money."""
 
 
-def idempotency_key(request: Request) -> idempotency.Key | None:
+def idempotency_key(
+    request: Request, *, is_personal: bool = False
+) -> idempotency.Key | None:
     """Return the request's Idempotency-Key, valid for this caller and this route.
 
     Workspace, environment, method and path are its scope, so a retry through the other
-    door meets the first request.
+    door meets the first request. With `is_personal` so is the person: what one member
+    makes for themselves is no answer to another who chose the same key.
     """
     caller = caller_of(request)
+    subject = caller.subject
+    if is_personal and caller.user:
+        subject = f"{subject} {caller.user.pk}"
     return idempotency.read_key(
         request.headers.get("Idempotency-Key"),
-        scope=f"{caller.subject} {caller.environment} {request.method} {request.path}",
+        scope=f"{subject} {caller.environment} {request.method} {request.path}",
         body=read_body(request),
     )
 

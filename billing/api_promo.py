@@ -47,7 +47,7 @@ class RedeemView(APIView):
         asked = PromoRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         caller = caller_of(request)
-        key = idempotency_key(request)
+        key = idempotency_key(request, is_personal=True)
         promo.take_try(caller)
 
         def act() -> idempotency.Answer:

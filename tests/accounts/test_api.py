@@ -224,3 +224,23 @@ def test_the_list_is_paged_newest_first(alice):
     assert names(second) == ["2", "1"]
     assert first.json()["previous"] is None
     assert names(client.get(second.json()["previous"])) == ["4", "3"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tokens", "/api/v1/workspaces"])
+def test_the_same_key_of_two_members_is_two_acts(db, path):
+    alice, bob = factories.user(), factories.user()
+    team = factories.team(alice, bob)
+    headers = {"Idempotency-Key": "1"}
+    body = {"name": "Mine"}
+    first, again, other = (
+        factories.api(factories.token(person, workspace=team)).post(
+            path, body, "application/json", headers=headers
+        )
+        for person in (alice, alice, bob)
+    )
+
+    assert (first.status_code, other.status_code) == (201, 201)
+    assert again.json()["id"] == first.json()["id"]
+    assert again["Idempotent-Replayed"] == "true"
+    assert other.json()["id"] != first.json()["id"]
+    assert "Idempotent-Replayed" not in other
