@@ -42,6 +42,7 @@ class CodeView(APIView):
         The answer is the same whether the address is known or not. Its cookie binds the
         code to this browser.
         """
+        _refuse_other_sites(request)
         asked = CodeRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         browser = challenges.ask(
@@ -68,6 +69,7 @@ class SessionView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Log in with the code that was mailed; a new address is signed up."""
+        _refuse_other_sites(request)
         sent = LoginRequestSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         user = challenges.redeem(
@@ -150,3 +152,19 @@ def remember(response: HttpResponseBase, browser: str) -> None:
 def forget(response: HttpResponseBase) -> None:
     """Drop the cookie of a code that was spent."""
     response.delete_cookie(settings.LOGIN_COOKIE_NAME, samesite="Lax")
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Let no page of somebody else's log a browser in, or ask for codes through it.
+
+    There is no login yet whose CSRF token could be asked for, and a cookie with SameSite
+    still comes from a neighbouring subdomain. Browsers say where a request began;
+    programs say nothing.
+
+    Raises:
+        NotAllowed: it began on another site.
+    """
+    is_foreign = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+    is_trusted = request.headers.get("Origin") in settings.CSRF_TRUSTED_ORIGINS
+    if is_foreign and not is_trusted:
+        raise NotAllowed
