@@ -34,6 +34,16 @@ def _built_in(kind: Workspace.Kind, name: str) -> Workspace:
         return workspace
 
 
+def owner_addresses(workspace_id: uuid.UUID) -> QuerySet[User, str]:
+    """Return where mail about a workspace goes: to its owners who can still log in."""
+    owners = User.objects.filter(
+        memberships__workspace=workspace_id,
+        memberships__role=Membership.Role.OWNER,
+        is_active=True,
+    )
+    return owners.values_list("email", flat=True)
+
+
 def entered_by(user: User, wanted: str | None = None) -> Membership:
     """Return `user`'s place in the workspace with the id `wanted`, or in the personal one.
 

@@ -133,7 +133,7 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(
             "TRUNCATE billing_ledgerentry, billing_ledgertransaction,"
-            " billing_reservationslice, billing_reservation, billing_lot"
+            " billing_reservationslice, billing_reservation, billing_lot CASCADE"
         )
         rebuild = _without_indexes(cursor)
         rows = _Rows(cursor)
@@ -178,8 +178,9 @@ def _without_indexes(cursor: Any) -> list[str]:
     cursor.execute(
         "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid)"
         " FROM pg_constraint WHERE contype IN ('p', 'u', 'f')"
-        " AND conrelid = ANY(%s::regclass[]) ORDER BY contype = 'f', contype",
-        tables,
+        " AND (conrelid = ANY(%s::regclass[]) OR confrelid = ANY(%s::regclass[]))"
+        " ORDER BY contype = 'f', contype",
+        tables * 2,
     )
     constraints = cursor.fetchall()
     for table, name, _ in reversed(constraints):

@@ -2,6 +2,8 @@
 
 from django import forms
 
+from billing.ledger import LARGEST_GRANT
+
 
 class PromoForm(forms.Form):
     """A promo code."""
@@ -12,4 +14,15 @@ class PromoForm(forms.Form):
         widget=forms.TextInput(
             attrs={"class": "input", "autocomplete": "off", "spellcheck": "false"}
         ),
+    )
+
+
+class ThresholdForm(forms.Form):
+    """Below how many credits a customer's server is told so."""
+
+    low_at = forms.IntegerField(
+        min_value=0,
+        max_value=LARGEST_GRANT,
+        label="Tell when fewer credits are left than",
+        widget=forms.NumberInput(attrs={"class": "input", "min": 0}),
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.template.loader import render_to_string
 
 from accounts.caller import Environment
-from accounts.models import Membership, User
+from accounts.workspaces import owner_addresses
 from billing.events import CREDITS_EXPIRING, CREDITS_GRANTED, CREDITS_LOW
 from billing.models import Wallet
 from billing.wallets import net, spendable
@@ -32,16 +32,11 @@ def tell_expiring(
     emit(wallet.workspace_id, CREDITS_EXPIRING, lambda: _standing(wallet) | ending)
     if not by_mail or wallet.environment != Environment.PRODUCTION:
         return
-    owners = User.objects.filter(
-        memberships__workspace=wallet.workspace_id,
-        memberships__role=Membership.Role.OWNER,
-        is_active=True,
-    )
     text = render_to_string(
         "billing/lapsing.txt",
         {"wallet": wallet, "credits": credits, "lapses_at": lapses_at},
     )
-    for address in owners.values_list("email", flat=True):
+    for address in owner_addresses(wallet.workspace_id):
         outbox.post(address, "Your Ozvena credits will lapse", text)
 
 

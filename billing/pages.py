@@ -27,6 +27,7 @@ urlpatterns = [
     path("usage", views.usage_page, name="usage-page"),
     path("usage.csv", views.usage_file, name="usage-file"),
     path("credits", views.credits_page, name="credits-page"),
+    path("credits/notices", views.set_threshold, name="credits-notices"),
     path("statements", views.statements_page, name="statements-page"),
     path("statements/<month:month>", views.statement_page, name="statement-page"),
     path("statements/<month:month>.pdf", views.statement_file, name="statement-file"),

@@ -8,7 +8,11 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from accounts.caller import Caller
 from accounts.roles import Act, may
@@ -16,6 +20,7 @@ from accounts.visits import for_people
 from billing import (
     charts,
     movements,
+    notices,
     products,
     promo,
     standing,
@@ -24,9 +29,10 @@ from billing import (
     wallets,
 )
 from billing.api_usage import csv_response
-from billing.forms import PromoForm
+from billing.forms import PromoForm, ThresholdForm
 from billing.models import Wallet
 from kit.errors import AppError
+from webhooks.permissions import may_manage
 
 _RANGES = (7, 30, 90)  # days
 _BESIDES = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
@@ -93,7 +99,32 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         else:
             messages.success(request, f"{redeemed.credits:,} credits were added.")
             return redirect("credits-page")
+    return _credits(request, caller, form)
+
+
+@for_people
+@require_POST
+def set_threshold(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Set below how many credits the workspace's server is told so."""
+    if not may_manage(caller):
+        raise PermissionDenied
+    form = ThresholdForm(request.POST)
+    if not form.is_valid():
+        return _credits(request, caller, PromoForm(), form)
+    with transaction.atomic(durable=True):
+        notices.set_threshold(_wallet(caller).pk, form.cleaned_data["low_at"])
+    messages.success(request, "Your webhooks will be told.")
+    return redirect("credits-page")
+
+
+def _credits(
+    request: HttpRequest,
+    caller: Caller,
+    form: PromoForm,
+    threshold: ThresholdForm | None = None,
+) -> HttpResponse:
     wallet = _wallet(caller)
+    threshold = threshold or ThresholdForm(initial={"low_at": wallet.low_at})
     before = request.GET.get("before", "")
     found, following = movements.page(
         wallet, before=int(before) if before.isdecimal() and len(before) < 19 else None
@@ -104,11 +135,12 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         "next": following,
         "before": before,
         "form": form,
+        "threshold": threshold if may_manage(caller) else None,
         "sees_money": _sees_money(caller),
         "plans": products.offered_plans(),
         "packs": products.offered_packs(),
     }
-    status = 400 if form.errors else 200
+    status = 400 if form.errors or threshold.errors else 200
     return render(request, "billing/credits.html", context, status=status)
 
 

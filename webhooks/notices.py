@@ -4,7 +4,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts.models import Membership, User
+from accounts.workspaces import owner_addresses
 from kit import outbox
 from webhooks.models import Endpoint
 
@@ -14,11 +14,6 @@ def notify_disabled(endpoint: Endpoint) -> None:
 
     Needs the transaction in which that happens.
     """
-    owners = User.objects.filter(
-        memberships__workspace=endpoint.workspace_id,
-        memberships__role=Membership.Role.OWNER,
-        is_active=True,
-    )
     text = render_to_string(
         "webhooks/disabled.txt",
         {
@@ -26,5 +21,5 @@ def notify_disabled(endpoint: Endpoint) -> None:
             "page": settings.BASE_URL + reverse("webhook-page", args=[endpoint.pk]),
         },
     )
-    for address in owners.values_list("email", flat=True):
+    for address in owner_addresses(endpoint.workspace_id):
         outbox.post(address, "Ozvena no longer calls your webhook", text)

@@ -79,3 +79,20 @@ def test_a_new_threshold_tells_nothing_until_it_is_crossed(ada):
     reserve(wallet, 1, key="job:1:3")
     [event] = Event.objects.all()
     assert json.loads(event.text)["data"]["available"] == 4899
+
+
+def test_it_is_set_on_the_page_of_credits(ada):
+    browser = factories.browser(ada)
+    assert 'value="1000"' in browser.get("/credits").content.decode()
+    answer = browser.post("/credits/notices", {"low_at": 75}, follow=True)
+    assert 'value="75"' in answer.content.decode()
+    wallets = Wallet.objects.filter(workspace=factories.workspace(ada))
+    assert wallets.get(environment="PRODUCTION").low_at == 75
+
+
+def test_what_is_no_number_is_said_on_the_page(ada):
+    browser = factories.browser(ada)
+    answer = browser.post("/credits/notices", {"low_at": "-5"})
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.content.decode()
+    assert not Wallet.objects.exclude(low_at=1000).exists()
