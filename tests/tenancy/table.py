@@ -120,15 +120,15 @@ ROWS = [
     Row("GET",    f"{_JOB}/srt",                        200,       200,       404,    404,       404,  404,  404),
     Row("GET",    f"{_JOB}/vtt",                        200,       200,       404,    404,       404,  404,  404),
     #    method    route                                owner      member     stranger elsewhere guest operators sandbox
-    Row("GET",    _HOOK,                                200,       200,       404,    404,       401,  404,  200),
-    Row("PATCH",  _HOOK,                                200,       403,       404,    404,       401,  404,  200, {"enabled": False}),
-    Row("DELETE", _HOOK,                                204,       403,       404,    404,       401,  404,  204),
-    Row("POST",   f"{_HOOK}/rotate",                    200,       403,       404,    404,       401,  404,  200),
-    Row("POST",   f"{_HOOK}/test",                      202,       403,       404,    404,       401,  404,  202),
-    Row("GET",    f"{_HOOK}/deliveries",                200,       200,       404,    404,       401,  404,  200),
-    Row("POST",   f"{_HOOK}/replay",                    202,       403,       404,    404,       401,  404,  202, _SINCE),
-    Row("GET",    "deliveries/<uuid:delivery_id>",      200,       200,       404,    404,       401,  404,  200),
-    Row("POST",   "deliveries/<uuid:delivery_id>/replay", 202,     403,       404,    404,       401,  404,  202),
+    Row("GET",    _HOOK,                                200,       200,       404,    404,       401,  404,  404),
+    Row("PATCH",  _HOOK,                                200,       403,       404,    404,       401,  404,  404, {"enabled": False}),
+    Row("DELETE", _HOOK,                                204,       403,       404,    404,       401,  404,  404),
+    Row("POST",   f"{_HOOK}/rotate",                    200,       403,       404,    404,       401,  404,  404),
+    Row("POST",   f"{_HOOK}/test",                      202,       403,       404,    404,       401,  404,  404),
+    Row("GET",    f"{_HOOK}/deliveries",                200,       200,       404,    404,       401,  404,  404),
+    Row("POST",   f"{_HOOK}/replay",                    202,       403,       404,    404,       401,  404,  404, _SINCE),
+    Row("GET",    "deliveries/<uuid:delivery_id>",      200,       200,       404,    404,       401,  404,  404),
+    Row("POST",   "deliveries/<uuid:delivery_id>/replay", 202,     403,       404,    404,       401,  404,  404),
 ]
 
 _WORKSPACE = {"workspace": "{workspace}"}
