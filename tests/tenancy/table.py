@@ -195,6 +195,9 @@ _NEW_JOB: dict[str, Any] = {"text": "Hello.", "voice": "unicorn:en-us"}
 _NEW_HOOK: dict[str, Any] = {"url": "https://example.com/x", "events": ["webhook.test"]}
 _EMAIL: dict[str, Any] = {"email": "code@example.com"}
 
+COUNTS_TRIES = {"auth/session", "promo-codes/redeem"}
+"""What writes down that somebody has tried, though it refuses."""
+
 _NO_TEXT: dict[str, Any] = {
     "input": " "
 }  # speaking itself needs a connection of its own
@@ -218,6 +221,11 @@ CALLS = [
     Call("POST",   "tokens",                 201,        201,        401, 403, {"name": "Another"}),
     Call("GET",    "credits",                200,        200,        401, 200, shows="workspace"),
     Call("GET",    "credits/entries",        200,        200,        401, 200, shows="job"),
+    Call("GET",    "usage",                  200,        200,        401, 200),
+    Call("GET",    "usage/history",          200,        200,        401, 200),
+    Call("GET",    "plans",                  200,        200,        200, 200),
+    Call("GET",    "packs",                  200,        200,        200, 200),
+    Call("POST",   "promo-codes/redeem",     400,        400,        401, 403, {"code": "NOTHING"}),
     Call("GET",    "providers",              200,        200,        200, 200),
     Call("GET",    "voices",                 200,        200,        200, 200),
     Call("POST",   "speech",                 400,        400,        400, 400, _NO_TEXT),
