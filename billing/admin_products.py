@@ -3,21 +3,18 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.db import transaction
+from django.contrib import admin
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from billing import subscriptions
+from billing.admin_acts import ActForm, Acts
 from billing.models import LONGEST_REASON, Pack, Plan, Subscription, Wallet
 from kit.admin import ReadOnly
-from kit.errors import AppError
 
 
 class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -121,8 +118,8 @@ class PackAdmin(ProductAdmin):
     ]
 
 
-class SetPlanForm(forms.Form):
-    """A plan that an operator gives or takes, with a reason."""
+class SetPlanForm(ActForm):
+    """A plan that an operator gives or takes."""
 
     plan = forms.ModelChoiceField(
         Plan.objects.all(),
@@ -136,9 +133,10 @@ class SetPlanForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text="Kept in the audit log.",
     )
+    field_order = ["key", "plan", "reason"]
 
 
-class SetsPlans(ModelAdmin):
+class SetsPlans(Acts):
     """The action of a wallet that gives its workspace a plan; put it first in the bases."""
 
     def has_set_plan_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -148,44 +146,26 @@ class SetsPlans(ModelAdmin):
 
     @action(description="Set plan", url_path="set-plan", permissions=["set_plan"])
     def set_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a plan and a reason, and give it to the wallet's workspace."""
+        """Give a plan to the wallet's workspace, or end the one that it has."""
         wallet = self.get_object(request, object_id)
         if not isinstance(wallet, Wallet):
             raise Http404
         current = subscriptions.current_of(wallet.workspace, wallet.environment)
-        form = SetPlanForm(
-            request.POST or None, initial={"plan": current and current.plan}
-        )
-        if form.is_valid() and self._plan_is_set(request, wallet, form.cleaned_data):
-            return HttpResponseRedirect(
-                reverse("admin:billing_wallet_change", args=[wallet.pk])
-            )
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Set plan",
-            "opts": self.opts,
-            "wallet": wallet,
-            "current": current,
-            "form": form,
-        }
-        return TemplateResponse(request, "billing/set_plan.html", context)
+        has = f"{current.plan} until {current.period_end:%Y-%m-%d}" if current else ""
 
-    def _plan_is_set(
-        self, request: HttpRequest, wallet: Wallet, asked: dict[str, Any]
-    ) -> bool:
-        plan = asked["plan"]
-        said = f"Set plan {plan.key if plan else 'none'}: {asked['reason']}"
-        try:
-            with transaction.atomic(durable=True):
-                subscriptions.set_plan(
-                    wallet.workspace, plan, environment=wallet.environment
-                )
-                self.log_change(request, wallet.workspace, said)
-        except AppError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return False
-        self.message_user(request, "The plan is set.")
-        return True
+        def act(asked: dict[str, Any], actor: str) -> str:
+            plan = asked["plan"]
+            subscriptions.set_plan(
+                wallet.workspace, plan, environment=wallet.environment
+            )
+            return f"Set plan {plan.key if plan else 'none'}"
+
+        return self.ask(
+            *(request, wallet, SetPlanForm, act),
+            title="Set plan",
+            about=f"{wallet.workspace}, {wallet.environment.lower()}, has"
+            f" {has or 'no plan'}.",
+        )
 
 
 @admin.register(Subscription)

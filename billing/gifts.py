@@ -13,20 +13,28 @@ MOBILE_CREDITS = 45_000
 def welcome(wallet: Wallet, user: User) -> None:
     """Give a new user the sign-up grant. Needs an open transaction; safe to repeat."""
     if settings.SIGN_UP_CREDITS:
-        key = f"signup:{user.pk}"
-        _give(wallet, settings.SIGN_UP_CREDITS, Lot.Kind.PROMO, key, "Sign-up")
+        source = f"signup:{user.pk}"
+        _give(wallet, settings.SIGN_UP_CREDITS, source, "Sign-up")
 
 
 def welcome_mobile(wallet: Wallet, customer_id: str) -> None:
     """Give a new mobile customer the first credits, once for each id.
 
-    Needs an open transaction; safe to repeat. They are a pack, as packs never lapse.
+    Needs an open transaction; safe to repeat.
     """
-    key = f"free_grant:{customer_id}"
-    _give(wallet, MOBILE_CREDITS, Lot.Kind.PACK, key, "Welcome")
+    source = f"free_grant:{customer_id}"
+    _give(wallet, MOBILE_CREDITS, source, "Welcome", lapses=False)
 
 
 def _give(
-    wallet: Wallet, credits: int, kind: Lot.Kind, source: str, reason: str
+    wallet: Wallet, credits: int, source: str, reason: str, *, lapses: bool = True
 ) -> None:
-    ledger.grant(wallet, credits, key=source, kind=kind, source=source, reason=reason)
+    ledger.grant(
+        wallet,
+        credits,
+        key=source,
+        kind=Lot.Kind.PROMO,
+        source=source,
+        reason=reason,
+        lapses=lapses,
+    )

@@ -35,4 +35,4 @@ def test_a_mobile_customer_is_welcomed_once_and_for_good():
     assert columns(made) == (45_000, 0, 0)
     assert columns(other) == (0, 0, 0)
     lot = Lot.objects.get()
-    assert (lot.kind, lot.expires_at) == ("pack", None)
+    assert (lot.kind, lot.expires_at, lot.lapses) == ("promo", None, False)

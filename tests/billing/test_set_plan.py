@@ -12,6 +12,7 @@ from accounts.models import AuditEntry
 from billing import products, subscriptions
 from billing.models import Plan, Store, Subscription
 from billing.wallets import wallet_of
+from kit.ids import new_id
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -93,15 +94,17 @@ def test_operators_set_plans_in_the_back_office(ada, back_office):
     page = back_office.get(path).content.decode()
     assert "no plan" in page
     plan = Plan.objects.get(key="plus")
-    answer = back_office.post(path, {"plan": plan.pk, "reason": "Partner"})
+    answer = back_office.post(
+        path, {"key": str(new_id()), "plan": plan.pk, "reason": "Partner"}
+    )
     assert answer.status_code == 302
     assert Subscription.objects.get().plan == plan
     workspace.refresh_from_db()
     assert workspace.tier == "paid"
-    entry = AuditEntry.objects.filter(model="accounts.Workspace").latest("pk")
+    entry = AuditEntry.objects.filter(model="billing.Wallet").latest("pk")
     assert (entry.action, entry.reason) == ("Set plan plus: Partner", "Partner")
     assert "Plus until" in back_office.get(path).content.decode()
-    back_office.post(path, {"plan": "", "reason": "Over"})
+    back_office.post(path, {"key": str(new_id()), "plan": "", "reason": "Over"})
     assert Subscription.objects.get().status == "canceled"
 
 
@@ -109,7 +112,9 @@ def test_a_plan_takes_a_reason(ada, back_office):
     wallet = wallet_of(factories.workspace(ada), "PRODUCTION")
     plan = Plan.objects.get(key="plus")
     path = reverse("admin:billing_wallet_set_plan", args=[wallet.pk])
-    answer = back_office.post(path, {"plan": plan.pk, "reason": " "})
+    answer = back_office.post(
+        path, {"key": str(new_id()), "plan": plan.pk, "reason": " "}
+    )
     assert "This field is required" in answer.content.decode()
     assert Subscription.objects.count() == 0
 
@@ -122,7 +127,7 @@ def test_the_back_office_tells_what_is_refused(ada, back_office):
     wallet = wallet_of(workspace, "PRODUCTION")
     answer = back_office.post(
         reverse("admin:billing_wallet_set_plan", args=[wallet.pk]),
-        {"plan": "", "reason": "Over"},
+        {"key": str(new_id()), "plan": "", "reason": "Over"},
     )
     assert "This plan is paid for by App Store" in answer.content.decode()
     assert Subscription.objects.get().status == "active"

@@ -1,6 +1,7 @@
 """`GET /api/v1/usage`: two shapes, exact."""
 
 from datetime import UTC, datetime
+from fractions import Fraction
 
 import pytest
 from django.db import transaction
@@ -12,7 +13,7 @@ from billing.models import Lot, Pack, Purchase, Store
 from billing.standing import percentage
 from billing.wallets import wallet_of
 from tests import factories
-from tests.billing.factories import capture, grant, lapse, release, reserve
+from tests.billing.factories import capture, grant, lapse, refund, release, reserve
 from tests.billing.plans import act, plan, start, subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -216,8 +217,9 @@ def test_refunds_and_lapses_count_as_never_granted(workspace, wallet):
     lapse(promo)
     lasting = usage(workspace)["credits"]["non_expiring_tokens"]
     assert (lasting["balance"], lasting["total_granted"]) == (25_000, 25_000)
-    Lot.objects.filter(kind="pack").update(available=15_000, revoked=10_000)
-    Lot.objects.filter(kind="allowance").update(available=450_000, revoked=450_000)
+    month = Lot.objects.get(kind="allowance", wallet=wallet).source
+    refund(month, Fraction(1, 2), key="month")
+    refund("purchase:stripe:pay_1", Fraction(2, 5), key="first")
     told = usage(workspace)
     assert (told["monthly_limit"], told["remaining_characters"]) == (450_000, 450_000)
     lasting = told["credits"]["non_expiring_tokens"]
@@ -228,8 +230,14 @@ def test_refunds_and_lapses_count_as_never_granted(workspace, wallet):
         "characters": 15_000,
         "price_usd": 2.99,
     }
-    Lot.objects.filter(kind="pack").update(available=0, revoked=25_000)
-    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
+    # The rest comes back after some of it was spent: more is owed than there is.
+    spend(wallet, 450_000 + 4_000)
+    refund("purchase:stripe:pay_1", Fraction(3, 5), key="second")
+    told = usage(workspace)
+    assert (told["current_usage"], told["remaining_characters"]) == (450_000, 0)
+    lasting = told["credits"]["non_expiring_tokens"]
+    assert (lasting["balance"], lasting["total_granted"]) == (-4_000, 0)
+    assert lasting["total_consumed"] == 4_000
     assert [one["source"] for one in lasting["purchases"]] == ["free_grant"]
 
 

@@ -196,6 +196,9 @@ _NEW_JOB: dict[str, Any] = {"text": "Hello.", "voice": "unicorn:en-us"}
 _NEW_HOOK: dict[str, Any] = {"url": "https://example.com/x", "events": ["webhook.test"]}
 _EMAIL: dict[str, Any] = {"email": "code@example.com"}
 
+COUNTS_TRIES = {"auth/session", "promo-codes/redeem"}
+"""What writes down that somebody has tried, though it refuses."""
+
 _NO_TEXT: dict[str, Any] = {
     "input": " "
 }  # speaking itself needs a connection of its own
