@@ -17,8 +17,6 @@ LEFT_OUT = {
     "statements/<month:month>": "a month of one's own; see test_statements.py",
     "statements/<month:month>.pdf": "a month of one's own; see test_statements.py",
     "api/v1/docs/": "a page, the same for everybody; see test_schema.py",
-    "statements/<month:month>": "a month names nobody; see test_statements.py",
-    "statements/<month:month>.pdf": "as the page",
 }
 """Routes with a parameter, or of the API, that need no row."""
 
