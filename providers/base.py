@@ -82,6 +82,7 @@ class VoiceInfo:
     language: str  # BCP 47, e.g. en-US
     gender: Literal["female", "male", "neutral", ""] = ""
     description: str = ""
+    is_public: bool = True  # else it is of the account that the key belongs to
 
 
 class KeyStatus(StrEnum):

@@ -214,4 +214,7 @@ def _info(entry: object) -> VoiceInfo | None:
         language,
         _GENDERS.get(inside(entry, "gender"), ""),
         str(inside(entry, "description") or ""),
+        # Versions differ in how they say it.
+        is_public=inside(entry, "access") == "public"
+        or inside(entry, "is_public") is True,
     )
