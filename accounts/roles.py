@@ -18,6 +18,7 @@ class Act(StrEnum):
     CHANGE_ROLE = "change_role"
     HAND_OVER = "hand_over"
     CLOSE = "close"  # the workspace, and open it again
+    MANAGE_KEYS = "manage_keys"  # of providers: save, replace, check and remove
 
 
 _OWNER, _ADMIN, _MEMBER = Membership.Role
@@ -32,6 +33,7 @@ RIGHTS: dict[Act, set[str]] = {
     Act.CHANGE_ROLE: {_OWNER},
     Act.HAND_OVER: {_OWNER},
     Act.CLOSE: {_OWNER},
+    Act.MANAGE_KEYS: {_OWNER, _ADMIN},
 }
 
 

@@ -31,6 +31,7 @@ urlpatterns = [
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="ready"),
     path("", include("accounts.pages")),
+    path("", include("providers.pages")),
     path("", include("webhooks.pages")),
     path("", include("config.pages")),
     path("admin/", admin.site.urls),

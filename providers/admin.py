@@ -4,14 +4,19 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from providers import catalogue
-from providers.models import Provider, Voice
+from accounts.models import User
+from kit.admin import ReadOnly
+from providers import catalogue, keys
+from providers.models import Provider, ProviderKey, Voice
 from providers.registry import MANY, PROVIDERS, has_adapter
 
 
@@ -144,3 +149,80 @@ class VoiceAdmin(_FromAdapters, ModelAdmin):
         """Hide the selected voices from customers."""
         count = voices.update(is_enabled=False)
         self.message_user(request, f"{count} voices are hidden.", messages.SUCCESS)
+
+
+class ReasonForm(forms.Form):
+    """Why something is done."""
+
+    reason = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="It is kept in the audit log.",
+    )
+
+
+@admin.register(ProviderKey)
+class ProviderKeyAdmin(ReadOnly, ModelAdmin):
+    """Workspaces' own keys, by their last four characters; the rest is shown to nobody."""
+
+    list_display = [
+        "provider",
+        "masked",
+        "workspace",
+        "region",
+        "status",
+        "failure",
+        "checked_at",
+        "created_by",
+    ]
+    list_filter = ["provider", "status", "failure"]
+    list_select_related = ["provider", "workspace", "created_by"]
+    search_fields = ["workspace__name", "=workspace__id", "workspace__members__email"]
+    show_full_result_count = False
+    ordering = ["-id"]
+    fields = [
+        "provider",
+        "masked",
+        "workspace",
+        "region",
+        "status",
+        "checked_at",
+        "failure",
+        "failed_at",
+        "created_by",
+        "created_at",
+    ]
+    readonly_fields = fields
+    actions_detail = ["erase"]
+
+    @admin.display(description="key", ordering="last4")
+    def masked(self, row: ProviderKey) -> str:
+        """Return what tells a key apart."""
+        return f"…{row.last4}"
+
+    def has_erase_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Return whether this operator may erase keys."""
+        user = request.user
+        return isinstance(user, User) and user.has_perm("providers.delete_providerkey")
+
+    @action(description="Erase", url_path="erase", permissions=["erase"])
+    def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and erase the key."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        form = ReasonForm(request.POST or None)
+        if form.is_valid():
+            with transaction.atomic(durable=True):
+                self.log_deletions(request, ProviderKey.objects.filter(pk=row.pk))
+                keys.erase(row)
+            self.message_user(request, f"The key {row} is erased.", messages.SUCCESS)
+            return redirect("admin:providers_providerkey_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Erase the key",
+            "opts": self.opts,
+            "row": row,
+            "form": form,
+        }
+        return TemplateResponse(request, "providers/erase_key.html", context)

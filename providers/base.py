@@ -107,6 +107,9 @@ class Failure(StrEnum):
     DOWN = "down"
     TIMEOUT = "timeout"
     BAD_AUDIO = "bad_audio"
+    # Of a workspace's own key; said by us, never by an adapter.
+    OWN_KEY_REFUSED = "own_key_refused"
+    OWN_KEY_MISSING = "own_key_missing"
 
     @property
     def is_retryable(self) -> bool:

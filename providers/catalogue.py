@@ -53,6 +53,22 @@ def sync() -> Changes:
     return changes
 
 
+def learn(provider: Provider, access: Access) -> Changes:
+    """Add the public voices of a provider that this installation can't ask by itself.
+
+    `access` is of a workspace: it may see voices that are its own alone, which stay out,
+    and it need not see all, so none is withdrawn.
+
+    Raises:
+        ProviderError: the list can't be had now.
+    """
+    changes = Changes()
+    listed = get_provider(provider.slug).voices(access)
+    public = [info for info in listed if info.is_public]
+    _sync_voices(provider, public, changes, is_whole=False)
+    return changes
+
+
 def _rows() -> dict[str, Provider]:
     """Return the row of every provider by its slug; those that were missing are new."""
     rows = Provider.objects.with_adapter().in_bulk()
@@ -72,7 +88,11 @@ def _rows() -> dict[str, Provider]:
 
 
 def _sync_voices(
-    provider: Provider, listed: Collection[VoiceInfo], changes: Changes
+    provider: Provider,
+    listed: Collection[VoiceInfo],
+    changes: Changes,
+    *,
+    is_whole: bool = True,
 ) -> None:
     rows = {row.provider_voice: row for row in provider.voices.all()}
     added, updated = [], []
@@ -98,7 +118,7 @@ def _sync_voices(
             for name, value in described.items():
                 setattr(row, name, value)
             updated.append(row)
-    withdrawn = [row.pk for row in rows.values() if row.is_offered]
+    withdrawn = [row.pk for row in rows.values() if row.is_offered and is_whole]
     Voice.objects.bulk_create(added, ignore_conflicts=True)
     if updated:
         Voice.objects.bulk_update(updated, _DESCRIBED)
@@ -115,13 +135,21 @@ def access_for(provider: Provider) -> Access:
     `<SLUG>_API_KEY`, `<SLUG>_BASE_URL` and `<SLUG>_REGION` in the environment, the slug in
     upper case; address and region else as operators entered them.
     """
-    prefix = provider.slug.upper().replace("-", "_")
-    base_url = os.environ.get(f"{prefix}_BASE_URL", "") or provider.base_url
     return Access(
-        key=os.environ.get(f"{prefix}_API_KEY", ""),
-        base_url=base_url.rstrip("/"),
-        region=os.environ.get(f"{prefix}_REGION", "") or provider.region,
+        key=_variable(provider, "API_KEY"),
+        base_url=base_url_of(provider),
+        region=_variable(provider, "REGION") or provider.region,
     )
+
+
+def base_url_of(provider: Provider) -> str:
+    """Return where operators have `provider` called; empty: where the vendor is."""
+    return (_variable(provider, "BASE_URL") or provider.base_url).rstrip("/")
+
+
+def _variable(provider: Provider, name: str) -> str:
+    prefix = provider.slug.upper().replace("-", "_")
+    return os.environ.get(f"{prefix}_{name}", "")
 
 
 def is_available(provider: Provider) -> bool:

@@ -8,7 +8,12 @@ from django.db.models import Q
 from providers.registry import MANY, PROVIDERS
 
 if TYPE_CHECKING:
-    from providers.models import Provider, Voice  # noqa: F401 - names in annotations
+    from accounts.models import Workspace
+    from providers.models import (  # noqa: F401 - names in annotations
+        Provider,
+        ProviderKey,
+        Voice,
+    )
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -56,3 +61,11 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
                 Q(id__icontains=q) | Q(name__icontains=q) | Q(description__icontains=q)
             )
         return found
+
+
+class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
+    """Workspaces' own keys."""
+
+    def for_workspace(self, workspace: "Workspace") -> Self:
+        """Keep those of `workspace`; what is sealed stays in the database."""
+        return self.filter(workspace=workspace).defer("sealed_key")

@@ -5,8 +5,9 @@ from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import AuditEntry
 from providers import catalogue
-from providers.models import Provider, Voice
+from providers.models import Provider, ProviderKey, Voice
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +127,35 @@ def test_the_catalogue_is_synced_by_a_button(operator):
     )
     assert "Voices: 1 added, 0 updated, 0 withdrawn." in response.content.decode()
     assert Voice.objects.filter(pk="unicorn:de").exists()
+
+
+def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):
+    row = factories.provider_key(
+        factories.workspace(factories.user()), "openai", "k3y-of-a-customer"
+    )
+    sealed = bytes(ProviderKey.objects.get().sealed_key)
+    page = reverse("admin:providers_providerkey_change", args=[row.pk])
+    erase = reverse("admin:providers_providerkey_erase", args=[row.pk])
+    listed = operator.get(reverse("admin:providers_providerkey_changelist"))
+    for answer in (listed, operator.get(page), operator.get(erase)):
+        assert answer.status_code == 200
+        shown = answer.content.decode()
+        assert "omer" in shown
+        assert "k3y-of" not in shown
+        assert sealed.hex() not in shown
+        assert "memory at" not in shown
+    assert operator.post(page, {"last4": "1234"}).status_code == 403
+    assert operator.post(erase, {"reason": ""}).status_code == 200
+    assert ProviderKey.objects.count() == 1
+
+    answer = operator.post(erase, {"reason": "They asked for it."}, follow=True)
+
+    assert "is erased" in answer.content.decode()
+    assert ProviderKey.objects.count() == 0
+    entry = AuditEntry.objects.get(action="deleted")
+    assert entry.reason == "They asked for it."
+    assert entry.before["sealed_key"] == "•••"
+    assert "k3y-of" not in str(entry.before)
+    add = reverse("admin:providers_providerkey_add")
+    assert operator.get(add).status_code == 403
+    assert operator.post(erase, {"reason": "Again."}).status_code in (302, 404)

@@ -1,0 +1,14 @@
+"""Routes of pages."""
+
+from django.urls import path
+
+from providers import views
+
+urlpatterns = [
+    path("settings/provider-keys", views.keys_page, name="provider-keys-page"),
+    path(
+        "settings/provider-keys/<slug:provider>/<slug:verb>",
+        views.act_on_key,
+        name="provider-key-act",
+    ),
+]

@@ -1,0 +1,89 @@
+"""The page of own keys, for people."""
+
+import pytest
+
+from providers.models import Provider, ProviderKey
+from providers.registry import PROVIDERS, get_provider
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGE = "/settings/provider-keys"
+
+
+@pytest.fixture
+def alice():
+    Provider.objects.bulk_create(
+        Provider(slug=slug, name=get_provider(slug).name) for slug in PROVIDERS
+    )
+    return factories.user("alice@example.com")
+
+
+@pytest.fixture
+def office(alice):
+    return factories.browser(alice)
+
+
+@pytest.fixture
+def vendor(stage, monkeypatch):
+    found = stage("openai")
+    monkeypatch.setenv("OPENAI_BASE_URL", found.access.base_url)
+    return found
+
+
+def text(response) -> str:
+    return response.content.decode()
+
+
+def test_a_key_is_saved_checked_and_removed(office, vendor):
+    empty = text(office.get(PAGE))
+    assert "There is none yet." in empty
+    assert '<option value="openai">OpenAI</option>' in empty
+    assert '"unicorn"' not in empty
+    sent = {"provider": "openai", "key": f" {vendor.key}\n", "region": ""}
+    page = text(office.post(PAGE, sent, follow=True))
+    assert "OpenAI takes the key …test." in page
+    assert "Works." in page
+    assert vendor.key not in page
+    page = text(office.post(f"{PAGE}/openai/check", follow=True))
+    assert "OpenAI takes the key." in page
+    vendor.key = "an0ther"
+    page = text(office.post(f"{PAGE}/openai/check", follow=True))
+    assert "OpenAI refuses the key." in page
+    assert "Refused since" in page
+    page = text(office.post(f"{PAGE}/openai/remove", follow=True))
+    assert "The key is erased." in page
+    assert ProviderKey.objects.count() == 0
+    assert office.post(f"{PAGE}/openai/remove").status_code == 404
+    assert office.post(f"{PAGE}/openai/check").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"provider": "openai", "key": "wr0ng-k3y"}, "OpenAI refuses this key."),
+        ({"provider": "openai", "key": "wr0ng k3y"}, "no spaces"),
+        ({"provider": "openai", "key": ""}, "required"),
+        ({"provider": "openai", "key": "wr0ng-k3y", "region": "x/#"}, "has these regi"),
+        ({"provider": "unicorn", "key": "wr0ng-k3y"}, "not one of the available"),
+    ],
+)
+def test_mistakes_are_told_and_the_key_is_not_repeated(office, vendor, sent, told):
+    answer = office.post(PAGE, sent)
+    assert answer.status_code == 400
+    assert told in text(answer)
+    assert "wr0ng" not in text(answer)
+    assert ProviderKey.objects.count() == 0
+
+
+def test_nobody_else_gets_in(alice, vendor):
+    anonymous = factories.browser(factories.user())
+    anonymous.logout()
+    assert anonymous.get(PAGE)["Location"].startswith("/login")
+    factories.provider_key(factories.workspace(alice), "openai")
+    stranger = factories.browser(factories.user())
+    assert "There is none yet." in text(stranger.get(PAGE))
+    assert stranger.post(f"{PAGE}/openai/remove").status_code == 404
+    assert stranger.post(f"{PAGE}/openai/burn").status_code == 404
+    assert stranger.get(f"{PAGE}/openai/remove").status_code == 405
+    assert ProviderKey.objects.count() == 1
