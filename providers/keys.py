@@ -6,6 +6,8 @@ database, a task, a log, an answer or an error. No transaction is open during su
 
 import datetime
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -34,11 +36,13 @@ from providers.errors import (
     UnknownProvider,
 )
 from providers.models import Provider, ProviderKey
+from providers.querysets import PLATFORM, ProviderKeyQuerySet
 from providers.registry import get_provider
 
 CHECK = "providers.tasks.check_key"
 LEARN = "providers.tasks.learn_voices"
 QUEUE = "remote"
+_OWN = "workspace:"
 _QUOTA = "provider_key"
 _SHORTEST, _LONGEST = 8, 4_400  # characters; Polly's may hold a session token
 _CHECKED = ["status", "checked_at", "failure", "failed_at"]
@@ -148,14 +152,22 @@ def demand_usable(row: ProviderKey) -> None:
         raise OwnKeyRefused(provider=row.provider.name)
 
 
-def access_of(workspace_id: UUID, provider: Provider) -> Access:
-    """Return how `provider` is called with the workspace's own key, now.
+def credential_of(workspace_id: UUID) -> str:
+    """Return the credential that a workspace's own keys are, for any provider."""
+    return f"{_OWN}{workspace_id}"
+
+
+def access_with(provider: Provider, credential: str) -> Access:
+    """Return how `provider` is called with a credential, now: ours, or a workspace's own.
+
+    Ours never stands in for one that is gone.
 
     Raises:
         ProviderError: OWN_KEY_MISSING, it was removed; OWN_KEY_REFUSED, it can't be used.
     """
-    rows = ProviderKey.objects.filter(workspace=workspace_id, provider=provider)
-    row = rows.select_related("provider").first()
+    if credential == PLATFORM:
+        return catalogue.access_for(provider)
+    row = _rows_of(provider.slug, credential).select_related("provider").first()
     if row is None:
         raise ProviderError(Failure.OWN_KEY_MISSING)
     if row.failure:
@@ -166,14 +178,20 @@ def access_of(workspace_id: UUID, provider: Provider) -> Access:
         raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
 
-def doubt(workspace_id: UUID, slug: str) -> None:
-    """Have a key checked soon: its provider refused to speak with it.
+@contextmanager
+def blamed(slug: str, credential: str) -> Iterator[None]:
+    """Say of a workspace's own key that it was refused, and have it checked soon.
 
     A refusal may be about a voice or a place alone, so it is the check that decides.
     """
-    rows = ProviderKey.objects.filter(workspace=workspace_id, provider=slug)
-    for key_id in rows.values_list("pk", flat=True):
-        bells.ring(CHECK, QUEUE, args=[str(key_id)])
+    try:
+        yield
+    except ProviderError as error:
+        if credential == PLATFORM or error.kind is not Failure.BAD_KEY:
+            raise
+        for key_id in _rows_of(slug, credential).values_list("pk", flat=True):
+            bells.ring(CHECK, QUEUE, args=[str(key_id)])
+        raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
 
 def check(row: ProviderKey) -> None:
@@ -261,6 +279,11 @@ def learn_voices(key_id: UUID) -> None:
         logger.warning("no voices of %s by an own key: %s", row.provider_id, error)
     else:
         logger.info("voices of %s by an own key: %s", row.provider_id, changes)
+
+
+def _rows_of(slug: str, credential: str) -> ProviderKeyQuerySet:
+    workspace_id = UUID(credential.removeprefix(_OWN))
+    return ProviderKey.objects.filter(workspace=workspace_id, provider=slug)
 
 
 def _row(key_id: UUID) -> ProviderKey | None:

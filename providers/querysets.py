@@ -15,6 +15,9 @@ if TYPE_CHECKING:
         Voice,
     )
 
+PLATFORM = "platform"
+"""The credential that this installation has for all; others are customers' own."""
+
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
     """Providers."""

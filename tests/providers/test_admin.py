@@ -154,6 +154,7 @@ def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):
     assert ProviderKey.objects.count() == 0
     entry = AuditEntry.objects.get(action="deleted")
     assert entry.reason == "They asked for it."
+    assert entry.before
     assert entry.before["sealed_key"] == "•••"
     assert "k3y-of" not in str(entry.before)
     add = reverse("admin:providers_providerkey_add")

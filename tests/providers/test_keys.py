@@ -12,9 +12,9 @@ from django.utils import timezone
 from accounts.models import Membership
 from kit.models import Mail, QuotaCounter
 from kit.outbox import _context as mail_context
-from kit.secrets import CannotOpen, open_sealed
+from kit.secrets import CannotOpen, Secret, open_sealed
 from providers import keys, tasks
-from providers.base import Failure, ProviderError
+from providers.base import Access, Failure, ProviderError
 from providers.models import Provider, ProviderKey, Voice
 from providers.registry import PROVIDERS, get_provider
 from tests import factories
@@ -72,7 +72,12 @@ def put(client, slug: str, body: object):
 
 
 def opened(row: ProviderKey) -> str:
-    return keys.access_of(row.workspace_id, row.provider).key
+    return access(row.workspace, row.provider_id).key
+
+
+def access(workspace, slug: str) -> Access:
+    credential = keys.credential_of(workspace.pk)
+    return keys.access_with(Provider.objects.get(slug=slug), credential)
 
 
 def test_a_key_is_checked_sealed_and_never_shown(vendor, api, alice):
@@ -214,7 +219,7 @@ def test_each_provider_takes_keys(vendor, api, slug):
     assert found.spoken == []
     assert len(found.asked) == 1
     row = ProviderKey.objects.get()
-    assert keys.access_of(row.workspace_id, row.provider) == found.access
+    assert access(row.workspace, slug) == found.access
 
 
 @pytest.mark.parametrize(
@@ -246,9 +251,7 @@ def test_a_key_is_erased(vendor, api, alice):
     assert api.get(URL).json() == []
     assert api.delete(f"{URL}/openai").status_code == 404
     with pytest.raises(ProviderError) as caught:
-        keys.access_of(
-            factories.workspace(alice).pk, Provider.objects.get(slug="openai")
-        )
+        access(factories.workspace(alice), "openai")
     assert caught.value.kind == Failure.OWN_KEY_MISSING
 
 
@@ -297,11 +300,11 @@ def test_a_sealed_key_opens_in_its_own_row_alone(alice):
     other.sealed_key = row.sealed_key
     other.save()
     with pytest.raises(ProviderError) as caught:
-        keys.access_of(theirs.pk, other.provider)
+        access(theirs, "openai")
     assert caught.value.kind == Failure.OWN_KEY_REFUSED
     ProviderKey.objects.filter(pk=row.pk).update(provider="lemonfox")
     with pytest.raises(ProviderError):
-        keys.access_of(mine.pk, Provider.objects.get(slug="lemonfox"))
+        access(mine, "lemonfox")
     with pytest.raises(CannotOpen):
         open_sealed(row.sealed_key, context="providers_providerkey")
 
@@ -465,7 +468,7 @@ def test_a_provider_that_is_down_at_night_changes_nothing(kept, monkeypatch):
 
 def test_a_key_that_is_replaced_during_its_check_is_left_alone(kept, monkeypatch):
     openai, row = kept
-    new = keys.sealed(keys.Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
+    new = keys.sealed(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
 
     def answer(asked):
         ProviderKey.objects.filter(pk=row.pk).update(sealed_key=new)

@@ -32,7 +32,7 @@ def vendor(stage, monkeypatch):
 
 
 def text(response) -> str:
-    return response.content.decode()
+    return str(response.content.decode())
 
 
 def test_a_key_is_saved_checked_and_removed(office, vendor):
