@@ -81,6 +81,14 @@ DISPATCH = [
 ]
 """Modules whose `sweep()` the dispatcher calls every second."""
 
+SEALED = [
+    "kit.outbox.SEALED",
+    "accounts.second_factor.SEALED",
+    "webhooks.signing.SEALED",
+    "providers.keys.SEALED",
+]
+"""Lists of the columns that `manage.py rotate_keys` seals again: `kit.rotation.Sealed`."""
+
 WEBHOOK_EVENT_MODULES = ["synthesis.events", "billing.events", "webhooks.events"]
 """Modules that declare types of webhook event: `webhooks.events.EventType`."""
 

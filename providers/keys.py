@@ -25,6 +25,7 @@ from accounts.roles import Act, demand
 from kit import bells, outbox, quotas
 from kit.errors import Invalid, NotFound, RateLimited
 from kit.requests import client_network
+from kit.rotation import Sealed
 from kit.secrets import CannotOpen, Secret, open_sealed, seal
 from providers import catalogue
 from providers.base import Access, Failure, KeyStatus, ProviderError
@@ -387,6 +388,15 @@ def _access(provider: Provider, key: Secret, region: str) -> Access:
 def _context(workspace_id: UUID, slug: str) -> str:
     """Return what a key is bound to: there is one row for it."""
     return f"providers_providerkey:{workspace_id}:{slug}:key"
+
+
+SEALED = [
+    Sealed(
+        ProviderKey,
+        "sealed_key",
+        lambda row: _context(row.workspace_id, row.provider_id),
+    )
+]
 
 
 def _tell_owner(row: ProviderKey) -> None:
