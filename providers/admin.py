@@ -16,8 +16,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.models import User
 from kit.admin import ReadOnly
 from providers import catalogue, keys
-from providers.models import Provider, ProviderKey, Voice
-from providers.registry import MANY, PROVIDERS, has_adapter
+from providers.base import ProviderError
+from providers.models import ModelAlias, Provider, ProviderKey, Voice, VoiceAlias
+from providers.registry import MANY, PROVIDERS, get_provider, has_adapter
 
 
 class _FromAdapters:
@@ -46,6 +47,13 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it 
             raise forms.ValidationError(f"In lower case, and it begins with {MANY}")
         return slug
 
+    def clean_default_voice(self) -> Voice | None:
+        """Refuse a voice of another provider."""
+        voice: Voice | None = self.cleaned_data["default_voice"]
+        if voice is not None and voice.provider_id != self.instance.pk:
+            raise forms.ValidationError("It is of another provider.")
+        return voice
+
 
 @admin.register(Provider)
 class ProviderAdmin(_FromAdapters, ModelAdmin):
@@ -71,6 +79,8 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
     ]
     readonly_fields = ["is_available", "updated_at"]
     search_fields = ["slug", "name"]
+    autocomplete_fields = ["default_voice"]
+    actions = ["check_now"]
     actions_list = ["sync_catalogue"]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -101,6 +111,26 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
     def voices_on_offer(self, provider: Provider) -> int:
         """Tell how many of its voices can be chosen."""
         return int(getattr(provider, "voice_count", 0))
+
+    @admin.action(description="Check key and address now", permissions=["change"])
+    def check_now(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
+        """Ask the chosen providers whether they take our keys."""
+        for provider in providers:
+            if not (has_adapter(provider.slug) and catalogue.is_available(provider)):
+                self.message_user(
+                    request, f"{provider}: no key, or no address.", messages.WARNING
+                )
+                continue
+            try:
+                status = get_provider(provider.slug).check(
+                    catalogue.access_for(provider)
+                )
+            except ProviderError as error:
+                self.message_user(request, f"{provider}: {error}.", messages.ERROR)
+            else:
+                self.message_user(request, f"{provider}: {status}.", messages.SUCCESS)
+            with transaction.atomic():
+                self.log_change(request, provider, "Checked.")
 
     @action(description="Sync catalogue", permissions=["change"])
     def sync_catalogue(self, request: HttpRequest) -> HttpResponseRedirect:
@@ -149,6 +179,32 @@ class VoiceAdmin(_FromAdapters, ModelAdmin):
         """Hide the selected voices from customers."""
         count = voices.update(is_enabled=False)
         self.message_user(request, f"{count} voices are hidden.", messages.SUCCESS)
+
+
+@admin.register(ModelAlias)
+class ModelAliasAdmin(ModelAdmin):
+    """Names of models in other people's clients."""
+
+    list_display = ["name", "provider", "model"]
+    list_filter = ["provider"]
+    search_fields = ["name", "model"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ModelAlias | None = None
+    ) -> list[str]:
+        """Keep the name: another one is another alias."""
+        return [] if obj is None else ["name"]
+
+
+@admin.register(VoiceAlias)
+class VoiceAliasAdmin(ModelAdmin):
+    """Names of voices in other people's clients."""
+
+    list_display = ["name", "voice"]
+    list_filter = ["voice__provider"]
+    list_select_related = ["voice"]
+    search_fields = ["name", "voice__id"]
+    autocomplete_fields = ["voice"]
 
 
 class ReasonForm(forms.Form):

@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 
 from providers.base import Access, ProviderError, VoiceInfo
 from providers.errors import UnknownProvider, UnknownVoice
-from providers.models import Provider, Voice
+from providers.models import ModelAlias, Provider, Voice, VoiceAlias
 from providers.registry import PROVIDERS, get_provider
 
 _DESCRIBED = ["name", "language", "gender", "description", "is_offered"]
@@ -166,14 +166,35 @@ def resolve(voice: str, *, default_provider: str = "unicorn") -> Voice:
     return resolve_all({voice}, default_provider=default_provider)[voice]
 
 
+def resolve_model(name: str) -> tuple[Provider, str]:
+    """Return the provider and its own model that `name` stands for; case doesn't matter.
+
+    A name is an alias (`tts-1`), a provider, or `provider/model`. The model is empty where
+    the provider's usual one is meant; whether it has the other is its adapter's to say.
+
+    Raises:
+        UnknownProvider: it stands for nothing that is on offer.
+    """
+    slug, _, model = name.partition("/")
+    if name.isprintable():
+        aliases = ModelAlias.objects.filter(name=name.lower())
+        for found, meant in aliases.values_list("provider", "model"):
+            slug, model = found, meant
+        on_offer = Provider.objects.on_offer()
+        if provider := on_offer.filter(slug=slug.lower()).first():
+            return provider, model
+    raise UnknownProvider(provider=name)
+
+
 def resolve_all(
     voices: Collection[str], *, default_provider: str = "unicorn"
 ) -> dict[str, Voice]:
     """Return the voice on offer for each name, its provider at hand.
 
     A name is `provider:id`; or, in the default provider, an id or what the voice is
-    called. Case doesn't matter. Takes one query when all are ids as they are written in
-    the catalogue, and three at most.
+    called. In place of an id, an alias of that provider will do, or nothing for the voice
+    that is its default. Case doesn't matter. Takes one query when all are ids as they are
+    written in the catalogue, and five at most.
 
     Raises:
         UnknownProvider: a name begins with no provider that is on offer.
@@ -211,13 +232,36 @@ def _resolve_loosely(
     ):
         by_id.setdefault(voice.pk.lower(), voice)
         by_name.setdefault(voice.name.lower(), voice)
-    found = {}
+    found: dict[str, Voice] = {}
     for name, key in missing.items():
-        voice_found = by_id.get((key or "").lower()) or by_name.get(name.lower())
-        if voice_found is None:
-            raise _refusal(name, default_provider)
-        found[name] = voice_found
+        voice = by_id.get((key or "").lower()) or by_name.get(name.lower())
+        if voice is not None:
+            found[name] = voice
+    rest = {name: key for name, key in missing.items() if name not in found}
+    if rest:
+        found |= _resolve_aliases(rest)
+    for name in missing.keys() - found.keys():
+        raise _refusal(name, default_provider)
     return found
+
+
+def _resolve_aliases(missing: dict[str, str | None]) -> dict[str, Voice]:
+    """Return the voices for names that operators have given, or that are left empty."""
+    asked = {name: key.lower().split(":", 1) for name, key in missing.items() if key}
+    by_alias: dict[tuple[str, str], str] = {}
+    aliases = VoiceAlias.objects.filter(name__in={alias for _, alias in asked.values()})
+    for name, voice_id in aliases.values_list("name", "voice"):
+        by_alias[voice_id.partition(":")[0], name] = voice_id
+    defaults = Provider.objects.exclude(default_voice=None)
+    for slug, voice_id in defaults.values_list("slug", "default_voice"):
+        by_alias[slug, ""] = voice_id
+    wanted = {
+        name: by_alias[slug, alias]
+        for name, (slug, alias) in asked.items()
+        if (slug, alias) in by_alias
+    }
+    voices = Voice.objects.on_offer().in_bulk(wanted.values())
+    return {name: voices[key] for name, key in wanted.items() if key in voices}
 
 
 def _refusal(name: str, default_provider: str) -> UnknownProvider | UnknownVoice:

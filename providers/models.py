@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from accounts.models import User, Workspace
 from kit.ids import new_id
@@ -41,6 +41,14 @@ class Provider(models.Model):
         help_text="where it is called, with its /v1; empty: where the vendor is",
     )
     region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
+    default_voice = models.ForeignKey(
+        "Voice",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="who speaks when a request names the provider alone",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ProviderQuerySet.as_manager()
@@ -85,6 +93,68 @@ class Voice(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+_ALIAS = RegexValidator(
+    r"^[a-z0-9][a-z0-9._-]*\Z", "Lower case: letters, digits, dots, hyphens."
+)
+
+
+class ModelAlias(models.Model):
+    """A model's name as other people's clients say it, such as `tts-1`."""
+
+    name = models.CharField(primary_key=True, max_length=80, validators=[_ALIAS])
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="+")
+    model = models.CharField(
+        max_length=80, blank=True, help_text="the provider's own; empty: its usual one"
+    )
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "model aliases"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(name=Lower("name")), name="model_alias_in_lower_case"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VoiceAlias(models.Model):
+    """A voice's name as other people's clients say it, such as `alloy`.
+
+    Each provider may have a voice of that name, so it is looked for where the request is.
+    """
+
+    name = models.CharField(max_length=80, validators=[_ALIAS])
+    voice = models.ForeignKey(Voice, models.CASCADE, related_name="aliases")
+
+    class Meta:
+        ordering = ["name", "voice"]
+        verbose_name_plural = "voice aliases"
+        constraints = [
+            models.UniqueConstraint(
+                "name",
+                # A voice's id begins with its provider.
+                models.Func(
+                    models.F("voice"),
+                    models.Value(":"),
+                    models.Value(1),
+                    function="split_part",
+                    output_field=models.CharField(),
+                ),
+                name="voice_alias_once_in_a_provider",
+                violation_error_message="Another voice of the provider has this alias.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(name=Lower("name")), name="voice_alias_in_lower_case"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} → {self.voice_id}"
 
 
 class ProviderKey(models.Model):
