@@ -77,6 +77,7 @@ DISPATCH = [
     "kit.outbox",
     "accounts.exports",
     "synthesis.dispatch",
+    "synthesis.samples",
     "webhooks.dispatch",
 ]
 """Modules whose `sweep()` the dispatcher calls every second."""

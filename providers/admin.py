@@ -15,9 +15,16 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from kit.admin import ReadOnly
-from providers import catalogue, keys
+from providers import catalogue, keys, samples
 from providers.base import ProviderError
-from providers.models import ModelAlias, Provider, ProviderKey, Voice, VoiceAlias
+from providers.models import (
+    ModelAlias,
+    Provider,
+    ProviderKey,
+    Sample,
+    Voice,
+    VoiceAlias,
+)
 from providers.registry import MANY, PROVIDERS, get_provider, has_adapter
 
 
@@ -148,7 +155,10 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
 class VoiceAdmin(_FromAdapters, ModelAdmin):
     """Voices, to be found and switched off or on."""
 
-    list_display = ["id", "name", "language", "gender", "is_enabled", "is_offered"]
+    list_display = [
+        *("id", "name", "language", "gender", "is_enabled", "is_offered", "has_sample")
+    ]
+    list_select_related = ["sample"]
     list_editable = ["is_enabled"]
     list_filter = ["provider", "is_enabled", "is_offered", "gender", "language"]
     search_fields = ["id", "name", "language"]
@@ -166,7 +176,35 @@ class VoiceAdmin(_FromAdapters, ModelAdmin):
         "created_at",
     ]
     readonly_fields = [name for name in fields if name != "is_enabled"]
-    actions = ["switch_on", "switch_off"]
+    actions = ["switch_on", "switch_off", "make_samples", "make_samples_again"]
+
+    @admin.display(description="sample")
+    def has_sample(self, voice: Voice) -> str:
+        """Tell whether a sample is there, or why not."""
+        sample: Sample | None = getattr(voice, "sample", None)
+        if sample is None:
+            return "-"
+        return sample.error_code or ("there" if sample.file else sample.status)
+
+    @admin.action(description="Make missing samples", permissions=["change"])
+    def make_samples(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
+        """Have a sample of each chosen voice made with our own keys, if it has none."""
+        self._ask_for_samples(request, voices, again=False)
+
+    @admin.action(description="Make samples anew", permissions=["change"])
+    def make_samples_again(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
+        """Have samples of the chosen voices made with our own keys, in place of the old."""
+        self._ask_for_samples(request, voices, again=True)
+
+    def _ask_for_samples(
+        self, request: HttpRequest, voices: QuerySet[Voice], *, again: bool
+    ) -> None:
+        with transaction.atomic(durable=True):
+            chosen = list(voices)
+            count = samples.ask(chosen, again=again)
+            for voice in chosen:
+                self.log_change(request, voice, "Asked for a sample.")
+        self.message_user(request, f"{count} samples will be made.", messages.SUCCESS)
 
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:

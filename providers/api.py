@@ -71,5 +71,8 @@ class VoicesView(_CatalogueView):
         """List the voices on offer; each parameter narrows the list."""
         wanted = VoiceFilterSerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
-        voices = Voice.objects.on_offer().matching(**wanted.validated_data)
-        return Response(VoiceSerializer(voices, many=True).data)
+        voices = (
+            Voice.objects.on_offer().with_samples().matching(**wanted.validated_data)
+        )
+        context = {"address": request.build_absolute_uri("/").rstrip("/")}
+        return Response(VoiceSerializer(voices, many=True, context=context).data)

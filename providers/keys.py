@@ -4,7 +4,6 @@ A key is in the clear while its provider is called with it, and nowhere else: no
 database, a task, a log, an answer or an error. No transaction is open during such a call.
 """
 
-import datetime
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -320,23 +319,14 @@ def _look_at(provider: Provider, key: Secret, region: str) -> None:
 
 def _take_check(caller: Caller) -> None:
     """Count one check; else this would tell anybody which stolen keys are good."""
-    today = timezone.now().astimezone(datetime.UTC).date()
     limit = settings.PROVIDER_KEY_CHECKS
     subjects = [(caller.subject, limit)]
     if caller.address:
         subjects.append((client_network(caller.address), 3 * limit))
     with transaction.atomic(durable=True):
         for subject, most in subjects:
-            if not quotas.take(_QUOTA, subject, limit=most, period=today):
-                raise RateLimited(retry_after=_seconds_of_today_left())
-
-
-def _seconds_of_today_left() -> int:
-    now = timezone.now().astimezone(datetime.UTC)
-    midnight = datetime.datetime.combine(
-        now.date() + timedelta(days=1), datetime.time(), tzinfo=datetime.UTC
-    )
-    return max(1, int((midnight - now).total_seconds()))
+            if not quotas.take(_QUOTA, subject, limit=most, period=quotas.today()):
+                raise RateLimited(retry_after=quotas.seconds_left_today())
 
 
 def _ask(provider: Provider, access: Access) -> KeyStatus:

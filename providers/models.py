@@ -8,6 +8,7 @@ from django.db.models.functions import Lower, Now
 
 from accounts.models import User, Workspace
 from kit.ids import new_id
+from kit.models import Claimable
 from providers.base import KeyStatus
 from providers.querysets import ProviderKeyQuerySet, ProviderQuerySet, VoiceQuerySet
 
@@ -93,6 +94,48 @@ class Voice(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class Sample(Claimable):
+    """A sentence in a voice, made once and kept; `synthesis.samples` makes it.
+
+    Visitors may have those of the built-in voices made, operators any.
+    """
+
+    voice = models.OneToOneField(
+        Voice, models.CASCADE, primary_key=True, related_name="sample"
+    )
+    file = models.CharField(max_length=300, blank=True, help_text="name in the storage")
+    error_code = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(status="completed") | ~models.Q(file=""),
+                name="sample_completed_has_audio",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="processing")
+                | models.Q(lease_until__isnull=False),
+                name="sample_processing_is_leased",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["ready_at"],
+                condition=models.Q(status="queued"),
+                name="sample_waiting",
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=models.Q(status="processing"),
+                name="sample_under_way",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"sample of {self.voice_id}"
 
 
 _ALIAS = RegexValidator(

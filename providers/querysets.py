@@ -43,6 +43,10 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
             provider__is_enabled=True,
         ).select_related("provider")
 
+    def with_samples(self) -> Self:
+        """Take along what is known of their samples."""
+        return self.select_related("provider", "sample")
+
     def matching(
         self, *, provider: str = "", language: str = "", gender: str = "", q: str = ""
     ) -> Self:

@@ -6,8 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kit.fields import TextField
-from providers import catalogue
-from providers.models import Provider, ProviderKey
+from providers import catalogue, samples
+from providers.models import Provider, ProviderKey, Voice
 from providers.registry import get_provider
 
 
@@ -68,7 +68,14 @@ class VoiceSerializer(serializers.Serializer[Any]):
     language = serializers.CharField(help_text="BCP 47, such as `en-US`")
     gender = serializers.ChoiceField(["female", "male", "neutral", ""])
     description = serializers.CharField()
-    sample_url = serializers.URLField(default=None, allow_null=True)
+    sample_url = serializers.SerializerMethodField(
+        help_text="A sentence in this voice, as MP3; null if there is none."
+    )
+
+    def get_sample_url(self, voice: Voice) -> str | None:
+        """Return where it is heard."""
+        path = samples.path_of(voice)
+        return f"{self.context['address']}{path}" if path else None
 
 
 class VoiceFilterSerializer(serializers.Serializer[Any]):
