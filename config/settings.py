@@ -70,7 +70,12 @@ INSTALLED_APPS = [
 ]
 AUTH_USER_MODEL = "accounts.User"
 
-LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle", "webhooks.lifecycle"]
+LIFECYCLE = [
+    "billing.lifecycle",
+    "synthesis.lifecycle",
+    "webhooks.lifecycle",
+    "providers.lifecycle",
+]
 """Modules that are told what happens to workspaces, as `accounts.lifecycle` has it."""
 
 DISPATCH = [

@@ -6,12 +6,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from kit.admin import ReadOnly
@@ -245,16 +243,6 @@ class VoiceAliasAdmin(ModelAdmin):
     autocomplete_fields = ["voice"]
 
 
-class ReasonForm(forms.Form):
-    """Why something is done."""
-
-    reason = forms.CharField(
-        max_length=200,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="It is kept in the audit log.",
-    )
-
-
 @admin.register(ProviderKey)
 class ProviderKeyAdmin(ReadOnly, ModelAdmin):
     """Workspaces' own keys, by their last four characters; the rest is shown to nobody."""
@@ -287,7 +275,7 @@ class ProviderKeyAdmin(ReadOnly, ModelAdmin):
         "created_at",
     ]
     readonly_fields = fields
-    actions_detail = ["erase"]
+    actions = ["erase"]
 
     @admin.display(description="key", ordering="last4")
     def masked(self, row: ProviderKey) -> str:
@@ -299,24 +287,11 @@ class ProviderKeyAdmin(ReadOnly, ModelAdmin):
         user = request.user
         return isinstance(user, User) and user.has_perm("providers.delete_providerkey")
 
-    @action(description="Erase", url_path="erase", permissions=["erase"])
-    def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and erase the key."""
-        row = self.get_object(request, object_id)
-        if row is None:
-            raise Http404
-        form = ReasonForm(request.POST or None)
-        if form.is_valid():
+    @admin.action(description="Erase", permissions=["erase"])
+    def erase(self, request: HttpRequest, chosen: QuerySet[ProviderKey]) -> None:
+        """Erase keys for good. Scenes that wait for them fail, and cost nothing."""
+        for row in chosen:
             with transaction.atomic(durable=True):
                 self.log_deletions(request, ProviderKey.objects.filter(pk=row.pk))
                 keys.erase(row)
             self.message_user(request, f"The key {row} is erased.", messages.SUCCESS)
-            return redirect("admin:providers_providerkey_changelist")
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Erase the key",
-            "opts": self.opts,
-            "row": row,
-            "form": form,
-        }
-        return TemplateResponse(request, "providers/erase_key.html", context)

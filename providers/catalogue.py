@@ -234,9 +234,9 @@ def _resolve_loosely(
         by_name.setdefault(voice.name.lower(), voice)
     found: dict[str, Voice] = {}
     for name, key in missing.items():
-        voice = by_id.get((key or "").lower()) or by_name.get(name.lower())
-        if voice is not None:
-            found[name] = voice
+        match = by_id.get((key or "").lower()) or by_name.get(name.lower())
+        if match is not None:
+            found[name] = match
     rest = {name: key for name, key in missing.items() if name not in found}
     if rest:
         found |= _resolve_aliases(rest)

@@ -288,7 +288,8 @@ def _rows_of(slug: str, credential: str) -> ProviderKeyQuerySet:
 
 def _row(key_id: UUID) -> ProviderKey | None:
     rows = ProviderKey.objects.select_related("provider")
-    return rows.filter(pk=key_id, workspace__is_blocked=False).first()
+    is_open = {"workspace__is_blocked": False, "workspace__closed_at": None}
+    return rows.filter(pk=key_id, **is_open).first()
 
 
 def _taker(slug: str) -> Provider:

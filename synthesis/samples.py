@@ -9,7 +9,6 @@ import hashlib
 import logging
 import time
 from datetime import timedelta
-from functools import partial
 
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
@@ -178,7 +177,8 @@ def _spoken(sample: Sample) -> str:
                     letters=sum(map(str.isalnum, text)),
                 )
             rate = stored.sample_rate
-            joined = audio.join([audio.Part(partial(draft.open, "rb"))], rate=rate)
+            parts = [audio.Part(lambda: draft.open("rb"))]
+            joined = audio.join(parts, rate=rate)
             audio.encode(
                 joined.blocks(), rate=rate, format="mp3", target=whole, title=voice.name
             )

@@ -5,6 +5,7 @@ import sys
 import time
 from base64 import b64encode
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -18,7 +19,7 @@ from accounts import second_factor
 from accounts.models import SecondFactor
 from kit import outbox, rotation
 from kit.models import Mail
-from kit.secrets import CannotOpen, Secret, open_sealed
+from kit.secrets import CannotOpen, Secret, open_sealed, seal
 from providers import keys
 from providers.models import Provider, ProviderKey
 from tests import factories, processes
@@ -68,7 +69,7 @@ def sealed(settings):
     return {"workspace": workspace, "endpoint": endpoint, "settled": settled}
 
 
-def readable(sealed) -> dict[str, object]:
+def readable(sealed) -> dict[str, Any]:
     """Open everything, as those do who use it."""
     endpoint = Endpoint.objects.get()
     credential = keys.credential_of(sealed["workspace"].pk)
@@ -126,7 +127,9 @@ def test_a_run_that_is_killed_is_gone_on_with(sealed, settings, monkeypatch):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         processes.kill(process)
-    assert rotation.outdated(column).count() == MAILS // 2
+    # The statement that waited for the row may still land: the server has it.
+    halves = (MAILS // 2 - 1, MAILS // 2)
+    assert rotation.outdated(column).count() in halves
     assert readable(sealed) == before
 
     done = subprocess.run(
@@ -137,7 +140,10 @@ def test_a_run_that_is_killed_is_gone_on_with(sealed, settings, monkeypatch):
         text=True,
         check=True,
     )
-    assert f"kit.Mail.sealed_text: {MAILS // 2} sealed again, 0 left." in done.stdout
+    first = done.stdout.splitlines()[0]
+    assert first in {
+        f"kit.Mail.sealed_text: {count} sealed again, 0 left." for count in halves
+    }
     settings.ENCRYPTION_KEYS = NEW
     assert readable(sealed) == before
 
@@ -154,13 +160,12 @@ def test_what_no_key_opens_is_left_and_counted(sealed, settings, capsys):
 def test_a_value_that_is_written_meanwhile_stays(sealed, monkeypatch):
     row = ProviderKey.objects.get()
     new = keys.sealed(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
-    seal = rotation.seal
 
     def slow(*args, **more):
         ProviderKey.objects.update(sealed_key=new)
         return seal(*args, **more)
 
-    monkeypatch.setattr(rotation, "seal", slow)
+    monkeypatch.setattr("kit.rotation.seal", slow)
     call_command("rotate_keys", verbosity=0)
     assert bytes(ProviderKey.objects.get().sealed_key) == new
 
