@@ -1,19 +1,76 @@
-"""Pages of providers: the keys that a workspace brings along."""
+"""Pages of providers: their voices, and the keys that a workspace brings along."""
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from accounts.caller import Caller
+from accounts.models import User
 from accounts.roles import Act, may
-from accounts.visits import for_people
+from accounts.visits import for_people, visitor
 from kit.errors import AppError, Invalid, NotFound
 from kit.secrets import Secret
-from providers import keys
-from providers.forms import KeyForm
-from providers.models import Provider, ProviderKey
+from providers import catalogue, keys, samples
+from providers.forms import GalleryForm, KeyForm
+from providers.languages import name_of
+from providers.models import Provider, ProviderKey, Voice
+
+_ON_A_PAGE = 48  # voices: whole rows, whether two, three or four stand in one
+
+
+@require_safe
+@cache_control(private=True)
+def gallery(request: HttpRequest) -> HttpResponse:
+    """Show the voices on offer: search, listen, copy an id."""
+    offered = Voice.objects.on_offer()
+    providers = list(Provider.objects.on_offer())
+    form = GalleryForm(
+        request.GET,
+        languages=set(offered.order_by().values_list("language", flat=True)),
+        providers=providers,
+    )
+    if form.is_valid():
+        found = offered.matching(**form.cleaned_data).with_samples()
+    else:
+        found = Voice.objects.none()
+    page = Paginator(found, _ON_A_PAGE).get_page(request.GET.get("page"))
+    usable = _usable(request, providers)
+    query = request.GET.copy()
+    query.pop("page", None)
+    return render(
+        request,
+        "providers/voices.html",
+        {
+            "form": form,
+            "page": page,
+            "voices": [
+                {
+                    "voice": voice,
+                    "language": name_of(voice.language),
+                    "sample": samples.path_of(voice),
+                    "is_usable": voice.provider_id in usable,
+                }
+                for voice in page
+            ],
+            "query": query.urlencode(),
+        },
+    )
+
+
+def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
+    """Return the providers that whoever asks can speak with."""
+    usable = {row.slug for row in providers if catalogue.is_available(row)}
+    if isinstance(request.user, User):
+        usable |= keys.held_by(visitor(request, request.user).workspace).keys()
+    return usable
 
 
 @sensitive_post_parameters("key")
