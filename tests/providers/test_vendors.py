@@ -227,6 +227,22 @@ def test_cartesia_names_the_language_of_a_voice(stage, monkeypatch):
     assert (body["language"], body["voice"]) == ("de", {"id": german.id[3:]})
 
 
+def test_cartesia_may_not_say_whether_there_are_more(stage, monkeypatch):
+    vendor = stage("cartesia")
+    ids = [f"a0e99841-438c-4a64-b679-{number:012x}" for number in range(150)]
+    voices = [{"id": voice, "name": voice, "language": "en"} for voice in ids]
+
+    def reply(asked):
+        after = asked.query.get("starting_after")
+        start = ids.index(after[0]) + 1 if after else 0
+        return json_reply({"data": voices[start : start + 100]})
+
+    monkeypatch.setattr(vendor, "reply", reply)
+    found = get_provider("cartesia").voices(vendor.access)
+    assert [info.id for info in found] == ids
+    assert len(vendor.asked) == 2
+
+
 def test_polly_keeps_audio_whose_marks_can_not_be_had(stage, monkeypatch):
     vendor = stage("polly")
     reply = vendor.reply
