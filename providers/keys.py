@@ -44,7 +44,8 @@ LEARN = "providers.tasks.learn_voices"
 QUEUE = "remote"
 _OWN = "workspace:"
 _QUOTA = "provider_key"
-_SHORTEST, _LONGEST = 8, 4_400  # characters; Polly's may hold a session token
+_SHORTEST = 12  # characters, of which four are shown
+_LONGEST = 4_400  # Polly's may hold a session token
 _CHECKED = ["status", "checked_at", "failure", "failed_at"]
 _STALE = timedelta(hours=20)
 """How old the last check of a key is when the nightly one looks at it again."""
@@ -131,6 +132,8 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
     _take_check(caller)
     try:
         check(row)
+    except ProviderKey.DoesNotExist as error:  # removed at this moment
+        raise NotFound from error
     except ProviderError as error:
         raise KeyNotChecked(provider=row.provider.name) from error
     return row

@@ -85,7 +85,7 @@ def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):
     assert (job["cost"], job["billed_to"]) == (12, "credits")
 
     # Theirs, by the API.
-    assert put(api, "parrot", {"key": "wr0ng-k3y"}).status_code == 400
+    assert put(api, "parrot", {"key": "wr0ng-k3y-it"}).status_code == 400
     sent = {"key": "k3y-of-a-parrot", "region": "eu"}
     assert put(api, "parrot", sent).json()["status"] == "valid"
     monkeypatch.delenv("PARROT_API_KEY")

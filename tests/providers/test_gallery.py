@@ -95,7 +95,7 @@ def test_what_is_switched_off_is_not_shown():
     page = Client().get("/voices?language=sk").content.decode()
     assert ">Slovak<" not in page
     Provider.objects.filter(slug="openai").update(is_enabled=False)
-    assert "OpenAI" not in Client().get("/voices").content.decode()
+    assert ">OpenAI<" not in Client().get("/voices").content.decode()
 
 
 def test_it_is_only_read():

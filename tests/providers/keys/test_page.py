@@ -50,11 +50,14 @@ def test_a_key_is_saved_checked_and_removed(office, openai):
 @pytest.mark.parametrize(
     ("sent", "told"),
     [
-        ({"provider": "openai", "key": "wr0ng-k3y"}, "OpenAI refuses this key."),
-        ({"provider": "openai", "key": "wr0ng k3y"}, "no spaces"),
+        ({"provider": "openai", "key": "wr0ng-k3y-it"}, "OpenAI refuses this key."),
+        ({"provider": "openai", "key": "wr0ng k3y of it"}, "no spaces"),
         ({"provider": "openai", "key": ""}, "required"),
-        ({"provider": "openai", "key": "wr0ng-k3y", "region": "x/#"}, "has these regi"),
-        ({"provider": "unicorn", "key": "wr0ng-k3y"}, "not one of the available"),
+        (
+            {"provider": "openai", "key": "wr0ng-k3y-it", "region": "x/#"},
+            "has these regi",
+        ),
+        ({"provider": "unicorn", "key": "wr0ng-k3y-it"}, "not one of the available"),
     ],
 )
 def test_mistakes_are_told_and_the_key_is_not_repeated(office, openai, sent, told):

@@ -71,13 +71,13 @@ def test_a_new_key_takes_the_place_of_the_old(vendor, api):
     put(api, "openai", {"key": openai.key})
     first = ProviderKey.objects.get()
     ProviderKey.objects.update(failure="bad_key", failed_at=timezone.now())
-    openai.key = "another-k3y"
+    openai.key = "another-long-k3y"
 
-    assert put(api, "openai", {"key": "another-k3y"}).json()["last4"] == "-k3y"
+    assert put(api, "openai", {"key": "another-long-k3y"}).json()["last4"] == "-k3y"
 
     row = ProviderKey.objects.get()
     assert (row.pk, row.failure, row.failed_at) == (first.pk, "", None)
-    assert opened(row) == "another-k3y"
+    assert opened(row) == "another-long-k3y"
 
 
 def test_a_key_that_is_refused_changes_nothing(vendor, api):
@@ -299,7 +299,7 @@ def test_checks_are_counted_so_that_nobody_tries_stolen_keys(vendor, api, settin
     settings.PROVIDER_KEY_CHECKS = 2
     openai = vendor("openai")
     for _ in range(2):
-        assert put(api, "openai", {"key": "st0len-k3y"}).status_code == 400
+        assert put(api, "openai", {"key": "st0len-k3y-x"}).status_code == 400
     answer = put(api, "openai", {"key": openai.key})
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
     assert 0 < int(answer["Retry-After"]) <= 86_400
@@ -309,7 +309,7 @@ def test_checks_are_counted_so_that_nobody_tries_stolen_keys(vendor, api, settin
     for _ in range(3):
         other = factories.api(factories.token())
         for _ in range(2):
-            codes.append(put(other, "openai", {"key": "st0len-k3y"}).status_code)
+            codes.append(put(other, "openai", {"key": "st0len-k3y-x"}).status_code)
     assert codes == [400, 400, 400, 400, 429, 429]
     assert len(openai.asked) == 6
 
