@@ -19,6 +19,7 @@ class Act(StrEnum):
     HAND_OVER = "hand_over"
     CLOSE = "close"  # the workspace, and open it again
     SEE_MONEY = "see_money"  # what was paid, and what others have used
+    MANAGE_KEYS = "manage_keys"  # of providers: save, replace, check and remove
 
 
 _OWNER, _ADMIN, _MEMBER = Membership.Role
@@ -34,6 +35,7 @@ RIGHTS: dict[Act, set[str]] = {
     Act.HAND_OVER: {_OWNER},
     Act.CLOSE: {_OWNER},
     Act.SEE_MONEY: {_OWNER, _ADMIN},
+    Act.MANAGE_KEYS: {_OWNER, _ADMIN},
 }
 
 

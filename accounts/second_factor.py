@@ -10,6 +10,7 @@ import hmac
 import secrets
 import time
 from datetime import timedelta
+from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
@@ -23,6 +24,7 @@ from accounts import logins
 from accounts.errors import InvalidSecondFactor, TooManyCodes
 from accounts.models import RecoveryCode, SecondFactor, User
 from kit import outbox
+from kit.rotation import Sealed
 from kit.secrets import open_sealed, seal
 
 VALID_FOR = timedelta(hours=12)
@@ -40,7 +42,7 @@ def begin(user: User) -> SecondFactor:
     factor, _ = SecondFactor.objects.update_or_create(
         user=user,
         defaults={
-            "sealed_seed": seal(secrets.token_bytes(_SEED), context=_context(user)),
+            "sealed_seed": seal(secrets.token_bytes(_SEED), context=_context(user.pk)),
             "confirmed_at": None,
             "last_step": 0,
             "failures": 0,
@@ -199,8 +201,11 @@ def _totp(factor: SecondFactor) -> TOTP:
 
 
 def _seed(factor: SecondFactor) -> bytes:
-    return open_sealed(factor.sealed_seed, context=_context(factor.user)).reveal()
+    return open_sealed(factor.sealed_seed, context=_context(factor.user_id)).reveal()
 
 
-def _context(user: User) -> str:
-    return f"accounts_secondfactor:{user.pk}:seed"
+def _context(user_id: UUID) -> str:
+    return f"accounts_secondfactor:{user_id}:seed"
+
+
+SEALED = [Sealed(SecondFactor, "sealed_seed", lambda factor: _context(factor.user_id))]

@@ -71,16 +71,30 @@ INSTALLED_APPS = [
 ]
 AUTH_USER_MODEL = "accounts.User"
 
-LIFECYCLE = ["billing.lifecycle", "synthesis.lifecycle", "webhooks.lifecycle"]
+LIFECYCLE = [
+    "billing.lifecycle",
+    "synthesis.lifecycle",
+    "webhooks.lifecycle",
+    "providers.lifecycle",
+]
 """Modules that are told what happens to workspaces, as `accounts.lifecycle` has it."""
 
 DISPATCH = [
     "kit.outbox",
     "accounts.exports",
     "synthesis.dispatch",
+    "synthesis.samples",
     "webhooks.dispatch",
 ]
 """Modules whose `sweep()` the dispatcher calls every second."""
+
+SEALED = [
+    "kit.outbox.SEALED",
+    "accounts.second_factor.SEALED",
+    "webhooks.signing.SEALED",
+    "providers.keys.SEALED",
+]
+"""Lists of the columns that `manage.py rotate_keys` seals again: `kit.rotation.Sealed`."""
 
 WEBHOOK_EVENT_MODULES = ["synthesis.events", "billing.events", "webhooks.events"]
 """Modules that declare types of webhook event: `webhooks.events.EventType`."""
@@ -240,6 +254,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"queue": "local"},
     },
+    "check workspaces' provider keys": {
+        "task": "providers.tasks.check_keys",
+        "schedule": crontab(hour=3, minute=10),
+        "options": {"queue": "remote"},
+    },
+    "refresh the catalogue": {
+        "task": "providers.tasks.sync_catalogue",
+        "schedule": crontab(hour=4, minute=10),
+        "options": {"queue": "remote"},
+    },
     "remove old logins": {
         "task": "accounts.tasks.prune",
         "schedule": 3600,
@@ -368,6 +392,8 @@ SIGN_UP_GRANTS_PER_DOMAIN = env.int("SIGN_UP_GRANTS_PER_DOMAIN", 50)
 has its mail are not counted."""
 SIGN_UP_GRANTS_PER_NETWORK = env.int("SIGN_UP_GRANTS_PER_NETWORK", 10)
 """Sign-up grants for one client address (IPv6: /64) a UTC day."""
+PROVIDER_KEY_CHECKS = env.int("PROVIDER_KEY_CHECKS", 20)
+"""Keys that one workspace has checked with providers a UTC day; thrice that a network."""
 RATELIMIT_FAIL_OPEN = True  # a counter that vanished must not shut people out
 WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""

@@ -32,6 +32,8 @@ urlpatterns = [
     path("health/ready", health.ready, name="ready"),
     path("", include("accounts.pages")),
     path("", include("billing.pages")),
+    path("", include("providers.pages")),
+    path("", include("synthesis.pages")),
     path("", include("webhooks.pages")),
     path("", include("config.pages")),
     path("admin/", admin.site.urls),

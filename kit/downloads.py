@@ -22,9 +22,16 @@ _BLOCK = 1 << 16
 
 
 def send(
-    request: HttpRequest | Request, name: str, content_type: str, filename: str
+    request: HttpRequest | Request,
+    name: str,
+    content_type: str,
+    filename: str,
+    *,
+    cache: str = "private, no-cache",
 ) -> HttpResponseBase:
     """Send a stored file; one byte range is honoured (RFC 9110 §14).
+
+    `cache` says who may keep it, and how long, as the header Cache-Control does.
 
     Raises:
         NotFound: the storage has no such file.
@@ -34,7 +41,7 @@ def send(
         "Content-Disposition": content_disposition_header(as_attachment, filename)
         or "",
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-cache",
+        "Cache-Control": cache,
         "ETag": f'"{name.rsplit("/", 1)[-1]}"',
         "X-Content-Type-Options": "nosniff",
     }

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from kit import bells, claims
 from kit.models import Mail
+from kit.rotation import Sealed
 from kit.secrets import CannotOpen, open_sealed, seal
 
 SEND = "kit.tasks.send_mails"
@@ -129,3 +130,6 @@ def _most_attempts(failure: Exception) -> float:
 
 def _context(mail: Mail) -> str:
     return f"kit_mail:{mail.pk}:text"
+
+
+SEALED = [Sealed(Mail, "sealed_text", _context)]

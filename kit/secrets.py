@@ -63,8 +63,8 @@ class Secret:
 def seal(plaintext: Secret | bytes | str, *, context: str) -> bytes:
     """Encrypt `plaintext` for the place `context` with the first key."""
     secret = plaintext if isinstance(plaintext, Secret) else Secret(plaintext)
-    key_id, key = next(iter(_keys().items()))
-    head = bytes([_VERSION, len(key_id)]) + key_id.encode()
+    key = next(iter(_keys().values()))
+    head = current_head()
     nonce = os.urandom(_NONCE)
     return head + nonce + key.encrypt(nonce, secret.reveal(), head + context.encode())
 
@@ -85,10 +85,13 @@ def open_sealed(sealed: bytes | memoryview, *, context: str) -> Secret:
         raise CannotOpen(f"{context} does not hold what was sealed for it") from error
 
 
-def is_current(sealed: bytes | memoryview) -> bool:
-    """Whether the first key has sealed this; else it is worth sealing again."""
-    head, _, _ = _split(bytes(sealed))
-    return head[2:].decode("ascii", "replace") == next(iter(_keys()))
+def current_head() -> bytes:
+    """Return what a value begins with that the first key has sealed.
+
+    What begins otherwise is worth sealing again: see `kit.rotation`.
+    """
+    key_id = next(iter(_keys()))
+    return bytes([_VERSION, len(key_id)]) + key_id.encode()
 
 
 def _split(sealed: bytes) -> tuple[bytes, bytes, bytes]:

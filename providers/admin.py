@@ -4,15 +4,26 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
-from providers import catalogue
-from providers.models import Provider, Voice
-from providers.registry import MANY, PROVIDERS, has_adapter
+from accounts.models import User
+from kit.admin import ReadOnly
+from providers import catalogue, keys, samples
+from providers.base import ProviderError
+from providers.models import (
+    ModelAlias,
+    Provider,
+    ProviderKey,
+    Sample,
+    Voice,
+    VoiceAlias,
+)
+from providers.registry import MANY, PROVIDERS, get_provider, has_adapter
 
 
 class _FromAdapters:
@@ -41,6 +52,13 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it 
             raise forms.ValidationError(f"In lower case, and it begins with {MANY}")
         return slug
 
+    def clean_default_voice(self) -> Voice | None:
+        """Refuse a voice of another provider."""
+        voice: Voice | None = self.cleaned_data["default_voice"]
+        if voice is not None and voice.provider_id != self.instance.pk:
+            raise forms.ValidationError("It is of another provider.")
+        return voice
+
 
 @admin.register(Provider)
 class ProviderAdmin(_FromAdapters, ModelAdmin):
@@ -66,6 +84,8 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
     ]
     readonly_fields = ["is_available", "updated_at"]
     search_fields = ["slug", "name"]
+    autocomplete_fields = ["default_voice"]
+    actions = ["check_now"]
     actions_list = ["sync_catalogue"]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -97,6 +117,26 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
         """Tell how many of its voices can be chosen."""
         return int(getattr(provider, "voice_count", 0))
 
+    @admin.action(description="Check key and address now", permissions=["change"])
+    def check_now(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
+        """Ask the chosen providers whether they take our keys."""
+        for provider in providers:
+            if not (has_adapter(provider.slug) and catalogue.is_available(provider)):
+                self.message_user(
+                    request, f"{provider}: no key, or no address.", messages.WARNING
+                )
+                continue
+            try:
+                status = get_provider(provider.slug).check(
+                    catalogue.access_for(provider)
+                )
+            except ProviderError as error:
+                self.message_user(request, f"{provider}: {error}.", messages.ERROR)
+            else:
+                self.message_user(request, f"{provider}: {status}.", messages.SUCCESS)
+            with transaction.atomic():
+                self.log_change(request, provider, "Checked.")
+
     @action(description="Sync catalogue", permissions=["change"])
     def sync_catalogue(self, request: HttpRequest) -> HttpResponseRedirect:
         """Ask every provider for its voices now."""
@@ -113,7 +153,10 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
 class VoiceAdmin(_FromAdapters, ModelAdmin):
     """Voices, to be found and switched off or on."""
 
-    list_display = ["id", "name", "language", "gender", "is_enabled", "is_offered"]
+    list_display = [
+        *("id", "name", "language", "gender", "is_enabled", "is_offered", "has_sample")
+    ]
+    list_select_related = ["sample"]
     list_editable = ["is_enabled"]
     list_filter = ["provider", "is_enabled", "is_offered", "gender", "language"]
     search_fields = ["id", "name", "language"]
@@ -131,7 +174,35 @@ class VoiceAdmin(_FromAdapters, ModelAdmin):
         "created_at",
     ]
     readonly_fields = [name for name in fields if name != "is_enabled"]
-    actions = ["switch_on", "switch_off"]
+    actions = ["switch_on", "switch_off", "make_samples", "make_samples_again"]
+
+    @admin.display(description="sample")
+    def has_sample(self, voice: Voice) -> str:
+        """Tell whether a sample is there, or why not."""
+        sample: Sample | None = getattr(voice, "sample", None)
+        if sample is None:
+            return "-"
+        return sample.error_code or ("there" if sample.file else sample.status)
+
+    @admin.action(description="Make missing samples", permissions=["change"])
+    def make_samples(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
+        """Have a sample of each chosen voice made with our own keys, if it has none."""
+        self._ask_for_samples(request, voices, again=False)
+
+    @admin.action(description="Make samples anew", permissions=["change"])
+    def make_samples_again(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
+        """Have samples of the chosen voices made with our own keys, in place of the old."""
+        self._ask_for_samples(request, voices, again=True)
+
+    def _ask_for_samples(
+        self, request: HttpRequest, voices: QuerySet[Voice], *, again: bool
+    ) -> None:
+        with transaction.atomic(durable=True):
+            chosen = list(voices)
+            count = samples.ask(chosen, again=again)
+            for voice in chosen:
+                self.log_change(request, voice, "Asked for a sample.")
+        self.message_user(request, f"{count} samples will be made.", messages.SUCCESS)
 
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
@@ -144,3 +215,83 @@ class VoiceAdmin(_FromAdapters, ModelAdmin):
         """Hide the selected voices from customers."""
         count = voices.update(is_enabled=False)
         self.message_user(request, f"{count} voices are hidden.", messages.SUCCESS)
+
+
+@admin.register(ModelAlias)
+class ModelAliasAdmin(ModelAdmin):
+    """Names of models in other people's clients."""
+
+    list_display = ["name", "provider", "model"]
+    list_filter = ["provider"]
+    search_fields = ["name", "model"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ModelAlias | None = None
+    ) -> list[str]:
+        """Keep the name: another one is another alias."""
+        return [] if obj is None else ["name"]
+
+
+@admin.register(VoiceAlias)
+class VoiceAliasAdmin(ModelAdmin):
+    """Names of voices in other people's clients."""
+
+    list_display = ["name", "voice"]
+    list_filter = ["voice__provider"]
+    list_select_related = ["voice"]
+    search_fields = ["name", "voice__id"]
+    autocomplete_fields = ["voice"]
+
+
+@admin.register(ProviderKey)
+class ProviderKeyAdmin(ReadOnly, ModelAdmin):
+    """Workspaces' own keys, by their last four characters; the rest is shown to nobody."""
+
+    list_display = [
+        "provider",
+        "masked",
+        "workspace",
+        "region",
+        "status",
+        "failure",
+        "checked_at",
+        "created_by",
+    ]
+    list_filter = ["provider", "status", "failure"]
+    list_select_related = ["provider", "workspace", "created_by"]
+    search_fields = ["workspace__name", "=workspace__id", "workspace__members__email"]
+    show_full_result_count = False
+    ordering = ["-id"]
+    fields = [
+        "provider",
+        "masked",
+        "workspace",
+        "region",
+        "status",
+        "checked_at",
+        "failure",
+        "failed_at",
+        "created_by",
+        "created_at",
+    ]
+    readonly_fields = fields
+    actions = ["erase"]
+
+    @admin.display(description="key", ordering="last4")
+    def masked(self, row: ProviderKey) -> str:
+        """Return what tells a key apart."""
+        return f"…{row.last4}"
+
+    def has_erase_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Return whether this operator may erase keys."""
+        user = request.user
+        return isinstance(user, User) and user.has_perm("providers.delete_providerkey")
+
+    @admin.action(description="Erase", permissions=["erase"])
+    def erase(self, request: HttpRequest, chosen: QuerySet[ProviderKey]) -> None:
+        """Erase keys for good. Scenes that wait for them fail, and cost nothing."""
+        for row in chosen:
+            with transaction.atomic(durable=True):
+                self.log_deletions(request, ProviderKey.objects.filter(pk=row.pk))
+                keys.erase(row)
+            self.message_user(request, f"The key {row} is erased.", messages.SUCCESS)

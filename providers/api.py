@@ -12,7 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome
+from providers import keys
 from providers.models import Provider, Voice
 from providers.serializers import (
     ProviderSerializer,
@@ -25,29 +27,36 @@ _FRESH_SECONDS = 60
 
 @method_decorator(conditional_page, name="dispatch")
 class _CatalogueView(APIView):
-    """Lists that change when an operator edits them, and are the same for everybody."""
+    """Lists that change when an operator edits them."""
 
     permission_classes = [GuestsWelcome]
+    fresh_seconds = _FRESH_SECONDS
 
     def dispatch(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         response = super().dispatch(request, *args, **kwargs)
         if response.status_code == 200:
-            patch_cache_control(response, private=True, max_age=_FRESH_SECONDS)
+            patch_cache_control(response, private=True, max_age=self.fresh_seconds)
         return response
 
 
 class ProvidersView(_CatalogueView):
-    """The providers on offer."""
+    """The providers on offer; which can be used depends on who asks."""
+
+    fresh_seconds = 0  # a key that was just saved is seen at once
 
     @extend_schema(
         operation_id="providers_list", responses=ProviderSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
         """List the providers on offer, with what they cost and what they can do."""
+        caller = caller_of(request)
+        context = {
+            "own_keys": {} if caller.is_guest else keys.held_by(caller.workspace)
+        }
         providers = Provider.objects.on_offer()
-        return Response(ProviderSerializer(providers, many=True).data)
+        return Response(ProviderSerializer(providers, many=True, context=context).data)
 
 
 class VoicesView(_CatalogueView):
@@ -62,5 +71,8 @@ class VoicesView(_CatalogueView):
         """List the voices on offer; each parameter narrows the list."""
         wanted = VoiceFilterSerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
-        voices = Voice.objects.on_offer().matching(**wanted.validated_data)
-        return Response(VoiceSerializer(voices, many=True).data)
+        voices = (
+            Voice.objects.on_offer().with_samples().matching(**wanted.validated_data)
+        )
+        context = {"address": request.build_absolute_uri("/").rstrip("/")}
+        return Response(VoiceSerializer(voices, many=True, context=context).data)

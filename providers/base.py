@@ -82,6 +82,7 @@ class VoiceInfo:
     language: str  # BCP 47, e.g. en-US
     gender: Literal["female", "male", "neutral", ""] = ""
     description: str = ""
+    is_public: bool = True  # else it is of the account that the key belongs to
 
 
 class KeyStatus(StrEnum):
@@ -106,6 +107,9 @@ class Failure(StrEnum):
     DOWN = "down"
     TIMEOUT = "timeout"
     BAD_AUDIO = "bad_audio"
+    # Of a workspace's own key; said by us, never by an adapter.
+    OWN_KEY_REFUSED = "own_key_refused"
+    OWN_KEY_MISSING = "own_key_missing"
 
     @property
     def is_retryable(self) -> bool:

@@ -38,6 +38,7 @@ _MODEL = "sonic-3.5"
 _RATE = 24_000  # Hz
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _VOICE = re.compile(rf"(?:([a-z]{{2,3}})-)?({_UUID})")
+_PAGE = 100  # voices
 _MOST_PAGES = 100
 _GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
     "feminine": "female",
@@ -93,7 +94,7 @@ class Cartesia(Remote):
     def voices(self, access: Access) -> list[VoiceInfo]:
         """Return the voices that the vendor lists, page by page."""
         found: dict[str, VoiceInfo] = {}
-        query = {"limit": "100"}
+        query = {"limit": str(_PAGE)}
         for _ in range(_MOST_PAGES):
             page = self._page(access, query)
             entries = inside(page, "data") or []
@@ -101,9 +102,13 @@ class Cartesia(Remote):
                 if info := _info(entry):
                     found[info.id] = info
             last = inside(entries[-1], "id") if entries else None
-            if not (inside(page, "has_more") and last):
+            # Whether there are more may be left out; a full page then means yes.
+            has_more = inside(page, "has_more")
+            if has_more is None:
+                has_more = len(entries) == _PAGE
+            if not (has_more and last):
                 break
-            query = {"limit": "100", "starting_after": str(last)}
+            query = {"limit": str(_PAGE), "starting_after": str(last)}
         return list(found.values())
 
     def check(self, access: Access) -> KeyStatus:
@@ -214,4 +219,7 @@ def _info(entry: object) -> VoiceInfo | None:
         language,
         _GENDERS.get(inside(entry, "gender"), ""),
         str(inside(entry, "description") or ""),
+        # Versions differ in how they say it.
+        is_public=inside(entry, "access") == "public"
+        or inside(entry, "is_public") is True,
     )

@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 
 from providers.base import Access, ProviderError, VoiceInfo
 from providers.errors import UnknownProvider, UnknownVoice
-from providers.models import Provider, Voice
+from providers.models import ModelAlias, Provider, Voice, VoiceAlias
 from providers.registry import PROVIDERS, get_provider
 
 _DESCRIBED = ["name", "language", "gender", "description", "is_offered"]
@@ -53,6 +53,22 @@ def sync() -> Changes:
     return changes
 
 
+def learn(provider: Provider, access: Access) -> Changes:
+    """Add the public voices of a provider that this installation can't ask by itself.
+
+    `access` is of a workspace: it may see voices that are its own alone, which stay out,
+    and it need not see all, so none is withdrawn.
+
+    Raises:
+        ProviderError: the list can't be had now.
+    """
+    changes = Changes()
+    listed = get_provider(provider.slug).voices(access)
+    public = [info for info in listed if info.is_public]
+    _sync_voices(provider, public, changes, is_whole=False)
+    return changes
+
+
 def _rows() -> dict[str, Provider]:
     """Return the row of every provider by its slug; those that were missing are new."""
     rows = Provider.objects.with_adapter().in_bulk()
@@ -72,7 +88,11 @@ def _rows() -> dict[str, Provider]:
 
 
 def _sync_voices(
-    provider: Provider, listed: Collection[VoiceInfo], changes: Changes
+    provider: Provider,
+    listed: Collection[VoiceInfo],
+    changes: Changes,
+    *,
+    is_whole: bool = True,
 ) -> None:
     rows = {row.provider_voice: row for row in provider.voices.all()}
     added, updated = [], []
@@ -98,7 +118,7 @@ def _sync_voices(
             for name, value in described.items():
                 setattr(row, name, value)
             updated.append(row)
-    withdrawn = [row.pk for row in rows.values() if row.is_offered]
+    withdrawn = [row.pk for row in rows.values() if row.is_offered and is_whole]
     Voice.objects.bulk_create(added, ignore_conflicts=True)
     if updated:
         Voice.objects.bulk_update(updated, _DESCRIBED)
@@ -115,13 +135,21 @@ def access_for(provider: Provider) -> Access:
     `<SLUG>_API_KEY`, `<SLUG>_BASE_URL` and `<SLUG>_REGION` in the environment, the slug in
     upper case; address and region else as operators entered them.
     """
-    prefix = provider.slug.upper().replace("-", "_")
-    base_url = os.environ.get(f"{prefix}_BASE_URL", "") or provider.base_url
     return Access(
-        key=os.environ.get(f"{prefix}_API_KEY", ""),
-        base_url=base_url.rstrip("/"),
-        region=os.environ.get(f"{prefix}_REGION", "") or provider.region,
+        key=_variable(provider, "API_KEY"),
+        base_url=base_url_of(provider),
+        region=_variable(provider, "REGION") or provider.region,
     )
+
+
+def base_url_of(provider: Provider) -> str:
+    """Return where operators have `provider` called; empty: where the vendor is."""
+    return (_variable(provider, "BASE_URL") or provider.base_url).rstrip("/")
+
+
+def _variable(provider: Provider, name: str) -> str:
+    prefix = provider.slug.upper().replace("-", "_")
+    return os.environ.get(f"{prefix}_{name}", "")
 
 
 def is_available(provider: Provider) -> bool:
@@ -138,14 +166,35 @@ def resolve(voice: str, *, default_provider: str = "unicorn") -> Voice:
     return resolve_all({voice}, default_provider=default_provider)[voice]
 
 
+def resolve_model(name: str) -> tuple[Provider, str]:
+    """Return the provider and its own model that `name` stands for; case doesn't matter.
+
+    A name is an alias (`tts-1`), a provider, or `provider/model`. The model is empty where
+    the provider's usual one is meant; whether it has the other is its adapter's to say.
+
+    Raises:
+        UnknownProvider: it stands for nothing that is on offer.
+    """
+    slug, _, model = name.partition("/")
+    if name.isprintable():
+        aliases = ModelAlias.objects.filter(name=name.lower())
+        for found, meant in aliases.values_list("provider", "model"):
+            slug, model = found, meant
+        on_offer = Provider.objects.on_offer()
+        if provider := on_offer.filter(slug=slug.lower()).first():
+            return provider, model
+    raise UnknownProvider(provider=name)
+
+
 def resolve_all(
     voices: Collection[str], *, default_provider: str = "unicorn"
 ) -> dict[str, Voice]:
     """Return the voice on offer for each name, its provider at hand.
 
     A name is `provider:id`; or, in the default provider, an id or what the voice is
-    called. Case doesn't matter. Takes one query when all are ids as they are written in
-    the catalogue, and three at most.
+    called. In place of an id, an alias of that provider will do, or nothing for the voice
+    that is its default. Case doesn't matter. Takes one query when all are ids as they are
+    written in the catalogue, and five at most.
 
     Raises:
         UnknownProvider: a name begins with no provider that is on offer.
@@ -183,13 +232,36 @@ def _resolve_loosely(
     ):
         by_id.setdefault(voice.pk.lower(), voice)
         by_name.setdefault(voice.name.lower(), voice)
-    found = {}
+    found: dict[str, Voice] = {}
     for name, key in missing.items():
-        voice_found = by_id.get((key or "").lower()) or by_name.get(name.lower())
-        if voice_found is None:
-            raise _refusal(name, default_provider)
-        found[name] = voice_found
+        match = by_id.get((key or "").lower()) or by_name.get(name.lower())
+        if match is not None:
+            found[name] = match
+    rest = {name: key for name, key in missing.items() if name not in found}
+    if rest:
+        found |= _resolve_aliases(rest)
+    for name in missing.keys() - found.keys():
+        raise _refusal(name, default_provider)
     return found
+
+
+def _resolve_aliases(missing: dict[str, str | None]) -> dict[str, Voice]:
+    """Return the voices for names that operators have given, or that are left empty."""
+    asked = {name: key.lower().split(":", 1) for name, key in missing.items() if key}
+    by_alias: dict[tuple[str, str], str] = {}
+    aliases = VoiceAlias.objects.filter(name__in={alias for _, alias in asked.values()})
+    for name, voice_id in aliases.values_list("name", "voice"):
+        by_alias[voice_id.partition(":")[0], name] = voice_id
+    defaults = Provider.objects.exclude(default_voice=None)
+    for slug, voice_id in defaults.values_list("slug", "default_voice"):
+        by_alias[slug, ""] = voice_id
+    wanted = {
+        name: by_alias[slug, alias]
+        for name, (slug, alias) in asked.items()
+        if (slug, alias) in by_alias
+    }
+    voices = Voice.objects.on_offer().in_bulk(wanted.values())
+    return {name: voices[key] for name, key in wanted.items() if key in voices}
 
 
 def _refusal(name: str, default_provider: str) -> UnknownProvider | UnknownVoice:

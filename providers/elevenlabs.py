@@ -149,10 +149,10 @@ class ElevenLabs(Remote):
             codes = [code for code in _codes_in(answer.error()) if code]
             if "missing_permissions" in codes:
                 return KeyStatus.RESTRICTED
-            if answer.status == 403:
-                return KeyStatus.UNKNOWN
             told = [code for code in codes if isinstance(code, str)]
             kinds = [_FAILURES[code] for code in told if code in _FAILURES]
+            if not kinds and answer.status in (401, 403):
+                return KeyStatus.UNKNOWN  # a bad key has a code that says so
             kind = kinds[0] if kinds else by_status(answer.status)
             raise failed(answer, kind, *told)
 
@@ -259,6 +259,8 @@ def _info(entry: object) -> VoiceInfo | None:
         _language(entry),
         known.get(gender, ""),
         str(description),
+        # Others are cloned, or were put into the account by its owner.
+        is_public=inside(entry, "category") == "premade",
     )
 
 

@@ -20,6 +20,7 @@ _BY_STATUS = {
     403: Failure.BAD_KEY,
     404: Failure.BAD_REQUEST,
     408: Failure.TIMEOUT,
+    409: Failure.BUSY,
     413: Failure.TOO_LONG,
     429: Failure.RATE_LIMITED,
     503: Failure.BUSY,

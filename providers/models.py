@@ -1,12 +1,16 @@
-"""The catalogue: which providers and voices are on offer, as operators edit it."""
+"""The catalogue as operators edit it, and the keys that workspaces bring along."""
 
 from decimal import Decimal
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
-from providers.querysets import ProviderQuerySet, VoiceQuerySet
+from accounts.models import User, Workspace
+from kit.ids import new_id
+from kit.models import Claimable
+from providers.base import KeyStatus
+from providers.querysets import ProviderKeyQuerySet, ProviderQuerySet, VoiceQuerySet
 
 
 class Provider(models.Model):
@@ -38,6 +42,14 @@ class Provider(models.Model):
         help_text="where it is called, with its /v1; empty: where the vendor is",
     )
     region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
+    default_voice = models.ForeignKey(
+        "Voice",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="who speaks when a request names the provider alone",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ProviderQuerySet.as_manager()
@@ -82,3 +94,160 @@ class Voice(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class Sample(Claimable):
+    """A sentence in a voice, made once and kept; `synthesis.samples` makes it.
+
+    Visitors may have those of the built-in voices made, operators any.
+    """
+
+    voice = models.OneToOneField(
+        Voice, models.CASCADE, primary_key=True, related_name="sample"
+    )
+    file = models.CharField(max_length=300, blank=True, help_text="name in the storage")
+    error_code = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(status="completed") | ~models.Q(file=""),
+                name="sample_completed_has_audio",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="processing")
+                | models.Q(lease_until__isnull=False),
+                name="sample_processing_is_leased",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["ready_at"],
+                condition=models.Q(status="queued"),
+                name="sample_waiting",
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=models.Q(status="processing"),
+                name="sample_under_way",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"sample of {self.voice_id}"
+
+
+_ALIAS = RegexValidator(
+    r"^[a-z0-9][a-z0-9._-]*\Z", "Lower case: letters, digits, dots, hyphens."
+)
+
+
+class ModelAlias(models.Model):
+    """A model's name as other people's clients say it, such as `tts-1`."""
+
+    name = models.CharField(primary_key=True, max_length=80, validators=[_ALIAS])
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="+")
+    model = models.CharField(
+        max_length=80, blank=True, help_text="the provider's own; empty: its usual one"
+    )
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "model aliases"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(name=Lower("name")), name="model_alias_in_lower_case"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VoiceAlias(models.Model):
+    """A voice's name as other people's clients say it, such as `alloy`.
+
+    Each provider may have a voice of that name, so it is looked for where the request is.
+    """
+
+    name = models.CharField(max_length=80, validators=[_ALIAS])
+    voice = models.ForeignKey(Voice, models.CASCADE, related_name="aliases")
+
+    class Meta:
+        ordering = ["name", "voice"]
+        verbose_name_plural = "voice aliases"
+        constraints = [
+            models.UniqueConstraint(
+                "name",
+                # A voice's id begins with its provider.
+                models.Func(
+                    models.F("voice"),
+                    models.Value(":"),
+                    models.Value(1),
+                    function="split_part",
+                    output_field=models.CharField(),
+                ),
+                name="voice_alias_once_in_a_provider",
+                violation_error_message="Another voice of the provider has this alias.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(name=Lower("name")), name="voice_alias_in_lower_case"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} → {self.voice_id}"
+
+
+class ProviderKey(models.Model):
+    """A workspace's own key for a provider; read and written by `providers.keys` alone."""
+
+    class Status(models.TextChoices):
+        VALID = KeyStatus.VALID.value
+        RESTRICTED = KeyStatus.RESTRICTED.value, "good for speaking alone"
+        UNKNOWN = KeyStatus.UNKNOWN.value, "the provider doesn't tell"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, related_name="provider_keys"
+    )
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="+")
+    sealed_key = models.BinaryField(editable=False)
+    last4 = models.CharField(max_length=4)
+    region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
+    status = models.CharField(max_length=10, choices=Status.choices)
+    checked_at = models.DateTimeField(help_text="when the provider last spoke of it")
+    failure = models.CharField(
+        max_length=20, blank=True, help_text="why it is of no use now"
+    )
+    failed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when that was found out"
+    )
+    created_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = ProviderKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["provider"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "provider"], name="one_own_key_each"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(region__regex=r"^[a-z0-9-]*$"),
+                name="own_key_region_is_a_word",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(failure="", failed_at=None)
+                | (~models.Q(failure="") & models.Q(failed_at__isnull=False)),
+                name="own_key_failure_dated",
+            ),
+        ]
+        indexes = [models.Index(fields=["checked_at"], name="own_key_checks")]
+
+    def __str__(self) -> str:
+        return f"{self.provider_id} …{self.last4}"

@@ -8,7 +8,15 @@ from django.db.models import Q
 from providers.registry import MANY, PROVIDERS
 
 if TYPE_CHECKING:
-    from providers.models import Provider, Voice  # noqa: F401 - names in annotations
+    from accounts.models import Workspace
+    from providers.models import (  # noqa: F401 - names in annotations
+        Provider,
+        ProviderKey,
+        Voice,
+    )
+
+PLATFORM = "platform"
+"""The credential that this installation has for all; others are customers' own."""
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -35,6 +43,10 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
             provider__is_enabled=True,
         ).select_related("provider")
 
+    def with_samples(self) -> Self:
+        """Take along what is known of their samples."""
+        return self.select_related("provider", "sample")
+
     def matching(
         self, *, provider: str = "", language: str = "", gender: str = "", q: str = ""
     ) -> Self:
@@ -56,3 +68,11 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
                 Q(id__icontains=q) | Q(name__icontains=q) | Q(description__icontains=q)
             )
         return found
+
+
+class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
+    """Workspaces' own keys."""
+
+    def for_workspace(self, workspace: "Workspace") -> Self:
+        """Keep those of `workspace`; what is sealed stays in the database."""
+        return self.filter(workspace=workspace).defer("sealed_key")

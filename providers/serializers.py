@@ -5,8 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from providers import catalogue
-from providers.models import Provider
+from kit.fields import TextField
+from providers import catalogue, samples
+from providers.models import Provider, ProviderKey, Voice
 from providers.registry import get_provider
 
 
@@ -29,7 +30,7 @@ class ProviderSerializer(serializers.Serializer[Any]):
         help_text="Whether a workspace may bring its own key."
     )
     available = serializers.SerializerMethodField(
-        help_text="Whether it can be used here without an own key."
+        help_text="Whether the caller can use it: with our key, or with one of its own."
     )
     guest = serializers.BooleanField(
         source="is_open_to_guests", help_text="Whether guests may use it."
@@ -53,8 +54,9 @@ class ProviderSerializer(serializers.Serializer[Any]):
         return get_provider(provider.slug).own_key
 
     def get_available(self, provider: Provider) -> bool:
-        """Return whether it is set up here."""
-        return catalogue.is_available(provider)
+        """Return whether it is set up here, or the caller has brought a key."""
+        own = self.context.get("own_keys", {})
+        return provider.slug in own or catalogue.is_available(provider)
 
 
 class VoiceSerializer(serializers.Serializer[Any]):
@@ -66,7 +68,14 @@ class VoiceSerializer(serializers.Serializer[Any]):
     language = serializers.CharField(help_text="BCP 47, such as `en-US`")
     gender = serializers.ChoiceField(["female", "male", "neutral", ""])
     description = serializers.CharField()
-    sample_url = serializers.URLField(default=None, allow_null=True)
+    sample_url = serializers.SerializerMethodField(
+        help_text="A sentence in this voice, as MP3; null if there is none."
+    )
+
+    def get_sample_url(self, voice: Voice) -> str | None:
+        """Return where it is heard."""
+        path = samples.path_of(voice)
+        return f"{self.context['address']}{path}" if path else None
 
 
 class VoiceFilterSerializer(serializers.Serializer[Any]):
@@ -86,3 +95,34 @@ class VoiceFilterSerializer(serializers.Serializer[Any]):
         max_length=100,
         help_text="a part of the id, the name or the description",
     )
+
+
+class ProviderKeyRequestSerializer(serializers.Serializer[Any]):
+    """A key to keep."""
+
+    key = TextField(
+        write_only=True, help_text="For Polly: `access key id:secret access key`."
+    )
+    region = TextField(
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="One of the provider's; Azure and Polly need it.",
+    )
+
+
+class ProviderKeySerializer(serializers.Serializer[Any]):
+    """A key as its owners see it; the key itself is never shown."""
+
+    provider = serializers.CharField(source="provider_id")
+    last4 = serializers.CharField()
+    region = serializers.CharField()
+    status = serializers.ChoiceField(ProviderKey.Status.choices)
+    checked_at = serializers.DateTimeField()
+    failure = serializers.SerializerMethodField(
+        help_text="`bad_key` once the provider refuses it."
+    )
+
+    def get_failure(self, row: ProviderKey) -> str | None:
+        """Return why the key is of no use now, if it is of none."""
+        return row.failure or None

@@ -3,8 +3,13 @@
 from django.urls import path
 
 from providers.api import ProvidersView, VoicesView
+from providers.api_provider_keys import ProviderKeysView, ProviderKeyView
 
 urlpatterns = [
     path("providers", ProvidersView.as_view(), name="providers"),
     path("voices", VoicesView.as_view(), name="voices"),
+    path("provider-keys", ProviderKeysView.as_view(), name="provider-keys"),
+    path(
+        "provider-keys/<slug:provider>", ProviderKeyView.as_view(), name="provider-key"
+    ),
 ]

@@ -56,11 +56,11 @@ class GuestLimit(AppError):
 
 
 class SandboxProvider(AppError):
-    """Sandbox credits buy the built-in voices only."""
+    """Sandbox credits buy the built-in voices only; own keys speak there too."""
 
     code = "sandbox_provider"
     status = HTTPStatus.FORBIDDEN
-    message = "In the sandbox, only the built-in voices speak."
+    message = "In the sandbox, only the built-in voices and keys of your own speak."
 
 
 class PriceChanged(AppError):

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from accounts.models import ApiToken, User, Workspace
 from kit.ids import new_id
 from kit.models import Claimable
+from providers.querysets import PLATFORM
 from synthesis.querysets import JobQuerySet, SceneQuerySet
 
 
@@ -123,6 +124,9 @@ class Scene(Claimable):
     text = models.TextField()
     voice = models.CharField(max_length=200, help_text="id in the catalogue")
     provider = models.CharField(max_length=40, help_text="slug; part of the voice's id")
+    credential = models.CharField(
+        max_length=80, default=PLATFORM, help_text="whose key calls the provider"
+    )
     speed = models.FloatField(default=1.0)
     options = models.JSONField(default=dict, blank=True)
     characters = models.PositiveIntegerField()
@@ -165,6 +169,10 @@ class Scene(Claimable):
             models.CheckConstraint(
                 condition=~Q(status="processing") | Q(lease_until__isnull=False),
                 name="scene_processing_is_leased",
+            ),
+            models.CheckConstraint(
+                condition=Q(credential=PLATFORM) | Q(cost=0),
+                name="scene_by_own_key_is_free",
             ),
         ]
         indexes = [

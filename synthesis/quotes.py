@@ -4,14 +4,15 @@
 charged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.caller import Caller, Environment, Role
 from billing.pricing import price
-from providers import catalogue
-from providers.models import Provider
+from providers import catalogue, keys
+from providers.models import Provider, ProviderKey, Voice
+from providers.querysets import PLATFORM
 from providers.registry import get_provider
 from synthesis import text
 from synthesis.errors import (
@@ -71,6 +72,7 @@ class QuotedScene:
     speed: float
     queue: Scene.Queue
     cost: int  # credits
+    credential: str  # whose key calls the provider: a workspace's own costs nothing
 
     @property
     def characters(self) -> int:
@@ -96,6 +98,11 @@ class Quote:
         """Credits for all scenes."""
         return sum(scene.cost for scene in self.scenes)
 
+    @property
+    def is_by_own_keys(self) -> bool:
+        """Whether none of it is spoken with our keys."""
+        return all(scene.credential != PLATFORM for scene in self.scenes)
+
 
 def quote(caller: Caller, order: Order) -> Quote:
     """Find the voices of `order`, check that `caller` may use them, and price each scene.
@@ -104,6 +111,7 @@ def quote(caller: Caller, order: Order) -> Quote:
         EmptyText, TextTooLong, TooManyScenes: the script can't be taken.
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
         GuestProvider, GuestOption, SandboxProvider: not for this caller.
+        OwnKeyRefused: the workspace's own key for a provider is of no use.
         ProviderUnavailable: a provider is not set up here.
         PriceChanged: it costs more than `order.max_cost`.
     """
@@ -122,23 +130,36 @@ def quote(caller: Caller, order: Order) -> Quote:
         {scene.voice for scene in order.scenes} | set(order.fallback),
         default_provider=default,
     )
+    own_keys = own_keys_of(caller)
     for voice in found.values():
-        check_allowed(caller, voice.provider)
+        check_allowed(caller, voice.provider, own_keys.get(voice.provider_id))
     scenes = [
-        QuotedScene(
-            text=normalised,
-            title=asked.title,
-            voice=found[asked.voice].pk,
-            provider=found[asked.voice].provider_id,
-            speed=asked.speed,
-            queue=queue_of(found[asked.voice].provider_id),
-            cost=cost(caller, len(normalised), found[asked.voice].provider),
-        )
+        _scene(caller, asked, normalised, found[asked.voice], own_keys)
         for asked, normalised in zip(order.scenes, texts, strict=True)
     ]
     quoted = Quote(order, scenes, [found[voice].pk for voice in order.fallback])
     check_price(quoted.cost, order.max_cost)
     return quoted
+
+
+def _scene(
+    caller: Caller,
+    asked: AskedScene,
+    normalised: str,
+    voice: Voice,
+    own_keys: Mapping[str, ProviderKey],
+) -> QuotedScene:
+    is_own = voice.provider_id in own_keys
+    return QuotedScene(
+        text=normalised,
+        title=asked.title,
+        voice=voice.pk,
+        provider=voice.provider_id,
+        speed=asked.speed,
+        queue=queue_of(voice.provider_id),
+        cost=0 if is_own else cost(caller, len(normalised), voice.provider),
+        credential=keys.credential_of(caller.workspace.pk) if is_own else PLATFORM,
+    )
 
 
 def cost(caller: Caller, characters: int, provider: Provider) -> int:
@@ -154,10 +175,24 @@ def check_price(cost: int, max_cost: int | None) -> None:
         raise PriceChanged(cost=cost, max_cost=max_cost)
 
 
-def check_allowed(caller: Caller, provider: Provider) -> None:
-    """Raise when `caller` may not use `provider` where it stands."""
+def own_keys_of(caller: Caller) -> dict[str, ProviderKey]:
+    """Return the keys that `caller` brings along, by their providers; guests have none."""
+    return {} if caller.is_guest else keys.held_by(caller.workspace)
+
+
+def check_allowed(
+    caller: Caller, provider: Provider, own_key: ProviderKey | None
+) -> None:
+    """Raise when `caller` may not use `provider` where it stands.
+
+    Whoever has a key of their own may, in the sandbox too; one that was refused is not
+    passed over.
+    """
     if caller.is_guest and not provider.is_open_to_guests:
         raise GuestProvider(provider=provider.slug)
+    if own_key is not None:
+        keys.demand_usable(own_key)
+        return
     is_sandbox = caller.environment == Environment.SANDBOX
     if is_sandbox and not get_provider(provider.slug).is_local:
         raise SandboxProvider(provider=provider.slug)

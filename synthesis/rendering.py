@@ -19,7 +19,7 @@ from django.db import connection
 
 from kit import claims
 from kit.storage import draft_folder, save_path
-from providers import catalogue
+from providers import keys
 from providers.base import Failure, ProviderError, SpeechRequest, Word
 from providers.models import Provider
 from providers.registry import get_provider
@@ -55,7 +55,8 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     for ordinal, chunk in enumerate(chunks, 1):
         if ordinal not in pieces:
             lease.check()
-            pieces[ordinal] = _speak(scene, ordinal, chunk)
+            with keys.blamed(scene.provider, scene.credential):
+                pieces[ordinal] = _speak(scene, ordinal, chunk)
     lease.check()
     ordered = [pieces[ordinal] for ordinal in range(1, len(chunks) + 1)]
     return _assemble(scene, ordered, format=format)
@@ -97,7 +98,8 @@ def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) ->
 def _speak(scene: Scene, ordinal: int, chunk: Chunk) -> Piece:
     """Have one chunk spoken; store it, then record it."""
     provider = get_provider(scene.provider)
-    access = catalogue.access_for(Provider.objects.get(slug=scene.provider))
+    row = Provider.objects.get(slug=scene.provider)
+    access = keys.access_with(row, scene.credential)
     request = SpeechRequest(
         text=chunk.text,
         voice=scene.voice.partition(":")[2],

@@ -224,6 +224,8 @@ _FAILURES = {
     INTERNAL_ERROR: "Something went wrong on our side.",
     "quota": "The provider's quota is used up.",
     "bad_key": "The provider refused the key.",
+    "own_key_refused": "The provider refused your own key. Replace it, or remove it.",
+    "own_key_missing": "Your own key for the provider was removed.",
     "rate_limited": "The provider was too busy.",
     "busy": "The provider was too busy.",
     "down": "The provider did not answer.",

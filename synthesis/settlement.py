@@ -14,6 +14,7 @@ from billing import ledger, spending, usage
 from billing.models import Reservation, Split
 from billing.querysets import ReservationQuerySet
 from kit import claims, idempotency
+from providers.querysets import PLATFORM
 from synthesis import events
 from synthesis.jobs.submit import round_key
 from synthesis.models import Job, Scene
@@ -67,6 +68,7 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
 
 
 def _record_usage(job: Job, scene: Scene, split: Split) -> None:
+    is_own = scene.credential != PLATFORM
     usage.record(
         usage.Charge(
             workspace_id=job.workspace_id,
@@ -80,7 +82,7 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
             voice=scene.voice,
             characters=scene.characters,
             split=split,
-            payer=job.billed_to,
+            payer=Job.BilledTo.OWN_KEY if is_own else job.billed_to,
         )
     )
 

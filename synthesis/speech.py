@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from accounts.caller import Caller
 from kit import claims, idempotency
+from kit.errors import AppError
 from kit.ids import new_id
 from providers.base import Failure, ProviderError
+from providers.errors import OwnKeyMissing, OwnKeyRefused
 from providers.models import Provider
 from synthesis import claiming, quotes, settlement
 from synthesis.errors import (
@@ -36,6 +38,10 @@ _UNAVAILABLE = {
     Failure.DOWN,
     Failure.TIMEOUT,
     Failure.QUOTA,
+}
+_OWN_KEY: dict[Failure, type[AppError]] = {
+    Failure.OWN_KEY_REFUSED: OwnKeyRefused,
+    Failure.OWN_KEY_MISSING: OwnKeyMissing,
 }
 
 
@@ -61,6 +67,7 @@ def speak_now(
         GuestLimit, InsufficientCredits: refused, and nothing is written.
         EmptyText: there is nothing in the text that the voice can say.
         ProviderFailed, ProviderUnavailable: nothing is charged.
+        OwnKeyRefused, OwnKeyMissing: it was to be spoken with the workspace's own key.
         JobCanceled: it was canceled meanwhile; nothing is charged.
         IdempotencyMismatch, IdempotencyInProgress: see `kit.idempotency`.
     """
@@ -82,6 +89,8 @@ def speak_now(
         logger.warning("speech %s, %s: %s", begun.job_id, begun.provider, error)
         if error.kind == Failure.UNSPEAKABLE:
             raise EmptyText from error
+        if error.kind in _OWN_KEY:
+            raise _OWN_KEY[error.kind](provider=begun.provider) from error
         unavailable = error.kind in _UNAVAILABLE
         raise (ProviderUnavailable if unavailable else ProviderFailed) from error
     except BaseException:

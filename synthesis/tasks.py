@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from synthesis import assemblies, blocking, dispatch, retention, worker
+from synthesis import assemblies, blocking, dispatch, retention, samples, worker
 
 
 @shared_task(name="synthesis.tasks.render")
@@ -15,6 +15,12 @@ def render(queue: str) -> None:
 def assemble() -> None:
     """Make the zips, joined audio and audiobooks that were asked for."""
     assemblies.work()
+
+
+@shared_task(name=samples.MAKE)
+def make_samples(queue: str) -> None:
+    """Make the samples of voices that wait in `queue`."""
+    samples.work(queue)
 
 
 @shared_task(name="synthesis.tasks.release_forgotten")

@@ -10,12 +10,14 @@ import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from django.utils import timezone
 
+from kit.rotation import Sealed
 from kit.secrets import Secret, open_sealed, seal
 from webhooks.errors import RotationInProgress
-from webhooks.models import DefaultSigner, Signer
+from webhooks.models import DefaultSigner, Endpoint, Signer
 
 PREFIX = "whsec_"
 OVERLAP = timedelta(hours=24)
@@ -110,3 +112,10 @@ def rotate_default(workspace_id: uuid.UUID) -> DefaultSigner:
 
 def _context(signer: Signer, column: str) -> str:
     return f"{signer._meta.label_lower}/{signer.pk}/{column}"
+
+
+SEALED = [
+    Sealed(model, column, partial(_context, column=column))
+    for model in (Endpoint, DefaultSigner)
+    for column in ("secret", "old_secret")
+]

@@ -118,8 +118,10 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
     job.rounds += 1
     if quote.cost:
         payer = reserve(caller, job, quote.cost, round_number=job.rounds)
-        if payer == Job.BilledTo.CREDITS:
+        if payer == Job.BilledTo.CREDITS or job.billed_to == Job.BilledTo.OWN_KEY:
             job.billed_to = payer
+    elif quote.is_by_own_keys and not job.charged and _are_all(job, scenes):
+        job.billed_to = Job.BilledTo.OWN_KEY
     job.cost += quote.cost
     job.status = Job.Status.PROCESSING
     job.finished_at = None
@@ -130,6 +132,10 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
     for scene, quoted, turn in zip(scenes, quote.scenes, given, strict=True):
         scene.round = job.rounds
         scene.cost = quoted.cost
+        if scene.credential != quoted.credential:
+            # Nobody pays for pieces that were spoken with another's key.
+            scene.render += 1
+            scene.credential = quoted.credential
         scene.turn = turn
         scene.status = Scene.Status.QUEUED
         scene.is_held = job.is_paused
@@ -149,6 +155,7 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
             "render",
             "round",
             "cost",
+            "credential",
             "turn",
             "status",
             "is_held",
@@ -167,3 +174,9 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
     )
     for queue, count in Counter(scene.queue for scene in scenes).items():
         bells.ring_on_commit(queue, count)
+
+
+def _are_all(job: Job, scenes: list[Scene]) -> bool:
+    """Return whether `scenes` are all that the job has."""
+    others = Scene.objects.filter(job=job).exclude(pk__in=[s.pk for s in scenes])
+    return not others.exists()

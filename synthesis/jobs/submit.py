@@ -63,7 +63,7 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
         metadata=quote.order.metadata,
         characters=quote.characters,
         cost=quote.cost,
-        billed_to=_payer(caller),
+        billed_to=_payer(caller, quote),
         expires_at=now + _kept_for(caller),
         created_at=now,
     )
@@ -90,6 +90,7 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
             speed=scene.speed,
             characters=scene.characters,
             cost=scene.cost,
+            credential=scene.credential,
             queue=scene.queue,
             turn=turn,
             ready_at=job.created_at,
@@ -152,9 +153,11 @@ def _kept_for(caller: Caller) -> timedelta:
     return timedelta(days=settings.RETENTION_DAYS if days is None else days)
 
 
-def _payer(caller: Caller) -> Job.BilledTo:
+def _payer(caller: Caller, quote: Quote) -> Job.BilledTo:
     if caller.role == Role.GUEST:
         return Job.BilledTo.GUEST
+    if quote.is_by_own_keys:
+        return Job.BilledTo.OWN_KEY
     if caller.role == Role.ADMIN:
         return Job.BilledTo.ADMIN
     return Job.BilledTo.CREDITS  # until a reservation says more

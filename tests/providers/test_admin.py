@@ -5,8 +5,9 @@ from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import AuditEntry
 from providers import catalogue
-from providers.models import Provider, Voice
+from providers.models import ModelAlias, Provider, ProviderKey, Voice, VoiceAlias
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +127,100 @@ def test_the_catalogue_is_synced_by_a_button(operator):
     )
     assert "Voices: 1 added, 0 updated, 0 withdrawn." in response.content.decode()
     assert Voice.objects.filter(pk="unicorn:de").exists()
+
+
+def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):
+    row = factories.provider_key(
+        factories.workspace(factories.user()), "openai", "k3y-of-a-customer"
+    )
+    sealed = bytes(ProviderKey.objects.get().sealed_key)
+    page = reverse("admin:providers_providerkey_change", args=[row.pk])
+    listing = reverse("admin:providers_providerkey_changelist")
+    for answer in (operator.get(listing), operator.get(page)):
+        assert answer.status_code == 200
+        shown = answer.content.decode()
+        assert "omer" in shown
+        assert "k3y-of" not in shown
+        assert sealed.hex() not in shown
+        assert "memory at" not in shown
+    assert operator.post(page, {"last4": "1234"}).status_code == 403
+    erase = {"action": "erase", "_selected_action": [str(row.pk)]}
+    answer = operator.post(listing, erase, follow=True)
+    assert "Say why" in answer.content.decode()
+    assert ProviderKey.objects.count() == 1
+
+    erase["reason"] = "They asked for it."
+    answer = operator.post(listing, erase, follow=True)
+
+    assert "is erased" in answer.content.decode()
+    assert ProviderKey.objects.count() == 0
+    entry = AuditEntry.objects.get(action="deleted")
+    assert entry.reason == "They asked for it."
+    assert entry.before
+    assert entry.before["sealed_key"] == "•••"
+    assert "k3y-of" not in str(entry.before)
+    add = reverse("admin:providers_providerkey_add")
+    assert operator.get(add).status_code == 403
+
+
+def test_operators_name_models_and_voices(operator):
+    add = reverse("admin:providers_voicealias_add")
+    for name, voice, status in (
+        ("alloy", "unicorn:en-us", 302),
+        ("alloy", "openai:alloy", 302),
+        ("alloy", "unicorn:de", 200),
+        ("Alloy", "unicorn:de", 200),
+        ("a b", "unicorn:de", 200),
+        ("echo", "unicorn:nobody", 200),
+    ):
+        answer = operator.post(add, {"name": name, "voice": voice})
+        assert answer.status_code == status, (name, voice)
+    assert VoiceAlias.objects.count() == 2
+    add = reverse("admin:providers_modelalias_add")
+    sent = {"name": "tts-1", "provider": "openai", "model": "tts-1"}
+    assert operator.post(add, sent).status_code == 302
+    assert operator.post(add, sent).status_code == 200
+    assert operator.post(add, sent | {"name": "TTS-1"}).status_code == 200
+    page = reverse("admin:providers_modelalias_change", args=[quote("tts-1")])
+    assert operator.get(page).status_code == 200
+    operator.post(page, {"name": "other", "provider": "unicorn", "model": ""})
+    alias = ModelAlias.objects.get()
+    assert (alias.name, alias.provider_id, alias.model) == ("tts-1", "unicorn", "")
+    for model in ("voicealias", "modelalias"):
+        listed = operator.get(reverse(f"admin:providers_{model}_changelist"))
+        assert listed.status_code == 200
+
+
+def test_a_default_voice_is_one_of_the_providers(operator):
+    page = reverse("admin:providers_provider_change", args=["unicorn"])
+    sent = {"is_enabled": "on", "cost_multiplier": "1"}
+    for voice, status in (("openai:alloy", 200), ("unicorn:de", 302)):
+        answer = operator.post(page, sent | {"default_voice": voice})
+        assert answer.status_code == status
+    assert Provider.objects.get(slug="unicorn").default_voice_id == "unicorn:de"
+    assert Provider.objects.get(slug="openai").default_voice_id is None
+
+
+def test_keys_of_ours_are_checked_by_a_button(operator, stage, monkeypatch):
+    vendor = stage("openai")
+    monkeypatch.setenv("OPENAI_BASE_URL", vendor.access.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", vendor.key)
+    monkeypatch.setenv("LEMONFOX_BASE_URL", vendor.access.base_url)
+    monkeypatch.setenv("LEMONFOX_API_KEY", "wr0ng-k3y")
+    answer = operator.post(
+        reverse("admin:providers_provider_changelist"),
+        {
+            "action": "check_now",
+            "_selected_action": ["openai", "unicorn", "lemonfox", "deepgram"],
+            "reason": "A look",
+        },
+        follow=True,
+    )
+    told = [str(message) for message in answer.context["messages"]]
+    assert sorted(told) == [
+        "Deepgram: no key, or no address.",
+        "LemonFox: bad_key: 401 invalid_api_key error.",
+        "OpenAI: valid.",
+        "Unicorn: valid.",
+    ]
+    assert [asked.path for asked in vendor.asked] == ["/v1/models", "/v1/models"]

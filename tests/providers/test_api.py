@@ -77,7 +77,7 @@ def test_voices_are_a_plain_array_for_everybody():
         "language": "en-US",
         "gender": "female",
         "description": "",
-        "sample_url": None,
+        "sample_url": "http://testserver/samples/unicorn%3Aen-us-female.mp3",
     } in voices
 
 

@@ -31,6 +31,7 @@ REFUSALS: list[tuple[str, int, object, Failure]] = [
     ("openai", 401, openai("invalid_api_key"), Failure.BAD_KEY),
     ("openai", 403, openai("unsupported_country"), Failure.BAD_KEY),
     ("openai", 404, openai("model_not_found"), Failure.BAD_REQUEST),
+    ("openai", 409, openai("conflict"), Failure.BUSY),
     ("openai", 429, openai("rate_limit_exceeded"), Failure.RATE_LIMITED),
     ("openai", 429, openai("insufficient_quota"), Failure.QUOTA),
     ("openai", 502, "<html>", Failure.DOWN),
@@ -181,6 +182,7 @@ def test_a_huge_error_is_looked_at_in_part(stage, monkeypatch, size):
             KeyStatus.RESTRICTED,
         ),
         ("elevenlabs", 403, {}, KeyStatus.UNKNOWN),
+        ("elevenlabs", 401, eleven("unauthorized"), KeyStatus.UNKNOWN),
     ],
 )
 def test_a_key_may_be_good_for_speaking_alone(

@@ -5,7 +5,7 @@ from base64 import b64encode
 
 import pytest
 
-from providers.base import Access, Failure, ProviderError, SpeechRequest
+from providers.base import Access, Failure, KeyStatus, ProviderError, SpeechRequest
 from providers.registry import get_provider
 from tests.providers.speaking import check, hear
 from tests.providers.vendors.server import Reply, json_reply
@@ -171,6 +171,39 @@ def test_lemonfox_may_answer_with_the_file_itself(stage, monkeypatch):
     assert heard.words == []
 
 
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_lemonfox_speaks_a_letter_where_it_lists_nothing(stage, monkeypatch, status):
+    vendor = stage("lemonfox")
+    lemonfox = get_provider("lemonfox")
+
+    def answer(asked):
+        vendor.asked.append(asked)
+        if asked.is_get("/v1/models"):
+            return json_reply({}, status)
+        assert (asked.method, asked.path) == ("POST", "/v1/audio/speech")
+        assert asked.json == {"input": "a", "voice": "sarah", "language": "en-us"}
+        if not vendor.has_key(asked):
+            return vendor.refuse(401, "bad_key")
+        return Reply(200, "audio/mpeg", b"\xff\xfb" * 99)
+
+    monkeypatch.setattr(vendor, "answer", answer)
+    assert lemonfox.check(vendor.access) == KeyStatus.VALID
+    with pytest.raises(ProviderError) as caught:
+        lemonfox.check(Access("n0t-the-key", vendor.access.base_url))
+    assert caught.value.kind == Failure.BAD_KEY
+    assert len(vendor.asked) == 4
+
+
+def test_which_voices_are_of_an_account_is_told(stage):
+    for slug, public in (
+        ("elevenlabs", [True, False]),
+        ("cartesia", [True, False]),
+        ("openai", [True] * 13),
+    ):
+        voices = get_provider(slug).voices(stage(slug).access)
+        assert [info.is_public for info in voices] == public
+
+
 def test_lemonfox_has_the_same_name_in_several_languages():
     voices = {info.id: info for info in get_provider("lemonfox").voices(Access())}
     assert voices["sarah"].language == "en-US"
@@ -192,6 +225,22 @@ def test_cartesia_names_the_language_of_a_voice(stage, monkeypatch):
     assert caught.value.kind == Failure.UNKNOWN_VOICE
     body = json.loads(vendor.asked[-1].body)
     assert (body["language"], body["voice"]) == ("de", {"id": german.id[3:]})
+
+
+def test_cartesia_may_not_say_whether_there_are_more(stage, monkeypatch):
+    vendor = stage("cartesia")
+    ids = [f"a0e99841-438c-4a64-b679-{number:012x}" for number in range(150)]
+    voices = [{"id": voice, "name": voice, "language": "en"} for voice in ids]
+
+    def reply(asked):
+        after = asked.query.get("starting_after")
+        start = ids.index(after[0]) + 1 if after else 0
+        return json_reply({"data": voices[start : start + 100]})
+
+    monkeypatch.setattr(vendor, "reply", reply)
+    found = get_provider("cartesia").voices(vendor.access)
+    assert [info.id for info in found] == ids
+    assert len(vendor.asked) == 2
 
 
 def test_polly_keeps_audio_whose_marks_can_not_be_had(stage, monkeypatch):

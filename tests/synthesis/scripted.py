@@ -26,6 +26,7 @@ RATE = 16_000  # Hz
 PER_CHARACTER = RATE // 50  # samples: 20 ms
 
 calls: list[str] = []
+used: list[str] = []  # the keys that came with the calls
 failures: list[ProviderError | BaseException] = []
 fail_at: dict[int, ProviderError] = {}  # by the number of the call, from 1
 gate = threading.Event()  # while cleared, speaking waits
@@ -35,6 +36,7 @@ gate.set()
 def reset() -> None:
     """Forget calls and failures."""
     calls.clear()
+    used.clear()
     failures.clear()
     fail_at.clear()
     gate.set()
@@ -59,6 +61,7 @@ class Scripted:
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as the test says."""
         calls.append(request.text)
+        used.append(access.key)
         gate.wait(20)
         if len(calls) in fail_at:
             raise fail_at[len(calls)]

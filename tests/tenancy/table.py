@@ -231,6 +231,7 @@ CALLS = [
     Call("POST",   "promo-codes/redeem",     201,        201,        401, 403, {"code": "TENANCY"}),
     Call("GET",    "providers",              200,        200,        200, 200),
     Call("GET",    "voices",                 200,        200,        200, 200),
+    Call("GET",    "provider-keys",          200,        200,        401, 403),
     Call("POST",   "speech",                 400,        400,        400, 400, _NO_TEXT),
     Call("POST",   "estimate",               200,        200,        401, 200, _NEW_JOB, is_watched=False),
     Call("GET",    "jobs",                   200,        200,        401, 200, shows="job"),

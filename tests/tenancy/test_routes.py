@@ -17,6 +17,12 @@ LEFT_OUT = {
     "statements/<month:month>": "a month of one's own; see test_statements.py",
     "statements/<month:month>.pdf": "a month of one's own; see test_statements.py",
     "api/v1/docs/": "a page, the same for everybody; see test_schema.py",
+    # A provider's name is no secret: what a workspace has for it is asked for.
+    "api/v1/provider-keys/<slug:provider>": "see providers/keys/test_saving.py",
+    "settings/provider-keys/<slug:provider>/<slug:verb>": (
+        "see providers/keys/test_page.py"
+    ),
+    "samples/<path:voice_id>.mp3": "public; see synthesis/test_samples.py",
 }
 """Routes with a parameter, or of the API, that need no row."""
 

@@ -50,8 +50,10 @@ class ElevenLabs(Vendor):
         labels = {"gender": "female", "accent": "american"}
         first: dict[str, object] = {"voice_id": self.voice, "name": "Rachel"}
         first["labels"] = labels
+        first["category"] = "premade"
         first["verified_languages"] = [{"language": "en", "locale": "en-US"}]
         second = {"voice_id": "AZnzlk1XvdvUeBnXmlld", "name": "Domi", "labels": {}}
+        second["category"] = "cloned"
         if "next_page_token" in asked.query:
             return json_reply({"voices": [second], "has_more": False})
         page = {"voices": [first], "has_more": True, "next_page_token": "two"}
@@ -109,7 +111,7 @@ class Cartesia(Vendor):
 
     def _voices(self, asked: Asked) -> Reply:
         english = {"id": self.voice, "name": "Barbershop Man", "language": "en"}
-        english["gender"] = "masculine"
+        english |= {"gender": "masculine", "access": "public"}
         german = {"id": self.voice.replace("a0", "b1"), "name": "Uwe", "language": "de"}
         if "starting_after" in asked.query:
             assert asked.query["starting_after"] == [self.voice]

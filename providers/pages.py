@@ -1,0 +1,15 @@
+"""Routes of pages."""
+
+from django.urls import path
+
+from providers import views
+
+urlpatterns = [
+    path("voices", views.gallery, name="voices-page"),
+    path("settings/provider-keys", views.keys_page, name="provider-keys-page"),
+    path(
+        "settings/provider-keys/<slug:provider>/<slug:verb>",
+        views.act_on_key,
+        name="provider-key-act",
+    ),
+]

@@ -1,0 +1,31 @@
+"""What a bell or the calendar starts. Each task is one call, and may run twice."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from providers import catalogue, keys
+
+
+@shared_task(name="providers.tasks.check_keys")
+def check_keys() -> None:
+    """Ask the providers whether workspaces' keys are still good."""
+    keys.check_all()
+
+
+@shared_task(name=keys.CHECK)
+def check_key(key_id: str) -> None:
+    """Check one key that gave reason to doubt it."""
+    keys.check_one(UUID(key_id))
+
+
+@shared_task(name=keys.LEARN)
+def learn_voices(key_id: str) -> None:
+    """Add the voices that a workspace's key can list, and ours can't."""
+    keys.learn_voices(UUID(key_id))
+
+
+@shared_task(name="providers.tasks.sync_catalogue")
+def sync_catalogue() -> None:
+    """Bring the voices up to date with the vendors' lists."""
+    catalogue.sync()

@@ -1,0 +1,38 @@
+"""What pages play: samples of voices, the same for everybody."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from kit import downloads
+from kit.errors import NotFound, RateLimited
+from kit.requests import client_address, client_network
+from synthesis import files, samples
+
+_PATIENCE = 2.0  # seconds; a built-in voice needs a tenth of one
+_KEPT = "public, max-age=86400"
+
+
+@require_safe
+def sample(request: HttpRequest, voice_id: str) -> HttpResponseBase:
+    """Send a voice's sample; ranges work. It is the same for everybody."""
+    network = client_network(client_address(request))
+    try:
+        found = samples.find(voice_id, network=network, patience=_PATIENCE)
+        if not found.file:
+            return _later(202, 1)  # nobody had a hand free
+        name = f"{files.slug(voice_id)}.mp3"
+        return downloads.send(request, found.file, "audio/mpeg", name, cache=_KEPT)
+    except NotFound as error:
+        raise Http404 from error
+    except RateLimited as error:
+        return _later(429, int(str(error.params["retry_after"])))
+
+
+def _later(status: int, seconds: int) -> HttpResponse:
+    return HttpResponse(
+        "This sample is not there yet. Come back in a moment.\n",
+        status=status,
+        content_type="text/plain; charset=utf-8",
+        headers={"Retry-After": str(seconds), "Cache-Control": "no-store"},
+    )

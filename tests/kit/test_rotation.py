@@ -1,0 +1,178 @@
+"""Rotation of the encryption key: every sealed column, beside work, whatever is killed."""
+
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.db.models import BinaryField
+from django.utils import timezone
+
+from accounts import second_factor
+from accounts.models import SecondFactor
+from kit import outbox, rotation
+from kit.models import Mail
+from kit.secrets import CannotOpen, Secret, open_sealed, seal
+from providers import keys
+from providers.models import Provider, ProviderKey
+from tests import factories, processes
+from tests.webhooks import factories as hooks
+from webhooks import signing
+from webhooks.models import DefaultSigner, Endpoint
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OLD = "old:" + b64encode(b"o" * 32).decode()
+NEW = "new:" + b64encode(b"n" * 32).decode()
+MAILS = 40
+
+
+def test_every_binary_column_is_declared_or_holds_no_secret():
+    declared = {str(column) for column in rotation.columns()}
+    found = {
+        f"{model._meta.label}.{field.name}"
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, BinaryField)
+    }
+    assert found - declared == {"webhooks.Event.body"}
+    assert declared - found == set()
+
+
+@pytest.fixture
+def sealed(settings):
+    """Rows in every sealed column, by the old key."""
+    settings.ENCRYPTION_KEYS = OLD
+    owner = factories.user("alice@example.com")
+    workspace = factories.workspace(owner)
+    Provider.objects.create(slug="openai", name="OpenAI")
+    factories.provider_key(workspace, "openai", "k3y-of-alice")
+    endpoint = hooks.endpoint(workspace)
+    signing.rotate(endpoint)
+    signing.default_signer(workspace.pk)
+    second_factor.begin(owner)
+    Mail.objects.all().delete()
+    with transaction.atomic():
+        for number in range(MAILS):
+            outbox.post("alice@example.com", f"Mail {number}", f"Text {number}")
+    settled = Mail.objects.create(
+        to="a@example.com", subject="x", sealed_text=b"", send_until=timezone.now()
+    )
+    settings.ENCRYPTION_KEYS = f"{NEW},{OLD}"
+    return {"workspace": workspace, "endpoint": endpoint, "settled": settled}
+
+
+def readable(sealed) -> dict[str, Any]:
+    """Open everything, as those do who use it."""
+    endpoint = Endpoint.objects.get()
+    credential = keys.credential_of(sealed["workspace"].pk)
+    provider = Provider.objects.get()
+    return {
+        "key": keys.access_with(provider, credential).key,
+        "hooks": signing.keys_of(endpoint),
+        "default": signing.secret_of(DefaultSigner.objects.get()),
+        "seed": second_factor._seed(SecondFactor.objects.get()),
+        "mails": [
+            open_sealed(mail.sealed_text, context=outbox._context(mail))
+            for mail in Mail.objects.exclude(sealed_text=b"").order_by("pk")
+        ],
+    }
+
+
+def test_all_is_sealed_again_until_nothing_needs_the_old_key(sealed, settings, capsys):
+    before = readable(sealed)
+    call_command("rotate_keys", batch=7)
+    told = capsys.readouterr().out
+    assert told.splitlines() == [
+        f"kit.Mail.sealed_text: {MAILS} sealed again, 0 left.",
+        "accounts.SecondFactor.sealed_seed: 1 sealed again, 0 left.",
+        "webhooks.Endpoint.secret: 1 sealed again, 0 left.",
+        "webhooks.Endpoint.old_secret: 1 sealed again, 0 left.",
+        "webhooks.DefaultSigner.secret: 1 sealed again, 0 left.",
+        "webhooks.DefaultSigner.old_secret: 0 sealed again, 0 left.",
+        "providers.ProviderKey.sealed_key: 1 sealed again, 0 left.",
+        "No value needs an older key.",
+    ]
+    settings.ENCRYPTION_KEYS = NEW
+    assert readable(sealed) == before
+    call_command("rotate_keys")
+    assert capsys.readouterr().out.count(" 0 sealed again, 0 left.") == 7
+
+
+def test_the_old_key_alone_is_not_enough_any_more(sealed, settings):
+    call_command("rotate_keys", verbosity=0)
+    settings.ENCRYPTION_KEYS = OLD
+    with pytest.raises(CannotOpen):
+        signing.secret_of(Endpoint.objects.get())
+
+
+def test_a_run_that_is_killed_is_gone_on_with(sealed, settings, monkeypatch):
+    before = readable(sealed)
+    monkeypatch.setenv("ENCRYPTION_KEYS", settings.ENCRYPTION_KEYS)
+    column = rotation.columns()[0]
+    middle = Mail.objects.exclude(sealed_text=b"").order_by("pk")[MAILS // 2]
+    with transaction.atomic():
+        # It can't get past a row that is locked: there it is killed.
+        Mail.objects.select_for_update().get(pk=middle.pk)
+        process = processes.start("manage.py", "rotate_keys", "--batch", "5")
+        deadline = time.monotonic() + 60
+        while rotation.outdated(column).count() > MAILS // 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        processes.kill(process)
+    # The statement that waited for the row may still land: the server has it.
+    halves = (MAILS // 2 - 1, MAILS // 2)
+    assert rotation.outdated(column).count() in halves
+    assert readable(sealed) == before
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "rotate_keys"],
+        cwd=django_settings.BASE_DIR,
+        env=processes.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first = done.stdout.splitlines()[0]
+    assert first in {
+        f"kit.Mail.sealed_text: {count} sealed again, 0 left." for count in halves
+    }
+    settings.ENCRYPTION_KEYS = NEW
+    assert readable(sealed) == before
+
+
+def test_what_no_key_opens_is_left_and_counted(sealed, settings, capsys):
+    settings.ENCRYPTION_KEYS = NEW
+    with pytest.raises(CommandError, match=f"{MAILS + 5} values"):
+        call_command("rotate_keys")
+    assert f"{MAILS} left, {MAILS} that no key opens." in capsys.readouterr().out
+    settings.ENCRYPTION_KEYS = f"{NEW},{OLD}"
+    assert len(readable(sealed)["mails"]) == MAILS
+
+
+def test_a_value_that_is_written_meanwhile_stays(sealed, monkeypatch):
+    row = ProviderKey.objects.get()
+    new = keys.sealed(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
+
+    def slow(*args, **more):
+        ProviderKey.objects.update(sealed_key=new)
+        return seal(*args, **more)
+
+    monkeypatch.setattr("kit.rotation.seal", slow)
+    call_command("rotate_keys", verbosity=0)
+    assert bytes(ProviderKey.objects.get().sealed_key) == new
+
+
+def test_a_setting_that_was_rotated_long_ago_ends_too(sealed, settings):
+    # What is over is sealed again as well: a row may be looked at before it is emptied.
+    Endpoint.objects.update(old_secret_until=timezone.now() - timedelta(days=9))
+    call_command("rotate_keys", verbosity=0)
+    settings.ENCRYPTION_KEYS = NEW
+    assert len(signing.keys_of(Endpoint.objects.get())) == 1

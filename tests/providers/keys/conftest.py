@@ -1,0 +1,46 @@
+"""Every provider on offer, their vendors on this machine, and Alice, who has keys."""
+
+import pytest
+
+from providers.models import Provider
+from providers.registry import PROVIDERS, get_provider
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def bells(monkeypatch):
+    rung = []
+
+    def ring(task, queue, count=1, *, args=()):
+        rung.append((task, list(args)))
+
+    monkeypatch.setattr("kit.bells.ring", ring)
+    return rung
+
+
+@pytest.fixture(autouse=True)
+def _providers():
+    """Every provider on offer, without the many voices."""
+    Provider.objects.bulk_create(
+        Provider(slug=slug, name=get_provider(slug).name) for slug in PROVIDERS
+    )
+
+
+@pytest.fixture
+def vendor(stage, monkeypatch):
+    def begin(slug: str):
+        found = stage(slug)
+        monkeypatch.setenv(f"{slug.upper()}_BASE_URL", found.access.base_url)
+        return found
+
+    return begin
+
+
+@pytest.fixture
+def alice():
+    return factories.user("alice@example.com")
+
+
+@pytest.fixture
+def api(alice):
+    return factories.api(factories.token(alice))

@@ -1,0 +1,134 @@
+"""Keys that are kept: looked at every night, and gone with their workspace."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as django_settings
+from django.utils import timezone
+
+from accounts.lifecycle import Scope, Table
+from accounts.models import Workspace
+from kit.models import Mail
+from kit.outbox import _context as mail_context
+from kit.secrets import Secret, open_sealed
+from providers import keys, lifecycle, tasks
+from providers.models import ProviderKey
+from tests import factories
+from tests.providers.vendors.server import Reply
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/v1/provider-keys"
+
+
+@pytest.fixture
+def kept(vendor, alice):
+    openai = vendor("openai")
+    row = factories.provider_key(
+        factories.workspace(alice),
+        "openai",
+        openai.key,
+        checked_at=timezone.now() - timedelta(days=1),
+    )
+    return openai, row
+
+
+def test_every_night_keys_are_looked_at_once(kept):
+    openai, row = kept
+    ProviderKey.objects.update(status="unknown")
+    tasks.check_keys()
+    tasks.check_keys()
+    assert len(openai.asked) == 1
+    row.refresh_from_db()
+    assert (row.status, row.failure) == ("valid", "")
+    assert timezone.now() - row.checked_at < timedelta(minutes=1)
+
+
+def test_the_owner_is_told_once_that_a_key_turned_bad(kept, api):
+    openai, row = kept
+    openai.key = "s0mething-else"
+    for _ in range(2):
+        ProviderKey.objects.update(checked_at=timezone.now() - timedelta(days=1))
+        tasks.check_keys()
+    row.refresh_from_db()
+    assert (row.status, row.failure) == ("unknown", "bad_key")
+    assert row.failed_at < row.checked_at
+    mail = Mail.objects.get(subject="OpenAI refuses your key")
+    assert mail.to == "alice@example.com"
+    text = open_sealed(mail.sealed_text, context=mail_context(mail)).reveal_text()
+    assert "…test" in text
+    assert f"{django_settings.BASE_URL}/settings/provider-keys" in text
+    assert "k3y-of" not in text
+    assert api.get(URL).json()[0]["failure"] == "bad_key"
+    openai.key = "k3y-of-a-test"
+    tasks.check_key(str(row.pk))
+    row.refresh_from_db()
+    assert (row.status, row.failure, row.failed_at) == ("valid", "", None)
+
+
+def test_a_provider_that_is_down_at_night_changes_nothing(kept, monkeypatch):
+    openai, row = kept
+    factories.provider_key(
+        factories.workspace(factories.user()), "openai", checked_at=row.checked_at
+    )
+    before = list(ProviderKey.objects.order_by("pk").values())
+    calls = []
+
+    def answer(asked):
+        calls.append(asked)
+        return Reply(503, body=b"{}")
+
+    monkeypatch.setattr(openai, "answer", answer)
+    tasks.check_keys()
+    assert len(calls) == 1  # the second key would wait for nothing
+    assert list(ProviderKey.objects.order_by("pk").values()) == before
+    assert not Mail.objects.filter(subject__contains="refuses").exists()
+
+
+def test_a_key_that_is_replaced_during_its_check_is_left_alone(kept, monkeypatch):
+    openai, row = kept
+    new = keys.sealed(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
+
+    def answer(asked):
+        ProviderKey.objects.filter(pk=row.pk).update(sealed_key=new)
+        return openai.refuse(401, "bad_key")
+
+    monkeypatch.setattr(openai, "answer", answer)
+    tasks.check_key(str(row.pk))
+    row.refresh_from_db()
+    assert (row.status, row.failure, bytes(row.sealed_key)) == ("valid", "", new)
+    assert not Mail.objects.filter(subject__contains="refuses").exists()
+
+
+def test_a_check_of_what_is_gone_is_nothing(kept):
+    openai, row = kept
+    ProviderKey.objects.all().delete()
+    tasks.check_key(str(row.pk))
+    tasks.learn_voices(str(row.pk))
+    assert openai.asked == []
+
+
+def test_keys_go_with_their_workspace(alice):
+    mine = factories.workspace(alice)
+    factories.provider_key(mine, "openai")
+    kept = factories.provider_key(factories.workspace(factories.user()), "openai")
+    (table,) = lifecycle.export(Scope(mine))
+    assert isinstance(table, Table)
+    (told,) = table.rows
+    assert table.name == "provider_keys.json"
+    assert told.keys() == {"provider", "last4", "region", "status", "created_at"}
+    assert list(lifecycle.export(Scope(mine, person=alice))) == []
+    lifecycle.purge(mine)
+    lifecycle.purge(mine)
+    assert ProviderKey.objects.get() == kept
+
+
+def test_keys_of_workspaces_that_are_shut_rest(kept):
+    openai, row = kept
+    for shut in ({"is_blocked": True}, {"closed_at": timezone.now()}):
+        Workspace.objects.filter(pk=row.workspace_id).update(
+            **({"is_blocked": False, "closed_at": None} | shut)
+        )
+        tasks.check_keys()
+        tasks.check_key(str(row.pk))
+    assert openai.asked == []

@@ -1,0 +1,81 @@
+"""The page of own keys, for people."""
+
+import pytest
+
+from providers.models import ProviderKey
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGE = "/settings/provider-keys"
+
+
+@pytest.fixture
+def office(alice):
+    return factories.browser(alice)
+
+
+@pytest.fixture
+def openai(vendor):
+    return vendor("openai")
+
+
+def text(response) -> str:
+    return str(response.content.decode())
+
+
+def test_a_key_is_saved_checked_and_removed(office, openai):
+    empty = text(office.get(PAGE))
+    assert "There is none yet." in empty
+    assert '<option value="openai">OpenAI</option>' in empty
+    assert '"unicorn"' not in empty
+    sent = {"provider": "openai", "key": f" {openai.key}\n", "region": ""}
+    page = text(office.post(PAGE, sent, follow=True))
+    assert "OpenAI takes the key …test." in page
+    assert "Works." in page
+    assert openai.key not in page
+    page = text(office.post(f"{PAGE}/openai/check", follow=True))
+    assert "OpenAI takes the key." in page
+    openai.key = "an0ther"
+    page = text(office.post(f"{PAGE}/openai/check", follow=True))
+    assert "OpenAI refuses the key." in page
+    assert "Refused since" in page
+    page = text(office.post(f"{PAGE}/openai/remove", follow=True))
+    assert "The key is erased." in page
+    assert ProviderKey.objects.count() == 0
+    assert office.post(f"{PAGE}/openai/remove").status_code == 404
+    assert office.post(f"{PAGE}/openai/check").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"provider": "openai", "key": "wr0ng-k3y-it"}, "OpenAI refuses this key."),
+        ({"provider": "openai", "key": "wr0ng k3y of it"}, "no spaces"),
+        ({"provider": "openai", "key": ""}, "required"),
+        (
+            {"provider": "openai", "key": "wr0ng-k3y-it", "region": "x/#"},
+            "has these regi",
+        ),
+        ({"provider": "unicorn", "key": "wr0ng-k3y-it"}, "not one of the available"),
+    ],
+)
+def test_mistakes_are_told_and_the_key_is_not_repeated(office, openai, sent, told):
+    answer = office.post(PAGE, sent)
+    assert answer.status_code == 400
+    assert told in text(answer)
+    assert "wr0ng" not in text(answer)
+    assert ProviderKey.objects.count() == 0
+
+
+def test_nobody_else_gets_in(alice, openai):
+    anonymous = factories.browser(factories.user())
+    anonymous.logout()
+    assert anonymous.get(PAGE)["Location"].startswith("/login")
+    factories.provider_key(factories.workspace(alice), "openai")
+    stranger = factories.browser(factories.user())
+    assert "There is none yet." in text(stranger.get(PAGE))
+    assert stranger.post(f"{PAGE}/openai/remove").status_code == 404
+    assert stranger.post(f"{PAGE}/openai/burn").status_code == 404
+    assert stranger.get(f"{PAGE}/openai/remove").status_code == 405
+    assert ProviderKey.objects.count() == 1

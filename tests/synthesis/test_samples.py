@@ -1,0 +1,261 @@
+"""Samples of voices: made once, heard by everybody, and paid for by no visitor's wish."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from kit.models import QuotaCounter
+from providers import samples as asking
+from providers.base import Failure, ProviderError
+from providers.models import Provider, Sample, Voice
+from providers.unicorn.voices import VOICES
+from synthesis import samples, tasks, views
+from synthesis.sample_texts import text_for
+from tests import factories
+from tests.synthesis import scripted
+from tests.synthesis.decoded import milliseconds_of
+from tests.threads import in_threads
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("voices"),
+]
+
+URL = "/samples/unicorn%3Aen-us.mp3"
+
+
+@pytest.fixture(autouse=True)
+def worker(monkeypatch):
+    """A worker that comes as soon as it is rung for; `at_work` lets it oversleep."""
+    state = {"at_work": True, "bells": 0}
+
+    def ring(task, queue, count=1, *, args=()):
+        state["bells"] += 1
+        if task == samples.MAKE and state["at_work"]:
+            samples.work(*args)
+
+    monkeypatch.setattr("kit.bells.ring", ring)
+    monkeypatch.setattr(views, "_PATIENCE", 0.2)
+    return state
+
+
+def ask(*voices: str, again: bool = False) -> int:
+    with transaction.atomic():
+        return asking.ask(Voice.objects.filter(pk__in=voices), again=again)
+
+
+def content(answer) -> bytes:
+    return b"".join(answer) if answer.streaming else answer.content
+
+
+def test_the_first_who_asks_has_it_made_and_all_hear_it():
+    first = Client().get(URL)
+    assert first.status_code == 200
+    assert first["Content-Type"] == "audio/mpeg"
+    assert first["Cache-Control"] == "public, max-age=86400"
+    assert "Vary" not in first
+    assert "Set-Cookie" not in first
+    audio = content(first)
+    assert 2_000 < milliseconds_of(audio) < 8_000
+    sample = Sample.objects.get()
+    assert (sample.voice_id, sample.status) == ("unicorn:en-us", "completed")
+    assert default_storage.exists(sample.file)
+
+    again = factories.api(factories.token()).get(URL)
+    assert content(again) == audio
+    assert Sample.objects.get().fence == 1
+    part = Client().get(URL, headers={"Range": "bytes=100-199"})
+    assert (part.status_code, content(part)) == (206, audio[100:200])
+    assert part["Content-Range"] == f"bytes 100-199/{len(audio)}"
+    known = Client().get(URL, headers={"If-None-Match": first["ETag"]})
+    assert known.status_code == 304
+    assert Client().head(URL).status_code == 200
+    assert Client().post(URL).status_code == 405
+
+
+def test_many_who_ask_at_once_have_it_made_once(worker, monkeypatch):
+    monkeypatch.setattr(views, "_PATIENCE", 20.0)
+    statuses = in_threads(6, lambda: Client().get(URL).status_code)
+    assert statuses == [200] * 6
+    sample = Sample.objects.get()
+    assert (sample.fence, sample.attempts) == (1, 0)
+    assert QuotaCounter.objects.get(name="sample").used <= 6
+
+
+def test_who_can_not_wait_is_told_when_to_come_back(worker):
+    worker["at_work"] = False
+    answer = Client().get(URL)
+    assert (answer.status_code, answer["Retry-After"]) == (202, "1")
+    assert answer["Cache-Control"] == "no-store"
+    assert Sample.objects.get().status == "queued"
+    assert Client().get(URL).status_code == 202
+    assert worker["bells"] == 1
+    tasks.make_samples("remote")
+    assert Client().get(URL).status_code == 202
+    tasks.make_samples("local")
+    assert Client().get(URL).status_code == 200
+
+
+def test_a_visitor_has_but_so_many_made(worker, monkeypatch):
+    monkeypatch.setattr(samples, "MOST_A_DAY", 1)
+    assert Client().get(URL).status_code == 200
+    other = "/samples/unicorn%3Aen-gb.mp3"
+    refused = Client().get(other)
+    assert refused.status_code == 429
+    assert 0 < int(refused["Retry-After"]) <= 86_401
+    assert Sample.objects.count() == 1
+    assert Client().get(URL).status_code == 200
+    assert Client(REMOTE_ADDR="192.0.2.7").get(other).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["unicorn%3Anobody", "scripted%3Aone", "nobody", "..%2f..%2fetc%2fpasswd", "%00"],
+)
+def test_what_has_no_sample_is_not_found(path):
+    assert Client().get(f"/samples/{path}.mp3").status_code == 404
+    assert Sample.objects.count() == 0
+    assert scripted.calls == []
+
+
+def test_what_is_switched_off_is_not_heard():
+    assert Client().get(URL).status_code == 200
+    Voice.objects.filter(pk="unicorn:en-us").update(is_enabled=False)
+    assert Client().get(URL).status_code == 404
+
+
+def test_visitors_never_spend_money_and_operators_do():
+    url = "/samples/scripted%3Aone.mp3"
+    listed = {v["id"]: v for v in Client().get("/api/v1/voices").json()}
+    assert listed["scripted:one"]["sample_url"] is None
+    assert Client().get(url).status_code == 404
+    assert ask("scripted:one", "scripted:two") == 2
+    assert ask("scripted:one") == 0
+    assert Client().get(url).status_code == 404  # not made yet
+    assert samples.work("local") == 0
+    assert samples.work("remote") == 2
+    assert scripted.calls == [text_for("en-US")] * 2
+    listed = {v["id"]: v for v in Client().get("/api/v1/voices").json()}
+    assert listed["scripted:one"]["sample_url"] == f"http://testserver{url}"
+    assert Client().get(url).status_code == 200
+    assert len(scripted.calls) == 2
+
+
+def test_a_sample_that_is_made_anew_takes_the_place_of_the_old():
+    ask("scripted:one")
+    samples.work("remote")
+    before = Sample.objects.get()
+    assert ask("scripted:one", again=True) == 1
+    scripted.failures.append(ProviderError(Failure.UNKNOWN_VOICE))
+    samples.work("remote")
+    failed = Sample.objects.get()
+    assert (failed.status, failed.error_code) == ("failed", "unknown_voice")
+    assert failed.file == before.file  # what there was is still heard
+    assert Client().get("/samples/scripted%3Aone.mp3").status_code == 200
+    assert ask("scripted:one", again=True) == 1
+    samples.work("remote")
+    after = Sample.objects.get()
+    assert (after.status, after.error_code) == ("completed", "")
+    assert after.file != before.file
+    assert not default_storage.exists(before.file)
+
+
+def test_a_failure_is_tried_again_and_then_given_up():
+    ask("scripted:one")
+    scripted.failures += [ProviderError(Failure.DOWN)] * 3
+    for attempt in (1, 2):
+        assert samples.work("remote") == 1
+        sample = Sample.objects.get()
+        assert (sample.status, sample.attempts) == ("queued", attempt)
+        assert sample.ready_at > timezone.now() + timedelta(seconds=30)
+        assert samples.work("remote") == 0
+        Sample.objects.update(ready_at=timezone.now())
+    assert samples.work("remote") == 1
+    sample = Sample.objects.get()
+    assert (sample.status, sample.error_code, sample.file) == ("failed", "down", "")
+    Sample.objects.update(voice="unicorn:en-gb")
+    url = "/samples/unicorn%3Aen-gb.mp3"
+    assert Client().get(url).status_code == 404
+    assert ask("unicorn:en-gb") == 1
+    assert samples.work("local") == 1
+    assert Client().get(url).status_code == 200
+
+
+def test_a_provider_without_our_key_makes_none(monkeypatch):
+    monkeypatch.setattr(scripted.Scripted, "needs_key", True)
+    factories.provider_key(factories.workspace(factories.user()), "scripted")
+    ask("scripted:one")
+    samples.work("remote")
+    assert Sample.objects.get().error_code == "bad_key"
+    assert scripted.calls == []
+
+
+def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
+    worker["at_work"] = False
+    monkeypatch.setattr("kit.bells.ring_if_quiet", lambda *args, **more: None)
+    ask("unicorn:en-us")
+    past = timezone.now() - timedelta(seconds=1)
+    for crashes in (1, 2, 3):
+        with monkeypatch.context() as patched:
+            patched.setattr(samples, "_make", lambda sample: None)  # it dies
+            samples._claim("local")
+        Sample.objects.update(lease_until=past)
+        samples.sweep()
+        assert Sample.objects.get().crashes == crashes
+    sample = Sample.objects.get()
+    assert (sample.status, sample.error_code) == ("failed", "internal_error")
+
+
+def test_no_more_than_two_are_made_at_once():
+    for voice in ("unicorn:en-us", "unicorn:en-gb"):
+        ask(voice)
+    Voice.objects.create(
+        id="unicorn:de",
+        provider_id="unicorn",
+        provider_voice="de",
+        name="German",
+        language="de",
+    )
+    ask("unicorn:de", "scripted:one")
+    assert samples._claim("local")
+    assert samples._claim("local")
+    assert samples._claim("local") is None
+    assert samples._claim("remote")  # another kind
+
+
+def test_rows_say_again_what_the_rules_say():
+    for fields in ({"status": "completed"}, {"status": "processing"}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Sample.objects.create(voice_id="unicorn:en-us", **fields)
+
+
+def test_every_language_has_something_to_say():
+    for voice in VOICES.values():
+        assert any(map(str.isalnum, text_for(voice.info.language)))
+    assert text_for("en-GB-x-rp") == text_for("en")
+    assert text_for("mul") == text_for("en")
+    assert text_for("zh-Latn-pinyin") == text_for("xx") == text_for("")
+    assert text_for("cmn-CN") == text_for("zh")
+    assert len({text_for(tag) for tag in ("sk", "cs", "de", "uk", "ja")}) == 5
+
+
+def test_operators_ask_by_an_action(back_office):
+    url = "/admin/providers/voice/"
+    chosen = {
+        "_selected_action": ["unicorn:en-us", "scripted:one"],
+        "reason": "New voices",
+    }
+    for action, count in (("make_samples", 2), ("make_samples", 0)):
+        answer = back_office.post(url, {"action": action, **chosen}, follow=True)
+        assert f"{count} samples will be made." in answer.content.decode()
+    assert samples.work("local") + samples.work("remote") == 2
+    answer = back_office.post(
+        url, {"action": "make_samples_again", **chosen}, follow=True
+    )
+    assert "2 samples will be made." in answer.content.decode()
+    assert connection.in_atomic_block is False
+    assert Provider.objects.count() == 2
