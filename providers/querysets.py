@@ -4,11 +4,19 @@ from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from providers.registry import MANY, PROVIDERS
 
 if TYPE_CHECKING:
-    from providers.models import Provider, Voice  # noqa: F401 - names in annotations
+    from providers.models import (  # noqa: F401 - names in annotations
+        Provider,
+        Upstream,
+        Voice,
+    )
+
+PLATFORM = "platform"
+"""The credential that this installation has for all; others are customers' own."""
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -21,6 +29,10 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
     def with_adapter(self) -> Self:
         """Keep those that something here can call."""
         return self.filter(Q(slug__in=PROVIDERS) | Q(slug__startswith=MANY))
+
+    def limited(self) -> Self:
+        """Keep those that may not do any number of things at once."""
+        return self.exclude(max_concurrent=None, max_concurrent_per_key=None)
 
 
 class VoiceQuerySet(models.QuerySet["Voice"]):
@@ -56,3 +68,17 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
                 Q(id__icontains=q) | Q(name__icontains=q) | Q(description__icontains=q)
             )
         return found
+
+
+class UpstreamQuerySet(models.QuerySet["Upstream"]):
+    """Ways to providers."""
+
+    def blocked(self) -> Self:
+        """Keep those that nobody may call now, or that somebody tries already.
+
+        Not a customer's key that was refused, or is out of quota: its work fails at once,
+        and waiting would not help.
+        """
+        return self.filter(
+            Q(open_until__gt=Now()) | ~Q(probe=""), failing_since__isnull=False
+        ).exclude(~Q(credential=PLATFORM), reason__in=["bad_key", "quota"])

@@ -4,21 +4,25 @@
 charged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils import timezone
+
 from accounts.caller import Caller, Environment, Role
 from billing.pricing import price
-from providers import catalogue
-from providers.models import Provider
+from providers import catalogue, ceilings
+from providers.models import Provider, Voice
 from providers.registry import get_provider
 from synthesis import text
 from synthesis.errors import (
     EmptyText,
+    FallbackDearer,
     GuestOption,
     GuestProvider,
     PriceChanged,
+    ProviderCeiling,
     ProviderUnavailable,
     SandboxProvider,
     TextTooLong,
@@ -104,7 +108,9 @@ def quote(caller: Caller, order: Order) -> Quote:
         EmptyText, TextTooLong, TooManyScenes: the script can't be taken.
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
         GuestProvider, GuestOption, SandboxProvider: not for this caller.
-        ProviderUnavailable: a provider is not set up here.
+        FallbackDearer: a fallback voice costs more than a scene's own.
+        ProviderUnavailable, ProviderCeiling: a provider is not set up here, or has cost
+            us enough for today.
         PriceChanged: it costs more than `order.max_cost`.
     """
     if len(order.scenes) > MOST_SCENES:
@@ -136,7 +142,9 @@ def quote(caller: Caller, order: Order) -> Quote:
         )
         for asked, normalised in zip(order.scenes, texts, strict=True)
     ]
-    quoted = Quote(order, scenes, [found[voice].pk for voice in order.fallback])
+    fallback = [found[voice] for voice in order.fallback]
+    _check_fallback(caller, order, found, fallback)
+    quoted = Quote(order, scenes, [voice.pk for voice in fallback])
     check_price(quoted.cost, order.max_cost)
     return quoted
 
@@ -159,10 +167,33 @@ def check_allowed(caller: Caller, provider: Provider) -> None:
     if caller.is_guest and not provider.is_open_to_guests:
         raise GuestProvider(provider=provider.slug)
     is_sandbox = caller.environment == Environment.SANDBOX
-    if is_sandbox and not get_provider(provider.slug).is_local:
+    if is_sandbox and not is_in_sandbox(provider):
         raise SandboxProvider(provider=provider.slug)
     if not catalogue.is_available(provider):
         raise ProviderUnavailable
+    if ceilings.is_spent(provider, is_sandbox=is_sandbox):
+        until = ceilings.midnight() - timezone.now()
+        raise ProviderCeiling(
+            provider=provider.slug, retry_after=max(1, int(until.total_seconds()))
+        )
+
+
+def is_in_sandbox(provider: Provider) -> bool:
+    """Return whether sandbox credits buy its voices: built in, or let by operators."""
+    is_local = get_provider(provider.slug).is_local
+    return is_local or provider.sandbox_daily_ceiling is not None
+
+
+def _check_fallback(
+    caller: Caller, order: Order, found: Mapping[str, Voice], fallback: Sequence[Voice]
+) -> None:
+    """Raise when a fallback voice would cost more than some scene's own."""
+    if caller.role in (Role.GUEST, Role.ADMIN):
+        return
+    own = min(found[scene.voice].provider.cost_multiplier for scene in order.scenes)
+    for voice in fallback:
+        if voice.provider.cost_multiplier > own:
+            raise FallbackDearer(voice=voice.pk)
 
 
 def default_provider(caller: Caller) -> str:

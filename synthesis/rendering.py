@@ -15,15 +15,12 @@ from typing import Any, BinaryIO, cast
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
 
 from kit import claims
 from kit.storage import draft_folder, save_path
-from providers import catalogue
-from providers.base import Failure, ProviderError, SpeechRequest, Word
-from providers.models import Provider
+from providers.base import Failure, ProviderError
 from providers.registry import get_provider
-from synthesis import audio, files, text
+from synthesis import audio, calling, files, text
 from synthesis.models import Piece, Scene
 from synthesis.text import Chunk
 
@@ -45,6 +42,7 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
 
     Raises:
         ProviderError: the provider failed; what is stored stays for the next try.
+        Blocked: the provider is not called now; the same holds.
         LeaseLost: somebody else holds the scene now.
     """
     chunks = text.split(scene.text, get_provider(scene.provider).limit)
@@ -52,10 +50,12 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
     pieces = _recorded(scene)
     _adopt_stored(scene, chunks, pieces)
+    is_retry = scene.attempts > 0  # the first call is, for it failed before
     for ordinal, chunk in enumerate(chunks, 1):
         if ordinal not in pieces:
             lease.check()
-            pieces[ordinal] = _speak(scene, ordinal, chunk)
+            pieces[ordinal] = _speak(scene, ordinal, chunk, is_retry=is_retry)
+            is_retry = False
     lease.check()
     ordered = [pieces[ordinal] for ordinal in range(1, len(chunks) + 1)]
     return _assemble(scene, ordered, format=format)
@@ -94,33 +94,14 @@ def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) ->
             known[ordinal] = _record(scene, ordinal, chunk, f"{folder}/{name}", about)
 
 
-def _speak(scene: Scene, ordinal: int, chunk: Chunk) -> Piece:
+def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece:
     """Have one chunk spoken; store it, then record it."""
-    provider = get_provider(scene.provider)
-    access = catalogue.access_for(Provider.objects.get(slug=scene.provider))
-    request = SpeechRequest(
-        text=chunk.text,
-        voice=scene.voice.partition(":")[2],
-        speed=scene.speed,
-        options=scene.options,
-    )
-    words: list[Word] = []
     name = files.piece_name(scene, ordinal)
-    # A provider may take its time; the pool's connections are for those who query.
-    connection.close()
     with draft_folder() as folder:
         draft = folder / "piece"
-        speech = provider.speak(request, access)
-        try:
-            with draft.open("w+b") as target:
-                stored = audio.store_piece(
-                    _audio_only(speech.parts, words),
-                    speech.encoding,
-                    target,
-                    letters=sum(map(str.isalnum, chunk.text)),
-                )
-        except audio.BadAudio as error:
-            raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
+        with draft.open("w+b") as target:
+            answered = calling.speak(scene, chunk, target, is_retry=is_retry)
+        stored, words = answered.audio, answered.words
         about = {
             "char_start": chunk.start,
             "char_end": chunk.end,
@@ -154,15 +135,6 @@ def _record(
         },
     )
     return piece
-
-
-def _audio_only(parts: Iterator[bytes | Word], words: list[Word]) -> Iterator[bytes]:
-    """Yield the audio among `parts` and put the words aside."""
-    for part in parts:
-        if isinstance(part, Word):
-            words.append(part)
-        else:
-            yield part
 
 
 def _assemble(

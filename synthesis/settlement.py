@@ -3,7 +3,7 @@
 The order of locks is the same everywhere: job, scene, wallet, lots.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -30,6 +30,7 @@ _ENDED = [
     "timing",
     "duration_ms",
     "finished_at",
+    "fallbacks_left",
 ]
 
 
@@ -53,10 +54,10 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
     held.finished_at = timezone.now()
     held.save(update_fields=_ENDED)
     split = Split()
-    if held.cost:
+    if held.price:
         split = ledger.capture(
             round_key(job, held.round),
-            held.cost,
+            held.price,
             key=f"scene:{held.pk}:{held.render}",
         )
         job.charged += split.subscription + split.credits
@@ -77,7 +78,7 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
             scene=str(scene.pk),
             render=scene.render,
             provider=scene.provider,
-            voice=scene.voice,
+            voice=scene.speaker,
             characters=scene.characters,
             split=split,
             payer=job.billed_to,
@@ -87,6 +88,8 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
 
 def fail(scene: Scene, error_code: str) -> Job:
     """End a scene without audio; its credits go back when its round ends.
+
+    No other voice is taken: see `synthesis.fallbacks`.
 
     Needs an open transaction.
 
@@ -121,6 +124,20 @@ def postpone(scene: Scene, *, seconds: float) -> None:
         held.attempts += 1
         held.ready_at = timezone.now() + timedelta(seconds=seconds)
         held.save(update_fields=["status", "lease_until", "attempts", "ready_at"])
+
+
+def put_back(scene: Scene, *, ready_at: datetime | None = None) -> None:
+    """Put a scene back for which nothing could be tried; it waits as it did before.
+
+    Raises:
+        LeaseLost: somebody else holds the scene now, or it was canceled.
+    """
+    with transaction.atomic(durable=True):
+        held = claims.lock_held(scene)
+        held.status = Scene.Status.QUEUED
+        held.lease_until = None
+        held.ready_at = ready_at or held.ready_at
+        held.save(update_fields=["status", "lease_until", "ready_at"])
 
 
 def lock_job(scene: Scene) -> Job:

@@ -130,6 +130,13 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
     for scene, quoted, turn in zip(scenes, quote.scenes, given, strict=True):
         scene.round = job.rounds
         scene.cost = quoted.cost
+        scene.spoken_cost = None
+        scene.fallbacks_left = len(job.fallback)
+        if scene.spoken_by:
+            # The pieces of the fallback voice are not those of the first.
+            scene.spoken_by = ""
+            scene.provider, scene.queue = quoted.provider, quoted.queue
+            scene.render += 1
         scene.turn = turn
         scene.status = Scene.Status.QUEUED
         scene.is_held = job.is_paused
@@ -143,6 +150,9 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
             "text",
             "title",
             "voice",
+            "spoken_by",
+            "spoken_cost",
+            "fallbacks_left",
             "provider",
             "characters",
             "queue",

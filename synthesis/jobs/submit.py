@@ -91,6 +91,7 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
             characters=scene.characters,
             cost=scene.cost,
             queue=scene.queue,
+            fallbacks_left=len(job.fallback),
             turn=turn,
             ready_at=job.created_at,
         )
