@@ -13,7 +13,7 @@ from providers.base import Failure, ProviderError, SpeechRequest, Word
 from providers.models import Provider
 from providers.querysets import PLATFORM
 from providers.registry import get_provider
-from synthesis import audio
+from synthesis import audio, timing
 from synthesis.models import Scene
 from synthesis.text import Chunk
 
@@ -24,6 +24,7 @@ class Answered:
 
     audio: audio.PieceAudio
     words: list[Word]
+    timing: str  # where their times come from
 
 
 def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> Answered:
@@ -84,7 +85,17 @@ def _heard(row: Provider, request: SpeechRequest, target: BinaryIO) -> Answered:
         raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
     finally:
         speech.parts.close()  # what is no audio may go on for ever
-    return Answered(stored, words)
+    adapter = get_provider(row.slug)
+    loudness = timing.Loudness(
+        stored.loudness,
+        audio.LOUDNESS_MS / 1000,
+        stored.samples / stored.sample_rate,
+    )
+    told = words if adapter.word_timestamps == timing.EXACT else []
+    return Answered(
+        stored,
+        *timing.timed(request.text, told, loudness, is_trusted=adapter.is_local),
+    )
 
 
 def _audio_only(parts: Iterator[bytes | Word], words: list[Word]) -> Iterator[bytes]:

@@ -8,7 +8,6 @@ No transaction is open while any of this runs.
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -23,6 +22,7 @@ from providers.registry import get_provider
 from synthesis import audio, calling, files, text
 from synthesis.models import Piece, Scene
 from synthesis.text import Chunk
+from synthesis.timing import ESTIMATED, EXACT
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +110,7 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
             # Some voices pause by themselves at the end of what they say.
             "pause_ms": max(0, chunk.pause_ms - stored.quiet_end_ms),
             "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
+            "timing": answered.timing,
         }
         default_storage.save(f"{name}.json", ContentFile(json.dumps(about).encode()))
         audio_name = f"{name}{stored.extension}"
@@ -153,7 +154,7 @@ def _assemble(
         encoded = audio.encode(
             joined.blocks(), rate=rate, format=format, target=draft, title=scene.title
         )
-        words = _words(scene, pieces, joined.starts)
+        words = _words(scene, pieces, joined.starts, encoded.duration_ms / 1000)
         default_storage.save(
             f"{name}.words.json", ContentFile(json.dumps(words).encode())
         )
@@ -181,21 +182,28 @@ def _open(name: str) -> BinaryIO:
     return cast(BinaryIO, default_storage.open(name))
 
 
-def _words(scene: Scene, pieces: list[Piece], starts: list[float]) -> dict[str, Any]:
-    """Return the word times of the whole scene, in the shape that clients get."""
+def _words(
+    scene: Scene, pieces: list[Piece], starts: list[float], seconds: float
+) -> dict[str, Any]:
+    """Return the word times of the whole scene, in the shape that clients get.
+
+    They are called exact if those of every piece are.
+    """
     words = []
+    is_exact = True
     for piece, offset in zip(pieces, starts, strict=True):
         with default_storage.open(f"{piece.audio.rsplit('.', 1)[0]}.json") as file:
             about = json.load(file)
+        is_exact &= about.get("timing") == EXACT
         for start, end, char_start, char_end in about["words"]:
             first, last = piece.char_start + char_start, piece.char_start + char_end
             words.append(
                 {
                     "word": scene.text[first:last],
-                    "start": round(offset + start, 3),
-                    "end": round(offset + end, 3),
+                    "start": round(min(offset + start, seconds), 3),
+                    "end": round(min(offset + end, seconds), 3),
                     "char_start": first,
                     "char_end": last,
                 }
             )
-    return {"words": words, "timing": get_provider(scene.provider).word_timestamps}
+    return {"words": words, "timing": EXACT if is_exact else ESTIMATED}

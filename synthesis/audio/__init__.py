@@ -9,11 +9,12 @@ from synthesis.audio.encoding import Encoded, encode
 from synthesis.audio.formats import FORMATS, Chapter, Format
 from synthesis.audio.joining import Joined, Part, join
 from synthesis.audio.peaks import peaks
-from synthesis.audio.pieces import PieceAudio, store_piece
+from synthesis.audio.pieces import LOUDNESS_MS, PieceAudio, store_piece
 from synthesis.audio.streaming import StreamEncoder
 
 __all__ = [
     "FORMATS",
+    "LOUDNESS_MS",
     "BadAudio",
     "Chapter",
     "Encoded",

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from providers.base import Encoding
 from synthesis.audio import mp3
@@ -17,6 +18,7 @@ from synthesis.audio.decoding import BadAudio, Samples, decoded, opened
 from synthesis.audio.encoding import AvEncoder
 from synthesis.audio.formats import FORMATS
 
+LOUDNESS_MS = 10
 _LONGEST = 4 * 3600  # seconds; no provider takes a text that long in one call
 _RATES = range(8_000, 192_001)  # Hz
 _SILENT = 16  # of 32,767; quieter than the noise of any voice
@@ -43,6 +45,7 @@ class PieceAudio:
     sample_rate: int  # Hz
     extension: str  # with its dot
     quiet_end_ms: int  # of silence after the last sound
+    loudness: NDArray[np.int16]  # the loudest sample of each LOUDNESS_MS
 
 
 def store_piece(
@@ -79,7 +82,13 @@ def store_piece(
         _check_end(target, encoding.name, measured)
         extension = f".{encoding.name}"
     measured.check(letters)
-    return PieceAudio(measured.samples, measured.rate, extension, measured.quiet_end_ms)
+    return PieceAudio(
+        measured.samples,
+        measured.rate,
+        extension,
+        measured.quiet_end_ms,
+        measured.loudness(),
+    )
 
 
 def _write_flac(measured: "_Measured", target: BinaryIO) -> str:
@@ -144,6 +153,9 @@ class _Measured:
         self.samples = 0
         self._blocks = blocks
         self._loudest = 0
+        self._step = rate * LOUDNESS_MS // 1000
+        self._steps: list[Samples] = []
+        self._rest: Samples = np.zeros(0, np.int16)
         self._last_loud: tuple[int, Samples] = (0, np.zeros(0, np.int16))
 
     def __iter__(self) -> Iterator[Samples]:
@@ -155,9 +167,22 @@ class _Measured:
             if loudest > _QUIET:
                 self._last_loud = (self.samples, block)
             self.samples += len(block)
+            self._measure(block)
             if self.samples > _LONGEST * self.rate:
                 raise BadAudio("it does not end")
             yield block
+
+    def loudness(self) -> Samples:
+        """Return the loudest sample of each `LOUDNESS_MS`; a rest counts as one."""
+        rest = [_loudest(self._rest[np.newaxis])] if len(self._rest) else []
+        return np.concatenate([*self._steps, *rest, np.zeros(0, np.int16)])
+
+    def _measure(self, block: Samples) -> None:
+        joined = np.concatenate([self._rest, block])
+        whole = len(joined) // self._step * self._step
+        if whole:
+            self._steps.append(_loudest(joined[:whole].reshape(-1, self._step)))
+        self._rest = joined[whole:].copy()
 
     @property
     def quiet_end_ms(self) -> int:
@@ -179,6 +204,11 @@ class _Measured:
             raise BadAudio("nothing but silence")
         if letters > _MANY and letters > _FASTEST * self.samples / self.rate:
             raise BadAudio(f"{self.samples / self.rate:.1f} s for {letters} letters")
+
+
+def _loudest(steps: Samples) -> Samples:
+    # The lowest sample has no positive twin in 16 bits.
+    return np.maximum(steps.max(axis=1), -np.maximum(steps.min(axis=1), -32767))
 
 
 class _Stream:
