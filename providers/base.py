@@ -106,6 +106,7 @@ class Failure(StrEnum):
     DOWN = "down"
     TIMEOUT = "timeout"
     BAD_AUDIO = "bad_audio"
+    NO_SPEECH = "no_speech"  # audio in which nobody can have said the text
 
     @property
     def is_retryable(self) -> bool:
@@ -119,6 +120,7 @@ _RETRYABLE = {
     Failure.DOWN,
     Failure.TIMEOUT,
     Failure.BAD_AUDIO,
+    Failure.NO_SPEECH,
 }
 
 

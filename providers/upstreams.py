@@ -54,11 +54,14 @@ OF_THE_KEY = {Failure.BAD_KEY, Failure.QUOTA}
 
 
 class Blocked(Exception):
-    """The provider is not called now, so nothing was tried."""
+    """The provider is not called now."""
 
-    def __init__(self, reason: str, until: datetime) -> None:
+    def __init__(
+        self, reason: str, until: datetime, *, was_tried: bool = False
+    ) -> None:
         self.reason = reason  # of `providers.base.Failure`, or why else
         self.until = until  # when it is worth asking again
+        self.was_tried = was_tried  # whether a call was made that told so
         super().__init__(f"{reason} until {until:%H:%M:%S}")
 
     @property
@@ -110,7 +113,7 @@ def calling(
         is_ours = error.kind in OF_THE_KEY and credential == PLATFORM
         is_known = leave.is_probe and error.kind in THEIR_FAULT
         if (is_ours or is_known) and row.open_until is not None:
-            raise Blocked(row.reason, row.open_until) from error
+            raise Blocked(row.reason, row.open_until, was_tried=True) from error
         raise
     except BaseException:
         with suppress(DatabaseError):  # the dispatcher comes by, too

@@ -79,8 +79,11 @@ def _heard(row: Provider, request: SpeechRequest, target: BinaryIO) -> Answered:
             _audio_only(speech.parts, words),
             speech.encoding,
             target,
-            letters=sum(map(str.isalnum, request.text)),
+            text=request.text,
+            speed=request.speed,
         )
+    except audio.NoSpeech as error:
+        raise ProviderError(Failure.NO_SPEECH, str(error)) from error
     except audio.BadAudio as error:
         raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
     finally:

@@ -242,7 +242,8 @@ _FAILURES = {
     "timeout": "The provider took too long.",
     "unknown_voice": "The provider no longer has this voice.",
     "too_long": "The provider found this text too long.",
-    "bad_audio": "What the provider sent is no speech.",
+    "bad_audio": "What the provider sent is no audio, or not all of it.",
+    "no_speech": "What the provider sent can't be this text.",
     PROVIDER_UNAVAILABLE: "The provider could not be reached for too long.",
     PROVIDER_CEILING: "The provider's voices have spoken enough for today.",
 }

@@ -14,7 +14,7 @@ from billing import ledger, spending, usage
 from billing.models import Reservation, Split
 from billing.querysets import ReservationQuerySet
 from kit import claims, idempotency
-from synthesis import events
+from synthesis import events, turns
 from synthesis.jobs.submit import round_key
 from synthesis.models import Job, Scene
 
@@ -126,8 +126,12 @@ def postpone(scene: Scene, *, seconds: float) -> None:
         held.save(update_fields=["status", "lease_until", "attempts", "ready_at"])
 
 
-def put_back(scene: Scene, *, ready_at: datetime | None = None) -> None:
-    """Put a scene back for which nothing could be tried; it waits as it did before.
+def put_back(
+    scene: Scene, *, ready_at: datetime | None = None, to_the_end: bool = False
+) -> None:
+    """Put a scene back for which nothing could be done; it waits as it did before.
+
+    Or `to_the_end` of the queue, as if it were new.
 
     Raises:
         LeaseLost: somebody else holds the scene now, or it was canceled.
@@ -137,7 +141,9 @@ def put_back(scene: Scene, *, ready_at: datetime | None = None) -> None:
         held.status = Scene.Status.QUEUED
         held.lease_until = None
         held.ready_at = ready_at or held.ready_at
-        held.save(update_fields=["status", "lease_until", "ready_at"])
+        if to_the_end:
+            (held.turn,) = turns.take(held.workspace_id, [held.characters])
+        held.save(update_fields=["status", "lease_until", "ready_at", "turn"])
 
 
 def lock_job(scene: Scene) -> Job:

@@ -95,7 +95,9 @@ def wait(scene: Scene, blocked: Blocked) -> None:
         elif scene.credential != PLATFORM and blocked.reason in OF_THE_KEY:
             fallbacks.give_up(scene, blocked.reason)
         else:
-            settlement.put_back(scene)
+            # Who tried in vain goes behind the others: a text that breaks its provider
+            # must not be what every try is made with.
+            settlement.put_back(scene, to_the_end=blocked.was_tried)
     except claims.LeaseLost as lost:
         logger.info("dropped %s", lost)
 

@@ -4,7 +4,7 @@ Everything is mono. Samples are 16-bit integers in numpy arrays; they come and g
 block, so that an hour needs no more memory than a second. Knows no models and no tenants.
 """
 
-from synthesis.audio.decoding import BadAudio, Samples, read_samples
+from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, read_samples
 from synthesis.audio.encoding import Encoded, encode
 from synthesis.audio.formats import FORMATS, Chapter, Format
 from synthesis.audio.joining import Joined, Part, join
@@ -20,6 +20,7 @@ __all__ = [
     "Encoded",
     "Format",
     "Joined",
+    "NoSpeech",
     "Part",
     "PieceAudio",
     "Samples",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from providers.base import Encoding
 from synthesis.audio import mp3
-from synthesis.audio.decoding import BadAudio, Samples, decoded, opened
+from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, decoded, opened
 from synthesis.audio.encoding import AvEncoder
 from synthesis.audio.formats import FORMATS
 
@@ -23,9 +23,13 @@ _LONGEST = 4 * 3600  # seconds; no provider takes a text that long in one call
 _RATES = range(8_000, 192_001)  # Hz
 _SILENT = 16  # of 32,767; quieter than the noise of any voice
 _QUIET = 104  # -50 dB: a pause to the ear
-# The fastest voice at its fastest says some 70 letters a second.
-_FASTEST = 150
-_MANY = 300  # letters; fewer may be one long number, or a word said in a hurry
+# Letters a second. Voices say 10 to 20 at their own pace, the built-in one 70 at four
+# times that.
+_FASTEST = 60
+_MANY = 100  # letters; fewer may be a word said in a hurry
+# Seconds a character. Spoken slowly, "%" or an emoji's name takes two.
+_SLOWEST = 4.0
+_ANYTHING = 15.0  # seconds that any text may last
 # WAV sizes from here on are placeholders of a stream: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000.
 _PLACEHOLDER = 0x7FFF_0000
 _MISCOUNTED = 256  # bytes; some servers count the header too
@@ -49,15 +53,21 @@ class PieceAudio:
 
 
 def store_piece(
-    parts: Iterable[bytes], encoding: Encoding, target: BinaryIO, *, letters: int = 0
+    parts: Iterable[bytes],
+    encoding: Encoding,
+    target: BinaryIO,
+    *,
+    text: str = "",
+    speed: float = 1.0,
 ) -> PieceAudio:
     """Store the audio in `parts` in the empty file `target`, which is read back.
 
-    `letters` is how many letters and digits were to be spoken; audio that is far too short
-    for them is refused. Takes constant memory.
+    `text` is what was to be spoken, at `speed`; audio that is far too short or too long
+    for it is refused. Takes constant memory.
 
     Raises:
-        BadAudio: it is no audio of that encoding, or cut short, or silent.
+        BadAudio: it is no audio of that encoding, or cut short.
+        NoSpeech: it is silent, or nobody says the text in that time.
     """
     pieces = (part for part in parts if part)
     if encoding.name == "pcm":
@@ -81,7 +91,7 @@ def store_piece(
                 pass
         _check_end(target, encoding.name, measured)
         extension = f".{encoding.name}"
-    measured.check(letters)
+    measured.check(text, speed)
     return PieceAudio(
         measured.samples,
         measured.rate,
@@ -192,18 +202,25 @@ class _Measured:
         end = place + int(loud[-1]) + 1 if len(loud) else 0
         return (self.samples - end) * 1000 // self.rate
 
-    def check(self, letters: int) -> None:
-        """Refuse what can't be speech.
+    def check(self, text: str, speed: float) -> None:
+        """Refuse what can't be this text.
 
         Raises:
-            BadAudio: it can't.
+            BadAudio: there is nothing at all.
+            NoSpeech: it can't.
         """
         if not self.samples:
             raise BadAudio("no samples")
         if self._loudest < _SILENT:
-            raise BadAudio("nothing but silence")
-        if letters > _MANY and letters > _FASTEST * self.samples / self.rate:
-            raise BadAudio(f"{self.samples / self.rate:.1f} s for {letters} letters")
+            raise NoSpeech("nothing but silence")
+        seconds = self.samples / self.rate
+        letters = sum(map(str.isalnum, text))
+        # Vendors that have less of a pace speak at the nearest that they have.
+        if letters > _MANY and letters > _FASTEST * max(1.0, speed) * seconds:
+            raise NoSpeech(f"{seconds:.1f} s for {letters} letters")
+        longest = _ANYTHING + _SLOWEST * len(text) / min(1.0, speed)
+        if text and seconds > longest:
+            raise NoSpeech(f"{seconds:.1f} s for {len(text)} characters")
 
 
 def _loudest(steps: Samples) -> Samples:

@@ -67,6 +67,7 @@ def test_failures_of_the_vendor_open_it(provider, kind) -> None:
         Failure.UNKNOWN_VOICE,
         Failure.TOO_LONG,
         Failure.UNSPEAKABLE,
+        Failure.NO_SPEECH,
     ],
 )
 def test_failures_of_the_request_do_not(provider, kind) -> None:

@@ -203,6 +203,31 @@ def test_a_prober_that_died_is_replaced(submitted) -> None:
     assert Upstream.objects.get().state == "closed"
 
 
+def test_a_text_that_breaks_its_provider_does_not_keep_it_shut(
+    submitted, monkeypatch
+) -> None:
+    """Its scenes come first, and would be what every try is made with."""
+    speak = scripted.Scripted.speak
+
+    def spoken(self, request, access):
+        if request.text == "Poison.":
+            raise ProviderError(Failure.DOWN)
+        return speak(self, request, access)
+
+    monkeypatch.setattr(scripted.Scripted, "speak", spoken)
+    poison = submitted(factories.caller(), *["Poison."] * 12)
+    worker.work("remote")
+    assert Upstream.objects.get().state == "open"
+    other = submitted(factories.caller(), *["Good."] * 3)
+    waited = 0
+    while other.scenes.filter(status="completed").count() < 3:
+        let_pass(5)
+        worker.work("remote")
+        waited += 5
+        assert waited <= 30
+    assert poison.scenes.filter(status="completed").count() == 0
+
+
 def test_our_bad_key_fails_no_scene(submitted) -> None:
     job = submitted(factories.caller(), *["A scene."] * 3)
     scripted.failures.append(ProviderError(Failure.BAD_KEY))
