@@ -217,6 +217,7 @@ def test_a_text_that_breaks_its_provider_does_not_keep_it_shut(
     monkeypatch.setattr(scripted.Scripted, "speak", spoken)
     poison = submitted(factories.caller(), *["Poison."] * 12)
     worker.work("remote")
+    let_pass(4)  # all are due again
     assert Upstream.objects.get().state == "open"
     other = submitted(factories.caller(), *["Good."] * 3)
     waited = 0
