@@ -380,6 +380,8 @@ PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
 FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)
 """The same, while the customer has named another voice to take over."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+"""Bearer of `GET /metrics`; empty: there is no such page."""
 
 # --- Webhooks ------------------------------------------------------------------------
 

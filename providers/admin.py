@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
-from providers import catalogue
+from providers import catalogue, ceilings
 from providers.models import Provider, Voice
 from providers.registry import MANY, PROVIDERS, has_adapter
 
@@ -54,6 +54,8 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
         "cost_multiplier",
         "is_open_to_guests",
         "max_concurrent",
+        "daily_ceiling",
+        "spent_today",
         "is_available",
         "voices_on_offer",
         "updated_at",
@@ -63,6 +65,7 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
         "cost_multiplier",
         "is_open_to_guests",
         "max_concurrent",
+        "daily_ceiling",
     ]
     readonly_fields = ["is_available", "updated_at"]
     search_fields = ["slug", "name"]
@@ -91,6 +94,11 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
     def is_available(self, provider: Provider) -> bool:
         """Tell whether its key or address is set here."""
         return has_adapter(provider.slug) and catalogue.is_available(provider)
+
+    @admin.display(description="spent today")
+    def spent_today(self, provider: Provider) -> int:
+        """Tell the credits' worth of calls with our key today (UTC)."""
+        return ceilings.spent_today(provider.slug)
 
     @admin.display(description="voices", ordering="voice_count")
     def voices_on_offer(self, provider: Provider) -> int:
