@@ -3,9 +3,9 @@
 import datetime
 
 from django.db import connection
-from django.utils import timezone
 from django.db.models import F
 from django.db.models.functions import Greatest
+from django.utils import timezone
 
 from kit.models import QuotaCounter
 

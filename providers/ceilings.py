@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
-from django.utils import timezone
 
 from kit import quotas
 from providers.base import ProviderError
@@ -38,13 +37,13 @@ def spending(
         Blocked: it would be more than operators allow for today.
     """
     amount = worth(provider, characters)
-    today = _today()
+    today = quotas.today()
     with transaction.atomic(durable=True):
         if not all(
             quotas.take(name, provider.slug, limit=limit, period=today, amount=amount)
             for name, limit in _ceilings(provider, is_sandbox=is_sandbox)
         ):
-            raise Blocked(CEILING, midnight())
+            raise Blocked(CEILING, quotas.next_day())
     try:
         yield
     except Blocked:
@@ -67,7 +66,7 @@ def is_spent(provider: Provider, *, is_sandbox: bool) -> bool:
     if get_provider(provider.slug).is_local:
         return False
     return any(
-        quotas.used(name, provider.slug, period=_today()) >= limit
+        quotas.used(name, provider.slug, period=quotas.today()) >= limit
         for name, limit in _ceilings(provider, is_sandbox=is_sandbox)
         if limit < _NO_CEILING
     )
@@ -75,13 +74,7 @@ def is_spent(provider: Provider, *, is_sandbox: bool) -> bool:
 
 def spent_today(slug: str) -> int:
     """Return what was spent today, sandbox included."""
-    return quotas.used(_ALL, slug, period=_today())
-
-
-def midnight() -> datetime.datetime:
-    """Return when the next day begins, UTC."""
-    tomorrow = _today() + datetime.timedelta(days=1)
-    return datetime.datetime.combine(tomorrow, datetime.time(), datetime.UTC)
+    return quotas.used(_ALL, slug, period=quotas.today())
 
 
 def _ceilings(provider: Provider, *, is_sandbox: bool) -> Iterator[tuple[str, int]]:
@@ -99,7 +92,3 @@ def _give_back(
 ) -> None:
     for name, _ in _ceilings(provider, is_sandbox=is_sandbox):
         quotas.give_back(name, provider.slug, period=day, amount=amount)
-
-
-def _today() -> datetime.date:
-    return timezone.now().astimezone(datetime.UTC).date()

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.utils import timezone
-
 from accounts.caller import Caller, Environment, Role
 from billing.pricing import price
+from kit import quotas
 from providers import catalogue, ceilings
 from providers.models import Provider, Voice
 from providers.registry import get_provider
@@ -172,9 +171,8 @@ def check_allowed(caller: Caller, provider: Provider) -> None:
     if not catalogue.is_available(provider):
         raise ProviderUnavailable
     if ceilings.is_spent(provider, is_sandbox=is_sandbox):
-        until = ceilings.midnight() - timezone.now()
         raise ProviderCeiling(
-            provider=provider.slug, retry_after=max(1, int(until.total_seconds()))
+            provider=provider.slug, retry_after=quotas.seconds_left_today()
         )
 
 

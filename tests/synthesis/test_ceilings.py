@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.caller import Environment
 from billing.wallets import summary, wallet_of
+from kit import quotas
 from kit.models import QuotaCounter
 from providers import ceilings
 from providers.base import Failure, ProviderError
@@ -118,7 +119,7 @@ def test_a_scene_waits_for_a_near_midnight(submitted, settings) -> None:
     job = submitted(factories.caller(), "Hello there.", "Hello again!")
     worker.work("remote")
     waiting = job.scenes.get(status="queued")
-    assert (waiting.ready_at, waiting.attempts) == (ceilings.midnight(), 0)
+    assert (waiting.ready_at, waiting.attempts) == (quotas.next_day(), 0)
 
 
 def test_it_goes_to_a_fallback_voice(submitted, speak_all, settings) -> None:

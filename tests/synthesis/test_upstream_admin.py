@@ -57,7 +57,12 @@ def test_a_page_tells_the_last_failures(back_office, failing) -> None:
 def test_an_operator_lets_it_be_called_again(back_office, failing) -> None:
     before = AuditEntry.objects.count()
     answer = back_office.post(
-        reverse(LIST), {"action": "call_again", "_selected_action": [failing.pk]}
+        reverse(LIST),
+        {
+            "action": "call_again",
+            "_selected_action": [failing.pk],
+            "reason": "a new key",
+        },
     )
     assert answer.status_code == 302
     failing.refresh_from_db()
