@@ -10,6 +10,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count
@@ -140,7 +141,8 @@ def _whose(row: Upstream) -> str:
     return PLATFORM if row.credential == PLATFORM else "own"
 
 
-def _samples(values: Mapping[tuple[str, ...], float], *names: str) -> Iterator[Sample]:
+def _samples(values: Mapping[Any, float], *names: str) -> Iterator[Sample]:
+    """Yield values by tuples of labels, whose `names` are given."""
     for labels, value in values.items():
         yield dict(zip(names, labels, strict=True)), value
 

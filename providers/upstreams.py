@@ -155,11 +155,11 @@ def succeeded(leave: Pass, *, seconds: float) -> None:
                 seconds = seconds + %(seconds)s,
                 in_a_row = 0,
                 retry_allowance = LEAST(retry_allowance + %(paid)s, %(most)s),
-                window_at = CASE WHEN window_at > now() - %(window)s
+                window_at = CASE WHEN window_at > %(since)s
                     THEN window_at ELSE now() END,
-                window_calls = CASE WHEN window_at > now() - %(window)s
+                window_calls = CASE WHEN window_at > %(since)s
                     THEN window_calls + 1 ELSE 1 END,
-                window_failures = CASE WHEN window_at > now() - %(window)s
+                window_failures = CASE WHEN window_at > %(since)s
                     THEN window_failures ELSE 0 END
             WHERE id = %(id)s
             """,
@@ -167,7 +167,7 @@ def succeeded(leave: Pass, *, seconds: float) -> None:
                 "seconds": seconds,
                 "paid": paid,
                 "most": MOST_RETRIES,
-                "window": WINDOW,
+                "since": timezone.now() - WINDOW,
                 "id": leave.upstream.pk,
             },
         )

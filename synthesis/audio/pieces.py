@@ -225,7 +225,10 @@ class _Measured:
 
 def _loudest(steps: Samples) -> Samples:
     # The lowest sample has no positive twin in 16 bits.
-    return np.maximum(steps.max(axis=1), -np.maximum(steps.min(axis=1), -32767))
+    loudest: Samples = np.maximum(
+        steps.max(axis=1), -np.maximum(steps.min(axis=1), -32767)
+    )
+    return loudest
 
 
 class _Stream:
