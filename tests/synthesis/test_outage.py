@@ -1,6 +1,7 @@
 """A provider that fails costs its customers nothing, and itself few calls."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -106,6 +107,17 @@ def test_after_an_outage_all_is_spoken(submitted, vendor, owner, credits) -> Non
     job.refresh_from_db()
     assert (job.status, job.charged, job.refunded) == ("completed", 280, 0)
     assert credits() == (4720, 0)
+
+
+def test_operators_set_how_long_a_provider_is_waited_for(submitted, vendor) -> None:
+    Provider.objects.filter(slug="compatible").update(total_seconds=0.3)
+    vendor.fault = Fault.DRIP
+    submitted(factories.caller(), "A short scene.", voice=SERVER)
+    scene = claim()
+    began = time.monotonic()
+    worker.speak(scene)
+    assert time.monotonic() - began < 10
+    assert Upstream.objects.get().failures == {"timeout": 1}
 
 
 def test_scenes_wait_without_losing_a_try(submitted) -> None:
