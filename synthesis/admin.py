@@ -16,9 +16,9 @@ from accounts.caller import Caller, Environment
 from kit.admin import ReadOnly
 from kit.errors import AppError
 from providers.models import Upstream
+from synthesis.admin_upstreams import UpstreamAdmin
 from synthesis.jobs import again, cancel
 from synthesis.models import Assembly, Job, Piece, Scene
-from synthesis.upstream_admin import UpstreamAdmin
 
 admin.site.register(Upstream, UpstreamAdmin)
 

@@ -91,9 +91,7 @@ def what_is_full() -> Full:
     leased = (
         Scene.objects.filter(status=Scene.Status.PROCESSING)
         .order_by()
-        .values_list(
-            "workspace_id", "workspace__concurrency", "provider", "credential"
-        )
+        .values_list("workspace_id", "workspace__concurrency", "provider", "credential")
         .annotate(leased=Count("pk"))
     )
     most: dict[UUID, int] = {}
