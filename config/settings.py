@@ -401,7 +401,13 @@ RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
 """How long the files of a job are kept."""
 SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
 """Given once to each new user, in each environment; 0: nothing."""
+PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
+"""Seconds that a scene waits for a provider that fails every call."""
+FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)
+"""The same, while the customer has named another voice to take over."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+"""Bearer of `GET /metrics`; empty: there is no such page."""
 
 # --- Webhooks ------------------------------------------------------------------------
 

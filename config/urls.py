@@ -7,7 +7,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
-from config import health
+from config import health, metrics
 from config.me import MeView
 
 urlpatterns = [
@@ -30,6 +30,7 @@ urlpatterns = [
     ),
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="ready"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("", include("accounts.pages")),
     path("", include("billing.pages")),
     path("", include("providers.pages")),

@@ -3,13 +3,17 @@
 import datetime
 
 from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from kit.models import QuotaCounter
 
 
-def take(name: str, subject: str, *, limit: int, period: datetime.date) -> bool:
-    """Count one use if fewer than `limit` were counted; return whether it was.
+def take(
+    name: str, subject: str, *, limit: int, period: datetime.date, amount: int = 1
+) -> bool:
+    """Count `amount` uses if that makes no more than `limit`; return whether it did.
 
     One conditional statement, part of the caller's transaction: a refused call, or one
     that is rolled back, leaves no trace.
@@ -19,13 +23,27 @@ def take(name: str, subject: str, *, limit: int, period: datetime.date) -> bool:
         cursor.execute(
             """
             INSERT INTO kit_quotacounter AS counter (name, subject, period, used)
-            SELECT %s, %s, %s, 1 WHERE %s > 0
+            SELECT %(name)s, %(subject)s, %(period)s, %(amount)s
+            WHERE %(amount)s <= %(limit)s
             ON CONFLICT (name, subject, period)
-            DO UPDATE SET used = counter.used + 1 WHERE counter.used < %s
+            DO UPDATE SET used = counter.used + %(amount)s
+            WHERE counter.used + %(amount)s <= %(limit)s
             """,
-            [name, subject, period, limit, limit],
+            {
+                "name": name,
+                "subject": subject,
+                "period": period,
+                "amount": amount,
+                "limit": limit,
+            },
         )
         return bool(cursor.rowcount == 1)
+
+
+def give_back(name: str, subject: str, *, period: datetime.date, amount: int) -> None:
+    """Take back uses that were counted and did not happen."""
+    counter = QuotaCounter.objects.filter(name=name, subject=subject, period=period)
+    counter.update(used=Greatest(F("used") - amount, 0))
 
 
 def used(name: str, subject: str, *, period: datetime.date) -> int:

@@ -13,7 +13,7 @@ from unfold.decorators import action
 
 from accounts.models import User
 from kit.admin import ReadOnly
-from providers import catalogue, keys, samples
+from providers import catalogue, ceilings, keys, samples
 from providers.base import ProviderError
 from providers.models import (
     ModelAlias,
@@ -72,6 +72,8 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
         "cost_multiplier",
         "is_open_to_guests",
         "max_concurrent",
+        "daily_ceiling",
+        "spent_today",
         "is_available",
         "voices_on_offer",
         "updated_at",
@@ -81,6 +83,7 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
         "cost_multiplier",
         "is_open_to_guests",
         "max_concurrent",
+        "daily_ceiling",
     ]
     readonly_fields = ["is_available", "updated_at"]
     search_fields = ["slug", "name"]
@@ -111,6 +114,11 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
     def is_available(self, provider: Provider) -> bool:
         """Tell whether its key or address is set here."""
         return has_adapter(provider.slug) and catalogue.is_available(provider)
+
+    @admin.display(description="spent today")
+    def spent_today(self, provider: Provider) -> int:
+        """Tell the credits' worth of calls with our key today (UTC)."""
+        return ceilings.spent_today(provider.slug)
 
     @admin.display(description="voices", ordering="voice_count")
     def voices_on_offer(self, provider: Provider) -> int:

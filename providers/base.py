@@ -107,6 +107,7 @@ class Failure(StrEnum):
     DOWN = "down"
     TIMEOUT = "timeout"
     BAD_AUDIO = "bad_audio"
+    NO_SPEECH = "no_speech"  # audio in which nobody can have said the text
     # Of a workspace's own key; said by us, never by an adapter.
     OWN_KEY_REFUSED = "own_key_refused"
     OWN_KEY_MISSING = "own_key_missing"
@@ -123,6 +124,7 @@ _RETRYABLE = {
     Failure.DOWN,
     Failure.TIMEOUT,
     Failure.BAD_AUDIO,
+    Failure.NO_SPEECH,
 }
 
 

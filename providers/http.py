@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
@@ -52,6 +53,19 @@ class Limits:
 LIMITS = Limits()
 QUICK = Limits(first_byte=20.0, quiet=10.0, total=30.0)
 """For lists and checks."""
+_REFUSAL_SECONDS = 5.0  # for the body of an error, which may say more than its status
+
+_within: ContextVar[Limits | None] = ContextVar("limits", default=None)
+
+
+@contextmanager
+def within(limits: Limits) -> Iterator[None]:
+    """Give the calls of the block, which know no limits of their own, these."""
+    token = _within.set(limits)
+    try:
+        yield
+    finally:
+        _within.reset(token)
 
 
 class _Clock:
@@ -64,6 +78,10 @@ class _Clock:
     def begin(self, seconds: float) -> None:
         """Begin a step that may take so long."""
         self._step = seconds
+
+    def end_within(self, seconds: float) -> None:
+        """Let all that is left take no longer than this."""
+        self._total = min(self._total, seconds)
 
     @property
     def left(self) -> float:
@@ -115,10 +133,15 @@ class _Channel:
         self._clock = clock
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it in the time that is left."""
-        with self._clock.waiting() as seconds:
-            self._channel.settimeout(seconds)
-            self._channel.sendall(data)
+        """Send all of it in the time that is left.
+
+        By parts: over TLS, `sendall` would wait so long for each of its own.
+        """
+        rest = memoryview(data)
+        while rest:
+            with self._clock.waiting() as seconds:
+                self._channel.settimeout(seconds)
+                rest = rest[self._channel.send(rest[:PART]) :]
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """Return the reading end."""
@@ -204,6 +227,7 @@ class Answer:
     def error(self) -> Any:
         """Return the value of an error's body, or None if it has none worth looking at."""
         body = bytearray()
+        self._clock.end_within(_REFUSAL_SECONDS)
         try:
             for part in self.parts():
                 body += part
@@ -244,7 +268,7 @@ def call(
     Raises:
         ProviderError: DOWN, TIMEOUT, or BAD_REQUEST for a URL or header that can't be.
     """
-    limits = limits or LIMITS
+    limits = limits or _within.get() or LIMITS
     clock = _Clock(limits)
     with _translated():
         parts = urlsplit(url)

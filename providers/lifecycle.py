@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from accounts.lifecycle import Part, Scope, Table
 from accounts.models import Workspace
-from providers.models import ProviderKey
+from providers import keys
+from providers.models import ProviderKey, Upstream
 
 
 def export(scope: Scope) -> Iterator[Part]:
@@ -19,5 +20,6 @@ def export(scope: Scope) -> Iterator[Part]:
 
 
 def purge(workspace: Workspace) -> None:
-    """Erase the workspace's keys; safe to repeat."""
+    """Erase the workspace's keys, and how calls with them went; safe to repeat."""
     ProviderKey.objects.filter(workspace=workspace).delete()
+    Upstream.objects.filter(credential=keys.credential_of(workspace.pk)).delete()

@@ -5,12 +5,22 @@ from decimal import Decimal
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django.utils import timezone
 
 from accounts.models import User, Workspace
 from kit.ids import new_id
 from kit.models import Claimable
+from providers import http
 from providers.base import KeyStatus
-from providers.querysets import ProviderKeyQuerySet, ProviderQuerySet, VoiceQuerySet
+from providers.querysets import (
+    PLATFORM,
+    ProviderKeyQuerySet,
+    ProviderQuerySet,
+    UpstreamQuerySet,
+    VoiceQuerySet,
+)
+
+_SECONDS = [MinValueValidator(0.1)]
 
 
 class Provider(models.Model):
@@ -50,6 +60,37 @@ class Provider(models.Model):
         related_name="+",
         help_text="who speaks when a request names the provider alone",
     )
+    max_concurrent_per_key = models.PositiveIntegerField(
+        null=True, blank=True, help_text="of these with one key; empty: no limit"
+    )
+    connect_seconds = models.FloatField(
+        null=True,
+        blank=True,
+        validators=_SECONDS,
+        help_text="to connect; empty: the usual 10",
+    )
+    first_byte_seconds = models.FloatField(
+        null=True,
+        blank=True,
+        validators=_SECONDS,
+        help_text="to the first byte of audio; empty: the usual 120",
+    )
+    total_seconds = models.FloatField(
+        null=True,
+        blank=True,
+        validators=_SECONDS,
+        help_text="of waiting in all; empty: the usual 300",
+    )
+    daily_ceiling = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="credits' worth of calls with our key a day (UTC); empty: no limit",
+    )
+    sandbox_daily_ceiling = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="the same for the sandbox; empty: it does not speak there",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ProviderQuerySet.as_manager()
@@ -64,6 +105,17 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def limits(self) -> http.Limits:
+        """How long a call may wait."""
+        usual = http.LIMITS
+        return http.Limits(
+            connect=self.connect_seconds or usual.connect,
+            first_byte=self.first_byte_seconds or usual.first_byte,
+            quiet=usual.quiet,
+            total=self.total_seconds or usual.total,
+        )
 
 
 class Voice(models.Model):
@@ -251,3 +303,69 @@ class ProviderKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider_id} …{self.last4}"
+
+
+class Upstream(models.Model):
+    """A provider in one region with one credential, and how its last calls went.
+
+    `providers.upstreams` is the only writer. Rows hold no secret and are kept.
+    """
+
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="upstreams")
+    region = models.CharField(max_length=40, blank=True)
+    credential = models.CharField(
+        max_length=80, default=PLATFORM, help_text="whose key: ours, or a customer's"
+    )
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="when it opened; empty while it is closed"
+    )
+    open_until = models.DateTimeField(
+        null=True, blank=True, help_text="nobody calls before; then one call tries"
+    )
+    reason = models.CharField(max_length=20, blank=True, help_text="why it opened")
+    openings = models.PositiveIntegerField(default=0, help_text="pauses since then")
+    probe = models.CharField(max_length=80, blank=True, help_text="who tries now")
+    in_a_row = models.PositiveIntegerField(
+        default=0, help_text="failures without a success between them"
+    )
+    window_at = models.DateTimeField(db_default=Now())
+    window_calls = models.PositiveIntegerField(default=0)
+    window_failures = models.PositiveIntegerField(default=0)
+    retry_allowance = models.FloatField(default=10.0, help_text="retries left")
+    retries_at = models.DateTimeField(db_default=Now())
+    calls = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0.0, help_text="that these calls took")
+    failures = models.JSONField(default=dict, blank=True, help_text="calls by kind")
+    recent = models.JSONField(default=list, blank=True, help_text="the last failures")
+
+    objects = UpstreamQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["provider", "region", "credential"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "region", "credential"], name="one_row_per_upstream"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(failing_since=None, open_until=None, probe="")
+                | models.Q(failing_since__isnull=False, open_until__isnull=False),
+                name="upstream_open_or_closed",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["open_until"],
+                condition=models.Q(failing_since__isnull=False),
+                name="upstream_failing",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [self.provider_id, self.region, self.credential]))
+
+    @property
+    def state(self) -> str:
+        """Closed, open, or half-open: what a call meets now."""
+        if self.open_until is None:
+            return "closed"
+        return "open" if self.open_until > timezone.now() else "half-open"

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from providers.registry import MANY, PROVIDERS
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from providers.models import (  # noqa: F401 - names in annotations
         Provider,
         ProviderKey,
+        Upstream,
         Voice,
     )
 
@@ -29,6 +31,10 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
     def with_adapter(self) -> Self:
         """Keep those that something here can call."""
         return self.filter(Q(slug__in=PROVIDERS) | Q(slug__startswith=MANY))
+
+    def limited(self) -> Self:
+        """Keep those that may not do any number of things at once."""
+        return self.exclude(max_concurrent=None, max_concurrent_per_key=None)
 
 
 class VoiceQuerySet(models.QuerySet["Voice"]):
@@ -76,3 +82,13 @@ class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
     def for_workspace(self, workspace: "Workspace") -> Self:
         """Keep those of `workspace`; what is sealed stays in the database."""
         return self.filter(workspace=workspace).defer("sealed_key")
+
+
+class UpstreamQuerySet(models.QuerySet["Upstream"]):
+    """Ways to providers."""
+
+    def blocked(self) -> Self:
+        """Keep those that nobody may call now, or that somebody tries already."""
+        return self.filter(
+            Q(open_until__gt=Now()) | ~Q(probe=""), failing_since__isnull=False
+        )

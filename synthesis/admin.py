@@ -15,8 +15,12 @@ from unfold.admin import ModelAdmin, TabularInline
 from accounts.caller import Caller, Environment
 from kit.admin import ReadOnly
 from kit.errors import AppError
+from providers.models import Upstream
+from synthesis.admin_upstreams import UpstreamAdmin
 from synthesis.jobs import again, cancel
 from synthesis.models import Assembly, Job, Piece, Scene
+
+admin.site.register(Upstream, UpstreamAdmin)
 
 
 class SceneInline(ReadOnly, TabularInline):
@@ -27,6 +31,7 @@ class SceneInline(ReadOnly, TabularInline):
         "index",
         "title",
         "voice",
+        "spoken_by",
         "status",
         "characters",
         "cost",

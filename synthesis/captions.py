@@ -12,13 +12,14 @@ from unicodedata import east_asian_width
 
 import regex
 
+from synthesis.text import sentence_ends
+
 LINE = 42
 """Columns of a line; an ideograph takes two."""
 _SHORTEST = 1.0  # seconds
 _LONGEST = 7.0
 _GAP = 1.5  # of silence, after which a caption would be in the way
 
-_SENTENCE_END = regex.compile(r"""[.!?…‽؟۔।॥։።။。！？｡]["'”’»›)\]」』）]*$""")
 _CLAUSE_END = regex.compile(r"""[,;:،؛—–、，；：]["'”’»›)\]」』）]*$""")
 _GRAPHEME = regex.compile(r"\X")
 
@@ -102,16 +103,18 @@ def _tokens(scene: CaptionScene) -> Iterator[_Token]:
     """Yield the text of a scene as pieces that fit a line, with their times."""
     text = scene.text
     words = sorted(scene.words, key=lambda word: (word["char_start"], word["start"]))
+    ends = {*sentence_ends(text), len(text.rstrip())}
     place = 0  # what comes before it is in a token already
     for number, word in enumerate(words):
         following = words[number + 1]["char_start"] if number + 1 < len(words) else None
         end = _token_end(text, word["char_end"], following)
         shown = text[place:end]
         spaced = shown[:1].isspace() or place == 0
+        is_last = not ends.isdisjoint(range(word["char_end"], end + 1))
         place = max(place, end)
         shown = " ".join(shown.split())
         if shown:
-            yield from _fitting(shown, spaced, word["start"], word["end"])
+            yield from _fitting(shown, spaced, word["start"], word["end"], is_last)
 
 
 def _token_end(text: str, end: int, following: int | None) -> int:
@@ -130,12 +133,15 @@ def _last_space(gap: str) -> int:
     return len(gap)
 
 
-def _fitting(text: str, spaced: bool, start: float, end: float) -> Iterator[_Token]:
+def _fitting(
+    text: str, spaced: bool, start: float, end: float, ends_sentence: bool
+) -> Iterator[_Token]:
     """Yield a word; if it is wider than a line, in pieces that share its time."""
     end = max(start, end)
     width = _width(text)
     done = 0
-    for piece in [text] if width <= LINE else _pieces(text):
+    pieces = [text] if width <= LINE else _pieces(text)
+    for number, piece in enumerate(pieces, 1):
         columns = _width(piece)
         yield _Token(
             piece,
@@ -143,7 +149,7 @@ def _fitting(text: str, spaced: bool, start: float, end: float) -> Iterator[_Tok
             start + (end - start) * (done + columns) / width,
             spaced,
             columns + spaced,
-            _SENTENCE_END.search(piece) is not None,
+            ends_sentence and number == len(pieces),
             _CLAUSE_END.search(piece) is not None,
         )
         done += columns

@@ -1,24 +1,71 @@
 """Which scene a worker speaks next."""
 
+from collections import Counter
+from collections.abc import Set
+from dataclasses import dataclass
+from uuid import UUID
+
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Count
 
 from kit import claims
+from providers import upstreams
+from providers.models import Provider
 from synthesis.models import Job, Scene
+from synthesis.querysets import SceneQuerySet
 
 _GATE = 0x6F7A_7661  # advisory lock: one claim at a time, so that limits hold exactly
+_HEAD = 200  # scenes whose turn comes first, among which the next one nearly always is
+
+# The first scene of every lane: a workspace's scenes for one provider and credential. Each
+# step is one look into an index, so it takes time by lanes, however many scenes wait in
+# each: a book that may not go on does not slow down the others.
+_LANES = """
+WITH RECURSIVE lane AS (
+    (SELECT workspace_id, provider, credential FROM synthesis_scene
+     WHERE status = 'queued' AND NOT is_held AND queue = %(queue)s
+     ORDER BY workspace_id, provider, credential LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM lane CROSS JOIN LATERAL (
+        SELECT workspace_id, provider, credential FROM synthesis_scene
+        WHERE status = 'queued' AND NOT is_held AND queue = %(queue)s
+        AND (workspace_id, provider, credential)
+            > (lane.workspace_id, lane.provider, lane.credential)
+        ORDER BY workspace_id, provider, credential LIMIT 1) AS following
+)
+SELECT first.id FROM lane CROSS JOIN LATERAL (
+    SELECT id, turn, index FROM synthesis_scene AS scene
+    WHERE status = 'queued' AND NOT is_held AND queue = %(queue)s
+    AND scene.workspace_id = lane.workspace_id AND scene.provider = lane.provider
+    AND scene.credential = lane.credential AND ready_at <= now()
+    ORDER BY turn, index, id LIMIT 1) AS first
+WHERE NOT lane.workspace_id = ANY(%(workspaces)s)
+AND NOT lane.provider = ANY(%(providers)s)
+AND NOT (lane.provider || ' ' || lane.credential) = ANY(%(upstreams)s)
+ORDER BY first.turn, first.index, first.id LIMIT 16
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """What has its fill already, or is not called now."""
+
+    workspaces: Set[UUID]
+    providers: Set[str]
+    upstreams: Set[tuple[str, str]]  # provider and credential
+
+    def holds_back(self, provider: str, credential: str) -> bool:
+        """Whether nothing may be started there."""
+        return provider in self.providers or (provider, credential) in self.upstreams
 
 
 def claim_next(queue: str) -> Scene | None:
     """Claim the waiting scene whose turn it is; None if nothing may be started now."""
     with transaction.atomic(durable=True):
         close_gate()
-        waiting = Scene.objects.waiting().filter(queue=queue)
-        scene = claims.claim(
-            waiting.within_limits(
-                workspace_limit=settings.WORKSPACE_CONCURRENCY
-            ).order_by("turn", "index", "id")
-        )
+        full = what_is_full()
+        scene = claims.claim(_head(queue, full)) or claims.claim(_lanes(queue, full))
     if scene is not None:
         # Outside the claim: locks are taken job first, and nothing hangs on this.
         Job.objects.filter(pk=scene.job_id, status=Job.Status.QUEUED).update(
@@ -27,7 +74,82 @@ def claim_next(queue: str) -> Scene | None:
     return scene
 
 
+def count_startable(queue: str, most: int) -> int:
+    """Return how many scenes may be started now, as far as it is worth knowing."""
+    full = what_is_full()
+    return _head(queue, full)[:most].count() or _lanes(queue, full)[:most].count()
+
+
+def what_is_full() -> Full:
+    """Count who speaks now; true for as long as nobody else claims.
+
+    Counted from the leased rows, so a killed worker's share comes back with its lease.
+    """
+    workspaces: Counter[UUID] = Counter()
+    providers: Counter[str] = Counter()
+    credentials: Counter[tuple[str, str]] = Counter()
+    leased = (
+        Scene.objects.filter(status=Scene.Status.PROCESSING)
+        .order_by()
+        .values_list("workspace_id", "workspace__concurrency", "provider", "credential")
+        .annotate(leased=Count("pk"))
+    )
+    most: dict[UUID, int] = {}
+    for workspace, concurrency, provider, credential, count in leased:
+        usual = settings.WORKSPACE_CONCURRENCY
+        most[workspace] = usual if concurrency is None else concurrency
+        workspaces[workspace] += count
+        providers[provider] += count
+        credentials[provider, credential] += count
+    limits = {row.slug: row for row in Provider.objects.limited()}
+    return Full(
+        workspaces={key for key, count in workspaces.items() if count >= most[key]},
+        providers={
+            slug
+            for slug, row in limits.items()
+            if row.max_concurrent is not None and providers[slug] >= row.max_concurrent
+        },
+        upstreams=set(upstreams.blocked())
+        | {
+            (slug, credential)
+            for (slug, credential), count in credentials.items()
+            if slug in limits
+            and (per_key := limits[slug].max_concurrent_per_key) is not None
+            and count >= per_key
+        },
+    )
+
+
 def close_gate() -> None:
     """Let nobody else claim until the open transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_GATE])
+
+
+def _head(queue: str, full: Full) -> SceneQuerySet:
+    """Return what may be started among the scenes whose turn comes first."""
+    first = _in_turn(
+        Scene.objects.filter(status=Scene.Status.QUEUED, is_held=False, queue=queue)
+    )[:_HEAD]
+    waiting = Scene.objects.waiting().filter(pk__in=first.values("pk"))
+    return _in_turn(waiting.startable(full))
+
+
+def _lanes(queue: str, full: Full) -> SceneQuerySet:
+    """Return the first scene of each lane that may be started."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LANES,
+            {
+                "queue": queue,
+                "workspaces": list(full.workspaces),
+                "providers": list(full.providers),
+                "upstreams": [" ".join(pair) for pair in full.upstreams],
+            },
+        )
+        firsts = [row[0] for row in cursor.fetchall()]
+    return _in_turn(Scene.objects.waiting().filter(pk__in=firsts))
+
+
+def _in_turn(scenes: SceneQuerySet) -> SceneQuerySet:
+    return scenes.order_by("turn", "index", "id")

@@ -1,14 +1,21 @@
 """What the dispatcher does for synthesis every second."""
 
+from contextlib import suppress
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from billing import spending
 from billing.models import Reservation
 from kit import bells as kit_bells
 from kit import claims
-from synthesis import bells, settlement
-from synthesis.errors import INTERNAL_ERROR
+from providers import upstreams
+from synthesis import bells, claiming, fallbacks, settlement
+from synthesis.errors import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
 from synthesis.models import Assembly, Job, Scene
+from synthesis.querysets import SceneQuerySet
 
 _MOST_AT_ONCE = 100  # rows per sweep, so that one sweep stays short
 
@@ -18,10 +25,11 @@ def sweep() -> None:
     end_lost_speech()
     claims.take_back(Scene.objects.exclude(job__source=Job.Source.SPEECH))
     claims.take_back(Assembly.objects.all())
+    free_probes()
+    end_waiting()
     for queue in Scene.Queue:
         # No more than bells are rung for: a long queue is not counted every second.
-        waiting = Scene.objects.waiting().filter(queue=queue).order_by("turn")
-        if count := waiting[: kit_bells.MOST].count():
+        if count := claiming.count_startable(queue, kit_bells.MOST):
             bells.ring_if_quiet(queue, count)
     if count := claims.due(Assembly.objects.all())[: kit_bells.MOST].count():
         bells.ring_if_quiet("local", count, task=bells.ASSEMBLE)
@@ -36,6 +44,43 @@ def end_lost_speech() -> None:
                 settlement.fail(scene, INTERNAL_ERROR)
         except claims.LeaseLost:
             continue  # it was settled after all
+
+
+def free_probes() -> None:
+    """Let others try the upstreams whose prober died: its claim has been taken back."""
+    for pk, holder in upstreams.under_probe().items():
+        scene, _, fence = holder.partition(":")
+        if not Scene.objects.filter(
+            pk=scene, fence=int(fence), status=Scene.Status.PROCESSING
+        ).exists():
+            upstreams.forget_probe(pk, holder)
+
+
+def end_waiting() -> None:
+    """End the patience of scenes whose upstream has been open for too long.
+
+    One with a fallback voice left goes to it after a shorter time.
+    """
+    now = timezone.now()
+    for patience, rows in (
+        (settings.FALLBACK_PATIENCE, Scene.objects.filter(fallbacks_left__gt=0)),
+        (settings.PROVIDER_PATIENCE, Scene.objects.all()),
+    ):
+        since = now - timedelta(seconds=patience)
+        for provider, credential in upstreams.failing(since):
+            waiting = rows.waiting().filter(
+                provider=provider, credential=credential, ready_at__lt=since
+            )
+            for pk in waiting.values_list("pk", flat=True)[:_MOST_AT_ONCE]:
+                _give_up(waiting.filter(pk=pk))
+
+
+def _give_up(waiting: SceneQuerySet) -> None:
+    with transaction.atomic(durable=True):
+        scene = claims.claim(waiting)
+    if scene is not None:
+        with suppress(claims.LeaseLost):  # it was canceled
+            fallbacks.give_up(scene, PROVIDER_UNAVAILABLE)
 
 
 def release_forgotten() -> int:

@@ -6,6 +6,8 @@ from kit.errors import AppError
 
 INTERNAL_ERROR = "internal_error"
 """Why a scene failed when it was our own fault."""
+PROVIDER_CEILING = "provider_ceiling"
+PROVIDER_UNAVAILABLE = "provider_unavailable"
 
 
 class EmptyText(AppError):
@@ -138,6 +140,21 @@ class ProviderFailed(AppError):
 class ProviderUnavailable(AppError):
     """The provider does not answer, or has no room now; nothing was charged."""
 
-    code = "provider_unavailable"
+    code = PROVIDER_UNAVAILABLE
     status = HTTPStatus.SERVICE_UNAVAILABLE
     message = "The voice is not available right now. Nothing was charged."
+
+
+class ProviderCeiling(AppError):
+    """The provider has cost the operators as much as they allow in a day."""
+
+    code = PROVIDER_CEILING
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    message = "The voices of {provider} have spoken enough for today (UTC)."
+
+
+class FallbackDearer(AppError):
+    """A fallback voice costs more than the voice that it would stand in for."""
+
+    code = "fallback_dearer"
+    message = "The fallback voice {voice} costs more than a scene's own voice."

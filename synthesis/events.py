@@ -75,6 +75,7 @@ SCENE_COMPLETED = EventType(
             "index": 1,
             "title": "Opening",
             "voice": "unicorn:en-gb",
+            "spoken_by": "unicorn:en-gb",
             "status": "completed",
             "characters": 1200,
             "duration_ms": 78_450,

@@ -127,10 +127,21 @@ class Scene(Claimable):
     credential = models.CharField(
         max_length=80, default=PLATFORM, help_text="whose key calls the provider"
     )
+    spoken_by = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="the fallback voice in place of `voice`; empty: that one itself",
+    )
+    fallbacks_left = models.PositiveIntegerField(
+        default=0, help_text="voices of the job's that may still take over"
+    )
     speed = models.FloatField(default=1.0)
     options = models.JSONField(default=dict, blank=True)
     characters = models.PositiveIntegerField()
     cost = models.PositiveBigIntegerField(help_text="credits, fixed at submit")
+    spoken_cost = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="what a cheaper fallback voice costs"
+    )
     round = models.PositiveIntegerField(
         default=1, help_text="the priced round that pays for it"
     )
@@ -171,8 +182,14 @@ class Scene(Claimable):
                 name="scene_processing_is_leased",
             ),
             models.CheckConstraint(
-                condition=Q(credential=PLATFORM) | Q(cost=0),
+                condition=Q(credential=PLATFORM)
+                | Q(cost=0)
+                | Q(spoken_cost=0, spoken_cost__isnull=False),
                 name="scene_by_own_key_is_free",
+            ),
+            models.CheckConstraint(
+                condition=Q(spoken_cost=None) | Q(spoken_cost__lte=F("cost")),
+                name="scene_never_dearer",
             ),
         ]
         indexes = [
@@ -180,6 +197,14 @@ class Scene(Claimable):
                 fields=["queue", "turn", "index", "id"],
                 condition=Q(status="queued", is_held=False),
                 name="scene_next",
+            ),
+            models.Index(
+                fields=[
+                    *("queue", "workspace", "provider", "credential"),
+                    *("turn", "index", "id"),
+                ],
+                condition=Q(status="queued", is_held=False),
+                name="scene_lane",
             ),
             models.Index(fields=["workspace", "-turn"], name="scene_last_turn"),
             models.Index(fields=["-turn"], name="scene_newest_turn"),
@@ -197,6 +222,21 @@ class Scene(Claimable):
 
     def __str__(self) -> str:
         return f"{self.job_id} · {self.index}"
+
+    @property
+    def speaker(self) -> str:
+        """The voice that speaks: the one that was asked for, or a fallback."""
+        return self.spoken_by or self.voice
+
+    @property
+    def price(self) -> int:
+        """Credits that are captured when it is spoken."""
+        return self.cost if self.spoken_cost is None else self.spoken_cost
+
+    @property
+    def holder(self) -> str:
+        """This scene as held by this claim, for `providers.upstreams`."""
+        return f"{self.pk}:{self.fence}"
 
 
 class Piece(models.Model):

@@ -7,14 +7,13 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce, Now
-
-from providers.models import Provider
+from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import Now
 
 if TYPE_CHECKING:
     from accounts.caller import Caller
     from accounts.models import Workspace
+    from synthesis.claiming import Full
     from synthesis.models import Job, Scene  # noqa: F401
 
 _UNFINISHED = ("queued", "processing")
@@ -85,34 +84,9 @@ class SceneQuerySet(models.QuerySet["Scene"]):
             counts[row["job"]] = (row["total"], row["done"], row["ended"])
         return counts
 
-    def within_limits(self, *, workspace_limit: int) -> SceneQuerySet:
-        """Leave out scenes whose workspace or provider has its fill already.
-
-        A workspace's fill is its plan's, `workspace_limit` without one.
-
-        Both are counted from the leased rows, so a killed worker's share comes back with
-        its lease. The answer holds only as long as nobody else claims.
-        """
-        leased = self.model._default_manager.filter(status="processing")
-        busy_workspaces = (
-            leased.values("workspace_id", "workspace__concurrency")
-            .annotate(leased=Count("pk"))
-            .filter(leased__gte=Coalesce("workspace__concurrency", workspace_limit))
-            .values("workspace_id")
-        )
-        in_use = (
-            leased.filter(provider=OuterRef("slug"))
-            .order_by()
-            .values("provider")
-            .annotate(leased=Count("pk"))
-            .values("leased")
-        )
-        full_providers = (
-            Provider.objects.filter(max_concurrent__isnull=False)
-            .annotate(in_use=Coalesce(Subquery(in_use), 0))
-            .filter(in_use__gte=F("max_concurrent"))
-            .values("slug")
-        )
-        return self.exclude(
-            Q(workspace_id__in=busy_workspaces) | Q(provider__in=full_providers)
-        )
+    def startable(self, full: Full) -> SceneQuerySet:
+        """Leave out the scenes for which `full` has no room."""
+        held_back = Q(workspace_id__in=full.workspaces) | Q(provider__in=full.providers)
+        for provider, credential in full.upstreams:
+            held_back |= Q(provider=provider, credential=credential)
+        return self.exclude(held_back)

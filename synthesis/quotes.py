@@ -10,16 +10,19 @@ from typing import Any
 
 from accounts.caller import Caller, Environment, Role
 from billing.pricing import price
-from providers import catalogue, keys
+from kit import quotas
+from providers import catalogue, ceilings, keys
 from providers.models import Provider, ProviderKey, Voice
 from providers.querysets import PLATFORM
 from providers.registry import get_provider
 from synthesis import text
 from synthesis.errors import (
     EmptyText,
+    FallbackDearer,
     GuestOption,
     GuestProvider,
     PriceChanged,
+    ProviderCeiling,
     ProviderUnavailable,
     SandboxProvider,
     TextTooLong,
@@ -112,7 +115,9 @@ def quote(caller: Caller, order: Order) -> Quote:
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
         GuestProvider, GuestOption, SandboxProvider: not for this caller.
         OwnKeyRefused: the workspace's own key for a provider is of no use.
-        ProviderUnavailable: a provider is not set up here.
+        FallbackDearer: a fallback voice costs more than a scene's own.
+        ProviderUnavailable, ProviderCeiling: a provider is not set up here, or has cost
+            us enough for today.
         PriceChanged: it costs more than `order.max_cost`.
     """
     if len(order.scenes) > MOST_SCENES:
@@ -137,7 +142,9 @@ def quote(caller: Caller, order: Order) -> Quote:
         _scene(caller, asked, normalised, found[asked.voice], own_keys)
         for asked, normalised in zip(order.scenes, texts, strict=True)
     ]
-    quoted = Quote(order, scenes, [found[voice].pk for voice in order.fallback])
+    fallback = [found[voice] for voice in order.fallback]
+    _check_fallback(caller, order, found, fallback, own_keys)
+    quoted = Quote(order, scenes, [voice.pk for voice in fallback])
     check_price(quoted.cost, order.max_cost)
     return quoted
 
@@ -194,10 +201,41 @@ def check_allowed(
         keys.demand_usable(own_key)
         return
     is_sandbox = caller.environment == Environment.SANDBOX
-    if is_sandbox and not get_provider(provider.slug).is_local:
+    if is_sandbox and not is_in_sandbox(provider):
         raise SandboxProvider(provider=provider.slug)
     if not catalogue.is_available(provider):
         raise ProviderUnavailable
+    if ceilings.is_spent(provider, is_sandbox=is_sandbox):
+        raise ProviderCeiling(
+            provider=provider.slug, retry_after=quotas.seconds_left_today()
+        )
+
+
+def is_in_sandbox(provider: Provider) -> bool:
+    """Return whether sandbox credits buy its voices: built in, or let by operators."""
+    is_local = get_provider(provider.slug).is_local
+    return is_local or provider.sandbox_daily_ceiling is not None
+
+
+def _check_fallback(
+    caller: Caller,
+    order: Order,
+    found: Mapping[str, Voice],
+    fallback: Sequence[Voice],
+    own_keys: Mapping[str, ProviderKey],
+) -> None:
+    """Raise when a fallback voice would cost more than some scene's own.
+
+    What own keys speak is free, and a scene of theirs falls back to nothing of ours.
+    """
+    if caller.role in (Role.GUEST, Role.ADMIN):
+        return
+    providers = [found[scene.voice].provider for scene in order.scenes]
+    priced = [row.cost_multiplier for row in providers if row.slug not in own_keys]
+    for voice in fallback:
+        is_own = voice.provider_id in own_keys
+        if priced and not is_own and voice.provider.cost_multiplier > min(priced):
+            raise FallbackDearer(voice=voice.pk)
 
 
 def default_provider(caller: Caller) -> str:

@@ -8,24 +8,22 @@ No transaction is open while any of this runs.
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
 
 from kit import claims
 from kit.storage import draft_folder, save_path
 from providers import keys
-from providers.base import Failure, ProviderError, SpeechRequest, Word
-from providers.models import Provider
+from providers.base import Failure, ProviderError
 from providers.registry import get_provider
-from synthesis import audio, files, text
+from synthesis import audio, calling, files, text
 from synthesis.models import Piece, Scene
 from synthesis.text import Chunk
+from synthesis.timing import ESTIMATED, EXACT
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +43,7 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
 
     Raises:
         ProviderError: the provider failed; what is stored stays for the next try.
+        Blocked: the provider is not called now; the same holds.
         LeaseLost: somebody else holds the scene now.
     """
     chunks = text.split(scene.text, get_provider(scene.provider).limit)
@@ -52,11 +51,13 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
     pieces = _recorded(scene)
     _adopt_stored(scene, chunks, pieces)
+    is_retry = scene.attempts > 0  # the first call is, for it failed before
     for ordinal, chunk in enumerate(chunks, 1):
         if ordinal not in pieces:
             lease.check()
             with keys.blamed(scene.provider, scene.credential):
-                pieces[ordinal] = _speak(scene, ordinal, chunk)
+                pieces[ordinal] = _speak(scene, ordinal, chunk, is_retry=is_retry)
+            is_retry = False
     lease.check()
     ordered = [pieces[ordinal] for ordinal in range(1, len(chunks) + 1)]
     return _assemble(scene, ordered, format=format)
@@ -95,34 +96,14 @@ def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) ->
             known[ordinal] = _record(scene, ordinal, chunk, f"{folder}/{name}", about)
 
 
-def _speak(scene: Scene, ordinal: int, chunk: Chunk) -> Piece:
+def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece:
     """Have one chunk spoken; store it, then record it."""
-    provider = get_provider(scene.provider)
-    row = Provider.objects.get(slug=scene.provider)
-    access = keys.access_with(row, scene.credential)
-    request = SpeechRequest(
-        text=chunk.text,
-        voice=scene.voice.partition(":")[2],
-        speed=scene.speed,
-        options=scene.options,
-    )
-    words: list[Word] = []
     name = files.piece_name(scene, ordinal)
-    # A provider may take its time; the pool's connections are for those who query.
-    connection.close()
     with draft_folder() as folder:
         draft = folder / "piece"
-        speech = provider.speak(request, access)
-        try:
-            with draft.open("w+b") as target:
-                stored = audio.store_piece(
-                    _audio_only(speech.parts, words),
-                    speech.encoding,
-                    target,
-                    letters=sum(map(str.isalnum, chunk.text)),
-                )
-        except audio.BadAudio as error:
-            raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
+        with draft.open("w+b") as target:
+            answered = calling.speak(scene, chunk, target, is_retry=is_retry)
+        stored, words = answered.audio, answered.words
         about = {
             "char_start": chunk.start,
             "char_end": chunk.end,
@@ -131,6 +112,7 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk) -> Piece:
             # Some voices pause by themselves at the end of what they say.
             "pause_ms": max(0, chunk.pause_ms - stored.quiet_end_ms),
             "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
+            "timing": answered.timing,
         }
         default_storage.save(f"{name}.json", ContentFile(json.dumps(about).encode()))
         audio_name = f"{name}{stored.extension}"
@@ -158,15 +140,6 @@ def _record(
     return piece
 
 
-def _audio_only(parts: Iterator[bytes | Word], words: list[Word]) -> Iterator[bytes]:
-    """Yield the audio among `parts` and put the words aside."""
-    for part in parts:
-        if isinstance(part, Word):
-            words.append(part)
-        else:
-            yield part
-
-
 def _assemble(
     scene: Scene,
     pieces: list[Piece],
@@ -183,7 +156,7 @@ def _assemble(
         encoded = audio.encode(
             joined.blocks(), rate=rate, format=format, target=draft, title=scene.title
         )
-        words = _words(scene, pieces, joined.starts)
+        words = _words(scene, pieces, joined.starts, encoded.duration_ms / 1000)
         default_storage.save(
             f"{name}.words.json", ContentFile(json.dumps(words).encode())
         )
@@ -211,21 +184,28 @@ def _open(name: str) -> BinaryIO:
     return cast(BinaryIO, default_storage.open(name))
 
 
-def _words(scene: Scene, pieces: list[Piece], starts: list[float]) -> dict[str, Any]:
-    """Return the word times of the whole scene, in the shape that clients get."""
+def _words(
+    scene: Scene, pieces: list[Piece], starts: list[float], seconds: float
+) -> dict[str, Any]:
+    """Return the word times of the whole scene, in the shape that clients get.
+
+    They are called exact if those of every piece are.
+    """
     words = []
+    is_exact = True
     for piece, offset in zip(pieces, starts, strict=True):
         with default_storage.open(f"{piece.audio.rsplit('.', 1)[0]}.json") as file:
             about = json.load(file)
+        is_exact &= about.get("timing") == EXACT
         for start, end, char_start, char_end in about["words"]:
             first, last = piece.char_start + char_start, piece.char_start + char_end
             words.append(
                 {
                     "word": scene.text[first:last],
-                    "start": round(offset + start, 3),
-                    "end": round(offset + end, 3),
+                    "start": round(min(offset + start, seconds), 3),
+                    "end": round(min(offset + end, seconds), 3),
                     "char_start": first,
                     "char_end": last,
                 }
             )
-    return {"words": words, "timing": get_provider(scene.provider).word_timestamps}
+    return {"words": words, "timing": EXACT if is_exact else ESTIMATED}

@@ -174,7 +174,7 @@ def _spoken(sample: Sample) -> str:
                     (part for part in speech.parts if isinstance(part, bytes)),
                     speech.encoding,
                     target,
-                    letters=sum(map(str.isalnum, text)),
+                    text=text,
                 )
             rate = stored.sample_rate
             parts = [audio.Part(lambda: draft.open("rb"))]

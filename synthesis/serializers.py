@@ -9,7 +9,11 @@ from rest_framework.request import Request
 
 from kit.fields import TextField, WholeNumberField
 from synthesis.chapters import chapters_of
-from synthesis.errors import INTERNAL_ERROR
+from synthesis.errors import (
+    INTERNAL_ERROR,
+    PROVIDER_CEILING,
+    PROVIDER_UNAVAILABLE,
+)
 from synthesis.models import Job, Scene
 from synthesis.quotes import MOST_SCENES, AskedScene, Order
 from webhooks import addresses
@@ -177,6 +181,9 @@ class SceneErrorSerializer(serializers.Serializer[Any]):
 class SceneSerializer(serializers.ModelSerializer[Scene]):
     """A scene as clients see it."""
 
+    spoken_by = serializers.SerializerMethodField(
+        help_text="The voice that spoke: `voice`, or a fallback; null until then."
+    )
     audio_url = serializers.SerializerMethodField()
     words_url = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
@@ -188,6 +195,7 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
             "index",
             "title",
             "voice",
+            "spoken_by",
             "status",
             "characters",
             "duration_ms",
@@ -195,6 +203,10 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
             "words_url",
             "error",
         ]
+
+    def get_spoken_by(self, scene: Scene) -> str | None:
+        """Return who spoke it, once it is spoken."""
+        return scene.speaker if scene.audio else None
 
     def get_audio_url(self, scene: Scene) -> str | None:
         """Return where the audio is, once there is some."""
@@ -232,6 +244,10 @@ _FAILURES = {
     "timeout": "The provider took too long.",
     "unknown_voice": "The provider no longer has this voice.",
     "too_long": "The provider found this text too long.",
+    "bad_audio": "What the provider sent is no audio, or not all of it.",
+    "no_speech": "What the provider sent can't be this text.",
+    PROVIDER_UNAVAILABLE: "The provider could not be reached for too long.",
+    PROVIDER_CEILING: "The provider's voices have spoken enough for today.",
 }
 
 

@@ -3,7 +3,7 @@
 The order of locks is the same everywhere: job, scene, wallet, lots.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from billing.models import Reservation, Split
 from billing.querysets import ReservationQuerySet
 from kit import claims, idempotency
 from providers.querysets import PLATFORM
-from synthesis import events
+from synthesis import events, turns
 from synthesis.jobs.submit import round_key
 from synthesis.models import Job, Scene
 
@@ -31,6 +31,7 @@ _ENDED = [
     "timing",
     "duration_ms",
     "finished_at",
+    "fallbacks_left",
 ]
 
 
@@ -54,10 +55,10 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
     held.finished_at = timezone.now()
     held.save(update_fields=_ENDED)
     split = Split()
-    if held.cost:
+    if held.price:
         split = ledger.capture(
             round_key(job, held.round),
-            held.cost,
+            held.price,
             key=f"scene:{held.pk}:{held.render}",
         )
         job.charged += split.subscription + split.credits
@@ -79,7 +80,7 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
             scene=str(scene.pk),
             render=scene.render,
             provider=scene.provider,
-            voice=scene.voice,
+            voice=scene.speaker,
             characters=scene.characters,
             split=split,
             payer=Job.BilledTo.OWN_KEY if is_own else job.billed_to,
@@ -89,6 +90,8 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
 
 def fail(scene: Scene, error_code: str) -> Job:
     """End a scene without audio; its credits go back when its round ends.
+
+    No other voice is taken: see `synthesis.fallbacks`.
 
     Needs an open transaction.
 
@@ -123,6 +126,26 @@ def postpone(scene: Scene, *, seconds: float) -> None:
         held.attempts += 1
         held.ready_at = timezone.now() + timedelta(seconds=seconds)
         held.save(update_fields=["status", "lease_until", "attempts", "ready_at"])
+
+
+def put_back(
+    scene: Scene, *, ready_at: datetime | None = None, to_the_end: bool = False
+) -> None:
+    """Put a scene back for which nothing could be done; it waits as it did before.
+
+    Or `to_the_end` of the queue, as if it were new.
+
+    Raises:
+        LeaseLost: somebody else holds the scene now, or it was canceled.
+    """
+    with transaction.atomic(durable=True):
+        held = claims.lock_held(scene)
+        held.status = Scene.Status.QUEUED
+        held.lease_until = None
+        held.ready_at = ready_at or held.ready_at
+        if to_the_end:
+            (held.turn,) = turns.take(held.workspace_id, [held.characters])
+        held.save(update_fields=["status", "lease_until", "ready_at", "turn"])
 
 
 def lock_job(scene: Scene) -> Job:

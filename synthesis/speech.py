@@ -6,28 +6,33 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Count
 from django.utils import timezone
 
 from accounts.caller import Caller
 from kit import claims, idempotency
 from kit.errors import AppError
 from kit.ids import new_id
+from providers import upstreams
 from providers.base import Failure, ProviderError
+from providers.ceilings import CEILING
 from providers.errors import OwnKeyMissing, OwnKeyRefused
 from providers.models import Provider
+from providers.querysets import PLATFORM
+from providers.upstreams import Blocked
 from synthesis import claiming, quotes, settlement
 from synthesis.errors import (
     INTERNAL_ERROR,
+    PROVIDER_UNAVAILABLE,
     EmptyText,
     Expired,
     JobCanceled,
+    ProviderCeiling,
     ProviderFailed,
     ProviderUnavailable,
 )
 from synthesis.jobs import submit
 from synthesis.models import Job, Scene
-from synthesis.quotes import Order
+from synthesis.quotes import Order, QuotedScene
 from synthesis.rendering import read_words, render
 
 logger = logging.getLogger(__name__)
@@ -84,6 +89,9 @@ def speak_now(
                 idempotency.finish(key, answer)
     except claims.LeaseLost as lost:
         raise JobCanceled from lost
+    except Blocked as blocked:
+        _fail(begun, PROVIDER_UNAVAILABLE)
+        raise _refusal(begun.provider, blocked) from blocked
     except ProviderError as error:
         _fail(begun, error.kind)
         logger.warning("speech %s, %s: %s", begun.job_id, begun.provider, error)
@@ -122,7 +130,7 @@ def _begin(
         if key and (first := idempotency.begin(key, subject=str(job_id))):
             return first
         quote = quotes.quote(caller, order)
-        _check_room(quote.scenes[0].provider)
+        _check_room(quote.scenes[0])
         job = submit.create(caller, quote, job_id=job_id)
         (scene,) = submit.scenes_of(job, quote)
         scene.status = Scene.Status.PROCESSING
@@ -140,12 +148,20 @@ def _fail(scene: Scene, error_code: str) -> None:
         logger.info("%s was settled by somebody else", scene.pk)
 
 
-def _check_room(slug: str) -> None:
-    """Raise ProviderUnavailable when the provider speaks as much as it may already."""
-    limit = Provider.objects.values_list("max_concurrent", flat=True).get(pk=slug)
-    if limit is None:
-        return
-    claiming.close_gate()
-    leased = Scene.objects.filter(status=Scene.Status.PROCESSING, provider=slug)
-    if leased.aggregate(count=Count("pk"))["count"] >= limit:
-        raise ProviderUnavailable(retry_after=1)
+def _check_room(quoted: QuotedScene) -> None:
+    """Raise ProviderUnavailable when the provider may not be called at this moment."""
+    slug = quoted.provider
+    if row := upstreams.blocked(slug).get((slug, PLATFORM)):
+        blocked = Blocked(row.reason, row.open_until or timezone.now())
+        raise ProviderUnavailable(retry_after=blocked.seconds)
+    if Provider.objects.limited().filter(pk=slug).exists():
+        # Nobody claims until the scene's row is there, so the answer still holds then.
+        claiming.close_gate()
+        if claiming.what_is_full().holds_back(slug, PLATFORM):
+            raise ProviderUnavailable(retry_after=1)
+
+
+def _refusal(provider: str, blocked: Blocked) -> AppError:
+    if blocked.reason == CEILING:
+        return ProviderCeiling(provider=provider, retry_after=blocked.seconds)
+    return ProviderUnavailable(retry_after=blocked.seconds)

@@ -4,7 +4,7 @@ Pure functions; every offset counts code points, as the contract with clients do
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -45,6 +45,16 @@ def offsets_in(raw: str) -> Callable[[int], int]:
 def is_speakable(text: str) -> bool:
     """Return whether there is a letter or a digit of any script."""
     return any(map(str.isalnum, text))
+
+
+def sentence_ends(text: str) -> Iterator[int]:
+    """Yield where a sentence of `text` ends, behind its marks: not after "Dr."."""
+    for match in _MARKS.finditer(text):
+        kind = match.lastgroup
+        if kind in ("end", "ideographic_end"):
+            is_cut = _may_cut(text, kind, match.group(), match.end())
+            if is_cut and _ends_sentence(text, match):
+                yield match.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +202,7 @@ class _Breaks:
                 return places[index], cut
         # A white space at `reach` itself ends the last word that fits.
         for place in range(reach, start, -1):
-            if self._text[place].isspace():
+            if _is_space(self._text, place):
                 return place, _Cut.WORD
         return _last_grapheme(self._text, start, reach), _Cut.GRAPHEME
 
@@ -218,7 +228,7 @@ def _may_cut(text: str, kind: str | None, marks: str, place: int) -> bool:
     """Return whether a chunk may end at `place`, behind these marks."""
     following = text[place : place + 1]
     if following.isspace():
-        return True
+        return _is_space(text, place)
     if kind in ("end", "clause") and not marks.endswith(_DASHES):
         return False  # 3.14, 10:30, example.com, f(x)y
     return not _CONTINUES.match(following)
@@ -272,9 +282,16 @@ def _last_grapheme(text: str, start: int, reach: int) -> int:
 
 
 def _skip_space(text: str, place: int) -> int:
-    while place < len(text) and text[place].isspace():
+    while place < len(text) and _is_space(text, place):
         place += 1
     return place
+
+
+def _is_space(text: str, place: int) -> bool:
+    """Return whether there is a white space that no mark makes a character of."""
+    if not text[place].isspace():
+        return False
+    return not _CONTINUES.match(text, place + 1)
 
 
 def _reach(text: str, start: int, limit: Limit) -> int:

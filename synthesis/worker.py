@@ -7,12 +7,15 @@ import logging
 import random
 import time
 
+from django.conf import settings
 from django.db import transaction
 
 from kit import claims
-from providers.base import ProviderError
-from synthesis import bells, claiming, quarantine, settlement
-from synthesis.errors import INTERNAL_ERROR
+from providers import ceilings
+from providers.base import Failure, ProviderError
+from providers.upstreams import RETRIES, Blocked
+from synthesis import bells, claiming, fallbacks, quarantine, settlement
+from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING
 from synthesis.models import Job, Scene
 from synthesis.rendering import render
 
@@ -45,7 +48,7 @@ def work(queue: str) -> int:
 
 def speak(scene: Scene) -> None:
     """Render a scene that we hold and settle it; nothing is raised for its failure."""
-    job = Job.objects.get(pk=scene.job_id)
+    scene.job = job = Job.objects.get(pk=scene.job_id)
     try:
         with claims.kept(scene) as lease:
             rendered = render(scene, lease, format=job.format)
@@ -53,6 +56,9 @@ def speak(scene: Scene) -> None:
             settlement.complete(scene, rendered)
     except claims.LeaseLost as lost:
         logger.info("dropped %s", lost)
+    except Blocked as blocked:
+        logger.info("scene %s waits, %s: %s", scene.pk, scene.provider, blocked)
+        wait(scene, blocked)
     except ProviderError as error:
         logger.warning(
             "scene %s, try %d, %s: %s",
@@ -70,10 +76,33 @@ def speak(scene: Scene) -> None:
         give_up_or_retry(scene, INTERNAL_ERROR)
 
 
+def wait(scene: Scene, blocked: Blocked) -> None:
+    """Put back a scene that met a provider that is not called now.
+
+    It costs no try. An upstream that is open keeps its scenes from being claimed, and the
+    dispatcher ends their waiting. There is no use in waiting when the provider's day is
+    spent and the next is far.
+    """
+    try:
+        if blocked.reason == RETRIES:
+            give_up_or_retry(scene, Failure.BUSY, wait=blocked.seconds)
+        elif blocked.reason == ceilings.CEILING:
+            if blocked.seconds > settings.PROVIDER_PATIENCE:
+                fallbacks.give_up(scene, PROVIDER_CEILING)
+            else:
+                settlement.put_back(scene, ready_at=blocked.until)
+        else:
+            # Who tried in vain goes behind the others: a text that breaks its provider
+            # must not be what every try is made with.
+            settlement.put_back(scene, to_the_end=blocked.was_tried)
+    except claims.LeaseLost as lost:
+        logger.info("dropped %s", lost)
+
+
 def give_up_or_retry(
     scene: Scene, error_code: str, *, wait: float | None = None, is_last: bool = False
 ) -> None:
-    """Queue the scene for a later try, or fail it when no more tries would help.
+    """Queue the scene for a later try, or give it up when no more tries would help.
 
     `wait` is what the provider asked for, in seconds; without it the waits double, with
     full jitter.
@@ -83,8 +112,7 @@ def give_up_or_retry(
         wait = random.uniform(0, longest)  # noqa: S311
     try:
         if is_last or scene.attempts + 1 >= MOST_TRIES:
-            with transaction.atomic(durable=True):
-                settlement.fail(scene, error_code)
+            fallbacks.give_up(scene, error_code)
         else:
             settlement.postpone(scene, seconds=wait)
     except claims.LeaseLost as lost:

@@ -62,7 +62,7 @@ class Unicorn:
             raise ProviderError(Failure.BAD_REQUEST, f"speed {request.speed}")
         if not any(map(str.isalnum, request.text)):
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
-        script = write(request.text)
+        script = write(request.text, voice.info.language)
         said = say(
             script.text,
             voice.engine_id,

@@ -16,6 +16,8 @@ _CLUSTER = re.compile(
 _ORNAMENT = re.compile(r"^(?:[^\w\n]|_)+$", re.MULTILINE)
 # Some languages' rules crash on one before a letter that they don't know.
 _FATAL_HYPHEN = re.compile(r"(?:(?<=\W[^\w\s])|(?<=^[^\w\s]))-(?=[^\W\d])")
+# The Vietnamese voices crash on the sounds of some letters of India, tones among them.
+_FATAL_LETTERS = {"vi": re.compile("[\u0900-\u0dff]")}
 _LETTER_STYLES = ("<font>", "<wide>", "<narrow>")
 _SIGNS = {"\u2010": "-", "\u2011": "-", "\ufeff": ""}
 
@@ -35,8 +37,8 @@ class Script:
     """For each character the stretch of the original text that it stands for."""
 
 
-def write(text: str) -> Script:
-    """Return the script for `text`."""
+def write(text: str, language: str = "") -> Script:
+    """Return the script for `text`, to be read in `language` (BCP 47)."""
     characters: list[str] = []
     origins: list[tuple[int, int]] = []
     for match in _CLUSTER.finditer(text):
@@ -47,7 +49,10 @@ def write(text: str) -> Script:
             origins.extend((place, place + 1) for place in range(start, end))
         else:
             origins.extend([(start, end)] * len(plain))
-    script = _ORNAMENT.sub(lambda line: "\n" * len(line[0]), "".join(characters))
+    script = "".join(characters)
+    if fatal := _FATAL_LETTERS.get(language.partition("-")[0]):
+        script = fatal.sub(" ", script)
+    script = _ORNAMENT.sub(lambda line: "\n" * len(line[0]), script)
     return Script(_FATAL_HYPHEN.sub(" ", script), origins)
 
 

@@ -4,21 +4,23 @@ Everything is mono. Samples are 16-bit integers in numpy arrays; they come and g
 block, so that an hour needs no more memory than a second. Knows no models and no tenants.
 """
 
-from synthesis.audio.decoding import BadAudio, Samples, read_samples
+from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, read_samples
 from synthesis.audio.encoding import Encoded, encode
 from synthesis.audio.formats import FORMATS, Chapter, Format
 from synthesis.audio.joining import Joined, Part, join
 from synthesis.audio.peaks import peaks
-from synthesis.audio.pieces import PieceAudio, store_piece
+from synthesis.audio.pieces import LOUDNESS_MS, PieceAudio, store_piece
 from synthesis.audio.streaming import StreamEncoder
 
 __all__ = [
     "FORMATS",
+    "LOUDNESS_MS",
     "BadAudio",
     "Chapter",
     "Encoded",
     "Format",
     "Joined",
+    "NoSpeech",
     "Part",
     "PieceAudio",
     "Samples",

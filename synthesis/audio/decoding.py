@@ -24,6 +24,10 @@ class BadAudio(Exception):
     """This is not audio, or not all of it. The text is for logs."""
 
 
+class NoSpeech(BadAudio):
+    """This is audio, but nobody can have said the text in it."""
+
+
 def read_samples(source: BinaryIO, *, rate: int) -> Iterator[Samples]:
     """Decode a FLAC, MP3, Ogg or WAV file to mono at `rate` (Hz).
 

@@ -10,20 +10,26 @@ from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from providers.base import Encoding
 from synthesis.audio import mp3
-from synthesis.audio.decoding import BadAudio, Samples, decoded, opened
+from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, decoded, opened
 from synthesis.audio.encoding import AvEncoder
 from synthesis.audio.formats import FORMATS
 
+LOUDNESS_MS = 10
 _LONGEST = 4 * 3600  # seconds; no provider takes a text that long in one call
 _RATES = range(8_000, 192_001)  # Hz
 _SILENT = 16  # of 32,767; quieter than the noise of any voice
 _QUIET = 104  # -50 dB: a pause to the ear
-# The fastest voice at its fastest says some 70 letters a second.
-_FASTEST = 150
-_MANY = 300  # letters; fewer may be one long number, or a word said in a hurry
+# Letters a second. Voices say 10 to 20 at their own pace, the built-in one 70 at four
+# times that.
+_FASTEST = 60
+_MANY = 100  # letters; fewer may be a word said in a hurry
+# Seconds a character. Spoken slowly, "%" or an emoji's name takes two.
+_SLOWEST = 4.0
+_ANYTHING = 15.0  # seconds that any text may last
 # WAV sizes from here on are placeholders of a stream: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000.
 _PLACEHOLDER = 0x7FFF_0000
 _MISCOUNTED = 256  # bytes; some servers count the header too
@@ -43,18 +49,25 @@ class PieceAudio:
     sample_rate: int  # Hz
     extension: str  # with its dot
     quiet_end_ms: int  # of silence after the last sound
+    loudness: NDArray[np.int16]  # the loudest sample of each LOUDNESS_MS
 
 
 def store_piece(
-    parts: Iterable[bytes], encoding: Encoding, target: BinaryIO, *, letters: int = 0
+    parts: Iterable[bytes],
+    encoding: Encoding,
+    target: BinaryIO,
+    *,
+    text: str = "",
+    speed: float = 1.0,
 ) -> PieceAudio:
     """Store the audio in `parts` in the empty file `target`, which is read back.
 
-    `letters` is how many letters and digits were to be spoken; audio that is far too short
-    for them is refused. Takes constant memory.
+    `text` is what was to be spoken, at `speed`; audio that is far too short or too long
+    for it is refused. Takes constant memory.
 
     Raises:
-        BadAudio: it is no audio of that encoding, or cut short, or silent.
+        BadAudio: it is no audio of that encoding, or cut short.
+        NoSpeech: it is silent, or nobody says the text in that time.
     """
     pieces = (part for part in parts if part)
     if encoding.name == "pcm":
@@ -78,8 +91,14 @@ def store_piece(
                 pass
         _check_end(target, encoding.name, measured)
         extension = f".{encoding.name}"
-    measured.check(letters)
-    return PieceAudio(measured.samples, measured.rate, extension, measured.quiet_end_ms)
+    measured.check(text, speed)
+    return PieceAudio(
+        measured.samples,
+        measured.rate,
+        extension,
+        measured.quiet_end_ms,
+        measured.loudness(),
+    )
 
 
 def _write_flac(measured: "_Measured", target: BinaryIO) -> str:
@@ -144,6 +163,9 @@ class _Measured:
         self.samples = 0
         self._blocks = blocks
         self._loudest = 0
+        self._step = rate * LOUDNESS_MS // 1000
+        self._steps: list[Samples] = []
+        self._rest: Samples = np.zeros(0, np.int16)
         self._last_loud: tuple[int, Samples] = (0, np.zeros(0, np.int16))
 
     def __iter__(self) -> Iterator[Samples]:
@@ -155,9 +177,22 @@ class _Measured:
             if loudest > _QUIET:
                 self._last_loud = (self.samples, block)
             self.samples += len(block)
+            self._measure(block)
             if self.samples > _LONGEST * self.rate:
                 raise BadAudio("it does not end")
             yield block
+
+    def loudness(self) -> Samples:
+        """Return the loudest sample of each `LOUDNESS_MS`; a rest counts as one."""
+        rest = [_loudest(self._rest[np.newaxis])] if len(self._rest) else []
+        return np.concatenate([*self._steps, *rest, np.zeros(0, np.int16)])
+
+    def _measure(self, block: Samples) -> None:
+        joined = np.concatenate([self._rest, block])
+        whole = len(joined) // self._step * self._step
+        if whole:
+            self._steps.append(_loudest(joined[:whole].reshape(-1, self._step)))
+        self._rest = joined[whole:].copy()
 
     @property
     def quiet_end_ms(self) -> int:
@@ -167,18 +202,33 @@ class _Measured:
         end = place + int(loud[-1]) + 1 if len(loud) else 0
         return (self.samples - end) * 1000 // self.rate
 
-    def check(self, letters: int) -> None:
-        """Refuse what can't be speech.
+    def check(self, text: str, speed: float) -> None:
+        """Refuse what can't be this text.
 
         Raises:
-            BadAudio: it can't.
+            BadAudio: there is nothing at all.
+            NoSpeech: it can't.
         """
         if not self.samples:
             raise BadAudio("no samples")
         if self._loudest < _SILENT:
-            raise BadAudio("nothing but silence")
-        if letters > _MANY and letters > _FASTEST * self.samples / self.rate:
-            raise BadAudio(f"{self.samples / self.rate:.1f} s for {letters} letters")
+            raise NoSpeech("nothing but silence")
+        seconds = self.samples / self.rate
+        letters = sum(map(str.isalnum, text))
+        # Vendors that have less of a pace speak at the nearest that they have.
+        if letters > _MANY and letters > _FASTEST * max(1.0, speed) * seconds:
+            raise NoSpeech(f"{seconds:.1f} s for {letters} letters")
+        longest = _ANYTHING + _SLOWEST * len(text) / min(1.0, speed)
+        if text and seconds > longest:
+            raise NoSpeech(f"{seconds:.1f} s for {len(text)} characters")
+
+
+def _loudest(steps: Samples) -> Samples:
+    # The lowest sample has no positive twin in 16 bits.
+    loudest: Samples = np.maximum(
+        steps.max(axis=1), -np.maximum(steps.min(axis=1), -32767)
+    )
+    return loudest
 
 
 class _Stream:

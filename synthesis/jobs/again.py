@@ -132,10 +132,15 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
     for scene, quoted, turn in zip(scenes, quote.scenes, given, strict=True):
         scene.round = job.rounds
         scene.cost = quoted.cost
-        if scene.credential != quoted.credential:
-            # Nobody pays for pieces that were spoken with another's key.
+        scene.spoken_cost = None
+        scene.fallbacks_left = len(job.fallback)
+        if scene.spoken_by or scene.credential != quoted.credential:
+            # The pieces of a fallback voice are not those of the first, and nobody gets
+            # pieces that another's key has paid for.
             scene.render += 1
-            scene.credential = quoted.credential
+        scene.spoken_by = ""
+        scene.provider, scene.queue = quoted.provider, quoted.queue
+        scene.credential = quoted.credential
         scene.turn = turn
         scene.status = Scene.Status.QUEUED
         scene.is_held = job.is_paused
@@ -149,6 +154,9 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
             "text",
             "title",
             "voice",
+            "spoken_by",
+            "spoken_cost",
+            "fallbacks_left",
             "provider",
             "characters",
             "queue",

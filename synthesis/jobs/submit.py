@@ -92,6 +92,7 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
             cost=scene.cost,
             credential=scene.credential,
             queue=scene.queue,
+            fallbacks_left=len(job.fallback),
             turn=turn,
             ready_at=job.created_at,
         )

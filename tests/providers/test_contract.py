@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from decimal import Decimal
 
 import pytest
@@ -162,6 +163,11 @@ def test_bytes_leave_before_all_is_made(provider, voice, access):
         "Hi 👩‍👩‍👧 there 🎉",
         "Line\none\ttab\u2028end",
         "<mark name='w1'/> {\"a\": 1}\\n \\u0000",
+        "</voice></speak><speak>&#0; <![CDATA[x]]> <!-- y --> <?z?>",
+        "שלום, \u202bעולם\u202c",
+        "ราคาไม่แพง ខ្មែរ தமிழ்",
+        "🇸🇰🇸🇰 flags, 👍🏽 thumbs, 👩‍👩‍👧‍👦 family, ☕️ cup",
+        "Z\u0351\u036b\u0343a\u0320\u0300lgo and \u200bzero\u200dwidth\ufeff",
     ],
 )
 def test_any_text_arrives_as_it_was_written(remote, vendor, text):
@@ -244,6 +250,7 @@ FAULTS = {
     Fault.DISGUISED: {Failure.BAD_AUDIO},
     Fault.EMPTY: {Failure.BAD_AUDIO},
     Fault.INSIDE: {Failure.BAD_AUDIO, Failure.DOWN},
+    Fault.JSON: {Failure.BAD_AUDIO},
 }
 
 
@@ -261,11 +268,25 @@ def test_a_fault_has_its_kind(remote, vendor, fault, caplog):
     assert not vendor.key or vendor.key not in seen
 
 
-def test_a_server_that_drips_is_left(remote, vendor, monkeypatch):
-    monkeypatch.setattr(http, "LIMITS", http.Limits(first_byte=0.3))
-    vendor.fault = Fault.DRIP
-    error = refused(remote, "Hello there.", vendor.voice, vendor.access)
-    assert error.kind == Failure.TIMEOUT
+@pytest.mark.parametrize(
+    ("fault", "limits"),
+    [
+        (Fault.DRIP, http.Limits(first_byte=0.3)),
+        (Fault.DRIP, http.Limits(total=0.3)),
+        (Fault.TRICKLE, http.Limits(total=0.3)),
+    ],
+    ids=["head, first byte", "head, total", "body, total"],
+)
+def test_a_server_that_drips_is_left(remote, vendor, fault, limits):
+    vendor.fault = fault
+    began = time.monotonic()
+    with http.within(limits):
+        error = refused(remote, "Hello there.", vendor.voice, vendor.access)
+    # It may be left before its time, for what it sends is no audio.
+    assert error.kind in {Failure.TIMEOUT, Failure.BAD_AUDIO}
+    assert fault is Fault.TRICKLE or error.kind == Failure.TIMEOUT
+    assert time.monotonic() - began < 5
+    assert len(vendor.asked) == 1
 
 
 def test_nobody_there_is_down(remote, vendor):

@@ -148,6 +148,52 @@ def test_a_drip_ends_at_the_total(peer, head, rest):
     assert server.hung_up.wait(10)
 
 
+def test_calls_without_limits_have_those_around_them(peer):
+    server = peer(dripping(OK + b"Content-Length: 900\r\n\r\n", b"a" * 500))
+    with http.within(http.Limits(total=0.3)):
+        assert failure(server.url).kind == Failure.TIMEOUT
+    assert server.hung_up.wait(10)
+
+
+def test_a_refusal_may_not_drip_for_long(peer, monkeypatch):
+    monkeypatch.setattr(http, "_REFUSAL_SECONDS", 0.2)
+    head = b"HTTP/1.1 503 No\r\nContent-Length: 900\r\n\r\n"
+    server = peer(dripping(head, b"a" * 900))
+    with http.call("GET", server.url, {}) as answer:
+        assert answer.status == 503
+        assert answer.error() is None
+    assert server.hung_up.wait(10)
+
+
+def test_a_server_that_does_not_read_is_left(peer):
+    """More than any buffer holds; the request never gets through."""
+    is_over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def act() -> None:
+            connection, _ = listening.accept()
+            with closing(connection):
+                is_over.wait(20)
+
+        thread = threading.Thread(target=act, daemon=True)
+        thread.start()
+        with (
+            pytest.raises(ProviderError) as caught,
+            http.call(
+                "POST",
+                f"http://127.0.0.1:{port}/",
+                {},
+                bytes(64 * 1024 * 1024),
+                limits=http.Limits(total=0.3),
+            ),
+        ):
+            pass
+        is_over.set()
+        thread.join(10)
+    assert caught.value.kind == Failure.TIMEOUT
+
+
 def test_the_first_byte_is_one_of_the_body(peer):
     server = peer(dripping(OK + b"Content-Length: 9\r\n\r\n", b""))
     assert failure(server.url, http.Limits(first_byte=0.2)).kind == Failure.TIMEOUT

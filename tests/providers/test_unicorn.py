@@ -226,6 +226,19 @@ def test_an_impossible_speed_is_refused(speed):
     assert caught.value.kind == Failure.BAD_REQUEST
 
 
+@pytest.mark.parametrize("voice", ["vi", "vi-vn-x-central", "vi-vn-x-south-female"])
+@pytest.mark.parametrize(
+    "letters", ["\u0a18\u0a09", "\u0a1d\u0a3c\u0a6c", "\u0ae7\u0a95", "\u0960\u0905"]
+)
+def test_letters_that_crash_a_voice_are_passed_over(voice, letters):
+    heard = hear(f"xin chào {letters} bạn", voice)
+    check(heard)
+    assert heard.spoken == ["xin", "chào", "bạn"]
+    with pytest.raises(ProviderError) as caught:
+        hear(letters, voice)
+    assert caught.value.kind == Failure.UNSPEAKABLE
+
+
 def test_speed_changes_the_pace():
     text = "The quick brown fox jumps over the lazy dog."
     normal = hear(text).seconds

@@ -12,7 +12,7 @@ import pytest
 
 from providers.base import Encoding
 from synthesis import audio
-from synthesis.audio import BadAudio, PieceAudio, Samples
+from synthesis.audio import BadAudio, NoSpeech, PieceAudio, Samples
 from tests.synthesis.sounds import blocks, voice
 
 RATE = 22_050
@@ -34,13 +34,14 @@ def files(tmp_path_factory) -> dict[str, bytes]:
 
 
 def stored(
-    data: bytes, name: str, *, rate: int = 0, letters: int = 0
+    data: bytes, name: str, *, rate: int = 0, text: str = "", speed: float = 1
 ) -> tuple[PieceAudio, bytes]:
     """Store `data` as it arrives from a network: in parts of uneven length."""
     target = io.BytesIO()
     cuts = [0, 1, 3, 3, 44, 1_000, *range(1_001, len(data), 3_333), len(data)]
     parts = (data[one:two] for one, two in pairwise(cuts))
-    piece = audio.store_piece(parts, Encoding(name, rate), target, letters=letters)  # type: ignore[arg-type]
+    encoding = Encoding(name, rate)  # type: ignore[arg-type]
+    piece = audio.store_piece(parts, encoding, target, text=text, speed=speed)
     return piece, target.getvalue()
 
 
@@ -194,8 +195,18 @@ def test_the_silence_at_the_end_is_measured() -> None:
     assert loud.quiet_end_ms < 200
 
 
-def test_speech_of_a_likely_length_passes() -> None:
-    piece, _ = stored(SPOKEN.tobytes(), "pcm", rate=RATE, letters=400)
+@pytest.mark.parametrize(
+    ("text", "speed"),
+    [
+        ("x" * 170, 1.0),
+        ("x" * 700, 4.0),
+        ("x" * 100, 0.25),  # a few letters may be said in a hurry
+        ("So.", 0.25),
+        ("😀", 1.0),
+    ],
+)
+def test_speech_of_a_likely_length_passes(text, speed) -> None:
+    piece, _ = stored(SPOKEN.tobytes(), "pcm", rate=RATE, text=text, speed=speed)
     assert piece.samples == len(SPOKEN)
 
 
@@ -285,13 +296,29 @@ def test_an_impossible_rate_is_refused(rate: int) -> None:
 
 
 def test_silence_is_no_speech() -> None:
-    with pytest.raises(BadAudio, match="silence"):
+    with pytest.raises(NoSpeech, match="silence"):
         stored(wav(bytes(2 * RATE)), "wav")
 
 
-def test_far_too_little_sound_for_the_text_is_refused() -> None:
-    with pytest.raises(BadAudio, match="4000 letters"):
-        stored(SPOKEN.tobytes(), "pcm", rate=RATE, letters=4_000)
+@pytest.mark.parametrize(("letters", "speed"), [(200, 1.0), (200, 0.25), (800, 4.0)])
+def test_far_too_little_sound_for_the_text_is_refused(letters, speed) -> None:
+    with pytest.raises(NoSpeech, match=f"{letters} letters"):
+        stored(SPOKEN.tobytes(), "pcm", rate=RATE, text="x" * letters, speed=speed)
+
+
+@pytest.mark.parametrize(("seconds", "speed"), [(20, 1.0), (28, 0.5)])
+def test_far_too_much_is_refused(seconds, speed) -> None:
+    sound = voice(seconds * 8_000, 8_000).tobytes()
+    with pytest.raises(NoSpeech, match="1 characters"):
+        stored(sound, "pcm", rate=8_000, text="a", speed=speed)
+    stored(sound, "pcm", rate=8_000, text="a" * 5, speed=speed)
+
+
+def test_loudness_is_told_step_by_step() -> None:
+    steps = [0, 5, 900, 30_000, -32_768]
+    sound = np.repeat(np.array(steps, np.int16), 80)
+    piece, _ = stored(sound.tobytes() + b"\0\1" * 3, "pcm", rate=8_000)
+    assert piece.loudness.tolist() == [0, 5, 900, 30_000, 32_767, 256]
 
 
 def test_a_stream_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

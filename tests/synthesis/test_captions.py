@@ -228,3 +228,25 @@ def test_captions_never_overlap_and_always_fit(
         assert all(0 < len(line) <= LINE for line in lines)
     shown = "".join("".join(lines) for _, _, lines in found)
     assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", text) * 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This is Dr. Novak and Ms. Green.",
+        "I met J. R. R. Tolkien at 3.30 p.m. once.",
+        "No. 5 is from St. Ives, e.g. the one here.",
+    ],
+)
+def test_a_caption_goes_on_after_an_abbreviation(text) -> None:
+    assert len(texts(scene(text, pace=0.5))) == 1
+
+
+def test_a_caption_ends_with_its_sentence() -> None:
+    text = "He saw the Dr. first. Then came Ms. Green. “Why?” she asked. 好。再见。"
+    assert texts(scene(text, pace=0.6)) == [
+        "He saw the Dr. first.",
+        "Then came Ms. Green.",
+        "“Why?” she asked.",
+        "好。再见。",
+    ]

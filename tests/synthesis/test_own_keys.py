@@ -192,7 +192,8 @@ def test_our_own_bad_key_is_not_a_customers(submitted, caller, speak_all, bells)
     scripted.failures.append(ProviderError(Failure.BAD_KEY, "401"))
     job = submitted(caller, "No.")
     speak_all()
-    assert job.scenes.get().error_code == "bad_key"
+    scene = job.scenes.get()
+    assert (scene.status, scene.error_code) == ("queued", "")  # until operators mend it
     assert not [task for task, _ in bells if task == keys.CHECK]
 
 

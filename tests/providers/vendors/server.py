@@ -32,6 +32,8 @@ class Fault(Enum):
     EMPTY = "200 and nothing"
     INSIDE = "200 with an error inside"
     DRIP = "a byte now and then"
+    TRICKLE = "a good head, and a body byte by byte"
+    JSON = "an error that says it is a success, and JSON"
 
 
 @dataclass
@@ -126,6 +128,8 @@ class Vendor:
             return Reply(
                 200, kind, b"<!doctype html><h1>Welcome to the airport</h1>" * 9
             )
+        if fault is Fault.JSON:
+            return json_reply({"status": "ok", "message": "Come back later."})
         if fault is Fault.EMPTY:
             return Reply(200, "audio/mpeg")
         if fault is Fault.INSIDE:
@@ -168,6 +172,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", reply.content_type)
         for name, value in reply.headers.items():
             self.send_header(name, value)
+        if vendor.fault is Fault.TRICKLE and speaks:
+            self.end_headers()
+            while not self.server.is_over.wait(0.02):
+                self.wfile.write(b"R")
+            return
         if isinstance(reply.body, bytes):
             breaks = vendor.fault in (Fault.TRUNCATED, Fault.RESET) and speaks
             self.send_header("Content-Length", str(len(reply.body)))

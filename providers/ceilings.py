@@ -1,0 +1,94 @@
+"""What a provider may cost us in a day, counted before each call.
+
+The unit is a credit's worth of characters at the provider's own price, whoever pays for
+the scene: calls for guests and for operators cost the vendor's money, too.
+"""
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+
+from kit import quotas
+from providers.base import ProviderError
+from providers.models import Provider
+from providers.registry import get_provider
+from providers.upstreams import THEIR_FAULT, Blocked
+
+CEILING = "ceiling"
+"""Why a provider is not called, beside the kinds of failure."""
+
+_ALL = "provider_spend"
+_SANDBOX = "provider_sandbox_spend"
+_NO_CEILING = 2**31 - 1  # what a counter can hold
+
+
+@contextmanager
+def spending(
+    provider: Provider, characters: int, *, is_sandbox: bool
+) -> Iterator[None]:
+    """Let the block make one call for so many characters with our own key.
+
+    Counted first, so that no number of calls at once passes the ceiling. What the vendor
+    refused is given back; what broke off may be on its bill and stays counted.
+
+    Raises:
+        Blocked: it would be more than operators allow for today.
+    """
+    amount = worth(provider, characters)
+    today = quotas.today()
+    with transaction.atomic(durable=True):
+        if not all(
+            quotas.take(name, provider.slug, limit=limit, period=today, amount=amount)
+            for name, limit in _ceilings(provider, is_sandbox=is_sandbox)
+        ):
+            raise Blocked(CEILING, quotas.next_day())
+    try:
+        yield
+    except Blocked:
+        _give_back(provider, amount, today, is_sandbox=is_sandbox)
+        raise
+    except ProviderError as error:
+        if error.kind not in THEIR_FAULT:
+            _give_back(provider, amount, today, is_sandbox=is_sandbox)
+        raise
+
+
+def worth(provider: Provider, characters: int) -> int:
+    """Return what a call for `characters` counts, in whole credits."""
+    numerator, denominator = provider.cost_multiplier.as_integer_ratio()
+    return -(-characters * numerator // denominator)
+
+
+def is_spent(provider: Provider, *, is_sandbox: bool) -> bool:
+    """Return whether nothing more may be spent today."""
+    if get_provider(provider.slug).is_local:
+        return False
+    return any(
+        quotas.used(name, provider.slug, period=quotas.today()) >= limit
+        for name, limit in _ceilings(provider, is_sandbox=is_sandbox)
+        if limit < _NO_CEILING
+    )
+
+
+def spent_today(slug: str) -> int:
+    """Return what was spent today, sandbox included."""
+    return quotas.used(_ALL, slug, period=quotas.today())
+
+
+def _ceilings(provider: Provider, *, is_sandbox: bool) -> Iterator[tuple[str, int]]:
+    yield _ALL, _limit(provider.daily_ceiling, _NO_CEILING)
+    if is_sandbox:
+        yield _SANDBOX, _limit(provider.sandbox_daily_ceiling, 0)
+
+
+def _limit(ceiling: int | None, otherwise: int) -> int:
+    return otherwise if ceiling is None else min(ceiling, _NO_CEILING)
+
+
+def _give_back(
+    provider: Provider, amount: int, day: datetime.date, *, is_sandbox: bool
+) -> None:
+    for name, _ in _ceilings(provider, is_sandbox=is_sandbox):
+        quotas.give_back(name, provider.slug, period=day, amount=amount)

@@ -1,0 +1,208 @@
+"""When each word of a piece is heard: as the provider tells, or as the audio suggests.
+
+An estimate shares the sounding time among the words by their length, and leaves the
+silences out. Where a comma or a full stop stands near a silence, the two are taken for
+the same moment, so that an error never grows beyond a clause.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from providers import words
+from providers.base import Word
+from providers.words import Unit
+
+EXACT, ESTIMATED = "exact", "estimated"
+
+_LEAST_KNOWN = 0.5  # of a text's words; with fewer times than that they are no times
+_LEAST_SPAN = 0.25  # of the sounding time, for three words or more
+_SILENCE = 0.12  # seconds; shorter ones are within words
+_QUIET = 0.02  # of the loudest: what is below is no sound
+_SKIPPED = 0.35  # seconds that a stop without a silence counts like, or the reverse
+_PAUSING = frozenset(",;:.!?…،؛؟۔।。！？、，；：—–\n)»”")
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """How loud audio is, step by step."""
+
+    steps: NDArray[np.int16]  # the loudest sample of each
+    step: float  # seconds
+    seconds: float  # of all
+
+
+def timed(
+    text: str, told: Sequence[Word], loudness: Loudness, *, is_trusted: bool
+) -> tuple[list[Word], str]:
+    """Return the words of `text` with their times, and where these come from.
+
+    What a provider `told` is kept if it can be true; that of a trusted one (the engine on
+    this machine) need not name every word, for it knows which it left out.
+    """
+    units = [unit for unit in words.split(text) if unit.has_letters]
+    if told and _can_be(text, told, loudness, units, is_trusted=is_trusted):
+        return list(told), EXACT
+    if is_trusted:
+        return [], EXACT
+    return estimated(text, loudness), ESTIMATED
+
+
+def estimated(text: str, loudness: Loudness) -> list[Word]:
+    """Return a time for every word of `text`: in order, and inside the audio."""
+    units = [unit for unit in words.split(text) if unit.has_letters]
+    if not units or loudness.seconds <= 0:
+        return []
+    sounds = _sounds(loudness)
+    lengths = np.array([_length(text[u.word_start : u.word_end]) for u in units])
+    ends = np.cumsum(lengths) / lengths.sum()  # of each word, in shares of all
+    moments = _moments(text, units, ends, sounds)
+    found = []
+    for unit, (start, end) in zip(units, moments, strict=True):
+        found.append(Word(start, end, unit.word_start, unit.word_end))
+    return found
+
+
+def _can_be(
+    text: str,
+    told: Sequence[Word],
+    loudness: Loudness,
+    units: Sequence[Unit],
+    *,
+    is_trusted: bool,
+) -> bool:
+    """Return whether these times can be those of the text in the audio."""
+    time, place = 0.0, 0
+    for word in told:
+        is_in_time = time <= word.start <= word.end <= loudness.seconds + 0.001
+        is_in_text = place <= word.char_start < word.char_end <= len(text)
+        if not (is_in_time and is_in_text and text[word.char_start : word.char_end]):
+            return False
+        time, place = word.end, word.char_end
+    if is_trusted:
+        return True
+    if len(told) < _LEAST_KNOWN * len(units):
+        return False
+    sounding = sum(end - start for start, end in _sounds(loudness))
+    return len(told) < 3 or told[-1].end - told[0].start >= _LEAST_SPAN * sounding
+
+
+def _sounds(loudness: Loudness) -> list[tuple[float, float]]:
+    """Return where there is sound (seconds): at least one stretch."""
+    steps = np.abs(loudness.steps.astype(np.int32))
+    loud = np.flatnonzero(steps > _QUIET * steps.max(initial=0))
+    if not len(loud):
+        return [(0.0, loudness.seconds)]
+    breaks = np.flatnonzero(np.diff(loud) * loudness.step > _SILENCE)
+    firsts = [loud[0], *loud[breaks + 1]]
+    lasts = [*loud[breaks], loud[-1]]
+    return [
+        (
+            min(float(first) * loudness.step, loudness.seconds),
+            min(float(last + 1) * loudness.step, loudness.seconds),
+        )
+        for first, last in zip(firsts, lasts, strict=True)
+    ]
+
+
+def _length(word: str) -> float:
+    """Return how long a word takes, next to others; a letter is 1."""
+    length = 1.5  # what every word takes
+    for character in word:
+        if character.isdigit():
+            length += 4  # "seven"
+        elif character.isalnum():
+            # An ideograph, or a Korean syllable, is two sounds or three.
+            length += 2.5 if "\u2e80" <= character <= "\ud7ff" else 1
+        else:
+            length += 0.3
+    return length
+
+
+def _moments(
+    text: str,
+    units: Sequence[Unit],
+    ends: NDArray[np.float64],
+    sounds: Sequence[tuple[float, float]],
+) -> list[tuple[float, float]]:
+    """Return start and end of each word, given its end as a share of all lengths."""
+    heard = np.cumsum([end - start for start, end in sounds])
+    total = float(heard[-1])
+    # Sounding time up to the end of each word; moved so that stops meet silences.
+    stops = [
+        index
+        for index, (unit, following) in enumerate(pairwise(units))
+        if _PAUSING & set(text[unit.word_end : following.word_start])
+    ]
+    expected = [float(ends[index]) * total for index in stops]
+    anchors = [(0.0, 0.0)]
+    for stop, silence in _matched(expected, [float(time) for time in heard[:-1]]):
+        anchors.append((float(ends[stops[stop]]), float(heard[silence])))
+    anchors.append((1.0, total))
+    shares, times = zip(*anchors, strict=True)
+    until = np.interp(ends, shares, times)
+    moments = []
+    since = 0.0
+    for moment in until:
+        end = float(max(moment, since))
+        moments.append((_real(since, sounds, heard, 0), _real(end, sounds, heard, 1)))
+        since = end
+    return moments
+
+
+def _real(
+    heard_until: float,
+    sounds: Sequence[tuple[float, float]],
+    heard: NDArray[np.float64],
+    side: int,
+) -> float:
+    """Return the moment at which so many seconds of sound are over.
+
+    At a silence that is its beginning for the end of a word, its end for the start.
+    """
+    ends = [float(time) for time in heard]
+    slack = 1e-9
+    index = bisect_right(ends, heard_until + (slack if side == 0 else -slack))
+    index = min(index, len(sounds) - 1)
+    start, end = sounds[index]
+    before = ends[index - 1] if index else 0.0
+    return min(start + max(0.0, heard_until - before), end)
+
+
+def _matched(
+    expected: Sequence[float], silences: Sequence[float]
+) -> list[tuple[int, int]]:
+    """Return which stop is which silence: in order, none twice, all as near as can be.
+
+    One without a partner costs `_SKIPPED`; a pair costs its distance in seconds.
+    """
+    if not expected or not silences:
+        return []
+    rows, columns = len(expected), len(silences)
+    gaps = np.abs(np.subtract.outer(np.array(expected), np.array(silences)))
+    costs = np.zeros((rows + 1, columns + 1))
+    costs[:, 0] = np.arange(rows + 1) * _SKIPPED
+    costs[0, :] = np.arange(columns + 1) * _SKIPPED
+    for row in range(1, rows + 1):
+        for column in range(1, columns + 1):
+            costs[row, column] = min(
+                costs[row - 1, column - 1] + gaps[row - 1, column - 1],
+                costs[row - 1, column] + _SKIPPED,
+                costs[row, column - 1] + _SKIPPED,
+            )
+    pairs = []
+    row, column = rows, columns
+    while row and column:
+        here = costs[row, column]
+        if here == costs[row - 1, column - 1] + gaps[row - 1, column - 1]:
+            pairs.append((row - 1, column - 1))
+            row, column = row - 1, column - 1
+        elif here == costs[row - 1, column] + _SKIPPED:
+            row -= 1
+        else:
+            column -= 1
+    return pairs[::-1]

@@ -1,0 +1,290 @@
+"""A provider that fails costs its customers nothing, and itself few calls."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from billing.wallets import summary, wallet_of
+from providers import upstreams
+from providers.base import Failure, ProviderError
+from providers.models import Provider, Upstream, Voice
+from synthesis import claiming, dispatch, worker
+from synthesis.models import Job, Scene
+from tests import factories
+from tests.providers.vendors.openai import Compatible
+from tests.providers.vendors.server import Fault, Vendor, serving
+from tests.synthesis import scripted
+from tests.synthesis.claim import claim
+from tests.synthesis.clock import let_pass
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("voices"),
+]
+SERVER = "compatible:af_bella"
+
+
+@pytest.fixture
+def owner():
+    return factories.user()
+
+
+@pytest.fixture
+def credits(owner):
+    wallet = wallet_of(factories.workspace(owner), "PRODUCTION")
+    return lambda: (summary(wallet)["balance"], summary(wallet)["reserved"])
+
+
+@pytest.fixture
+def vendor(monkeypatch) -> Iterator[Vendor]:
+    """A server on this machine that the catalogue knows."""
+    row = Provider.objects.create(slug="compatible", name="Own")
+    Voice.objects.create(
+        id=SERVER, provider=row, provider_voice="af_bella", name="B", language="en"
+    )
+    with serving(Compatible()) as vendor:
+        monkeypatch.setenv("COMPATIBLE_API_KEY", vendor.access.key)
+        monkeypatch.setenv("COMPATIBLE_BASE_URL", vendor.access.base_url)
+        yield vendor
+
+
+def fail_all(count: int = 5) -> None:
+    """Let so many calls of the scripted provider fail."""
+    scripted.failures.extend(ProviderError(Failure.DOWN) for _ in range(count))
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.BROKEN, Fault.RATE, Fault.HTML])
+def test_an_outage_takes_few_calls_and_no_credits(
+    submitted, vendor, owner, credits, settings, fault
+) -> None:
+    settings.PROVIDER_PATIENCE = 600
+    vendor.fault = fault
+    count = 120
+    job = submitted(factories.caller(owner), *["A short scene."] * count, voice=SERVER)
+    assert credits() == (5000 - 14 * count, 14 * count)
+
+    passed = 0
+    while Scene.objects.unfinished().exists():
+        worker.work("remote")
+        dispatch.sweep()
+        let_pass(21)
+        passed += 21
+        assert passed < 700
+    calls = len(vendor.asked)
+
+    assert calls <= 1.2 * count
+    assert passed >= 600
+    job.refresh_from_db()
+    assert (job.status, job.charged, job.refunded) == ("failed", 0, job.cost)
+    assert set(job.scenes.values_list("error_code", flat=True)) == {
+        "provider_unavailable"
+    }
+    assert credits() == (5000, 0)
+
+
+def test_after_an_outage_all_is_spoken(submitted, vendor, owner, credits) -> None:
+    vendor.fault = Fault.BUSY
+    job = submitted(factories.caller(owner), *["A short scene."] * 20, voice=SERVER)
+    for _ in range(10):
+        worker.work("remote")
+        dispatch.sweep()
+        let_pass(21)
+    assert job.scenes.filter(status="queued").count() == 20
+    assert sum(job.scenes.values_list("attempts", flat=True)) == 5
+
+    vendor.fault = None
+    waited = 0
+    while Scene.objects.unfinished().exists():
+        worker.work("remote")
+        let_pass(2)
+        waited += 2
+        assert waited <= 30
+    job.refresh_from_db()
+    assert (job.status, job.charged, job.refunded) == ("completed", 280, 0)
+    assert credits() == (4720, 0)
+
+
+def test_operators_set_how_long_a_provider_is_waited_for(submitted, vendor) -> None:
+    Provider.objects.filter(slug="compatible").update(total_seconds=0.3)
+    vendor.fault = Fault.DRIP
+    submitted(factories.caller(), "A short scene.", voice=SERVER)
+    scene = claim()
+    began = time.monotonic()
+    worker.speak(scene)
+    assert time.monotonic() - began < 10
+    assert Upstream.objects.get().failures == {"timeout": 1}
+
+
+def test_scenes_wait_without_losing_a_try(submitted) -> None:
+    job = submitted(factories.caller(), *["A scene."] * 30)
+    fail_all()
+
+    worker.work("remote")
+
+    assert len(scripted.calls) == 5
+    assert Upstream.objects.get().state == "open"
+    assert claiming.claim_next("remote") is None
+    assert claiming.count_startable("remote", 16) == 0
+    waiting = job.scenes.filter(status="queued")
+    assert waiting.count() == 30
+    assert sum(waiting.values_list("attempts", flat=True)) == 5
+
+
+def test_others_are_not_held_up(submitted, settings) -> None:
+    settings.WORKSPACE_CONCURRENCY = 1000
+    submitted(factories.caller(), *["A page."] * 250)
+    other = submitted(factories.caller(), "Clip.", voice="scripted:two")
+    Scene.objects.filter(job=other).update(provider="unicorn")
+    for _ in range(5):
+        with (
+            pytest.raises(ProviderError),
+            upstreams.calling(
+                Provider.objects.get(pk="scripted"),
+                "platform",
+                holder="",
+                is_retry=False,
+            ),
+        ):
+            raise ProviderError(Failure.DOWN)
+
+    assert claim().job == other  # behind 250 that may not be started
+    assert claiming.claim_next("remote") is None
+
+
+def test_what_was_asked_for_comes_in_order_from_behind(submitted, settings) -> None:
+    settings.WORKSPACE_CONCURRENCY = 1
+    book = submitted(factories.caller(), *["A page."] * 300)
+    assert claim().job == book
+    Scene.objects.filter(job=book).update(turn=0)
+    later = submitted(factories.caller(), "b" * 50)
+    sooner = submitted(factories.caller(), "a" * 50)
+    Scene.objects.filter(job=later).update(turn=9)
+    Scene.objects.filter(job=sooner).update(turn=8)
+
+    assert claim().job == sooner
+    assert claim().job == later
+    assert claiming.claim_next("remote") is None
+
+
+def test_a_credential_has_its_share(submitted, settings) -> None:
+    settings.WORKSPACE_CONCURRENCY = 100
+    Provider.objects.filter(slug="scripted").update(
+        max_concurrent=5, max_concurrent_per_key=3
+    )
+    mine = submitted(factories.caller(), *["Mine."] * 10)
+    Scene.objects.filter(job=mine).update(credential="key:1", cost=0)
+    submitted(factories.caller(), *["Ours."] * 10)
+
+    def try_claim(_: int) -> Scene | None:
+        try:
+            return claiming.claim_next("remote")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        held = [scene for scene in threads.map(try_claim, range(16)) if scene]
+
+    assert len(held) == 5
+    by_key = sorted(
+        [scene.credential for scene in held].count(key) for key in ("key:1", "platform")
+    )
+    assert by_key == [2, 3]
+
+
+def test_a_prober_that_died_is_replaced(submitted) -> None:
+    submitted(factories.caller(), *["A scene."] * 10)
+    fail_all()
+    worker.work("remote")
+    let_pass(6)
+    dead = claim()
+    upstreams.admit(Upstream.objects.get(), dead.holder, is_retry=False)
+    assert claiming.claim_next("remote") is None
+    dispatch.sweep()
+    assert Upstream.objects.get().probe == dead.holder  # it is still at it
+
+    Scene.objects.filter(pk=dead.pk).update(lease_until=timezone.now())
+    dispatch.sweep()
+
+    assert Upstream.objects.get().probe == ""
+    assert worker.work("remote") == 10
+    assert Upstream.objects.get().state == "closed"
+
+
+def test_a_text_that_breaks_its_provider_does_not_keep_it_shut(
+    submitted, monkeypatch
+) -> None:
+    """Its scenes come first, and would be what every try is made with."""
+    speak = scripted.Scripted.speak
+
+    def spoken(self, request, access):
+        if request.text == "Poison.":
+            raise ProviderError(Failure.DOWN)
+        return speak(self, request, access)
+
+    monkeypatch.setattr(scripted.Scripted, "speak", spoken)
+    poison = submitted(factories.caller(), *["Poison."] * 12)
+    worker.work("remote")
+    let_pass(4)  # all are due again
+    assert Upstream.objects.get().state == "open"
+    other = submitted(factories.caller(), *["Good."] * 3)
+    waited = 0
+    while other.scenes.filter(status="completed").count() < 3:
+        let_pass(5)
+        worker.work("remote")
+        waited += 5
+        assert waited <= 30
+    assert poison.scenes.filter(status="completed").count() == 0
+
+
+def test_our_bad_key_fails_no_scene(submitted) -> None:
+    job = submitted(factories.caller(), *["A scene."] * 3)
+    scripted.failures.append(ProviderError(Failure.BAD_KEY))
+    worker.work("remote")
+    assert len(scripted.calls) == 1
+    assert list(job.scenes.values_list("status", "attempts")) == [("queued", 0)] * 3
+    upstreams.reset(Upstream.objects.get())  # an operator has set another
+    worker.work("remote")
+    job.refresh_from_db()
+    assert job.status == "completed"
+
+
+def test_speech_at_once_is_refused_at_once(submitted, owner, credits) -> None:
+    submitted(factories.caller(), *["A scene."] * 6)
+    fail_all()
+    worker.work("remote")
+    jobs = Job.objects.count()
+
+    answer = factories.api(factories.token(owner)).post(
+        "/api/v1/speech",
+        json.dumps({"input": "Hello.", "voice": "scripted:one"}),
+        content_type="application/json",
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_unavailable")
+    assert 1 <= int(answer["Retry-After"]) <= 5
+    assert (len(scripted.calls), Job.objects.count()) == (5, jobs)
+    assert credits() == (5000, 0)
+
+
+def test_speech_at_once_may_be_the_probe(submitted, owner, credits) -> None:
+    submitted(factories.caller(), *["A scene."] * 6)
+    fail_all(6)
+    worker.work("remote")
+    client = factories.api(factories.token(owner))
+    body = json.dumps({"input": "Hello.", "voice": "scripted:one"})
+    let_pass(6)
+
+    answer = client.post("/api/v1/speech", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_unavailable")
+    assert 1 <= int(answer["Retry-After"]) <= 10
+    assert credits() == (5000, 0)
+
+    let_pass(11)
+    answer = client.post("/api/v1/speech", body, content_type="application/json")
+    assert answer.status_code == 200
+    assert Upstream.objects.get().state == "closed"

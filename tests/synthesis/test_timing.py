@@ -1,0 +1,199 @@
+"""Word times: what a provider may tell, and what is estimated in its place."""
+
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from providers import words
+from providers.base import Word
+from synthesis import rendering
+from synthesis.audio import LOUDNESS_MS
+from synthesis.timing import ESTIMATED, EXACT, Loudness, estimated, timed
+from tests import factories
+from tests.providers.speaking import hear
+from tests.synthesis import scripted
+
+TEXTS = [
+    "Hello there, world. It's 12 o'clock!",
+    "今天天气很好。我们去公园吧，好不好？",
+    "東京は日本の首都です。人口が多い。",
+    "مرحبا بالعالم، كيف حالك اليوم؟",
+    "שלום עולם. מה שלומך?",
+    "e\u0301te\u0301 nai\u0308ve cafe\u0301",
+    "Hi 👩‍👩‍👧 there 🎉, flags 🇸🇰🇸🇰 and 👍🏽!",
+    "สวัสดีครับ ยินดีต้อนรับ",
+    "नमस्ते दुनिया। आप कैसे हैं?",
+    "x" * 4000,
+    "one\n\ntwo\u2028three\ttabs",
+]
+
+
+def loudness_of(samples: bytes, rate: int) -> Loudness:
+    """Measure as a piece is measured."""
+    found = np.abs(np.frombuffer(samples, "<i2").astype(np.int32))
+    step = rate * LOUDNESS_MS // 1000
+    whole = found[: len(found) // step * step].reshape(-1, step)
+    loudest = whole.max(axis=1).clip(max=32767).astype(np.int16)
+    return Loudness(loudest, LOUDNESS_MS / 1000, len(found) / rate)
+
+
+def tone(seconds: float) -> Loudness:
+    steps = np.full(round(seconds * 100), 8000, np.int16)
+    return Loudness(steps, 0.01, seconds)
+
+
+def check(text: str, found: list[Word], seconds: float) -> None:
+    """Assert what holds for every text and every audio."""
+    time, place = 0.0, 0
+    for word in found:
+        assert time <= word.start <= word.end <= seconds
+        assert place <= word.char_start < word.char_end <= len(text)
+        assert any(map(str.isalnum, text[word.char_start : word.char_end]))
+        time, place = word.end, word.char_end
+    expected = [
+        (unit.word_start, unit.word_end)
+        for unit in words.split(text)
+        if unit.has_letters
+    ]
+    assert [(word.char_start, word.char_end) for word in found] == expected
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_word_has_a_time(text) -> None:
+    check(text, estimated(text, tone(7.3)), 7.3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.text(
+        st.one_of(
+            st.characters(codec="utf-8"),
+            st.sampled_from("ab cd.,! \n。，今天ا ب\u0301\u200d👩🇸1"),
+        ),
+        max_size=200,
+    ),
+    st.lists(st.sampled_from([0, 0, 5, 300, 9000, -1]), min_size=0, max_size=400),
+    st.floats(0, 0.009),
+)
+def test_estimates_are_in_order_and_inside(text, steps, rest) -> None:
+    levels = np.abs(np.array(steps, np.int16))
+    seconds = len(steps) * 0.01 + rest
+    found = estimated(text, Loudness(levels, 0.01, seconds))
+    if seconds > 0:
+        check(text, found, seconds)
+    else:
+        assert found == []
+
+
+@pytest.mark.parametrize(
+    ("voice", "text"),
+    [
+        (
+            "en-us",
+            "The quick brown fox jumps over the lazy dog. Nobody saw it, except for the"
+            " old farmer, who sat by the window. He laughed; then he went to bed.",
+        ),
+        (
+            "sk",
+            "Zavolaj do doliny. Skaly chvíľu mlčia, potom ti to vrátia, o niečo tichšie:"
+            " tvoje vlastné slová z druhej strany.",
+        ),
+        (
+            "de",
+            "Ruf etwas ins Tal. Erst schweigen die Felsen, dann geben sie es zurück, ein"
+            " wenig leiser: deine eigenen Worte, von der anderen Seite.",
+        ),
+    ],
+)
+def test_estimates_are_near_what_the_engine_tells(voice, text) -> None:
+    heard = hear(text, voice)
+    found = estimated(text, loudness_of(heard.audio, heard.sample_rate))
+    exact = {word.char_start: word.start for word in heard.words}
+    errors = [abs(word.start - exact[word.char_start]) for word in found]
+    assert len(errors) == len(heard.words)
+    assert statistics.median(errors) < 0.1
+    assert max(errors) < 0.4
+
+
+def test_silences_belong_to_no_word() -> None:
+    steps = np.array([0] * 30 + [9000] * 50 + [0] * 60 + [9000] * 50 + [0] * 10)
+    found = estimated("One two, three four.", Loudness(steps, 0.01, 2.0))
+    spans = [(round(word.start, 2), round(word.end, 2)) for word in found]
+    assert spans[0][0] == 0.3
+    assert spans[1][1] == 0.8
+    assert spans[2][0] == 1.4
+    assert spans[3][1] == 1.9
+
+
+TOLD = [Word(0.1, 0.4, 0, 5), Word(0.5, 0.9, 6, 11), Word(1.0, 1.4, 12, 15)]
+TEXT = "Hello there you."
+
+
+def test_what_can_be_true_is_kept() -> None:
+    assert timed(TEXT, TOLD, tone(1.5), is_trusted=False) == (TOLD, EXACT)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        [Word(0.1, 0.4, 0, 5)],  # most are missing
+        [*TOLD[:2], Word(1.0, 9.4, 12, 15)],  # beyond the audio
+        [TOLD[1], TOLD[0], TOLD[2]],
+        [TOLD[0], Word(0.2, 0.3, 6, 11), TOLD[2]],  # before its neighbour has ended
+        [*TOLD[:2], Word(1.0, 1.4, 12, 99)],
+        [
+            Word(0.01 * n, 0.01 * n + 0.01, w.char_start, w.char_end)
+            for n, w in enumerate(TOLD)
+        ],  # all at once
+        [Word(-1, 0.4, 0, 5), *TOLD[1:]],
+        [Word(float("nan"), 0.4, 0, 5), *TOLD[1:]],
+    ],
+)
+def test_what_can_not_be_true_is_estimated(told) -> None:
+    found, timing = timed(TEXT, told, tone(1.5), is_trusted=False)
+    assert timing == ESTIMATED
+    check(TEXT, found, 1.5)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("timing", ["estimated", "exact"])
+def test_a_scene_says_where_its_times_come_from(
+    submitted, speak_all, monkeypatch, timing
+) -> None:
+    monkeypatch.setattr(scripted.Scripted, "word_timestamps", timing)
+    text = "The first sentence is spoken before all the others. And a second one."
+    job = submitted(factories.caller(), text)
+    speak_all()
+    scene = job.scenes.get()
+    told = rendering.read_words(scene.words)
+    assert (scene.timing, told["timing"]) == (timing, timing)
+    assert [word["word"] for word in told["words"]] == [
+        word.strip(".") for word in text.split()
+    ]
+    times = [time for word in told["words"] for time in (word["start"], word["end"])]
+    assert times == sorted(times)
+    assert times[-1] <= scene.duration_ms / 1000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_piece_without_times_makes_a_scene_estimated(
+    submitted, speak_all, monkeypatch
+) -> None:
+    text = "The first sentence is spoken before all the others. And a second one."
+    job = submitted(factories.caller(), text)
+    parts = scripted.Scripted._parts
+
+    def forgetful(self, said):
+        for part in parts(self, said):
+            if isinstance(part, bytes) or not said.startswith("And"):
+                yield part
+
+    monkeypatch.setattr(scripted.Scripted, "_parts", forgetful)
+    speak_all()
+    told = rendering.read_words(job.scenes.get().words)
+    assert told["timing"] == "estimated"
+    assert len(told["words"]) == len(text.split())
