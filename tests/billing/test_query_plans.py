@@ -30,8 +30,11 @@ def plan(statement: str, parameters: Any = None) -> str:
 
 @pytest.fixture
 def used() -> Wallet:
+    """A wallet with a past: most of its lots hold nothing any more."""
     wallet(("pack", 5))
-    w = wallet(("promo", 50), ("pack", 100))
+    w = wallet(("promo", 50), *[("pack", 1)] * 80, ("pack", 200))
+    reserve(w, 130, key="job:long ago:1", job="long ago")
+    capture(130, "scene:long ago:1", "job:long ago:1")
     for n in range(20):
         reserve(w, 5, key=f"job:{n}:1", job=str(n))
         capture(5, f"scene:{n}:1", f"job:{n}:1")

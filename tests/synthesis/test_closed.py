@@ -40,6 +40,13 @@ def alice():
 
 
 @pytest.fixture(autouse=True)
+def own_storage(settings, tmp_path):
+    """Files of no other test, which may run at the same time."""
+    default = settings.STORAGES["default"] | {"OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = settings.STORAGES | {"default": default}
+
+
+@pytest.fixture(autouse=True)
 def quiet(monkeypatch):
     monkeypatch.setattr("kit.bells.ring", lambda *args, **kwargs: None)
 
