@@ -116,9 +116,11 @@ def test_our_key_opens_it_at_once_and_for_long(provider, kind) -> None:
 
 
 def test_a_customers_key_is_the_customers_matter(provider) -> None:
-    assert call(provider, Failure.BAD_KEY, credential="key:7") == "bad_key"
-    assert state("key:7") == "open"
-    assert call(provider, credential="key:7") == "blocked: bad_key"
+    """What a refused key means, `providers.keys` decides: it asks the provider again."""
+    for kind in (Failure.BAD_KEY, Failure.QUOTA):
+        assert call(provider, kind, credential="key:7") == str(kind)
+        assert state("key:7") == "closed"
+    assert call(provider, credential="key:7") == "spoken"
     assert call(provider, credential="key:8") == "spoken"
     assert call(provider) == "spoken"
     assert upstreams.blocked() == {}  # nobody waits for it
