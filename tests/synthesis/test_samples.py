@@ -39,6 +39,7 @@ def worker(monkeypatch):
             samples.work(*args)
 
     monkeypatch.setattr("kit.bells.ring", ring)
+    monkeypatch.setattr("kit.bells.ring_soon", ring)
     monkeypatch.setattr(views, "_PATIENCE", 0.2)
     return state
 
