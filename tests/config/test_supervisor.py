@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,11 @@ def exists(pid: str) -> bool:
         )
     except OSError:
         return False
+
+
+def written(path: Path) -> Callable[[], bool]:
+    """Return whether a line is in the file: a shell makes it before it writes."""
+    return lambda: path.exists() and path.read_text().endswith("\n")
 
 
 def ends(*pids: str) -> None:
@@ -122,7 +127,7 @@ def test_what_dies_is_started_again(tmp_path, capfd):
     starts = tmp_path / "starts"
     with supervising("worker") as supervisor:
         supervisor.start(shell("worker", f"echo $$ >> {starts}; exec sleep 60"))
-        supervisor.wait_until(starts.exists, 10)
+        supervisor.wait_until(written(starts), 10)
         os.kill(int(starts.read_text()), signal.SIGKILL)
         assert supervisor.wait_until(lambda: starts.read_text().count("\n") == 2, 10)
         pids = starts.read_text().split()
@@ -165,7 +170,7 @@ def test_programs_wait_for_the_services_that_they_need(tmp_path):
     with supervising("db", "worker") as supervisor:
         supervisor.start_service(shell("db", "exec sleep 60", is_ready=up.exists))
         supervisor.start(shell("worker", f"echo $$ >> {starts}; exec sleep 60"))
-        supervisor.wait_until(starts.exists, 10)
+        supervisor.wait_until(written(starts), 10)
         up.unlink()
         os.kill(int(starts.read_text()), signal.SIGKILL)
         supervisor.pause(0.5)
@@ -200,7 +205,7 @@ def test_who_does_not_stop_is_killed_with_all_it_started(tmp_path, capfd):
     script = f"trap '' TERM; sleep 61 & echo $! $$ > {pids}; while :; do sleep 1; done"
     with supervising("worker") as supervisor:
         supervisor.start(shell("worker", script, stop_timeout=0.1))
-        supervisor.wait_until(pids.exists, 10)
+        supervisor.wait_until(written(pids), 10)
         started = pids.read_text().split()
     ends(*started)
     assert "worker had to be killed." in capfd.readouterr().out
@@ -212,7 +217,7 @@ def test_a_second_signal_hastens(tmp_path):
     begun = time.monotonic()
     with supervising("worker") as supervisor:
         supervisor.start(shell("worker", script + "while :; do sleep 0.01; done"))
-        supervisor.wait_until(pids.exists, 10)
+        supervisor.wait_until(written(pids), 10)
     assert not exists(pids.read_text().strip())
     assert time.monotonic() - begun < Program("", shell("", "").launch).stop_timeout
 
@@ -221,7 +226,7 @@ def test_what_a_dead_program_left_behind_is_ended(tmp_path):
     left = tmp_path / "left"
     with supervising("web") as supervisor:
         supervisor.start(shell("web", f"sleep 62 & echo $! > {left}; sleep 0.1"))
-        supervisor.wait_until(left.exists, 10)
+        supervisor.wait_until(written(left), 10)
         pid = left.read_text().strip()
         assert supervisor.wait_until(lambda: not exists(pid), 10)
 
