@@ -86,7 +86,7 @@ class Product(models.Model):
     @property
     def price(self) -> Decimal:
         """Its price in whole units of the currency."""
-        return Decimal(self.amount) / 100
+        return Decimal(self.amount).scaleb(-2)
 
 
 class Plan(Product):

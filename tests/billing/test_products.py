@@ -179,3 +179,8 @@ def test_nobody_deletes_products(back_office):
     answer = back_office.post(f"/admin/billing/plan/{plan.pk}/delete/", {"post": "yes"})
     assert answer.status_code == 403
     assert Plan.objects.filter(key="plus").exists()
+
+
+def test_a_price_is_written_with_all_its_digits():
+    assert str(Plan(amount=2990).price) == "29.90"
+    assert str(Plan(amount=5).price) == "0.05"
