@@ -7,35 +7,31 @@ a moment.
 
 import logging
 import os
-import queue as queues
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from celery import current_app
 from django.db import transaction
 
 logger = logging.getLogger(__name__)
 _lock = threading.Lock()
-_waiting: "queues.Queue[_Bell] | None" = None  # of this process, once it has rung
+_ringer: "_Ringer | None" = None  # of this process, once it has rung
 
 MOST = 16  # bells for one act; each wakes a slot that works until nothing is left
 _STALE = 30  # seconds after which a bell that nobody heard is thrown away
-_MOST_WAITING = 256  # acts whose bells wait for the thread
+_MOST_WAITING = 256  # different bells that wait for the thread
 _OVERTAKEN = 1.0  # seconds after which the dispatcher has rung for the same row
 
 
-@dataclass(frozen=True, slots=True)
-class _Bell:
-    """What is to be rung."""
+class _Bell(NamedTuple):
+    """What is to be rung; equal ones that wait are rung together."""
 
     task: str
     queue: str
-    count: int
-    args: Sequence[str]
-    wanted_at: float  # by the monotonic clock
+    args: tuple[str, ...]
 
 
 def ring(task: str, queue: str, count: int = 1, *, args: Sequence[str] = ()) -> None:
@@ -87,35 +83,51 @@ def ring_soon(
     task: str, queue: str, count: int = 1, *, args: Sequence[str] = ()
 ) -> None:
     """Leave a bell to the thread that rings; never waits and never raises."""
-    try:
-        _bells().put_nowait(_Bell(task, queue, count, args, time.monotonic()))
-    except queues.Full:
+    if not _here().add(_Bell(task, queue, tuple(args)), count):
         logger.warning("no bell for %s: the broker hangs", queue)
 
 
-def _bells() -> "queues.Queue[_Bell]":
-    """Return what this process has to ring, and see to it that somebody does."""
-    global _waiting
+class _Ringer:
+    """A thread that rings, and what is left for it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[_Bell, tuple[int, float]] = {}  # how often, wanted when
+        self._changed = threading.Condition()
+        threading.Thread(target=self._ring_all, name="bells", daemon=True).start()
+
+    def add(self, bell: _Bell, count: int) -> bool:
+        """Take a bell, unless too many others wait."""
+        with self._changed:
+            if bell not in self._waiting and len(self._waiting) >= _MOST_WAITING:
+                return False
+            already, _ = self._waiting.get(bell, (0, 0.0))
+            self._waiting[bell] = min(already + count, MOST), time.monotonic()
+            self._changed.notify()
+            return True
+
+    def _ring_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                bell = next(iter(self._waiting))
+                count, wanted_at = self._waiting.pop(bell)
+            if time.monotonic() - wanted_at < _OVERTAKEN:
+                ring(bell.task, bell.queue, count, args=bell.args)
+
+
+def _here() -> _Ringer:
+    """Return what rings for this process."""
+    global _ringer
     with _lock:
-        if _waiting is None:
-            _waiting = queues.Queue(_MOST_WAITING)
-            threading.Thread(
-                target=_ring_all, args=(_waiting,), name="bells", daemon=True
-            ).start()
-        return _waiting
-
-
-def _ring_all(waiting: "queues.Queue[_Bell]") -> None:
-    while True:
-        bell = waiting.get()
-        if time.monotonic() - bell.wanted_at < _OVERTAKEN:
-            ring(bell.task, bell.queue, bell.count, args=bell.args)
+        if _ringer is None:
+            _ringer = _Ringer()
+        return _ringer
 
 
 def _forget_thread() -> None:
     """Begin anew in a forked process: its parent's thread did not come along."""
-    global _lock, _waiting
-    _lock, _waiting = threading.Lock(), None
+    global _lock, _ringer
+    _lock, _ringer = threading.Lock(), None
 
 
 os.register_at_fork(after_in_child=_forget_thread)

@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import transaction
 
+from accounts.caller import Environment
+from billing.wallets import wallet_of
 from config.embedded import ownership, paths
 from config.embedded.redis import Redis
 from providers import catalogue
@@ -52,9 +55,13 @@ def _web() -> subprocess.Popen[bytes]:
     return processes.start("-m", "gunicorn", *command)
 
 
+def _text(number: int) -> str:
+    return f"Number {number}."
+
+
 def _post(address: str, token: str, number: int) -> tuple[int, float]:
     """Submit a job; return the status and the seconds that it took."""
-    body = {"text": f"Number {number}.", "voice": "unicorn:en-us"}
+    body = {"text": _text(number), "voice": "unicorn:en-us"}
     request = urllib.request.Request(
         f"{address}/api/v1/jobs",
         data=json.dumps(body).encode(),
@@ -73,7 +80,11 @@ def test_a_broker_that_hangs_delays_no_job_by_more_than_its_own_time(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue.sync()
-    token = factories.token()
+    owner = factories.user()
+    token = factories.token(owner)
+    wallet = wallet_of(factories.workspace(owner), Environment.PRODUCTION)
+    with transaction.atomic():
+        factories.grant(wallet, 3 * POSTS * len(_text(POSTS)))
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     address = f"http://127.0.0.1:{port}"

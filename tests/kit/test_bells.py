@@ -1,7 +1,5 @@
 """Bells of requests are rung by a thread, and a broker that hangs holds up nobody."""
 
-import contextlib
-import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -34,10 +32,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     monkeypatch.setattr(bells, "_OVERTAKEN", 60.0)  # however slow the machine is
     bells._forget_thread()
     yield broker
-    waiting = bells._bells()
-    with contextlib.suppress(queue.Empty):  # what is left is for no other test
-        while True:
-            waiting.get_nowait()
+    bells._here()._waiting.clear()  # what is left is for no other test
     broker.answers.set()
     bells._forget_thread()
 
@@ -50,12 +45,34 @@ def test_a_bell_is_rung_soon(broker: Broker) -> None:
     assert broker.rung[0] == ("task", "local", 3)
 
 
+def test_equal_bells_that_wait_are_rung_together(broker: Broker, caplog) -> None:
+    broker.answers.clear()
+    bells.ring_soon("first", "local")
+    assert broker.asked.acquire(timeout=10)  # the thread is busy now
+    for _ in range(3):
+        bells.ring_soon("task", "local", 2)
+    for _ in range(1000):
+        bells.ring_soon("task", "remote")
+    bells.ring_soon("task", "local", args=["1"])
+    broker.answers.set()
+    for _ in range(3):
+        assert broker.asked.acquire(timeout=10)
+    bells.ring_soon("last", "local")
+    assert broker.asked.acquire(timeout=10)  # so all before it have been rung
+    assert broker.rung[1:4] == [
+        ("task", "local", 6),
+        ("task", "remote", bells.MOST),
+        ("task", "local", 1),
+    ]
+    assert caplog.messages == []
+
+
 def test_a_broker_that_hangs_holds_nobody_up(broker: Broker, caplog) -> None:
     broker.answers.clear()
     bells.ring_soon("task", "local")
     assert broker.asked.acquire(timeout=10)  # the thread hangs now
-    for _ in range(bells._MOST_WAITING):
-        bells.ring_soon("task", "local")
+    for number in range(bells._MOST_WAITING):
+        bells.ring_soon("task", "local", args=[str(number)])
     assert caplog.messages == []
     bells.ring_soon("task", "local")  # one too many is left to the dispatcher
     assert caplog.messages == ["no bell for local: the broker hangs"]
@@ -79,8 +96,8 @@ def test_what_the_dispatcher_has_rung_for_is_not_rung_again(
 def test_a_forked_process_has_a_thread_of_its_own(broker: Broker) -> None:
     bells.ring_soon("task", "local")
     assert broker.asked.acquire(timeout=10)
-    parents = bells._bells()
+    parents = bells._here()
     bells._forget_thread()  # as `os.fork` calls it in the child
-    assert bells._bells() is not parents
+    assert bells._here() is not parents
     bells.ring_soon("task", "local")
     assert broker.asked.acquire(timeout=10)
