@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.db.backends.postgresql.operations import DatabaseOperations
 
-# What migrations fill, the same for every test.
+# What Django fills after migrations, the same for every test.
 _KEPT = {"django_content_type", "auth_permission"}
 
 
@@ -19,7 +19,8 @@ def flush_deletes_what_is_there() -> Iterator[None]:
     Truncating all tables after each of a thousand tests would take minutes. The ledger's
     triggers stay as they are in production, and tests attack them; only the flush's own
     transaction runs as a replica does, without triggers and foreign keys. That takes a
-    superuser, which the application need not be.
+    superuser, which the application need not be. What Django would fill anew after each
+    flush stays.
     """
 
     def flush(
@@ -35,7 +36,10 @@ def flush_deletes_what_is_there() -> Iterator[None]:
         deletes = [f"DELETE FROM {self.quote_name(table)}" for table in filled]
         return ["SET LOCAL session_replication_role = replica", *deletes]
 
-    with patch.object(DatabaseOperations, "sql_flush", flush):
+    with (
+        patch.object(DatabaseOperations, "sql_flush", flush),
+        patch("django.core.management.commands.flush.emit_post_migrate_signal"),
+    ):
         yield
 
 
