@@ -82,14 +82,16 @@ def test_a_broker_that_hangs_delays_no_job_by_more_than_its_own_time(
     catalogue.sync()
     owner = factories.user()
     token = factories.token(owner)
-    wallet = wallet_of(factories.workspace(owner), Environment.PRODUCTION)
+    workspace = factories.workspace(owner)
+    workspace.rate_synthesis = 100_000
+    workspace.save(update_fields=["rate_synthesis"])
+    wallet = wallet_of(workspace, Environment.PRODUCTION)
     with transaction.atomic():
         factories.grant(wallet, 3 * POSTS * len(_text(POSTS)))
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("PORT", str(port))
-    monkeypatch.setenv("RATE_SYNTHESIS", "100000/m")
     monkeypatch.setenv("OZVENA_HOME", str(django_settings.OZVENA_HOME))
     assert redis.process is not None
     started = [
