@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -92,27 +93,57 @@ def undone() -> Iterator[None]:
         transaction.savepoint_rollback(point)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What the watched tables hold, and how often this transaction has written to them."""
+
+    hashes: dict[str, str]
+    writes: dict[str, int]
+
+
+def snapshot() -> Snapshot:
+    """Look at all watched tables."""
+    return Snapshot(_hashes(_watched()), _writes())
+
+
+def changed_since(before: Snapshot) -> set[str]:
+    """Return the names of the tables whose rows are other ones than `before`.
+
+    Only tables that were written to since are looked at; a write that was taken back
+    counts as one.
+    """
+    writes = _writes()
+    written = [name for name in _watched() if writes[name] != before.writes[name]]
+    now = _hashes(written)
+    return {name for name in now if now[name] != before.hashes[name]}
+
+
 @cache
-def _hashes() -> str:
+def _watched() -> list[str]:
     tables = connection.introspection.django_table_names(only_existing=True)
-    return " UNION ALL ".join(
+    return sorted(set(tables) - _NOT_WATCHED)
+
+
+def _hashes(tables: list[str]) -> dict[str, str]:
+    asked = " UNION ALL ".join(
         f"SELECT '{table}', md5(string_agg(row, '' ORDER BY row)) FROM ("
         f"SELECT (to_jsonb(t) - '{_SEEN}'::text[])::text AS row FROM \"{table}\" t) r"
-        for table in sorted(set(tables) - _NOT_WATCHED)
+        for table in tables
     )
-
-
-def snapshot() -> dict[str, str]:
-    """Return a hash of each table's rows."""
     with connection.cursor() as cursor:
-        cursor.execute(_hashes())
+        if not asked:
+            return {}
+        cursor.execute(asked)
         return dict(cursor.fetchall())
 
 
-def changed_since(before: dict[str, str]) -> set[str]:
-    """Return the names of the tables whose rows are other ones than `before`."""
-    now = snapshot()
-    return {table for table in now if now[table] != before[table]}
+def _writes() -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del"
+            " FROM pg_stat_xact_user_tables WHERE schemaname = current_schema"
+        )
+        return dict(cursor.fetchall())
 
 
 def nobodys() -> str:
