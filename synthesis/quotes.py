@@ -78,6 +78,11 @@ class QuotedScene:
     credential: str  # whose key calls the provider: a workspace's own costs nothing
 
     @property
+    def is_for_own_key(self) -> bool:
+        """Whether the workspace's own key speaks it."""
+        return self.credential != PLATFORM
+
+    @property
     def characters(self) -> int:
         """Unicode code points, as billed."""
         return len(self.text)
@@ -90,6 +95,8 @@ class Quote:
     order: Order
     scenes: Sequence[QuotedScene]
     fallback: Sequence[str] = field(default=())
+    fallback_prices: Mapping[str, str | None] = field(default_factory=dict)
+    """Credits per character of each; None with an own key."""
 
     @property
     def characters(self) -> int:
@@ -104,7 +111,7 @@ class Quote:
     @property
     def is_by_own_keys(self) -> bool:
         """Whether none of it is spoken with our keys."""
-        return all(scene.credential != PLATFORM for scene in self.scenes)
+        return all(scene.is_for_own_key for scene in self.scenes)
 
 
 def quote(caller: Caller, order: Order) -> Quote:
@@ -144,7 +151,11 @@ def quote(caller: Caller, order: Order) -> Quote:
     ]
     fallback = [found[voice] for voice in order.fallback]
     _check_fallback(caller, order, found, fallback, own_keys)
-    quoted = Quote(order, scenes, [voice.pk for voice in fallback])
+    prices = {
+        voice.pk: None if voice.provider_id in own_keys else _per_character(voice)
+        for voice in fallback
+    }
+    quoted = Quote(order, scenes, [voice.pk for voice in fallback], prices)
     check_price(quoted.cost, order.max_cost)
     return quoted
 
@@ -236,6 +247,10 @@ def _check_fallback(
         is_own = voice.provider_id in own_keys
         if priced and not is_own and voice.provider.cost_multiplier > min(priced):
             raise FallbackDearer(voice=voice.pk)
+
+
+def _per_character(voice: Voice) -> str:
+    return str(voice.provider.cost_multiplier)
 
 
 def default_provider(caller: Caller) -> str:

@@ -141,6 +141,7 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
         scene.spoken_by = ""
         scene.provider, scene.queue = quoted.provider, quoted.queue
         scene.credential = quoted.credential
+        scene.is_for_own_key = quoted.is_for_own_key
         scene.turn = turn
         scene.status = Scene.Status.QUEUED
         scene.is_held = job.is_paused
@@ -164,6 +165,7 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
             "round",
             "cost",
             "credential",
+            "is_for_own_key",
             "turn",
             "status",
             "is_held",
