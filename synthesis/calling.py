@@ -1,7 +1,7 @@
 """One call of a provider: whether it may be made, and whether its answer counts."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -36,47 +36,67 @@ def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> An
         ProviderError: the provider failed.
         Blocked: it is not called now; see `providers.upstreams` and `providers.ceilings`.
     """
-    row = Provider.objects.get(slug=scene.provider)
+    provider = Provider.objects.get(slug=scene.provider)
     request = SpeechRequest(
         text=chunk.text,
         voice=scene.speaker.partition(":")[2],
         speed=scene.speed,
         options=scene.options,
     )
-    access = keys.access_with(row, scene.credential)
-    with (
-        _leave(scene, row, len(chunk.text), is_retry=is_retry),
-        http.within(row.limits),
-    ):
-        return _heard(row, request, access, target)
-
-
-@contextmanager
-def _leave(
-    scene: Scene, row: Provider, characters: int, *, is_retry: bool
-) -> Iterator[None]:
-    """Let the block make one call. No connection is held: those are for who queries."""
-    if get_provider(row.slug).is_local:
-        connection.close()
-        yield
-        return
-    calling = upstreams.calling(
-        row, scene.credential, holder=scene.holder, is_retry=is_retry
+    return call(
+        provider,
+        request,
+        target,
+        credential=scene.credential,
+        holder=scene.holder,
+        is_sandbox=scene.job.environment == Environment.SANDBOX,
+        is_retry=is_retry,
     )
-    if scene.credential != PLATFORM:
-        with calling:
-            yield
-        return
-    is_sandbox = scene.job.environment == Environment.SANDBOX
-    with ceilings.spending(row, characters, is_sandbox=is_sandbox), calling:
-        yield
+
+
+def call(
+    provider: Provider,
+    request: SpeechRequest,
+    target: BinaryIO,
+    *,
+    credential: str,
+    holder: str,
+    is_sandbox: bool,
+    is_retry: bool,
+) -> Answered:
+    """Make one call, within all the limits that there are, into an empty file.
+
+    `holder` names who calls, for `providers.upstreams`.
+
+    Raises:
+        ProviderError: the provider failed.
+        Blocked: it is not called now.
+    """
+    access = keys.access_with(provider, credential)
+    with ExitStack() as limits:
+        if get_provider(provider.slug).is_local:
+            connection.close()  # those are for who queries
+        else:
+            if credential == PLATFORM:
+                characters = len(request.text)
+                limits.enter_context(
+                    ceilings.spending(provider, characters, is_sandbox=is_sandbox)
+                )
+            limits.enter_context(
+                upstreams.calling(
+                    provider, credential, holder=holder, is_retry=is_retry
+                )
+            )
+        limits.enter_context(http.within(provider.limits))
+        return _heard(provider, request, access, target)
 
 
 def _heard(
-    row: Provider, request: SpeechRequest, access: Access, target: BinaryIO
+    provider: Provider, request: SpeechRequest, access: Access, target: BinaryIO
 ) -> Answered:
     words: list[Word] = []
-    speech = get_provider(row.slug).speak(request, access)
+    adapter = get_provider(provider.slug)
+    speech = adapter.speak(request, access)
     try:
         stored = audio.store_piece(
             _audio_only(speech.parts, words),
@@ -91,7 +111,6 @@ def _heard(
         raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
     finally:
         speech.parts.close()  # what is no audio may go on for ever
-    adapter = get_provider(row.slug)
     loudness = timing.Loudness(
         stored.loudness,
         audio.LOUDNESS_MS / 1000,

@@ -12,6 +12,7 @@ from billing.models import Reservation
 from kit import bells as kit_bells
 from kit import claims
 from providers import upstreams
+from providers.models import Sample
 from synthesis import bells, claiming, fallbacks, settlement
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
 from synthesis.models import Assembly, Job, Scene
@@ -49,11 +50,18 @@ def end_lost_speech() -> None:
 def free_probes() -> None:
     """Let others try the upstreams whose prober died: its claim has been taken back."""
     for pk, holder in upstreams.under_probe().items():
-        scene, _, fence = holder.partition(":")
-        if not Scene.objects.filter(
-            pk=scene, fence=int(fence), status=Scene.Status.PROCESSING
-        ).exists():
+        if not _is_held(holder):
             upstreams.forget_probe(pk, holder)
+
+
+def _is_held(holder: str) -> bool:
+    """Whether the claim of a scene, or of a sample, is still there."""
+    if holder.startswith(Sample.HOLDER):
+        making = Sample.objects.filter(status=Sample.Status.PROCESSING)
+        return holder in {sample.holder for sample in making}
+    scene, _, fence = holder.partition(":")
+    speaking = Scene.objects.filter(status=Scene.Status.PROCESSING)
+    return speaking.filter(pk=scene, fence=int(fence)).exists()
 
 
 def end_waiting() -> None:
