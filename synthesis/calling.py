@@ -73,13 +73,14 @@ def call(
         Blocked: it is not called now.
     """
     access = keys.access_with(provider, credential)
+    spent = ceilings.Spent()
     with ExitStack() as limits:
         if get_provider(provider.slug).is_local:
             connection.close()  # those are for who queries
         else:
             if credential == PLATFORM:
                 characters = len(request.text)
-                limits.enter_context(
+                spent = limits.enter_context(
                     ceilings.spending(provider, characters, is_sandbox=is_sandbox)
                 )
             limits.enter_context(
@@ -88,18 +89,22 @@ def call(
                 )
             )
         limits.enter_context(http.within(provider.limits))
-        return _heard(provider, request, access, target)
+        return _heard(provider, request, access, target, spent)
 
 
 def _heard(
-    provider: Provider, request: SpeechRequest, access: Access, target: BinaryIO
+    provider: Provider,
+    request: SpeechRequest,
+    access: Access,
+    target: BinaryIO,
+    spent: ceilings.Spent,
 ) -> Answered:
     words: list[Word] = []
     adapter = get_provider(provider.slug)
     speech = adapter.speak(request, access)
     try:
         stored = audio.store_piece(
-            _audio_only(speech.parts, words),
+            _audio_only(speech.parts, words, spent),
             speech.encoding,
             target,
             text=request.text,
@@ -123,10 +128,13 @@ def _heard(
     )
 
 
-def _audio_only(parts: Iterator[bytes | Word], words: list[Word]) -> Iterator[bytes]:
-    """Yield the audio among `parts` and put the words aside."""
+def _audio_only(
+    parts: Iterator[bytes | Word], words: list[Word], spent: ceilings.Spent
+) -> Iterator[bytes]:
+    """Yield the audio among `parts`, put the words aside, and note that there is some."""
     for part in parts:
         if isinstance(part, Word):
             words.append(part)
         else:
+            spent.is_heard = spent.is_heard or bool(part)
             yield part
