@@ -108,7 +108,8 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"
     BAD_AUDIO = "bad_audio"
     NO_SPEECH = "no_speech"  # audio in which nobody can have said the text
-    # Of a workspace's own key; said by us, never by an adapter.
+    # Said by us, never by an adapter: of what operators decide, and of a workspace's key.
+    SWITCHED_OFF = "switched_off"
     OWN_KEY_REFUSED = "own_key_refused"
     OWN_KEY_MISSING = "own_key_missing"
 

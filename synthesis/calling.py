@@ -10,7 +10,7 @@ from django.db import connection
 from accounts.caller import Environment
 from providers import ceilings, http, keys, upstreams
 from providers.base import Access, Failure, ProviderError, SpeechRequest, Word
-from providers.models import Provider
+from providers.models import Provider, Voice
 from providers.querysets import PLATFORM
 from providers.registry import get_provider
 from synthesis import audio, timing
@@ -33,18 +33,20 @@ def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> An
     `is_retry` says that a call for the same was made before and failed.
 
     Raises:
-        ProviderError: the provider failed.
+        ProviderError: the provider failed, or the voice was switched off meanwhile.
         Blocked: it is not called now; see `providers.upstreams` and `providers.ceilings`.
     """
-    provider = Provider.objects.get(slug=scene.provider)
+    voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
+    if voice is None:
+        raise ProviderError(Failure.SWITCHED_OFF)
     request = SpeechRequest(
         text=chunk.text,
-        voice=scene.speaker.partition(":")[2],
+        voice=voice.provider_voice,
         speed=scene.speed,
         options=scene.options,
     )
     return call(
-        provider,
+        voice.provider,
         request,
         target,
         credential=scene.credential,

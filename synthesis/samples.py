@@ -182,7 +182,9 @@ def _settle(held: Sample, status: Sample.Status, **fields: object) -> None:
 
 def _spoken(sample: Sample) -> str:
     """Speak and store a sample; return its name in the storage."""
-    voice = Voice.objects.select_related("provider").get(pk=sample.voice_id)
+    voice = Voice.objects.switched_on().filter(pk=sample.voice_id).first()
+    if voice is None:
+        raise ProviderError(Failure.SWITCHED_OFF)
     if not catalogue.is_available(voice.provider):
         raise ProviderError(Failure.BAD_KEY, "no key of ours")
     request = SpeechRequest(text_for(voice.language), voice.provider_voice)

@@ -242,6 +242,7 @@ _FAILURES = {
     "busy": "The provider was too busy.",
     "down": "The provider did not answer.",
     "timeout": "The provider took too long.",
+    "switched_off": "The voice was switched off here.",
     "unknown_voice": "The provider no longer has this voice.",
     "too_long": "The provider found this text too long.",
     "bad_audio": "What the provider sent is no audio, or not all of it.",

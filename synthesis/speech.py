@@ -42,6 +42,7 @@ _UNAVAILABLE = {
     Failure.DOWN,
     Failure.TIMEOUT,
     Failure.QUOTA,
+    Failure.SWITCHED_OFF,
 }
 _OWN_KEY: dict[Failure, type[AppError]] = {
     Failure.OWN_KEY_REFUSED: OwnKeyRefused,
