@@ -11,6 +11,7 @@ from providers.base import (
     ProviderError,
     SpeechRequest,
 )
+from providers.options import Option
 
 
 class Remote:
@@ -23,6 +24,7 @@ class Remote:
     needs_key = True
     has_voice_table = False
     regions: Mapping[str, str] = {}
+    options: Mapping[str, Option] = {}
     cost_multiplier = Decimal(1)
     max_concurrent: int | None = None
 

@@ -39,11 +39,13 @@ def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> An
     voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
+    # They mean something to the provider for which they were sent, and to no other.
+    is_asked = voice.provider_id == scene.voice.partition(":")[0]
     request = SpeechRequest(
         text=chunk.text,
         voice=voice.provider_voice,
         speed=scene.speed,
-        options=scene.options,
+        options=scene.options if is_asked else {},
     )
     return call(
         voice.provider,

@@ -54,6 +54,7 @@ def _job(job: Job) -> dict[str, Any]:
                 "text",
                 "voice",
                 "speed",
+                "options",
                 "status",
                 "error_code",
                 "duration_ms",

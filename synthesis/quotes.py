@@ -21,6 +21,7 @@ from synthesis.errors import (
     FallbackDearer,
     GuestOption,
     GuestProvider,
+    InvalidOption,
     PriceChanged,
     ProviderCeiling,
     ProviderUnavailable,
@@ -48,6 +49,7 @@ class AskedScene:
     voice: str
     title: str = ""
     speed: float = 1.0
+    options: Mapping[str, object] = field(default_factory=dict)  # as its provider says
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class QuotedScene:
     voice: str  # id in the catalogue
     provider: str
     speed: float
+    options: Mapping[str, object]
     queue: Scene.Queue
     cost: int  # credits
     credential: str  # whose key calls the provider: a workspace's own costs nothing
@@ -120,6 +123,7 @@ def quote(caller: Caller, order: Order) -> Quote:
     Raises:
         EmptyText, TextTooLong, TooManyScenes: the script can't be taken.
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
+        InvalidOption: a scene's voice takes no such option.
         GuestProvider, GuestOption, SandboxProvider: not for this caller.
         OwnKeyRefused: the workspace's own key for a provider is of no use.
         FallbackDearer: a fallback voice costs more than a scene's own.
@@ -168,16 +172,35 @@ def _scene(
     own_keys: Mapping[str, ProviderKey],
 ) -> QuotedScene:
     is_own = voice.provider_id in own_keys
+    check_options(voice, asked.options)
     return QuotedScene(
         text=normalised,
         title=asked.title,
         voice=voice.pk,
         provider=voice.provider_id,
         speed=asked.speed,
+        options=asked.options,
         queue=queue_of(voice.provider_id),
         cost=0 if is_own else cost(caller, len(normalised), voice.provider),
         credential=keys.credential_of(caller.workspace.pk) if is_own else PLATFORM,
     )
+
+
+def check_options(voice: Voice, options: Mapping[str, object]) -> None:
+    """Raise InvalidOption unless the adapter of `voice` takes all of `options`.
+
+    None of them changes the price: an adapter doesn't declare those that would.
+    """
+    known = get_provider(voice.provider_id).options
+    wrong = {}
+    for name, value in options.items():
+        if name not in known:
+            named = ", ".join(known) or "none"
+            wrong[name] = [f"{voice.pk} has these options: {named}."]
+        elif refusal := known[name].refusal(value):
+            wrong[name] = [refusal]
+    if wrong:
+        raise InvalidOption({"options": wrong})
 
 
 def cost(caller: Caller, characters: int, provider: Provider) -> int:

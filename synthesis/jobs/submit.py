@@ -89,6 +89,7 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
             voice=scene.voice,
             provider=scene.provider,
             speed=scene.speed,
+            options=dict(scene.options),
             characters=scene.characters,
             cost=scene.cost,
             credential=scene.credential,
