@@ -127,6 +127,11 @@ class Scene(Claimable):
     index = models.PositiveIntegerField(help_text="place in the job, from 1")
     title = models.CharField(max_length=200, blank=True)
     text = models.TextField()
+    shifts = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="where it stands in the text that was sent: see `synthesis.text`",
+    )
     voice = models.CharField(max_length=200, help_text="id in the catalogue")
     provider = models.CharField(max_length=40, help_text="slug; part of the voice's id")
     credential = models.CharField(

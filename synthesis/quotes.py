@@ -30,6 +30,7 @@ from synthesis.errors import (
     TooManyScenes,
 )
 from synthesis.models import Job, Scene
+from synthesis.text import Shifts
 
 MOST_CHARACTERS = 1_000_000  # of a job
 MOST_SCENES = 5_000
@@ -50,6 +51,7 @@ class AskedScene:
     title: str = ""
     speed: float = 1.0
     options: Mapping[str, object] = field(default_factory=dict)  # as its provider says
+    shifts: Shifts | None = None  # in the text that it was cut from, if it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class QuotedScene:
     """A scene with its voice found and its price fixed."""
 
     text: str  # normalised
+    shifts: Shifts  # in what was sent
     title: str
     voice: str  # id in the catalogue
     provider: str
@@ -175,6 +178,7 @@ def _scene(
     check_options(voice, asked.options)
     return QuotedScene(
         text=normalised,
+        shifts=text.shifts_in(asked.text) if asked.shifts is None else asked.shifts,
         title=asked.title,
         voice=voice.pk,
         provider=voice.provider_id,

@@ -138,7 +138,9 @@ class JobRequestSerializer(serializers.Serializer[Any]):
             ]
         elif "split" in data:
             scenes = [
-                AskedScene(chapter.text, voice, chapter.title, speed, options)
+                AskedScene(
+                    chapter.text, voice, chapter.title, speed, options, chapter.shifts
+                )
                 for chapter in chapters_of(data["text"])
             ]
         else:
@@ -318,7 +320,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     def get_scenes(self, job: Job) -> list[dict[str, Any]]:
         """Return the first scenes; the rest is at `…/scenes`."""
-        rows = Scene.objects.filter(job=job).defer("text").order_by("index")
+        rows = Scene.objects.filter(job=job).defer("text", "shifts").order_by("index")
         serializer = SceneSerializer(
             rows[:SCENES_SHOWN], many=True, context=self.context
         )

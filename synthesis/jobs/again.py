@@ -96,6 +96,8 @@ def edit(
     quoted = quote.scenes[0]
     job.characters += quoted.characters - scene.characters
     scene.text, scene.title = quoted.text, quoted.title
+    if change.text is not None:
+        scene.shifts = quoted.shifts
     scene.voice, scene.provider = quoted.voice, quoted.provider
     scene.options = dict(quoted.options)
     scene.characters, scene.queue = quoted.characters, quoted.queue
@@ -165,6 +167,7 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
         scenes,
         [
             "text",
+            "shifts",
             "title",
             "voice",
             "options",

@@ -86,6 +86,7 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
             index=index,
             title=scene.title,
             text=scene.text,
+            shifts=scene.shifts,
             voice=scene.voice,
             provider=scene.provider,
             speed=scene.speed,
