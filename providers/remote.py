@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from urllib.parse import quote
 
 from providers.base import (
     Access,
@@ -109,8 +108,3 @@ def number_option(
     if not is_number or not low <= float(str(value)) <= high:
         raise ProviderError(Failure.BAD_REQUEST, f"option {name}")
     return float(str(value))
-
-
-def segment(text: str) -> str:
-    """Return `text` as one segment of a path, whatever is in it."""
-    return quote(text, safe="")

@@ -97,15 +97,14 @@ def call(
 
 
 def _heard(
-    provider: Provider,
+    row: Provider,
     request: SpeechRequest,
     access: Access,
     target: BinaryIO,
     spent: ceilings.Spent,
 ) -> Answered:
     words: list[Word] = []
-    adapter = get_provider(provider.slug)
-    speech = adapter.speak(request, access)
+    speech = get_provider(row.slug).speak(request, access)
     try:
         stored = audio.store_piece(
             _audio_only(speech.parts, words, spent),
@@ -120,6 +119,7 @@ def _heard(
         raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
     finally:
         speech.parts.close()  # what is no audio may go on for ever
+    adapter = get_provider(row.slug)
     loudness = timing.Loudness(
         stored.loudness,
         audio.LOUDNESS_MS / 1000,

@@ -87,7 +87,7 @@ def sweep() -> None:
         status=Sample.Status.QUEUED, crashes__gte=_MOST_CRASHES
     ).update(status=Sample.Status.FAILED, error_code=INTERNAL_ERROR)
     for queue in Scene.Queue:
-        if _startable(queue).exists():
+        if claims.due(_of(queue)).exists() and _startable(queue).exists():
             bells.ring_if_quiet(MAKE, queue, 1, args=[queue])
 
 

@@ -193,13 +193,6 @@ class SpeechRequestSerializer(serializers.Serializer[Any]):
         )
 
 
-class SceneErrorSerializer(serializers.Serializer[Any]):
-    """Why a scene has no audio."""
-
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
 class SceneSerializer(serializers.ModelSerializer[Scene]):
     """A scene as clients see it."""
 
