@@ -8,7 +8,7 @@ User-Agent is obligatory. There are no word times in this interface.
 """
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from providers.base import (
 )
 from providers.failures import failed, inside, refusal
 from providers.markup import escaped
+from providers.options import Option, Text
 from providers.remote import Remote, pace, text_option
 from providers.sound import checked
 
@@ -60,6 +61,11 @@ class Azure(Remote):
     streaming = True
     regions = {
         region: f"https://{region}.tts.speech.microsoft.com" for region in _REGIONS
+    }
+    options: Mapping[str, Option] = {
+        "style": Text(
+            40, _STYLE.pattern, "Small letters and hyphens, such as cheerful."
+        )
     }
     cost_multiplier = Decimal("1.25")
     max_concurrent = 50

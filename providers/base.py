@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from providers.options import Option
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -41,7 +43,9 @@ class SpeechRequest:
     text: str  # plain text, not empty, within the provider's limit
     voice: str  # the provider's own id
     speed: float = 1.0  # 0.25 to 4.0; 1.0 is the voice's own pace
-    options: Mapping[str, object] = field(default_factory=dict)  # provider-specific
+    options: Mapping[str, object] = field(
+        default_factory=dict
+    )  # see `Provider.options`
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"
     BAD_AUDIO = "bad_audio"
     NO_SPEECH = "no_speech"  # audio in which nobody can have said the text
-    # Of a workspace's own key; said by us, never by an adapter.
+    # Said by us, never by an adapter: of what operators decide, and of a workspace's key.
+    SWITCHED_OFF = "switched_off"
     OWN_KEY_REFUSED = "own_key_refused"
     OWN_KEY_MISSING = "own_key_missing"
 
@@ -152,6 +157,7 @@ class Provider(Protocol):
     needs_key: bool  # else an address is enough, if it is not local
     has_voice_table: bool  # whether listing its voices takes neither key nor call
     regions: Mapping[str, str]  # their addresses; the one named "" is the default
+    options: Mapping[str, Option]  # that a request may have
     # What its row in the catalogue begins with; operators change it there.
     cost_multiplier: Decimal  # credits per character
     max_concurrent: int | None

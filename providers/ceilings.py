@@ -7,14 +7,15 @@ the scene: calls for guests and for operators cost the vendor's money, too.
 import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.db import transaction
 
 from kit import quotas
-from providers.base import ProviderError
+from providers.base import Failure, ProviderError
 from providers.models import Provider
 from providers.registry import get_provider
-from providers.upstreams import THEIR_FAULT, Blocked
+from providers.upstreams import Blocked
 
 CEILING = "ceiling"
 """Why a provider is not called, beside the kinds of failure."""
@@ -24,14 +25,35 @@ _SANDBOX = "provider_sandbox_spend"
 _NO_CEILING = 2**31 - 1  # what a counter can hold
 
 
+_REFUSALS = {
+    Failure.BAD_KEY,
+    Failure.QUOTA,
+    Failure.RATE_LIMITED,
+    Failure.BUSY,
+    Failure.BAD_REQUEST,
+    Failure.UNKNOWN_VOICE,
+    Failure.TOO_LONG,
+    Failure.UNSPEAKABLE,
+}
+"""What a vendor says before it has done anything that it could bill."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """What is known of a call while it is made."""
+
+    is_heard: bool = False  # whether audio has come
+
+
 @contextmanager
 def spending(
     provider: Provider, characters: int, *, is_sandbox: bool
-) -> Iterator[None]:
+) -> Iterator[Spent]:
     """Let the block make one call for so many characters with our own key.
 
     Counted first, so that no number of calls at once passes the ceiling. What the vendor
-    refused is given back; what broke off may be on its bill and stays counted.
+    refused before any audio came is given back, and what was not called at all; the rest
+    may be on its bill and stays counted, whatever became of it.
 
     Raises:
         Blocked: it would be more than operators allow for today.
@@ -44,15 +66,21 @@ def spending(
             for name, limit in _ceilings(provider, is_sandbox=is_sandbox)
         ):
             raise Blocked(CEILING, quotas.next_day())
+    spent = Spent()
     try:
-        yield
-    except Blocked:
-        _give_back(provider, amount, today, is_sandbox=is_sandbox)
-        raise
-    except ProviderError as error:
-        if error.kind not in THEIR_FAULT:
+        yield spent
+    except (Blocked, ProviderError) as error:
+        if not spent.is_heard and _is_free(error):
             _give_back(provider, amount, today, is_sandbox=is_sandbox)
         raise
+
+
+def _is_free(error: Blocked | ProviderError) -> bool:
+    """Whether a call that ended so is on nobody's bill, if no audio came."""
+    if isinstance(error, Blocked) and not error.was_tried:
+        return True
+    failure = error.__cause__ if isinstance(error, Blocked) else error
+    return isinstance(failure, ProviderError) and failure.kind in _REFUSALS
 
 
 def worth(provider: Provider, characters: int) -> int:

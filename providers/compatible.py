@@ -8,7 +8,7 @@ placeholders; a failure in the middle shows only in an answer that breaks off.
 """
 
 import json
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from providers.base import (
 )
 from providers.failures import by_status, failed, inside, refusal
 from providers.openai import FAILURES, bearer, codes_in
+from providers.options import Option, Text
 from providers.remote import Remote, pace, text_option
 from providers.sound import checked
 
@@ -61,6 +62,8 @@ class Compatible(Remote):
     streaming = True
     own_key = False
     needs_key = False
+    # Not `model`: a server may have dearer ones, and the price belongs to the provider.
+    options: Mapping[str, Option] = {"instructions": Text(4096)}
     cost_multiplier = Decimal(1)
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:

@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -31,6 +31,7 @@ from providers.base import (
     Word,
 )
 from providers.failures import by_status, failed, inside, refusal
+from providers.options import Choice, Number, Option, Text
 from providers.remote import Remote, choice, number_option, pace, text_option
 from providers.sound import look_at
 
@@ -45,6 +46,7 @@ _MODELS = (
 )
 _VOICE = re.compile(r"[A-Za-z0-9]{12,40}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
+_SHARE = Number(0, 1)
 _SKIPPED = 40  # characters that an alignment may leave out at once
 _MOST_PAGES = 100
 _FAILURES = {
@@ -85,6 +87,13 @@ class ElevenLabs(Remote):
         "in": "https://api.in.residency.elevenlabs.io",
         "sg": "https://api.sg.residency.elevenlabs.io",
     }
+    # The first model is the dearest of these, and what the price is of.
+    options: Mapping[str, Option] = {
+        "model": Choice(_MODELS),
+        "stability": _SHARE,
+        "similarity_boost": _SHARE,
+        "language": Text(2, _LANGUAGE.pattern, "Two letters, such as en."),
+    }
     cost_multiplier = Decimal(7)
     max_concurrent = 5
 
@@ -102,7 +111,8 @@ class ElevenLabs(Remote):
         settings = {
             name: value
             for name in ("stability", "similarity_boost")
-            if (value := number_option(request, name, 0, 1)) is not None
+            if (value := number_option(request, name, _SHARE.low, _SHARE.high))
+            is not None
         }
         if request.speed != 1:
             settings["speed"] = pace(request, 0.7, 1.2)

@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from providers.base import (
 )
 from providers.failures import by_status, failed, inside, refusal
 from providers.markup import escaped
+from providers.options import Number, Option
 from providers.remote import Remote, number_option, pace
 from providers.sound import audible, samples_of
 
@@ -39,6 +40,7 @@ _MOST_BYTES = 5_000
 _VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z]{4})?-[A-Z0-9]{2,3})-[A-Za-z0-9-]{1,60}")
 _UNMARKED = ("-Chirp", "-Journey")
 # A character costs five times as much as in the dearest of the others.
+_PITCH = Number(-20, 20)  # semitones
 _LEFT_OUT = ("-Studio-",)
 _GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
     "FEMALE": "female",
@@ -69,6 +71,7 @@ class Google(Remote):
         "eu": "https://eu-texttospeech.googleapis.com",
         "us": "https://us-texttospeech.googleapis.com",
     }
+    options: Mapping[str, Option] = {"pitch": _PITCH}
     cost_multiplier = Decimal(2)
     max_concurrent = 50
 
@@ -89,7 +92,7 @@ class Google(Remote):
         }
         if request.speed != 1:
             audio["speakingRate"] = pace(request, 0.25, 2)
-        if pitch := number_option(request, "pitch", -20, 20):
+        if pitch := number_option(request, "pitch", _PITCH.low, _PITCH.high):
             audio["pitch"] = pitch
         body: dict[str, object] = {
             "input": {"ssml": ssml} if ssml else {"text": request.text},

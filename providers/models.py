@@ -1,5 +1,6 @@
 """The catalogue as operators edit it, and the keys that workspaces bring along."""
 
+import hashlib
 from decimal import Decimal
 
 from django.core.validators import MinValueValidator, RegexValidator
@@ -154,6 +155,9 @@ class Sample(Claimable):
     Visitors may have those of the built-in voices made, operators any.
     """
 
+    HOLDER = "sample:"
+    """What the names of its holders begin with; those of scenes never do."""
+
     voice = models.OneToOneField(
         Voice, models.CASCADE, primary_key=True, related_name="sample"
     )
@@ -188,6 +192,12 @@ class Sample(Claimable):
 
     def __str__(self) -> str:
         return f"sample of {self.voice_id}"
+
+    @property
+    def holder(self) -> str:
+        """This sample as held by this claim, for `providers.upstreams`."""
+        voice = hashlib.sha256(self.voice_id.encode()).hexdigest()[:32]
+        return f"{self.HOLDER}{voice}:{self.fence}"
 
 
 _ALIAS = RegexValidator(

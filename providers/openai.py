@@ -7,7 +7,7 @@ code; there is no list of voices; the type of the answer is not what it should b
 """
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from providers.base import (
     Word,
 )
 from providers.failures import failed, inside, refusal
+from providers.options import Choice, Option, Text
 from providers.remote import Remote, choice, pace, text_option
 from providers.sound import checked
 
@@ -70,6 +71,11 @@ class OpenAI(Remote):
     streaming = True
     has_voice_table = True
     regions = {"": "https://api.openai.com/v1"}
+    # A dearer model is not among them, since the price belongs to the provider.
+    options: Mapping[str, Option] = {
+        "model": Choice(_MODELS),
+        "instructions": Text(_MOST_INSTRUCTIONS),
+    }
     cost_multiplier = Decimal(1)
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:

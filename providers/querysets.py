@@ -42,12 +42,15 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
 
     def on_offer(self) -> Self:
         """Keep those that can be chosen, each with its provider at hand."""
-        return self.filter(
+        return self.switched_on().filter(
             Q(provider__in=PROVIDERS) | Q(provider__slug__startswith=MANY),
-            is_enabled=True,
             is_offered=True,
-            provider__is_enabled=True,
-        ).select_related("provider")
+        )
+
+    def switched_on(self) -> Self:
+        """Keep those that operators let speak, each with its provider at hand."""
+        rows = self.filter(is_enabled=True, provider__is_enabled=True)
+        return rows.select_related("provider")
 
     def with_samples(self) -> Self:
         """Take along what is known of their samples."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from urllib.parse import quote
 
 from providers.base import (
     Access,
@@ -11,6 +10,7 @@ from providers.base import (
     ProviderError,
     SpeechRequest,
 )
+from providers.options import Option
 
 
 class Remote:
@@ -23,6 +23,7 @@ class Remote:
     needs_key = True
     has_voice_table = False
     regions: Mapping[str, str] = {}
+    options: Mapping[str, Option] = {}
     cost_multiplier = Decimal(1)
     max_concurrent: int | None = None
 
@@ -107,8 +108,3 @@ def number_option(
     if not is_number or not low <= float(str(value)) <= high:
         raise ProviderError(Failure.BAD_REQUEST, f"option {name}")
     return float(str(value))
-
-
-def segment(text: str) -> str:
-    """Return `text` as one segment of a path, whatever is in it."""
-    return quote(text, safe="")

@@ -65,7 +65,9 @@ def spoken_scenes(job: Job) -> list[Scene]:
     Raises:
         NotReady: a scene is still to be spoken, or none was.
     """
-    scenes = list(Scene.objects.filter(job=job).defer("text").order_by("index"))
+    scenes = list(
+        Scene.objects.filter(job=job).defer("text", "shifts").order_by("index")
+    )
     spoken = [scene for scene in scenes if scene.status == Scene.Status.COMPLETED]
     if not spoken or any(
         scene.status in (Scene.Status.QUEUED, Scene.Status.PROCESSING)

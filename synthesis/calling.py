@@ -1,7 +1,7 @@
 """One call of a provider: whether it may be made, and whether its answer counts."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -10,7 +10,7 @@ from django.db import connection
 from accounts.caller import Environment
 from providers import ceilings, http, keys, upstreams
 from providers.base import Access, Failure, ProviderError, SpeechRequest, Word
-from providers.models import Provider
+from providers.models import Provider, Voice
 from providers.querysets import PLATFORM
 from providers.registry import get_provider
 from synthesis import audio, timing
@@ -33,53 +33,81 @@ def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> An
     `is_retry` says that a call for the same was made before and failed.
 
     Raises:
-        ProviderError: the provider failed.
+        ProviderError: the provider failed, or the voice was switched off meanwhile.
         Blocked: it is not called now; see `providers.upstreams` and `providers.ceilings`.
     """
-    row = Provider.objects.get(slug=scene.provider)
+    voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
+    if voice is None:
+        raise ProviderError(Failure.SWITCHED_OFF)
+    # They mean something to the provider for which they were sent, and to no other.
+    is_asked = voice.provider_id == scene.voice.partition(":")[0]
     request = SpeechRequest(
         text=chunk.text,
-        voice=scene.speaker.partition(":")[2],
+        voice=voice.provider_voice,
         speed=scene.speed,
-        options=scene.options,
+        options=scene.options if is_asked else {},
     )
-    access = keys.access_with(row, scene.credential)
-    with (
-        _leave(scene, row, len(chunk.text), is_retry=is_retry),
-        http.within(row.limits),
-    ):
-        return _heard(row, request, access, target)
+    return call(
+        voice.provider,
+        request,
+        target,
+        credential=scene.credential,
+        holder=scene.holder,
+        is_sandbox=scene.job.environment == Environment.SANDBOX,
+        is_retry=is_retry,
+    )
 
 
-@contextmanager
-def _leave(
-    scene: Scene, row: Provider, characters: int, *, is_retry: bool
-) -> Iterator[None]:
-    """Let the block make one call. No connection is held: those are for who queries."""
-    if get_provider(row.slug).is_local:
-        connection.close()
-        yield
-        return
-    calling = upstreams.calling(
-        row, scene.credential, holder=scene.holder, is_retry=is_retry
-    )
-    if scene.credential != PLATFORM:
-        with calling:
-            yield
-        return
-    is_sandbox = scene.job.environment == Environment.SANDBOX
-    with ceilings.spending(row, characters, is_sandbox=is_sandbox), calling:
-        yield
+def call(
+    provider: Provider,
+    request: SpeechRequest,
+    target: BinaryIO,
+    *,
+    credential: str,
+    holder: str,
+    is_sandbox: bool,
+    is_retry: bool,
+) -> Answered:
+    """Make one call, within all the limits that there are, into an empty file.
+
+    `holder` names who calls, for `providers.upstreams`.
+
+    Raises:
+        ProviderError: the provider failed.
+        Blocked: it is not called now.
+    """
+    access = keys.access_with(provider, credential)
+    spent = ceilings.Spent()
+    with ExitStack() as limits:
+        if get_provider(provider.slug).is_local:
+            connection.close()  # those are for who queries
+        else:
+            if credential == PLATFORM:
+                characters = len(request.text)
+                spent = limits.enter_context(
+                    ceilings.spending(provider, characters, is_sandbox=is_sandbox)
+                )
+            limits.enter_context(
+                upstreams.calling(
+                    provider, credential, holder=holder, is_retry=is_retry
+                )
+            )
+        limits.enter_context(http.within(provider.limits))
+        return _heard(provider, request, access, target, spent)
 
 
 def _heard(
-    row: Provider, request: SpeechRequest, access: Access, target: BinaryIO
+    row: Provider,
+    request: SpeechRequest,
+    access: Access,
+    target: BinaryIO,
+    spent: ceilings.Spent,
 ) -> Answered:
     words: list[Word] = []
     speech = get_provider(row.slug).speak(request, access)
     try:
         stored = audio.store_piece(
-            _audio_only(speech.parts, words),
+            _audio_only(speech.parts, words, spent),
             speech.encoding,
             target,
             text=request.text,
@@ -104,10 +132,13 @@ def _heard(
     )
 
 
-def _audio_only(parts: Iterator[bytes | Word], words: list[Word]) -> Iterator[bytes]:
-    """Yield the audio among `parts` and put the words aside."""
+def _audio_only(
+    parts: Iterator[bytes | Word], words: list[Word], spent: ceilings.Spent
+) -> Iterator[bytes]:
+    """Yield the audio among `parts`, put the words aside, and note that there is some."""
     for part in parts:
         if isinstance(part, Word):
             words.append(part)
         else:
+            spent.is_heard = spent.is_heard or bool(part)
             yield part

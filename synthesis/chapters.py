@@ -5,7 +5,10 @@ like one ("Chapter 3", "Part Two", "Kapitel 4. Der Brief", "Prologue").
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from synthesis.text import Shifts, returns_in, shifts_of
 
 _MARKDOWN = re.compile(r"#{1,3}[ \t]+(?P<title>\S.*)")
 _NUMBER = r"(?:\d+|[ivxlcdm]+|[^\W\d_]+)"
@@ -26,6 +29,7 @@ class Chapter:
 
     title: str
     text: str
+    shifts: Shifts = field(default_factory=list)  # where it stands in the whole
 
 
 def chapters_of(text: str) -> list[Chapter]:
@@ -33,32 +37,58 @@ def chapters_of(text: str) -> list[Chapter]:
 
     A text without headings is one chapter. Nothing is lost but the `#` of Markdown.
     """
+    returns = returns_in(text)
     chapters: list[Chapter] = []
-    title, lines = "", list[str]()
+    title, lines = "", list[tuple[str, int]]()  # with their places
+    place = 0
     rows = text.replace("\r\n", "\n").split("\n")
     for number, row in enumerate(rows):
         alone = (number == 0 or not rows[number - 1].strip()) and (
             number + 1 == len(rows) or not rows[number + 1].strip()
         )
-        heading = _heading(row.strip(), alone=alone)
-        if heading is None:
-            lines.append(row)
-            continue
-        _close(chapters, title, lines)
-        title, lines = heading[:200], [heading]
-    _close(chapters, title, lines)
+        heading, start = _heading(row, alone=alone)
+        if heading:
+            _close(chapters, title, lines, returns)
+            title, lines = heading[:200], [(heading, place + start)]
+        else:
+            lines.append((row, place))
+        place += len(row) + 1
+    _close(chapters, title, lines, returns)
     return chapters or [Chapter("", text)]
 
 
-def _heading(line: str, *, alone: bool) -> str | None:
+def _heading(row: str, *, alone: bool) -> tuple[str, int]:
+    """Return the heading in a line, and where it begins; empty if there is none."""
+    line = row.strip()
+    start = len(row) - len(row.lstrip())
     if found := _MARKDOWN.fullmatch(line):
-        return found["title"].rstrip("# \t") or found["title"]
+        heading = found["title"].rstrip("# \t") or found["title"]
+        return heading, start + found.start("title")
     if alone and (_NUMBERED.fullmatch(line) or _ALONE.fullmatch(line)):
-        return line
-    return None
+        return line, start
+    return "", 0
 
 
-def _close(chapters: list[Chapter], title: str, lines: list[str]) -> None:
-    body = "\n".join(lines).strip()
+def _close(
+    chapters: list[Chapter],
+    title: str,
+    lines: list[tuple[str, int]],
+    returns: list[int],
+) -> None:
+    joined = "\n".join(line for line, _ in lines)
+    body = joined.strip()
     if body:
-        chapters.append(Chapter(title, body))
+        lead = len(joined) - len(joined.lstrip())
+        parts = _parts(lines, lead)
+        chapters.append(Chapter(title, body, shifts_of(parts, returns)))
+
+
+def _parts(lines: list[tuple[str, int]], lead: int) -> Iterator[tuple[int, int, int]]:
+    """Yield for each line its offset in the chapter, its place, and its length."""
+    offset = -lead
+    for line, place in lines:
+        end = offset + len(line) + 1
+        if end > 0:
+            cut = max(0, -offset)  # blanks before the first letter
+            yield offset + cut, place + cut, len(line) + 1 - cut
+        offset = end

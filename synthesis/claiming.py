@@ -11,7 +11,8 @@ from django.db.models import Count
 
 from kit import claims
 from providers import upstreams
-from providers.models import Provider
+from providers.models import Provider, Sample
+from providers.querysets import PLATFORM
 from synthesis.models import Job, Scene
 from synthesis.querysets import SceneQuerySet
 
@@ -101,6 +102,15 @@ def what_is_full() -> Full:
         workspaces[workspace] += count
         providers[provider] += count
         credentials[provider, credential] += count
+    samples = (
+        Sample.objects.filter(status=Sample.Status.PROCESSING)
+        .order_by()
+        .values_list("voice__provider")
+        .annotate(leased=Count("pk"))
+    )
+    for provider, count in samples:
+        providers[provider] += count
+        credentials[provider, PLATFORM] += count
     limits = {row.slug: row for row in Provider.objects.limited()}
     return Full(
         workspaces={key for key, count in workspaces.items() if count >= most[key]},

@@ -12,6 +12,8 @@ from billing.models import Reservation
 from kit import bells as kit_bells
 from kit import claims
 from providers import upstreams
+from providers.base import Failure
+from providers.models import Provider, Sample
 from synthesis import bells, claiming, fallbacks, settlement
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
 from synthesis.models import Assembly, Job, Scene
@@ -26,6 +28,7 @@ def sweep() -> None:
     claims.take_back(Scene.objects.exclude(job__source=Job.Source.SPEECH))
     claims.take_back(Assembly.objects.all())
     free_probes()
+    end_switched_off()
     end_waiting()
     for queue in Scene.Queue:
         # No more than bells are rung for: a long queue is not counted every second.
@@ -49,11 +52,33 @@ def end_lost_speech() -> None:
 def free_probes() -> None:
     """Let others try the upstreams whose prober died: its claim has been taken back."""
     for pk, holder in upstreams.under_probe().items():
-        scene, _, fence = holder.partition(":")
-        if not Scene.objects.filter(
-            pk=scene, fence=int(fence), status=Scene.Status.PROCESSING
-        ).exists():
+        if not _is_held(holder):
             upstreams.forget_probe(pk, holder)
+
+
+def _is_held(holder: str) -> bool:
+    """Whether the claim of a scene, or of a sample, is still there."""
+    if holder.startswith(Sample.HOLDER):
+        making = Sample.objects.filter(status=Sample.Status.PROCESSING)
+        return holder in {sample.holder for sample in making}
+    scene, _, fence = holder.partition(":")
+    speaking = Scene.objects.filter(status=Scene.Status.PROCESSING)
+    return speaking.filter(pk=scene, fence=int(fence)).exists()
+
+
+def end_switched_off() -> None:
+    """Hand on, or give up, what waits for providers that operators have switched off.
+
+    Workers do the same with what they may claim; but some of it may be held back.
+    """
+    off = list(Provider.objects.filter(is_enabled=False).values_list("pk", flat=True))
+    if not off:
+        return
+    waiting = Scene.objects.filter(
+        status=Scene.Status.QUEUED, is_held=False, provider__in=off
+    )
+    for pk in waiting.values_list("pk", flat=True)[:_MOST_AT_ONCE]:
+        _give_up(waiting.filter(pk=pk), Failure.SWITCHED_OFF)
 
 
 def end_waiting() -> None:
@@ -72,15 +97,15 @@ def end_waiting() -> None:
                 provider=provider, credential=credential, ready_at__lt=since
             )
             for pk in waiting.values_list("pk", flat=True)[:_MOST_AT_ONCE]:
-                _give_up(waiting.filter(pk=pk))
+                _give_up(waiting.filter(pk=pk), PROVIDER_UNAVAILABLE)
 
 
-def _give_up(waiting: SceneQuerySet) -> None:
+def _give_up(waiting: SceneQuerySet, error_code: str) -> None:
     with transaction.atomic(durable=True):
         scene = claims.claim(waiting)
     if scene is not None:
         with suppress(claims.LeaseLost):  # it was canceled
-            fallbacks.give_up(scene, PROVIDER_UNAVAILABLE)
+            fallbacks.give_up(scene, error_code)
 
 
 def release_forgotten() -> int:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from kit.errors import AppError
+from kit.errors import AppError, Invalid
 
 INTERNAL_ERROR = "internal_error"
 """Why a scene failed when it was our own fault."""
@@ -15,6 +15,13 @@ class EmptyText(AppError):
 
     code = "empty_text"
     message = "There is no text to speak."
+
+
+class InvalidOption(Invalid):
+    """A voice takes no such option, or not with such a value; `fields` says why."""
+
+    code = "invalid_option"
+    message = "Some options are not valid."
 
 
 class TextTooLong(AppError):

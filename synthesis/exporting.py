@@ -15,7 +15,7 @@ def export(scope: Scope) -> Iterator[Part]:
     yield Table("jobs.json", map(_job, jobs.iterator(chunk_size=50)))
     for job in jobs.filter(files_removed_at=None).iterator(chunk_size=50):
         extension = audio.FORMATS[job.format].extension
-        spoken = Scene.objects.filter(job=job).exclude(audio="").defer("text")
+        spoken = Scene.objects.filter(job=job).exclude(audio="").defer("text", "shifts")
         for scene in spoken.order_by("index").iterator(chunk_size=500):
             name = f"audio/{job.pk}/{files.download_name(scene, extension)}"
             yield StoredFile(name, scene.audio)
@@ -54,6 +54,7 @@ def _job(job: Job) -> dict[str, Any]:
                 "text",
                 "voice",
                 "speed",
+                "options",
                 "status",
                 "error_code",
                 "duration_ms",

@@ -4,6 +4,8 @@ Only voices that the customer named are taken, in that order. None is dearer tha
 and none is paid with our key where the customer's own was to be used.
 """
 
+from decimal import Decimal
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -34,16 +36,22 @@ def give_up(scene: Scene, error_code: str) -> None:
 
 
 def _take_next(job: Job, held: Scene) -> bool:
-    """Queue a locked scene for the next voice that may speak; return whether one may."""
+    """Queue a locked scene for the next voice that may speak; return whether one may.
+
+    Whose key speaks and what it may cost was said when the job was submitted, and holds.
+    """
     while held.fallbacks_left:
         name = job.fallback[len(job.fallback) - held.fallbacks_left]
         held.fallbacks_left -= 1
         voice = Voice.objects.on_offer().filter(pk=name).first()
-        if voice is None:
+        if voice is None or voice.pk == held.speaker:
             continue
-        is_own = _has_own_key(job, voice)
-        if _may_speak(job, held, voice, is_own=is_own):
-            _hand_over(held, voice, is_own=is_own)
+        if job.fallback_prices.get(name, "") is None:
+            if _has_own_key(job, voice):
+                _hand_over(held, voice, keys.credential_of(held.workspace_id))
+                return True
+        elif not held.is_for_own_key and _may_be_ours(job, held, voice):
+            _hand_over(held, voice, PLATFORM)
             return True
     return False
 
@@ -54,34 +62,33 @@ def _has_own_key(job: Job, voice: Voice) -> bool:
     return row is not None and not row.failure
 
 
-def _may_speak(job: Job, held: Scene, voice: Voice, *, is_own: bool) -> bool:
-    if voice.pk == held.speaker:
-        return False
-    if held.credential != PLATFORM:
-        return voice.provider_id == held.provider
-    if is_own:
-        return True
-    if job.environment == Environment.SANDBOX and not quotes.is_in_sandbox(
-        voice.provider
-    ):
-        return False
-    return catalogue.is_available(voice.provider)
+def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
+    """Whether our key may speak for what the scene was quoted.
 
-
-def _hand_over(held: Scene, voice: Voice, *, is_own: bool) -> None:
-    """Begin a locked scene anew with another voice; its pieces are not mixed.
-
-    With the workspace's own key, it is free from here on.
+    The scene may have changed to a cheaper voice since then, or be paid by nobody.
     """
-    if is_own:
-        held.credential = keys.credential_of(held.workspace_id)
+    is_sandbox = job.environment == Environment.SANDBOX
+    if is_sandbox and not quotes.is_in_sandbox(voice.provider):
+        return False
+    if not catalogue.is_available(voice.provider):
+        return False
+    if job.billed_to in (Job.BilledTo.GUEST, Job.BilledTo.ADMIN):
+        return True
+    today = voice.provider.cost_multiplier
+    quoted = Decimal(job.fallback_prices.get(voice.pk, today))
+    return price(held.characters, quoted) <= held.cost
+
+
+def _hand_over(held: Scene, voice: Voice, credential: str) -> None:
+    """Begin a locked scene anew with another voice; its pieces are not mixed."""
+    held.credential = credential
     held.spoken_by = voice.pk
     held.provider = voice.provider_id
     held.queue = quotes.queue_of(voice.provider_id)
     held.spoken_cost = (
-        0
-        if held.credential != PLATFORM
-        else min(held.cost, price(held.characters, voice.provider.cost_multiplier))
+        min(held.cost, price(held.characters, voice.provider.cost_multiplier))
+        if credential == PLATFORM
+        else 0
     )
     held.render += 1
     held.status = Scene.Status.QUEUED

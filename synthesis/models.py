@@ -46,6 +46,11 @@ class Job(models.Model):
     title = models.CharField(max_length=200, blank=True)
     format = models.CharField(max_length=8, default="mp3")
     fallback = models.JSONField(default=list, blank=True, help_text="voices, in order")
+    fallback_prices = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="credits per character that each was quoted at; null: by an own key",
+    )
     webhook_url = models.CharField(max_length=2048, blank=True)
     metadata = models.JSONField(null=True, blank=True)
     status = models.CharField(
@@ -122,10 +127,18 @@ class Scene(Claimable):
     index = models.PositiveIntegerField(help_text="place in the job, from 1")
     title = models.CharField(max_length=200, blank=True)
     text = models.TextField()
+    shifts = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="where it stands in the text that was sent: see `synthesis.text`",
+    )
     voice = models.CharField(max_length=200, help_text="id in the catalogue")
     provider = models.CharField(max_length=40, help_text="slug; part of the voice's id")
     credential = models.CharField(
         max_length=80, default=PLATFORM, help_text="whose key calls the provider"
+    )
+    is_for_own_key = models.BooleanField(
+        default=False, help_text="quoted with an own key: no key of ours stands in"
     )
     spoken_by = models.CharField(
         max_length=200,

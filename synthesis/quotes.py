@@ -21,6 +21,7 @@ from synthesis.errors import (
     FallbackDearer,
     GuestOption,
     GuestProvider,
+    InvalidOption,
     PriceChanged,
     ProviderCeiling,
     ProviderUnavailable,
@@ -29,6 +30,7 @@ from synthesis.errors import (
     TooManyScenes,
 )
 from synthesis.models import Job, Scene
+from synthesis.text import Shifts
 
 MOST_CHARACTERS = 1_000_000  # of a job
 MOST_SCENES = 5_000
@@ -48,6 +50,8 @@ class AskedScene:
     voice: str
     title: str = ""
     speed: float = 1.0
+    options: Mapping[str, object] = field(default_factory=dict)  # as its provider says
+    shifts: Shifts | None = None  # in the text that it was cut from, if it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,20 @@ class QuotedScene:
     """A scene with its voice found and its price fixed."""
 
     text: str  # normalised
+    shifts: Shifts  # in what was sent
     title: str
     voice: str  # id in the catalogue
     provider: str
     speed: float
+    options: Mapping[str, object]
     queue: Scene.Queue
     cost: int  # credits
     credential: str  # whose key calls the provider: a workspace's own costs nothing
+
+    @property
+    def is_for_own_key(self) -> bool:
+        """Whether the workspace's own key speaks it."""
+        return self.credential != PLATFORM
 
     @property
     def characters(self) -> int:
@@ -90,6 +101,8 @@ class Quote:
     order: Order
     scenes: Sequence[QuotedScene]
     fallback: Sequence[str] = field(default=())
+    fallback_prices: Mapping[str, str | None] = field(default_factory=dict)
+    """Credits per character of each; None with an own key."""
 
     @property
     def characters(self) -> int:
@@ -104,7 +117,7 @@ class Quote:
     @property
     def is_by_own_keys(self) -> bool:
         """Whether none of it is spoken with our keys."""
-        return all(scene.credential != PLATFORM for scene in self.scenes)
+        return all(scene.is_for_own_key for scene in self.scenes)
 
 
 def quote(caller: Caller, order: Order) -> Quote:
@@ -113,6 +126,7 @@ def quote(caller: Caller, order: Order) -> Quote:
     Raises:
         EmptyText, TextTooLong, TooManyScenes: the script can't be taken.
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
+        InvalidOption: a scene's voice takes no such option.
         GuestProvider, GuestOption, SandboxProvider: not for this caller.
         OwnKeyRefused: the workspace's own key for a provider is of no use.
         FallbackDearer: a fallback voice costs more than a scene's own.
@@ -144,7 +158,11 @@ def quote(caller: Caller, order: Order) -> Quote:
     ]
     fallback = [found[voice] for voice in order.fallback]
     _check_fallback(caller, order, found, fallback, own_keys)
-    quoted = Quote(order, scenes, [voice.pk for voice in fallback])
+    prices = {
+        voice.pk: None if voice.provider_id in own_keys else _per_character(voice)
+        for voice in fallback
+    }
+    quoted = Quote(order, scenes, [voice.pk for voice in fallback], prices)
     check_price(quoted.cost, order.max_cost)
     return quoted
 
@@ -157,16 +175,36 @@ def _scene(
     own_keys: Mapping[str, ProviderKey],
 ) -> QuotedScene:
     is_own = voice.provider_id in own_keys
+    check_options(voice, asked.options)
     return QuotedScene(
         text=normalised,
+        shifts=text.shifts_in(asked.text) if asked.shifts is None else asked.shifts,
         title=asked.title,
         voice=voice.pk,
         provider=voice.provider_id,
         speed=asked.speed,
+        options=asked.options,
         queue=queue_of(voice.provider_id),
         cost=0 if is_own else cost(caller, len(normalised), voice.provider),
         credential=keys.credential_of(caller.workspace.pk) if is_own else PLATFORM,
     )
+
+
+def check_options(voice: Voice, options: Mapping[str, object]) -> None:
+    """Raise InvalidOption unless the adapter of `voice` takes all of `options`.
+
+    None of them changes the price: an adapter doesn't declare those that would.
+    """
+    known = get_provider(voice.provider_id).options
+    wrong = {}
+    for name, value in options.items():
+        if name not in known:
+            named = ", ".join(known) or "none"
+            wrong[name] = [f"{voice.pk} has these options: {named}."]
+        elif refusal := known[name].refusal(value):
+            wrong[name] = [refusal]
+    if wrong:
+        raise InvalidOption({"options": wrong})
 
 
 def cost(caller: Caller, characters: int, provider: Provider) -> int:
@@ -236,6 +274,10 @@ def _check_fallback(
         is_own = voice.provider_id in own_keys
         if priced and not is_own and voice.provider.cost_multiplier > min(priced):
             raise FallbackDearer(voice=voice.pk)
+
+
+def _per_character(voice: Voice) -> str:
+    return str(voice.provider.cost_multiplier)
 
 
 def default_provider(caller: Caller) -> str:

@@ -49,7 +49,7 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     chunks = text.split(scene.text, get_provider(scene.provider).limit)
     if not chunks:
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
-    pieces = _recorded(scene)
+    pieces = _recorded(scene, chunks)
     _adopt_stored(scene, chunks, pieces)
     is_retry = scene.attempts > 0  # the first call is, for it failed before
     for ordinal, chunk in enumerate(chunks, 1):
@@ -69,9 +69,22 @@ def read_words(name: str) -> Any:
         return json.load(file)
 
 
-def _recorded(scene: Scene) -> dict[int, Piece]:
-    pieces = Piece.objects.filter(scene=scene, render=scene.render)
-    return {piece.ordinal: piece for piece in pieces}
+def _recorded(scene: Scene, chunks: list[Chunk]) -> dict[int, Piece]:
+    """Return the recorded pieces that are made of `chunks`; forget the others.
+
+    Where the text is cut may have changed since: pieces of both ways would repeat some of
+    it and leave out some.
+    """
+    spans = {n: (chunk.start, chunk.end) for n, chunk in enumerate(chunks, 1)}
+    known, stale = {}, []
+    for piece in Piece.objects.filter(scene=scene, render=scene.render):
+        if spans.get(piece.ordinal) == (piece.char_start, piece.char_end):
+            known[piece.ordinal] = piece
+        else:
+            stale.append(piece.pk)
+    if stale:
+        Piece.objects.filter(pk__in=stale).delete()
+    return known
 
 
 def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) -> None:

@@ -1,14 +1,14 @@
 """Making samples: a sentence in each voice, spoken once and kept.
 
-A row of `providers.Sample` asks for one; a worker claims it, speaks with our own key, and
-stores the audio before it says so. Visitors can ask for built-in voices alone, so they
-spend nobody's money, and each voice but once.
+A row of `providers.Sample` asks for one; a worker claims it, speaks with our own key within
+the limits that scenes have, and stores the audio before it says so. Visitors can ask for
+built-in voices alone, so they spend nobody's money, and each voice but once.
 """
 
 import hashlib
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
@@ -22,8 +22,10 @@ from kit.storage import draft_folder, save_path
 from providers import catalogue, samples
 from providers.base import Failure, ProviderError, SpeechRequest
 from providers.models import Sample, Voice
+from providers.querysets import PLATFORM
 from providers.registry import PROVIDERS, get_provider
-from synthesis import audio
+from providers.upstreams import Blocked
+from synthesis import audio, calling, claiming
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
 from synthesis.sample_texts import text_for
@@ -35,7 +37,6 @@ _MOST_AT_ONCE = 2  # makers, of each kind: samples are never urgent
 _MOST_TRIES = 3
 _MOST_CRASHES = 3
 _PAUSE = timedelta(minutes=1)
-_GATE = 0x6F7A_7673  # advisory lock: one claim at a time, so that the limit holds
 _LOOK = 0.05  # seconds between two looks at what a worker is making
 _LOCAL = [slug for slug in PROVIDERS if get_provider(slug).is_local]
 
@@ -86,7 +87,7 @@ def sweep() -> None:
         status=Sample.Status.QUEUED, crashes__gte=_MOST_CRASHES
     ).update(status=Sample.Status.FAILED, error_code=INTERNAL_ERROR)
     for queue in Scene.Queue:
-        if claims.due(_of(queue)).exists():
+        if claims.due(_of(queue)).exists() and _startable(queue).exists():
             bells.ring_if_quiet(MAKE, queue, 1, args=[queue])
 
 
@@ -105,14 +106,22 @@ def _of(queue: str) -> QuerySet[Sample]:
     return rows.exclude(voice__provider__in=_LOCAL)
 
 
+def _startable(queue: str) -> QuerySet[Sample]:
+    """Return the samples that may be made now: not where a provider has its fill."""
+    full = claiming.what_is_full()
+    closed = full.providers | {
+        provider for provider, key in full.upstreams if key == PLATFORM
+    }
+    return claims.due(_of(queue)).exclude(voice__provider__in=closed)
+
+
 def _claim(queue: str) -> Sample | None:
     with transaction.atomic(durable=True):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_GATE])
+        claiming.close_gate()
         making = _of(queue).filter(status=Sample.Status.PROCESSING)
         if making.count() >= _MOST_AT_ONCE:
             return None
-        return claims.claim(claims.due(_of(queue)).order_by("ready_at", "voice"))
+        return claims.claim(_startable(queue).order_by("ready_at", "voice"))
 
 
 def _make(sample: Sample) -> None:
@@ -128,12 +137,27 @@ def _make(sample: Sample) -> None:
             default_storage.delete(old)
     except claims.LeaseLost as lost:
         logger.info("dropped %s", lost)
+    except Blocked as blocked:
+        logger.info("sample of %s waits: %s", sample.voice_id, blocked)
+        _wait(sample, blocked.until)
     except ProviderError as error:
         logger.warning("sample of %s: %s", sample.voice_id, error)
         _fail(sample, error.kind, is_last=not error.kind.is_retryable)
     except Exception:
         logger.exception("sample of %s failed", sample.voice_id)
         _fail(sample, INTERNAL_ERROR)
+
+
+def _wait(sample: Sample, until: datetime) -> None:
+    """Put back a sample whose provider is not called now; it costs no try."""
+    try:
+        with transaction.atomic(durable=True):
+            held = claims.lock_held(sample)
+            Sample.objects.filter(pk=held.pk).update(
+                status=Sample.Status.QUEUED, lease_until=None, ready_at=until
+            )
+    except claims.LeaseLost as lost:
+        logger.info("dropped %s", lost)
 
 
 def _fail(sample: Sample, error_code: str, *, is_last: bool = False) -> None:
@@ -158,34 +182,29 @@ def _settle(held: Sample, status: Sample.Status, **fields: object) -> None:
 
 def _spoken(sample: Sample) -> str:
     """Speak and store a sample; return its name in the storage."""
-    voice = Voice.objects.select_related("provider").get(pk=sample.voice_id)
+    voice = Voice.objects.switched_on().filter(pk=sample.voice_id).first()
+    if voice is None:
+        raise ProviderError(Failure.SWITCHED_OFF)
     if not catalogue.is_available(voice.provider):
         raise ProviderError(Failure.BAD_KEY, "no key of ours")
-    provider = get_provider(voice.provider_id)
-    text = text_for(voice.language)
-    access = catalogue.access_for(voice.provider)
-    connection.close()
-    speech = provider.speak(SpeechRequest(text, voice.provider_voice), access)
+    request = SpeechRequest(text_for(voice.language), voice.provider_voice)
     with draft_folder() as folder:
         draft, whole = folder / "piece", folder / "sample.mp3"
-        try:
-            with draft.open("w+b") as target:
-                stored = audio.store_piece(
-                    (part for part in speech.parts if isinstance(part, bytes)),
-                    speech.encoding,
-                    target,
-                    text=text,
-                )
-            rate = stored.sample_rate
-            parts = [audio.Part(lambda: draft.open("rb"))]
-            joined = audio.join(parts, rate=rate)
-            audio.encode(
-                joined.blocks(), rate=rate, format="mp3", target=whole, title=voice.name
+        with draft.open("w+b") as target:
+            answered = calling.call(
+                voice.provider,
+                request,
+                target,
+                credential=PLATFORM,
+                holder=sample.holder,
+                is_sandbox=False,
+                is_retry=sample.attempts > 0,
             )
-        except audio.BadAudio as error:
-            raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
-        finally:
-            speech.parts.close()
+        rate = answered.audio.sample_rate
+        joined = audio.join([audio.Part(lambda: draft.open("rb"))], rate=rate)
+        audio.encode(
+            joined.blocks(), rate=rate, format="mp3", target=whole, title=voice.name
+        )
         digest = hashlib.sha256(voice.pk.encode()).hexdigest()[:32]
         name = f"samples/{digest}-{new_id()}.mp3"
         save_path(default_storage, name, whole)

@@ -37,6 +37,18 @@ class SpeedField(serializers.FloatField):
         return float(super().to_internal_value(data))
 
 
+class OptionsField(serializers.DictField):
+    """What the provider of the voice takes besides, by name; `synthesis.quotes` checks."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "help_text",
+            "Options of the voice's provider, such as `model` or `pitch`: see"
+            " docs/providers.md. Unknown ones are refused.",
+        )
+        super().__init__(required=False, **kwargs)
+
+
 class SceneRequestSerializer(serializers.Serializer[Any]):
     """One scene of a new job."""
 
@@ -44,6 +56,7 @@ class SceneRequestSerializer(serializers.Serializer[Any]):
     voice = TextField(required=False, max_length=200)
     title = TextField(required=False, allow_blank=True, max_length=200)
     speed = SpeedField(required=False)
+    options = OptionsField()
 
 
 class JobRequestSerializer(serializers.Serializer[Any]):
@@ -58,6 +71,7 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     voice = TextField(required=False, max_length=200)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
     speed = SpeedField(default=1.0)
+    options = OptionsField()
     fallback = serializers.ListField(
         child=TextField(max_length=200), required=False, max_length=5
     )
@@ -110,6 +124,7 @@ class JobRequestSerializer(serializers.Serializer[Any]):
         """Return the validated request as an order."""
         data = self.validated_data
         voice, speed = data.get("voice", ""), data["speed"]
+        options = data.get("options", {})
         if "scenes" in data:
             scenes = [
                 AskedScene(
@@ -117,16 +132,19 @@ class JobRequestSerializer(serializers.Serializer[Any]):
                     voice=scene.get("voice", voice),
                     title=scene.get("title", ""),
                     speed=scene.get("speed", speed),
+                    options=scene.get("options", options),
                 )
                 for scene in data["scenes"]
             ]
         elif "split" in data:
             scenes = [
-                AskedScene(chapter.text, voice, chapter.title, speed)
+                AskedScene(
+                    chapter.text, voice, chapter.title, speed, options, chapter.shifts
+                )
                 for chapter in chapters_of(data["text"])
             ]
         else:
-            scenes = [AskedScene(data["text"], voice, "", speed)]
+            scenes = [AskedScene(data["text"], voice, "", speed, options)]
         return Order(
             scenes=scenes,
             title=data.get("title", ""),
@@ -144,6 +162,7 @@ class SceneChangeSerializer(serializers.Serializer[Any]):
     text = TextField(required=False, allow_blank=True)
     voice = TextField(required=False, max_length=200)
     title = TextField(required=False, allow_blank=True, max_length=200)
+    options = OptionsField()
     max_cost = WholeNumberField(required=False, min_value=0)
 
 
@@ -160,22 +179,18 @@ class SpeechRequestSerializer(serializers.Serializer[Any]):
     voice = TextField(max_length=200)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
     speed = SpeedField(default=1.0)
+    options = OptionsField()
 
     def to_order(self) -> Order:
         """Return the validated request as an order of one scene."""
         data = self.validated_data
+        options = data.get("options", {})
+        scene = AskedScene(data["input"], data["voice"], "", data["speed"], options)
         return Order(
-            scenes=[AskedScene(data["input"], data["voice"], "", data["speed"])],
+            scenes=[scene],
             format=data["format"],
             source=Job.Source.SPEECH,
         )
-
-
-class SceneErrorSerializer(serializers.Serializer[Any]):
-    """Why a scene has no audio."""
-
-    code = serializers.CharField()
-    detail = serializers.CharField()
 
 
 class SceneSerializer(serializers.ModelSerializer[Scene]):
@@ -242,6 +257,7 @@ _FAILURES = {
     "busy": "The provider was too busy.",
     "down": "The provider did not answer.",
     "timeout": "The provider took too long.",
+    "switched_off": "The voice was switched off here.",
     "unknown_voice": "The provider no longer has this voice.",
     "too_long": "The provider found this text too long.",
     "bad_audio": "What the provider sent is no audio, or not all of it.",
@@ -297,7 +313,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     def get_scenes(self, job: Job) -> list[dict[str, Any]]:
         """Return the first scenes; the rest is at `…/scenes`."""
-        rows = Scene.objects.filter(job=job).defer("text").order_by("index")
+        rows = Scene.objects.filter(job=job).defer("text", "shifts").order_by("index")
         serializer = SceneSerializer(
             rows[:SCENES_SHOWN], many=True, context=self.context
         )

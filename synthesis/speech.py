@@ -17,7 +17,6 @@ from providers.base import Failure, ProviderError
 from providers.ceilings import CEILING
 from providers.errors import OwnKeyMissing, OwnKeyRefused
 from providers.models import Provider
-from providers.querysets import PLATFORM
 from providers.upstreams import Blocked
 from synthesis import claiming, quotes, settlement
 from synthesis.errors import (
@@ -43,6 +42,7 @@ _UNAVAILABLE = {
     Failure.DOWN,
     Failure.TIMEOUT,
     Failure.QUOTA,
+    Failure.SWITCHED_OFF,
 }
 _OWN_KEY: dict[Failure, type[AppError]] = {
     Failure.OWN_KEY_REFUSED: OwnKeyRefused,
@@ -149,15 +149,19 @@ def _fail(scene: Scene, error_code: str) -> None:
 
 
 def _check_room(quoted: QuotedScene) -> None:
-    """Raise ProviderUnavailable when the provider may not be called at this moment."""
-    slug = quoted.provider
-    if row := upstreams.blocked(slug).get((slug, PLATFORM)):
+    """Raise ProviderUnavailable when the provider may not be called at this moment.
+
+    What matters is the credential that would call it: an own key is neither kept out by
+    what befell ours, nor let in where ours has room.
+    """
+    slug, credential = quoted.provider, quoted.credential
+    if row := upstreams.blocked(slug).get((slug, credential)):
         blocked = Blocked(row.reason, row.open_until or timezone.now())
         raise ProviderUnavailable(retry_after=blocked.seconds)
     if Provider.objects.limited().filter(pk=slug).exists():
         # Nobody claims until the scene's row is there, so the answer still holds then.
         claiming.close_gate()
-        if claiming.what_is_full().holds_back(slug, PLATFORM):
+        if claiming.what_is_full().holds_back(slug, credential):
             raise ProviderUnavailable(retry_after=1)
 
 

@@ -4,9 +4,11 @@ Pure functions; every offset counts code points, as the contract with clients do
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from operator import itemgetter
+from typing import Any
 
 import regex
 
@@ -25,21 +27,65 @@ def normalise(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
-def offsets_in(raw: str) -> Callable[[int], int]:
-    """Return a function from an offset in `normalise(raw)` to the same place in `raw`."""
+Shifts = list[list[int]]
+"""Where a text stands in the one that was sent: from each offset on, by how much further.
+
+Pairs of numbers, in order; what comes before the first stands where it stood.
+"""
+
+
+def shifts_in(raw: str) -> Shifts:
+    """Return where `normalise(raw)` stands in `raw`."""
     unified = raw.replace("\r\n", "\n")
     lead = len(unified) - len(unified.lstrip())
-    # Where in `unified` each line feed stands that was two characters.
-    pairs = [
-        match.start() - number
-        for number, match in enumerate(regex.finditer("\r\n", raw))
+    return shifts_of([(0, lead, len(unified.strip()))], returns_in(raw))
+
+
+def returns_in(raw: str) -> list[int]:
+    """Return the offset of each LF that was CRLF, in the text that has LF for it."""
+    found = enumerate(regex.finditer("\r\n", raw))
+    return [match.start() - number for number, match in found]
+
+
+def shifts_of(parts: Iterable[tuple[int, int, int]], returns: list[int]) -> Shifts:
+    """Return where a text stands that was put together from parts of another.
+
+    Each is its offset there, its offset in the other one with LF for CRLF, its length.
+    `returns` are those of the other one.
+    """
+    shifts: Shifts = []
+    known = 0
+    for start, place, length in parts:
+        first = bisect_left(returns, place)
+        last = bisect_left(returns, place + length)
+        steps = [(start, first)]
+        steps += [(returns[n] - place + start + 1, n + 1) for n in range(first, last)]
+        for offset, count in steps:
+            if (shift := place - start + count) != known:
+                shifts.append([offset, shift])
+                known = shift
+    return shifts
+
+
+def as_sent(offset: int, shifts: Shifts) -> int:
+    """Return the place of a character in the text that was sent."""
+    index = bisect_right(shifts, offset, key=itemgetter(0))
+    return offset + (shifts[index - 1][1] if index else 0)
+
+
+def words_as_sent(
+    words: Iterable[dict[str, Any]], shifts: Shifts
+) -> list[dict[str, Any]]:
+    """Return word times with the offsets that they have in the text that was sent."""
+    return [
+        word
+        | {
+            "char_start": as_sent(word["char_start"], shifts),
+            # A word's end is before the CR that may follow.
+            "char_end": as_sent(word["char_end"] - 1, shifts) + 1,
+        }
+        for word in words
     ]
-
-    def original(offset: int) -> int:
-        place = lead + offset
-        return place + bisect_left(pairs, place)
-
-    return original
 
 
 def is_speakable(text: str) -> bool:

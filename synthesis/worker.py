@@ -20,7 +20,7 @@ from synthesis.models import Job, Scene
 from synthesis.rendering import render
 
 MOST_TRIES = 5
-_LONGEST_WAIT = 60.0  # seconds between two tries, unless the provider asks for more
+_LONGEST_WAIT = 60.0  # seconds between two tries
 _SHIFT = 20.0  # seconds after which a slot lets other tasks of its queue go first
 
 logger = logging.getLogger(__name__)
@@ -67,8 +67,11 @@ def speak(scene: Scene) -> None:
             scene.provider,
             error,
         )
+        # A provider that says when to come back is not called before by anybody: its
+        # upstream sees to that, and ends the wait if it lasts too long.
+        pause = None if error.retry_after is None else 0.0
         is_last = not error.kind.is_retryable
-        give_up_or_retry(scene, error.kind, wait=error.retry_after, is_last=is_last)
+        give_up_or_retry(scene, error.kind, wait=pause, is_last=is_last)
     except Exception:
         # A bug or a full disk must neither end the worker nor leave the scene to its
         # lease.
@@ -87,7 +90,7 @@ def wait(scene: Scene, blocked: Blocked) -> None:
         if blocked.reason == RETRIES:
             give_up_or_retry(scene, Failure.BUSY, wait=blocked.seconds)
         elif blocked.reason == ceilings.CEILING:
-            if blocked.seconds > settings.PROVIDER_PATIENCE:
+            if blocked.seconds > _patience(scene):
                 fallbacks.give_up(scene, PROVIDER_CEILING)
             else:
                 settlement.put_back(scene, ready_at=blocked.until)
@@ -99,13 +102,20 @@ def wait(scene: Scene, blocked: Blocked) -> None:
         logger.info("dropped %s", lost)
 
 
+def _patience(scene: Scene) -> float:
+    """Return how long a scene waits for its provider, in seconds."""
+    has_other = scene.fallbacks_left > 0
+    return float(
+        settings.FALLBACK_PATIENCE if has_other else settings.PROVIDER_PATIENCE
+    )
+
+
 def give_up_or_retry(
     scene: Scene, error_code: str, *, wait: float | None = None, is_last: bool = False
 ) -> None:
     """Queue the scene for a later try, or give it up when no more tries would help.
 
-    `wait` is what the provider asked for, in seconds; without it the waits double, with
-    full jitter.
+    `wait` is how long, in seconds; without it the waits double, with full jitter.
     """
     if wait is None:
         longest = min(_LONGEST_WAIT, 2.0**scene.attempts)

@@ -21,6 +21,7 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
+from providers.options import Option
 from providers.unicorn.client import SAMPLE_RATE, Event, say
 from providers.unicorn.script import Script, write
 from providers.unicorn.timing import timed
@@ -44,6 +45,7 @@ class Unicorn:
     needs_key = False
     has_voice_table = True
     regions: Mapping[str, str] = {}
+    options: Mapping[str, Option] = {}
     cost_multiplier = Decimal(1)
     max_concurrent: int | None = None
 

@@ -25,6 +25,7 @@ from synthesis.errors import Expired, NotReady
 from synthesis.models import Assembly, Job
 from synthesis.rendering import read_words
 from synthesis.serializers import JobSerializer
+from synthesis.text import words_as_sent
 
 _LINK_SALT = "synthesis.links"
 _LONGEST_LINK = 7 * 24 * 3600  # seconds
@@ -71,11 +72,16 @@ class SceneWordsView(FileView):
 
     @extend_schema(operation_id="scenes_words", responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:
-        """Send the word times; offsets count code points of the scene's text."""
+        """Send the word times; offsets count code points of the text as it was sent.
+
+        That is the scene's own text, or the whole text of a job that was split.
+        """
         found = scene_of(self.job(request, job_id), scene)
         if not found.words:
             raise NotReady
-        response = Response(read_words(found.words))
+        told = read_words(found.words)
+        told["words"] = words_as_sent(told["words"], found.shifts)
+        response = Response(told)
         response["Cache-Control"] = "private, no-cache"
         return response
 

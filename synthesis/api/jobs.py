@@ -261,7 +261,9 @@ class ScenesView(GenericAPIView[Scene]):
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """List scenes in their order."""
         job = job_of(request, job_id)
-        page = self.paginate_queryset(Scene.objects.filter(job=job).defer("text"))
+        page = self.paginate_queryset(
+            Scene.objects.filter(job=job).defer("text", "shifts")
+        )
         serializer = SceneSerializer(page, many=True, context={"request": request})
         return self.get_paginated_response(serializer.data)
 

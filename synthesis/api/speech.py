@@ -16,7 +16,7 @@ from kit import idempotency
 from synthesis import speech
 from synthesis.api.requests import respond
 from synthesis.serializers import SpeechRequestSerializer
-from synthesis.text import offsets_in
+from synthesis.text import words_as_sent
 
 
 class WordSerializer(serializers.Serializer[Any]):
@@ -70,26 +70,16 @@ class SpeechView(APIView):
         spoken, replayed = speech.speak_now(
             caller_of(request), serializer.to_order(), idempotency_key(request)
         )
-        body = _body(spoken, serializer.validated_data["input"])
-        return respond(request, idempotency.Answer(200, body, replayed))
+        return respond(request, idempotency.Answer(200, _body(spoken), replayed))
 
 
-def _body(spoken: speech.Spoken, sent: str) -> dict[str, Any]:
+def _body(spoken: speech.Spoken) -> dict[str, Any]:
     job, scene = spoken.job, spoken.scene
-    places = offsets_in(sent)
-    words = [
-        word
-        | {
-            "char_start": places(word["char_start"]),
-            "char_end": places(word["char_end"] - 1) + 1,
-        }
-        for word in spoken.words
-    ]
     return {
         "audio": base64.b64encode(spoken.audio).decode(),
         "format": job.format,
         "duration_ms": scene.duration_ms,
-        "word_timestamps": words,
+        "word_timestamps": words_as_sent(spoken.words, scene.shifts),
         "timing": scene.timing,
         "transaction_id": str(job.pk),
         "characters": job.characters,

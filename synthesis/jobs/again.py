@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from django.utils import timezone
@@ -23,6 +24,7 @@ class Change:
     text: str | None = None
     voice: str | None = None
     title: str | None = None
+    options: Mapping[str, object] | None = None
 
 
 def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> Job:
@@ -68,7 +70,7 @@ def edit(
     Raises:
         SceneBusy: it still waits or is being spoken.
         JobCanceled: a canceled job stays as it is.
-        EmptyText, TextTooLong, PriceChanged, InsufficientCredits…: as for a new job.
+        EmptyText, InvalidOption, PriceChanged, InsufficientCredits…: as for a new job.
     """
     job = lock(job_id)
     scene = (
@@ -88,12 +90,16 @@ def edit(
         voice=asked.voice if change.voice is None else change.voice,
         title=asked.title if change.title is None else change.title,
         speed=asked.speed,
+        options=_options(scene, change),
     )
     quote = quotes.quote(_in(job, caller), _order([asked], max_cost))
     quoted = quote.scenes[0]
     job.characters += quoted.characters - scene.characters
     scene.text, scene.title = quoted.text, quoted.title
+    if change.text is not None:
+        scene.shifts = quoted.shifts
     scene.voice, scene.provider = quoted.voice, quoted.provider
+    scene.options = dict(quoted.options)
     scene.characters, scene.queue = quoted.characters, quoted.queue
     scene.render += 1
     _open_round(caller, job, [scene], quote)
@@ -106,7 +112,15 @@ def _in(job: Job, caller: Caller) -> Caller:
 
 
 def _as_asked(scene: Scene) -> AskedScene:
-    return AskedScene(scene.text, scene.voice, scene.title, scene.speed)
+    return AskedScene(scene.text, scene.voice, scene.title, scene.speed, scene.options)
+
+
+def _options(scene: Scene, change: Change) -> Mapping[str, object]:
+    """Return the options of a changed scene; another voice begins without any."""
+    if change.options is not None:
+        return change.options
+    is_same = change.voice is None or change.voice == scene.voice
+    return scene.options if is_same else {}
 
 
 def _order(scenes: list[AskedScene], max_cost: int | None) -> Order:
@@ -141,6 +155,7 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
         scene.spoken_by = ""
         scene.provider, scene.queue = quoted.provider, quoted.queue
         scene.credential = quoted.credential
+        scene.is_for_own_key = quoted.is_for_own_key
         scene.turn = turn
         scene.status = Scene.Status.QUEUED
         scene.is_held = job.is_paused
@@ -152,8 +167,10 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
         scenes,
         [
             "text",
+            "shifts",
             "title",
             "voice",
+            "options",
             "spoken_by",
             "spoken_cost",
             "fallbacks_left",
@@ -164,6 +181,7 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
             "round",
             "cost",
             "credential",
+            "is_for_own_key",
             "turn",
             "status",
             "is_held",

@@ -20,6 +20,7 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
+from providers.options import Choice, Number, Option, Text
 from providers.words import split
 
 RATE = 16_000  # Hz
@@ -27,6 +28,7 @@ PER_CHARACTER = RATE // 50  # samples: 20 ms
 
 calls: list[str] = []
 used: list[str] = []  # the keys that came with the calls
+wishes: list[dict[str, object]] = []  # the options that came with them
 failures: list[ProviderError | BaseException] = []
 fail_at: dict[int, ProviderError] = {}  # by the number of the call, from 1
 gate = threading.Event()  # while cleared, speaking waits
@@ -37,6 +39,7 @@ def reset() -> None:
     """Forget calls and failures."""
     calls.clear()
     used.clear()
+    wishes.clear()
     failures.clear()
     fail_at.clear()
     gate.set()
@@ -55,6 +58,11 @@ class Scripted:
     needs_key = False
     has_voice_table = True
     regions: Mapping[str, str] = {"": "http://127.0.0.1"}
+    options: Mapping[str, Option] = {
+        "pitch": Number(-20, 20),
+        "style": Choice(("calm", "merry")),
+        "language": Text(2, "[a-z]{2}", "Two letters, such as en."),
+    }
     cost_multiplier = Decimal(1)
     max_concurrent: int | None = None
 
@@ -62,6 +70,7 @@ class Scripted:
         """Speak as the test says."""
         calls.append(request.text)
         used.append(access.key)
+        wishes.append(dict(request.options))
         gate.wait(20)
         if len(calls) in fail_at:
             raise fail_at[len(calls)]

@@ -12,9 +12,9 @@ from accounts.caller import Environment
 from billing.wallets import summary, wallet_of
 from kit import quotas
 from kit.models import QuotaCounter
-from providers import ceilings
+from providers import ceilings, upstreams
 from providers.base import Failure, ProviderError
-from providers.models import Provider
+from providers.models import Provider, Upstream
 from providers.upstreams import Blocked
 from synthesis import worker
 from synthesis.models import Job
@@ -46,6 +46,10 @@ def limit(**ceiling: int) -> Provider:
     return Provider.objects.get(slug="scripted")
 
 
+def iter_bytes(audio: bytes):
+    yield audio
+
+
 def test_it_is_exact_under_concurrency() -> None:
     provider = limit(daily_ceiling=100, cost_multiplier=2)
 
@@ -66,7 +70,17 @@ def test_it_is_exact_under_concurrency() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "counted"),
-    [(Failure.BAD_REQUEST, 0), (Failure.QUOTA, 0), (Failure.TIMEOUT, 10)],
+    [
+        (Failure.BAD_REQUEST, 0),
+        (Failure.QUOTA, 0),
+        (Failure.TOO_LONG, 0),
+        (Failure.RATE_LIMITED, 0),
+        (Failure.BUSY, 0),
+        (Failure.TIMEOUT, 10),
+        (Failure.DOWN, 10),
+        (Failure.BAD_AUDIO, 10),
+        (Failure.NO_SPEECH, 10),
+    ],
 )
 def test_what_was_refused_is_given_back(kind, counted) -> None:
     provider = limit(daily_ceiling=100)
@@ -76,6 +90,64 @@ def test_what_was_refused_is_given_back(kind, counted) -> None:
     ):
         raise ProviderError(kind)
     assert ceilings.spent_today("scripted") == counted
+
+
+@pytest.mark.parametrize("kind", [Failure.TOO_LONG, Failure.UNSPEAKABLE])
+def test_what_was_heard_stays_counted(submitted, speak_all, monkeypatch, kind) -> None:
+    """Azure, say, finds out after ten minutes of audio that the text was too long."""
+    parts = scripted.Scripted._parts
+
+    def cut_off(self, text):
+        yield next(parts(self, text))
+        raise ProviderError(kind)
+
+    monkeypatch.setattr(scripted.Scripted, "_parts", cut_off)
+    job = submitted(factories.caller(), "Hello there.")
+    speak_all()
+    assert job.scenes.get().error_code == kind
+    assert ceilings.spent_today("scripted") == 12
+
+
+def test_audio_that_is_no_speech_stays_counted(
+    submitted, speak_all, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        scripted.Scripted, "_parts", lambda self, text: iter_bytes(bytes(320 * 12))
+    )
+    submitted(factories.caller(), "Hello there.")
+    speak_all()
+    assert scripted.calls == ["Hello there."]
+    assert ceilings.spent_today("scripted") == 12
+
+
+@pytest.mark.parametrize(
+    ("kind", "counted"),
+    [
+        (Failure.TIMEOUT, 12),
+        (Failure.DOWN, 12),
+        (Failure.RATE_LIMITED, 0),
+        (Failure.BAD_KEY, 0),
+    ],
+)
+def test_a_probe_that_failed_counts_like_any_call(submitted, kind, counted) -> None:
+    provider = Provider.objects.get(slug="scripted")
+    row = upstreams.upstream_of(provider)
+    leave = upstreams.Pass(row, is_probe=False, is_retry=False)
+    upstreams.failed(leave, Failure.DOWN, seconds=0, retry_after=1)
+    Upstream.objects.update(open_until=timezone.now())
+    job = submitted(factories.caller(), "Hello there.")
+    scripted.failures.append(ProviderError(kind))
+    worker.work("remote")
+    assert job.scenes.get().attempts == 0  # it was the probe
+    assert len(scripted.calls) == 1
+    assert ceilings.spent_today("scripted") == counted
+
+
+def test_who_meets_an_open_upstream_spends_nothing() -> None:
+    provider = limit(daily_ceiling=100)
+    with pytest.raises(Blocked), ceilings.spending(provider, 10, is_sandbox=False):
+        raise Blocked("down", timezone.now())
+    assert ceilings.spent_today("scripted") == 0
 
 
 def test_what_is_spent_is_counted_without_a_ceiling_too(submitted, speak_all) -> None:

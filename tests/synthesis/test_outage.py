@@ -241,6 +241,60 @@ def test_a_text_that_breaks_its_provider_does_not_keep_it_shut(
     assert poison.scenes.filter(status="completed").count() == 0
 
 
+def test_who_is_told_to_wait_for_a_day_is_refunded_in_time(
+    submitted, owner, credits
+) -> None:
+    job = submitted(factories.caller(owner), "A scene.", "Another scene.")
+    scripted.failures.append(ProviderError(Failure.RATE_LIMITED, retry_after=86_400))
+    worker.work("remote")
+    assert len(scripted.calls) == 1
+    let_pass(1790)
+    dispatch.sweep()
+    assert worker.work("remote") == 0
+    assert list(job.scenes.values_list("status", flat=True)) == ["queued"] * 2
+    assert credits() == (4978, 22)
+
+    let_pass(20)
+    dispatch.sweep()
+
+    job.refresh_from_db()
+    assert (job.status, job.charged, job.refunded) == ("failed", 0, 22)
+    assert set(job.scenes.values_list("error_code", flat=True)) == {
+        "provider_unavailable"
+    }
+    assert credits() == (5000, 0)
+    assert len(scripted.calls) == 1
+
+
+def test_who_is_told_to_wait_for_a_day_goes_to_a_fallback_voice(
+    submitted, owner, credits
+) -> None:
+    job = submitted(factories.caller(owner), "A scene.", fallback=["unicorn:en-us"])
+    scripted.failures.append(ProviderError(Failure.BUSY, retry_after=86_400))
+    worker.work("remote")
+    let_pass(50)
+    dispatch.sweep()
+    assert job.scenes.get().spoken_by == ""
+    let_pass(15)
+    dispatch.sweep()
+    worker.work("local")
+    job.refresh_from_db()
+    assert (job.status, job.scenes.get().speaker) == ("completed", "unicorn:en-us")
+    assert credits() == (4992, 0)
+    assert len(scripted.calls) == 1
+
+
+def test_who_is_told_to_wait_is_not_parked_beyond_that(submitted) -> None:
+    job = submitted(factories.caller(), "A scene.")
+    scripted.failures.append(ProviderError(Failure.BUSY, retry_after=7))
+    worker.work("remote")
+    assert worker.work("remote") == 0
+    let_pass(8)
+    assert worker.work("remote") == 1
+    job.refresh_from_db()
+    assert (job.status, len(scripted.calls)) == ("completed", 2)
+
+
 def test_our_bad_key_fails_no_scene(submitted) -> None:
     job = submitted(factories.caller(), *["A scene."] * 3)
     scripted.failures.append(ProviderError(Failure.BAD_KEY))

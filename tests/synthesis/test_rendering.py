@@ -6,8 +6,10 @@ import pytest
 from django.core.files.storage import default_storage
 
 from kit import claims
-from providers.base import Failure, ProviderError
-from synthesis import rendering
+from providers import upstreams
+from providers.base import Failure, Limit, ProviderError
+from providers.models import Upstream
+from synthesis import rendering, worker
 from synthesis.models import Job, Piece, Scene
 from tests import factories
 from tests.synthesis import scripted
@@ -90,6 +92,32 @@ def test_a_stored_piece_without_its_row_is_not_spoken_again(submitted) -> None:
     assert scripted.calls == []
     found = list(Piece.objects.order_by("ordinal").values_list("audio", flat=True))
     assert found == names
+
+
+@pytest.mark.parametrize("amount", [30, 52, 100, 1000])
+def test_a_limit_that_changes_in_between_repeats_and_loses_nothing(
+    submitted, speak_all, monkeypatch, amount
+) -> None:
+    job = submitted(factories.caller(), TEXT)
+    scripted.fail_at[3] = ProviderError(Failure.BUSY, retry_after=900)
+    worker.work("remote")
+    upstreams.reset(Upstream.objects.get())
+    assert Piece.objects.count() == 2
+    scripted.reset()
+
+    monkeypatch.setattr(scripted.Scripted, "limit", Limit(amount))  # a new version
+    speak_all()
+
+    scene = job.scenes.get()
+    assert scene.status == Scene.Status.COMPLETED
+    words = rendering.read_words(scene.words)["words"]
+    assert [w["word"] for w in words] == [w.strip(".") for w in TEXT.split()]
+    pieces = list(scene.pieces.order_by("ordinal"))
+    assert [p.ordinal for p in pieces] == list(range(1, len(pieces) + 1))
+    spoken = [scene.text[p.char_start : p.char_end] for p in pieces]
+    assert " ".join(spoken) == TEXT
+    # What is cut as before is not spoken again.
+    assert scripted.calls == (SENTENCES[2:] if amount == 52 else spoken)
 
 
 def test_half_a_piece_counts_for_nothing(submitted) -> None:

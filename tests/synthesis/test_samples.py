@@ -8,15 +8,19 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from kit import quotas
 from kit.models import QuotaCounter
+from providers import ceilings, http, upstreams
 from providers import samples as asking
 from providers.base import Failure, ProviderError
-from providers.models import Provider, Sample, Voice
+from providers.models import Provider, Sample, Upstream, Voice
 from providers.unicorn.voices import VOICES
-from synthesis import samples, tasks, views
+from synthesis import claiming, dispatch, samples, tasks, views
+from synthesis.models import Scene
 from synthesis.sample_texts import text_for
 from tests import factories
 from tests.synthesis import scripted
+from tests.synthesis.claim import claim
 from tests.synthesis.decoded import milliseconds_of
 from tests.threads import in_threads
 
@@ -209,6 +213,91 @@ def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
         assert Sample.objects.get().crashes == crashes
     sample = Sample.objects.get()
     assert (sample.status, sample.error_code) == ("failed", "internal_error")
+
+
+def open_upstream() -> None:
+    row = upstreams.upstream_of(Provider.objects.get(slug="scripted"))
+    leave = upstreams.Pass(row, is_probe=False, is_retry=False)
+    upstreams.failed(leave, Failure.QUOTA, seconds=0)
+
+
+def test_what_is_made_counts_like_any_call():
+    ask("scripted:one")
+    samples.work("remote")
+    assert Sample.objects.get().status == "completed"
+    assert ceilings.spent_today("scripted") == len(text_for("en-US"))
+    assert Upstream.objects.get().calls == 1
+
+
+def test_a_spent_ceiling_makes_it_wait_for_tomorrow():
+    Provider.objects.filter(slug="scripted").update(daily_ceiling=10)
+    ask("scripted:one")
+    assert samples.work("remote") == 1
+    sample = Sample.objects.get()
+    assert (sample.status, sample.attempts) == ("queued", 0)
+    assert sample.ready_at == quotas.next_day()
+    assert (scripted.calls, ceilings.spent_today("scripted")) == ([], 0)
+
+
+def test_an_open_breaker_keeps_it_waiting():
+    open_upstream()
+    ask("scripted:one")
+    assert samples.work("remote") == 0
+    assert (Sample.objects.get().status, scripted.calls) == ("queued", [])
+    upstreams.reset(Upstream.objects.get())
+    assert samples.work("remote") == 1
+    assert Sample.objects.get().status == "completed"
+
+
+def test_our_bad_key_costs_it_no_try():
+    ask("scripted:one")
+    scripted.failures.append(ProviderError(Failure.BAD_KEY))
+    samples.work("remote")
+    sample = Sample.objects.get()
+    assert (sample.status, sample.attempts) == ("queued", 0)
+    assert sample.ready_at == Upstream.objects.get().open_until
+
+
+@pytest.mark.parametrize("limit", ["max_concurrent", "max_concurrent_per_key"])
+def test_scenes_and_samples_share_the_room_of_a_provider(submitted, limit):
+    Provider.objects.filter(slug="scripted").update(**{limit: 1})
+    submitted(factories.caller(), "A scene.")
+    ask("scripted:one")
+    scene = claim()
+    assert samples.work("remote") == 0
+    Scene.objects.filter(pk=scene.pk).update(status="canceled", lease_until=None)
+    submitted(factories.caller(), "Another scene.")
+    assert samples._claim("remote")
+    assert claiming.claim_next("remote") is None
+
+
+def test_operators_time_limits_hold_for_it(monkeypatch):
+    Provider.objects.filter(slug="scripted").update(total_seconds=7)
+    seen = []
+    speak = scripted.Scripted.speak
+
+    def look(self, request, access):
+        seen.append(http._within.get() or http.LIMITS)
+        return speak(self, request, access)
+
+    monkeypatch.setattr(scripted.Scripted, "speak", look)
+    ask("scripted:one")
+    samples.work("remote")
+    assert [limits.total for limits in seen] == [7]
+
+
+def test_a_maker_that_died_as_the_probe_is_replaced(monkeypatch):
+    open_upstream()
+    Upstream.objects.update(open_until=timezone.now())
+    ask("scripted:one")
+    held = samples._claim("remote")
+    assert held is not None
+    upstreams.admit(Upstream.objects.get(), held.holder, is_retry=False)
+    dispatch.free_probes()
+    assert Upstream.objects.get().probe == held.holder  # it is still at it
+    Sample.objects.update(status="queued", lease_until=None)
+    dispatch.free_probes()
+    assert Upstream.objects.get().probe == ""
 
 
 def test_no_more_than_two_are_made_at_once():

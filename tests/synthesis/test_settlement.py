@@ -6,6 +6,7 @@ from django.core.management import call_command
 from billing.models import LedgerTransaction
 from billing.wallets import summary, wallet_of
 from providers.base import Failure, ProviderError
+from providers.models import Upstream
 from synthesis import worker
 from synthesis.models import Job, Scene
 from tests import factories
@@ -90,7 +91,9 @@ def test_a_passing_failure_is_tried_again_later(caller, credits, submitted) -> N
 
     scene = job.scenes.get()
     assert (scene.status, scene.attempts) == ("queued", 1)
-    assert (scene.ready_at - job.created_at).total_seconds() >= 899
+    upstream = Upstream.objects.get()
+    assert upstream.open_until is not None
+    assert (upstream.open_until - job.created_at).total_seconds() >= 899
     assert credits() == (4991, 9)
     assert worker.work("remote") == 0  # not before its time
 

@@ -1,19 +1,23 @@
 """Normal form, offsets and splitting."""
 
+from functools import partial
+
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.base import Limit
+from synthesis.chapters import chapters_of
 from synthesis.text import (
     CLAUSE_PAUSE_MS,
     PARAGRAPH_PAUSE_MS,
     SENTENCE_PAUSE_MS,
     Chunk,
+    as_sent,
     is_speakable,
     normalise,
-    offsets_in,
+    shifts_in,
     split,
 )
 
@@ -57,6 +61,17 @@ def pieces(text: str, amount: int, unit: str = "characters") -> list[str]:
     return [chunk.text for chunk in split(text, Limit(amount, unit))]  # type: ignore[arg-type]
 
 
+MARK = regex.compile(r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]")
+
+
+def stripped(text: str) -> str:
+    """Return `text` without white space around it, unless a mark stands on it."""
+    text = text.rstrip()
+    while text[:1].isspace() and not MARK.match(text, 1):
+        text = text[1:]
+    return text
+
+
 # --- the normal form -----------------------------------------------------------------
 
 
@@ -80,7 +95,7 @@ def test_normal_form_only_loses_returns_and_outer_space(raw: str) -> None:
 def test_offsets_lead_back_to_the_text_as_sent() -> None:
     raw = " \r\nOne\r\n\r\ntwo.\r\n"
     text = normalise(raw)
-    original = offsets_in(raw)
+    original = partial(as_sent, shifts=shifts_in(raw))
     place = text.index("two")
     assert raw[original(place) : original(place + 4)] == "two."
     assert raw[original(0) : original(3)] == "One"
@@ -90,11 +105,38 @@ def test_offsets_lead_back_to_the_text_as_sent() -> None:
 @given(texts)
 def test_every_offset_leads_to_its_character(raw: str) -> None:
     text = normalise(raw)
-    original = offsets_in(raw)
+    original = partial(as_sent, shifts=shifts_in(raw))
     for place, character in enumerate(text):
         found = raw[original(place) : original(place + 1)]
         assert found == ("\r\n" if found == "\r\n" else character)
         assert normalise(f"x{found}x") == f"x{character}x"
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "# One",
+            "## Two #",
+            "# #",
+            "Chapter 1",
+            " Prologue ",
+            "word",
+            " a b ",
+            "",
+            " ",
+        ]
+    ),
+    max_size=12,
+)
+
+
+@given(LINES, st.sampled_from(["\n", "\r\n", "\n\r\n"]))
+def test_every_letter_of_a_chapter_is_where_it_says(lines, end) -> None:
+    text = end.join(lines)
+    for chapter in chapters_of(text):
+        for offset, letter in enumerate(chapter.text):
+            if not letter.isspace():
+                assert text[as_sent(offset, chapter.shifts)] == letter
 
 
 @pytest.mark.parametrize("text", ["a", "Ж", "句", "ก", "5", "½", "…1", "٣"])
@@ -114,7 +156,7 @@ def test_marks_and_pictures_are_not(text: str) -> None:
 def test_chunks_are_slices_within_the_limit(text: str, limit: Limit) -> None:
     for chunk in split(text, limit):
         assert chunk.text == text[chunk.start : chunk.end]
-        assert chunk.text == chunk.text.strip() != ""
+        assert chunk.text == stripped(chunk.text) != ""
         assert limit.measure(chunk.text) <= limit.amount
         assert is_speakable(chunk.text)
 
@@ -158,7 +200,7 @@ def test_pauses_stand_between_chunks_only(text: str, limit: Limit) -> None:
 
 @given(texts)
 def test_what_fits_is_one_chunk(text: str) -> None:
-    expected = [text.strip()] if is_speakable(text) else []
+    expected = [stripped(text)] if is_speakable(text) else []
     assert pieces(text, 10_000) == expected
 
 

@@ -1,0 +1,52 @@
+"""What adapters say that they take, they take, and nothing that makes a call dearer."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from providers.options import Choice, Number, Text
+from providers.registry import PROVIDERS, get_provider
+
+DOCUMENT = (Path(settings.BASE_DIR) / "docs" / "providers.md").read_text()
+
+
+def test_the_document_names_them_all():
+    table = DOCUMENT.split("| provider | options |")[1].split("\n\n")[0]
+    told = {
+        match[1]: match[2]
+        for match in re.finditer(r"^\| (\w+) \| (.*) \|$", table, re.M)
+    }
+    for slug in PROVIDERS:
+        options = get_provider(slug).options
+        assert (slug in told) == bool(options)
+        for name, option in options.items():
+            assert f"`{name}`" in told[slug]
+            if isinstance(option, Choice):
+                assert all(f"`{value}`" in told[slug] for value in option.allowed)
+
+
+def test_dearer_models_can_not_be_asked_for():
+    models = get_provider("openai").options["model"]
+    assert models.refusal("tts-1") == ""
+    assert models.refusal("tts-1-hd").startswith("One of gpt-4o-mini-tts,")
+    assert "model" not in get_provider("compatible").options
+
+
+@pytest.mark.parametrize(
+    ("option", "good", "bad"),
+    [
+        (Choice(("a", "b")), ["a", "b"], ["c", "", 1, None, ["a"]]),
+        (
+            Number(0, 1),
+            [0, 1, 0.5],
+            [-0.1, 1.1, float("nan"), float("inf"), True, "1", None, 10**400],
+        ),
+        (Text(3), ["a", "abc"], ["", "abcd", 1, None]),
+        (Text(3, "[a-z]+", "Letters."), ["abc"], ["a\n", "A", "a b"]),
+    ],
+)
+def test_values_are_looked_at(option, good, bad):
+    assert [option.refusal(value) for value in good] == [""] * len(good)
+    assert all(option.refusal(value) for value in bad)

@@ -1,0 +1,203 @@
+"""Options: checked against what the voice's provider takes, and sent to it alone."""
+
+import json
+
+import pytest
+
+from billing.wallets import summary, wallet_of
+from providers import registry
+from providers.base import Failure, ProviderError
+from providers.models import Provider, Voice
+from synthesis.models import Job, Scene
+from tests import factories
+from tests.synthesis import scripted
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("voices"),
+]
+JOB = {"text": "Hello there.", "voice": "scripted:one"}
+SPEECH = {"input": "Hello there.", "voice": "scripted:one"}
+
+
+@pytest.fixture
+def owner():
+    return factories.user()
+
+
+@pytest.fixture
+def credits(owner):
+    wallet = wallet_of(factories.workspace(owner), "PRODUCTION")
+    return lambda: (summary(wallet)["balance"], summary(wallet)["reserved"])
+
+
+@pytest.fixture
+def send(owner):
+    client = factories.api(factories.token(owner))
+
+    def ask(path: str, body: object, method: str = "post"):
+        return getattr(client, method)(
+            f"/api/v1/{path}", json.dumps(body), content_type="application/json"
+        )
+
+    return ask
+
+
+def test_a_scene_has_its_own_or_those_of_the_job(send, speak_all) -> None:
+    answer = send(
+        "jobs",
+        {
+            "voice": "scripted:one",
+            "options": {"pitch": 2.5, "style": "merry"},
+            "scenes": [
+                {"text": "One."},
+                {"text": "Two.", "options": {"style": "calm"}},
+                {"text": "Three.", "options": {}},
+            ],
+        },
+    )
+    assert answer.status_code == 202
+    assert answer.json()["cost"] == 14
+    speak_all()
+    assert scripted.calls == ["One.", "Two.", "Three."]
+    assert scripted.wishes == [{"pitch": 2.5, "style": "merry"}, {"style": "calm"}, {}]
+
+
+def test_chapters_have_those_of_the_job(send, speak_all) -> None:
+    text = "# One\n\nHello.\n\n# Two\n\nHello again."
+    body = JOB | {"text": text, "split": "chapters", "options": {"pitch": 1}}
+    assert send("jobs", body).status_code == 202
+    speak_all()
+    assert scripted.wishes == [{"pitch": 1}] * 2
+
+
+def test_speech_at_once_takes_them(send) -> None:
+    answer = send("speech", SPEECH | {"options": {"language": "en"}})
+    assert (answer.status_code, answer.json()["cost"]) == (200, 12)
+    assert scripted.wishes == [{"language": "en"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        (
+            {"volume": 3},
+            {"volume": ["scripted:one has these options: pitch, style, language."]},
+        ),
+        ({"pitch": 21}, {"pitch": ["A number from -20 to 20."]}),
+        ({"pitch": "2"}, {"pitch": ["A number from -20 to 20."]}),
+        ({"pitch": True}, {"pitch": ["A number from -20 to 20."]}),
+        ({"style": "angry"}, {"style": ["One of calm, merry."]}),
+        ({"style": ["calm"]}, {"style": ["One of calm, merry."]}),
+        ({"language": "eng"}, {"language": ["Two letters, such as en."]}),
+        ({"language": ""}, {"language": ["Two letters, such as en."]}),
+        ({"language": "EN\n"}, {"language": ["Two letters, such as en."]}),
+        (
+            {"style": None, "pitch": 0, "language": {}},
+            {
+                "style": ["One of calm, merry."],
+                "language": ["Two letters, such as en."],
+            },
+        ),
+    ],
+)
+def test_bad_ones_are_named_and_nothing_is_written(
+    send, credits, options, wrong
+) -> None:
+    scenes = {"scenes": [{"text": "Hello.", "options": options}], "voice": JOB["voice"]}
+    for path, body in (
+        ("jobs", JOB | {"options": options}),
+        ("jobs", scenes),
+        ("estimate", JOB | {"options": options}),
+        ("speech", SPEECH | {"options": options}),
+    ):
+        answer = send(path, body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_option")
+        assert answer.json()["fields"] == {"options": wrong}
+    assert (Job.objects.count(), credits(), scripted.calls) == (0, (5000, 0), [])
+
+
+@pytest.mark.parametrize("options", [None, [], "pitch", 3])
+def test_what_is_no_object_is_refused(send, options) -> None:
+    answer = send("jobs", JOB | {"options": options})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert list(answer.json()["fields"]) == ["options"]
+    assert Job.objects.count() == 0
+
+
+def test_built_in_voices_have_none(send) -> None:
+    body = JOB | {"voice": "unicorn:en-us", "options": {"pitch": 1}}
+    answer = send("jobs", body)
+    assert answer.json()["fields"] == {
+        "options": {"pitch": ["unicorn:en-us has these options: none."]}
+    }
+    guest = factories.api().post(
+        "/api/v1/jobs", json.dumps(body), content_type="application/json"
+    )
+    assert (guest.status_code, guest.json()["code"]) == (400, "invalid_option")
+    assert send("jobs", body | {"options": {}}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"text": "New."}, {"pitch": 3}),
+        ({"voice": "scripted:one"}, {"pitch": 3}),
+        ({"options": {"style": "calm"}}, {"style": "calm"}),
+        ({"options": {}}, {}),
+        ({"voice": "scripted:two"}, {}),
+        ({"voice": "scripted:two", "options": {"pitch": 1}}, {"pitch": 1}),
+    ],
+)
+def test_a_changed_scene_keeps_them_with_its_voice(
+    send, submitted, owner, speak_all, change, kept
+) -> None:
+    job = send("jobs", JOB | {"options": {"pitch": 3}}).json()
+    speak_all()
+    url = f"jobs/{job['transaction_id']}/scenes/1"
+    assert send(url, change, "patch").status_code == 202
+    speak_all()
+    assert scripted.wishes == [{"pitch": 3}, kept]
+    assert Scene.objects.get().options == kept
+
+
+def test_a_change_that_can_not_be_changes_nothing(send, speak_all, credits) -> None:
+    job = send("jobs", JOB | {"options": {"pitch": 3}}).json()
+    speak_all()
+    url = f"jobs/{job['transaction_id']}/scenes/1"
+    answer = send(url, {"options": {"pitch": 99}}, "patch")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_option")
+    scene = Scene.objects.get()
+    assert (scene.options, scene.status, scene.render) == ({"pitch": 3}, "completed", 1)
+    assert credits() == (4988, 0)
+
+
+def test_a_retry_keeps_them(send, speak_all) -> None:
+    scripted.failures.append(ProviderError(Failure.UNKNOWN_VOICE))
+    job = send("jobs", JOB | {"options": {"pitch": 3}}).json()
+    speak_all()
+    assert send(f"jobs/{job['transaction_id']}/retry", {}).status_code == 202
+    speak_all()
+    assert scripted.wishes == [{"pitch": 3}] * 2
+
+
+def test_a_fallback_voice_of_another_provider_speaks_without_them(
+    send, speak_all, monkeypatch
+) -> None:
+    monkeypatch.setitem(
+        registry.PROVIDERS, "second", "tests.synthesis.scripted.Scripted"
+    )
+    row = Provider.objects.create(slug="second", name="Second")
+    Voice.objects.create(
+        id="second:one", provider=row, provider_voice="one", name="S", language="en"
+    )
+    body = JOB | {"options": {"pitch": 3}, "fallback": ["scripted:two", "second:one"]}
+    assert send("jobs", body).status_code == 202
+    scripted.failures += [ProviderError(Failure.UNKNOWN_VOICE)] * 2
+    speak_all()
+    assert scripted.wishes == [{"pitch": 3}, {"pitch": 3}, {}]
+    scene = Scene.objects.get()
+    assert (scene.status, scene.speaker) == ("completed", "second:one")
+    assert scene.options == {
+        "pitch": 3
+    }  # for a retry with the voice that was asked for
