@@ -32,6 +32,7 @@ class Access:
     key: str = field(default="", repr=False)
     base_url: str = ""  # from operators alone, never from customers
     region: str = ""  # one of the adapter's `regions`
+    model: str = ""  # of a `compatible` server, as operators entered it
 
 
 @dataclass(frozen=True, slots=True)

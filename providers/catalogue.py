@@ -32,8 +32,8 @@ class Changes:
 def sync() -> Changes:
     """Write every provider in the registry, and its voices, into the catalogue.
 
-    What operators edit stays as it is. Voices that a provider no longer lists are kept
-    and not offered; the voices of a provider that can't be asked now stay untouched.
+    What operators edit or add stays as it is. Voices that a provider no longer lists are
+    kept and not offered; the voices of a provider that can't be asked now stay untouched.
     Safe to repeat and to run twice at once.
     """
     changes = Changes()
@@ -105,6 +105,8 @@ def _sync_voices(
             "is_offered": True,
         }
         row = rows.pop(info.id, None)
+        if row is not None and row.is_by_hand:
+            continue
         if row is None:
             added.append(
                 Voice(
@@ -118,7 +120,8 @@ def _sync_voices(
             for name, value in described.items():
                 setattr(row, name, value)
             updated.append(row)
-    withdrawn = [row.pk for row in rows.values() if row.is_offered and is_whole]
+    gone = [row for row in rows.values() if row.is_offered and not row.is_by_hand]
+    withdrawn = [row.pk for row in gone if is_whole]
     Voice.objects.bulk_create(added, ignore_conflicts=True)
     if updated:
         Voice.objects.bulk_update(updated, _DESCRIBED)
@@ -132,13 +135,14 @@ def _sync_voices(
 def access_for(provider: Provider) -> Access:
     """Return where and with whose key this installation calls `provider`.
 
-    `<SLUG>_API_KEY`, `<SLUG>_BASE_URL` and `<SLUG>_REGION` in the environment, the slug in
-    upper case; address and region else as operators entered them.
+    `<SLUG>_API_KEY`, `<SLUG>_BASE_URL`, `<SLUG>_REGION` and `<SLUG>_MODEL` in the
+    environment, the slug in upper case; all but the key else as operators entered them.
     """
     return Access(
         key=_variable(provider, "API_KEY"),
         base_url=base_url_of(provider),
         region=_variable(provider, "REGION") or provider.region,
+        model=_variable(provider, "MODEL") or provider.model,
     )
 
 

@@ -2,9 +2,11 @@
 
 Sources: those projects' own code and issues, read 2026-11-20. Operators add as many as they
 like: a row in the catalogue whose slug is `compatible`, or begins with `compatible-`, with
-its address. Traps: the shape of errors, the voices and the length that is taken differ, and
-so does the rate of `pcm`, so WAV is asked for, which says its own; the sizes in it are
-placeholders; a failure in the middle shows only in an answer that breaks off.
+its address and the model that it knows: openedai-speech has `tts-1` and `tts-1-hd` alone,
+speaches only what was installed. Traps: the shape of errors, the voices and the length that
+is taken differ, and so does the rate of `pcm`, so WAV is asked for, which says its own; the
+sizes in it are placeholders; a failure in the middle shows only in an answer that breaks
+off.
 """
 
 import json
@@ -41,6 +43,8 @@ _KOKORO = {
     "p": "pt-BR",
     "z": "zh",
 }
+_STANDARD = ("alloy", "echo", "fable", "nova", "onyx", "shimmer")
+"""The voices of OpenAI's first models: what a server without a list calls its own."""
 _GENDERS: dict[str, Literal["female", "male"]] = {"f": "female", "m": "male"}
 # What the other names of the same thing mean.
 _FAILURES = {
@@ -66,11 +70,12 @@ class Compatible(Remote):
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.
 
-        Options: `model` (`tts-1`, which most servers know) and `instructions`.
+        Options: `model`, in place of that of `access` (if neither, `tts-1`, which most
+        servers know); and `instructions`.
         """
         self.look_at(request)
         body: dict[str, object] = {
-            "model": text_option(request, "model", 200) or "tts-1",
+            "model": text_option(request, "model", 200) or access.model or "tts-1",
             "input": request.text,
             "voice": request.voice,
             "response_format": "wav",
@@ -84,12 +89,12 @@ class Compatible(Remote):
         return Speech(Encoding("wav", 0), _parts(url, headers, body))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices that the server lists; it need not list any."""
+        """Return the voices that the server lists; OpenAI's names where it has no list."""
         url = f"{self.address(access)}/audio/voices"
         headers = bearer(self.key(access))
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
             if answer.status in (404, 405):
-                return []
+                return [_info(name, name.title()) for name in _STANDARD]
             if answer.status != 200:
                 raise refusal(answer, _codes_in, _FAILURES)
             listed = answer.json()

@@ -52,6 +52,11 @@ class Provider(models.Model):
         help_text="where it is called, with its /v1; empty: where the vendor is",
     )
     region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
+    model = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="of a compatible server, in its own words; empty: tts-1",
+    )
     default_voice = models.ForeignKey(
         "Voice",
         models.SET_NULL,
@@ -131,6 +136,9 @@ class Voice(models.Model):
     is_enabled = models.BooleanField(default=True, help_text="set by operators")
     is_offered = models.BooleanField(
         default=True, help_text="whether the provider still lists it"
+    )
+    is_by_hand = models.BooleanField(
+        default=False, help_text="added by an operator: no sync changes it"
     )
     created_at = models.DateTimeField(db_default=Now())
 

@@ -133,6 +133,25 @@ def test_voices_that_vanish_are_kept_and_come_back(choir, monkeypatch, synced):
     assert catalogue.resolve("choir:Alto:1").is_offered
 
 
+@pytest.mark.parametrize("listed", [[], [VoiceInfo("mine", "Theirs", "en")]])
+def test_voices_that_operators_added_stay_as_they_are(
+    choir, monkeypatch, synced, listed
+):
+    Voice.objects.filter(provider="choir").delete()
+    Voice.objects.create(
+        id="choir:mine",
+        provider_id="choir",
+        provider_voice="mine",
+        name="Mine",
+        language="sk",
+        is_by_hand=True,
+    )
+    monkeypatch.setattr(choir, "listed", listed)
+    assert str(catalogue.sync()) == "0 added, 0 updated, 0 withdrawn"
+    voice = catalogue.resolve("choir:mine")
+    assert (voice.name, voice.language) == ("Mine", "sk")
+
+
 def test_a_provider_that_fails_keeps_its_voices(choir, monkeypatch, synced):
     monkeypatch.setattr(choir, "failure", ProviderError(Failure.DOWN, "asleep"))
     changes = catalogue.sync()

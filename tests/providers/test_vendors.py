@@ -282,37 +282,3 @@ def test_polly_takes_a_key_in_two_parts(stage, key):
         get_provider("polly").speak(SpeechRequest("Hi.", vendor.voice), access)
     assert caught.value.kind == Failure.BAD_KEY
     assert vendor.asked == []
-
-
-@pytest.mark.parametrize(
-    ("listed", "ids"),
-    [
-        ({"voices": ["af_bella", "af_bella", "", 7, "a\nb"]}, ["af_bella"]),
-        ({"voices": [{"id": "x", "name": "X"}, {"voice_id": "y"}]}, ["x", "y"]),
-        ({"voices": "many"}, []),
-        ({}, []),
-        ([], []),
-    ],
-)
-def test_compatible_servers_list_voices_in_their_ways(stage, monkeypatch, listed, ids):
-    vendor = stage("compatible")
-    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply(listed))
-    found = get_provider("compatible").voices(vendor.access)
-    assert [info.id for info in found] == ids
-
-
-def test_a_compatible_server_need_not_list_any(stage, monkeypatch):
-    vendor = stage("compatible")
-    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({}, 404))
-    assert get_provider("compatible").voices(vendor.access) == []
-
-
-def test_a_compatible_server_may_want_a_key(stage, monkeypatch):
-    vendor = stage("compatible")
-    vendor.key = "k3y"
-    monkeypatch.setattr(
-        vendor, "has_key", lambda asked: asked.headers["Authorization"] == "Bearer k3y"
-    )
-    provider = get_provider("compatible")
-    heard = hear("Hello there.", "af_bella", provider=provider, access=vendor.access)
-    assert heard.seconds == pytest.approx(0.24)
