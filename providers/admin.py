@@ -118,7 +118,7 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
     ) -> list[str]:
         """Ask for what is of compatible servers alone only there."""
         is_compatible = obj is None or is_of_operators(obj.slug)
-        return [] if is_compatible else ["model"]
+        return [] if is_compatible else ["model", "has_captions"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """Count the voices on offer along."""

@@ -32,7 +32,9 @@ class Access:
     key: str = field(default="", repr=False)
     base_url: str = ""  # from operators alone, never from customers
     region: str = ""  # one of the adapter's `regions`
-    model: str = ""  # of a `compatible` server, as operators entered it
+    # Of a `compatible` server, as operators entered it:
+    model: str = ""
+    has_captions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,13 +136,15 @@ def access_for(provider: Provider) -> Access:
     """Return where and with whose key this installation calls `provider`.
 
     `<SLUG>_API_KEY`, `<SLUG>_BASE_URL`, `<SLUG>_REGION` and `<SLUG>_MODEL` in the
-    environment, the slug in upper case; all but the key else as operators entered them.
+    environment, the slug in upper case; all but the key else as operators entered them,
+    and whether a server tells word times by them alone.
     """
     return Access(
         key=_variable(provider, "API_KEY"),
         base_url=base_url_of(provider),
         region=_variable(provider, "REGION") or provider.region,
         model=_variable(provider, "MODEL") or provider.model,
+        has_captions=provider.has_captions,
     )
 
 

@@ -70,3 +70,9 @@ def inside(value: object, *path: str) -> Any:
             return None
         value = value.get(name)
     return value
+
+
+def listed(value: object, *path: str) -> list[Any]:
+    """Return the list that lies at `path` in nested objects; empty if none does."""
+    found = inside(value, *path)
+    return found if isinstance(found, list) else []

@@ -57,6 +57,11 @@ class Provider(models.Model):
         blank=True,
         help_text="of a compatible server, in its own words; empty: tts-1",
     )
+    has_captions = models.BooleanField(
+        "captions",
+        default=False,
+        help_text="of Kokoro-FastAPI: ask it for word times, too",
+    )
     default_voice = models.ForeignKey(
         "Voice",
         models.SET_NULL,

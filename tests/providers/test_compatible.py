@@ -1,5 +1,6 @@
 """Servers that speak as OpenAI's does, each in its own way."""
 
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
@@ -8,9 +9,11 @@ from providers import catalogue
 from providers.base import Access, Failure, ProviderError
 from providers.models import Provider
 from providers.registry import get_provider
+from providers.serializers import ProviderSerializer
 from tests.providers.speaking import Heard, check, hear
 from tests.providers.vendors.openai import OpenedAI, Speaches
-from tests.providers.vendors.server import json_reply, serving
+from tests.providers.vendors.server import Fault, json_reply, serving
+from tests.providers.vendors.tones import wav
 
 
 def say(access: Access, voice: str, **more) -> Heard:
@@ -50,6 +53,72 @@ def test_a_request_may_name_another_model_of_the_server():
         access = replace(vendor.access, model="tts-1")
         heard = say(access, "alloy", options={"model": "tts-1-hd"})
         assert heard.sample_rate == 24_000
+
+
+TEXT = "It's 12 o'clock — “sing,” she said."
+WORDS = ["It's", "12", "o'clock", "sing", "she", "said"]
+
+
+def test_kokoro_tells_when_words_are_heard(stage):
+    access = replace(stage("compatible").access, has_captions=True)
+    provider = get_provider("compatible")
+    heard = hear(TEXT, "af_bella", provider=provider, access=access)
+    check(heard)
+    assert heard.spoken == WORDS
+    for word in heard.words:
+        assert word.start == pytest.approx(word.char_start * 0.02, abs=0.001)
+    assert heard.seconds == pytest.approx(0.02 * len(TEXT))
+
+
+def test_a_server_without_captions_speaks_all_the_same():
+    with serving(OpenedAI()) as vendor:
+        reply = vendor.reply
+        vendor.reply = lambda asked: (  # type: ignore[method-assign]
+            json_reply({"detail": "Not Found"}, 404)
+            if asked.path.startswith("/dev/")
+            else reply(asked)
+        )
+        heard = say(replace(vendor.access, has_captions=True), "alloy")
+        assert heard.words == []
+        assert heard.seconds == pytest.approx(0.24)
+        assert len(vendor.asked) == 2
+
+
+@pytest.mark.parametrize("times", [None, [], "none", [7], [{"word": None}], {"a": 1}])
+def test_captions_may_be_missing(stage, monkeypatch, times):
+    vendor = stage("compatible")
+    audio = b64encode(wav("Hello there.", 24_000)).decode()
+    reply = json_reply({"audio": audio, "timestamps": times})
+    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
+    heard = say(replace(vendor.access, has_captions=True), "af_bella")
+    assert heard.words == []
+    assert heard.seconds == pytest.approx(0.24)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault.TRUNCATED, Failure.BAD_AUDIO),
+        (Fault.JSON, Failure.BAD_AUDIO),
+        (Fault.HTML, Failure.BAD_AUDIO),
+        (Fault.EMPTY, Failure.BAD_AUDIO),
+        (Fault.BROKEN, Failure.DOWN),
+        (Fault.RATE, Failure.RATE_LIMITED),
+    ],
+)
+def test_a_fault_with_captions_has_its_kind(stage, fault, kind):
+    vendor = stage("compatible")
+    vendor.fault = fault
+    access = replace(vendor.access, has_captions=True)
+    with pytest.raises(ProviderError) as caught:
+        hear(
+            "Hello there. " * 50,
+            "af_bella",
+            provider=get_provider("compatible"),
+            access=access,
+        )
+    assert caught.value.kind == kind
+    assert len(vendor.asked) == 1
 
 
 @pytest.mark.django_db
@@ -95,3 +164,11 @@ def test_a_compatible_server_may_want_a_key(stage, monkeypatch):
     provider = get_provider("compatible")
     heard = hear("Hello there.", "af_bella", provider=provider, access=vendor.access)
     assert heard.seconds == pytest.approx(0.24)
+
+
+@pytest.mark.parametrize(
+    ("has_captions", "told"), [(True, "exact"), (False, "estimated")]
+)
+def test_the_list_of_providers_says_whether_times_are_exact(has_captions, told):
+    row = Provider(slug="compatible-x", name="X", has_captions=has_captions)
+    assert ProviderSerializer(row).data["word_timestamps"] == told

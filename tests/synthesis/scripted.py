@@ -84,7 +84,7 @@ class Scripted:
         count = len(text) * PER_CHARACTER
         wave = (8_000 * math.sin(i * math.tau * 440 / RATE) for i in range(count))
         yield array("h", map(int, wave)).tobytes()
-        for unit in split(text):
+        for unit in split(text) if self.word_timestamps == "exact" else []:
             yield Word(
                 unit.start * PER_CHARACTER / RATE,
                 unit.end * PER_CHARACTER / RATE,

@@ -1,4 +1,6 @@
 import base64
+import json
+from collections.abc import Iterator
 
 from tests.providers.vendors.server import Asked, Reply, Vendor, json_reply, parts
 from tests.providers.vendors.tones import samples, wav, words
@@ -158,9 +160,12 @@ class Compatible(Vendor):
         if asked.is_get("/v1/audio/voices"):
             voices = [{"id": "af_bella", "name": "af_bella"}, {"id": "zm_yunxi"}]
             return json_reply({"voices": voices})
-        assert (asked.method, asked.path) == ("POST", "/v1/audio/speech")
+        is_captioned = asked.path == "/dev/captioned_speech"
+        assert asked.method == "POST"
+        assert is_captioned or asked.path == "/v1/audio/speech"
         body = asked.json
-        assert body.keys() <= _FIELDS
+        more = {"stream", "return_timestamps"} if is_captioned else set()
+        assert body.keys() <= _FIELDS | more
         assert body["model"] in self.models
         if body["voice"] != self.voice:
             message = f"Voice '{body['voice']}' not found. Available voices: af_bella"
@@ -169,4 +174,21 @@ class Compatible(Vendor):
         assert body["response_format"] == "wav"
         self.spoken.append(body["input"])
         audio = wav(body["input"], 24_000, size=0xFFFFFFFF)
+        if is_captioned:
+            assert body["stream"] is body["return_timestamps"] is True
+            return Reply(body=self._captioned(body["input"], audio))
         return Reply(200, "audio/wav", parts(audio))
+
+    def _captioned(self, text: str, audio: bytes) -> Iterator[bytes]:
+        """Tell the words, and each mark after one, with the first of the audio's parts."""
+        tokens = [
+            {"word": token, "start_time": start, "end_time": end}
+            for word, start, end, _, last in words(text)
+            for token in (word, text[last : last + 1].strip())
+            if token
+        ]
+        for number, part in enumerate(parts(audio)):
+            line: dict[str, object] = {"audio": base64.b64encode(part).decode()}
+            line["audio_format"] = "audio/wav"
+            line["timestamps"] = None if number else tokens
+            yield json.dumps(line).encode() + b"\n"
