@@ -25,7 +25,7 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import failed, inside, refusal
+from providers.failures import failed, inside, listed, refusal, text_at
 from providers.markup import escaped
 from providers.remote import Remote, pace, text_option
 from providers.sound import checked
@@ -100,8 +100,7 @@ class Azure(Remote):
         with self._listing(access) as answer:
             if answer.status != 200:
                 raise refusal(answer, _codes_in, {})
-            listed = answer.json()
-        entries = listed if isinstance(listed, list) else []
+            entries = listed(answer.json())
         return [info for entry in entries if (info := _info(entry))]
 
     def check(self, access: Access) -> KeyStatus:
@@ -145,16 +144,15 @@ def _codes_in(body: Any) -> list[object]:
 
 
 def _info(entry: object) -> VoiceInfo | None:
-    voice, locale = inside(entry, "ShortName"), inside(entry, "Locale")
-    if not isinstance(voice, str) or not _VOICE.fullmatch(voice):
+    voice, locale = text_at(entry, "ShortName"), text_at(entry, "Locale")
+    is_gone = inside(entry, "Status") == "Deprecated"
+    if not _VOICE.fullmatch(voice) or not locale or is_gone:
         return None
-    if not isinstance(locale, str) or inside(entry, "Status") == "Deprecated":
-        return None
-    styles = [style for style in inside(entry, "StyleList") or [] if style]
+    styles = [str(style) for style in listed(entry, "StyleList") if style]
     return VoiceInfo(
         voice,
-        str(inside(entry, "DisplayName") or voice),
+        text_at(entry, "DisplayName") or voice,
         locale,
-        _GENDERS.get(inside(entry, "Gender"), ""),
-        f"Styles: {', '.join(map(str, styles))}" if styles else "",
+        _GENDERS.get(text_at(entry, "Gender"), ""),
+        f"Styles: {', '.join(styles)}" if styles else "",
     )

@@ -29,7 +29,7 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import by_status, failed, inside, listed, refusal
+from providers.failures import by_status, failed, inside, listed, refusal, text_at
 from providers.openai import FAILURES, bearer, codes_in
 from providers.remote import Remote, pace, text_option
 from providers.sound import audible, checked, unpacked
@@ -198,16 +198,12 @@ def _described(entries: Iterable[object]) -> Generator[VoiceInfo]:
     """Yield voices from names, or from objects with an id, as builds differ."""
     seen = set()
     for entry in entries:
-        voice = entry if isinstance(entry, str) else inside(entry, "id")
-        if voice is None:
-            voice = inside(entry, "voice_id") or inside(entry, "name")
-        if not isinstance(voice, str) or not 0 < len(voice) <= 160 or voice in seen:
-            continue
-        if not voice.isprintable():
+        voice = entry if isinstance(entry, str) else text_at(entry, "id")
+        voice = voice or text_at(entry, "voice_id") or text_at(entry, "name")
+        if not voice or not voice.isprintable() or voice in seen:
             continue
         seen.add(voice)
-        name = inside(entry, "name")
-        yield _info(voice, name if isinstance(name, str) and name else voice)
+        yield _info(voice, text_at(entry, "name") or voice)
 
 
 def _info(voice: str, name: str) -> VoiceInfo:

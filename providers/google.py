@@ -7,8 +7,6 @@ and not at all for the Chirp voices; sentences may be too long on their own; not
 streams over HTTP.
 """
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Generator
@@ -29,14 +27,23 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import by_status, failed, inside, refusal
+from providers.failures import (
+    by_status,
+    failed,
+    finite,
+    inside,
+    listed,
+    refusal,
+    text_at,
+)
 from providers.markup import escaped
 from providers.remote import Remote, number_option, pace
-from providers.sound import audible, samples_of
+from providers.sound import audible, samples_of, unpacked
 
 _RATE = 24_000  # Hz
 _MOST_BYTES = 5_000
 _VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z]{4})?-[A-Z0-9]{2,3})-[A-Za-z0-9-]{1,60}")
+_MARK = re.compile(r"[0-9]{1,5}")
 _UNMARKED = ("-Chirp", "-Journey")
 # A character costs five times as much as in the dearest of the others.
 _LEFT_OUT = ("-Studio-",)
@@ -117,8 +124,8 @@ class Google(Remote):
         with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
             if answer.status != 200:
                 raise refusal(answer, _codes_in, _FAILURES)
-            listed = inside(answer.json(), "voices") or []
-        return [info for entry in listed if (info := _info(entry))]
+            entries = listed(answer.json(), "voices")
+        return [info for entry in entries if (info := _info(entry))]
 
     def check(self, access: Access) -> KeyStatus:
         """List the voices of one language, which is free."""
@@ -149,21 +156,18 @@ def _marked(text: str, units: list[words.Unit]) -> str:
 
 
 def _content(said: object) -> bytes:
-    content = inside(said, "audioContent")
-    try:
-        audio = base64.b64decode(content if isinstance(content, str) else "")
-    except binascii.Error as error:
-        raise ProviderError(Failure.BAD_AUDIO, "no base64") from error
-    return b"".join(audible([audio], "wav"))
+    return b"".join(audible([unpacked(inside(said, "audioContent"))], "wav"))
 
 
 def _starts(said: object) -> dict[int, float]:
     """Return when each marked word begins."""
     starts = {}
-    for point in inside(said, "timepoints") or []:
-        name, seconds = inside(point, "markName"), inside(point, "timeSeconds") or 0.0
-        if isinstance(name, str) and name.isdecimal():
-            starts[int(name)] = float(seconds)
+    for point in listed(said, "timepoints"):
+        name = text_at(point, "markName")
+        # What is zero may be left out.
+        seconds = finite(inside(point, "timeSeconds") or 0)
+        if _MARK.fullmatch(name) and seconds is not None:
+            starts[int(name)] = seconds
     return starts
 
 
@@ -186,7 +190,7 @@ def _parts(
 def _refusal(answer: http.Answer) -> ProviderError:
     error = answer.error()
     codes = [code for code in _codes_in(error) if isinstance(code, str)]
-    message = str(inside(error, "error", "message") or "").lower()
+    message = text_at(error, "error", "message").lower()
     for code in codes:
         if code in _FAILURES:
             return failed(answer, _FAILURES[code], *codes)
@@ -200,23 +204,19 @@ def _refusal(answer: http.Answer) -> ProviderError:
 
 
 def _codes_in(body: Any) -> list[object]:
-    details = inside(body, "error", "details")
-    reasons = (
-        [inside(d, "reason") for d in details] if isinstance(details, list) else []
-    )
+    details = listed(body, "error", "details")
+    reasons = [inside(detail, "reason") for detail in details]
     return [*reasons, inside(body, "error", "status")]
 
 
 def _info(entry: object) -> VoiceInfo | None:
-    voice, languages = inside(entry, "name"), inside(entry, "languageCodes")
-    if not isinstance(voice, str) or any(kind in voice for kind in _LEFT_OUT):
-        return None
+    voice, languages = text_at(entry, "name"), listed(entry, "languageCodes")
     match = _VOICE.fullmatch(voice)
-    if not match or not isinstance(languages, list) or not languages:
+    if not match or not languages or any(kind in voice for kind in _LEFT_OUT):
         return None
     return VoiceInfo(
         voice,
         voice.removeprefix(f"{match[1]}-"),
         str(languages[0]),
-        _GENDERS.get(inside(entry, "ssmlGender"), ""),
+        _GENDERS.get(text_at(entry, "ssmlGender"), ""),
     )

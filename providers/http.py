@@ -247,10 +247,10 @@ class Answer:
         if seconds is None and text:
             try:
                 moment = parsedate_to_datetime(text)
-            except ValueError:
+                moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+                seconds = max(0.0, (moment - datetime.now(UTC)).total_seconds())
+            except (ValueError, OverflowError):
                 return None
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            seconds = max(0.0, (moment - datetime.now(UTC)).total_seconds())
         return None if seconds is None else min(seconds, _LONGEST_RETRY)
 
 

@@ -30,7 +30,7 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import by_status, failed, inside
+from providers.failures import by_status, failed, finite, inside, listed, text_at
 from providers.markup import escaped
 from providers.remote import Remote, pace
 from providers.sigv4 import Credentials, signed
@@ -102,12 +102,12 @@ class Polly(Remote):
                 if answer.status != 200:
                     raise _refusal(answer)
                 page = answer.json()
-            for entry in inside(page, "Voices") or []:
+            for entry in listed(page, "Voices"):
                 found += _infos(entry)
-            token = inside(page, "NextToken")
+            token = text_at(page, "NextToken")
             if not token:
                 break
-            query = {"NextToken": str(token)}
+            query = {"NextToken": token}
         return found
 
     def check(self, access: Access) -> KeyStatus:
@@ -200,12 +200,13 @@ def _words(text: str, sent: str, marks: list[object], seconds: float) -> list[Wo
     content = sent.encode()
     for mark in marks:
         first, last = inside(mark, "start"), inside(mark, "end")
-        moment, value = inside(mark, "time"), inside(mark, "value")
-        numbers = (first, last, moment)
-        if inside(mark, "type") == "word" and all(isinstance(n, int) for n in numbers):
+        moment, value = finite(inside(mark, "time")), text_at(mark, "value")
+        if inside(mark, "type") != "word" or moment is None:
+            continue
+        if isinstance(first, int) and isinstance(last, int) and 0 <= first < last:
             start = len(content[:first].decode(errors="ignore"))
             end = start + len(content[first:last].decode(errors="ignore"))
-            timed.append((start, end, moment / 1000, str(value)))
+            timed.append((start, end, moment / 1000, value))
     if sent != text:
         timed = _moved(text, timed)
     found = []
@@ -232,24 +233,21 @@ def _moved(
 def _refusal(answer: http.Answer) -> ProviderError:
     code = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
     body = answer.error()
-    said = inside(body, "__type") or ""
-    code = code or (said.rpartition("#")[2] if isinstance(said, str) else "")
+    code = code or text_at(body, "__type").rpartition("#")[2]
     return failed(answer, _FAILURES.get(code, by_status(answer.status)), code)
 
 
 def _infos(entry: object) -> list[VoiceInfo]:
-    voice, language = inside(entry, "Id"), inside(entry, "LanguageCode")
-    engines = inside(entry, "SupportedEngines")
-    if not isinstance(language, str) or not isinstance(engines, list):
-        return []
-    name = str(inside(entry, "Name") or voice)
+    voice, language = text_at(entry, "Id"), text_at(entry, "LanguageCode")
+    engines = listed(entry, "SupportedEngines")
+    name = text_at(entry, "Name") or voice
     return [
         VoiceInfo(
             f"{voice}-{engine}",
             name if engine == "neural" else f"{name} (standard)",
             {"cmn-CN": "zh-CN", "arb": "ar"}.get(language, language),
-            _GENDERS.get(inside(entry, "Gender"), ""),
+            _GENDERS.get(text_at(entry, "Gender"), ""),
         )
         for engine in ("neural", "standard")
-        if engine in engines and _VOICE.fullmatch(f"{voice}-{engine}")
+        if language and engine in engines and _VOICE.fullmatch(f"{voice}-{engine}")
     ]

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from dataclasses import astuple
 from decimal import Decimal
 
 import pytest
@@ -19,7 +20,7 @@ from providers.base import (
 )
 from providers.registry import PROVIDERS, get_provider
 from tests.providers.speaking import Heard, check, hear
-from tests.providers.vendors.server import Fault, Vendor
+from tests.providers.vendors.server import Fault, Reply, Vendor, spoiled
 from tests.providers.vendors.stage import VENDORS
 
 REMOTE = sorted(set(PROVIDERS) - {"unicorn"})
@@ -266,6 +267,43 @@ def test_a_fault_has_its_kind(remote, vendor, fault, caplog):
     seen = caplog.text + str(error)
     assert "secret text" not in seen
     assert not vendor.key or vendor.key not in seen
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["lists", "values"])
+@pytest.mark.parametrize(
+    "wrong",
+    [None, "soon", -7, 10**400, float("inf"), float("nan"), True, [], [[]], {}],
+    ids=lambda wrong: str(wrong)[:9],
+)
+def test_json_of_wrong_types_is_no_accident(remote, vendor, wrong, whole):
+    """It is bad audio, or audio without words; what is no voice is left out."""
+    reply = vendor.reply
+    vendor.reply = lambda asked: spoiled(reply(asked), wrong, whole=whole)
+    kind = ""
+    try:
+        heard = hear(
+            "Hello there.", vendor.voice, provider=remote, access=vendor.access
+        )
+    except ProviderError as error:
+        kind = error.kind
+    else:
+        check(heard)
+        assert heard.seconds > 0.2
+    assert kind in ("", Failure.BAD_AUDIO)
+    for info in remote.voices(vendor.access):
+        assert {type(value) for value in astuple(info)} == {str, bool}
+    assert remote.check(vendor.access) in KeyStatus
+
+
+@pytest.mark.parametrize("answer", ["null", "[]", "7", '"a"', "[[1]]", "[null]", "{"])
+def test_json_of_another_shape_is_no_accident(remote, vendor, answer):
+    vendor.reply = lambda asked: Reply(body=answer.encode() + b"\n")
+    error = refused(remote, "Hello there.", vendor.voice, vendor.access)
+    assert error.kind == Failure.BAD_AUDIO
+    if answer == "{":
+        return
+    if not remote.has_voice_table and remote.slug != "compatible":
+        assert remote.voices(vendor.access) == []
 
 
 @pytest.mark.parametrize(
