@@ -133,6 +133,42 @@ def test_voices_that_vanish_are_kept_and_come_back(choir, monkeypatch, synced):
     assert catalogue.resolve("choir:Alto:1").is_offered
 
 
+def test_what_can_be_no_voice_is_passed_over(choir, monkeypatch, synced):
+    long = "x" * 300
+    listed = [
+        VoiceInfo(long, "Long", "en"),
+        VoiceInfo("", "Nameless", "en"),
+        VoiceInfo("a\x00b", "Zero", "en"),
+        VoiceInfo("\ud800", "Half", "en"),
+        VoiceInfo("one", f"O\x00n\ne{long}", long, description=f"\x00{long * 2}"),
+        VoiceInfo("two", "\x00", "en US"),
+        VoiceInfo("three", "Three", "zh-Hant-TW"),
+    ]
+    monkeypatch.setattr(choir, "listed", listed)
+    changes = catalogue.sync()
+    assert (changes.added, changes.failed) == (3, {})
+    one, three, two = Voice.objects.filter(provider="choir", is_offered=True).order_by(
+        "pk"
+    )
+    assert (one.name[:6], len(one.name), one.language) == ("O n ex", 120, "mul")
+    assert one.description == "x" * 500
+    assert (two.name, two.language, three.language) == ("two", "mul", "zh-Hant-TW")
+    assert str(catalogue.sync()) == "0 added, 0 updated, 0 withdrawn"
+
+
+@pytest.mark.parametrize(
+    "broken", [[None], [VoiceInfo("x", 7, "en")], [VoiceInfo("x", "X", "en", "f" * 99)]]
+)
+def test_a_list_that_can_not_be_read_stops_no_other(choir, monkeypatch, synced, broken):
+    monkeypatch.setattr(choir, "listed", broken)
+    Voice.objects.filter(provider="openai").delete()
+    changes = catalogue.sync()
+    assert list(changes.failed) == ["choir"]
+    assert changes.failed["choir"].startswith("its list can't be read")
+    assert changes.added == 13
+    assert catalogue.resolve("choir:Alto:1").name == "Alto"
+
+
 @pytest.mark.parametrize("listed", [[], [VoiceInfo("mine", "Theirs", "en")]])
 def test_voices_that_operators_added_stay_as_they_are(
     choir, monkeypatch, synced, listed
