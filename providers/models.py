@@ -283,6 +283,14 @@ class ProviderKey(models.Model):
     region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
     status = models.CharField(max_length=10, choices=Status.choices)
     checked_at = models.DateTimeField(help_text="when the provider last spoke of it")
+    tried_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the nightly check last came to it"
+    )
+    due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when a worker is called to look at it, if none has come",
+    )
     failure = models.CharField(
         max_length=20, blank=True, help_text="why it is of no use now"
     )
@@ -312,7 +320,14 @@ class ProviderKey(models.Model):
                 name="own_key_failure_dated",
             ),
         ]
-        indexes = [models.Index(fields=["checked_at"], name="own_key_checks")]
+        indexes = [
+            models.Index(fields=["checked_at"], name="own_key_checks"),
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="own_key_due",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider_id} …{self.last4}"
