@@ -62,7 +62,7 @@ class Azure(Remote):
         region: f"https://{region}.tts.speech.microsoft.com" for region in _REGIONS
     }
     cost_multiplier = Decimal("1.25")
-    max_concurrent = 50
+    max_concurrent_per_key = 50
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.

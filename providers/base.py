@@ -157,7 +157,7 @@ class Provider(Protocol):
     regions: Mapping[str, str]  # their addresses; the one named "" is the default
     # What its row in the catalogue begins with; operators change it there.
     cost_multiplier: Decimal  # credits per character
-    max_concurrent: int | None
+    max_concurrent_per_key: int | None  # what the vendor lets one account do at once
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Start speaking.

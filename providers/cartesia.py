@@ -63,7 +63,7 @@ class Cartesia(Remote):
     streaming = True
     regions = {"": "https://api.cartesia.ai"}
     cost_multiplier = Decimal(3)
-    max_concurrent = 3
+    max_concurrent_per_key = 3
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says; there are no options."""

@@ -94,7 +94,7 @@ def _rows() -> dict[str, Provider]:
                     "name": adapter.name,
                     "is_open_to_guests": adapter.is_local,
                     "cost_multiplier": adapter.cost_multiplier,
-                    "max_concurrent": adapter.max_concurrent,
+                    "max_concurrent_per_key": adapter.max_concurrent_per_key,
                 },
             )
     return rows

@@ -55,7 +55,7 @@ class Deepgram(Remote):
         "in": "https://api.in.deepgram.com",
     }
     cost_multiplier = Decimal(2)
-    max_concurrent = 15
+    max_concurrent_per_key = 15
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says; there are no options."""

@@ -84,7 +84,7 @@ class ElevenLabs(Remote):
         "sg": "https://api.sg.residency.elevenlabs.io",
     }
     cost_multiplier = Decimal(7)
-    max_concurrent = 5
+    max_concurrent_per_key = 5
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.

@@ -77,7 +77,7 @@ class Google(Remote):
         "us": "https://us-texttospeech.googleapis.com",
     }
     cost_multiplier = Decimal(2)
-    max_concurrent = 50
+    max_concurrent_per_key = 50
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says; the call is over when it returns.

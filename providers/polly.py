@@ -79,7 +79,7 @@ class Polly(Remote):
     streaming = True
     regions = {region: f"https://polly.{region}.amazonaws.com" for region in _REGIONS}
     cost_multiplier = Decimal("2.25")
-    max_concurrent = 8
+    max_concurrent_per_key = 8
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says; there are no options."""

@@ -24,7 +24,7 @@ class Remote:
     has_voice_table = False
     regions: Mapping[str, str] = {}
     cost_multiplier = Decimal(1)
-    max_concurrent: int | None = None
+    max_concurrent_per_key: int | None = None
 
     def address(self, access: Access) -> str:
         """Return where to call, without a slash at the end.

@@ -45,7 +45,7 @@ class Unicorn:
     has_voice_table = True
     regions: Mapping[str, str] = {}
     cost_multiplier = Decimal(1)
-    max_concurrent: int | None = None
+    max_concurrent_per_key: int | None = None
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.

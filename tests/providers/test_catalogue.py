@@ -1,7 +1,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -84,7 +86,8 @@ def test_a_fresh_catalogue_calls_nobody(monkeypatch):
         assert provider.is_enabled
         adapter = get_provider(provider.slug)
         assert provider.cost_multiplier == adapter.cost_multiplier
-        assert provider.max_concurrent == adapter.max_concurrent
+        assert provider.max_concurrent is None
+        assert provider.max_concurrent_per_key == adapter.max_concurrent_per_key
 
 
 def test_servers_that_operators_add_are_called_where_they_say(stage, synced):
@@ -329,3 +332,29 @@ def test_a_remote_provider_is_available_with_a_key(choir, synced, monkeypatch):
     assert not catalogue.is_available(provider)
     monkeypatch.setenv("CHOIR_API_KEY", "s3cret")
     assert catalogue.is_available(provider)
+
+
+def test_limits_of_accounts_became_limits_of_keys(synced):
+    """What operators entered themselves stays."""
+    migration = import_module("providers.migrations.0009_limits_of_accounts")
+    limits = {
+        "elevenlabs": (5, None),
+        "cartesia": (2, None),
+        "google": (50, 7),
+        "unicorn": (5, None),
+    }
+    for slug, (all_keys, one_key) in limits.items():
+        Provider.objects.filter(slug=slug).update(
+            max_concurrent=all_keys, max_concurrent_per_key=one_key
+        )
+
+    def now():
+        rows = Provider.objects.filter(slug__in=limits)
+        return {
+            row.slug: (row.max_concurrent, row.max_concurrent_per_key) for row in rows
+        }
+
+    migration.move_to_keys(apps, None)
+    assert now() == limits | {"elevenlabs": (None, 5)}
+    migration.move_back(apps, None)
+    assert now()["elevenlabs"] == (5, None)

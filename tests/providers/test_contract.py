@@ -72,7 +72,8 @@ def test_it_describes_itself(provider):
     assert provider.limit.amount >= 500
     assert provider.word_timestamps in ("exact", "estimated")
     assert provider.cost_multiplier > Decimal(0)
-    assert provider.max_concurrent is None or provider.max_concurrent > 0
+    at_once = provider.max_concurrent_per_key
+    assert at_once is None or at_once > 0
     for flag in (
         *(provider.streaming, provider.own_key, provider.is_local),
         *(provider.needs_key, provider.has_voice_table),

@@ -56,7 +56,7 @@ class Scripted:
     has_voice_table = True
     regions: Mapping[str, str] = {"": "http://127.0.0.1"}
     cost_multiplier = Decimal(1)
-    max_concurrent: int | None = None
+    max_concurrent_per_key: int | None = None
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as the test says."""
