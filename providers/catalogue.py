@@ -267,7 +267,8 @@ def _resolve_loosely(
         )
     ):
         by_id.setdefault(voice.pk.lower(), voice)
-        by_name.setdefault(voice.name.lower(), voice)
+        if voice.provider_id == default_provider.lower():
+            by_name.setdefault(voice.name.lower(), voice)
     found: dict[str, Voice] = {}
     for name, key in missing.items():
         match = by_id.get((key or "").lower()) or by_name.get(name.lower())

@@ -238,6 +238,22 @@ def test_a_bare_name_is_looked_up_in_the_default_provider_alone(choir, synced):
         catalogue.resolve("en-us", default_provider="choir")
 
 
+def test_a_name_with_its_provider_lends_it_to_no_other(choir, monkeypatch, synced):
+    """`ALTO:1` is asked for in the choir; the bare name is unicorn's to have."""
+    unicorn = Provider.objects.get(slug="unicorn")
+    Voice.objects.create(
+        id="unicorn:x", provider=unicorn, provider_voice="x", name="alto", language="en"
+    )
+    found = catalogue.resolve_all({"choir:ALTO:1", "alto"})
+    assert {name: voice.pk for name, voice in found.items()} == {
+        "choir:ALTO:1": "choir:Alto:1",
+        "alto": "unicorn:x",
+    }
+    Voice.objects.filter(pk="unicorn:x").delete()
+    with pytest.raises(UnknownVoice):
+        catalogue.resolve_all({"choir:ALTO:1", "alto"})
+
+
 @pytest.mark.parametrize(
     "name",
     ["nobody", "unicorn:nobody", "", ":", "unicorn:", "a\x00b", "\ud800", "%", "_"],
