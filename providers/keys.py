@@ -6,7 +6,7 @@ database, a task, a log, an answer or an error. No transaction is open during su
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -169,6 +169,18 @@ def demand_usable(row: ProviderKey) -> None:
 def credential_of(workspace_id: UUID) -> str:
     """Return the credential that a workspace's own keys are, for any provider."""
     return f"{_OWN}{workspace_id}"
+
+
+def regions_of(credentials: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the regions of workspaces' own keys, by provider and credential."""
+    own = {
+        UUID(name.removeprefix(_OWN)) for name in credentials if name.startswith(_OWN)
+    }
+    if not own:
+        return {}
+    rows = ProviderKey.objects.filter(workspace__in=own)
+    found = rows.values_list("provider", "workspace", "region")
+    return {(slug, credential_of(owner)): region for slug, owner, region in found}
 
 
 def access_with(provider: Provider, credential: str) -> Access:
