@@ -15,6 +15,7 @@ from accounts.models import User
 from kit.admin import ReadOnly
 from providers import catalogue, ceilings, keys, samples
 from providers.base import ProviderError
+from providers.forms import region_choices
 from providers.models import (
     ModelAlias,
     Provider,
@@ -53,6 +54,15 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it 
     class Meta:
         model = Provider
         fields = "__all__"  # noqa: DJ007 - the admin decides which
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the regions that the provider has."""
+        super().__init__(*args, **kwargs)
+        slug = self.instance.pk
+        if "region" in self.fields:
+            regions = region_choices(slug) if slug and has_adapter(slug) else []
+            choices = [("", "the usual one"), *regions]
+            self.fields["region"] = forms.ChoiceField(choices=choices, required=False)
 
     def clean_slug(self) -> str:
         """Refuse what no adapter would serve."""

@@ -104,6 +104,17 @@ def test_operators_add_servers_of_their_own(operator, slug, base_url, is_added):
         assert Provider.objects.get(slug=slug).base_url == base_url
 
 
+def test_a_region_is_chosen_from_the_providers_own(operator):
+    page = reverse("admin:providers_provider_change", args=["azure"])
+    shown = operator.get(page).content.decode()
+    assert '<option value="westeurope">westeurope</option>' in shown
+    assert "eu-west-1" not in shown
+    sent = {"is_enabled": "on", "cost_multiplier": "1"}
+    for region, status in (("eu-west-1", 200), ("westeurope", 302)):
+        assert operator.post(page, sent | {"region": region}).status_code == status
+    assert Provider.objects.get(slug="azure").region == "westeurope"
+
+
 def test_operators_say_which_model_a_server_of_theirs_has(operator):
     page = reverse("admin:providers_provider_change", args=["compatible"])
     model = "speaches-ai/Kokoro-82M-v1.0-ONNX"
