@@ -31,6 +31,7 @@ from providers.remote import Remote, pace, text_option
 from providers.sound import checked
 
 _RATE = 24_000  # Hz
+_SLOWEST = 0.5
 _FORMAT = "raw-24khz-16bit-mono-pcm"
 _CUT_OFF = 600.0 - 1  # seconds: what lasts longer has lost its end
 _VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z0-9]+)+)-[A-Za-z0-9]+Neural")
@@ -54,7 +55,7 @@ class Azure(Remote):
 
     slug = "azure"
     name = "Azure AI Speech"
-    # Chinese reaches ten minutes at some 2,700 characters.
+    # Chinese reaches ten minutes at some 2,700 characters, at its own pace.
     limit = Limit(1_800)
     word_timestamps: Literal["exact", "estimated"] = "estimated"
     streaming = True
@@ -63,6 +64,10 @@ class Azure(Remote):
     }
     cost_multiplier = Decimal("1.25")
     max_concurrent_per_key = 50
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return less for a slow pace, at which fewer words fill the ten minutes."""
+        return Limit(int(self.limit.amount * min(1.0, max(speed, _SLOWEST))))
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.
@@ -78,7 +83,7 @@ class Azure(Remote):
             raise ProviderError(Failure.BAD_REQUEST, "option style")
         said = escaped(request.text)
         if request.speed != 1:
-            percent = round((pace(request, 0.5, 2) - 1) * 100)
+            percent = round((pace(request, _SLOWEST, 2) - 1) * 100)
             said = f"<prosody rate='{percent:+d}%'>{said}</prosody>"
         if style:
             said = f"<mstts:express-as style='{style}'>{said}</mstts:express-as>"

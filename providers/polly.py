@@ -4,10 +4,12 @@ Sources: botocore's model of polly 2016-06-10 and aws.amazon.com/polly/pricing, 
 2026-11-20; the regions are those of the general reference. Traps: the engine is
 `standard` unless another is named, and voices have one or the other; the sample rate is a
 string; PCM has 16 kHz at most, so Ogg is asked for; word times take a second call, which
-may be billed, and count bytes; too fast is 400, told apart by a header.
+may be billed, and count bytes; too fast is 400, told apart by a header; tags and entities
+count against a limit of their own.
 """
 
 import json
+import math
 import re
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -37,6 +39,8 @@ from providers.sigv4 import Credentials, signed
 from providers.sound import checked
 
 _RATE = 24_000  # Hz
+_SPOKEN = 3_000  # characters
+_IN_ALL = 6_000  # with tags, and `&` as five
 _KEY = re.compile(
     r"[A-Za-z0-9]{4,128}:[A-Za-z0-9/+=]{4,128}(?::[A-Za-z0-9/+=]{4,4096})?"
 )
@@ -74,12 +78,16 @@ class Polly(Remote):
 
     slug = "polly"
     name = "Amazon Polly"
-    limit = Limit(3_000)
+    limit = Limit(_SPOKEN)
     word_timestamps: Literal["exact", "estimated"] = "exact"
     streaming = True
     regions = {region: f"https://polly.{region}.amazonaws.com" for region in _REGIONS}
     cost_multiplier = Decimal("2.25")
     max_concurrent_per_key = 8
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the limit of text alone, or of text that is marked up for its pace."""
+        return self.limit if speed == 1 else _MARKED_UP
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says; there are no options."""
@@ -181,11 +189,21 @@ class Polly(Remote):
 def _text(request: SpeechRequest) -> dict[str, str]:
     if request.speed == 1:
         return {"Text": request.text, "TextType": "text"}
-    percent = round(pace(request, 0.2, 2) * 100)
-    said = (
-        f"<speak><prosody rate='{percent}%'>{escaped(request.text)}</prosody></speak>"
-    )
+    said = _marked_up(request.text, round(pace(request, 0.2, 2) * 100))
     return {"Text": said, "TextType": "ssml"}
+
+
+def _marked_up(text: str, percent: int) -> str:
+    return f"<speak><prosody rate='{percent}%'>{escaped(text)}</prosody></speak>"
+
+
+def _weight(text: str) -> int:
+    """Return the larger share of what a text and its markup may be, in `_SPOKEN`."""
+    in_all = len(_marked_up(text, 200))
+    return max(len(text), math.ceil(in_all * _SPOKEN / _IN_ALL))
+
+
+_MARKED_UP = Limit(_SPOKEN, weigh=_weight)
 
 
 def _seconds(tail: bytes) -> float:

@@ -85,6 +85,8 @@ def split(text: str, limit: Limit) -> list[Chunk]:
     start = _skip_space(text, 0)
     while start < len(text):
         reach = _reach(text, start, limit)
+        if limit.sentence is not None:
+            reach = breaks.reach_of_sentences(start, reach, limit.sentence)
         end, cut = breaks.last(start, reach)
         stripped = text[start:end].rstrip()
         chunks.append(Chunk(stripped, start, start + len(stripped), _PAUSES[cut]))
@@ -144,6 +146,7 @@ _CLOSING = frozenset("”»」』")
 _QUOTES = _OPENING | _CLOSING | {'"'}
 _GRAPHEME = regex.compile(r"\X")
 _STEP = 64  # characters
+_WEIGHED_FIRST = 256  # characters
 _NEXT_LETTER = regex.compile(rf"\s++(?:{_CLOSERS}|[“„«‘¿¡(\[])*+\p{{Ll}}")
 
 # Abbreviations that something follows; those that often end a sentence (etc., Inc.) are
@@ -190,6 +193,21 @@ class _Breaks:
             if kind in ("end", "ideographic_end") and _ends_sentence(text, match):
                 cut = _Cut.QUOTED if depth else _Cut.SENTENCE
             self._places[cut].append(place)
+        self._ends = sorted(
+            place for cut in _Cut if cut >= _Cut.QUOTED for place in self._places[cut]
+        )
+
+    def reach_of_sentences(self, start: int, reach: int, most: int) -> int:
+        """Return where a sentence gets longer than `most`, or `reach` if none does."""
+        since = start
+        index = bisect_right(self._ends, start)
+        while since + most < reach:
+            is_last = index == len(self._ends)
+            end = len(self._text) if is_last else self._ends[index]
+            if end - since > most:
+                return since + most
+            since, index = end, index + 1
+        return reach
 
     def last(self, start: int, reach: int) -> tuple[int, _Cut]:
         """Return the best end of a chunk from `start` that is not behind `reach`."""
@@ -296,10 +314,39 @@ def _is_space(text: str, place: int) -> bool:
 
 def _reach(text: str, start: int, limit: Limit) -> int:
     """Return the end of the longest text from `start` within `limit`."""
+    if limit.weigh is not None:
+        return _reach_of_weight(text, start, limit)
     window = text[start : start + limit.amount]
     if limit.unit == "bytes" and limit.measure(window) > limit.amount:
         window = window.encode()[: limit.amount].decode(errors="ignore")
     return start + len(window)
+
+
+def _reach_of_weight(text: str, start: int, limit: Limit) -> int:
+    """Return the end of the longest text from `start` within a limit that weighs.
+
+    Weights grow about as lengths do, so that a guess in proportion is near.
+    """
+    low, light = start, 0
+    high = min(start + _WEIGHED_FIRST, len(text))
+    while (heavy := limit.measure(text[start:high])) <= limit.amount:
+        if high == len(text):
+            return high
+        low, light = high, heavy
+        high = min(start + 2 * (high - start), len(text))
+    is_guess = True
+    while high - low > 1:
+        middle = (low + high) // 2
+        if is_guess:
+            guess = low + (high - low) * (limit.amount - light) // (heavy - light)
+            middle = min(max(guess, low + 1), high - 1)
+        weight = limit.measure(text[start:middle])
+        if weight <= limit.amount:
+            low, light = middle, weight
+        else:
+            high, heavy = middle, weight
+        is_guess = not is_guess
+    return low
 
 
 def _without_unspeakable(text: str, chunks: list[Chunk], limit: Limit) -> list[Chunk]:

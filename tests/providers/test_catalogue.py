@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from importlib import import_module
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -159,11 +160,10 @@ def test_what_can_be_no_voice_is_passed_over(choir, monkeypatch, synced):
     assert str(catalogue.sync()) == "0 added, 0 updated, 0 withdrawn"
 
 
-@pytest.mark.parametrize(
-    "broken", [[None], [VoiceInfo("x", 7, "en")], [VoiceInfo("x", "X", "en", "f" * 99)]]
-)
+@pytest.mark.parametrize("broken", [{"name": 7}, {"gender": "f" * 99}, {"id": None}])
 def test_a_list_that_can_not_be_read_stops_no_other(choir, monkeypatch, synced, broken):
-    monkeypatch.setattr(choir, "listed", broken)
+    right: dict[str, Any] = {"id": "x", "name": "X", "language": "en"}
+    monkeypatch.setattr(choir, "listed", [VoiceInfo(**right | broken)])
     Voice.objects.filter(provider="openai").delete()
     changes = catalogue.sync()
     assert list(changes.failed) == ["choir"]

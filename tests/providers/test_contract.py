@@ -69,7 +69,10 @@ def test_it_describes_itself(provider):
     assert provider is get_provider(provider.slug)
     assert re.fullmatch(r"[a-z][a-z0-9-]{1,39}", provider.slug)
     assert provider.name
-    assert provider.limit.amount >= 500
+    for speed in (0.25, 1.0, 4.0):
+        limit = provider.limit_for("nobody-at-all", speed)
+        assert limit.unit == provider.limit.unit
+        assert 500 <= limit.amount <= provider.limit.amount
     assert provider.word_timestamps in ("exact", "estimated")
     assert provider.cost_multiplier > Decimal(0)
     at_once = provider.max_concurrent_per_key
@@ -101,13 +104,24 @@ def test_a_table_of_voices_takes_no_call(provider, vendor):
         assert vendor.asked == []
 
 
-def test_it_speaks_a_text_of_its_limit(provider, voice, access):
-    limit = provider.limit.amount
-    text = ("word " * (limit // 5 + 1))[: limit - 1] + "."
-    assert provider.limit.measure(text) == limit
-    heard = hear(text, voice, provider=provider, access=access)
+@pytest.mark.parametrize("speed", [1.0, 0.5])
+@pytest.mark.parametrize("letters", ["word", "R&D", "a", "ž"])
+def test_it_speaks_a_text_of_its_limit(provider, voice, access, letters, speed):
+    if provider.is_local and letters != "word":
+        pytest.skip("it takes a while, and only counts characters")
+    limit = provider.limit_for(voice, speed)
+    sentence = f"{' '.join([letters] * 20)}. "
+    text = sentence * limit.amount
+    least, most = 0, limit.amount
+    while most - least > 1:
+        middle = (least + most) // 2
+        is_within = limit.measure(text[:middle]) <= limit.amount
+        least, most = (middle, most) if is_within else (least, middle)
+    text = text[:least].strip(". ")
+    assert limit.amount - limit.measure(text) < 25
+    heard = hear(text, voice, speed=speed, provider=provider, access=access)
     check(heard)
-    assert heard.seconds > limit / 100
+    assert heard.seconds > len(text) / 100
     if provider.word_timestamps == "exact":
         assert len(heard.words) == len(text.split())
 

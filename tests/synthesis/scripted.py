@@ -58,6 +58,10 @@ class Scripted:
     cost_multiplier = Decimal(1)
     max_concurrent_per_key: int | None = None
 
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the same for all."""
+        return self.limit
+
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as the test says."""
         calls.append(request.text)
