@@ -20,6 +20,10 @@ SENTENCE_PAUSE_MS = 300
 CLAUSE_PAUSE_MS = 150
 
 
+LONGEST_CHARACTER = 100
+"""Code points in what a reader sees as one character; each call takes so many."""
+
+
 def normalise(text: str) -> str:
     """Return the form that is counted and spoken: LF for CRLF, no white space around."""
     return text.replace("\r\n", "\n").strip()
@@ -45,6 +49,25 @@ def offsets_in(raw: str) -> Callable[[int], int]:
 def is_speakable(text: str) -> bool:
     """Return whether there is a letter or a digit of any script."""
     return any(map(str.isalnum, text))
+
+
+def has_endless_character(text: str) -> bool:
+    """Return whether a character as a reader sees it is one that no call can take.
+
+    The most that people write, in scripts and emoji, are some 20 code points.
+    """
+    for stretch in _DENSE.finditer(text):
+        place, end = stretch.span()
+        while place < end:
+            window = text[place : min(place + _WINDOW, end)]
+            found = _GRAPHEME.findall(window)
+            if max(map(len, found)) > LONGEST_CHARACTER:
+                return True
+            if place + _WINDOW >= end:
+                break
+            # The last one may go on: it begins the next window.
+            place += len(window) - len(found[-1])
+    return False
 
 
 def sentence_ends(text: str) -> Iterator[int]:
@@ -145,6 +168,9 @@ _OPENING = frozenset("“„«「『")
 _CLOSING = frozenset("”»」』")
 _QUOTES = _OPENING | _CLOSING | {'"'}
 _GRAPHEME = regex.compile(r"\X")
+# Where a character can be long: all but its first code point are beyond ASCII.
+_DENSE = regex.compile(rf"[^\x00-\x7f]{{{LONGEST_CHARACTER},}}")
+_WINDOW = 4 * LONGEST_CHARACTER
 _STEP = 64  # characters
 _WEIGHED_FIRST = 256  # characters
 _NEXT_LETTER = regex.compile(rf"\s++(?:{_CLOSERS}|[“„«‘¿¡(\[])*+\p{{Ll}}")
@@ -276,7 +302,8 @@ def _ends_sentence(text: str, match: regex.Match[str]) -> bool:
 def _last_grapheme(text: str, start: int, reach: int) -> int:
     """Return the last place up to `reach` where a reader sees one character end.
 
-    One that is longer than the limit itself is cut at `reach`: there is no other way.
+    One that is longer than the limit itself is cut at `reach`; orders with such are refused
+    (see `has_endless_character`).
     """
     place, step = start, _STEP
     while place < reach:

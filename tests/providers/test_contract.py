@@ -19,6 +19,7 @@ from providers.base import (
     Word,
 )
 from providers.registry import PROVIDERS, get_provider
+from synthesis.text import LONGEST_CHARACTER
 from tests.providers.speaking import Heard, check, hear
 from tests.providers.vendors.server import Fault, Reply, Vendor, spoiled
 from tests.providers.vendors.stage import VENDORS
@@ -73,6 +74,8 @@ def test_it_describes_itself(provider):
         limit = provider.limit_for("nobody-at-all", speed)
         assert limit.unit == provider.limit.unit
         assert 500 <= limit.amount <= provider.limit.amount
+        longest = "\U00020000" + "\U000e0100" * LONGEST_CHARACTER
+        assert limit.measure(longest) <= limit.amount
     assert provider.word_timestamps in ("exact", "estimated")
     assert provider.cost_multiplier > Decimal(0)
     at_once = provider.max_concurrent_per_key
