@@ -164,6 +164,7 @@ _MARKS = regex.compile(
 _DASHES = ("—", "–")
 # What follows belongs to the character before it.
 _CONTINUES = regex.compile(r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]")
+_STANDS_ALONE = regex.compile(r"[\p{GCB=Control}\p{GCB=CR}\p{GCB=LF}]")
 _OPENING = frozenset("“„«「『")
 _CLOSING = frozenset("”»」』")
 _QUOTES = _OPENING | _CLOSING | {'"'}
@@ -336,6 +337,8 @@ def _is_space(text: str, place: int) -> bool:
     """Return whether there is a white space that no mark makes a character of."""
     if not text[place].isspace():
         return False
+    if _STANDS_ALONE.match(text, place):
+        return True
     return not _CONTINUES.match(text, place + 1)
 
 

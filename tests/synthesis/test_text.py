@@ -111,6 +111,11 @@ def test_marks_and_pictures_are_not(text: str) -> None:
 # --- what must hold for any text -----------------------------------------------------
 
 
+@pytest.mark.parametrize("mark", ["\u200d", "\u0301"])
+def test_a_line_break_takes_no_mark(mark: str) -> None:
+    assert pieces(f"\n{mark}a", 4) == [f"{mark}a"]
+
+
 @given(texts, limits)
 def test_chunks_are_slices_within_the_limit(text: str, limit: Limit) -> None:
     for chunk in split(text, limit):
