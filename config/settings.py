@@ -84,6 +84,7 @@ DISPATCH = [
     "accounts.exports",
     "synthesis.dispatch",
     "synthesis.samples",
+    "providers.keys",
     "webhooks.dispatch",
 ]
 """Modules whose `sweep()` the dispatcher calls every second."""

@@ -15,6 +15,7 @@ from accounts.models import User
 from kit.admin import ReadOnly
 from providers import catalogue, ceilings, keys, samples
 from providers.base import ProviderError
+from providers.forms import region_choices
 from providers.models import (
     ModelAlias,
     Provider,
@@ -23,7 +24,16 @@ from providers.models import (
     Voice,
     VoiceAlias,
 )
-from providers.registry import MANY, PROVIDERS, get_provider, has_adapter
+from providers.registry import (
+    MANY,
+    PROVIDERS,
+    get_provider,
+    has_adapter,
+    is_of_operators,
+)
+
+_DESCRIPTION = ["name", "language", "gender", "description"]
+_LONGEST_VOICE = 150  # characters, of a server's own id
 
 
 class _FromAdapters:
@@ -44,6 +54,15 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it 
     class Meta:
         model = Provider
         fields = "__all__"  # noqa: DJ007 - the admin decides which
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the regions that the provider has."""
+        super().__init__(*args, **kwargs)
+        slug = self.instance.pk
+        if "region" in self.fields:
+            regions = region_choices(slug) if slug and has_adapter(slug) else []
+            choices = [("", "the usual one"), *regions]
+            self.fields["region"] = forms.ChoiceField(choices=choices, required=False)
 
     def clean_slug(self) -> str:
         """Refuse what no adapter would serve."""
@@ -104,6 +123,13 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
             fixed.append("name")
         return [*fixed, *self.readonly_fields]
 
+    def get_exclude(
+        self, request: HttpRequest, obj: Provider | None = None
+    ) -> list[str]:
+        """Ask for what is of compatible servers alone only there."""
+        is_compatible = obj is None or is_of_operators(obj.slug)
+        return [] if is_compatible else ["model", "has_captions"]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """Count the voices on offer along."""
         queryset: QuerySet[Provider] = super().get_queryset(request)
@@ -157,9 +183,37 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
         return redirect("admin:providers_provider_changelist")
 
 
+class VoiceForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it has none
+    """A voice that operators add to a server of their own."""
+
+    language = forms.RegexField(
+        r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z",
+        max_length=35,
+        help_text="such as en-US; mul if it speaks several",
+        error_messages={"invalid": "Such as en-US."},
+    )
+    gender = forms.ChoiceField(
+        choices=[("", "-"), *((g, g) for g in ("female", "male", "neutral"))],
+        required=False,
+    )
+
+    class Meta:
+        model = Voice
+        fields = "__all__"  # noqa: DJ007 - the admin decides which
+
+    def clean_provider_voice(self) -> str:
+        """Refuse what can't be in an id."""
+        voice = str(self.cleaned_data["provider_voice"])
+        if not voice.isprintable() or len(voice) > _LONGEST_VOICE:
+            raise forms.ValidationError(f"At most {_LONGEST_VOICE} characters.")
+        return voice
+
+
 @admin.register(Voice)
 class VoiceAdmin(_FromAdapters, ModelAdmin):
-    """Voices, to be found and switched off or on."""
+    """Voices, to be found and switched off or on; added for servers of one's own."""
+
+    form = VoiceForm
 
     list_display = [
         *("id", "name", "language", "gender", "is_enabled", "is_offered", "has_sample")
@@ -183,6 +237,40 @@ class VoiceAdmin(_FromAdapters, ModelAdmin):
     ]
     readonly_fields = [name for name in fields if name != "is_enabled"]
     actions = ["switch_on", "switch_off", "make_samples", "make_samples_again"]
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Let operators add voices that their own servers don't list."""
+        return bool(ModelAdmin.has_add_permission(self, request))
+
+    def get_fields(self, request: HttpRequest, obj: Voice | None = None) -> list[str]:
+        """Ask for no more than the voice when one is added."""
+        return self.fields if obj else ["provider", "provider_voice", *_DESCRIPTION]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Voice | None = None
+    ) -> list[str]:
+        """Keep what the provider says of its voices."""
+        if obj is None:
+            return []
+        written = _DESCRIPTION if obj.is_by_hand else []
+        return [name for name in self.readonly_fields if name not in written]
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offer the operators' own servers; all others list their voices themselves."""
+        if db_field.name == "provider":
+            kwargs["queryset"] = Provider.objects.of_operators()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(
+        self, request: HttpRequest, obj: Voice, form: Any, change: bool
+    ) -> None:
+        """Give a new voice its id."""
+        if not change:
+            obj.id = f"{obj.provider_id}:{obj.provider_voice}"
+            obj.is_by_hand = True
+        super().save_model(request, obj, form, change)
 
     @admin.display(description="sample")
     def has_sample(self, voice: Voice) -> str:

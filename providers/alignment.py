@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from providers import words
 from providers.base import Word
+from providers.failures import finite
 
 _SHORTEST = 0.001  # seconds
 _AHEAD = 12  # words that a vendor may pass over at once
@@ -113,11 +114,19 @@ def matched(text: str, tokens: Iterable[Sequence[object]]) -> list[Word]:
     """Return the words of `text` for a vendor's whole list of (token, start, end)."""
     matcher = Matcher(text)
     found: list[Word] = []
+    for token in timed(tokens):
+        found += matcher.feed(*token)
+    return [*found, *matcher.finish()]
+
+
+def timed(tokens: Iterable[Sequence[object]]) -> Generator[tuple[str, float, float]]:
+    """Yield those (token, start, end) of a vendor's JSON that are text and numbers."""
     for token in tokens:
         match token:
-            case (str(said), float() | int() as start, float() | int() as end):
-                found += matcher.feed(said, float(start), float(end))
-    return [*found, *matcher.finish()]
+            case (str(said), start, end):
+                since, until = finite(start), finite(end)
+                if since is not None and until is not None:
+                    yield said, since, until
 
 
 def of_characters(

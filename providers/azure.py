@@ -25,13 +25,14 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import failed, inside, refusal
+from providers.failures import failed, inside, listed, refusal, text_at
 from providers.markup import escaped
 from providers.options import Option, Text
 from providers.remote import Remote, pace, text_option
 from providers.sound import checked
 
 _RATE = 24_000  # Hz
+_SLOWEST = 0.5
 _FORMAT = "raw-24khz-16bit-mono-pcm"
 _CUT_OFF = 600.0 - 1  # seconds: what lasts longer has lost its end
 _VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z0-9]+)+)-[A-Za-z0-9]+Neural")
@@ -55,7 +56,7 @@ class Azure(Remote):
 
     slug = "azure"
     name = "Azure AI Speech"
-    # Chinese reaches ten minutes at some 2,700 characters.
+    # Chinese reaches ten minutes at some 2,700 characters, at its own pace.
     limit = Limit(1_800)
     word_timestamps: Literal["exact", "estimated"] = "estimated"
     streaming = True
@@ -68,7 +69,11 @@ class Azure(Remote):
         )
     }
     cost_multiplier = Decimal("1.25")
-    max_concurrent = 50
+    max_concurrent_per_key = 50
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return less for a slow pace, at which fewer words fill the ten minutes."""
+        return Limit(int(self.limit.amount * min(1.0, max(speed, _SLOWEST))))
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.
@@ -84,7 +89,7 @@ class Azure(Remote):
             raise ProviderError(Failure.BAD_REQUEST, "option style")
         said = escaped(request.text)
         if request.speed != 1:
-            percent = round((pace(request, 0.5, 2) - 1) * 100)
+            percent = round((pace(request, _SLOWEST, 2) - 1) * 100)
             said = f"<prosody rate='{percent:+d}%'>{said}</prosody>"
         if style:
             said = f"<mstts:express-as style='{style}'>{said}</mstts:express-as>"
@@ -106,8 +111,7 @@ class Azure(Remote):
         with self._listing(access) as answer:
             if answer.status != 200:
                 raise refusal(answer, _codes_in, {})
-            listed = answer.json()
-        entries = listed if isinstance(listed, list) else []
+            entries = listed(answer.json())
         return [info for entry in entries if (info := _info(entry))]
 
     def check(self, access: Access) -> KeyStatus:
@@ -151,16 +155,15 @@ def _codes_in(body: Any) -> list[object]:
 
 
 def _info(entry: object) -> VoiceInfo | None:
-    voice, locale = inside(entry, "ShortName"), inside(entry, "Locale")
-    if not isinstance(voice, str) or not _VOICE.fullmatch(voice):
+    voice, locale = text_at(entry, "ShortName"), text_at(entry, "Locale")
+    is_gone = inside(entry, "Status") == "Deprecated"
+    if not _VOICE.fullmatch(voice) or not locale or is_gone:
         return None
-    if not isinstance(locale, str) or inside(entry, "Status") == "Deprecated":
-        return None
-    styles = [style for style in inside(entry, "StyleList") or [] if style]
+    styles = [str(style) for style in listed(entry, "StyleList") if style]
     return VoiceInfo(
         voice,
-        str(inside(entry, "DisplayName") or voice),
+        text_at(entry, "DisplayName") or voice,
         locale,
-        _GENDERS.get(inside(entry, "Gender"), ""),
-        f"Styles: {', '.join(map(str, styles))}" if styles else "",
+        _GENDERS.get(text_at(entry, "Gender"), ""),
+        f"Styles: {', '.join(styles)}" if styles else "",
     )

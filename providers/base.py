@@ -6,7 +6,7 @@ A provider is one file with one stateless class that follows `Provider`, one lin
 jobs and no prices, and never retries: rendering alone decides about that.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -21,9 +21,14 @@ class Limit:
 
     amount: int
     unit: Literal["characters", "bytes"] = "characters"  # bytes: of its UTF-8 form
+    # What a text counts for, where its markup counts, too. Never less for a longer one.
+    weigh: Callable[[str], int] | None = None
+    sentence: int | None = None  # characters, of the longest sentence in it
 
     def measure(self, text: str) -> int:
         """Return the length of `text` in this limit's unit."""
+        if self.weigh is not None:
+            return self.weigh(text)
         return len(text) if self.unit == "characters" else len(text.encode())
 
 
@@ -34,6 +39,9 @@ class Access:
     key: str = field(default="", repr=False)
     base_url: str = ""  # from operators alone, never from customers
     region: str = ""  # one of the adapter's `regions`
+    # Of a `compatible` server, as operators entered it:
+    model: str = ""
+    has_captions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,7 @@ class Provider(Protocol):
 
     slug: str  # in voice ids, settings and URLs
     name: str  # for people
-    limit: Limit  # of one call
+    limit: Limit  # of one call; see `limit_for`
     word_timestamps: Literal["exact", "estimated"]
     streaming: bool  # whether bytes arrive before the whole audio is made
     own_key: bool  # whether customers may bring a key
@@ -160,7 +168,11 @@ class Provider(Protocol):
     options: Mapping[str, Option]  # that a request may have
     # What its row in the catalogue begins with; operators change it there.
     cost_multiplier: Decimal  # credits per character
-    max_concurrent: int | None
+    max_concurrent_per_key: int | None  # what the vendor lets one account do at once
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the limit of one call for this voice at this pace."""
+        ...
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Start speaking.

@@ -6,17 +6,15 @@ an event after 200; older versions answer errors as plain text; a voice says no 
 language than the one that is named, so the ids here name it, unless it is English.
 """
 
-import base64
-import binascii
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 from providers import http
-from providers.alignment import Matcher, Timeline
+from providers.alignment import Matcher, Timeline, timed
 from providers.base import (
     Access,
     Encoding,
@@ -29,9 +27,9 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import by_status, failed, inside, refusal
+from providers.failures import by_status, failed, inside, listed, refusal, text_at
 from providers.remote import Remote, pace
-from providers.sound import look_at
+from providers.sound import look_at, unpacked
 
 _VERSION = "2026-03-01"
 _MODEL = "sonic-3.5"
@@ -65,7 +63,7 @@ class Cartesia(Remote):
     streaming = True
     regions = {"": "https://api.cartesia.ai"}
     cost_multiplier = Decimal(3)
-    max_concurrent = 3
+    max_concurrent_per_key = 3
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says; there are no options."""
@@ -97,18 +95,18 @@ class Cartesia(Remote):
         query = {"limit": str(_PAGE)}
         for _ in range(_MOST_PAGES):
             page = self._page(access, query)
-            entries = inside(page, "data") or []
+            entries = listed(page, "data")
             for entry in entries:
                 if info := _info(entry):
                     found[info.id] = info
-            last = inside(entries[-1], "id") if entries else None
+            last = text_at(entries[-1], "id") if entries else ""
             # Whether there are more may be left out; a full page then means yes.
             has_more = inside(page, "has_more")
-            if has_more is None:
+            if not isinstance(has_more, bool):
                 has_more = len(entries) == _PAGE
             if not (has_more and last):
                 break
-            query = {"limit": str(_PAGE), "starting_after": str(last)}
+            query = {"limit": str(_PAGE), "starting_after": last}
         return list(found.values())
 
     def check(self, access: Access) -> KeyStatus:
@@ -144,12 +142,12 @@ def _parts(
         for event in _events(answer):
             match inside(event, "type"):
                 case "chunk":
-                    if audio := _audio(event):
+                    if audio := unpacked(inside(event, "data")):
                         if not timeline.seconds:
                             look_at(audio, "pcm")
                         yield from timeline.hear(audio)
                 case "timestamps":
-                    for token in _tokens(event):
+                    for token in timed(_tokens(event)):
                         timeline.add(matcher.feed(*token))
                 case "error":
                     raise _inner(answer, event)
@@ -169,29 +167,19 @@ def _events(answer: http.Answer) -> Generator[Any]:
             yield http.parsed(line[5:])
 
 
-def _audio(event: object) -> bytes:
-    content = inside(event, "data")
-    try:
-        return base64.b64decode(content, validate=True) if content else b""
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise ProviderError(Failure.BAD_AUDIO, "no base64") from error
-
-
-def _tokens(event: object) -> list[tuple[str, float, float]]:
+def _tokens(event: object) -> Iterator[tuple[object, object, object]]:
     times = inside(event, "word_timestamps")
-    rows = zip(
-        inside(times, "words") or [],
-        inside(times, "start") or [],
-        inside(times, "end") or [],
+    return zip(
+        listed(times, "words"),
+        listed(times, "start"),
+        listed(times, "end"),
         strict=False,
     )
-    return [(str(word), float(start), float(end)) for word, start, end in rows]
 
 
 def _inner(answer: http.Answer, event: object) -> ProviderError:
     """Return what an error means that came as an event."""
-    code, status = inside(event, "error_code"), inside(event, "status_code")
-    code = code if isinstance(code, str) else ""
+    code, status = text_at(event, "error_code"), inside(event, "status_code")
     kind = by_status(status) if isinstance(status, int) else Failure.DOWN
     return failed(answer, _FAILURES.get(code, kind), code)
 
@@ -215,10 +203,10 @@ def _info(entry: object) -> VoiceInfo | None:
         return None
     return VoiceInfo(
         voice if language == "en" else f"{language}-{voice}",
-        str(inside(entry, "name") or voice),
+        text_at(entry, "name") or voice,
         language,
-        _GENDERS.get(inside(entry, "gender"), ""),
-        str(inside(entry, "description") or ""),
+        _GENDERS.get(text_at(entry, "gender"), ""),
+        text_at(entry, "description"),
         # Versions differ in how they say it.
         is_public=inside(entry, "access") == "public"
         or inside(entry, "is_public") is True,

@@ -1,9 +1,12 @@
 """The catalogue: what adapters offer, as rows; and the way from a name to a voice."""
 
+import logging
 import os
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 
@@ -14,6 +17,12 @@ from providers.registry import PROVIDERS, get_provider
 
 _DESCRIBED = ["name", "language", "gender", "description", "is_offered"]
 """The fields of a voice that its provider decides."""
+
+
+_LONGEST_ID = 200  # characters, the provider's slug included
+_LANGUAGE = re.compile(r"(?=.{2,35}\Z)[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -32,9 +41,10 @@ class Changes:
 def sync() -> Changes:
     """Write every provider in the registry, and its voices, into the catalogue.
 
-    What operators edit stays as it is. Voices that a provider no longer lists are kept
-    and not offered; the voices of a provider that can't be asked now stay untouched.
-    Safe to repeat and to run twice at once.
+    What operators edit or add stays as it is. Voices that a provider no longer lists are
+    kept and not offered; the voices of a provider that can't be asked now stay untouched.
+    Of an odd list, what can be no voice is passed over. Safe to repeat and to run twice at
+    once.
     """
     changes = Changes()
     for slug, provider in _rows().items():
@@ -46,10 +56,13 @@ def sync() -> Changes:
             continue  # nobody could be asked
         try:
             listed = adapter.voices(access_for(provider))
+            _sync_voices(provider, listed, changes)
         except ProviderError as error:
             changes.failed[slug] = str(error)
-        else:
-            _sync_voices(provider, listed, changes)
+        except Exception as error:
+            # A deploy syncs, too: one vendor's odd list must not stop it.
+            logger.exception("the voices of %s can't be read", slug)
+            changes.failed[slug] = f"its list can't be read ({type(error).__name__})"
     return changes
 
 
@@ -81,7 +94,7 @@ def _rows() -> dict[str, Provider]:
                     "name": adapter.name,
                     "is_open_to_guests": adapter.is_local,
                     "cost_multiplier": adapter.cost_multiplier,
-                    "max_concurrent": adapter.max_concurrent,
+                    "max_concurrent_per_key": adapter.max_concurrent_per_key,
                 },
             )
     return rows
@@ -97,14 +110,19 @@ def _sync_voices(
     rows = {row.provider_voice: row for row in provider.voices.all()}
     added, updated = [], []
     for info in listed:
+        if not _can_be_kept(provider, info):
+            continue
+        is_language = bool(_LANGUAGE.fullmatch(info.language))
         described = {
-            "name": info.name[:120],
-            "language": info.language,
+            "name": _line(info.name)[:120] or info.id[:120],
+            "language": info.language if is_language else "mul",
             "gender": info.gender,
-            "description": info.description[:500],
+            "description": _line(info.description)[:500],
             "is_offered": True,
         }
         row = rows.pop(info.id, None)
+        if row is not None and row.is_by_hand:
+            continue
         if row is None:
             added.append(
                 Voice(
@@ -118,27 +136,45 @@ def _sync_voices(
             for name, value in described.items():
                 setattr(row, name, value)
             updated.append(row)
-    withdrawn = [row.pk for row in rows.values() if row.is_offered and is_whole]
-    Voice.objects.bulk_create(added, ignore_conflicts=True)
-    if updated:
-        Voice.objects.bulk_update(updated, _DESCRIBED)
-    if withdrawn:
-        Voice.objects.filter(pk__in=withdrawn).update(is_offered=False)
+    gone = [row for row in rows.values() if row.is_offered and not row.is_by_hand]
+    withdrawn = [row.pk for row in gone if is_whole]
+    if not (added or updated or withdrawn):
+        return
+    with transaction.atomic():
+        Voice.objects.bulk_create(added, ignore_conflicts=True)
+        if updated:
+            Voice.objects.bulk_update(updated, _DESCRIBED)
+        if withdrawn:
+            Voice.objects.filter(pk__in=withdrawn).update(is_offered=False)
     changes.added += len(added)
     changes.updated += len(updated)
     changes.withdrawn += len(withdrawn)
 
 
+def _can_be_kept(provider: Provider, info: VoiceInfo) -> bool:
+    """Return whether what a vendor calls a voice can be part of an id here."""
+    longest = _LONGEST_ID - len(provider.slug) - 1
+    return 0 < len(info.id) <= min(longest, 160) and info.id.isprintable()
+
+
+def _line(text: str) -> str:
+    """Return a vendor's text as one line that the database takes."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
 def access_for(provider: Provider) -> Access:
     """Return where and with whose key this installation calls `provider`.
 
-    `<SLUG>_API_KEY`, `<SLUG>_BASE_URL` and `<SLUG>_REGION` in the environment, the slug in
-    upper case; address and region else as operators entered them.
+    `<SLUG>_API_KEY`, `<SLUG>_BASE_URL`, `<SLUG>_REGION` and `<SLUG>_MODEL` in the
+    environment, the slug in upper case; all but the key else as operators entered them,
+    and whether a server tells word times by them alone.
     """
     return Access(
         key=_variable(provider, "API_KEY"),
         base_url=base_url_of(provider),
         region=_variable(provider, "REGION") or provider.region,
+        model=_variable(provider, "MODEL") or provider.model,
+        has_captions=provider.has_captions,
     )
 
 
@@ -231,7 +267,8 @@ def _resolve_loosely(
         )
     ):
         by_id.setdefault(voice.pk.lower(), voice)
-        by_name.setdefault(voice.name.lower(), voice)
+        if voice.provider_id == default_provider.lower():
+            by_name.setdefault(voice.name.lower(), voice)
     found: dict[str, Voice] = {}
     for name, key in missing.items():
         match = by_id.get((key or "").lower()) or by_name.get(name.lower())

@@ -26,7 +26,7 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import inside, refusal
+from providers.failures import inside, listed, refusal, text_at
 from providers.remote import Remote, pace
 from providers.sound import checked
 
@@ -55,7 +55,7 @@ class Deepgram(Remote):
         "in": "https://api.in.deepgram.com",
     }
     cost_multiplier = Decimal(2)
-    max_concurrent = 15
+    max_concurrent_per_key = 15
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says; there are no options."""
@@ -81,8 +81,8 @@ class Deepgram(Remote):
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
             if answer.status != 200:
                 raise refusal(answer, _codes_in, _FAILURES)
-            listed = inside(answer.json(), "tts") or []
-        voices = {info.id: info for entry in listed if (info := _info(entry))}
+            entries = listed(answer.json(), "tts")
+        voices = {info.id: info for entry in entries if (info := _info(entry))}
         return list(voices.values())
 
     def check(self, access: Access) -> KeyStatus:
@@ -124,33 +124,26 @@ def _codes_in(body: Any) -> list[object]:
 
 
 def _info(entry: object) -> VoiceInfo | None:
-    voice = inside(entry, "canonical_name")
-    if not isinstance(voice, str) or not _VOICE.fullmatch(voice):
+    voice = text_at(entry, "canonical_name")
+    if not _VOICE.fullmatch(voice):
         return None
-    name = str(inside(entry, "name") or voice)
-    languages = inside(entry, "languages")
-    tags = inside(entry, "metadata", "tags")
-    kinds = {tag: tag for tag in tags or [] if isinstance(tag, str)}
-    accent = inside(entry, "metadata", "accent")
+    tags = listed(entry, "metadata", "tags")
+    accent = text_at(entry, "metadata", "accent")
     gender: Literal["female", "male", ""] = ""
-    if "feminine" in kinds:
+    if "feminine" in tags:
         gender = "female"
-    elif "masculine" in kinds:
+    elif "masculine" in tags:
         gender = "male"
     return VoiceInfo(
         voice,
-        name.title(),
-        _language(voice, languages),
+        (text_at(entry, "name") or voice).title(),
+        _language(voice, listed(entry, "languages")),
         gender,
-        f"{accent} accent" if isinstance(accent, str) and accent else "",
+        f"{accent} accent" if accent else "",
     )
 
 
-def _language(voice: str, listed: object) -> str:
+def _language(voice: str, languages: list[object]) -> str:
     """Return the fullest of the languages, else the one that ends the voice's name."""
-    known = (
-        [code for code in listed if isinstance(code, str)]
-        if isinstance(listed, list)
-        else []
-    )
+    known = [code for code in languages if isinstance(code, str)]
     return max(known, key=len, default=voice.rpartition("-")[2])

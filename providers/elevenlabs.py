@@ -7,8 +7,6 @@ credit is 401 or 402; PCM at 44.1 kHz costs a plan, 24 kHz does not; `eleven_v3`
 3,000 characters, and its times drift towards the end.
 """
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Generator, Mapping
@@ -17,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from providers import http, words
-from providers.alignment import Timeline, of_characters
+from providers.alignment import Timeline, of_characters, timed
 from providers.base import (
     Access,
     Encoding,
@@ -30,10 +28,10 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import by_status, failed, inside, refusal
+from providers.failures import by_status, failed, inside, listed, refusal, text_at
 from providers.options import Choice, Number, Option, Text
 from providers.remote import Remote, choice, number_option, pace, text_option
-from providers.sound import look_at
+from providers.sound import look_at, unpacked
 
 _RATE = 24_000  # Hz
 _MODELS = (
@@ -95,7 +93,7 @@ class ElevenLabs(Remote):
         "language": Text(2, _LANGUAGE.pattern, "Two letters, such as en."),
     }
     cost_multiplier = Decimal(7)
-    max_concurrent = 5
+    max_concurrent_per_key = 5
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.
@@ -142,10 +140,10 @@ class ElevenLabs(Remote):
                 if answer.status != 200:
                     raise refusal(answer, _codes_in, _FAILURES)
                 page = answer.json()
-            for entry in inside(page, "voices") or []:
+            for entry in listed(page, "voices"):
                 if info := _info(entry):
                     found[info.id] = info
-            token = str(inside(page, "next_page_token") or "")
+            token = text_at(page, "next_page_token")
             if not (inside(page, "has_more") and token):
                 break
         return list(found.values())
@@ -188,7 +186,7 @@ def _parts(
                 kinds = [_FAILURES[code] for code in codes if code in _FAILURES]
                 raise failed(answer, kinds[0] if kinds else Failure.DOWN, *codes)
             timeline.add(letters.feed(inside(said, "alignment")))
-            if audio := _audio(said):
+            if audio := unpacked(inside(said, "audio_base64")):
                 if not timeline.seconds:
                     look_at(audio, "pcm")
                 yield from timeline.hear(audio)
@@ -196,14 +194,6 @@ def _parts(
         raise ProviderError(Failure.BAD_AUDIO, "nothing")
     timeline.add(letters.finish())
     yield from timeline.finish()
-
-
-def _audio(said: object) -> bytes:
-    content = inside(said, "audio_base64")
-    try:
-        return base64.b64decode(content, validate=True) if content else b""
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise ProviderError(Failure.BAD_AUDIO, "no base64") from error
 
 
 class _Letters:
@@ -219,17 +209,17 @@ class _Letters:
     def feed(self, alignment: object) -> list[Word]:
         """Take an alignment, or None; return the words that are whole with it."""
         rows = zip(
-            inside(alignment, "characters") or [],
-            inside(alignment, "character_start_times_seconds") or [],
-            inside(alignment, "character_end_times_seconds") or [],
+            listed(alignment, "characters"),
+            listed(alignment, "character_start_times_seconds"),
+            listed(alignment, "character_end_times_seconds"),
             strict=False,
         )
-        for character, start, end in rows:
+        for character, start, end in timed(rows):
             reach = self._place + _SKIPPED + len(character)
             found = self._text.find(character, self._place, reach)
             if found >= 0 and character:
                 for place in range(found, found + len(character)):
-                    self._times[place] = (float(start), float(end))
+                    self._times[place] = (start, end)
                 self._place = found + len(character)
         whole = self._told
         while whole < len(self._words) and self._words[whole].word_end <= self._place:
@@ -254,21 +244,17 @@ def _info(entry: object) -> VoiceInfo | None:
     voice = inside(entry, "voice_id")
     if not isinstance(voice, str) or not _VOICE.fullmatch(voice):
         return None
-    labels = inside(entry, "labels")
-    gender = inside(labels, "gender")
     known: dict[object, Literal["female", "male", "neutral"]] = {
         "female": "female",
         "male": "male",
         "neutral": "neutral",
     }
-    accent = inside(labels, "accent")
-    description = inside(entry, "description") or accent or ""
     return VoiceInfo(
         voice,
-        str(inside(entry, "name") or voice),
+        text_at(entry, "name") or voice,
         _language(entry),
-        known.get(gender, ""),
-        str(description),
+        known.get(text_at(entry, "labels", "gender"), ""),
+        text_at(entry, "description") or text_at(entry, "labels", "accent"),
         # Others are cloned, or were put into the account by its owner.
         is_public=inside(entry, "category") == "premade",
     )

@@ -1,9 +1,11 @@
 """From a vendor's refusal to a `ProviderError`.
 
 What a vendor writes may quote the text that was to be spoken, so of its words only codes
-reach our logs: short, and of the letters that codes have.
+reach our logs: short, and of the letters that codes have. What is of another type than the
+vendor documents is taken for nothing at all.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -70,3 +72,26 @@ def inside(value: object, *path: str) -> Any:
             return None
         value = value.get(name)
     return value
+
+
+def listed(value: object, *path: str) -> list[Any]:
+    """Return the list that lies at `path` in nested objects; empty if none does."""
+    found = inside(value, *path)
+    return found if isinstance(found, list) else []
+
+
+def text_at(value: object, *path: str) -> str:
+    """Return the text that lies at `path` in nested objects; empty if none does."""
+    found = inside(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def finite(value: object) -> float | None:
+    """Return a number of JSON, unless it is none or not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None

@@ -81,16 +81,11 @@ class KeyForm(forms.Form):
             }
         ),
     )
-    region = forms.CharField(
+    region = forms.ChoiceField(
         label="Region",
         required=False,
-        widget=forms.TextInput(
-            attrs={
-                "class": "input",
-                "autocomplete": "off",
-                "spellcheck": "false",
-                "aria-describedby": "region-hint",
-            }
+        widget=forms.Select(
+            attrs={"class": "select", "aria-describedby": "region-hint"}
         ),
     )
 
@@ -98,10 +93,17 @@ class KeyForm(forms.Form):
         self, *args: Any, providers: Iterable[Provider], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["provider"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [
-            (provider.slug, provider.name)
-            for provider in providers
-            if get_provider(provider.slug).own_key
-        ]
+        takers = [row for row in providers if get_provider(row.slug).own_key]
+        regions = [(row.name, region_choices(row.slug)) for row in takers]
+        for name, choices in (
+            ("provider", [(row.slug, row.name) for row in takers]),
+            ("region", [("", "The usual one"), *(pair for pair in regions if pair[1])]),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = choices
+
+
+def region_choices(slug: str) -> list[tuple[str, str]]:
+    """Return the regions that a provider has beside its usual one, for a choice."""
+    return [(region, region) for region in sorted(get_provider(slug).regions) if region]

@@ -34,6 +34,7 @@ from providers.base import Failure, ProviderError
 
 PART = 16 * 1024  # bytes read at once, at most
 MOST_JSON = 64 * 1024 * 1024  # bytes; audio comes in JSON too
+_MOST = 4 * MOST_JSON  # bytes of any answer: hours of audio
 _MOST_ERROR = 16 * 1024  # bytes of an error's body that are looked at
 _LONGEST_LINE = 8 * 1024 * 1024  # bytes; audio in a line of JSON
 _LONGEST_RETRY = 86_400.0  # seconds
@@ -170,14 +171,18 @@ class Answer:
         """Yield the body as it comes, in parts of at most `PART` bytes.
 
         Raises:
-            ProviderError: it stopped before its end, or took too long.
+            ProviderError: it stopped before its end, took too long, or is far too big.
         """
         if self.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise ProviderError(Failure.BAD_AUDIO, "packed, though unasked")
         missing = self._response.length
+        size = 0
         with _translated():
             while part := self._response.read1(PART):
                 self._clock.begin(self._quiet)
+                size += len(part)
+                if size > _MOST:
+                    raise ProviderError(Failure.BAD_AUDIO, f"more than {_MOST} bytes")
                 if missing is not None:
                     missing -= len(part)
                 yield part
@@ -247,10 +252,10 @@ class Answer:
         if seconds is None and text:
             try:
                 moment = parsedate_to_datetime(text)
-            except ValueError:
+                moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+                seconds = max(0.0, (moment - datetime.now(UTC)).total_seconds())
+            except (ValueError, OverflowError):
                 return None
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            seconds = max(0.0, (moment - datetime.now(UTC)).total_seconds())
         return None if seconds is None else min(seconds, _LONGEST_RETRY)
 
 

@@ -5,7 +5,8 @@ database, a task, a log, an answer or an error. No transaction is open during su
 """
 
 import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -47,8 +49,14 @@ _QUOTA = "provider_key"
 _SHORTEST = 12  # characters, of which four are shown
 _LONGEST = 4_400  # Polly's may hold a session token
 _CHECKED = ["status", "checked_at", "failure", "failed_at"]
+_SAVED = ["sealed_key", "last4", "region", "due_at", "created_by"]
 _STALE = timedelta(hours=20)
 """How old the last check of a key is when the nightly one looks at it again."""
+_UNHEARD = timedelta(seconds=30)
+"""How long a bell for a key is waited for before it is rung again."""
+_SILENT = 3
+"""Keys of one region in a row that get no answer before the rest are left for the night."""
+_OF_THE_ACCOUNT = {Failure.RATE_LIMITED, Failure.BUSY}
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +77,8 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
     _look_at(provider, key, region)
     _take_check(caller)
     status = _ask(provider, _access(provider, key, region))
+    now = timezone.now()
+    is_to_learn = not get_provider(slug).has_voice_table
     row = ProviderKey(
         workspace=caller.workspace,
         provider=provider,
@@ -76,7 +86,8 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
         last4=key.reveal_text()[-4:],
         region=region,
         status=status,
-        checked_at=timezone.now(),
+        checked_at=now,
+        due_at=now + _UNHEARD if is_to_learn else None,
         failure="",
         failed_at=None,
         created_by=caller.user,
@@ -87,10 +98,10 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
             [row],
             update_conflicts=True,
             unique_fields=["workspace", "provider"],
-            update_fields=[*_CHECKED, "sealed_key", "last4", "region", "created_by"],
+            update_fields=[*_CHECKED, *_SAVED],
         )
         row = ProviderKey.objects.for_workspace(caller.workspace).get(provider=provider)
-        if not get_provider(slug).has_voice_table:
+        if is_to_learn:
             bells.ring_on_commit(LEARN, QUEUE, args=[str(row.pk)])
     return row
 
@@ -160,6 +171,18 @@ def credential_of(workspace_id: UUID) -> str:
     return f"{_OWN}{workspace_id}"
 
 
+def regions_of(credentials: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the regions of workspaces' own keys, by provider and credential."""
+    own = {
+        UUID(name.removeprefix(_OWN)) for name in credentials if name.startswith(_OWN)
+    }
+    if not own:
+        return {}
+    rows = ProviderKey.objects.filter(workspace__in=own)
+    found = rows.values_list("provider", "workspace", "region")
+    return {(slug, credential_of(owner)): region for slug, owner, region in found}
+
+
 def access_with(provider: Provider, credential: str) -> Access:
     """Return how `provider` is called with a credential, now: ours, or a workspace's own.
 
@@ -192,7 +215,9 @@ def blamed(slug: str, credential: str) -> Iterator[None]:
     except ProviderError as error:
         if credential == PLATFORM or error.kind is not Failure.BAD_KEY:
             raise
-        for key_id in _rows_of(slug, credential).values_list("pk", flat=True):
+        doubted = _rows_of(slug, credential)
+        doubted.update(due_at=Now() + _UNHEARD)
+        for key_id in doubted.values_list("pk", flat=True):
             bells.ring(CHECK, QUEUE, args=[str(key_id)])
         raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
@@ -230,49 +255,77 @@ def check(row: ProviderKey) -> None:
 def check_all() -> int:
     """Check every key that was not looked at today; return how many were.
 
-    A provider that doesn't answer is not asked again in this run. A run that is killed is
-    gone on with by the next.
+    Those go first whose turn was longest ago, whatever came of it. Where several keys of a
+    region get no answer, its others are not asked in this run; an account that is asked
+    too much stands for itself alone. A run that is killed is gone on with by the next.
     """
     due = ProviderKey.objects.filter(checked_at__lt=Now() - _STALE)
-    silent: set[str] = set()
+    turns = due.order_by(F("tried_at").asc(nulls_first=True), "checked_at")
+    unanswered: Counter[tuple[str, str]] = Counter()
     learned: set[str] = set()
     count = 0
-    for key_id in list(due.order_by("checked_at").values_list("pk", flat=True)):
+    for key_id in list(turns.values_list("pk", flat=True)):
         row = _row(key_id)
-        if row is None or row.provider_id in silent:
+        if row is None or unanswered[row.provider_id, row.region] >= _SILENT:
             continue
+        ProviderKey.objects.filter(pk=key_id).update(tried_at=Now())
         try:
             check(row)
         except ProviderKey.DoesNotExist:
             continue  # it has just been removed
         except ProviderError as error:
-            logger.warning("keys of %s can't be checked: %s", row.provider_id, error)
-            silent.add(row.provider_id)
+            logger.warning("a key of %s can't be checked: %s", row.provider_id, error)
+            if error.kind not in _OF_THE_ACCOUNT:
+                unanswered[row.provider_id, row.region] += 1
         else:
             count += 1
+            unanswered[row.provider_id, row.region] = 0
             if not row.failure and row.provider_id not in learned:
                 learned.add(row.provider_id)
                 learn_voices(key_id)
     return count
 
 
+def sweep() -> None:
+    """Ring again for the keys that no worker has come to look at."""
+    due = ProviderKey.objects.filter(due_at__lte=Now())
+    for key_id in due.order_by("due_at").values_list("pk", flat=True)[: bells.MOST]:
+        # Another dispatcher may be quicker.
+        if due.filter(pk=key_id).update(due_at=Now() + _UNHEARD):
+            bells.ring(CHECK, QUEUE, args=[str(key_id)])
+
+
 def check_one(key_id: UUID) -> None:
-    """Check a key that gave reason to doubt it."""
-    row = _row(key_id)
-    if row is None:
-        return
+    """Check a key that gave reason to doubt it, and see which voices it can list."""
     try:
-        check(row)
+        row = _row(key_id)
+        if row is not None:
+            check(row)
+            _learn(row)
     except ProviderKey.DoesNotExist:
         return
     except ProviderError as error:
-        logger.warning("a key of %s can't be checked: %s", row.provider_id, error)
+        logger.warning("a key can't be checked: %s", error)
+    finally:
+        _looked_at(key_id)
 
 
 def learn_voices(key_id: UUID) -> None:
     """Add the public voices that a key can list, if nobody else here can list them."""
-    row = _row(key_id)
-    if row is None or row.failure or catalogue.is_available(row.provider):
+    try:
+        if (row := _row(key_id)) is not None:
+            _learn(row)
+    finally:
+        _looked_at(key_id)
+
+
+def _looked_at(key_id: UUID) -> None:
+    ProviderKey.objects.filter(pk=key_id).update(due_at=None)
+
+
+def _learn(row: ProviderKey) -> None:
+    has_table = get_provider(row.provider_id).has_voice_table
+    if row.failure or has_table or catalogue.is_available(row.provider):
         return
     try:
         access = _access_with(row)

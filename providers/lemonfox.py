@@ -6,8 +6,6 @@ voices, and the same names speak several languages; what is wrong with a request
 documented.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Generator
 from decimal import Decimal
@@ -27,10 +25,10 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import inside, refusal
+from providers.failures import inside, listed, refusal
 from providers.openai import FAILURES, bearer, codes_in
 from providers.remote import Remote, pace
-from providers.sound import audible, checked, samples_of
+from providers.sound import audible, checked, samples_of, unpacked
 
 _FEMALE = frozenset(
     """
@@ -153,17 +151,11 @@ def _read(answer: http.Answer) -> tuple[bytes, list[tuple[object, object, object
     if answer.content_type != "application/json":
         return b"".join(checked(answer, "wav")), []
     said = answer.json()
-    content = inside(said, "audio")
-    try:
-        audio = base64.b64decode(content, validate=True) if content else b""
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise ProviderError(Failure.BAD_AUDIO, "no base64") from error
-    listed = inside(said, "word_timestamps")
     tokens = [
         (inside(token, "word"), inside(token, "start"), inside(token, "end"))
-        for token in (listed if isinstance(listed, list) else [])
+        for token in listed(said, "word_timestamps")
     ]
-    return b"".join(audible([audio], "wav")), tokens
+    return b"".join(audible([unpacked(inside(said, "audio"))], "wav")), tokens
 
 
 def _parts(rate: int, samples: bytes, times: list[Word]) -> Generator[bytes | Word]:

@@ -53,6 +53,16 @@ class Provider(models.Model):
         help_text="where it is called, with its /v1; empty: where the vendor is",
     )
     region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
+    model = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="of a compatible server, in its own words; empty: tts-1",
+    )
+    has_captions = models.BooleanField(
+        "captions",
+        default=False,
+        help_text="of Kokoro-FastAPI: ask it for word times, too",
+    )
     default_voice = models.ForeignKey(
         "Voice",
         models.SET_NULL,
@@ -132,6 +142,9 @@ class Voice(models.Model):
     is_enabled = models.BooleanField(default=True, help_text="set by operators")
     is_offered = models.BooleanField(
         default=True, help_text="whether the provider still lists it"
+    )
+    is_by_hand = models.BooleanField(
+        default=False, help_text="added by an operator: no sync changes it"
     )
     created_at = models.DateTimeField(db_default=Now())
 
@@ -280,6 +293,14 @@ class ProviderKey(models.Model):
     region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
     status = models.CharField(max_length=10, choices=Status.choices)
     checked_at = models.DateTimeField(help_text="when the provider last spoke of it")
+    tried_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the nightly check last came to it"
+    )
+    due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when a worker is called to look at it, if none has come",
+    )
     failure = models.CharField(
         max_length=20, blank=True, help_text="why it is of no use now"
     )
@@ -309,7 +330,14 @@ class ProviderKey(models.Model):
                 name="own_key_failure_dated",
             ),
         ]
-        indexes = [models.Index(fields=["checked_at"], name="own_key_checks")]
+        indexes = [
+            models.Index(fields=["checked_at"], name="own_key_checks"),
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="own_key_due",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider_id} …{self.last4}"

@@ -4,10 +4,12 @@ Sources: botocore's model of polly 2016-06-10 and aws.amazon.com/polly/pricing, 
 2026-11-20; the regions are those of the general reference. Traps: the engine is
 `standard` unless another is named, and voices have one or the other; the sample rate is a
 string; PCM has 16 kHz at most, so Ogg is asked for; word times take a second call, which
-may be billed, and count bytes; too fast is 400, told apart by a header.
+may be billed, and count bytes; too fast is 400, told apart by a header; tags and entities
+count against a limit of their own.
 """
 
 import json
+import math
 import re
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -30,13 +32,15 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.failures import by_status, failed, inside
+from providers.failures import by_status, failed, finite, inside, listed, text_at
 from providers.markup import escaped
 from providers.remote import Remote, pace
 from providers.sigv4 import Credentials, signed
 from providers.sound import checked
 
 _RATE = 24_000  # Hz
+_SPOKEN = 3_000  # characters
+_IN_ALL = 6_000  # with tags, and `&` as five
 _KEY = re.compile(
     r"[A-Za-z0-9]{4,128}:[A-Za-z0-9/+=]{4,128}(?::[A-Za-z0-9/+=]{4,4096})?"
 )
@@ -74,12 +78,16 @@ class Polly(Remote):
 
     slug = "polly"
     name = "Amazon Polly"
-    limit = Limit(3_000)
+    limit = Limit(_SPOKEN)
     word_timestamps: Literal["exact", "estimated"] = "exact"
     streaming = True
     regions = {region: f"https://polly.{region}.amazonaws.com" for region in _REGIONS}
     cost_multiplier = Decimal("2.25")
-    max_concurrent = 8
+    max_concurrent_per_key = 8
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the limit of text alone, or of text that is marked up for its pace."""
+        return self.limit if speed == 1 else _MARKED_UP
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says; there are no options."""
@@ -102,12 +110,12 @@ class Polly(Remote):
                 if answer.status != 200:
                     raise _refusal(answer)
                 page = answer.json()
-            for entry in inside(page, "Voices") or []:
+            for entry in listed(page, "Voices"):
                 found += _infos(entry)
-            token = inside(page, "NextToken")
+            token = text_at(page, "NextToken")
             if not token:
                 break
-            query = {"NextToken": str(token)}
+            query = {"NextToken": token}
         return found
 
     def check(self, access: Access) -> KeyStatus:
@@ -181,11 +189,21 @@ class Polly(Remote):
 def _text(request: SpeechRequest) -> dict[str, str]:
     if request.speed == 1:
         return {"Text": request.text, "TextType": "text"}
-    percent = round(pace(request, 0.2, 2) * 100)
-    said = (
-        f"<speak><prosody rate='{percent}%'>{escaped(request.text)}</prosody></speak>"
-    )
+    said = _marked_up(request.text, round(pace(request, 0.2, 2) * 100))
     return {"Text": said, "TextType": "ssml"}
+
+
+def _marked_up(text: str, percent: int) -> str:
+    return f"<speak><prosody rate='{percent}%'>{escaped(text)}</prosody></speak>"
+
+
+def _weight(text: str) -> int:
+    """Return the larger share of what a text and its markup may be, in `_SPOKEN`."""
+    in_all = len(_marked_up(text, 200))
+    return max(len(text), math.ceil(in_all * _SPOKEN / _IN_ALL))
+
+
+_MARKED_UP = Limit(_SPOKEN, weigh=_weight)
 
 
 def _seconds(tail: bytes) -> float:
@@ -200,12 +218,13 @@ def _words(text: str, sent: str, marks: list[object], seconds: float) -> list[Wo
     content = sent.encode()
     for mark in marks:
         first, last = inside(mark, "start"), inside(mark, "end")
-        moment, value = inside(mark, "time"), inside(mark, "value")
-        numbers = (first, last, moment)
-        if inside(mark, "type") == "word" and all(isinstance(n, int) for n in numbers):
+        moment, value = finite(inside(mark, "time")), text_at(mark, "value")
+        if inside(mark, "type") != "word" or moment is None:
+            continue
+        if isinstance(first, int) and isinstance(last, int) and 0 <= first < last:
             start = len(content[:first].decode(errors="ignore"))
             end = start + len(content[first:last].decode(errors="ignore"))
-            timed.append((start, end, moment / 1000, str(value)))
+            timed.append((start, end, moment / 1000, value))
     if sent != text:
         timed = _moved(text, timed)
     found = []
@@ -232,24 +251,21 @@ def _moved(
 def _refusal(answer: http.Answer) -> ProviderError:
     code = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
     body = answer.error()
-    said = inside(body, "__type") or ""
-    code = code or (said.rpartition("#")[2] if isinstance(said, str) else "")
+    code = code or text_at(body, "__type").rpartition("#")[2]
     return failed(answer, _FAILURES.get(code, by_status(answer.status)), code)
 
 
 def _infos(entry: object) -> list[VoiceInfo]:
-    voice, language = inside(entry, "Id"), inside(entry, "LanguageCode")
-    engines = inside(entry, "SupportedEngines")
-    if not isinstance(language, str) or not isinstance(engines, list):
-        return []
-    name = str(inside(entry, "Name") or voice)
+    voice, language = text_at(entry, "Id"), text_at(entry, "LanguageCode")
+    engines = listed(entry, "SupportedEngines")
+    name = text_at(entry, "Name") or voice
     return [
         VoiceInfo(
             f"{voice}-{engine}",
             name if engine == "neural" else f"{name} (standard)",
             {"cmn-CN": "zh-CN", "arb": "ar"}.get(language, language),
-            _GENDERS.get(inside(entry, "Gender"), ""),
+            _GENDERS.get(text_at(entry, "Gender"), ""),
         )
         for engine in ("neural", "standard")
-        if engine in engines and _VOICE.fullmatch(f"{voice}-{engine}")
+        if language and engine in engines and _VOICE.fullmatch(f"{voice}-{engine}")
     ]

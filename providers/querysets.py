@@ -32,6 +32,10 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
         """Keep those that something here can call."""
         return self.filter(Q(slug__in=PROVIDERS) | Q(slug__startswith=MANY))
 
+    def of_operators(self) -> Self:
+        """Keep the servers that operators run themselves."""
+        return self.filter(Q(slug="compatible") | Q(slug__startswith=MANY))
+
     def limited(self) -> Self:
         """Keep those that may not do any number of things at once."""
         return self.exclude(max_concurrent=None, max_concurrent_per_key=None)

@@ -27,8 +27,13 @@ MANY = "compatible-"
 @cache
 def get_provider(slug: str) -> Provider:
     """Return the adapter of the provider `slug`; KeyError if there is none."""
-    known = "compatible" if slug.startswith(MANY) else slug
+    known = "compatible" if is_of_operators(slug) else slug
     return cast(Provider, import_string(PROVIDERS[known])())
+
+
+def is_of_operators(slug: str) -> bool:
+    """Return whether the provider `slug` is a server that operators run themselves."""
+    return slug == "compatible" or slug.startswith(MANY)
 
 
 def has_adapter(slug: str) -> bool:

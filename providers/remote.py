@@ -25,7 +25,7 @@ class Remote:
     regions: Mapping[str, str] = {}
     options: Mapping[str, Option] = {}
     cost_multiplier = Decimal(1)
-    max_concurrent: int | None = None
+    max_concurrent_per_key: int | None = None
 
     def address(self, access: Access) -> str:
         """Return where to call, without a slash at the end.
@@ -51,15 +51,20 @@ class Remote:
             raise ProviderError(Failure.BAD_KEY, "nothing that could be a key")
         return key
 
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the limit of one call, the same for all."""
+        return self.limit
+
     def look_at(self, request: SpeechRequest) -> None:
         """Refuse a text that can't be spoken by one call, before anything is sent.
 
         Raises:
             ProviderError: it is too long, or has nothing to say in it.
         """
-        length = self.limit.measure(request.text)
-        if length > self.limit.amount:
-            raise ProviderError(Failure.TOO_LONG, f"{length} {self.limit.unit}")
+        limit = self.limit_for(request.voice, request.speed)
+        length = limit.measure(request.text)
+        if length > limit.amount:
+            raise ProviderError(Failure.TOO_LONG, f"{length} {limit.unit}")
         if not any(map(str.isalnum, request.text)):
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
 

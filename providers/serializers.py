@@ -43,7 +43,8 @@ class ProviderSerializer(serializers.Serializer[Any]):
     @extend_schema_field(serializers.ChoiceField(["exact", "estimated"]))
     def get_word_timestamps(self, provider: Provider) -> str:
         """Return where its word times come from."""
-        return get_provider(provider.slug).word_timestamps
+        told = get_provider(provider.slug).word_timestamps
+        return "exact" if provider.has_captions else told
 
     def get_streaming(self, provider: Provider) -> bool:
         """Return whether it streams."""

@@ -3,6 +3,7 @@
 Whether it can be decoded and lasts long enough is for those who store it.
 """
 
+import base64
 import struct
 from collections.abc import Generator, Iterable
 
@@ -64,6 +65,22 @@ def look_at(head: bytes, kind: str) -> None:
         is_good = head.startswith(_MAGIC[kind])
     if not is_good:
         raise ProviderError(Failure.BAD_AUDIO, f"no {kind}")
+
+
+def unpacked(content: object) -> bytes:
+    """Return the bytes of a base64 text in JSON; none where there is nothing.
+
+    Raises:
+        ProviderError: it is something else.
+    """
+    if content is None:
+        return b""
+    try:
+        if isinstance(content, str):
+            return base64.b64decode(content, validate=True)
+    except ValueError:
+        pass
+    raise ProviderError(Failure.BAD_AUDIO, "no base64")
 
 
 def samples_of(wav: bytes) -> tuple[int, bytes]:

@@ -7,7 +7,7 @@ left alone for a time: then nobody calls, until a pause is over and one call alo
 probe, finds out. What it finds closes the upstream, or begins the next, longer pause.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from time import monotonic
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from providers import catalogue
+from providers import catalogue, keys
 from providers.base import Failure, ProviderError
 from providers.models import Provider, Upstream
 from providers.querysets import PLATFORM, UpstreamQuerySet
@@ -83,10 +83,19 @@ def upstream_of(provider: Provider, credential: str = PLATFORM) -> Upstream:
     """Return the row of the way by which `provider` is called here."""
     row, _ = Upstream.objects.get_or_create(
         provider=provider,
-        region=catalogue.access_for(provider).region,
+        region=_region(provider, credential, keys.regions_of([credential])),
         credential=credential,
     )
     return row
+
+
+def _region(
+    provider: Provider, credential: str, own: Mapping[tuple[str, str], str]
+) -> str:
+    """Return where a credential is called: ours as set up here, others as `own` says."""
+    if credential == PLATFORM:
+        return catalogue.access_for(provider).region
+    return own.get((provider.slug, credential), "")
 
 
 @contextmanager
@@ -241,10 +250,12 @@ def failing(since: datetime) -> dict[tuple[str, str], Upstream]:
 
 
 def _called_here(rows: UpstreamQuerySet) -> dict[tuple[str, str], Upstream]:
+    found = list(rows.select_related("provider"))
+    own = keys.regions_of({row.credential for row in found})
     return {
         (row.provider_id, row.credential): row
-        for row in rows.select_related("provider")
-        if row.region == catalogue.access_for(row.provider).region
+        for row in found
+        if row.region == _region(row.provider, row.credential, own)
     }
 
 

@@ -31,6 +31,16 @@ class TextTooLong(AppError):
     message = "This takes at most {limit} characters; you sent {characters}. {hint}"
 
 
+class EndlessCharacter(AppError):
+    """A character with more marks on it than a call to any provider takes."""
+
+    code = "endless_character"
+    message = (
+        "The text has a character with more than {limit} marks on it, which no voice can"
+        " say. Remove it; nothing was charged."
+    )
+
+
 class TooManyScenes(AppError):
     """More scenes than a job may have."""
 

@@ -18,6 +18,7 @@ from providers.registry import get_provider
 from synthesis import text
 from synthesis.errors import (
     EmptyText,
+    EndlessCharacter,
     FallbackDearer,
     GuestOption,
     GuestProvider,
@@ -124,7 +125,7 @@ def quote(caller: Caller, order: Order) -> Quote:
     """Find the voices of `order`, check that `caller` may use them, and price each scene.
 
     Raises:
-        EmptyText, TextTooLong, TooManyScenes: the script can't be taken.
+        EmptyText, TextTooLong, EndlessCharacter, TooManyScenes: the script can't be taken.
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
         InvalidOption: a scene's voice takes no such option.
         GuestProvider, GuestOption, SandboxProvider: not for this caller.
@@ -140,6 +141,8 @@ def quote(caller: Caller, order: Order) -> Quote:
     if not texts or not all(texts):
         raise EmptyText
     _check_length(caller, order, sum(map(len, texts)))
+    if any(map(text.has_endless_character, texts)):
+        raise EndlessCharacter(limit=text.LONGEST_CHARACTER)
     if caller.is_guest and order.webhook_url:
         raise GuestOption(option="webhooks")
     if caller.is_guest and order.fallback:

@@ -46,7 +46,9 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
         Blocked: the provider is not called now; the same holds.
         LeaseLost: somebody else holds the scene now.
     """
-    chunks = text.split(scene.text, get_provider(scene.provider).limit)
+    voice = scene.speaker.partition(":")[2]
+    limit = get_provider(scene.provider).limit_for(voice, scene.speed)
+    chunks = text.split(scene.text, limit)
     if not chunks:
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
     pieces = _recorded(scene, chunks)

@@ -22,6 +22,10 @@ SENTENCE_PAUSE_MS = 300
 CLAUSE_PAUSE_MS = 150
 
 
+LONGEST_CHARACTER = 100
+"""Code points in what a reader sees as one character; each call takes so many."""
+
+
 def normalise(text: str) -> str:
     """Return the form that is counted and spoken: LF for CRLF, no white space around."""
     return text.replace("\r\n", "\n").strip()
@@ -93,6 +97,25 @@ def is_speakable(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
+def has_endless_character(text: str) -> bool:
+    """Return whether a character as a reader sees it is one that no call can take.
+
+    The most that people write, in scripts and emoji, are some 20 code points.
+    """
+    for stretch in _DENSE.finditer(text):
+        place, end = stretch.span()
+        while place < end:
+            window = text[place : min(place + _WINDOW, end)]
+            found = _GRAPHEME.findall(window)
+            if max(map(len, found)) > LONGEST_CHARACTER:
+                return True
+            if place + _WINDOW >= end:
+                break
+            # The last one may go on: it begins the next window.
+            place += len(window) - len(found[-1])
+    return False
+
+
 def sentence_ends(text: str) -> Iterator[int]:
     """Yield where a sentence of `text` ends, behind its marks: not after "Dr."."""
     for match in _MARKS.finditer(text):
@@ -131,6 +154,8 @@ def split(text: str, limit: Limit) -> list[Chunk]:
     start = _skip_space(text, 0)
     while start < len(text):
         reach = _reach(text, start, limit)
+        if limit.sentence is not None:
+            reach = breaks.reach_of_sentences(start, reach, limit.sentence)
         end, cut = breaks.last(start, reach)
         stripped = text[start:end].rstrip()
         chunks.append(Chunk(stripped, start, start + len(stripped), _PAUSES[cut]))
@@ -185,11 +210,16 @@ _MARKS = regex.compile(
 _DASHES = ("—", "–")
 # What follows belongs to the character before it.
 _CONTINUES = regex.compile(r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]")
+_STANDS_ALONE = regex.compile(r"[\p{GCB=Control}\p{GCB=CR}\p{GCB=LF}]")
 _OPENING = frozenset("“„«「『")
 _CLOSING = frozenset("”»」』")
 _QUOTES = _OPENING | _CLOSING | {'"'}
 _GRAPHEME = regex.compile(r"\X")
+# Where a character can be long: all but its first code point are beyond ASCII.
+_DENSE = regex.compile(rf"[^\x00-\x7f]{{{LONGEST_CHARACTER},}}")
+_WINDOW = 4 * LONGEST_CHARACTER
 _STEP = 64  # characters
+_WEIGHED_FIRST = 256  # characters
 _NEXT_LETTER = regex.compile(rf"\s++(?:{_CLOSERS}|[“„«‘¿¡(\[])*+\p{{Ll}}")
 
 # Abbreviations that something follows; those that often end a sentence (etc., Inc.) are
@@ -236,6 +266,21 @@ class _Breaks:
             if kind in ("end", "ideographic_end") and _ends_sentence(text, match):
                 cut = _Cut.QUOTED if depth else _Cut.SENTENCE
             self._places[cut].append(place)
+        self._ends = sorted(
+            place for cut in _Cut if cut >= _Cut.QUOTED for place in self._places[cut]
+        )
+
+    def reach_of_sentences(self, start: int, reach: int, most: int) -> int:
+        """Return where a sentence gets longer than `most`, or `reach` if none does."""
+        since = start
+        index = bisect_right(self._ends, start)
+        while since + most < reach:
+            is_last = index == len(self._ends)
+            end = len(self._text) if is_last else self._ends[index]
+            if end - since > most:
+                return since + most
+            since, index = end, index + 1
+        return reach
 
     def last(self, start: int, reach: int) -> tuple[int, _Cut]:
         """Return the best end of a chunk from `start` that is not behind `reach`."""
@@ -304,7 +349,8 @@ def _ends_sentence(text: str, match: regex.Match[str]) -> bool:
 def _last_grapheme(text: str, start: int, reach: int) -> int:
     """Return the last place up to `reach` where a reader sees one character end.
 
-    One that is longer than the limit itself is cut at `reach`: there is no other way.
+    One that is longer than the limit itself is cut at `reach`; orders with such are refused
+    (see `has_endless_character`).
     """
     place, step = start, _STEP
     while place < reach:
@@ -337,15 +383,46 @@ def _is_space(text: str, place: int) -> bool:
     """Return whether there is a white space that no mark makes a character of."""
     if not text[place].isspace():
         return False
+    if _STANDS_ALONE.match(text, place):
+        return True
     return not _CONTINUES.match(text, place + 1)
 
 
 def _reach(text: str, start: int, limit: Limit) -> int:
     """Return the end of the longest text from `start` within `limit`."""
+    if limit.weigh is not None:
+        return _reach_of_weight(text, start, limit)
     window = text[start : start + limit.amount]
     if limit.unit == "bytes" and limit.measure(window) > limit.amount:
         window = window.encode()[: limit.amount].decode(errors="ignore")
     return start + len(window)
+
+
+def _reach_of_weight(text: str, start: int, limit: Limit) -> int:
+    """Return the end of the longest text from `start` within a limit that weighs.
+
+    Weights grow about as lengths do, so that a guess in proportion is near.
+    """
+    low, light = start, 0
+    high = min(start + _WEIGHED_FIRST, len(text))
+    while (heavy := limit.measure(text[start:high])) <= limit.amount:
+        if high == len(text):
+            return high
+        low, light = high, heavy
+        high = min(start + 2 * (high - start), len(text))
+    is_guess = True
+    while high - low > 1:
+        middle = (low + high) // 2
+        if is_guess:
+            guess = low + (high - low) * (limit.amount - light) // (heavy - light)
+            middle = min(max(guess, low + 1), high - 1)
+        weight = limit.measure(text[start:middle])
+        if weight <= limit.amount:
+            low, light = middle, weight
+        else:
+            high, heavy = middle, weight
+        is_guess = not is_guess
+    return low
 
 
 def _without_unspeakable(text: str, chunks: list[Chunk], limit: Limit) -> list[Chunk]:

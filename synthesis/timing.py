@@ -6,6 +6,7 @@ the same moment, so that an error never grows beyond a clause.
 """
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,15 +42,20 @@ def timed(
 ) -> tuple[list[Word], str]:
     """Return the words of `text` with their times, and where these come from.
 
-    What a provider `told` is kept if it can be true; that of a trusted one (the engine on
-    this machine) need not name every word, for it knows which it left out.
+    What a provider `told` is kept if it can be true. Words that it left out get their share
+    of the time between their neighbours, and then all are called estimated; but a trusted
+    one (the engine on this machine) knows which it did not speak.
     """
     units = [unit for unit in words.split(text) if unit.has_letters]
-    if told and _can_be(text, told, loudness, units, is_trusted=is_trusted):
-        return list(told), EXACT
+    can_be = bool(told) and _can_be(text, told, loudness, units, is_trusted=is_trusted)
     if is_trusted:
-        return [], EXACT
-    return estimated(text, loudness), ESTIMATED
+        return list(told) if can_be else [], EXACT
+    if not can_be:
+        return estimated(text, loudness), ESTIMATED
+    missing = _untold(units, told)
+    if not missing:
+        return list(told), EXACT
+    return _filled(text, told, missing, loudness.seconds), ESTIMATED
 
 
 def estimated(text: str, loudness: Loudness) -> list[Word]:
@@ -89,6 +95,40 @@ def _can_be(
         return False
     sounding = sum(end - start for start, end in _sounds(loudness))
     return len(told) < 3 or told[-1].end - told[0].start >= _LEAST_SPAN * sounding
+
+
+def _untold(units: Sequence[Unit], told: Sequence[Word]) -> list[Unit]:
+    """Return the words of a text that no told one covers a part of."""
+    starts = [word.char_start for word in told]
+    missing = []
+    for unit in units:
+        before = bisect_right(starts, unit.word_end - 1) - 1
+        if before < 0 or told[before].char_end <= unit.word_start:
+            missing.append(unit)
+    return missing
+
+
+def _filled(
+    text: str, told: Sequence[Word], missing: Sequence[Unit], seconds: float
+) -> list[Word]:
+    """Return all words in order; those without a time share what their neighbours leave."""
+    found: list[Word] = []
+    units = deque(missing)
+    last = Word(seconds, seconds, len(text), len(text))
+    since = 0.0
+    for word in [*told, last]:
+        between = []
+        while units and units[0].word_start < word.char_start:
+            between.append(units.popleft())
+        lengths = [_length(text[unit.word_start : unit.word_end]) for unit in between]
+        room = max(0.0, word.start - since)
+        for unit, length in zip(between, lengths, strict=True):
+            until = min(since + room * length / sum(lengths), word.start)
+            found.append(Word(since, until, unit.word_start, unit.word_end))
+            since = until
+        found.append(word)
+        since = word.end
+    return found[:-1]
 
 
 def _sounds(loudness: Loudness) -> list[tuple[float, float]]:

@@ -47,7 +47,11 @@ class Unicorn:
     regions: Mapping[str, str] = {}
     options: Mapping[str, Option] = {}
     cost_multiplier = Decimal(1)
-    max_concurrent: int | None = None
+    max_concurrent_per_key: int | None = None
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the limit of one call, the same for all."""
+        return self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.base.Provider` says.

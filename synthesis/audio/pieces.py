@@ -20,6 +20,8 @@ from synthesis.audio.formats import FORMATS
 
 LOUDNESS_MS = 10
 _LONGEST = 4 * 3600  # seconds; no provider takes a text that long in one call
+_ENDLESS = 2  # times what a text may last: nobody waits for the rest
+_DENSEST = 200_000  # bytes a second of what comes compressed: FLAC of 48 kHz has half
 _RATES = range(8_000, 192_001)  # Hz
 _SILENT = 16  # of 32,767; quieter than the noise of any voice
 _QUIET = 104  # -50 dB: a pause to the ear
@@ -63,30 +65,36 @@ def store_piece(
     """Store the audio in `parts` in the empty file `target`, which is read back.
 
     `text` is what was to be spoken, at `speed`; audio that is far too short or too long
-    for it is refused. Takes constant memory.
+    for it is refused, and nothing is read beyond twice what it may last. Takes constant
+    memory.
 
     Raises:
-        BadAudio: it is no audio of that encoding, or cut short.
+        BadAudio: it is no audio of that encoding, cut short, or does not end.
         NoSpeech: it is silent, or nobody says the text in that time.
     """
     pieces = (part for part in parts if part)
+    most = min(_ENDLESS * _longest(text, speed), _LONGEST) if text else _LONGEST
     if encoding.name == "pcm":
-        measured = _Measured(_pcm(pieces), encoding.sample_rate)
+        measured = _Measured(_pcm(pieces), encoding.sample_rate, most)
         extension = _write_flac(measured, target)
     elif encoding.name == "wav":
         stream = _Stream(pieces)
         with opened(stream, "wav") as container:
             rate = container.streams.audio[0].rate
-            measured = _Measured(decoded(container, rate=rate), rate)
+            measured = _Measured(decoded(container, rate=rate), rate, most)
             extension = _write_flac(measured, target)
         stream.check_wav_size()
     else:
+        size = 0
         for part in pieces:
+            size += len(part)
+            if size > most * _DENSEST:
+                raise BadAudio(f"it does not end: {size} bytes")
             target.write(part)
         target.seek(0)
         with opened(target, encoding.name) as container:
             rate = container.streams.audio[0].rate
-            measured = _Measured(decoded(container, rate=rate), rate)
+            measured = _Measured(decoded(container, rate=rate), rate, most)
             for _ in measured:
                 pass
         _check_end(target, encoding.name, measured)
@@ -156,11 +164,12 @@ def _pcm(parts: Iterator[bytes]) -> Iterator[Samples]:
 class _Measured:
     """Measures samples as they pass."""
 
-    def __init__(self, blocks: Iterable[Samples], rate: int) -> None:
+    def __init__(self, blocks: Iterable[Samples], rate: int, most: float) -> None:
         if rate not in _RATES:
             raise BadAudio(f"a rate of {rate} Hz")
         self.rate = rate
         self.samples = 0
+        self._most = most * rate
         self._blocks = blocks
         self._loudest = 0
         self._step = rate * LOUDNESS_MS // 1000
@@ -178,7 +187,7 @@ class _Measured:
                 self._last_loud = (self.samples, block)
             self.samples += len(block)
             self._measure(block)
-            if self.samples > _LONGEST * self.rate:
+            if self.samples > self._most:
                 raise BadAudio("it does not end")
             yield block
 
@@ -218,9 +227,13 @@ class _Measured:
         # Vendors that have less of a pace speak at the nearest that they have.
         if letters > _MANY and letters > _FASTEST * max(1.0, speed) * seconds:
             raise NoSpeech(f"{seconds:.1f} s for {letters} letters")
-        longest = _ANYTHING + _SLOWEST * len(text) / min(1.0, speed)
-        if text and seconds > longest:
+        if text and seconds > _longest(text, speed):
             raise NoSpeech(f"{seconds:.1f} s for {len(text)} characters")
+
+
+def _longest(text: str, speed: float) -> float:
+    """Return how many seconds a text may last at most."""
+    return _ANYTHING + _SLOWEST * len(text) / min(1.0, speed)
 
 
 def _loudest(steps: Samples) -> Samples:

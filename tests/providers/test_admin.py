@@ -62,15 +62,13 @@ def test_the_lists_show_and_find(operator, model):
 @pytest.mark.parametrize(
     ("model", "key"), [("provider", "unicorn"), ("voice", "unicorn:de")]
 )
-def test_nothing_is_added_or_deleted_by_hand(operator, model, key):
+def test_nothing_is_deleted_by_hand(operator, model, key):
     assert (
         operator.get(
             reverse(f"admin:providers_{model}_change", args=[quote(key)])
         ).status_code
         == 200
     )
-    if model == "voice":
-        assert operator.get(reverse("admin:providers_voice_add")).status_code == 403
     delete = reverse(f"admin:providers_{model}_delete", args=[quote(key)])
     assert operator.post(delete, {"post": "yes"}).status_code == 403
     assert Voice.objects.filter(pk="unicorn:de").exists()
@@ -104,6 +102,57 @@ def test_operators_add_servers_of_their_own(operator, slug, base_url, is_added):
     assert Provider.objects.count() == before + is_added
     if is_added:
         assert Provider.objects.get(slug=slug).base_url == base_url
+
+
+def test_a_region_is_chosen_from_the_providers_own(operator):
+    page = reverse("admin:providers_provider_change", args=["azure"])
+    shown = operator.get(page).content.decode()
+    assert '<option value="westeurope">westeurope</option>' in shown
+    assert "eu-west-1" not in shown
+    sent = {"is_enabled": "on", "cost_multiplier": "1"}
+    for region, status in (("eu-west-1", 200), ("westeurope", 302)):
+        assert operator.post(page, sent | {"region": region}).status_code == status
+    assert Provider.objects.get(slug="azure").region == "westeurope"
+
+
+def test_operators_say_which_model_a_server_of_theirs_has(operator):
+    page = reverse("admin:providers_provider_change", args=["compatible"])
+    model = "speaches-ai/Kokoro-82M-v1.0-ONNX"
+    sent = {"is_enabled": "on", "cost_multiplier": "1", "model": model}
+    assert operator.post(page, sent).status_code == 302
+    assert Provider.objects.get(slug="compatible").model == model
+    page = reverse("admin:providers_provider_change", args=["openai"])
+    assert 'name="model"' not in operator.get(page).content.decode()
+
+
+def test_voices_are_added_to_servers_of_ones_own(operator):
+    add = reverse("admin:providers_voice_add")
+    sent = {"provider": "compatible", "provider_voice": "anna", "name": "anna"}
+    sent["language"] = "de-DE"
+    for wrong, value in (
+        ("provider", "openai"),
+        ("provider_voice", "a\x7fb"),
+        ("language", "German!"),
+    ):
+        assert operator.post(add, sent | {wrong: value}).status_code == 200
+    assert not Voice.objects.filter(is_by_hand=True).exists()
+    assert operator.post(add, sent).status_code == 302
+    assert operator.post(add, sent).status_code == 200  # it is there
+    voice = Voice.objects.get(is_by_hand=True)
+    assert (voice.pk, voice.name, voice.language) == (
+        "compatible:anna",
+        "anna",
+        "de-DE",
+    )
+    page = reverse("admin:providers_voice_change", args=[quote(voice.pk)])
+    sent = {"name": "Anna", "language": "de-DE", "gender": "female", "is_enabled": "on"}
+    assert operator.post(page, sent | {"provider_voice": "x"}).status_code == 302
+    voice.refresh_from_db()
+    assert (voice.provider_voice, voice.name, voice.gender) == (
+        "anna",
+        "Anna",
+        "female",
+    )
 
 
 def test_voices_are_switched_off_and_on_together(operator):

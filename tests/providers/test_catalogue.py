@@ -1,7 +1,10 @@
 from collections.abc import Iterator
 from decimal import Decimal
+from importlib import import_module
+from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -84,7 +87,8 @@ def test_a_fresh_catalogue_calls_nobody(monkeypatch):
         assert provider.is_enabled
         adapter = get_provider(provider.slug)
         assert provider.cost_multiplier == adapter.cost_multiplier
-        assert provider.max_concurrent == adapter.max_concurrent
+        assert provider.max_concurrent is None
+        assert provider.max_concurrent_per_key == adapter.max_concurrent_per_key
 
 
 def test_servers_that_operators_add_are_called_where_they_say(stage, synced):
@@ -133,6 +137,60 @@ def test_voices_that_vanish_are_kept_and_come_back(choir, monkeypatch, synced):
     assert catalogue.resolve("choir:Alto:1").is_offered
 
 
+def test_what_can_be_no_voice_is_passed_over(choir, monkeypatch, synced):
+    long = "x" * 300
+    listed = [
+        VoiceInfo(long, "Long", "en"),
+        VoiceInfo("", "Nameless", "en"),
+        VoiceInfo("a\x00b", "Zero", "en"),
+        VoiceInfo("\ud800", "Half", "en"),
+        VoiceInfo("one", f"O\x00n\ne{long}", long, description=f"\x00{long * 2}"),
+        VoiceInfo("two", "\x00", "en US"),
+        VoiceInfo("three", "Three", "zh-Hant-TW"),
+    ]
+    monkeypatch.setattr(choir, "listed", listed)
+    changes = catalogue.sync()
+    assert (changes.added, changes.failed) == (3, {})
+    one, three, two = Voice.objects.filter(provider="choir", is_offered=True).order_by(
+        "pk"
+    )
+    assert (one.name[:6], len(one.name), one.language) == ("O n ex", 120, "mul")
+    assert one.description == "x" * 500
+    assert (two.name, two.language, three.language) == ("two", "mul", "zh-Hant-TW")
+    assert str(catalogue.sync()) == "0 added, 0 updated, 0 withdrawn"
+
+
+@pytest.mark.parametrize("broken", [{"name": 7}, {"gender": "f" * 99}, {"id": None}])
+def test_a_list_that_can_not_be_read_stops_no_other(choir, monkeypatch, synced, broken):
+    right: dict[str, Any] = {"id": "x", "name": "X", "language": "en"}
+    monkeypatch.setattr(choir, "listed", [VoiceInfo(**right | broken)])
+    Voice.objects.filter(provider="openai").delete()
+    changes = catalogue.sync()
+    assert list(changes.failed) == ["choir"]
+    assert changes.failed["choir"].startswith("its list can't be read")
+    assert changes.added == 13
+    assert catalogue.resolve("choir:Alto:1").name == "Alto"
+
+
+@pytest.mark.parametrize("listed", [[], [VoiceInfo("mine", "Theirs", "en")]])
+def test_voices_that_operators_added_stay_as_they_are(
+    choir, monkeypatch, synced, listed
+):
+    Voice.objects.filter(provider="choir").delete()
+    Voice.objects.create(
+        id="choir:mine",
+        provider_id="choir",
+        provider_voice="mine",
+        name="Mine",
+        language="sk",
+        is_by_hand=True,
+    )
+    monkeypatch.setattr(choir, "listed", listed)
+    assert str(catalogue.sync()) == "0 added, 0 updated, 0 withdrawn"
+    voice = catalogue.resolve("choir:mine")
+    assert (voice.name, voice.language) == ("Mine", "sk")
+
+
 def test_a_provider_that_fails_keeps_its_voices(choir, monkeypatch, synced):
     monkeypatch.setattr(choir, "failure", ProviderError(Failure.DOWN, "asleep"))
     changes = catalogue.sync()
@@ -178,6 +236,22 @@ def test_a_bare_name_is_looked_up_in_the_default_provider_alone(choir, synced):
         catalogue.resolve("alto")
     with pytest.raises(UnknownVoice):
         catalogue.resolve("en-us", default_provider="choir")
+
+
+def test_a_name_with_its_provider_lends_it_to_no_other(choir, monkeypatch, synced):
+    """`ALTO:1` is asked for in the choir; the bare name is unicorn's to have."""
+    unicorn = Provider.objects.get(slug="unicorn")
+    Voice.objects.create(
+        id="unicorn:x", provider=unicorn, provider_voice="x", name="alto", language="en"
+    )
+    found = catalogue.resolve_all({"choir:ALTO:1", "alto"})
+    assert {name: voice.pk for name, voice in found.items()} == {
+        "choir:ALTO:1": "choir:Alto:1",
+        "alto": "unicorn:x",
+    }
+    Voice.objects.filter(pk="unicorn:x").delete()
+    with pytest.raises(UnknownVoice):
+        catalogue.resolve_all({"choir:ALTO:1", "alto"})
 
 
 @pytest.mark.parametrize(
@@ -274,3 +348,29 @@ def test_a_remote_provider_is_available_with_a_key(choir, synced, monkeypatch):
     assert not catalogue.is_available(provider)
     monkeypatch.setenv("CHOIR_API_KEY", "s3cret")
     assert catalogue.is_available(provider)
+
+
+def test_limits_of_accounts_became_limits_of_keys(synced):
+    """What operators entered themselves stays."""
+    migration = import_module("providers.migrations.0009_limits_of_accounts")
+    limits = {
+        "elevenlabs": (5, None),
+        "cartesia": (2, None),
+        "google": (50, 7),
+        "unicorn": (5, None),
+    }
+    for slug, (all_keys, one_key) in limits.items():
+        Provider.objects.filter(slug=slug).update(
+            max_concurrent=all_keys, max_concurrent_per_key=one_key
+        )
+
+    def now():
+        rows = Provider.objects.filter(slug__in=limits)
+        return {
+            row.slug: (row.max_concurrent, row.max_concurrent_per_key) for row in rows
+        }
+
+    migration.move_to_keys(apps, None)
+    assert now() == limits | {"elevenlabs": (None, 5)}
+    migration.move_back(apps, None)
+    assert now()["elevenlabs"] == (5, None)

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from dataclasses import astuple
 from decimal import Decimal
 
 import pytest
@@ -18,8 +19,9 @@ from providers.base import (
     Word,
 )
 from providers.registry import PROVIDERS, get_provider
+from synthesis.text import LONGEST_CHARACTER
 from tests.providers.speaking import Heard, check, hear
-from tests.providers.vendors.server import Fault, Vendor
+from tests.providers.vendors.server import Fault, Reply, Vendor, spoiled
 from tests.providers.vendors.stage import VENDORS
 
 REMOTE = sorted(set(PROVIDERS) - {"unicorn"})
@@ -68,10 +70,16 @@ def test_it_describes_itself(provider):
     assert provider is get_provider(provider.slug)
     assert re.fullmatch(r"[a-z][a-z0-9-]{1,39}", provider.slug)
     assert provider.name
-    assert provider.limit.amount >= 500
+    for speed in (0.25, 1.0, 4.0):
+        limit = provider.limit_for("nobody-at-all", speed)
+        assert limit.unit == provider.limit.unit
+        assert 500 <= limit.amount <= provider.limit.amount
+        longest = "\U00020000" + "\U000e0100" * LONGEST_CHARACTER
+        assert limit.measure(longest) <= limit.amount
     assert provider.word_timestamps in ("exact", "estimated")
     assert provider.cost_multiplier > Decimal(0)
-    assert provider.max_concurrent is None or provider.max_concurrent > 0
+    at_once = provider.max_concurrent_per_key
+    assert at_once is None or at_once > 0
     for flag in (
         *(provider.streaming, provider.own_key, provider.is_local),
         *(provider.needs_key, provider.has_voice_table),
@@ -99,13 +107,24 @@ def test_a_table_of_voices_takes_no_call(provider, vendor):
         assert vendor.asked == []
 
 
-def test_it_speaks_a_text_of_its_limit(provider, voice, access):
-    limit = provider.limit.amount
-    text = ("word " * (limit // 5 + 1))[: limit - 1] + "."
-    assert provider.limit.measure(text) == limit
-    heard = hear(text, voice, provider=provider, access=access)
+@pytest.mark.parametrize("speed", [1.0, 0.5])
+@pytest.mark.parametrize("letters", ["word", "R&D", "a", "ž"])
+def test_it_speaks_a_text_of_its_limit(provider, voice, access, letters, speed):
+    if provider.is_local and letters != "word":
+        pytest.skip("it takes a while, and only counts characters")
+    limit = provider.limit_for(voice, speed)
+    sentence = f"{' '.join([letters] * 20)}. "
+    text = sentence * limit.amount
+    least, most = 0, limit.amount
+    while most - least > 1:
+        middle = (least + most) // 2
+        is_within = limit.measure(text[:middle]) <= limit.amount
+        least, most = (middle, most) if is_within else (least, middle)
+    text = text[:least].strip(". ")
+    assert limit.amount - limit.measure(text) < 25
+    heard = hear(text, voice, speed=speed, provider=provider, access=access)
     check(heard)
-    assert heard.seconds > limit / 100
+    assert heard.seconds > len(text) / 100
     if provider.word_timestamps == "exact":
         assert len(heard.words) == len(text.split())
 
@@ -266,6 +285,43 @@ def test_a_fault_has_its_kind(remote, vendor, fault, caplog):
     seen = caplog.text + str(error)
     assert "secret text" not in seen
     assert not vendor.key or vendor.key not in seen
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["lists", "values"])
+@pytest.mark.parametrize(
+    "wrong",
+    [None, "soon", -7, 10**400, float("inf"), float("nan"), True, [], [[]], {}],
+    ids=lambda wrong: str(wrong)[:9],
+)
+def test_json_of_wrong_types_is_no_accident(remote, vendor, wrong, whole):
+    """It is bad audio, or audio without words; what is no voice is left out."""
+    reply = vendor.reply
+    vendor.reply = lambda asked: spoiled(reply(asked), wrong, whole=whole)
+    kind = ""
+    try:
+        heard = hear(
+            "Hello there.", vendor.voice, provider=remote, access=vendor.access
+        )
+    except ProviderError as error:
+        kind = error.kind
+    else:
+        check(heard)
+        assert heard.seconds > 0.2
+    assert kind in ("", Failure.BAD_AUDIO)
+    for info in remote.voices(vendor.access):
+        assert {type(value) for value in astuple(info)} == {str, bool}
+    assert remote.check(vendor.access) in KeyStatus
+
+
+@pytest.mark.parametrize("answer", ["null", "[]", "7", '"a"', "[[1]]", "[null]", "{"])
+def test_json_of_another_shape_is_no_accident(remote, vendor, answer):
+    vendor.reply = lambda asked: Reply(body=answer.encode() + b"\n")
+    error = refused(remote, "Hello there.", vendor.voice, vendor.access)
+    assert error.kind == Failure.BAD_AUDIO
+    if answer == "{":
+        return
+    if not remote.has_voice_table and remote.slug != "compatible":
+        assert remote.voices(vendor.access) == []
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_the_table_is_right():
                 "yes" if provider.streaming else "no",
                 f"{provider.limit.amount:,} {provider.limit.unit}",
                 f"{provider.cost_multiplier}",
-                str(provider.max_concurrent or "no limit"),
+                str(provider.max_concurrent_per_key or "no limit"),
             ]
         )
     shortened = [[row[0], row[1].partition(",")[0], *row[2:]] for row in ROWS]

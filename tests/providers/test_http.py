@@ -10,7 +10,9 @@ from contextlib import closing, suppress
 import pytest
 
 from providers import http
-from providers.base import Failure, ProviderError
+from providers.base import Failure, ProviderError, SpeechRequest
+from providers.registry import get_provider
+from tests.providers.vendors.server import Reply
 
 
 class Peer:
@@ -324,3 +326,21 @@ def test_a_handshake_has_a_limit(peer):
     server = peer(dripping(b"\x16\x03\x03\x40\x00", bytes(500)))
     url = server.url.replace("http://", "https://")
     assert failure(url, http.Limits(connect=0.3)).kind == Failure.TIMEOUT
+
+
+def test_an_answer_without_an_end_is_left(stage, monkeypatch):
+    monkeypatch.setattr(http, "_MOST", 1_000_000)
+    vendor = stage("elevenlabs")
+    given = 0
+
+    def endless():
+        nonlocal given
+        while True:
+            given += 3_000
+            yield b"{}\n" * 1_000
+
+    monkeypatch.setattr(vendor, "reply", lambda asked: Reply(body=endless()))
+    request = SpeechRequest("Hello there.", vendor.voice)
+    with pytest.raises(ProviderError, match="more than 1000000 bytes") as caught:
+        list(get_provider("elevenlabs").speak(request, vendor.access).parts)
+    assert caught.value.kind == Failure.BAD_AUDIO

@@ -138,6 +138,8 @@ def test_amazon_names_its_errors_in_a_header(stage, monkeypatch, status, name, k
         ({"retry-after-ms": "1500", "Retry-After": "9"}, 1.5),
         ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
         ({"Retry-After": "Sun, 21 Oct 2125 07:28:00 GMT"}, 86_400),
+        ({"Retry-After": "Sun, 21 Oct 99999999999 07:28:00 GMT"}, None),
+        ({"Retry-After": "Sun, 31 Dec 9999 23:59:59 -2300"}, 86_400),
         ({"Retry-After": "1e99"}, 86_400),
         ({"Retry-After": "-5"}, None),
         ({"Retry-After": "nan"}, None),

@@ -8,10 +8,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from providers import upstreams
+from providers import keys, upstreams
 from providers.base import Failure, ProviderError
 from providers.models import Provider, Upstream
 from providers.upstreams import Blocked
+from tests import factories
 from tests.synthesis.clock import let_pass
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,6 +135,23 @@ def test_regions_fail_apart(provider, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_REGION", "us")
     assert upstreams.blocked() == {}
     assert call(provider) == "spoken"
+
+
+def test_an_own_key_fails_in_its_own_region(provider, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_REGION", "us")
+    workspace = factories.workspace(factories.user())
+    row = factories.provider_key(workspace, "openai", region="eu")
+    mine = keys.credential_of(workspace.pk)
+    for _ in range(5):
+        call(provider, Failure.DOWN, credential=mine)
+    assert Upstream.objects.get().region == "eu"
+    assert set(upstreams.blocked()) == {("openai", mine)}
+    assert set(upstreams.failing(timezone.now())) == {("openai", mine)}
+    assert call(provider) == "spoken"
+    row.region = "in"  # replaced
+    row.save()
+    assert set(upstreams.blocked()) == set()
+    assert call(provider, credential=mine) == "spoken"
 
 
 def test_pauses_grow_and_a_healed_vendor_is_found_within_30_s(provider) -> None:

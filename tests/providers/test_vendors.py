@@ -5,8 +5,10 @@ from base64 import b64encode
 
 import pytest
 
+from providers import words
 from providers.base import Access, Failure, KeyStatus, ProviderError, SpeechRequest
 from providers.registry import get_provider
+from synthesis.text import split
 from tests.providers.speaking import check, hear
 from tests.providers.vendors.server import Reply, json_reply
 from tests.providers.vendors.tones import samples, wav
@@ -109,17 +111,43 @@ def test_elevenlabs_may_send_audio_without_times(stage, monkeypatch):
     assert heard.seconds == pytest.approx(0.1)
 
 
-def test_google_marks_words_only_while_they_fit(stage):
+def test_google_marks_each_word(stage):
     vendor, heard = say("google", stage, "Hi & bye.")
-    body = asked_of(vendor)
-    assert body["input"] == {
+    assert asked_of(vendor)["input"] == {
         "ssml": '<speak><mark name="0"/>Hi &amp; <mark name="1"/>bye.</speak>'
     }
     assert heard.spoken == ["Hi", "bye"]
-    text = "a " * 549 + "b"
-    vendor, heard = say("google", stage, text)
-    assert asked_of(vendor)["input"] == {"text": text}
-    assert heard.words == []
+
+
+@pytest.mark.parametrize("text", ["今天天气很好。" * 300, "Ab cd, ef. " * 300])
+def test_google_tells_all_words_where_they_are_short(stage, text):
+    google = get_provider("google")
+    vendor = stage("google")
+    limit = google.limit_for(vendor.voice, 1.0)
+    chunks = split(text, limit)
+    assert len(chunks) > 1
+    for chunk in chunks:
+        heard = hear(chunk.text, vendor.voice, provider=google, access=vendor.access)
+        units = [unit for unit in words.split(chunk.text) if unit.has_letters]
+        assert len(heard.words) == len(units)
+        assert len(asked_of(vendor)["input"]["ssml"].encode()) > 4_900 or (
+            chunk is chunks[-1]
+        )
+        vendor.asked.clear()
+
+
+def test_google_gets_no_sentence_that_is_too_long(stage):
+    google = get_provider("google")
+    vendor = stage("google")
+    long = ", ".join(["una frase que no termina nunca"] * 40)
+    assert refused("google", stage, text=long[:600]) == Failure.TOO_LONG
+    text = f"Empieza aquí. Y {long}. Termina aquí."
+    for voice in (vendor.voice, "en-US-Chirp3-HD-Kore"):
+        chunks = split(text, google.limit_for(voice, 1.0))
+        assert chunks[0].text == "Empieza aquí."
+        assert all(len(chunk.text) <= 250 for chunk in chunks)
+        assert all(chunk.text.endswith((",", ".")) for chunk in chunks)
+        assert " ".join(chunk.text for chunk in chunks) == text
 
 
 def test_google_voices_without_marks_get_plain_text(stage, monkeypatch):
@@ -153,6 +181,24 @@ def test_azure_tells_that_an_end_is_missing(stage, monkeypatch):
     with pytest.raises(ProviderError) as caught:
         hear("Hi.", vendor.voice, provider=get_provider("azure"), access=vendor.access)
     assert caught.value.kind == Failure.TOO_LONG
+
+
+def test_azure_gets_less_text_the_slower_it_speaks(stage):
+    azure = get_provider("azure")
+    limits = [azure.limit_for("x", speed).amount for speed in (0.25, 0.5, 0.8, 1, 4)]
+    assert limits == [900, 900, 1440, 1800, 1800]
+    assert refused("azure", stage, text="x" * 901, speed=0.5) == Failure.TOO_LONG
+
+
+def test_polly_counts_its_markup(stage):
+    polly = get_provider("polly")
+    text = "a&" * 1_500
+    assert polly.limit_for("x", 1).measure(text) == 3_000
+    assert polly.limit_for("x", 1.5).measure(text) > 3_000
+    assert polly.limit_for("x", 1.5).measure("a" * 3_000) == 3_000
+    assert refused("polly", stage, text=text, speed=1.5) == Failure.TOO_LONG
+    for chunk in split(text, polly.limit_for("x", 1.5)):
+        say("polly", stage, chunk.text, speed=1.5)
 
 
 def test_azure_offers_no_voice_that_costs_more(stage):
@@ -282,37 +328,3 @@ def test_polly_takes_a_key_in_two_parts(stage, key):
         get_provider("polly").speak(SpeechRequest("Hi.", vendor.voice), access)
     assert caught.value.kind == Failure.BAD_KEY
     assert vendor.asked == []
-
-
-@pytest.mark.parametrize(
-    ("listed", "ids"),
-    [
-        ({"voices": ["af_bella", "af_bella", "", 7, "a\nb"]}, ["af_bella"]),
-        ({"voices": [{"id": "x", "name": "X"}, {"voice_id": "y"}]}, ["x", "y"]),
-        ({"voices": "many"}, []),
-        ({}, []),
-        ([], []),
-    ],
-)
-def test_compatible_servers_list_voices_in_their_ways(stage, monkeypatch, listed, ids):
-    vendor = stage("compatible")
-    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply(listed))
-    found = get_provider("compatible").voices(vendor.access)
-    assert [info.id for info in found] == ids
-
-
-def test_a_compatible_server_need_not_list_any(stage, monkeypatch):
-    vendor = stage("compatible")
-    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({}, 404))
-    assert get_provider("compatible").voices(vendor.access) == []
-
-
-def test_a_compatible_server_may_want_a_key(stage, monkeypatch):
-    vendor = stage("compatible")
-    vendor.key = "k3y"
-    monkeypatch.setattr(
-        vendor, "has_key", lambda asked: asked.headers["Authorization"] == "Bearer k3y"
-    )
-    provider = get_provider("compatible")
-    heard = hear("Hello there.", "af_bella", provider=provider, access=vendor.access)
-    assert heard.seconds == pytest.approx(0.24)

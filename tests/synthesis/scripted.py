@@ -64,7 +64,11 @@ class Scripted:
         "language": Text(2, "[a-z]{2}", "Two letters, such as en."),
     }
     cost_multiplier = Decimal(1)
-    max_concurrent: int | None = None
+    max_concurrent_per_key: int | None = None
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the same for all."""
+        return self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as the test says."""
@@ -93,7 +97,7 @@ class Scripted:
         count = len(text) * PER_CHARACTER
         wave = (8_000 * math.sin(i * math.tau * 440 / RATE) for i in range(count))
         yield array("h", map(int, wave)).tobytes()
-        for unit in split(text):
+        for unit in split(text) if self.word_timestamps == "exact" else []:
             yield Word(
                 unit.start * PER_CHARACTER / RATE,
                 unit.end * PER_CHARACTER / RATE,

@@ -268,3 +268,17 @@ def test_a_broken_broker_does_not_refuse_a_job(api, monkeypatch) -> None:
     answer = post(api, JOBS, {"text": "No bell.", "voice": "scripted:one"})
     assert answer.status_code == 202
     assert Scene.objects.get().status == "queued"
+
+
+def test_a_character_that_no_call_takes_is_refused_before_it_is_charged(api) -> None:
+    text = "All is well. a" + "\u0301" * 700
+    for url, body in (
+        (JOBS, {"text": text, "voice": "scripted:one"}),
+        ("/api/v1/estimate", {"text": text, "voice": "scripted:one"}),
+        ("/api/v1/speech", {"input": text, "voice": "scripted:one"}),
+    ):
+        answer = post(api, url, body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "endless_character")
+        assert answer.json()["params"] == {"limit": 100}
+    assert Job.objects.count() == 0
+    assert not LedgerTransaction.objects.filter(key__startswith="job:").exists()

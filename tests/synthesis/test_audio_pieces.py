@@ -337,6 +337,41 @@ def test_a_stream_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> Non
     assert given == 61
 
 
+@pytest.mark.parametrize("name", ["mp3", "ogg", "flac", "pcm"])
+def test_nobody_listens_for_ever_to_a_short_text(
+    name: str, files: dict[str, bytes]
+) -> None:
+    """A second of text may last 19 s; after 38 s of it nothing more is taken."""
+    part = SPOKEN.tobytes() if name == "pcm" else files[name]
+    given = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal given
+        while True:
+            given += len(part)
+            yield part
+
+    target = io.BytesIO()
+    with pytest.raises(BadAudio, match="does not end") as caught:
+        audio.store_piece(endless(), Encoding(name, RATE), target, text="a")  # type: ignore[arg-type]
+    assert not isinstance(caught.value, NoSpeech)
+    most = 38 * (RATE * 2 if name == "pcm" else 200_000)
+    assert most <= given <= most + 2 * len(part)
+    assert len(target.getvalue()) <= most
+
+
+@pytest.mark.parametrize("name", ["pcm", "wav", "mp3"])
+def test_what_is_somewhat_too_long_is_no_speech(name: str, tmp_path: Path) -> None:
+    sound = voice(25 * 8_000, 8_000)
+    if name == "pcm":
+        data = sound.tobytes()
+    else:
+        audio.encode(blocks(sound), rate=8_000, format=name, target=tmp_path / "x")
+        data = (tmp_path / "x").read_bytes()
+    with pytest.raises(NoSpeech, match="1 characters"):
+        stored(data, name, rate=8_000, text="a")
+
+
 def test_a_failing_provider_is_heard_of() -> None:
     def failing() -> Iterator[bytes]:
         yield SPOKEN.tobytes()

@@ -15,6 +15,7 @@ from synthesis.text import (
     SENTENCE_PAUSE_MS,
     Chunk,
     as_sent,
+    has_endless_character,
     is_speakable,
     normalise,
     shifts_in,
@@ -150,6 +151,11 @@ def test_marks_and_pictures_are_not(text: str) -> None:
 
 
 # --- what must hold for any text -----------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", ["\u200d", "\u0301"])
+def test_a_line_break_takes_no_mark(mark: str) -> None:
+    assert pieces(f"\n{mark}a", 4) == [f"{mark}a"]
 
 
 @given(texts, limits)
@@ -394,3 +400,39 @@ def test_a_long_text_of_anything_is_split(unit: str) -> None:
     chunks = split(text, Limit(4_096))
     assert chunks[0].start == 0
     assert not is_speakable(text[chunks[-1].end :])
+
+
+# --- characters without an end -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "is_endless"),
+    [
+        ("", False),
+        ("plain " * 100, False),
+        ("a" + "\u0301" * 99, False),
+        ("a" + "\u0301" * 101, True),
+        ("before " * 40 + "a" + "\u0301" * 700 + " after", True),
+        ("今天" * 190 + "a" + "\u0301" * 101 + "今" * 500, True),
+        ("今天" * 500, False),
+        ("🇩🇪" * 500, False),
+        ("👩\u200d👩\u200d👧\u200d👦" * 100, False),
+        ("👩\u200d" * 60, True),
+        ("Z\u0351\u036b\u0343\u0320\u0300" * 300, False),
+        ("\u1100" * 150, True),  # Hangul that never becomes a syllable
+        ("नमस्ते" * 100, False),
+        ("각" * 300, False),
+    ],
+)
+def test_a_character_may_have_a_hundred_marks(text: str, is_endless: bool) -> None:
+    assert has_endless_character(text) is is_endless
+    if not is_endless and is_speakable(text):
+        for limit in (Limit(500), Limit(1_000, "bytes")):
+            said = "".join(chunk.text for chunk in split(text, limit))
+            assert "".join(said.split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("unit", ["今天", "🇩🇪", "a\u0301", "👍🏽"])
+def test_looking_for_one_takes_no_time_to_speak_of(unit: str) -> None:
+    """If time grew with the square of the length, this would take hours."""
+    assert not has_endless_character(unit * (1_000_000 // len(unit)))

@@ -82,6 +82,9 @@ def test_a_word_of_100_000_characters_is_cut(limit, letter) -> None:
     chunks = split(text, limit)
     assert "".join(chunk.text for chunk in chunks) == text
     assert all(limit.measure(chunk.text) <= limit.amount for chunk in chunks)
+    if limit.weigh or limit.sentence:
+        assert len(chunks) < 1_000
+        return
     assert len(chunks) == -(-100_000 // (limit.amount // limit.measure(letter)))
 
 

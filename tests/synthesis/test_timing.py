@@ -159,6 +159,42 @@ def test_what_can_not_be_true_is_estimated(told) -> None:
     check(TEXT, found, 1.5)
 
 
+@pytest.mark.parametrize(
+    ("left_out", "filled"),
+    [
+        (0, Word(0.0, 0.5, 0, 5)),
+        (1, Word(0.4, 1.0, 6, 11)),
+        (2, Word(0.9, 1.5, 12, 15)),
+    ],
+)
+def test_a_word_left_out_is_filled_in_and_owned_up_to(left_out, filled) -> None:
+    told = [word for place, word in enumerate(TOLD) if place != left_out]
+    found, timing = timed(TEXT, told, tone(1.5), is_trusted=False)
+    assert timing == ESTIMATED
+    assert found == [*TOLD[:left_out], filled, *TOLD[left_out + 1 :]]
+
+
+def test_words_left_out_together_share_the_time_by_their_lengths() -> None:
+    text = "One two three! Four fifteen."
+    told = [Word(0, 1, 0, 3), Word(4, 5, 15, 19), Word(5, 6, 20, 27)]
+    found, timing = timed(text, told, tone(6), is_trusted=False)
+    assert timing == ESTIMATED
+    check(text, found, 6)
+    middle = found[1].end
+    assert middle == pytest.approx(2.227, abs=0.001)
+    assert found[1:3] == [Word(1, middle, 4, 7), Word(middle, 4, 8, 13)]
+
+
+def test_a_told_word_may_be_several_of_ours() -> None:
+    """Amazon times Chinese words, of one character or more."""
+    told = [Word(0, 1, 0, 2), Word(1, 2, 2, 4)]
+    assert timed("今天天气", told, tone(2), is_trusted=False) == (told, EXACT)
+
+
+def test_the_engine_knows_which_words_it_left_out() -> None:
+    assert timed(TEXT, TOLD[:2], tone(1.5), is_trusted=True) == (TOLD[:2], EXACT)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("timing", ["estimated", "exact"])
 def test_a_scene_says_where_its_times_come_from(

@@ -12,6 +12,7 @@ from kit.models import Mail
 from kit.outbox import _context as mail_context
 from kit.secrets import Secret, open_sealed
 from providers import keys, lifecycle, tasks
+from providers.base import Failure, ProviderError
 from providers.models import ProviderKey
 from tests import factories
 from tests.providers.vendors.server import Reply
@@ -66,23 +67,107 @@ def test_the_owner_is_told_once_that_a_key_turned_bad(kept, api):
     assert (row.status, row.failure, row.failed_at) == ("valid", "", None)
 
 
+def more_keys(row, count):
+    """Add keys of other workspaces, checked after `row`."""
+    return [
+        factories.provider_key(
+            factories.workspace(factories.user()),
+            "openai",
+            f"k3y-of-number-{number:02}",
+            checked_at=row.checked_at + timedelta(minutes=number + 1),
+        )
+        for number in range(count)
+    ]
+
+
+def told():
+    return list(ProviderKey.objects.order_by("pk").values("status", "checked_at"))
+
+
 def test_a_provider_that_is_down_at_night_changes_nothing(kept, monkeypatch):
     openai, row = kept
-    factories.provider_key(
-        factories.workspace(factories.user()), "openai", checked_at=row.checked_at
-    )
-    before = list(ProviderKey.objects.order_by("pk").values())
+    more_keys(row, 4)
+    before = told()
     calls = []
 
     def answer(asked):
         calls.append(asked)
-        return Reply(503, body=b"{}")
+        return Reply(500, body=b"{}")
 
     monkeypatch.setattr(openai, "answer", answer)
     tasks.check_keys()
-    assert len(calls) == 1  # the second key would wait for nothing
-    assert list(ProviderKey.objects.order_by("pk").values()) == before
+    assert len(calls) == 3  # the others would wait for nothing
+    assert told() == before
     assert not Mail.objects.filter(subject__contains="refuses").exists()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_account_that_is_asked_too_much_keeps_nobody_waiting(
+    kept, monkeypatch, status
+):
+    openai, row = kept
+    more_keys(row, 4)
+
+    def answer(asked):
+        is_first = asked.headers["Authorization"] == "Bearer k3y-of-a-test"
+        return Reply(status if is_first else 200, body=b"{}")
+
+    monkeypatch.setattr(openai, "answer", answer)
+    assert keys.check_all() == 4
+    assert keys.check_all() == 0
+    due = ProviderKey.objects.filter(checked_at__lt=timezone.now() - timedelta(hours=1))
+    assert due.get() == row
+
+
+def test_who_had_a_turn_goes_to_the_end_of_the_line(kept, monkeypatch):
+    openai, row = kept
+    more_keys(row, 4)
+    asked_with = []
+
+    def answer(asked):
+        asked_with.append(asked.headers["Authorization"].removeprefix("Bearer k3y-of-"))
+        return Reply(500, body=b"{}")
+
+    monkeypatch.setattr(openai, "answer", answer)
+    tasks.check_keys()
+    tasks.check_keys()
+    assert asked_with == [
+        *("a-test", "number-00", "number-01"),
+        *("number-02", "number-03", "a-test"),
+    ]
+
+
+def test_a_bell_that_nobody_heard_is_rung_again(kept, bells, monkeypatch):
+    openai, row = kept
+    credential = keys.credential_of(row.workspace_id)
+    with (
+        pytest.raises(ProviderError, match="own_key_refused"),
+        keys.blamed("openai", credential),
+    ):
+        raise ProviderError(Failure.BAD_KEY)
+    rung = (keys.CHECK, [str(row.pk)])
+    assert bells == [rung]
+    keys.sweep()
+    assert bells == [rung]  # it may still be heard
+    ProviderKey.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    keys.sweep()
+    keys.sweep()
+    assert bells == [rung, rung]
+    openai.key = "s0mething-else"
+    tasks.check_key(str(row.pk))
+    row.refresh_from_db()
+    assert (row.failure, row.due_at) == ("bad_key", None)
+
+
+@pytest.mark.parametrize("is_shut", [True, False])
+def test_what_can_not_be_looked_at_is_not_rung_for(kept, bells, monkeypatch, is_shut):
+    openai, row = kept
+    Workspace.objects.filter(pk=row.workspace_id).update(is_blocked=is_shut)
+    ProviderKey.objects.update(due_at=timezone.now())
+    monkeypatch.setattr(openai, "answer", lambda asked: Reply(500, body=b"{}"))
+    tasks.check_key(str(row.pk))
+    row.refresh_from_db()
+    assert row.due_at is None
 
 
 def test_a_key_that_is_replaced_during_its_check_is_left_alone(kept, monkeypatch):

@@ -55,6 +55,10 @@ def test_a_key_is_saved_checked_and_removed(office, openai):
         ({"provider": "openai", "key": ""}, "required"),
         (
             {"provider": "openai", "key": "wr0ng-k3y-it", "region": "x/#"},
+            "not one of the available",
+        ),
+        (
+            {"provider": "openai", "key": "wr0ng-k3y-it", "region": "westeurope"},
             "has these regi",
         ),
         ({"provider": "unicorn", "key": "wr0ng-k3y-it"}, "not one of the available"),
@@ -66,6 +70,14 @@ def test_mistakes_are_told_and_the_key_is_not_repeated(office, openai, sent, tol
     assert told in text(answer)
     assert "wr0ng" not in text(answer)
     assert ProviderKey.objects.count() == 0
+
+
+def test_regions_are_listed_by_their_providers(office):
+    page = text(office.get(PAGE))
+    assert '<option value="" selected>The usual one</option>' in page
+    polly = page.partition('<optgroup label="Amazon Polly">')[2]
+    assert '<option value="eu-west-1">eu-west-1</option>' in polly
+    assert '<optgroup label="OpenAI">' not in page
 
 
 def test_nobody_else_gets_in(alice, openai):

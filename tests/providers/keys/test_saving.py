@@ -340,6 +340,16 @@ def test_what_can_be_used_depends_on_who_asks(vendor, api, alice):
     assert available(factories.api(factories.token())) == {"unicorn"}
 
 
+def test_voices_are_learned_even_if_nobody_heard_the_first_bell(vendor, api, bells):
+    put(api, "elevenlabs", {"key": vendor("elevenlabs").key})
+    ProviderKey.objects.update(due_at=timezone.now())
+    bells.clear()
+    keys.sweep()
+    ((_, (key_id,)),) = bells
+    tasks.check_key(key_id)
+    assert Voice.objects.get(provider="elevenlabs").name == "Rachel"
+
+
 def test_public_voices_are_learned_and_private_ones_are_not(
     vendor, api, bells, monkeypatch
 ):
@@ -348,7 +358,9 @@ def test_public_voices_are_learned_and_private_ones_are_not(
     put(api, "elevenlabs", {"key": eleven.key})
     row = ProviderKey.objects.get()
     assert bells == [("providers.tasks.learn_voices", [str(row.pk)])]
+    assert row.due_at
     tasks.learn_voices(str(row.pk))
+    assert ProviderKey.objects.get().due_at is None
     names = Voice.objects.filter(provider="elevenlabs").values_list("name", flat=True)
     assert list(names) == ["Rachel"]  # Domi was cloned by whom the key belongs to
     monkeypatch.setenv("ELEVENLABS_API_KEY", "0urs")

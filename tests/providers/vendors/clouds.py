@@ -56,6 +56,10 @@ class Google(Vendor):
             assert (asked.method, asked.path) == ("POST", "/v1beta1/text:synthesize")
             assert body["enableTimePointing"] == ["SSML_MARK"]
             text, points = self._read(content)
+        if any(len(sentence) > 300 for sentence in re.split(r"[.!?。]\s*|\n", text)):
+            message = "This request contains sentences that are too long."
+            error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}
+            return json_reply({"error": error}, 400)
         self.spoken.append(text)
         content = b64encode(wav(text, _RATE)).decode()
         return json_reply({"audioContent": content, "timepoints": points})
@@ -211,10 +215,12 @@ class Polly(Vendor):
         body = asked.json
         assert (body["VoiceId"], body["Engine"]) == ("Joanna", "neural")
         text = body["Text"]
+        assert len(text) <= 6000
         if body["TextType"] == "ssml":
             root = ElementTree.fromstring(text)
             assert root.tag == "speak"
             text = "".join(root.itertext())
+        assert len(text) <= 3000
         self.spoken.append(text)
         if body["OutputFormat"] == "json":
             assert body["SpeechMarkTypes"] == ["word"]

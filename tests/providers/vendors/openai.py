@@ -1,4 +1,6 @@
 import base64
+import json
+from collections.abc import Iterator
 
 from tests.providers.vendors.server import Asked, Reply, Vendor, json_reply, parts
 from tests.providers.vendors.tones import samples, wav, words
@@ -68,12 +70,78 @@ class LemonFox(OpenAI):
         return json_reply({"audio": audio, "word_timestamps": timed})
 
 
+class Speaches(Vendor):
+    """speaches: a model is a Hugging Face id, and speaks once it was installed."""
+
+    base_path = "/v1"
+    key = ""
+    voice = "af_heart"
+    model = "speaches-ai/Kokoro-82M-v1.0-ONNX"
+
+    def has_key(self, asked: Asked) -> bool:
+        return "Authorization" not in asked.headers
+
+    def refuse(self, status: int, code: str) -> Reply:
+        return json_reply({"detail": "No."}, status)
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.is_get("/v1/models"):
+            return json_reply({"data": [{"id": self.model}], "object": "list"})
+        if asked.is_get("/v1/audio/voices"):
+            voices = [{"id": self.voice, "name": self.voice}]
+            return json_reply({"voices": voices, "object": "list"})
+        assert (asked.method, asked.path) == ("POST", "/v1/audio/speech")
+        body = asked.json
+        fields = {"model", "input", "voice", "response_format", "speed", "sample_rate"}
+        assert body.keys() <= fields | {"stream_format"}
+        assert body["response_format"] == "wav"
+        if body["model"] != self.model:
+            detail = f"Model '{body['model']}' is not installed locally."
+            return json_reply({"detail": detail}, 404)
+        assert body["voice"] == self.voice
+        self.spoken.append(body["input"])
+        audio = wav(body["input"], 24_000, size=0xFFFFFFFF)
+        return Reply(200, "audio/wav", parts(audio))
+
+
+class OpenedAI(Vendor):
+    """openedai-speech: two models, the six standard voices, and no list of them."""
+
+    base_path = "/v1"
+    key = ""
+    voice = "alloy"
+    models = ("tts-1", "tts-1-hd")
+    voices = ("alloy", "echo", "fable", "nova", "onyx", "shimmer")
+
+    def refuse(self, status: int, code: str) -> Reply:
+        return json_reply({"error": {"message": "No.", "code": status}}, status)
+
+    def has_key(self, asked: Asked) -> bool:
+        return "Authorization" not in asked.headers
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.is_get("/v1/models"):
+            return json_reply({"object": "list", "data": [{"id": "tts-1"}]})
+        if asked.is_get("/v1/audio/voices"):
+            return json_reply({"detail": "Not Found"}, 404)
+        assert (asked.method, asked.path) == ("POST", "/v1/audio/speech")
+        body = asked.json
+        assert body.keys() <= {"model", "input", "voice", "response_format", "speed"}
+        assert body["model"] in self.models
+        assert body["voice"] in self.voices
+        assert body["response_format"] == "wav"
+        self.spoken.append(body["input"])
+        rate = 22_050 if body["model"] == "tts-1" else 24_000
+        return Reply(200, "audio/wav", parts(wav(body["input"], rate)))
+
+
 class Compatible(Vendor):
     """Kokoro-FastAPI."""
 
     base_path = "/v1"
     key = ""
     voice = "af_bella"
+    models = ("kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 
     def has_key(self, asked: Asked) -> bool:
         return "Authorization" not in asked.headers
@@ -92,8 +160,13 @@ class Compatible(Vendor):
         if asked.is_get("/v1/audio/voices"):
             voices = [{"id": "af_bella", "name": "af_bella"}, {"id": "zm_yunxi"}]
             return json_reply({"voices": voices})
-        assert (asked.method, asked.path) == ("POST", "/v1/audio/speech")
+        is_captioned = asked.path == "/dev/captioned_speech"
+        assert asked.method == "POST"
+        assert is_captioned or asked.path == "/v1/audio/speech"
         body = asked.json
+        more = {"stream", "return_timestamps"} if is_captioned else set()
+        assert body.keys() <= _FIELDS | more
+        assert body["model"] in self.models
         if body["voice"] != self.voice:
             message = f"Voice '{body['voice']}' not found. Available voices: af_bella"
             detail = {"error": "validation_error_", "message": message}
@@ -101,4 +174,21 @@ class Compatible(Vendor):
         assert body["response_format"] == "wav"
         self.spoken.append(body["input"])
         audio = wav(body["input"], 24_000, size=0xFFFFFFFF)
+        if is_captioned:
+            assert body["stream"] is body["return_timestamps"] is True
+            return Reply(body=self._captioned(body["input"], audio))
         return Reply(200, "audio/wav", parts(audio))
+
+    def _captioned(self, text: str, audio: bytes) -> Iterator[bytes]:
+        """Tell the words, and each mark after one, with the first of the audio's parts."""
+        tokens = [
+            {"word": token, "start_time": start, "end_time": end}
+            for word, start, end, _, last in words(text)
+            for token in (word, text[last : last + 1].strip())
+            if token
+        ]
+        for number, part in enumerate(parts(audio)):
+            line: dict[str, object] = {"audio": base64.b64encode(part).decode()}
+            line["audio_format"] = "audio/wav"
+            line["timestamps"] = None if number else tokens
+            yield json.dumps(line).encode() + b"\n"

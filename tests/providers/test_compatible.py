@@ -1,0 +1,174 @@
+"""Servers that speak as OpenAI's does, each in its own way."""
+
+from base64 import b64encode
+from dataclasses import replace
+
+import pytest
+
+from providers import catalogue
+from providers.base import Access, Failure, ProviderError
+from providers.models import Provider
+from providers.registry import get_provider
+from providers.serializers import ProviderSerializer
+from tests.providers.speaking import Heard, check, hear
+from tests.providers.vendors.openai import OpenedAI, Speaches
+from tests.providers.vendors.server import Fault, json_reply, serving
+from tests.providers.vendors.tones import wav
+
+
+def say(access: Access, voice: str, **more) -> Heard:
+    heard = hear(
+        "Hello there.",
+        voice,
+        provider=get_provider("compatible"),
+        access=access,
+        **more,
+    )
+    check(heard)
+    return heard
+
+
+def test_speaches_speaks_with_the_model_that_is_installed():
+    with serving(Speaches()) as vendor:
+        with pytest.raises(ProviderError) as caught:
+            say(vendor.access, vendor.voice)
+        assert caught.value.kind == Failure.BAD_REQUEST
+        heard = say(replace(vendor.access, model=Speaches.model), vendor.voice)
+        assert heard.seconds == pytest.approx(0.24)
+        (heart,) = get_provider("compatible").voices(vendor.access)
+        assert (heart.id, heart.name, heart.language) == ("af_heart", "Heart", "en-US")
+
+
+def test_openedai_speaks_with_its_own_two_models():
+    with serving(OpenedAI()) as vendor:
+        assert say(vendor.access, "alloy").sample_rate == 22_050
+        better = replace(vendor.access, model="tts-1-hd")
+        assert say(better, "nova").sample_rate == 24_000
+        found = get_provider("compatible").voices(vendor.access)
+        assert [info.id for info in found] == list(OpenedAI.voices)
+
+
+def test_a_request_may_name_another_model_of_the_server():
+    with serving(OpenedAI()) as vendor:
+        access = replace(vendor.access, model="tts-1")
+        heard = say(access, "alloy", options={"model": "tts-1-hd"})
+        assert heard.sample_rate == 24_000
+
+
+TEXT = "It's 12 o'clock — “sing,” she said."
+WORDS = ["It's", "12", "o'clock", "sing", "she", "said"]
+
+
+def test_kokoro_tells_when_words_are_heard(stage):
+    access = replace(stage("compatible").access, has_captions=True)
+    provider = get_provider("compatible")
+    heard = hear(TEXT, "af_bella", provider=provider, access=access)
+    check(heard)
+    assert heard.spoken == WORDS
+    for word in heard.words:
+        assert word.start == pytest.approx(word.char_start * 0.02, abs=0.001)
+    assert heard.seconds == pytest.approx(0.02 * len(TEXT))
+
+
+def test_a_server_without_captions_speaks_all_the_same():
+    with serving(OpenedAI()) as vendor:
+        reply = vendor.reply
+        vendor.reply = lambda asked: (  # type: ignore[method-assign]
+            json_reply({"detail": "Not Found"}, 404)
+            if asked.path.startswith("/dev/")
+            else reply(asked)
+        )
+        heard = say(replace(vendor.access, has_captions=True), "alloy")
+        assert heard.words == []
+        assert heard.seconds == pytest.approx(0.24)
+        assert len(vendor.asked) == 2
+
+
+@pytest.mark.parametrize("times", [None, [], "none", [7], [{"word": None}], {"a": 1}])
+def test_captions_may_be_missing(stage, monkeypatch, times):
+    vendor = stage("compatible")
+    audio = b64encode(wav("Hello there.", 24_000)).decode()
+    reply = json_reply({"audio": audio, "timestamps": times})
+    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
+    heard = say(replace(vendor.access, has_captions=True), "af_bella")
+    assert heard.words == []
+    assert heard.seconds == pytest.approx(0.24)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault.TRUNCATED, Failure.BAD_AUDIO),
+        (Fault.JSON, Failure.BAD_AUDIO),
+        (Fault.HTML, Failure.BAD_AUDIO),
+        (Fault.EMPTY, Failure.BAD_AUDIO),
+        (Fault.BROKEN, Failure.DOWN),
+        (Fault.RATE, Failure.RATE_LIMITED),
+    ],
+)
+def test_a_fault_with_captions_has_its_kind(stage, fault, kind):
+    vendor = stage("compatible")
+    vendor.fault = fault
+    access = replace(vendor.access, has_captions=True)
+    with pytest.raises(ProviderError) as caught:
+        hear(
+            "Hello there. " * 50,
+            "af_bella",
+            provider=get_provider("compatible"),
+            access=access,
+        )
+    assert caught.value.kind == kind
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.django_db
+def test_operators_name_the_model_and_the_environment_wins(monkeypatch):
+    row = Provider.objects.create(slug="compatible-x", model="kokoro")
+    assert catalogue.access_for(row).model == "kokoro"
+    monkeypatch.setenv("COMPATIBLE_X_MODEL", "tts-1-hd")
+    assert catalogue.access_for(row).model == "tts-1-hd"
+
+
+@pytest.mark.parametrize(
+    ("listed", "ids"),
+    [
+        ({"voices": ["af_bella", "af_bella", "", 7, "a\nb"]}, ["af_bella"]),
+        ({"voices": [{"id": "x", "name": "X"}, {"voice_id": "y"}]}, ["x", "y"]),
+        ({"voices": "many"}, []),
+        ({}, []),
+        ([], []),
+    ],
+)
+def test_compatible_servers_list_voices_in_their_ways(stage, monkeypatch, listed, ids):
+    vendor = stage("compatible")
+    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply(listed))
+    found = get_provider("compatible").voices(vendor.access)
+    assert [info.id for info in found] == ids
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_server_without_a_list_has_the_standard_voices(stage, monkeypatch, status):
+    vendor = stage("compatible")
+    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({}, status))
+    found = get_provider("compatible").voices(vendor.access)
+    assert [info.id for info in found] == list(OpenedAI.voices)
+    assert (found[0].name, found[0].language) == ("Alloy", "mul")
+
+
+def test_a_compatible_server_may_want_a_key(stage, monkeypatch):
+    vendor = stage("compatible")
+    vendor.key = "k3y"
+    monkeypatch.setattr(
+        vendor, "has_key", lambda asked: asked.headers["Authorization"] == "Bearer k3y"
+    )
+    provider = get_provider("compatible")
+    heard = hear("Hello there.", "af_bella", provider=provider, access=vendor.access)
+    assert heard.seconds == pytest.approx(0.24)
+
+
+@pytest.mark.parametrize(
+    ("has_captions", "told"), [(True, "exact"), (False, "estimated")]
+)
+def test_the_list_of_providers_says_whether_times_are_exact(has_captions, told):
+    row = Provider(slug="compatible-x", name="X", has_captions=has_captions)
+    assert ProviderSerializer(row).data["word_timestamps"] == told
