@@ -2,8 +2,9 @@
 
 Loads a ledger by COPY into a throwaway PostgreSQL, once small and once large, and asks
 for `GET /api/v1/credits` and `GET /api/v1/credits/entries` of a customer who owns half of
-all entries: the first page, and one in the middle of the history. The ratio of the 95th
-percentiles counts. At the end the large ledger is proved as every night.
+all entries: the first page, and one in the middle of the history; and for the page
+*Credits*, the same. The ratio of the 95th percentiles counts. At the end the large ledger
+is proved as every night.
 
 Takes some minutes and about 6 GB below the temporary directory, which are removed.
 """
@@ -63,14 +64,17 @@ def main() -> None:
         for n in range(OTHERS)
     ]
     client = factories.api(factories.token(person))
-    client.defaults["SERVER_NAME"] = "127.0.0.1"
+    browser = factories.browser(person)
+    for one in (client, browser):
+        one.defaults["SERVER_NAME"] = "127.0.0.1"
     figures = []
     for entries in (SMALL, LARGE):
         began = time.monotonic()
         _load(entries, [ours, *others])
         taken = time.monotonic() - began
         print(f"{entries:,} entries loaded in {taken:.0f} s", flush=True)
-        figures.append({name: _measure(ask) for name, ask in _asks(client, ours)})
+        asks = _asks(client, browser, ours)
+        figures.append({name: _measure(ask) for name, ask in asks})
     small, large = figures
     for name, before in small.items():
         ratio = large[name] / before
@@ -90,7 +94,9 @@ def main() -> None:
     )
 
 
-def _asks(client: Client, wallet: Wallet) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _asks(
+    client: Client, browser: Client, wallet: Wallet
+) -> Iterator[tuple[str, Callable[[], Any]]]:
     middle = Wallet.objects.get(pk=wallet.pk).seq // 2
     cursor = base64.b64encode(urlencode({"p": middle}).encode()).decode()
     pages = {
@@ -101,6 +107,11 @@ def _asks(client: Client, wallet: Wallet) -> Iterator[tuple[str, Callable[[], An
     }
     for name, address in pages.items():
         yield name, partial(client.get, address)
+    yield "page of movements", partial(browser.get, "/credits")
+    yield (
+        "page of movements, in the middle",
+        partial(browser.get, f"/credits?before={middle}"),
+    )
 
 
 def _measure(ask: Callable[[], Any]) -> float:

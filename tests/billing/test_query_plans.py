@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from billing import movements
 from billing.ledger.lots import DRAWABLE
 from billing.ledger.reservations import HELD
 from billing.models import LedgerEntry, Lot, Wallet
@@ -54,6 +56,18 @@ def test_the_statement_follows_its_index(used, newest):
     assert "Index Scan using entry_statement" in told
     assert "Sort" not in told
     assert "Seq Scan" not in told
+
+
+def test_a_page_of_movements_reads_no_more_than_it_shows(used):
+    with CaptureQueriesContext(connection) as asked:
+        movements.page(used, before=20, size=5)
+    postings, entries = (plan(query["sql"]) for query in asked)
+    assert "Index Scan Backward using ledger_transaction_numbered" in postings
+    assert "billing_ledgerentry" not in postings
+    assert "Index Scan" in entries
+    assert "billing_ledgertransaction" not in entries
+    for told in (postings, entries):
+        assert "Seq Scan" not in told
 
 
 def test_the_entries_of_a_job_come_through_the_job(used):
