@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from billing import subscriptions
-from billing.models import Lot, Store, Subscription
+from billing.models import Lot, Plan, Store, Subscription
 from billing.wallets import summary, wallet_of
 from tests import factories
 from tests.billing.plans import (
@@ -177,6 +177,27 @@ def test_an_upgrade_grants_the_difference_once(workspace, clock):
     clock.set(2028, 2, 5)
     act(subscriptions.renew, subscription)
     assert allowances(workspace)[2:] == [(5_000_000, "2028-03-06 12:00")]
+
+
+def test_an_edited_allowance_counts_from_the_next_month(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    Plan.objects.filter(key="plus").update(monthly_allowance=1_000_000)
+    clock.set(2028, 1, 20)
+    for verb in (
+        subscriptions.cancel,
+        subscriptions.resume,
+        subscriptions.mark_past_due,
+    ):
+        changed = act(verb, subscription)
+    assert (changed.status, changed.cancel_at_period_end) == ("past_due", False)
+    # Up and down again within the month, too.
+    act(subscriptions.change_plan, subscription, plan("studio"))
+    act(subscriptions.change_plan, subscription, plan())
+    assert [credits for credits, _ in allowances(workspace)] == [900_000, 4_100_000]
+    clock.set(2028, 2, 5)
+    act(subscriptions.renew, subscription)
+    assert allowances(workspace)[2:] == [(1_000_000, "2028-03-06 12:00")]
 
 
 def test_a_smaller_plan_begins_with_the_next_month(workspace, clock):
