@@ -13,7 +13,16 @@ from billing.models import Lot, Pack, Purchase, Store
 from billing.standing import percentage
 from billing.wallets import wallet_of
 from tests import factories
-from tests.billing.factories import capture, grant, lapse, refund, release, reserve
+from tests.billing.factories import (
+    adjust,
+    capture,
+    grant,
+    lapse,
+    refund,
+    release,
+    reserve,
+    reverse,
+)
 from tests.billing.plans import act, plan, start, subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -255,6 +264,52 @@ def test_purchases_say_where_they_come_from(workspace, wallet):
         ("btcpay", 125_000, None),
         ("operator", 7, 0),
         ("promo_code", 8, 0),
+    ]
+
+
+def test_what_a_workspace_without_lots_owes(workspace):
+    team = factories.team(owner(workspace))
+    adjust(wallet_of(team, "PRODUCTION"), -70, allow_debt=True)
+    api = factories.api(factories.token(owner(workspace), workspace=team))
+    told = api.get(USAGE).json()
+    assert (told["lifetime_limit"], told["current_usage"]) == (0, 0)
+    lasting = told["credits"]["non_expiring_tokens"]
+    assert lasting == {
+        "balance": -70,
+        "total_granted": -70,
+        "total_consumed": 0,
+        "purchases": [],
+    }
+    assert api.get("/api/v1/credits").json()["balance"] == -70
+
+
+@pytest.mark.parametrize("part", [Fraction(1), Fraction(2, 5)])
+def test_a_refund_that_was_undone_is_still_the_purchase(workspace, wallet, part):
+    sell(wallet, "credit_pack_1hr", Store.STRIPE)
+    refund("purchase:stripe:pay_1", part)
+    reverse("purchase:stripe:pay_1")
+    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
+    assert lasting["purchases"][1:] == [
+        {
+            "source": "stripe",
+            "product_lookup_key": "credit_pack_1hr",
+            "characters": 25_000,
+            "price_usd": 2.99,
+        }
+    ]
+
+
+@pytest.mark.parametrize("part", [Fraction(1), Fraction(2, 5)])
+def test_an_allowance_whose_refund_was_undone_is_whole(workspace, wallet, part):
+    start(workspace)
+    month = Lot.objects.get(kind="allowance", wallet=wallet).source
+    spend(wallet, 300_000)
+    refund(month, part)
+    reverse(month)
+    told = usage(workspace)
+    assert [told[name] for name in ("monthly_limit", "current_usage")] == [
+        900_000,
+        300_000,
     ]
 
 
