@@ -155,6 +155,7 @@ def _bare() -> Round:
                 "reservation": new_id(),
                 "actor": "",
                 "reason": "",
+                "ticket": "",
                 "entry_lots": [lot, lot],
                 "amounts": [-100, 100],
                 "balances": [available - debt - 100] * 2,

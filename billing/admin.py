@@ -13,9 +13,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from billing import admin_promo, admin_usage
-from billing.admin_acts import MovesCredits, RefundsLots
+from billing.admin_acts import Decides, MovesCredits, RefundsLots
 from billing.admin_products import SetsPlans
 from billing.models import (
+    CreditRequest,
     LapseNotice,
     LedgerEntry,
     LedgerProof,
@@ -193,9 +194,37 @@ class LedgerTransactionAdmin(OfWallet):
     list_display = ["key", "kind", "workspace", "environment", "seq", "created_at"]
     list_filter = ["kind", "environment"]
     search_fields = ["=key", "=reservation__job", *OfWallet.search_fields]
-    fields = [*list_display, "id", "reservation", "actor", "reason", "fingerprint"]
+    fields = [
+        *list_display,
+        "id",
+        "reservation",
+        "actor",
+        "reason",
+        "ticket",
+        "fingerprint",
+    ]
     readonly_fields = fields
     inlines = [EntryInline]
+
+
+@admin.register(CreditRequest)
+class CreditRequestAdmin(Decides, OfWallet):
+    """What operators asked for and a second one decides."""
+
+    list_display = [
+        "act",
+        "credits",
+        "workspace",
+        "status",
+        "asked_by_email",
+        "decided_by_email",
+        "created_at",
+    ]
+    list_filter = ["status", "act", "wallet__environment"]
+    search_fields = ["=ticket", "=asked_by_email", *OfWallet.search_fields]
+    fields = [*list_display, "bucket", "allow_debt", "reason", "ticket", "decided_at"]
+    readonly_fields = fields
+    actions_detail = ["approve", "refuse"]
 
 
 @admin.register(LedgerProof)

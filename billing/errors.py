@@ -68,6 +68,22 @@ class LedgerBroken(AppError):
     message = "The entries of {wallet} don't add up; nothing was changed."
 
 
+class SecondOperatorNeeded(AppError):
+    """Whoever asked for so many credits does not decide; nothing was written."""
+
+    code = "second_operator_needed"
+    status = HTTPStatus.FORBIDDEN
+    message = "You asked for it, so another operator decides."
+
+
+class RequestDecided(AppError):
+    """A second operator was there before; nothing was written."""
+
+    code = "request_decided"
+    status = HTTPStatus.CONFLICT
+    message = "This request was {status} already."
+
+
 class SubscriptionInStore(AppError):
     """A store collects for the plan; it would undo what we change here."""
 

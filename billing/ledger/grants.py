@@ -20,6 +20,7 @@ def grant(
     source: str,
     reason: str,
     actor: str = "",
+    ticket: str = "",
     effective_at: datetime | None = None,
     expires_at: datetime | None = None,
     lapses: bool | None = None,
@@ -74,6 +75,7 @@ def grant(
         fingerprint=content,
         reason=reason,
         actor=actor,
+        ticket=ticket,
         is_activity=kind in _BOUGHT,
     )
     notices.tell_granted(locked.id, credits, bucket=kind, reason=reason)

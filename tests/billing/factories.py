@@ -101,7 +101,12 @@ def reverse(
 
 def adjust(of: Wallet, credits: int, **fields: Any) -> LedgerTransaction:
     """Adjust in a transaction of its own, as an operator."""
-    values = {"key": "adjust", "reason": "Test", "actor": "op@example.com"}
+    values = {
+        "key": "adjust",
+        "reason": "Test",
+        "actor": "op@example.com",
+        "ticket": "T-1",
+    }
     with transaction.atomic():
         return ledger.adjust(of, credits, **(values | fields))
 

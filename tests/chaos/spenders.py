@@ -152,6 +152,7 @@ class Spender:
                 key=key,
                 reason="chaos",
                 actor="chaos",
+                ticket="chaos",
                 allow_debt=allow_debt,
             )
         )
