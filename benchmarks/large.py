@@ -3,8 +3,12 @@
 Loads a ledger by COPY into a throwaway PostgreSQL, once small and once large, and asks
 for `GET /api/v1/credits` and `GET /api/v1/credits/entries` of a customer who owns half of
 all entries: the first page, and one in the middle of the history; and for the page
-*Credits*, the same. The ratio of the 95th percentiles counts. At the end the large ledger
-is proved as every night.
+*Credits* and the statement of a month, the same. The ratio of the 95th percentiles counts.
+At the end the large ledger is proved as every night.
+
+The history spreads over a year; the last thousand rounds of all are of this month. So the
+statement of a month that is over is one that the calendar has closed, and that of this
+month adds up as much in both ledgers.
 
 Takes some minutes and about 6 GB below the temporary directory, which are removed.
 """
@@ -17,6 +21,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -33,8 +38,9 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
-from billing import invariants  # noqa: E402
+from billing import closing, invariants, statements  # noqa: E402
 from billing.models import Wallet  # noqa: E402
 from billing.wallets import wallet_of  # noqa: E402
 from tests import factories  # noqa: E402
@@ -43,6 +49,7 @@ SMALL = 10_000  # entries
 LARGE = int(os.environ.get("BENCH_ENTRIES", "10000000"))
 OTHERS = 1_000  # wallets that share the other half
 OLD_LOTS = 200  # of the large customer, spent long ago
+RECENT = 1_000  # rounds of all customers in this month
 REQUESTS = 300
 LIMIT = 3.0  # times
 NEEDED = 8 << 30  # bytes free
@@ -73,6 +80,9 @@ def main() -> None:
         _load(entries, [ours, *others])
         taken = time.monotonic() - began
         print(f"{entries:,} entries loaded in {taken:.0f} s", flush=True)
+        ours.refresh_from_db()
+        for month in statements.months(ours)[1:]:
+            closing.close(ours, month)
         asks = _asks(client, browser, ours)
         figures.append({name: _measure(ask) for name, ask in asks})
     small, large = figures
@@ -112,6 +122,12 @@ def _asks(
         "page of movements, in the middle",
         partial(browser.get, f"/credits?before={middle}"),
     )
+    now, over, *_ = statements.months(wallet)
+    yield "statement of this month", partial(browser.get, f"/statements/{now:%Y-%m}")
+    yield (
+        "statement of the month before",
+        partial(browser.get, f"/statements/{over:%Y-%m}"),
+    )
 
 
 def _measure(ask: Callable[[], Any]) -> float:
@@ -143,7 +159,7 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(
-            "TRUNCATE billing_ledgerentry, billing_ledgertransaction,"
+            "TRUNCATE billing_closedmonth, billing_ledgerentry, billing_ledgertransaction,"
             " billing_reservationslice, billing_reservation, billing_lot CASCADE"
         )
         rebuild = _without_indexes(cursor)
@@ -155,7 +171,15 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
             _grant(rows, accounts[0], lot, 1)
             _expire(rows, accounts[0], lot)
         chance = random.Random(1)
-        for _ in range((entries - rows.entries) // 4):
+        now = timezone.now()
+        this_month = statements.midnight(statements.month_of(now))
+        rounds = (entries - rows.entries) // 4
+        for number in range(rounds):
+            if number < rounds - RECENT:
+                past = timedelta(days=365) * (1 - number / rounds)
+                rows.at = this_month - timedelta(minutes=1) - past
+            else:
+                rows.at = now
             is_ours = chance.random() < 0.5
             account = accounts[0] if is_ours else chance.choice(accounts[1:])
             _spend(rows, account, chance.randint(1, 500))
@@ -165,8 +189,12 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
             rows.lot(account, account.lot, "pack", account.balance, account.used)
             cursor.execute(
                 "UPDATE billing_wallet SET available = %s, reserved = 0, debt = 0,"
-                " granted = %s, consumed = %s, seq = %s, is_low = false WHERE id = %s",
-                [account.balance, _GRANTED, account.used, account.seq, account.wallet],
+                " granted = %s, consumed = %s, seq = %s, is_low = false,"
+                " created_at = %s WHERE id = %s",
+                [
+                    *(account.balance, _GRANTED, account.used, account.seq),
+                    *(_Rows.FIRST, account.wallet),
+                ],
             )
         for lot in range(old, old + OLD_LOTS):
             rows.lot(accounts[0], lot, "promo", 0, 0)
@@ -219,13 +247,16 @@ class _Rows:
         " deadline, created_at",
         "billing_reservationslice": "wallet_id, reservation_id, lot_id, ordinal, amount",
         "billing_ledgertransaction": "id, wallet_id, environment, seq, kind, key,"
-        " fingerprint, reservation_id, actor, reason",
+        " fingerprint, reservation_id, actor, reason, created_at",
         "billing_ledgerentry": "id, transaction_id, wallet_id, seq, lot_id, bucket,"
         " amount, balance_after",
     }
 
+    FIRST = timezone.now() - timedelta(days=400)
+
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
+        self.at = self.FIRST
         self._lines: dict[str, list[str]] = {table: [] for table in self.TABLES}
         self.entries = 0
         self._ids = 0
@@ -270,7 +301,8 @@ class _Rows:
         account.seq += 1
         self._lines["billing_ledgertransaction"].append(
             f"{pk}\t{account.wallet}\tPRODUCTION\t{account.seq}\t{kind}\t{kind}:{pk}\t"
-            f"{'0' * 32}\t{reservation or chr(92) + 'N'}\t\t\n"
+            f"{'0' * 32}\t{reservation or chr(92) + 'N'}\t\t\t"
+            f"{self.at:%Y-%m-%d %H:%M:%SZ}\n"
         )
         for bucket, amount, balance in moves:
             self._lines["billing_ledgerentry"].append(

@@ -229,6 +229,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"queue": "local"},
     },
+    "close the statements of months that are over": {
+        "task": "billing.tasks.close_months",
+        "schedule": crontab(minute=40),
+        "options": {"queue": "local"},
+    },
     "remove old counts of tokens": {
         "task": "billing.tasks.prune_spending",
         "schedule": 86_400,
