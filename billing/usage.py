@@ -21,6 +21,8 @@ GROUPS = {"day": "day", "provider": "provider", "voice": "voice", "token": "toke
 """What a history can be grouped by, and the column of it."""
 LONGEST_RANGE = 366  # days; an index serves them, whatever lies before
 _DEFAULT_RANGE = 30  # days
+# Far from where days can't be added any more.
+_EARLIEST, _LATEST = datetime.date(2000, 1, 1), datetime.date(2100, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,12 @@ class Range:
         """Return the days that were asked for; without bounds, the last thirty.
 
         Raises:
-            Invalid: it ends before it begins, or is longer than a year.
+            Invalid: it ends before it begins, is longer than a year, or out of this
+                century.
         """
+        for name, day in (("from", first), ("to", last)):
+            if day and not _EARLIEST <= day <= _LATEST:
+                raise Invalid({name: [f"Between {_EARLIEST} and {_LATEST}."]})
         today = timezone.now().astimezone(datetime.UTC).date()
         last = last or max(today, first or today)
         first = first or last - datetime.timedelta(days=_DEFAULT_RANGE - 1)
