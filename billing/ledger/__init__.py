@@ -28,7 +28,7 @@ what a lot can pay for.
 
 from billing.ledger.corrections import adjust, refund, reverse
 from billing.ledger.grants import grant
-from billing.ledger.lapses import IDLE, expire, lapse
+from billing.ledger.lapses import IDLE, NOTICE, expire, lapse
 from billing.ledger.lots import LARGEST_GRANT
 from billing.ledger.rebuilding import Difference, rebuild
 from billing.ledger.reservations import capture, release, reserve
@@ -36,6 +36,7 @@ from billing.ledger.reservations import capture, release, reserve
 __all__ = [
     "IDLE",
     "LARGEST_GRANT",
+    "NOTICE",
     "Difference",
     "adjust",
     "capture",

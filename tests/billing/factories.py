@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from billing import invariants, ledger
 from billing.models import (
+    LapseNotice,
     LedgerEntry,
     LedgerTransaction,
     Lot,
@@ -117,8 +118,22 @@ def expire(lot: Lot) -> int:
         return ledger.expire(lot.pk)
 
 
+def warn(lot: Lot, ago: timedelta = ledger.NOTICE) -> None:
+    """Let a lot's owner have been warned, so long ago, of its lapse for inactivity."""
+    found = Lot.objects.select_related("wallet").filter(pk=lot.pk).first()
+    if found:
+        used = max(found.wallet.last_activity_at, found.effective_at)
+        LapseNotice.objects.get_or_create(
+            wallet=found.wallet,
+            stage="idle_358",
+            lapses_at=used + ledger.IDLE,
+            defaults={"credits": 1, "created_at": timezone.now() - ago},
+        )
+
+
 def lapse_idle(lot: Lot) -> int:
-    """Lapse for inactivity in a transaction of its own."""
+    """Lapse for inactivity in a transaction of its own, after a warning in time."""
+    warn(lot)
     with transaction.atomic():
         return ledger.lapse(lot.pk)
 
