@@ -69,6 +69,7 @@ def top_up(subscription: Subscription, now: datetime) -> None:
             source=source,
             reason=subscription.plan.name,
             expires_at=ends,
+            is_activity=not is_trial and subscription.store != Store.OPERATOR,
         )
     except LedgerKeyReused:
         # The same account began a trial in another workspace just now; nothing was

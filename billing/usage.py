@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.caller import Caller
 from accounts.models import ApiToken
 from accounts.roles import Act, may
+from billing import wallets
 from billing.models import Payer, Split, Usage
 from kit.errors import Invalid
 
@@ -46,7 +47,8 @@ class Charge:
 def record(charge: Charge) -> None:
     """Write down a charge, in the transaction that captures it. One insert.
 
-    A render is charged once: a second row for it is an IntegrityError.
+    A render is charged once: a second row for it is an IntegrityError. What costs nothing
+    is activity too, of which no capture tells the wallet.
     """
     assert connection.in_atomic_block
     split = charge.split
@@ -71,6 +73,8 @@ def record(charge: Charge) -> None:
         from_credits=split.credits,
         billed_to=payer,
     ).save(force_insert=True)
+    if not split.credits and not split.subscription:
+        wallets.touch(charge.workspace_id, charge.environment)
 
 
 @dataclass(frozen=True, slots=True)

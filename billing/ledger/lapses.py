@@ -36,10 +36,10 @@ def expire(lot: int) -> int:
 def lapse(lot: int) -> int:
     """End a promotional lot after a year without activity; return how much lapsed.
 
-    Activity is a capture or a purchase; the year begins with the lot if that is later.
-    The lot ends with it, as if its time were over: what was reserved and comes back later
-    lapses too. Nothing is written for a lot that is exempt or was used since, or of which
-    nobody was warned `NOTICE` before.
+    Activity is a scene that was spoken, or a payment; the year begins with the lot if that
+    is later. The lot ends with it, as if its time were over: what was reserved and comes
+    back later lapses too. Nothing is written for a lot that is exempt or was used since,
+    or of which nobody was warned `NOTICE` before.
 
     Raises:
         LedgerKeyReused: the key `inactivity:<lot>:<day>` was used for another posting.
