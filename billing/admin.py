@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from billing import admin_promo, admin_usage
-from billing.admin_acts import Decides, MovesCredits, RefundsLots
+from billing.admin_acts import Decides, MovesCredits, RefundsLots, ReversesRefunds
 from billing.admin_products import SetsPlans
 from billing.models import (
     CreditRequest,
@@ -188,7 +188,7 @@ class ReservationAdmin(OfWallet):
 
 
 @admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(OfWallet):
+class LedgerTransactionAdmin(ReversesRefunds, OfWallet):
     """The ledger, posting by posting."""
 
     list_display = ["key", "kind", "workspace", "environment", "seq", "created_at"]
@@ -205,6 +205,7 @@ class LedgerTransactionAdmin(OfWallet):
     ]
     readonly_fields = fields
     inlines = [EntryInline]
+    actions_detail = ["reverse"]
 
 
 @admin.register(CreditRequest)

@@ -31,6 +31,7 @@ from billing.models import (
     LONGEST_REASON,
     LONGEST_TICKET,
     CreditRequest,
+    LedgerEntry,
     LedgerTransaction,
     Lot,
     Wallet,
@@ -110,6 +111,12 @@ class RefundForm(MovingForm):
         help_text="What was spent already becomes a debt.",
     )
     field_order = ["key", "credits", "reason", "ticket"]
+
+
+class ReverseForm(MovingForm):
+    """A refund that did not last."""
+
+    field_order = ["key", "reason", "ticket"]
 
 
 class KeptForm(ActForm):
@@ -320,6 +327,55 @@ class RefundsLots(Acts):
             title="Refund",
             about=f"{lot.source} of {lot.wallet.workspace}: at most {lot.refundable} "
             f"credits, of which {lot.available} are unused.",
+        )
+
+
+class ReversesRefunds(Acts):
+    """Undoing a refund that did not last."""
+
+    def has_reverse_permission(
+        self, request: HttpRequest, object_id: str | None = None
+    ) -> bool:
+        """Return whether this operator may move credits, and this is a refund."""
+        if not object_id or not self.has_act_permission(request):
+            return False
+        posted = self.get_object(request, object_id)
+        return isinstance(posted, LedgerTransaction) and (
+            posted.kind == LedgerTransaction.Kind.REFUND
+        )
+
+    @action(description="Reverse", url_path="reverse", permissions=["reverse"])
+    def reverse(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give back what a refund took: it failed, or a dispute was won."""
+        posted = self.get_object(request, object_id)
+        assert isinstance(posted, LedgerTransaction)
+        refunded = list(
+            posted.entries.filter(bucket=LedgerEntry.Bucket.REFUND).select_related(
+                "lot__restores"
+            )
+        )
+        lot = refunded[0].lot
+        assert lot is not None
+        source = (lot.restores or lot).source
+        credits = sum(entry.amount for entry in refunded)
+
+        def act(asked: dict[str, Any], operator: User) -> str:
+            was_done = _is_posted(posted.wallet_id, f"reverse:{posted.key}")
+            ledger.reverse(
+                source,
+                posted.key,
+                environment=posted.environment,
+                reason=asked["reason"],
+                actor=operator.email,
+                ticket=asked["ticket"],
+            )
+            return "" if was_done else f"Reversed {credits}"
+
+        return self.ask(
+            *(request, posted, ReverseForm, act),
+            title="Reverse",
+            about=f"{credits} credits of {source} come "
+            f"back, and repay a debt first. {_standing(posted.wallet)}",
         )
 
 

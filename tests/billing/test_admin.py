@@ -16,7 +16,14 @@ from billing.models import (
 from billing.wallets import wallet_of
 from kit.ids import new_id
 from tests import factories
-from tests.billing.factories import capture, columns, grant, nothing_changes, reserve
+from tests.billing.factories import (
+    capture,
+    columns,
+    grant,
+    nothing_changes,
+    reserve,
+    violations,
+)
 
 pytestmark = pytest.mark.django_db
 MODELS = [
@@ -205,6 +212,56 @@ def test_an_operator_refunds_a_lot(operator, used):
         "Refunded 60: Money back",
         "Money back",
     )
+
+
+def test_an_operator_reverses_a_refund(operator, used):
+    lot = used.lots.get(kind="pack")
+    operator.post(
+        reverse("admin:billing_lot_refund", args=[lot.pk]), refunding(credits=100)
+    )
+    refunded = used.transactions.get(kind="refund")
+    address = reverse("admin:billing_ledgertransaction_reverse", args=[refunded.pk])
+    page = reverse("admin:billing_ledgertransaction_change", args=[refunded.pk])
+    assert address in operator.get(page).content.decode()
+    asked = operator.get(address).content.decode()
+    assert f"100 credits of {lot.source} come back" in asked
+    with nothing_changes(used):
+        assert (
+            operator.post(address, {"key": new_id(), "reason": "R"}).status_code == 200
+        )
+    filled = {"key": new_id(), "reason": "The bank refused", "ticket": "T-4"}
+    for _ in range(2):  # sent twice, done once
+        assert operator.post(address, filled).url == page
+    assert columns(used) == (5070, 20, 10)
+    posted = used.transactions.latest("seq")
+    assert (posted.kind, posted.reason, posted.ticket, posted.actor) == (
+        *("reverse", "The bank refused", "T-4", "op@example.com"),
+    )
+    audited = AuditEntry.objects.get(object_id=str(refunded.pk))
+    assert (audited.action, audited.reason) == (
+        "Reversed 100: The bank refused",
+        "The bank refused",
+    )
+    # What came back is refunded and given back once more.
+    again = used.lots.latest("pk")
+    operator.post(
+        reverse("admin:billing_lot_refund", args=[again.pk]), refunding(credits=5)
+    )
+    second = used.transactions.filter(kind="refund").latest("seq")
+    address = reverse("admin:billing_ledgertransaction_reverse", args=[second.pk])
+    assert operator.post(address, filled).status_code == 302
+    assert columns(used) == (5070, 20, 10)
+    assert violations() == {}
+
+
+def test_only_refunds_are_reversed(operator, used):
+    granted = used.transactions.filter(kind="grant").first()
+    address = reverse("admin:billing_ledgertransaction_reverse", args=[granted.pk])
+    page = reverse("admin:billing_ledgertransaction_change", args=[granted.pk])
+    assert address not in operator.get(page).content.decode()
+    filled = {"key": new_id(), "reason": "R", "ticket": "T"}
+    with nothing_changes(used):
+        assert operator.post(address, filled).status_code == 403
 
 
 def test_a_gift_is_not_refunded(operator, used):
