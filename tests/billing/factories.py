@@ -9,8 +9,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import Workspace
-from billing import invariants, ledger
+from accounts.models import ApiToken, Workspace
+from billing import invariants, ledger, spending
 from billing.models import (
     LapseNotice,
     LedgerEntry,
@@ -18,6 +18,7 @@ from billing.models import (
     Lot,
     Reservation,
     Split,
+    TokenSpending,
     Wallet,
 )
 from billing.wallets import wallet_of
@@ -165,6 +166,14 @@ def shift(of: Wallet, back: timedelta) -> None:
 def lapse(lot: Lot, at: datetime | None = None) -> None:
     """Let a lot's time be over."""
     Lot.objects.filter(pk=lot.pk).update(expires_at=at or timezone.now())
+
+
+def spent(token: ApiToken, environment: str) -> int:
+    """Return what is counted for a limited token in the present month."""
+    rows = TokenSpending.objects.filter(
+        token_id=token.pk, environment=environment, month=spending.this_month()
+    )
+    return rows.values_list("credits", flat=True).first() or 0
 
 
 def columns(of: Wallet) -> tuple[int, int, int]:
