@@ -92,6 +92,14 @@ class SubscriptionInStore(AppError):
     message = "This plan is paid for by {store}; it is changed and ended there."
 
 
+class SubscriptionElsewhere(AppError):
+    """A store's subscription belongs to one workspace; nothing was written."""
+
+    code = "subscription_elsewhere"
+    status = HTTPStatus.CONFLICT
+    message = "The subscription {external_id} belongs to another workspace."
+
+
 class TokenLimitReached(AppError):
     """The token, or one that made it, has no room left in this month's credit limit.
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from billing import subscriptions
+from billing.errors import SubscriptionElsewhere
 from billing.models import Lot, Plan, Store, Subscription
 from billing.wallets import summary, wallet_of
 from tests import factories
@@ -253,6 +254,19 @@ def test_every_change_is_told(workspace, clock):
         ("studio", "active", "2028-03-05T12:00:00Z"),
         ("studio", "canceled", None),
     ]
+
+
+def test_a_stores_subscription_stays_in_its_workspace(workspace):
+    start(workspace)
+    other = factories.workspace(factories.user())
+    ends = timezone.now() + timedelta(days=90)
+    for options in ({}, {"period_end": ends}):
+        with pytest.raises(SubscriptionElsewhere):
+            start(other, **options)
+    assert (allowances(other), limits(other)) == ([], FREE)
+    assert len(allowances(workspace)) == 1
+    # In the sandbox it is another one.
+    assert start(other, environment="SANDBOX").workspace == other
 
 
 def test_a_rolled_back_change_leaves_nothing(workspace):
