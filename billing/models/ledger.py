@@ -170,9 +170,12 @@ class Lot(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["environment", "source"], name="lot_source_once"
+                fields=["source", "environment"], name="lot_source_once"
             ),
             models.UniqueConstraint(fields=["id", "wallet"], name="lot_in_wallet"),
+            models.UniqueConstraint(
+                fields=["id", "environment"], name="lot_in_environment"
+            ),
             models.CheckConstraint(
                 condition=Q(kind__in=["allowance", "promo", "pack", "adjust"]),
                 name="lot_kind_known",

@@ -67,8 +67,9 @@ class LedgerTransaction(models.Model):
 
     class Meta:
         constraints = [
+            # The key first: operators look for it without knowing the wallet.
             models.UniqueConstraint(
-                fields=["wallet", "key"], name="ledger_transaction_once"
+                fields=["key", "wallet"], name="ledger_transaction_once"
             ),
             models.UniqueConstraint(
                 fields=["wallet", "seq"], name="ledger_transaction_numbered"

@@ -11,6 +11,7 @@ from billing.models import (
     LapseNotice,
     LedgerProof,
     LedgerTransaction,
+    Lot,
     Wallet,
 )
 from billing.wallets import wallet_of
@@ -96,6 +97,43 @@ def test_search(operator, used, model, text):
     if text.startswith("ada"):
         results = found.context["cl"].result_list
         assert {row.pk for row in results} >= set(rows(used, model))
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "count"),
+    [
+        ("lot", "test:pack", 1),
+        ("lot", "TEST:PACK", 0),
+        ("reservation", "job:1:1", 1),
+        ("reservation", "1", 1),
+        ("ledgertransaction", "reserve:job:1:1", 1),
+        ("ledgertransaction", "1", 2),
+        ("ledgertransaction", "job:1", 0),
+        ("creditrequest", "T", 1),
+    ],
+)
+def test_what_is_called_so_exactly_is_found(operator, used, model, text, count):
+    Lot.objects.filter(wallet=used, kind="pack").update(source="test:pack")
+    address = reverse(f"admin:billing_{model}_changelist")
+    found = operator.get(address, {"q": text}).context["cl"].result_list
+    assert len(found) == count
+
+
+def test_pages_of_many_entries_take_the_same_queries(
+    operator, used, django_assert_max_num_queries
+):
+    for _ in range(15):
+        grant(used, 1)
+    reserve(used, 5_080, key="job:2:1")
+    posted = used.transactions.latest("seq")
+    assert posted.entries.count() > 20
+    page = reverse("admin:billing_ledgertransaction_change", args=[posted.pk])
+    with django_assert_max_num_queries(12):
+        assert operator.get(page).status_code == 200
+    held = used.reservations.get(key="job:2:1")
+    page = reverse("admin:billing_reservation_change", args=[held.pk])
+    with django_assert_max_num_queries(12):
+        assert operator.get(page).status_code == 200
 
 
 @pytest.mark.parametrize("model", MODELS)

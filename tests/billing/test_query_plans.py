@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from billing import movements
 from billing.ledger.lots import DRAWABLE
 from billing.ledger.reservations import HELD
-from billing.models import LedgerEntry, Lot, Wallet
+from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
 from billing.wallets import _HOLDINGS
 from tests.billing.factories import capture, reserve, wallet
 
@@ -92,6 +92,14 @@ def test_verbs_read_lots_and_slices_alone(used):
     for told in (drawn, held):
         assert "entry" not in told
         assert "Seq Scan" not in told
+
+
+def test_operators_find_postings_and_lots_by_name(used):
+    posted = LedgerTransaction.objects.filter(key="scene:7:1")
+    told = plan(*posted.query.sql_with_params())
+    assert "Index Scan using ledger_transaction_once" in told
+    told = plan(*Lot.objects.filter(source="test:1").query.sql_with_params())
+    assert "Index Scan using lot_source_once" in told
 
 
 def test_the_calendar_finds_lots_by_their_ends(used):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts import blocking
 from accounts.models import Membership
@@ -321,6 +321,12 @@ def test_a_payment_told_again_is_one_purchase(workspace, wallet):
     assert wallet.available == 30_000
     sandbox = wallet_of(workspace, "SANDBOX")
     assert sell(sandbox, "credit_pack_1hr", Store.STRIPE) != first
+
+
+def test_a_purchase_is_in_the_environment_of_its_lot(workspace, wallet):
+    sell(wallet, "credit_pack_1hr", Store.STRIPE)
+    with pytest.raises(IntegrityError, match="purchase_of_lot"):
+        Purchase.objects.update(environment="SANDBOX")
 
 
 def test_each_environment_has_its_own(workspace):
