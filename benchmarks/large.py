@@ -40,6 +40,7 @@ from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from benchmarks import verdicts  # noqa: E402
 from billing import closing, invariants, statements  # noqa: E402
 from billing.models import Wallet  # noqa: E402
 from billing.wallets import wallet_of  # noqa: E402
@@ -91,7 +92,7 @@ def main() -> None:
         print(
             f"{name}: p95 {before:.1f} ms at {SMALL:,} entries, {large[name]:.1f} ms at "
             f"{LARGE:,}, {ratio:.2f} times; limit {LIMIT:.0f} times: "
-            f"{'ok' if ratio <= LIMIT else 'TOO SLOW'}"
+            f"{verdicts.judge(ratio <= LIMIT)}"
         )
     began = time.monotonic()
     bad = {
@@ -100,7 +101,8 @@ def main() -> None:
         if result.count
     }
     print(
-        f"proof of {LARGE:,} entries: {time.monotonic() - began:.0f} s, violations {bad}"
+        f"proof of {LARGE:,} entries: {time.monotonic() - began:.0f} s, violations {bad}: "
+        f"{verdicts.judge(not bad, 'BROKEN')}"
     )
 
 
@@ -343,3 +345,4 @@ def _spend(rows: _Rows, account: _Account, credits: int) -> None:
 
 if __name__ == "__main__":
     main()
+    verdicts.leave()
