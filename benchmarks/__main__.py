@@ -3,14 +3,17 @@
 import importlib
 import sys
 
+from benchmarks import verdicts
+
 ALL = ("latency", "ledger", "audio", "logins")
 
 
 def main() -> None:
-    """Run the benchmarks named on the command line, or all."""
+    """Run the benchmarks named on the command line, or all; fail if one is too slow."""
     for name in sys.argv[1:] or ALL:
         print(f"--- {name}")
         importlib.import_module(f"benchmarks.{name}").main()
+    verdicts.leave()
 
 
 if __name__ == "__main__":

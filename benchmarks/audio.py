@@ -19,6 +19,7 @@ import av
 import lameenc
 import numpy as np
 
+from benchmarks import verdicts
 from providers.base import Access, Encoding, Limit, SpeechRequest
 from providers.unicorn import Unicorn
 from synthesis import audio, text
@@ -149,7 +150,7 @@ def _memory(sound: Samples) -> None:
                 parts = round(length / minutes)
                 peaks[length] = pool.apply(_peak, (stored, parts, name))
         growth = peaks[30] - peaks[3]
-        verdict = "ok" if growth <= MEMORY_LIMIT else "TOO MUCH"
+        verdict = verdicts.judge(growth <= MEMORY_LIMIT, "TOO MUCH")
         print(
             f"join and encode {name}: peak memory {peaks[3]:.0f} MB for 3 minutes, "
             f"{peaks[30]:.0f} MB for 30; limit {MEMORY_LIMIT} MB more: {verdict}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from benchmarks import verdicts
 from benchmarks.system import System
 
 RUNS = 20
@@ -29,7 +30,7 @@ def main() -> None:
         at_once = [_speech(session, system.url) for _ in range(RUNS)]
     for name, seconds in (("job", jobs), ("speech at once", at_once)):
         middle = statistics.median(seconds)
-        verdict = "ok" if middle <= LIMIT else "TOO SLOW"
+        verdict = verdicts.judge(middle <= LIMIT)
         print(
             f"submit to audio, {name}: median of {RUNS} {middle * 1000:.0f} ms "
             f"(min {min(seconds) * 1000:.0f}, max {max(seconds) * 1000:.0f}); "

@@ -25,6 +25,7 @@ from django.core.management import call_command  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
 
 from accounts import signup  # noqa: E402
+from benchmarks import verdicts  # noqa: E402
 
 CALLS = 1_000  # of each kind
 LIMIT = 5.0  # ms
@@ -68,9 +69,9 @@ def _told(known: Sequence[float], unknown: Sequence[float]) -> str:
         *(statistics.stdev(kind) / math.sqrt(CALLS) for kind in (known, unknown))
     )
     if abs(difference) + error <= LIMIT:
-        verdict = "ok"
+        verdict = verdicts.judge(True)
     elif abs(difference) - error > LIMIT:
-        verdict = "TOO FAR APART"
+        verdict = verdicts.judge(False, "TOO FAR APART")
     else:
         verdict = "the machine is too busy to tell"
     return (
@@ -98,3 +99,4 @@ def _ask(email: str) -> tuple[float, float]:
 
 if __name__ == "__main__":
     main()
+    verdicts.leave()

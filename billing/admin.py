@@ -7,15 +7,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from billing import admin_promo, admin_usage
-from billing.admin_acts import MovesCredits, RefundsLots
+from billing.admin_acts import Decides, MovesCredits, RefundsLots, ReversesRefunds
 from billing.admin_products import SetsPlans
 from billing.models import (
+    CreditRequest,
     LapseNotice,
     LedgerEntry,
     LedgerProof,
@@ -52,7 +55,16 @@ class LotInline(ReadOnly, TabularInline):
     show_change_link = True
 
 
-class SliceInline(ReadOnly, TabularInline):
+class OfLots(ReadOnly, TabularInline):
+    """Rows that each name a lot."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return them with their lots, which are shown by name."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related("lot")
+
+
+class SliceInline(OfLots):
     """What a reservation was drawn from, in the order of capture."""
 
     model = ReservationSlice
@@ -61,7 +73,7 @@ class SliceInline(ReadOnly, TabularInline):
     extra = 0
 
 
-class EntryInline(ReadOnly, TabularInline):
+class EntryInline(OfLots):
     """The entries of a transaction."""
 
     model = LedgerEntry
@@ -75,10 +87,32 @@ class OfWallet(ReadOnly, ModelAdmin):
     """What all rows that belong to a wallet share."""
 
     list_select_related = ["wallet__workspace"]
-    search_fields = ["wallet__workspace__name", "wallet__workspace__members__email"]
+    # Asked one by one: a condition over several tables would use none of their indexes.
+    exactly: tuple[str, ...] = ()
+    search_fields = ["wallet__workspace__name"]  # shows the field; see below
+    search_help_text = (
+        "A name or an address of the workspace, or exactly what it is called."
+    )
     ordering = ["-id"]
     paginator = InfinitePaginator  # counting a ledger takes as long as reading it
     show_full_result_count = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return what is called so exactly; else what belongs to a workspace like that."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        for column in self.exactly:
+            found = queryset.filter(**{column: text})
+            if found.exists():
+                return found, False
+        wallets = Wallet.objects.filter(
+            Q(workspace__name__icontains=text)
+            | Q(workspace__members__email__icontains=text)
+        )
+        return queryset.filter(wallet__in=wallets.values("pk")), False
 
     @admin.display(description="workspace", ordering="wallet__workspace__name")
     def workspace(self, row: Any) -> str:
@@ -145,7 +179,7 @@ class LotAdmin(RefundsLots, OfWallet):
         "expires_at",
     ]
     list_filter = ["kind", "environment", "lapses"]
-    search_fields = ["=source", *OfWallet.search_fields]
+    exactly = ("source",)
     fields = [
         *list_display,
         "lapses",
@@ -173,7 +207,7 @@ class ReservationAdmin(OfWallet):
         "created_at",
     ]
     list_filter = ["wallet__environment"]
-    search_fields = ["=key", "=job", *OfWallet.search_fields]
+    exactly = ("key", "job")
     fields = [*list_display, "job", "transactions"]
     readonly_fields = fields
     inlines = [SliceInline]
@@ -187,15 +221,44 @@ class ReservationAdmin(OfWallet):
 
 
 @admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(OfWallet):
+class LedgerTransactionAdmin(ReversesRefunds, OfWallet):
     """The ledger, posting by posting."""
 
     list_display = ["key", "kind", "workspace", "environment", "seq", "created_at"]
     list_filter = ["kind", "environment"]
-    search_fields = ["=key", "=reservation__job", *OfWallet.search_fields]
-    fields = [*list_display, "id", "reservation", "actor", "reason", "fingerprint"]
+    exactly = ("key", "reservation__job")
+    fields = [
+        *list_display,
+        "id",
+        "reservation",
+        "actor",
+        "reason",
+        "ticket",
+        "fingerprint",
+    ]
     readonly_fields = fields
     inlines = [EntryInline]
+    actions_detail = ["reverse"]
+
+
+@admin.register(CreditRequest)
+class CreditRequestAdmin(Decides, OfWallet):
+    """What operators asked for and a second one decides."""
+
+    list_display = [
+        "act",
+        "credits",
+        "workspace",
+        "status",
+        "asked_by_email",
+        "decided_by_email",
+        "created_at",
+    ]
+    list_filter = ["status", "act", "wallet__environment"]
+    exactly = ("ticket", "asked_by_email")
+    fields = [*list_display, "bucket", "allow_debt", "reason", "ticket", "decided_at"]
+    readonly_fields = fields
+    actions_detail = ["approve", "refuse"]
 
 
 @admin.register(LedgerProof)

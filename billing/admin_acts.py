@@ -1,12 +1,13 @@
 """What operators do to credits: forms that call the ledger, under their name.
 
-Each asks for a reason, which the customer sees in the statement and the audit log keeps.
-The posting and its record are one transaction.
+Each asks for a reason, which the customer sees in the statement and the audit log keeps,
+and for the ticket. The posting and its record are one transaction.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -25,8 +26,16 @@ from unfold.widgets import (
 )
 
 from accounts.models import User
-from billing import ledger
-from billing.models import LONGEST_REASON, Lot, Wallet
+from billing import approvals, ledger
+from billing.models import (
+    LONGEST_REASON,
+    LONGEST_TICKET,
+    CreditRequest,
+    LedgerEntry,
+    LedgerTransaction,
+    Lot,
+    Wallet,
+)
 from kit.errors import AppError
 from kit.ids import new_id
 
@@ -42,7 +51,17 @@ class ActForm(forms.Form):
     )
 
 
-class GrantForm(ActForm):
+class MovingForm(ActForm):
+    """What every act that moves credits asks for."""
+
+    ticket = forms.CharField(
+        max_length=LONGEST_TICKET,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Where you were asked for it; kept with the posting.",
+    )
+
+
+class GrantForm(MovingForm):
     """Credits for a wallet."""
 
     credits = forms.IntegerField(
@@ -55,10 +74,10 @@ class GrantForm(ActForm):
         widget=UnfoldAdminSelectWidget,
         help_text="Promotional credits lapse after a year without activity.",
     )
-    field_order = ["key", "credits", "bucket", "reason"]
+    field_order = ["key", "credits", "bucket", "reason", "ticket"]
 
 
-class AdjustForm(ActForm):
+class AdjustForm(MovingForm):
     """Credits that a wallet should have had, or should not."""
 
     credits = forms.IntegerField(
@@ -72,7 +91,7 @@ class AdjustForm(ActForm):
         widget=UnfoldBooleanSwitchWidget,
         help_text="Take more than there is: the next purchase pays the rest.",
     )
-    field_order = ["key", "credits", "allow_debt", "reason"]
+    field_order = ["key", "credits", "allow_debt", "reason", "ticket"]
 
     def clean_credits(self) -> int:
         """Refuse to move nothing."""
@@ -82,7 +101,7 @@ class AdjustForm(ActForm):
         return credits
 
 
-class RefundForm(ActForm):
+class RefundForm(MovingForm):
     """Credits of a purchase to be taken back."""
 
     credits = forms.IntegerField(
@@ -91,11 +110,17 @@ class RefundForm(ActForm):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="What was spent already becomes a debt.",
     )
-    field_order = ["key", "credits", "reason"]
+    field_order = ["key", "credits", "reason", "ticket"]
 
 
-class RebuildForm(ActForm):
-    """A wallet to be derived anew."""
+class ReverseForm(MovingForm):
+    """A refund that did not last."""
+
+    field_order = ["key", "reason", "ticket"]
+
+
+class KeptForm(ActForm):
+    """An act of which the statement says nothing."""
 
     reason = forms.CharField(
         max_length=LONGEST_REASON,
@@ -117,14 +142,15 @@ class Acts(ModelAdmin):
         request: HttpRequest,
         row: Model,
         form_class: type[ActForm],
-        act: Callable[[dict[str, Any], str], str],
+        act: Callable[[dict[str, Any], User], str],
         *,
         title: str,
         about: str,
     ) -> HttpResponse:
         """Show the form; once it is filled, do `act` to `row` and go back to it.
 
-        `act` gets what was filled in and the operator's address, and returns what it did.
+        `act` gets what was filled in and the operator, and returns what it did; "" if that
+        was done before, which is not recorded again.
         """
         form = form_class(request.POST or None, initial={"key": new_id()})
         if form.is_valid() and self._done(request, row, form.cleaned_data, act):
@@ -144,18 +170,54 @@ class Acts(ModelAdmin):
         request: HttpRequest,
         row: Model,
         asked: dict[str, Any],
-        act: Callable[[dict[str, Any], str], str],
+        act: Callable[[dict[str, Any], User], str],
     ) -> bool:
         assert isinstance(request.user, User)
         try:
             with transaction.atomic(durable=True):
-                what = act(asked, request.user.email)
-                self.log_change(request, row, f"{what}: {asked['reason']}")
+                what = act(asked, request.user)
+                if what:
+                    self.log_change(request, row, f"{what}: {asked['reason']}")
         except AppError as error:
             self.message_user(request, str(error), messages.ERROR)
             return False
-        self.message_user(request, f"{what}.")
+        self.message_user(request, f"{what}." if what else "This was done before.")
         return True
+
+
+class Decides(Acts):
+    """Saying yes or no to what another operator asked for."""
+
+    @action(description="Approve", url_path="approve", permissions=["act"])
+    def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Do what was asked for."""
+        return self._decide(request, object_id, approvals.approve, "Approve")
+
+    @action(description="Refuse", url_path="refuse", permissions=["act"])
+    def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Leave it undone."""
+        return self._decide(request, object_id, approvals.refuse, "Refuse")
+
+    def _decide(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        decide: Callable[[UUID, User], str],
+        title: str,
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        if not isinstance(row, CreditRequest):
+            raise Http404
+
+        def act(asked: dict[str, Any], operator: User) -> str:
+            return decide(row.pk, operator)
+
+        return self.ask(
+            *(request, row, KeptForm, act),
+            title=title,
+            about=f"{row}, asked for by {row.asked_by_email} with ticket {row.ticket}: "
+            f"{row.reason}. {_standing(row.wallet)}",
+        )
 
 
 class MovesCredits(Acts):
@@ -166,18 +228,19 @@ class MovesCredits(Acts):
         """Put credits into the wallet."""
         wallet = self._wallet(request, object_id)
 
-        def act(asked: dict[str, Any], actor: str) -> str:
-            key = f"grant:{asked['key']}"
-            ledger.grant(
-                wallet,
-                asked["credits"],
-                key=key,
-                kind=asked["bucket"],
-                source=key,
-                reason=asked["reason"],
-                actor=actor,
+        def act(asked: dict[str, Any], operator: User) -> str:
+            return approvals.request(
+                CreditRequest(
+                    id=asked["key"],
+                    wallet=wallet,
+                    act=CreditRequest.Act.GRANT,
+                    credits=asked["credits"],
+                    bucket=asked["bucket"],
+                    reason=asked["reason"],
+                    ticket=asked["ticket"],
+                ),
+                operator,
             )
-            return f"Granted {asked['credits']}"
 
         return self.ask(
             *(request, wallet, GrantForm, act),
@@ -190,16 +253,19 @@ class MovesCredits(Acts):
         """Add credits to the wallet, or take some away."""
         wallet = self._wallet(request, object_id)
 
-        def act(asked: dict[str, Any], actor: str) -> str:
-            ledger.adjust(
-                wallet,
-                asked["credits"],
-                key=f"adjust:{asked['key']}",
-                reason=asked["reason"],
-                actor=actor,
-                allow_debt=asked["allow_debt"],
+        def act(asked: dict[str, Any], operator: User) -> str:
+            return approvals.request(
+                CreditRequest(
+                    id=asked["key"],
+                    wallet=wallet,
+                    act=CreditRequest.Act.ADJUST,
+                    credits=asked["credits"],
+                    allow_debt=asked["allow_debt"],
+                    reason=asked["reason"],
+                    ticket=asked["ticket"],
+                ),
+                operator,
             )
-            return f"Adjusted by {asked['credits']:+d}"
 
         return self.ask(
             *(request, wallet, AdjustForm, act), title="Adjust", about=_standing(wallet)
@@ -210,7 +276,7 @@ class MovesCredits(Acts):
         """Prove the wallet against its entries, and set right what differs."""
         wallet = self._wallet(request, object_id)
 
-        def act(asked: dict[str, Any], actor: str) -> str:
+        def act(asked: dict[str, Any], operator: User) -> str:
             found = ledger.rebuild(wallet.pk)
             told = "; ".join(
                 "{row} {column} {stored} → {derived}".format(**asdict(one))
@@ -219,7 +285,7 @@ class MovesCredits(Acts):
             return f"Rebuilt, {len(found)} differences{told and f' ({told})'}"
 
         return self.ask(
-            *(request, wallet, RebuildForm, act),
+            *(request, wallet, KeptForm, act),
             title="Rebuild",
             about="Columns that differ from the entries are set right; a wallet that is "
             "as it should be stays as it is.",
@@ -242,16 +308,19 @@ class RefundsLots(Acts):
         if not isinstance(lot, Lot):
             raise Http404
 
-        def act(asked: dict[str, Any], actor: str) -> str:
+        def act(asked: dict[str, Any], operator: User) -> str:
+            key = f"refund:{asked['key']}"
+            was_done = _is_posted(lot.wallet_id, key)
             taken = ledger.refund(
                 lot.source,
                 asked["credits"],
                 environment=lot.environment,
-                key=f"refund:{asked['key']}",
+                key=key,
                 reason=asked["reason"],
-                actor=actor,
+                actor=operator.email,
+                ticket=asked["ticket"],
             )
-            return f"Refunded {taken}"
+            return "" if was_done else f"Refunded {taken}"
 
         return self.ask(
             *(request, lot, RefundForm, act),
@@ -259,6 +328,61 @@ class RefundsLots(Acts):
             about=f"{lot.source} of {lot.wallet.workspace}: at most {lot.refundable} "
             f"credits, of which {lot.available} are unused.",
         )
+
+
+class ReversesRefunds(Acts):
+    """Undoing a refund that did not last."""
+
+    def has_reverse_permission(
+        self, request: HttpRequest, object_id: str | None = None
+    ) -> bool:
+        """Return whether this operator may move credits, and this is a refund."""
+        if not object_id or not self.has_act_permission(request):
+            return False
+        posted = self.get_object(request, object_id)
+        return isinstance(posted, LedgerTransaction) and (
+            posted.kind == LedgerTransaction.Kind.REFUND
+        )
+
+    @action(description="Reverse", url_path="reverse", permissions=["reverse"])
+    def reverse(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give back what a refund took: it failed, or a dispute was won."""
+        posted = self.get_object(request, object_id)
+        assert isinstance(posted, LedgerTransaction)
+        refunded = list(
+            posted.entries.filter(bucket=LedgerEntry.Bucket.REFUND).select_related(
+                "lot__restores"
+            )
+        )
+        lot = refunded[0].lot
+        assert lot is not None
+        source = (lot.restores or lot).source
+        credits = sum(entry.amount for entry in refunded)
+
+        def act(asked: dict[str, Any], operator: User) -> str:
+            was_done = _is_posted(posted.wallet_id, f"reverse:{posted.key}")
+            ledger.reverse(
+                source,
+                posted.key,
+                environment=posted.environment,
+                reason=asked["reason"],
+                actor=operator.email,
+                ticket=asked["ticket"],
+            )
+            return "" if was_done else f"Reversed {credits}"
+
+        return self.ask(
+            *(request, posted, ReverseForm, act),
+            title="Reverse",
+            about=f"{credits} credits of {source} come "
+            f"back, and repay a debt first. {_standing(posted.wallet)}",
+        )
+
+
+def _is_posted(wallet: int, key: str) -> bool:
+    """Whether a key of the wallet was used; locks the wallet, so that it stays true."""
+    Wallet.objects.select_for_update(no_key=True).get(pk=wallet)
+    return LedgerTransaction.objects.filter(wallet=wallet, key=key).exists()
 
 
 def _standing(wallet: Wallet) -> str:

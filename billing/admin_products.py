@@ -8,12 +8,12 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import User
 from billing import subscriptions
-from billing.admin_acts import ActForm, Acts
-from billing.models import LONGEST_REASON, Pack, Plan, Subscription, Wallet
+from billing.admin_acts import Acts, KeptForm
+from billing.models import Pack, Plan, Subscription, Wallet
 from kit.admin import ReadOnly
 
 
@@ -118,7 +118,7 @@ class PackAdmin(ProductAdmin):
     ]
 
 
-class SetPlanForm(ActForm):
+class SetPlanForm(KeptForm):
     """A plan that an operator gives or takes."""
 
     plan = forms.ModelChoiceField(
@@ -127,11 +127,6 @@ class SetPlanForm(ActForm):
         empty_label="None: end it now",
         widget=UnfoldAdminSelectWidget,
         help_text="It renews itself, and nobody pays for it.",
-    )
-    reason = forms.CharField(
-        max_length=LONGEST_REASON,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="Kept in the audit log.",
     )
     field_order = ["key", "plan", "reason"]
 
@@ -153,7 +148,7 @@ class SetsPlans(Acts):
         current = subscriptions.current_of(wallet.workspace, wallet.environment)
         has = f"{current.plan} until {current.period_end:%Y-%m-%d}" if current else ""
 
-        def act(asked: dict[str, Any], actor: str) -> str:
+        def act(asked: dict[str, Any], operator: User) -> str:
             plan = asked["plan"]
             subscriptions.set_plan(
                 wallet.workspace, plan, environment=wallet.environment

@@ -6,7 +6,7 @@ from django.db.models import Sum
 
 from billing import ledger
 from billing.errors import LedgerKeyReused
-from billing.models import Lot, Store, Subscription, Term, Wallet
+from billing.models import LedgerTransaction, Lot, Store, Subscription, Term, Wallet
 from billing.months import add_months
 from billing.wallets import wallet_of
 
@@ -29,8 +29,10 @@ def top_up(subscription: Subscription, now: datetime) -> None:
     """Grant what the month that it is now lacks of the plan's allowance.
 
     Needs an open transaction and the lock of the subscription. Nothing is granted before
-    the period begins or after it ends, nor for months that went by unseen. A trial is
-    granted once for each account of the store, in whatever workspace.
+    the period begins or after it ends, nor for months that went by unseen. What a month
+    was given for a plan stays, whatever becomes of the plan's allowance. A trial is
+    granted once for each account of the store, in whatever workspace; within it, another
+    plan adds the difference.
     """
     bounds = boundaries(subscription)
     if not bounds[0] <= now < bounds[-1]:
@@ -38,54 +40,63 @@ def top_up(subscription: Subscription, now: datetime) -> None:
     number = sum(at <= now for at in bounds)
     ends = bounds[number]
     wallet = wallet_of(subscription.workspace, subscription.environment)
-    if subscription.status == Subscription.Status.TRIALING:
+    month = f"allowance:{subscription.pk}:{subscription.period}:{number}:"
+    source = key = month + subscription.plan.key
+    if LedgerTransaction.objects.filter(wallet=wallet, key=key).exists():
+        return
+    had = _granted(wallet, month)
+    is_trial = subscription.status == Subscription.Status.TRIALING
+    if is_trial:
         account = subscription.store_account or subscription.workspace_id
-        source = f"trial:{subscription.store}:{account}"
-        lacks = subscription.plan.monthly_allowance
-    else:
-        month = f"allowance:{subscription.pk}:{subscription.period}:{number}:"
-        source = month + subscription.plan.key
-        lacks = subscription.plan.monthly_allowance - _granted(wallet, month)
-        if subscription.store != Store.OPERATOR and ends == bounds[-1]:
-            ends += GRACE
-    if lacks <= 0:
+        trial = f"trial:{subscription.store}:{account}"
+        first = Lot.objects.filter(environment=wallet.environment, source=trial).first()
+        if first is None:
+            source = trial
+        elif (first.wallet_id, first.expires_at) == (wallet.pk, ends):
+            had += first.granted
+        else:
+            return  # another trial, which was before
+    elif subscription.store != Store.OPERATOR and ends == bounds[-1]:
+        ends += GRACE
+    if subscription.plan.monthly_allowance <= had:
         return
     try:
         ledger.grant(
             wallet,
-            lacks,
-            key=source,
+            subscription.plan.monthly_allowance - had,
+            key=key,
             kind=Lot.Kind.ALLOWANCE,
             source=source,
             reason=subscription.plan.name,
             expires_at=ends,
+            is_activity=not is_trial and subscription.store != Store.OPERATOR,
         )
     except LedgerKeyReused:
-        # Another plan was tried before by the same account; nothing was written.
-        if subscription.status != Subscription.Status.TRIALING:
+        # The same account began a trial in another workspace just now; nothing was
+        # written.
+        if not is_trial:
             raise
 
 
 def newest(wallet: Wallet, now: datetime) -> list[Lot]:
     """Return the lots of the month that the wallet is in; none without an allowance.
 
-    An upgrade within the month has a lot of its own. What is left of the month before is
-    spendable for a while, but counts no more.
+    An upgrade within the month has a lot of its own, and so has a refund that was undone;
+    they end together. What is left of the month before is spendable for a while, but
+    counts no more.
     """
     lots = Lot.objects.filter(
         wallet=wallet,
         kind=Lot.Kind.ALLOWANCE,
         effective_at__lte=now,
         expires_at__gt=now,
-    ).order_by("-pk")
+    )
     found = list(lots)
-    return [lot for lot in found if _month(lot) == _month(found[0])]
+    # What came back is as old as what was refunded.
+    last = max(found, key=lambda lot: lot.restores_id or lot.pk, default=None)
+    return [lot for lot in found if last and lot.expires_at == last.expires_at]
 
 
 def _granted(wallet: Wallet, month: str) -> int:
     lots = Lot.objects.filter(wallet=wallet, source__startswith=month)
     return lots.aggregate(credits=Sum("granted"))["credits"] or 0
-
-
-def _month(lot: Lot) -> str:
-    return lot.source.rpartition(":")[0]

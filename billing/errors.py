@@ -68,12 +68,36 @@ class LedgerBroken(AppError):
     message = "The entries of {wallet} don't add up; nothing was changed."
 
 
+class SecondOperatorNeeded(AppError):
+    """Whoever asked for so many credits does not decide; nothing was written."""
+
+    code = "second_operator_needed"
+    status = HTTPStatus.FORBIDDEN
+    message = "You asked for it, so another operator decides."
+
+
+class RequestDecided(AppError):
+    """A second operator was there before; nothing was written."""
+
+    code = "request_decided"
+    status = HTTPStatus.CONFLICT
+    message = "This request was {status} already."
+
+
 class SubscriptionInStore(AppError):
     """A store collects for the plan; it would undo what we change here."""
 
     code = "subscription_in_store"
     status = HTTPStatus.CONFLICT
     message = "This plan is paid for by {store}; it is changed and ended there."
+
+
+class SubscriptionElsewhere(AppError):
+    """A store's subscription belongs to one workspace; nothing was written."""
+
+    code = "subscription_elsewhere"
+    status = HTTPStatus.CONFLICT
+    message = "The subscription {external_id} belongs to another workspace."
 
 
 class TokenLimitReached(AppError):

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from billing import ledger, notices
 from billing.models import LapseNotice, Lot, Wallet
@@ -48,9 +49,11 @@ def warn(*, batch: int = _BATCH) -> int:
     """Warn of credits that will lapse; return how many warnings were given.
 
     Each is given once for each moment at which credits would lapse. A warning that is
-    late gives way to the next one.
+    late gives way to the next one; the last one is given however late, and then puts off
+    the lapse.
     """
-    LapseNotice.objects.filter(lapses_at__lt=Now() - _KEPT_FOR).delete()
+    past = Now() - _KEPT_FOR
+    LapseNotice.objects.filter(lapses_at__lt=past, created_at__lt=past).delete()
     count = 0
     for stage in LapseNotice.Stage:
         due = _due(stage)
@@ -64,14 +67,18 @@ def _due(stage: LapseNotice.Stage) -> QuerySet[Any]:
         lots = Lot.objects.ending(ENDING_WITHIN)
     else:
         lots = Lot.objects.idle(WARNED_AFTER[stage], lapse_after=ledger.IDLE)
-        lots = lots.filter(lapses_at__gt=Now())
         if stage == LapseNotice.Stage.IDLE_335:
             later = WARNED_AFTER[LapseNotice.Stage.IDLE_358]
             lots = lots.filter(lapses_at__gt=Now() + (ledger.IDLE - later))
     told = LapseNotice.objects.filter(
-        wallet=OuterRef("wallet"), stage=stage, lapses_at=OuterRef("lapses_at")
+        wallet=OuterRef("wallet"), lapses_at=OuterRef("lapses_at")
     )
-    return lots.filter(~Exists(told))
+    lots = lots.filter(~Exists(told.filter(stage=stage)))
+    if stage == LapseNotice.Stage.IDLE_358:
+        # Past the time, for those who have had no warning at all.
+        early = told.filter(stage=LapseNotice.Stage.IDLE_335)
+        lots = lots.filter(Q(lapses_at__gt=Now()) | ~Exists(early))
+    return lots
 
 
 def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
@@ -81,13 +88,17 @@ def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
     for lot in _due(stage).filter(wallet=wallet):
         due[lot.lapses_at] += lot.available
     for lapses_at, credits in sorted(due.items()):
+        ends = lapses_at
+        told = LapseNotice.objects.of_idleness(wallet, lapses_at)
+        if stage != LapseNotice.Stage.ENDS and not told.exists():
+            ends = max(ends, timezone.now() + ledger.NOTICE)
         LapseNotice.objects.create(
             wallet=locked, stage=stage, lapses_at=lapses_at, credits=credits
         )
         notices.tell_expiring(
             locked,
             credits,
-            lapses_at,
+            ends,
             by_mail=stage != LapseNotice.Stage.ENDS,
         )
     return len(due)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db.models import OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Coalesce
+from uuid import UUID
 
 from billing.models import LedgerEntry, LedgerTransaction, Wallet
 
-SPENDABLE = (LedgerEntry.Bucket.AVAILABLE, LedgerEntry.Bucket.DEBT)
+Bucket = LedgerEntry.Bucket
+
+SPENDABLE = (Bucket.AVAILABLE, Bucket.DEBT)
 """What a balance is made of: credits that can be spent, less what is owed."""
 
 _WORDS = {
@@ -46,39 +46,29 @@ def page(
 ) -> tuple[list[Movement], int | None]:
     """Return the newest movements below a number, and that of the next page.
 
-    A page costs one query, however long the history.
+    A page costs two queries, however long the history: the postings are cut off before
+    their entries are added up.
     """
-    rows = LedgerTransaction.objects.filter(wallet=wallet)
+    rows = LedgerTransaction.objects.filter(wallet=wallet).order_by("-seq")
     if before is not None:
         rows = rows.filter(seq__lt=before)
-    of_each = LedgerEntry.objects.filter(transaction=OuterRef("pk"))
-    rows = (
-        rows.select_related("reservation")
-        .annotate(
-            moved=Coalesce(
-                Sum("entries__amount", filter=Q(entries__bucket__in=SPENDABLE)), 0
-            ),
-            held=Coalesce(
-                Sum(
-                    "entries__amount",
-                    filter=Q(entries__bucket=LedgerEntry.Bucket.RESERVED),
-                ),
-                0,
-            ),
-            balance=Subquery(of_each.order_by("-id").values("balance_after")[:1]),
-        )
-        .order_by("-seq")[: size + 1]
-    )
-    found = [
-        Movement(
-            row.seq,
-            row.created_at,
-            in_words(row.kind, row.reason, -row.held),
-            row.moved,
-            row.balance,
-            row.reservation.job if row.reservation else "",
-        )
-        for row in rows
-    ]
+    postings = list(rows.select_related("reservation")[: size + 1])
+    entries: dict[UUID, list[LedgerEntry]] = {posting.pk: [] for posting in postings}
+    for entry in LedgerEntry.objects.filter(transaction__in=entries).order_by("id"):
+        entries[entry.transaction_id].append(entry)
+    found = [_movement(posting, entries[posting.pk]) for posting in postings]
     more = len(found) > size
     return found[:size], found[size - 1].seq if more else None
+
+
+def _movement(posting: LedgerTransaction, entries: list[LedgerEntry]) -> Movement:
+    """Return a posting with its entries, in their order, as people read it."""
+    held = sum(one.amount for one in entries if one.bucket == Bucket.RESERVED)
+    return Movement(
+        posting.seq,
+        posting.created_at,
+        in_words(posting.kind, posting.reason, -held),
+        sum(one.amount for one in entries if one.bucket in SPENDABLE),
+        entries[-1].balance_after,
+        posting.reservation.job if posting.reservation else "",
+    )

@@ -91,9 +91,9 @@ _POST = """
 WITH posted AS (
     INSERT INTO billing_ledgertransaction
         (id, wallet_id, environment, seq, kind, key, fingerprint, reservation_id,
-         actor, reason, created_at)
+         actor, reason, ticket, created_at)
     VALUES (%(id)s, %(wallet)s, %(environment)s, %(seq)s, %(kind)s, %(key)s,
-            %(fingerprint)s, %(reservation)s, %(actor)s, %(reason)s,
+            %(fingerprint)s, %(reservation)s, %(actor)s, %(reason)s, %(ticket)s,
             statement_timestamp())
 ), entered AS (
     INSERT INTO billing_ledgerentry
@@ -231,6 +231,7 @@ def post(
     fingerprint: str,
     reason: str = "",
     actor: str = "",
+    ticket: str = "",
     is_activity: bool = False,
     opens: Reservation | None = None,
     settles: UUID | None = None,
@@ -257,6 +258,7 @@ def post(
         "reservation": reservation,
         "actor": actor,
         "reason": reason,
+        "ticket": ticket,
         "is_activity": is_activity,
         **_entries(wallet, movements),
         **_lot_columns(movements),

@@ -33,6 +33,7 @@ def sell(
         kind=Lot.Kind.PACK,
         source=source,
         reason=pack.name,
+        is_activity=store != Store.OPERATOR,
     )
     lot = Lot.objects.get(environment=wallet.environment, source=source)
     purchase, _ = Purchase.objects.get_or_create(

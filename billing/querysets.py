@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 class LotQuerySet(models.QuerySet["Lot"]):
     """Lots of credits."""
 
-    def holding(self, wallet: "Wallet") -> "LotQuerySet":
-        """Return the wallet's lots that have something available, drawable or not."""
-        return self.filter(wallet=wallet, available__gt=0)
-
     def ended(self) -> "LotQuerySet":
         """Return those whose time is over and that still hold something."""
         return self.filter(available__gt=0, expires_at__lte=Now())

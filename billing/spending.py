@@ -7,8 +7,8 @@ can take the same room. Sandbox and production are counted apart, as their walle
 """
 
 import datetime
+import math
 import uuid
-from typing import Any
 
 from django.db import connection
 from django.db.models import F
@@ -60,28 +60,25 @@ def count(token: ApiToken | None, reservation: Reservation, environment: str) ->
         return
     if TokenReservation.objects.filter(reservation=reservation.pk).exists():
         return  # the same reservation again
-    month = this_month()
-    row: dict[str, Any] = {
-        "token": token.pk,
-        "environment": str(environment),
-        "month": month,
-    }
+    line = _line(token, environment)
+    for _, limit, spent in line:
+        if spent + reservation.amount > limit:
+            raise TokenLimitReached(
+                limit=limit,
+                needed=reservation.amount,
+                available=max(0, limit - spent),
+            )
     with connection.cursor() as cursor:
-        cursor.execute(_LINE, row)
-        line: list[tuple[uuid.UUID, int, int]] = cursor.fetchall()
-        for _, limit, spent in line:
-            if spent + reservation.amount > limit:
-                raise TokenLimitReached(
-                    limit=limit,
-                    needed=reservation.amount,
-                    available=max(0, limit - spent),
-                )
-        row |= {
-            "tokens": [of_line for of_line, _, _ in line],
-            "credits": reservation.amount,
-            "reservation": reservation.pk,
-        }
-        cursor.execute(_COUNT, row)
+        cursor.execute(
+            _COUNT,
+            {
+                "tokens": [of_line for of_line, _, _ in line],
+                "environment": str(environment),
+                "month": this_month(),
+                "credits": reservation.amount,
+                "reservation": reservation.pk,
+            },
+        )
 
 
 def release(reservation_key: str) -> int:
@@ -101,12 +98,29 @@ def release(reservation_key: str) -> int:
     return released
 
 
-def spent(token: ApiToken, environment: str) -> int:
-    """Return what a limited token has spent or holds this month."""
-    row = TokenSpending.objects.filter(
-        token_id=token.pk, environment=str(environment), month=this_month()
+def room(token: ApiToken | None, environment: str) -> float:
+    """Return how many credits a token may still spend this month; `inf` without a limit."""
+    return min(
+        (limit - spent for _, limit, spent in _line(token, environment)),
+        default=math.inf,
     )
-    return row.values_list("credits", flat=True).first() or 0
+
+
+def _line(token: ApiToken | None, environment: str) -> list[tuple[uuid.UUID, int, int]]:
+    """Return token, limit and credits spent this month of a token and its makers."""
+    if token is None or token.monthly_credit_limit is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LINE,
+            {
+                "token": token.pk,
+                "environment": str(environment),
+                "month": this_month(),
+            },
+        )
+        line: list[tuple[uuid.UUID, int, int]] = cursor.fetchall()
+    return line
 
 
 def this_month() -> datetime.date:

@@ -5,6 +5,7 @@ The two shapes of `GET /api/v1/usage`: of a subscriber, and of everybody else. N
 """
 
 import datetime
+from collections import Counter
 from typing import Any
 
 from django.db.models import F, Max, Q, Sum
@@ -68,7 +69,7 @@ def _premium(
 
 
 def _free(lasting: dict[str, Any]) -> dict[str, Any]:
-    limit = lasting["total_granted"]
+    limit = max(0, lasting["total_granted"])
     left = max(0, lasting["balance"])
     return {
         "user_tier": "free",
@@ -107,13 +108,17 @@ def _month(subscription: Subscription, wallet: Wallet) -> dict[str, Any]:
 def _lasting(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
     """Return what the wallet has besides an allowance: bought and given credits."""
     now = timezone.now()
-    lots = Lot.objects.filter(wallet=wallet).exclude(kind=Lot.Kind.ALLOWANCE)
-    drawable = Q(effective_at__lte=now) & (Q(expires_at=None) | Q(expires_at__gt=now))
-    sums = lots.aggregate(
-        left=Sum("available", filter=drawable, default=0),
-        held=Sum("reserved", default=0),
-        used=Sum("consumed", default=0),
-        owed=Max("wallet__debt", default=0),  # by the same statement, so that it fits
+    lasting = ~Q(lots__kind=Lot.Kind.ALLOWANCE)
+    drawable = Q(lots__effective_at__lte=now) & (
+        Q(lots__expires_at=None) | Q(lots__expires_at__gt=now)
+    )
+    # From the wallet, which may owe something without a lot that lasts; in one statement,
+    # so that all of it fits.
+    sums = Wallet.objects.filter(pk=wallet.pk).aggregate(
+        left=Sum("lots__available", filter=lasting & drawable, default=0),
+        held=Sum("lots__reserved", filter=lasting, default=0),
+        used=Sum("lots__consumed", filter=lasting, default=0),
+        owed=Max("debt"),
     )
     balance = sums["left"] - sums["owed"]
     return {
@@ -126,18 +131,25 @@ def _lasting(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
 
 
 def _purchases(wallet: Wallet) -> list[dict[str, Any]]:
-    """Return the lots that were bought or given, oldest first, less what was refunded."""
+    """Return what was bought or given, oldest first, less what was refunded.
+
+    What came back because a refund was undone belongs to its purchase.
+    """
     lots = (
         Lot.objects.filter(wallet=wallet, granted__gt=F("revoked"))
         .exclude(kind=Lot.Kind.ALLOWANCE)
-        .select_related("purchase__pack")
+        .select_related("purchase__pack", "restores__purchase__pack")
         .order_by("-pk")[:_MOST_PURCHASES]
     )
-    return [_purchase(lot) for lot in reversed(lots)]
+    credits: Counter[Lot] = Counter()
+    for lot in lots:
+        credits[lot.restores or lot] += lot.granted - lot.revoked
+    return [
+        _purchase(lot, credits[lot]) for lot in sorted(credits, key=lambda lot: lot.pk)
+    ]
 
 
-def _purchase(lot: Lot) -> dict[str, Any]:
-    credits = lot.granted - lot.revoked
+def _purchase(lot: Lot, credits: int) -> dict[str, Any]:
     purchase = getattr(lot, "purchase", None)
     if purchase is None:
         source = _GIFTS.get(lot.source.partition(":")[0], lot.kind)

@@ -2,7 +2,8 @@
 
 A balance is what could be spent, less what was owed; credits count as spent when they are
 held for a job, and come back when they are not needed. Each entry keeps the balance after
-it, so a statement reads one month of the ledger, whatever lies before.
+it, so a statement reads one month of the ledger, whatever lies before; a month that is
+over is read once, by the calendar (`billing.closing`), and kept.
 """
 
 import datetime
@@ -10,16 +11,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import Case, Count, F, Q, Sum, Value, When
 from django.db.models.functions import TruncDay
 from django.utils import timezone
 
-from billing.models import LedgerEntry, LedgerTransaction, Purchase, Usage, Wallet
+from billing.models import (
+    ClosedMonth,
+    LedgerEntry,
+    LedgerTransaction,
+    Purchase,
+    Usage,
+    Wallet,
+)
 from billing.months import add_months
 from billing.movements import SPENDABLE, in_words
 
 _OF_WORK = ("reserve", "capture", "release")
-_MOST_MONTHS = 36  # in the list of a wallet's statements
+MOST_MONTHS = 36
+"""In the list of a wallet's statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +66,42 @@ class Statement:
     @property
     def is_over(self) -> bool:
         """Whether the month is, so that nothing changes any more."""
-        return _midnight(_next(self.month)) <= timezone.now()
+        return midnight(month_after(self.month)) <= timezone.now()
 
 
 def of(wallet: Wallet, month: datetime.date) -> Statement:
-    """Return the statement of a month, given by its first day, UTC."""
-    start, end = _midnight(month), _midnight(_next(month))
+    """Return the statement of a month, given by its first day, UTC.
+
+    What the calendar has not closed is added up now.
+    """
+    closed = ClosedMonth.objects.filter(wallet=wallet, month=month).first()
+    if closed is None:
+        return add_up(wallet, month)
+    day = datetime.date.fromisoformat
+    return Statement(
+        wallet=wallet,
+        month=month,
+        opening=closed.opening,
+        closing=closed.closing,
+        lines=[Line(day(at), text, credits) for at, text, credits in closed.lines],
+        paid=[
+            Paid(day(at), name, Decimal(amount) / 100, currency)
+            for at, name, amount, currency in closed.paid
+        ],
+        scenes=closed.scenes,
+        characters=closed.characters,
+    )
+
+
+def add_up(wallet: Wallet, month: datetime.date) -> Statement:
+    """Return the statement of a month from the ledger, purchases and usage."""
+    start, end = midnight(month), midnight(month_after(month))
     first, after = _first_since(wallet, start), _first_since(wallet, end)
-    spoken = Usage.objects.for_workspace(wallet.workspace).filter(
-        environment=wallet.environment, created_at__gte=start, created_at__lt=end
+    spoken = (
+        Usage.objects.for_workspace(wallet.workspace)
+        .filter(environment=wallet.environment, created_at__gte=start)
+        .filter(created_at__lt=end)
+        .aggregate(scenes=Count("pk"), characters=Sum("characters", default=0))
     )
     bought = Purchase.objects.filter(
         lot__wallet=wallet, created_at__gte=start, created_at__lt=end
@@ -75,7 +111,7 @@ def of(wallet: Wallet, month: datetime.date) -> Statement:
         month=month,
         opening=_balance_before(wallet, first),
         closing=_balance_before(wallet, after),
-        lines=sorted(_lines(wallet, first, after), key=lambda line: line.day),
+        lines=list(_lines(wallet, first, after)),
         paid=[
             Paid(
                 one.created_at.astimezone(datetime.UTC).date(),
@@ -85,41 +121,45 @@ def of(wallet: Wallet, month: datetime.date) -> Statement:
             )
             for one in bought.order_by("pk")
         ],
-        scenes=spoken.count(),
-        characters=spoken.aggregate(all=Sum("characters", default=0))["all"],
+        scenes=spoken["scenes"],
+        characters=spoken["characters"],
     )
 
 
 def months(wallet: Wallet) -> list[datetime.date]:
     """Return the first days of the months of a wallet, the newest first."""
-    month = _month_of(timezone.now())
+    month = month_of(timezone.now())
     found: list[datetime.date] = []
-    while month >= _month_of(wallet.created_at) and len(found) < _MOST_MONTHS:
+    while month >= month_of(wallet.created_at) and len(found) < MOST_MONTHS:
         found.append(month)
-        month = _month_of(_midnight(month) - datetime.timedelta(days=1))
+        month = month_of(midnight(month) - datetime.timedelta(days=1))
     return found
 
 
 def _lines(wallet: Wallet, first: int, after: int) -> Iterator[Line]:
-    entries = LedgerEntry.objects.filter(
-        wallet=wallet, seq__gte=first, seq__lt=after, bucket__in=SPENDABLE
-    ).annotate(
-        day=TruncDay("transaction__created_at", tzinfo=datetime.UTC),
-    )
-    others = (
-        entries.exclude(transaction__kind__in=_OF_WORK)
-        .values("seq", "day", "transaction__kind", "transaction__reason")
+    """Yield what changed the balance day by day: each posting, then the day's work."""
+    is_work = Q(transaction__kind__in=_OF_WORK)
+    rows = (
+        LedgerEntry.objects.filter(
+            wallet=wallet, seq__gte=first, seq__lt=after, bucket__in=SPENDABLE
+        )
+        .annotate(
+            day=TruncDay("transaction__created_at", tzinfo=datetime.UTC),
+            posting=Case(When(is_work, then=None), default=F("seq")),
+            kind=Case(When(is_work, then=Value("")), default=F("transaction__kind")),
+            reason=Case(
+                When(is_work, then=Value("")), default=F("transaction__reason")
+            ),
+        )
+        .values("day", "posting", "kind", "reason")
         .annotate(moved=Sum("amount"))
-        .order_by("seq")
+        .order_by("day", F("posting").asc(nulls_last=True))
     )
-    for row in others:
+    for row in rows:
         if row["moved"]:
-            words = in_words(row["transaction__kind"], row["transaction__reason"])
+            kind = row["kind"]
+            words = in_words(kind, row["reason"]) if kind else "Speech"
             yield Line(row["day"].date(), words, row["moved"])
-    work = entries.filter(transaction__kind__in=_OF_WORK)
-    for spoken in work.values("day").annotate(moved=Sum("amount")).order_by("day"):
-        if spoken["moved"]:
-            yield Line(spoken["day"].date(), "Speech", spoken["moved"])
 
 
 def _balance_before(wallet: Wallet, seq: int) -> int:
@@ -151,13 +191,16 @@ def _first_since(wallet: Wallet, at: datetime.datetime) -> int:
     return low
 
 
-def _midnight(day: datetime.date) -> datetime.datetime:
+def midnight(day: datetime.date) -> datetime.datetime:
+    """Return the first moment of a day, UTC."""
     return datetime.datetime.combine(day, datetime.time(), tzinfo=datetime.UTC)
 
 
-def _next(month: datetime.date) -> datetime.date:
-    return add_months(_midnight(month), 1, day=1).date()
+def month_after(month: datetime.date) -> datetime.date:
+    """Return the first day of the month after one."""
+    return add_months(midnight(month), 1, day=1).date()
 
 
-def _month_of(at: datetime.datetime) -> datetime.date:
+def month_of(at: datetime.datetime) -> datetime.date:
+    """Return the first day of the month of a moment, UTC."""
     return at.astimezone(datetime.UTC).date().replace(day=1)

@@ -24,7 +24,7 @@ from django.utils import timezone
 from accounts.caller import Environment
 from accounts.models import Workspace
 from billing import allowances
-from billing.errors import SubscriptionInStore
+from billing.errors import SubscriptionElsewhere, SubscriptionInStore
 from billing.events import SUBSCRIPTION_CHANGED
 from billing.models import Plan, Store, Subscription, Term
 from billing.months import add_months
@@ -59,12 +59,17 @@ def start(
     It takes the place of one that the workspace has: a plan in force is replaced, and the
     credits that it granted stay. One that the store has told before is renewed instead, if
     the period is later. Without `period_end` it is one term of the plan, or its trial.
+
+    Raises:
+        SubscriptionElsewhere: the store has told it for another workspace.
     """
     assert connection.in_atomic_block
     if workspace.kind not in _SUBSCRIBERS:
         raise ValueError(f"a workspace of {workspace.kind} has no plan")
     _lock_workspace(workspace.pk)
     if external_id and (known := _known(store, environment, external_id)):
+        if known.workspace_id != workspace.pk:
+            raise SubscriptionElsewhere(external_id=external_id)
         if period_end is None:
             return known
         return renew(

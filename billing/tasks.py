@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing import lapsing, proofs, spending, subscriptions
+from billing import closing, lapsing, proofs, spending, subscriptions
 
 
 @shared_task(name="billing.tasks.expire_ended")
@@ -28,6 +28,12 @@ def prove_ledger() -> None:
 def keep_subscriptions() -> None:
     """Grant the months that begin, renew and end subscriptions."""
     subscriptions.keep_all()
+
+
+@shared_task(name="billing.tasks.close_months")
+def close_months() -> None:
+    """Keep the statements of months that are over."""
+    closing.close_all()
 
 
 @shared_task(name="billing.tasks.prune_spending")

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.caller import Caller
 from accounts.models import ApiToken
 from accounts.roles import Act, may
+from billing import wallets
 from billing.models import Payer, Split, Usage
 from kit.errors import Invalid
 
@@ -21,6 +22,8 @@ GROUPS = {"day": "day", "provider": "provider", "voice": "voice", "token": "toke
 """What a history can be grouped by, and the column of it."""
 LONGEST_RANGE = 366  # days; an index serves them, whatever lies before
 _DEFAULT_RANGE = 30  # days
+# Far from where days can't be added any more.
+_EARLIEST, _LATEST = datetime.date(2000, 1, 1), datetime.date(2100, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Charge:
 def record(charge: Charge) -> None:
     """Write down a charge, in the transaction that captures it. One insert.
 
-    A render is charged once: a second row for it is an IntegrityError.
+    A render is charged once: a second row for it is an IntegrityError. What costs nothing
+    is activity too, of which no capture tells the wallet.
     """
     assert connection.in_atomic_block
     split = charge.split
@@ -69,6 +73,8 @@ def record(charge: Charge) -> None:
         from_credits=split.credits,
         billed_to=payer,
     ).save(force_insert=True)
+    if not split.credits and not split.subscription:
+        wallets.touch(charge.workspace_id, charge.environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,12 @@ class Range:
         """Return the days that were asked for; without bounds, the last thirty.
 
         Raises:
-            Invalid: it ends before it begins, or is longer than a year.
+            Invalid: it ends before it begins, is longer than a year, or out of this
+                century.
         """
+        for name, day in (("from", first), ("to", last)):
+            if day and not _EARLIEST <= day <= _LATEST:
+                raise Invalid({name: [f"Between {_EARLIEST} and {_LATEST}."]})
         today = timezone.now().astimezone(datetime.UTC).date()
         last = last or max(today, first or today)
         first = first or last - datetime.timedelta(days=_DEFAULT_RANGE - 1)

@@ -1,13 +1,16 @@
 """Wallets: finding one, and what is in it."""
 
-from datetime import datetime
+import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from accounts.models import Workspace
 from billing.models import Wallet
 
+_TOUCHED_EVERY = timedelta(hours=1)
 # Reads the lots that hold something, never the history: `granted` and `consumed` of the
 # wallet are kept by the ledger.
 _HOLDINGS = """
@@ -35,6 +38,18 @@ def wallet_of(workspace: Workspace, environment: str) -> Wallet:
         workspace=workspace, environment=str(environment)
     )
     return wallet
+
+
+def touch(workspace_id: uuid.UUID, environment: str) -> None:
+    """Note that a workspace is active, at most once an hour.
+
+    So the row of a wallet that many share, such as that of all visitors, is not fought for.
+    """
+    Wallet.objects.filter(
+        workspace=workspace_id,
+        environment=environment,
+        last_activity_at__lt=Now() - _TOUCHED_EVERY,
+    ).update(last_activity_at=Now())
 
 
 def spendable(wallet: Wallet) -> int:

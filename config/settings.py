@@ -230,6 +230,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"queue": "local"},
     },
+    "close the statements of months that are over": {
+        "task": "billing.tasks.close_months",
+        "schedule": crontab(minute=40),
+        "options": {"queue": "local"},
+    },
     "remove old counts of tokens": {
         "task": "billing.tasks.prune_spending",
         "schedule": 86_400,
@@ -402,6 +407,8 @@ RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
 """How long the files of a job are kept."""
 SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
 """Given once to each new user, in each environment; 0: nothing."""
+APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", 1_000_000)
+"""Credits that an operator may grant or adjust alone in one act, up or down."""
 PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
 """Seconds that a scene waits for a provider that fails every call."""
 FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)

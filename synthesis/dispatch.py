@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from billing import spending
+from billing import ledger, spending
 from billing.models import Reservation
 from kit import bells as kit_bells
 from kit import claims
@@ -20,6 +20,7 @@ from synthesis.models import Assembly, Job, Scene
 from synthesis.querysets import SceneQuerySet
 
 _MOST_AT_ONCE = 100  # rows per sweep, so that one sweep stays short
+_LOOKED_AT_AGAIN = timedelta(days=1)
 
 
 def sweep() -> None:
@@ -112,7 +113,8 @@ def release_forgotten() -> int:
     """Release reservations past their deadline whose jobs have ended or are gone.
 
     Jobs release what they reserved when they end; this is the net below. A job that still
-    works keeps its credits, however long it takes.
+    works keeps its credits, however long it takes, and is looked at again a day later, so
+    that those behind it have their turn.
     """
     count = 0
     for reservation in Reservation.objects.stale()[:_MOST_AT_ONCE]:
@@ -121,6 +123,7 @@ def release_forgotten() -> int:
             if job is None:
                 spending.release(reservation.key)
             elif _is_awaited(job, reservation):
+                ledger.extend(reservation.key, timezone.now() + _LOOKED_AT_AGAIN)
                 continue
             else:
                 settlement.release(job, Reservation.objects.filter(pk=reservation.pk))

@@ -5,6 +5,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts.models import ApiToken, User, Workspace
+from billing.models import Payer
 from kit.ids import new_id
 from kit.models import Claimable
 from providers.querysets import PLATFORM
@@ -25,13 +26,6 @@ class Job(models.Model):
     class Source(models.TextChoices):
         JOBS = "jobs"
         SPEECH = "speech"  # at once: spoken by the web process that took the request
-
-    class BilledTo(models.TextChoices):
-        SUBSCRIPTION = "subscription"
-        CREDITS = "credits"
-        OWN_KEY = "own_key"
-        GUEST = "guest"
-        ADMIN = "admin"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="jobs")
@@ -68,7 +62,7 @@ class Job(models.Model):
         default=0, help_text="the part of `charged` that an allowance paid"
     )
     refunded = models.PositiveBigIntegerField(default=0, help_text="credits released")
-    billed_to = models.CharField(max_length=12, choices=BilledTo.choices)
+    billed_to = models.CharField(max_length=12, choices=Payer.choices)
     is_deleted = models.BooleanField(default=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(

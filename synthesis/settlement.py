@@ -11,7 +11,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from billing import ledger, spending, usage
-from billing.models import Reservation, Split
+from billing.models import Payer, Reservation, Split
 from billing.querysets import ReservationQuerySet
 from kit import claims, idempotency
 from providers.querysets import PLATFORM
@@ -83,7 +83,7 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
             voice=scene.speaker,
             characters=scene.characters,
             split=split,
-            payer=Job.BilledTo.OWN_KEY if is_own else job.billed_to,
+            payer=Payer.OWN_KEY if is_own else job.billed_to,
         )
     )
 
@@ -153,6 +153,17 @@ def lock_job(scene: Scene) -> Job:
     return Job.objects.select_for_update(of=("self",)).get(pk=scene.job_id)
 
 
+def tell_payer(job: Job) -> None:
+    """Say what has paid for an ended job, if anything was captured; the caller saves it.
+
+    Until then it says what was reserved.
+    """
+    if job.charged > job.charged_to_subscription:
+        job.billed_to = Payer.CREDITS
+    elif job.charged:
+        job.billed_to = Payer.SUBSCRIPTION
+
+
 def release_round(job: Job, number: int) -> None:
     """Give back what a priced round has not captured; the caller saves the job."""
     release(job, Reservation.objects.filter(key=round_key(job, number)))
@@ -197,6 +208,7 @@ def finish(job: Job) -> None:
         job.status = Job.Status.PARTIAL
     else:
         job.status = Job.Status.FAILED
+    tell_payer(job)
     job.is_paused = False
     job.finished_at = timezone.now()
     if job.status == Job.Status.FAILED:

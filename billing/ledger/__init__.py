@@ -16,6 +16,7 @@ Each verb moves whole credits between buckets in one posting (`billing.posting`)
 | `expire` `lapse` | end a lot whose time is over, or that nobody used for a year |
 | `refund` `reverse` | take back what was paid for, and undo that |
 | `adjust` | an operator's correction, up or down |
+| `extend` | no posting: a reservation is needed for longer |
 | `rebuild` | no posting: the columns of a wallet, from its entries |
 
 A *debt* is what a wallet owes after more was taken back than was left. It keeps as many
@@ -28,18 +29,20 @@ what a lot can pay for.
 
 from billing.ledger.corrections import adjust, refund, reverse
 from billing.ledger.grants import grant
-from billing.ledger.lapses import IDLE, expire, lapse
+from billing.ledger.lapses import IDLE, NOTICE, expire, lapse
 from billing.ledger.lots import LARGEST_GRANT
 from billing.ledger.rebuilding import Difference, rebuild
-from billing.ledger.reservations import capture, release, reserve
+from billing.ledger.reservations import capture, extend, release, reserve
 
 __all__ = [
     "IDLE",
     "LARGEST_GRANT",
+    "NOTICE",
     "Difference",
     "adjust",
     "capture",
     "expire",
+    "extend",
     "grant",
     "lapse",
     "rebuild",

@@ -47,6 +47,7 @@ def refund(
     key: str,
     reason: str,
     actor: str = "",
+    ticket: str = "",
 ) -> int:
     """Take back what `source` paid for, after a refund or a dispute; return how much.
 
@@ -94,13 +95,21 @@ def refund(
     movements = [movement for movement in movements if movement.credits]
     if not movements:
         return 0
-    write = partial(post, key=key, fingerprint=content, reason=reason, actor=actor)
+    write = partial(
+        post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
+    )
     _take_back(locked, Kind.REFUND, movements, write)
     return sum(movement.credits for movement in movements)
 
 
 def reverse(
-    source: str, refund_key: str, *, environment: str, reason: str, actor: str = ""
+    source: str,
+    refund_key: str,
+    *,
+    environment: str,
+    reason: str,
+    actor: str = "",
+    ticket: str = "",
 ) -> LedgerTransaction:
     """Undo the refund with this key: it failed, or a dispute was won.
 
@@ -141,7 +150,9 @@ def reverse(
     )
     if filled is None:
         raise LedgerKeyReused(key=key)
-    write = partial(post, key=key, fingerprint=content, reason=reason, actor=actor)
+    write = partial(
+        post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
+    )
     return _give(locked, Kind.REVERSE, filled, write, bucket=bought.kind)
 
 
@@ -152,6 +163,7 @@ def adjust(
     key: str,
     reason: str,
     actor: str,
+    ticket: str,
     allow_debt: bool = False,
 ) -> LedgerTransaction:
     """Set a wallet right, by an operator: add `credits`, or take them away (< 0).
@@ -166,13 +178,15 @@ def adjust(
     """
     if not 0 < abs(credits) <= LARGEST_GRANT:
         raise ValueError(f"an adjustment has 1 to {LARGEST_GRANT} credits, up or down")
-    if not actor.strip() or not reason.strip():
-        raise ValueError("an adjustment says who made it, and why")
+    if not (actor.strip() and reason.strip() and ticket.strip()):
+        raise ValueError("an adjustment says who made it, why, and by which ticket")
     locked = lock(wallet.pk)
     content = fingerprint(Kind.ADJUST, credits, allow_debt)
     if first := posted_before(locked, key, content):
         return first
-    write = partial(post, key=key, fingerprint=content, reason=reason, actor=actor)
+    write = partial(
+        post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
+    )
     if credits > 0:
         filled = open_lot(locked, NewLot(Lot.Kind.ADJUST, credits, key))
         if filled is None:

@@ -8,8 +8,6 @@ from billing.ledger.lots import LARGEST_GRANT, NewLot, open_lot, posted_before
 from billing.models import LedgerTransaction, Lot, Wallet
 from billing.posting import Bucket, Kind, fingerprint, lock, post, require_positive
 
-_BOUGHT = (Lot.Kind.ALLOWANCE, Lot.Kind.PACK)
-
 
 def grant(
     wallet: Wallet,
@@ -20,9 +18,11 @@ def grant(
     source: str,
     reason: str,
     actor: str = "",
+    ticket: str = "",
     effective_at: datetime | None = None,
     expires_at: datetime | None = None,
     lapses: bool | None = None,
+    is_activity: bool = False,
 ) -> LedgerTransaction:
     """Put a new lot of `credits` into the wallet and return the transaction.
 
@@ -32,7 +32,8 @@ def grant(
 
     An allowance begins at `effective_at` (now by default, or months ahead) and ends at
     `expires_at`; packs and adjustments never end, and repay a debt first. Promotional
-    credits lapse after a year without activity, unless `lapses` is off.
+    credits lapse after a year without activity, unless `lapses` is off. `is_activity`
+    says that somebody paid for it, which begins that year anew.
 
     Raises:
         LedgerKeyReused: the key or the source was used for another grant.
@@ -74,7 +75,8 @@ def grant(
         fingerprint=content,
         reason=reason,
         actor=actor,
-        is_activity=kind in _BOUGHT,
+        ticket=ticket,
+        is_activity=is_activity,
     )
     notices.tell_granted(locked.id, credits, bucket=kind, reason=reason)
     return LedgerTransaction.objects.get(pk=granted)

@@ -6,11 +6,13 @@ from django.db.models.functions import Now
 
 from billing import notices
 from billing.ledger.lots import paying_debt, posted_before
-from billing.models import Lot, Wallet
+from billing.models import LapseNotice, Lot, Wallet
 from billing.posting import Bucket, Kind, Locked, fingerprint, lock_by_lot, post
 
 IDLE = timedelta(days=365)
 """So long after the last use or purchase promotional credits lapse."""
+NOTICE = timedelta(days=7)
+"""How long before it whoever loses them was warned, whatever the calendar has missed."""
 
 
 def expire(lot: int) -> int:
@@ -34,9 +36,10 @@ def expire(lot: int) -> int:
 def lapse(lot: int) -> int:
     """End a promotional lot after a year without activity; return how much lapsed.
 
-    Activity is a capture or a purchase; the year begins with the lot if that is later.
-    The lot ends with it, as if its time were over: what was reserved and comes back later
-    lapses too. Nothing is written for a lot that is exempt or was used since.
+    Activity is a scene that was spoken, or a payment; the year begins with the lot if that
+    is later. The lot ends with it, as if its time were over: what was reserved and comes
+    back later lapses too. Nothing is written for a lot that is exempt or was used since,
+    or of which nobody was warned `NOTICE` before.
 
     Raises:
         LedgerKeyReused: the key `inactivity:<lot>:<day>` was used for another posting.
@@ -48,6 +51,9 @@ def lapse(lot: int) -> int:
     cutoff = max(used, found.effective_at) + IDLE
     now = _now(wallet)
     if not found.lapses or cutoff > now or _is_over(found, now):
+        return 0
+    warnings = LapseNotice.objects.of_idleness(wallet.id, cutoff)
+    if not warnings.filter(created_at__lte=now - NOTICE).exists():
         return 0
     key = f"inactivity:{lot}:{cutoff:%Y-%m-%d}"
     reason = f"Not used for {IDLE.days} days"

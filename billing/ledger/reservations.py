@@ -207,6 +207,20 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
     return held.left
 
 
+def extend(reservation_key: str, deadline: datetime) -> None:
+    """Let a reservation that is still needed be stale only after a later `deadline`.
+
+    No credits move, so it is no posting. An earlier deadline changes nothing.
+
+    Raises:
+        Reservation.DoesNotExist: there is no such reservation.
+    """
+    lock_by_reservation(reservation_key)
+    Reservation.objects.filter(key=reservation_key, deadline__lt=deadline).update(
+        deadline=deadline
+    )
+
+
 def _reserved_before(
     wallet: Locked, first: UUID, credits: int, job: str
 ) -> Reservation:

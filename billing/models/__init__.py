@@ -2,10 +2,7 @@
 
 from billing.models.ledger import (
     ENVIRONMENTS,
-    LONGEST_REASON,
     LOW_AT,
-    LedgerEntry,
-    LedgerTransaction,
     Lot,
     Reservation,
     ReservationSlice,
@@ -13,17 +10,29 @@ from billing.models.ledger import (
     Wallet,
 )
 from billing.models.notices import LapseNotice
+from billing.models.postings import (
+    LONGEST_REASON,
+    LONGEST_TICKET,
+    LedgerEntry,
+    LedgerTransaction,
+)
 from billing.models.products import Pack, Plan, Product, Term
 from billing.models.promo import PromoCode, PromoRedemption
 from billing.models.proofs import LedgerProof
 from billing.models.purchases import Purchase
+from billing.models.requests import CreditRequest
+from billing.models.statements import ClosedMonth, Closing
 from billing.models.subscriptions import Store, Subscription
 from billing.models.usage import Payer, TokenReservation, TokenSpending, Usage
 
 __all__ = [
     "ENVIRONMENTS",
     "LONGEST_REASON",
+    "LONGEST_TICKET",
     "LOW_AT",
+    "ClosedMonth",
+    "Closing",
+    "CreditRequest",
     "LapseNotice",
     "LedgerEntry",
     "LedgerProof",

@@ -1,4 +1,4 @@
-"""Wallets, lots of credits, and the ledger that explains every one of them.
+"""Wallets, their lots of credits, and what of these is held for work.
 
 Amounts are whole credits. Only `billing.ledger` writes these tables; the database says
 the same again with checks, composite foreign keys and triggers (see the migrations
@@ -15,10 +15,9 @@ from django.db.models.functions import Now
 
 from accounts.caller import Environment
 from accounts.models import Workspace
-from billing.querysets import EntryQuerySet, LotQuerySet, ReservationQuerySet
+from billing.querysets import LotQuerySet, ReservationQuerySet
 from kit.ids import new_id
 
-LONGEST_REASON = 500  # characters
 LOW_AT = 1_000  # credits: a wallet's first threshold of `credits.low`
 ENVIRONMENTS = [(environment.value, environment.value) for environment in Environment]
 
@@ -171,9 +170,12 @@ class Lot(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["environment", "source"], name="lot_source_once"
+                fields=["source", "environment"], name="lot_source_once"
             ),
             models.UniqueConstraint(fields=["id", "wallet"], name="lot_in_wallet"),
+            models.UniqueConstraint(
+                fields=["id", "environment"], name="lot_in_environment"
+            ),
             models.CheckConstraint(
                 condition=Q(kind__in=["allowance", "promo", "pack", "adjust"]),
                 name="lot_kind_known",
@@ -343,158 +345,3 @@ class ReservationSlice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reservation_id} · {self.ordinal}"
-
-
-class LedgerTransaction(models.Model):
-    """One posting. Its entries sum to zero; neither it nor they ever change."""
-
-    class Kind(models.TextChoices):
-        GRANT = "grant"
-        RESERVE = "reserve"
-        CAPTURE = "capture"
-        RELEASE = "release"
-        EXPIRE = "expire"
-        REFUND = "refund"
-        REVERSE = "reverse"
-        ADJUST = "adjust"
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    wallet = models.ForeignKey(
-        Wallet,
-        models.PROTECT,
-        related_name="transactions",
-        db_constraint=False,
-        db_index=False,
-    )
-    environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
-    seq = models.BigIntegerField(help_text="from 1, without gaps, in the wallet")
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    key = models.CharField(max_length=255, help_text="what makes it happen once")
-    fingerprint = models.CharField(
-        max_length=32, help_text="digest of what the key was first used for"
-    )
-    reservation = models.ForeignKey(
-        Reservation,
-        models.PROTECT,
-        related_name="transactions",
-        null=True,
-        blank=True,
-        db_constraint=False,
-    )
-    actor = models.CharField(
-        max_length=254, blank=True, help_text="the operator; empty: the product itself"
-    )
-    reason = models.CharField(max_length=LONGEST_REASON, blank=True)
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["wallet", "key"], name="ledger_transaction_once"
-            ),
-            models.UniqueConstraint(
-                fields=["wallet", "seq"], name="ledger_transaction_numbered"
-            ),
-            models.CheckConstraint(
-                condition=Q(
-                    kind__in=[
-                        "grant",
-                        "reserve",
-                        "capture",
-                        "release",
-                        "expire",
-                        "refund",
-                        "reverse",
-                        "adjust",
-                    ]
-                ),
-                name="ledger_transaction_kind_known",
-            ),
-            models.CheckConstraint(
-                condition=~Q(kind="adjust") | (~Q(actor="") & ~Q(reason="")),
-                name="ledger_transaction_adjust_explained",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.key}"
-
-
-class LedgerEntry(models.Model):
-    """One side of a movement: `amount` credits into a bucket (> 0) or out of it (< 0).
-
-    The first three buckets are the wallet's, the others say where credits come from and
-    where they go. A debt is the negative of its entries.
-    """
-
-    class Bucket(models.TextChoices):
-        AVAILABLE = "available"
-        RESERVED = "reserved"
-        DEBT = "debt"
-        FUNDING = "funding"
-        USAGE = "usage"
-        BREAKAGE = "breakage"  # lapsed
-        REFUND = "refund"
-        ADJUST = "adjust"  # taken away by an operator
-
-    OF_THE_WALLET = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.DEBT)
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    transaction = models.ForeignKey(
-        LedgerTransaction, models.PROTECT, related_name="entries"
-    )
-    wallet = models.ForeignKey(
-        Wallet, models.PROTECT, related_name="+", db_constraint=False, db_index=False
-    )
-    seq = models.BigIntegerField(help_text="of its transaction")
-    lot = models.ForeignKey(
-        Lot,
-        models.PROTECT,
-        related_name="entries",
-        null=True,
-        blank=True,
-        db_constraint=False,
-        db_index=False,
-    )
-    bucket = models.CharField(max_length=10, choices=Bucket.choices)
-    amount = models.BigIntegerField()
-    balance_after = models.BigIntegerField(
-        help_text="available less debt of the wallet, once this entry counts"
-    )
-
-    objects = EntryQuerySet.as_manager()
-
-    class Meta:
-        verbose_name_plural = "ledger entries"
-        constraints = [
-            models.CheckConstraint(condition=~Q(amount=0), name="entry_not_zero"),
-            models.CheckConstraint(
-                condition=Q(
-                    bucket__in=[
-                        "available",
-                        "reserved",
-                        "debt",
-                        "funding",
-                        "usage",
-                        "breakage",
-                        "refund",
-                        "adjust",
-                    ]
-                ),
-                name="entry_bucket_known",
-            ),
-            # An operator may take more than all lots hold: that debt is of none.
-            models.CheckConstraint(
-                condition=Q(lot__isnull=False) | Q(bucket__in=["debt", "adjust"]),
-                name="entry_of_a_lot",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["wallet", "-seq", "-id"], name="entry_statement"),
-            models.Index(
-                fields=["lot"], condition=Q(bucket="funding"), name="entry_of_grant"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.bucket} {self.amount:+d}"

@@ -1,14 +1,27 @@
 """What customers were told of credits that will end."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Now
 
 from billing.models.ledger import Wallet
 
 
+class LapseNoticeQuerySet(models.QuerySet["LapseNotice"]):
+    """Warnings."""
+
+    def of_idleness(self, wallet: int, lapses_at: datetime) -> "LapseNoticeQuerySet":
+        """Return those of credits of a wallet that nobody uses until then."""
+        return self.filter(wallet=wallet, lapses_at=lapses_at).exclude(
+            stage=LapseNotice.Stage.ENDS
+        )
+
+
 class LapseNotice(models.Model):
     """One warning that credits of a wallet end at `lapses_at`, unless they are used.
 
+    Idle credits end later if the warning itself was late: `ledger.NOTICE` after it.
     Written with the event and the mail that it is about, so each goes out once.
     """
 
@@ -25,6 +38,8 @@ class LapseNotice(models.Model):
     lapses_at = models.DateTimeField()
     credits = models.BigIntegerField(help_text="that would lapse, as of then")
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = LapseNoticeQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -13,7 +13,9 @@ class Purchase(models.Model):
     """A pack that was paid for, and the lot that it became."""
 
     id = models.BigAutoField(primary_key=True)
-    lot = models.OneToOneField(Lot, models.PROTECT, related_name="purchase")
+    lot = models.OneToOneField(
+        Lot, models.PROTECT, related_name="purchase", db_constraint=False
+    )
     pack = models.ForeignKey(Pack, models.PROTECT, related_name="purchases")
     environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
     store = models.CharField(max_length=12, choices=Store.choices)

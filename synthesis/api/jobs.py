@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from accounts.caller import caller_of
 from accounts.permissions import GuestsWelcome, IsKnown
 from accounts.requests import IDEMPOTENCY_KEY, idempotency_key
+from billing import spending
 from billing.api import ByNumber
 from billing.models import LedgerEntry
 from billing.serializers import EntrySerializer
@@ -51,7 +52,9 @@ class EstimateSerializer(serializers.Serializer[Any]):
     characters = serializers.IntegerField()
     cost = serializers.IntegerField()
     available = serializers.IntegerField()
-    affordable = serializers.BooleanField()
+    affordable = serializers.BooleanField(
+        help_text="By the wallet, and by the monthly limit of the token that asks."
+    )
     scenes = serializers.IntegerField()
 
 
@@ -134,12 +137,13 @@ class EstimateView(APIView):
         caller = caller_of(request)
         quote = quotes.quote(caller, serializer.to_order())
         available = spendable(wallet_of(caller.workspace, caller.environment))
+        room = spending.room(caller.token, caller.environment)
         return Response(
             {
                 "characters": quote.characters,
                 "cost": quote.cost,
                 "available": available,
-                "affordable": quote.cost <= available,
+                "affordable": quote.cost <= min(available, room),
                 "scenes": len(quote.scenes),
             }
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from django.utils import timezone
 
 from accounts.caller import Caller, Environment
+from billing.models import Payer
 from kit.errors import NotFound
 from synthesis import bells, quotes, turns
 from synthesis.errors import JobCanceled, NothingToRetry, SceneBusy
@@ -132,10 +133,10 @@ def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> 
     job.rounds += 1
     if quote.cost:
         payer = reserve(caller, job, quote.cost, round_number=job.rounds)
-        if payer == Job.BilledTo.CREDITS or job.billed_to == Job.BilledTo.OWN_KEY:
+        if payer == Payer.CREDITS or job.billed_to == Payer.OWN_KEY:
             job.billed_to = payer
     elif quote.is_by_own_keys and not job.charged and _are_all(job, scenes):
-        job.billed_to = Job.BilledTo.OWN_KEY
+        job.billed_to = Payer.OWN_KEY
     job.cost += quote.cost
     job.status = Job.Status.PROCESSING
     job.finished_at = None

@@ -34,6 +34,7 @@ def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
         status=Scene.Status.CANCELED, lease_until=None, finished_at=now
     )
     settlement.release(job, Reservation.objects.filter(job=str(job.pk)))
+    settlement.tell_payer(job)
     job.status = Job.Status.CANCELED
     job.reason = reason
     job.is_paused = False

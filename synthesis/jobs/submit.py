@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.caller import Caller, Role
 from billing import ledger, spending
+from billing.models import Payer
 from billing.wallets import wallet_of
 from kit import quotas
 from kit.ids import new_id
@@ -106,7 +107,7 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
     ]
 
 
-def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Job.BilledTo:
+def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Payer:
     """Reserve one priced round of `job`; return which kind of credits will pay.
 
     Raises:
@@ -122,8 +123,8 @@ def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Job.Bi
     )
     spending.count(caller.token, reservation, job.environment)
     if reservation.split.credits:
-        return Job.BilledTo.CREDITS
-    return Job.BilledTo.SUBSCRIPTION
+        return Payer.CREDITS
+    return Payer.SUBSCRIPTION
 
 
 def round_key(job: Job, number: int) -> str:
@@ -158,11 +159,11 @@ def _kept_for(caller: Caller) -> timedelta:
     return timedelta(days=settings.RETENTION_DAYS if days is None else days)
 
 
-def _payer(caller: Caller, quote: Quote) -> Job.BilledTo:
+def _payer(caller: Caller, quote: Quote) -> Payer:
     if caller.role == Role.GUEST:
-        return Job.BilledTo.GUEST
+        return Payer.GUEST
     if quote.is_by_own_keys:
-        return Job.BilledTo.OWN_KEY
+        return Payer.OWN_KEY
     if caller.role == Role.ADMIN:
-        return Job.BilledTo.ADMIN
-    return Job.BilledTo.CREDITS  # until a reservation says more
+        return Payer.ADMIN
+    return Payer.CREDITS  # until a reservation says more

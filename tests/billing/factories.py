@@ -9,14 +9,16 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import Workspace
-from billing import invariants, ledger
+from accounts.models import ApiToken, Workspace
+from billing import invariants, ledger, spending
 from billing.models import (
+    LapseNotice,
     LedgerEntry,
     LedgerTransaction,
     Lot,
     Reservation,
     Split,
+    TokenSpending,
     Wallet,
 )
 from billing.wallets import wallet_of
@@ -101,7 +103,12 @@ def reverse(
 
 def adjust(of: Wallet, credits: int, **fields: Any) -> LedgerTransaction:
     """Adjust in a transaction of its own, as an operator."""
-    values = {"key": "adjust", "reason": "Test", "actor": "op@example.com"}
+    values = {
+        "key": "adjust",
+        "reason": "Test",
+        "actor": "op@example.com",
+        "ticket": "T-1",
+    }
     with transaction.atomic():
         return ledger.adjust(of, credits, **(values | fields))
 
@@ -112,8 +119,22 @@ def expire(lot: Lot) -> int:
         return ledger.expire(lot.pk)
 
 
+def warn(lot: Lot, ago: timedelta = ledger.NOTICE) -> None:
+    """Let a lot's owner have been warned, so long ago, of its lapse for inactivity."""
+    found = Lot.objects.select_related("wallet").filter(pk=lot.pk).first()
+    if found:
+        used = max(found.wallet.last_activity_at, found.effective_at)
+        LapseNotice.objects.get_or_create(
+            wallet=found.wallet,
+            stage="idle_358",
+            lapses_at=used + ledger.IDLE,
+            defaults={"credits": 1, "created_at": timezone.now() - ago},
+        )
+
+
 def lapse_idle(lot: Lot) -> int:
-    """Lapse for inactivity in a transaction of its own."""
+    """Lapse for inactivity in a transaction of its own, after a warning in time."""
+    warn(lot)
     with transaction.atomic():
         return ledger.lapse(lot.pk)
 
@@ -145,6 +166,14 @@ def shift(of: Wallet, back: timedelta) -> None:
 def lapse(lot: Lot, at: datetime | None = None) -> None:
     """Let a lot's time be over."""
     Lot.objects.filter(pk=lot.pk).update(expires_at=at or timezone.now())
+
+
+def spent(token: ApiToken, environment: str) -> int:
+    """Return what is counted for a limited token in the present month."""
+    rows = TokenSpending.objects.filter(
+        token_id=token.pk, environment=environment, month=spending.this_month()
+    )
+    return rows.values_list("credits", flat=True).first() or 0
 
 
 def columns(of: Wallet) -> tuple[int, int, int]:

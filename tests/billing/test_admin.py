@@ -6,16 +6,30 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from billing import proofs
-from billing.models import LapseNotice, LedgerProof, LedgerTransaction, Wallet
+from billing.models import (
+    CreditRequest,
+    LapseNotice,
+    LedgerProof,
+    LedgerTransaction,
+    Lot,
+    Wallet,
+)
 from billing.wallets import wallet_of
 from kit.ids import new_id
 from tests import factories
-from tests.billing.factories import capture, columns, grant, nothing_changes, reserve
+from tests.billing.factories import (
+    capture,
+    columns,
+    grant,
+    nothing_changes,
+    reserve,
+    violations,
+)
 
 pytestmark = pytest.mark.django_db
 MODELS = [
     *("wallet", "lot", "reservation", "ledgertransaction"),
-    *("ledgerproof", "lapsenotice"),
+    *("ledgerproof", "lapsenotice", "creditrequest"),
 ]
 
 
@@ -29,6 +43,15 @@ def used() -> Wallet:
     proofs.prove()
     LapseNotice.objects.create(
         wallet=w, stage="ends", lapses_at=timezone.now(), credits=5
+    )
+    CreditRequest.objects.create(
+        wallet=w,
+        act="adjust",
+        credits=5,
+        reason="R",
+        ticket="T",
+        asked_by=ada.pk,
+        asked_by_email=ada.email,
     )
     return w
 
@@ -49,6 +72,7 @@ def rows(w: Wallet, model: str) -> list[int]:
         "ledgertransaction": w.transactions,
         "ledgerproof": LedgerProof.objects,
         "lapsenotice": w.lapse_notices,
+        "creditrequest": w.requests,
     }
     return list(related[model].values_list("pk", flat=True))
 
@@ -75,6 +99,43 @@ def test_search(operator, used, model, text):
         assert {row.pk for row in results} >= set(rows(used, model))
 
 
+@pytest.mark.parametrize(
+    ("model", "text", "count"),
+    [
+        ("lot", "test:pack", 1),
+        ("lot", "TEST:PACK", 0),
+        ("reservation", "job:1:1", 1),
+        ("reservation", "1", 1),
+        ("ledgertransaction", "reserve:job:1:1", 1),
+        ("ledgertransaction", "1", 2),
+        ("ledgertransaction", "job:1", 0),
+        ("creditrequest", "T", 1),
+    ],
+)
+def test_what_is_called_so_exactly_is_found(operator, used, model, text, count):
+    Lot.objects.filter(wallet=used, kind="pack").update(source="test:pack")
+    address = reverse(f"admin:billing_{model}_changelist")
+    found = operator.get(address, {"q": text}).context["cl"].result_list
+    assert len(found) == count
+
+
+def test_pages_of_many_entries_take_the_same_queries(
+    operator, used, django_assert_max_num_queries
+):
+    for _ in range(15):
+        grant(used, 1)
+    reserve(used, 5_080, key="job:2:1")
+    posted = used.transactions.latest("seq")
+    assert posted.entries.count() > 20
+    page = reverse("admin:billing_ledgertransaction_change", args=[posted.pk])
+    with django_assert_max_num_queries(12):
+        assert operator.get(page).status_code == 200
+    held = used.reservations.get(key="job:2:1")
+    page = reverse("admin:billing_reservation_change", args=[held.pk])
+    with django_assert_max_num_queries(12):
+        assert operator.get(page).status_code == 200
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_nothing_is_added_changed_or_deleted(operator, used, model):
     pk = rows(used, model)[0]
@@ -99,7 +160,7 @@ def test_a_list_takes_the_same_queries_however_long(
 
 def form(**fields: object) -> dict[str, object]:
     values = {"key": new_id(), "credits": 250, "bucket": "pack", "reason": "Sorry"}
-    return values | fields
+    return values | {"ticket": "T-1"} | fields
 
 
 def test_an_operator_grants_credits(operator, used):
@@ -114,16 +175,20 @@ def test_an_operator_grants_credits(operator, used):
         assert answer.url == reverse("admin:billing_wallet_change", args=[used.pk])
     assert columns(used) == (5320, 20, 10)
     posted = LedgerTransaction.objects.filter(wallet=used).latest("seq")
-    assert (posted.kind, posted.reason, posted.actor) == (
+    assert (posted.kind, posted.reason, posted.ticket, posted.actor) == (
         "grant",
         "Sorry",
+        "T-1",
         "op@example.com",
     )
-    assert LogEntry.objects.filter(object_id=str(used.pk)).exists()
+    assert LogEntry.objects.filter(object_id=str(used.pk)).count() == 1
+    audited = AuditEntry.objects.get(object_id=str(used.pk))
+    assert (audited.action, audited.reason) == ("Granted 250: Sorry", "Sorry")
 
 
 def adjustment(**fields: object) -> dict[str, object]:
-    return {"key": new_id(), "credits": -40, "reason": "Counted twice"} | fields
+    values = {"key": new_id(), "credits": -40, "reason": "Counted twice"}
+    return values | {"ticket": "T-2"} | fields
 
 
 def test_an_operator_adjusts(operator, used):
@@ -136,12 +201,11 @@ def test_an_operator_adjusts(operator, used):
     assert operator.post(address, adjustment(credits=15)).status_code == 302
     assert columns(used) == (5045, 20, 10)
     down, up = used.transactions.filter(kind="adjust").order_by("seq")
-    assert {(row.reason, row.actor) for row in (down, up)} == {
-        ("Counted twice", "op@example.com")
+    assert {(row.reason, row.ticket, row.actor) for row in (down, up)} == {
+        ("Counted twice", "T-2", "op@example.com")
     }
     audited = AuditEntry.objects.filter(object_id=str(used.pk))
     assert [(one.action, one.reason) for one in audited.order_by("pk")] == [
-        ("Adjusted by -40: Counted twice", "Counted twice"),
         ("Adjusted by -40: Counted twice", "Counted twice"),
         ("Adjusted by +15: Counted twice", "Counted twice"),
     ]
@@ -159,30 +223,90 @@ def test_a_debt_is_made_only_if_the_operator_says_so(operator, used):
     assert (used.available, used.debt) == (0, 930)
 
 
+def refunding(**fields: object) -> dict[str, object]:
+    values = {"key": new_id(), "credits": 60, "reason": "Money back"}
+    return values | {"ticket": "T-3"} | fields
+
+
 def test_an_operator_refunds_a_lot(operator, used):
     lot = used.lots.get(kind="pack")
     address = reverse("admin:billing_lot_refund", args=[lot.pk])
     asked = operator.get(address)
     assert "at most 100 credits, of which 100 are unused" in asked.content.decode()
-    filled = {"key": new_id(), "credits": 60, "reason": "Money back"}
+    filled = refunding()
     for _ in range(2):
         answer = operator.post(address, filled)
         assert answer.url == reverse("admin:billing_lot_change", args=[lot.pk])
     lot.refresh_from_db()
     assert (lot.available, lot.revoked) == (40, 60)
     posted = used.transactions.get(kind="refund")
-    assert (posted.reason, posted.actor) == ("Money back", "op@example.com")
-    assert AuditEntry.objects.filter(
-        object_id=str(lot.pk), reason="Money back"
-    ).exists()
+    assert (posted.reason, posted.ticket, posted.actor) == (
+        "Money back",
+        "T-3",
+        "op@example.com",
+    )
+    audited = AuditEntry.objects.get(object_id=str(lot.pk))
+    assert (audited.action, audited.reason) == (
+        "Refunded 60: Money back",
+        "Money back",
+    )
+
+
+def test_an_operator_reverses_a_refund(operator, used):
+    lot = used.lots.get(kind="pack")
+    operator.post(
+        reverse("admin:billing_lot_refund", args=[lot.pk]), refunding(credits=100)
+    )
+    refunded = used.transactions.get(kind="refund")
+    address = reverse("admin:billing_ledgertransaction_reverse", args=[refunded.pk])
+    page = reverse("admin:billing_ledgertransaction_change", args=[refunded.pk])
+    assert address in operator.get(page).content.decode()
+    asked = operator.get(address).content.decode()
+    assert f"100 credits of {lot.source} come back" in asked
+    with nothing_changes(used):
+        assert (
+            operator.post(address, {"key": new_id(), "reason": "R"}).status_code == 200
+        )
+    filled = {"key": new_id(), "reason": "The bank refused", "ticket": "T-4"}
+    for _ in range(2):  # sent twice, done once
+        assert operator.post(address, filled).url == page
+    assert columns(used) == (5070, 20, 10)
+    posted = used.transactions.latest("seq")
+    assert (posted.kind, posted.reason, posted.ticket, posted.actor) == (
+        *("reverse", "The bank refused", "T-4", "op@example.com"),
+    )
+    audited = AuditEntry.objects.get(object_id=str(refunded.pk))
+    assert (audited.action, audited.reason) == (
+        "Reversed 100: The bank refused",
+        "The bank refused",
+    )
+    # What came back is refunded and given back once more.
+    again = used.lots.latest("pk")
+    operator.post(
+        reverse("admin:billing_lot_refund", args=[again.pk]), refunding(credits=5)
+    )
+    second = used.transactions.filter(kind="refund").latest("seq")
+    address = reverse("admin:billing_ledgertransaction_reverse", args=[second.pk])
+    assert operator.post(address, filled).status_code == 302
+    assert columns(used) == (5070, 20, 10)
+    assert violations() == {}
+
+
+def test_only_refunds_are_reversed(operator, used):
+    granted = used.transactions.filter(kind="grant").first()
+    address = reverse("admin:billing_ledgertransaction_reverse", args=[granted.pk])
+    page = reverse("admin:billing_ledgertransaction_change", args=[granted.pk])
+    assert address not in operator.get(page).content.decode()
+    filled = {"key": new_id(), "reason": "R", "ticket": "T"}
+    with nothing_changes(used):
+        assert operator.post(address, filled).status_code == 403
 
 
 def test_a_gift_is_not_refunded(operator, used):
     lot = used.lots.get(kind="promo")
     address = reverse("admin:billing_lot_refund", args=[lot.pk])
     with nothing_changes(used):
-        filled = {"key": new_id(), "credits": 60, "reason": "Money back"}
-        answer = operator.post(address, filled)
+        answer = operator.post(address, refunding())
     assert "was not bought" in answer.content.decode()
 
 
@@ -217,7 +341,14 @@ def test_only_operators_with_the_right_act(used, act):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"reason": ""}, {"credits": 0}, {"credits": -(10**13)}, {"key": ""}]
+    "fields",
+    [
+        {"reason": ""},
+        {"ticket": " "},
+        {"credits": 0},
+        {"credits": -(10**13)},
+        {"key": ""},
+    ],
 )
 def test_an_adjustment_needs_all_its_fields(operator, used, fields):
     address = reverse("admin:billing_wallet_adjust", args=[used.pk])
@@ -254,6 +385,8 @@ def test_a_reservation_leads_to_its_postings(operator, used):
     [
         {"reason": ""},
         {"reason": "  "},
+        {"ticket": ""},
+        {"ticket": "t" * 101},
         {"credits": 0},
         {"credits": -5},
         {"credits": "many"},

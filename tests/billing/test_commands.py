@@ -3,6 +3,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.models import AuditEntry
 from billing.models import LedgerTransaction, Lot
 from billing.wallets import wallet_of
 from tests import factories
@@ -31,6 +32,19 @@ def test_grant_gives_a_pack_and_prints_the_balance():
     assert grant("ada@example.com", "250", "--reason", "Sorry") == "5500\n"
 
 
+def test_grant_keeps_the_ticket_and_is_audited():
+    user = factories.user("ada@example.com")
+    grant("ada@example.com", "250", "--reason", "Sorry", "--ticket", "T-7")
+    wallet = wallet_of(factories.workspace(user), "PRODUCTION")
+    assert wallet.transactions.latest("seq").ticket == "T-7"
+    audited = AuditEntry.objects.get(object_id=str(wallet.pk))
+    assert (audited.action, audited.reason, audited.actor_email) == (
+        "Granted 250",
+        "Sorry",
+        "",
+    )
+
+
 def test_grant_takes_environment_and_bucket():
     user = factories.user("ada@example.com")
     options = ["--environment", "sandbox", "--bucket", "promo", "--reason", "Try"]
@@ -55,6 +69,10 @@ def test_grant_takes_environment_and_bucket():
         (("ada@example.com", "5"), "--reason"),
         (("ada@example.com", "5", "--reason", " "), "1 to 500 characters"),
         (("ada@example.com", "5", "--reason", "r" * 501), "1 to 500 characters"),
+        (
+            ("ada@example.com", "5", "--reason", "R", "--ticket", "t" * 101),
+            "at most 100 characters",
+        ),
         (("ada@example.com", "5", "--reason", "R", "--bucket", "x"), "--bucket"),
         (("ada@example.com", "5", "--reason", "R", "--environment", "x"), "--env"),
     ],

@@ -109,12 +109,13 @@ def test_grant_refuses_an_unknown_kind():
         grant(w, 1, kind="gift")
 
 
-def test_only_a_purchase_counts_as_activity():
+def test_only_what_was_paid_for_counts_as_activity():
     w = wallet()
     before = w.last_activity_at
-    grant(w, 1, kind="promo")
+    for kind in ("promo", "pack", "allowance"):
+        grant(w, 1, kind=kind)
     w.refresh_from_db()
     assert w.last_activity_at == before
-    grant(w, 1, kind="pack")
+    grant(w, 1, kind="pack", is_activity=True)
     w.refresh_from_db()
     assert w.last_activity_at > before

@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
+from billing import purchases
 from billing.errors import InsufficientCredits, LedgerKeyReused
 from billing.ledger import IDLE
-from billing.models import LedgerTransaction, Lot, Wallet
-from billing.wallets import spendable, summary
+from billing.models import LedgerTransaction, Lot, Pack, Store, Wallet
+from billing.wallets import spendable, summary, wallet_of
 from tests.billing.factories import (
     capture,
     columns,
@@ -26,6 +28,7 @@ from tests.billing.factories import (
     violations,
     wallet,
 )
+from tests.billing.plans import start, subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -227,7 +230,7 @@ def test_a_capture_and_a_purchase_begin_the_year_anew():
     capture(1)
     shift(w, timedelta(days=364))
     assert lapse_idle(lot) == 0
-    grant(w, 5)
+    grant(w, 5, is_activity=True)
     shift(w, timedelta(days=364))
     assert lapse_idle(lot) == 0
     shift(w, timedelta(days=1))
@@ -242,9 +245,38 @@ def test_a_renewed_plan_is_a_purchase_and_a_gift_is_not():
     assert lapse_idle(gift) == 0  # it is a day old
     assert lapse_idle(first) == 100
     w, lot = idle(364)
-    grant(w, 5, kind="allowance")
+    grant(w, 5, kind="allowance", is_activity=True)
     shift(w, timedelta(days=1))
     assert lapse_idle(lot) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "is_activity"),
+    [
+        ({"store": Store.STRIPE}, True),
+        ({"store": Store.OPERATOR}, False),
+        ({"store": Store.STRIPE, "is_trial": True}, False),
+    ],
+)
+def test_only_paid_plans_are_activity(options, is_activity):
+    workspace = subscriber()
+    w = wallet_of(workspace, "PRODUCTION")
+    shift(w, timedelta(days=30))
+    before = w.last_activity_at
+    start(workspace, **options)
+    w.refresh_from_db()
+    assert (w.last_activity_at > before) == is_activity
+
+
+def test_a_pack_that_was_sold_is_activity():
+    w = wallet_of(subscriber(), "PRODUCTION")
+    shift(w, timedelta(days=30))
+    before = w.last_activity_at
+    pack = Pack.objects.get(key="credit_pack_1hr")
+    with transaction.atomic():
+        purchases.sell(w, pack, store=Store.STRIPE, external_id="pay_1")
+    w.refresh_from_db()
+    assert w.last_activity_at - before > timedelta(days=29)
 
 
 def test_what_is_held_while_its_lot_lapses_comes_back_to_nothing():

@@ -27,6 +27,7 @@ from tests.billing.factories import (
     shift,
     violations,
     wallet,
+    warn,
     without_guards,
 )
 from tests.webhooks import factories as hooks
@@ -184,6 +185,56 @@ def test_a_warning_that_is_late_gives_way_to_the_next(ada):
     assert stages() == [("idle_358", 5000)]
 
 
+def run_on(ada, days):
+    """Let the calendar run on these days after the last use; return mails and credits."""
+    story = []
+    for day in days:
+        lot = ada.lots.get()
+        shift(ada, timedelta(days=day) - (timezone.now() - lot.effective_at))
+        for _ in range(2):
+            tasks.lapse_idle()
+        ada.refresh_from_db()
+        story.append((day, len(mails()), ada.available))
+    return story
+
+
+@pytest.mark.parametrize("first", [358, 362, 366, 500])
+def test_nothing_lapses_without_a_warning_a_week_before(ada, first):
+    """The calendar was paused from day 334 on."""
+    assert run_on(ada, [334, first, first + 6]) == [
+        (334, 0, 5000),
+        (first, 1, 5000),
+        (first + 6, 1, 5000),
+    ]
+    [(_, text)] = mails()
+    ends = timezone.now() + timedelta(days=7)  # of when it was written
+    assert f"{ends.day} {ends:%B} {ends.year}" in text
+    assert run_on(ada, [first + 7]) == [(first + 7, 1, 0)]
+    assert violations() == {}
+
+
+def test_a_first_warning_in_time_is_enough(ada):
+    assert run_on(ada, [340, 366]) == [(340, 1, 5000), (366, 1, 0)]
+
+
+def test_use_after_a_late_warning_keeps_the_credits(ada):
+    run_on(ada, [400])
+    reserve(ada, 10)
+    capture(10)
+    assert run_on(ada, [408]) == [(408, 1, 4990)]
+
+
+def test_the_ledger_itself_lapses_nothing_unwarned(ada):
+    shift(ada, timedelta(days=400))
+    lot = ada.lots.get()
+    for ago, lapsed in ((None, 0), (6.9, 0), (7, 5000)):
+        if ago:
+            LapseNotice.objects.all().delete()
+            warn(lot, timedelta(days=ago))
+        with transaction.atomic():
+            assert ledger.lapse(lot.pk) == lapsed
+
+
 def test_use_ends_the_silence(ada):
     shift(ada, timedelta(days=340))
     lapsing.warn()
@@ -263,7 +314,8 @@ def test_notices_of_long_ago_are_forgotten(ada):
     reserve(ada, 1)
     capture(1)
     for days, kept in ((29, 1), (31, 0)):
-        LapseNotice.objects.update(lapses_at=timezone.now() - timedelta(days=days))
+        past = timezone.now() - timedelta(days=days)
+        LapseNotice.objects.update(lapses_at=past, created_at=past)
         lapsing.warn()
         assert len(stages()) == kept
 

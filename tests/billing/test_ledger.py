@@ -351,7 +351,7 @@ def test_keys_are_the_wallets_own():
         lambda w: ledger.release("job:1:1"),
         lambda w: ledger.expire(w.lots.get().pk),
         lambda w: ledger.lapse(w.lots.get().pk),
-        lambda w: ledger.adjust(w, 1, key="k", reason="R", actor="A"),
+        lambda w: ledger.adjust(w, 1, key="k", reason="R", actor="A", ticket="T"),
         lambda w: ledger.refund(
             w.lots.get().source, 1, environment=w.environment, key="k", reason="R"
         ),

@@ -11,8 +11,9 @@ from billing import charts
 from billing.models import PromoCode
 from billing.usage import Range
 from billing.wallets import wallet_of
+from kit.ids import new_id
 from tests import factories
-from tests.billing.factories import grant
+from tests.billing.factories import grant, reserve
 from tests.billing.plans import start, subscriber
 from tests.billing.test_history import spoken
 
@@ -97,6 +98,35 @@ def test_credits_come_in_pages(ada, workspace):
     assert "?before=" not in second
     assert browser.get("/credits?before=" + "9" * 30).status_code == 200
     assert browser.get("/credits?before=x").status_code == 200
+
+
+def test_a_refused_threshold_leaves_a_page_that_works(ada, workspace):
+    w = wallet_of(workspace, "PRODUCTION")
+    for _ in range(60):
+        grant(w, 1)
+    browser = factories.browser(ada)
+    answer = browser.post("/credits/notices", {"low_at": "-5"})
+    assert answer.status_code == 400
+    page = answer.content.decode()
+    assert page.count('method="post" action="/credits"') == 1
+    assert page.count('method="post" action="/credits/notices"') == 1
+    assert 'href="/credits?before=12#movements"' in page
+    w.refresh_from_db()
+    assert w.low_at == 1000
+
+
+def test_movements_lead_to_their_jobs(ada, workspace):
+    w = wallet_of(workspace, "PRODUCTION")
+    job = new_id()
+    reserve(w, 10, key=f"job:{job}:1", job=str(job))
+    reserve(w, 10, key="job:other:1", job="other")
+    page = factories.browser(ada).get("/credits").content.decode()
+    assert (
+        f'Held for a job <a href="/api/v1/jobs/{job}" title="Job {job}">'
+        f"…{str(job)[-8:]}</a>"
+    ) in page
+    assert "Held for a job other" in page
+    assert page.count("/api/v1/jobs/") == 1
 
 
 def test_blocked_people_see_nothing(ada):

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import blocking
-from billing import promo
+from billing import admin_promo, promo
 from billing.models import Lot, PromoCode, PromoRedemption
 from billing.wallets import wallet_of
 from kit.errors import AppError
@@ -208,6 +208,40 @@ def test_who_may_redeem(ada, settings):
     blocking.block(ada)
     assert post(ada).json()["code"] == "blocked"
     assert PromoCode.objects.get().used == 0
+
+
+def edit(made: PromoCode, **fields: object):
+    browser = factories.browser(factories.user(is_staff=True, is_superuser=True))
+    form = {"max_uses": made.max_uses, "is_enabled": "on", "note": ""}
+    inline = {"redemptions-TOTAL_FORMS": 0, "redemptions-INITIAL_FORMS": 0}
+    address = f"/admin/billing/promocode/{made.pk}/change/"
+    return browser.post(address, form | inline | fields)
+
+
+def test_fewer_uses_than_there_were_are_refused():
+    made = code(used=3)
+    answer = edit(made, max_uses=2, note="Fewer")
+    assert answer.status_code == 200
+    assert "3 have redeemed it already." in answer.content.decode()
+    made.refresh_from_db()
+    assert (made.max_uses, made.used, made.note) == (10, 3, "")
+    assert edit(made, max_uses=3).status_code == 302
+    made.refresh_from_db()
+    assert (made.max_uses, made.used) == (3, 3)
+
+
+def test_who_redeems_while_a_code_is_edited_is_counted(monkeypatch):
+    made = code()
+    clean = admin_promo.PromoCodeForm.clean_max_uses
+
+    def meanwhile(form: admin_promo.PromoCodeForm) -> int:
+        PromoCode.objects.update(used=4)
+        return clean(form)
+
+    monkeypatch.setattr(admin_promo.PromoCodeForm, "clean_max_uses", meanwhile)
+    assert edit(made, note="Spring").status_code == 302
+    made.refresh_from_db()
+    assert (made.used, made.note) == (4, "Spring")
 
 
 def test_operators_make_codes_and_keep_what_was_promised():

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from billing import movements
 from billing.ledger.lots import DRAWABLE
 from billing.ledger.reservations import HELD
-from billing.models import LedgerEntry, Lot, Wallet
+from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
 from billing.wallets import _HOLDINGS
 from tests.billing.factories import capture, reserve, wallet
 
@@ -56,6 +58,18 @@ def test_the_statement_follows_its_index(used, newest):
     assert "Seq Scan" not in told
 
 
+def test_a_page_of_movements_reads_no_more_than_it_shows(used):
+    with CaptureQueriesContext(connection) as asked:
+        movements.page(used, before=20, size=5)
+    postings, entries = (plan(query["sql"]) for query in asked)
+    assert "Index Scan Backward using ledger_transaction_numbered" in postings
+    assert "billing_ledgerentry" not in postings
+    assert "Index Scan" in entries
+    assert "billing_ledgertransaction" not in entries
+    for told in (postings, entries):
+        assert "Seq Scan" not in told
+
+
 def test_the_entries_of_a_job_come_through_the_job(used):
     caused = LedgerEntry.objects.of_job(used.workspace, "7")
     assert caused.count() == 4
@@ -78,6 +92,14 @@ def test_verbs_read_lots_and_slices_alone(used):
     for told in (drawn, held):
         assert "entry" not in told
         assert "Seq Scan" not in told
+
+
+def test_operators_find_postings_and_lots_by_name(used):
+    posted = LedgerTransaction.objects.filter(key="scene:7:1")
+    told = plan(*posted.query.sql_with_params())
+    assert "Index Scan using ledger_transaction_once" in told
+    told = plan(*Lot.objects.filter(source="test:1").query.sql_with_params())
+    assert "Index Scan using lot_source_once" in told
 
 
 def test_the_calendar_finds_lots_by_their_ends(used):

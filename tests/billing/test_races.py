@@ -37,6 +37,7 @@ from tests.billing.factories import (
     shift,
     violations,
     wallet,
+    warn,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -293,6 +294,7 @@ def test_use_races_the_lapse_of_a_year(turn):
     lot = w.lots.get()
     reserve(w, 40)
     shift(w, timedelta(days=366))
+    warn(lot)
 
     def sleepy() -> int:
         with transaction.atomic():

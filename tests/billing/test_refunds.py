@@ -447,7 +447,7 @@ def test_a_key_adds_credits_to_one_wallet():
         adjust(second, 10)
 
 
-@pytest.mark.parametrize("fields", [{"actor": " "}, {"reason": ""}])
+@pytest.mark.parametrize("fields", [{"actor": " "}, {"reason": ""}, {"ticket": " "}])
 def test_an_adjustment_says_who_and_why(fields):
     w = wallet(("pack", 100))
     with nothing_changes(w), pytest.raises(ValueError, match="who made it"):

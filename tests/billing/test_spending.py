@@ -12,7 +12,7 @@ from billing.errors import TokenLimitReached
 from billing.models import Reservation, TokenReservation, TokenSpending
 from billing.wallets import wallet_of
 from tests import factories
-from tests.billing.factories import capture, columns, nothing_changes
+from tests.billing.factories import capture, columns, nothing_changes, spent
 from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +62,7 @@ def test_a_token_spends_up_to_its_limit(ada, wallet):
         reserve(wallet, limited, 41, "b")
     assert refused.value.params == {"limit": 100, "needed": 41, "available": 40}
     reserve(wallet, limited, 40, "c")
-    assert spending.spent(limited, "PRODUCTION") == 100
+    assert spent(limited, "PRODUCTION") == 100
     assert columns(wallet) == (4900, 100, 0)
 
 
@@ -82,9 +82,9 @@ def test_what_is_released_counts_no_more(ada, wallet):
     reserve(wallet, limited, 100)
     capture(30)
     assert release() == 70
-    assert spending.spent(limited, "PRODUCTION") == 30
+    assert spent(limited, "PRODUCTION") == 30
     assert release() == 70
-    assert spending.spent(limited, "PRODUCTION") == 30
+    assert spent(limited, "PRODUCTION") == 30
     assert TokenReservation.objects.count() == 0
 
 
@@ -92,7 +92,7 @@ def test_releases_at_once_give_back_once(ada, wallet):
     limited = token(ada, 100)
     reserve(wallet, limited, 100)
     assert in_threads(6, release) == [100] * 6
-    assert spending.spent(limited, "PRODUCTION") == 0
+    assert spent(limited, "PRODUCTION") == 0
 
 
 def test_requests_at_once_never_pass_the_limit(ada, wallet):
@@ -107,7 +107,7 @@ def test_requests_at_once_never_pass_the_limit(ada, wallet):
         return True
 
     assert sum(in_threads(20, ask)) == 11
-    assert spending.spent(limited, "PRODUCTION") == 99
+    assert spent(limited, "PRODUCTION") == 99
     assert columns(wallet)[1] == 99
     assert Reservation.objects.count() == 11
 
@@ -116,7 +116,7 @@ def test_the_same_reservation_counts_once(ada, wallet):
     limited = token(ada, 100)
     reserve(wallet, limited, 60)
     reserve(wallet, limited, 60)
-    assert spending.spent(limited, "PRODUCTION") == 60
+    assert spent(limited, "PRODUCTION") == 60
 
 
 def test_tokens_that_it_makes_spend_its_limit(ada, wallet):
@@ -129,13 +129,13 @@ def test_tokens_that_it_makes_spend_its_limit(ada, wallet):
     with nothing_changes(wallet), pytest.raises(TokenLimitReached) as refused:
         reserve(wallet, second, 25, "c")
     assert refused.value.params == {"limit": 100, "needed": 25, "available": 20}
-    assert [spending.spent(t, "PRODUCTION") for t in (first, second, third)] == [
+    assert [spent(t, "PRODUCTION") for t in (first, second, third)] == [
         80,
         50,
         50,
     ]
     release("a")
-    assert [spending.spent(t, "PRODUCTION") for t in (first, second, third)] == [
+    assert [spent(t, "PRODUCTION") for t in (first, second, third)] == [
         30,
         0,
         0,
@@ -146,7 +146,7 @@ def test_environments_are_counted_apart(ada, wallet):
     limited = token(ada, 100)
     reserve(wallet, limited, 100, "a")
     reserve(wallet_of(factories.workspace(ada), "SANDBOX"), limited, 100, "b")
-    assert spending.spent(limited, "SANDBOX") == 100
+    assert spent(limited, "SANDBOX") == 100
 
 
 def test_each_month_begins_anew(ada, wallet, clock):
@@ -154,11 +154,11 @@ def test_each_month_begins_anew(ada, wallet, clock):
     clock.set(2027, 1, 31, 23)
     reserve(wallet, limited, 100, "a")
     clock.set(2027, 2, 1, 0)
-    assert spending.spent(limited, "PRODUCTION") == 0
+    assert spent(limited, "PRODUCTION") == 0
     reserve(wallet, limited, 90, "b")
     # What comes back belongs to the month in which it was held.
     release("a")
-    assert spending.spent(limited, "PRODUCTION") == 90
+    assert spent(limited, "PRODUCTION") == 90
     with pytest.raises(TokenLimitReached):
         reserve(wallet, limited, 11, "c")
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts import blocking
 from accounts.models import Membership
@@ -13,7 +13,16 @@ from billing.models import Lot, Pack, Purchase, Store
 from billing.standing import percentage
 from billing.wallets import wallet_of
 from tests import factories
-from tests.billing.factories import capture, grant, lapse, refund, release, reserve
+from tests.billing.factories import (
+    adjust,
+    capture,
+    grant,
+    lapse,
+    refund,
+    release,
+    reserve,
+    reverse,
+)
 from tests.billing.plans import act, plan, start, subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -258,6 +267,52 @@ def test_purchases_say_where_they_come_from(workspace, wallet):
     ]
 
 
+def test_what_a_workspace_without_lots_owes(workspace):
+    team = factories.team(owner(workspace))
+    adjust(wallet_of(team, "PRODUCTION"), -70, allow_debt=True)
+    api = factories.api(factories.token(owner(workspace), workspace=team))
+    told = api.get(USAGE).json()
+    assert (told["lifetime_limit"], told["current_usage"]) == (0, 0)
+    lasting = told["credits"]["non_expiring_tokens"]
+    assert lasting == {
+        "balance": -70,
+        "total_granted": -70,
+        "total_consumed": 0,
+        "purchases": [],
+    }
+    assert api.get("/api/v1/credits").json()["balance"] == -70
+
+
+@pytest.mark.parametrize("part", [Fraction(1), Fraction(2, 5)])
+def test_a_refund_that_was_undone_is_still_the_purchase(workspace, wallet, part):
+    sell(wallet, "credit_pack_1hr", Store.STRIPE)
+    refund("purchase:stripe:pay_1", part)
+    reverse("purchase:stripe:pay_1")
+    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
+    assert lasting["purchases"][1:] == [
+        {
+            "source": "stripe",
+            "product_lookup_key": "credit_pack_1hr",
+            "characters": 25_000,
+            "price_usd": 2.99,
+        }
+    ]
+
+
+@pytest.mark.parametrize("part", [Fraction(1), Fraction(2, 5)])
+def test_an_allowance_whose_refund_was_undone_is_whole(workspace, wallet, part):
+    start(workspace)
+    month = Lot.objects.get(kind="allowance", wallet=wallet).source
+    spend(wallet, 300_000)
+    refund(month, part)
+    reverse(month)
+    told = usage(workspace)
+    assert [told[name] for name in ("monthly_limit", "current_usage")] == [
+        900_000,
+        300_000,
+    ]
+
+
 def test_a_payment_told_again_is_one_purchase(workspace, wallet):
     first = sell(wallet, "credit_pack_1hr", Store.STRIPE)
     assert sell(wallet, "credit_pack_1hr", Store.STRIPE) == first
@@ -266,6 +321,12 @@ def test_a_payment_told_again_is_one_purchase(workspace, wallet):
     assert wallet.available == 30_000
     sandbox = wallet_of(workspace, "SANDBOX")
     assert sell(sandbox, "credit_pack_1hr", Store.STRIPE) != first
+
+
+def test_a_purchase_is_in_the_environment_of_its_lot(workspace, wallet):
+    sell(wallet, "credit_pack_1hr", Store.STRIPE)
+    with pytest.raises(IntegrityError, match="purchase_of_lot"):
+        Purchase.objects.update(environment="SANDBOX")
 
 
 def test_each_environment_has_its_own(workspace):

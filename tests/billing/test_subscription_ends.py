@@ -54,6 +54,27 @@ def test_a_trial_is_granted_once_for_a_store_account(workspace, clock):
     assert allowances(workspace)[1:] == [(900_000, "2028-02-13 12:00")]
 
 
+def test_another_plan_within_a_trial_adds_the_difference(workspace, clock):
+    clock.set(2028, 1, 5)
+    options: dict[str, Any] = {"is_trial": True, "store_account": "cus_1"}
+    trial = start(workspace, **options)
+    for _ in range(2):
+        act(subscriptions.change_plan, trial, plan("studio"))
+        act(subscriptions.change_plan, trial, plan())
+    assert allowances(workspace) == [
+        (900_000, "2028-01-12 12:00"),
+        (4_100_000, "2028-01-12 12:00"),
+    ]
+    # What was edited counts from the next month on, in a trial too.
+    Plan.objects.filter(key="plus").update(monthly_allowance=9_000_000)
+    act(subscriptions.cancel, trial)
+    # Elsewhere the account has had its trial.
+    other = factories.workspace(factories.user())
+    second = start(other, external_id="sub_2", **options)
+    act(subscriptions.change_plan, second, plan("studio"))
+    assert (len(allowances(workspace)), allowances(other)) == (2, [])
+
+
 def test_a_trial_that_nobody_pays_for_ends(workspace, clock):
     clock.set(2028, 1, 5)
     trial = start(workspace, is_trial=True, store_account="cus_1")

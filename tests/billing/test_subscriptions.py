@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from billing import subscriptions
-from billing.models import Lot, Store, Subscription
+from billing.errors import SubscriptionElsewhere
+from billing.models import Lot, Plan, Store, Subscription
 from billing.wallets import summary, wallet_of
 from tests import factories
 from tests.billing.plans import (
@@ -179,6 +180,27 @@ def test_an_upgrade_grants_the_difference_once(workspace, clock):
     assert allowances(workspace)[2:] == [(5_000_000, "2028-03-06 12:00")]
 
 
+def test_an_edited_allowance_counts_from_the_next_month(workspace, clock):
+    clock.set(2028, 1, 5)
+    subscription = start(workspace)
+    Plan.objects.filter(key="plus").update(monthly_allowance=1_000_000)
+    clock.set(2028, 1, 20)
+    for verb in (
+        subscriptions.cancel,
+        subscriptions.resume,
+        subscriptions.mark_past_due,
+    ):
+        changed = act(verb, subscription)
+    assert (changed.status, changed.cancel_at_period_end) == ("past_due", False)
+    # Up and down again within the month, too.
+    act(subscriptions.change_plan, subscription, plan("studio"))
+    act(subscriptions.change_plan, subscription, plan())
+    assert [credits for credits, _ in allowances(workspace)] == [900_000, 4_100_000]
+    clock.set(2028, 2, 5)
+    act(subscriptions.renew, subscription)
+    assert allowances(workspace)[2:] == [(1_000_000, "2028-03-06 12:00")]
+
+
 def test_a_smaller_plan_begins_with_the_next_month(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace, "studio")
@@ -232,6 +254,19 @@ def test_every_change_is_told(workspace, clock):
         ("studio", "active", "2028-03-05T12:00:00Z"),
         ("studio", "canceled", None),
     ]
+
+
+def test_a_stores_subscription_stays_in_its_workspace(workspace):
+    start(workspace)
+    other = factories.workspace(factories.user())
+    ends = timezone.now() + timedelta(days=90)
+    for options in ({}, {"period_end": ends}):
+        with pytest.raises(SubscriptionElsewhere):
+            start(other, **options)
+    assert (allowances(other), limits(other)) == ([], FREE)
+    assert len(allowances(workspace)) == 1
+    # In the sandbox it is another one.
+    assert start(other, environment="SANDBOX").workspace == other
 
 
 def test_a_rolled_back_change_leaves_nothing(workspace):

@@ -1,5 +1,6 @@
 """Charges: written once, with the capture, and what the database refuses."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from django.db import IntegrityError, connection, transaction
 from accounts.models import Workspace
 from billing import usage
 from billing.models import Split, Usage
+from billing.wallets import wallet_of
 from kit.ids import new_id
-from tests.billing.factories import wallet
+from tests.billing.factories import nothing_changes, shift, wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +69,18 @@ def test_what_paid_is_told(workspace, split, payer, billed_to):
 def test_it_is_one_insert(workspace, django_assert_num_queries):
     with transaction.atomic(), django_assert_num_queries(1):
         usage.record(charge(workspace))
+
+
+@pytest.mark.parametrize(("hours", "is_noted"), [(2, True), (0.5, False)])
+def test_what_costs_nothing_is_activity_once_an_hour(workspace, hours, is_noted):
+    w, other = wallet_of(workspace, "PRODUCTION"), wallet()
+    for one in (w, other):
+        shift(one, timedelta(hours=hours))
+    before = w.last_activity_at
+    with nothing_changes(other):
+        record(workspace, split=Split(), payer="own_key")
+    w.refresh_from_db()
+    assert (w.last_activity_at - before > timedelta(hours=1)) == is_noted
 
 
 def test_a_render_is_charged_once(workspace):

@@ -31,7 +31,8 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import Workspace  # noqa: E402
 from billing import ledger  # noqa: E402
-from billing.models import LedgerTransaction, Lot, Wallet  # noqa: E402
+from billing.errors import LedgerBroken  # noqa: E402
+from billing.models import LapseNotice, LedgerTransaction, Lot, Wallet  # noqa: E402
 from billing.wallets import wallet_of  # noqa: E402
 from kit.errors import AppError  # noqa: E402
 from kit.ids import new_id  # noqa: E402
@@ -56,7 +57,7 @@ class Spender:
     def operate(self) -> None:
         """Do one operation at random, until there is an answer."""
         acts = (self.grant, self.reserve, self.capture, self.release, self.refund)
-        rare = (self.reverse, self.adjust, self.expire)
+        rare = (self.reverse, self.adjust, self.expire, self.lapse, self.rebuild)
         common = self.chance.choices(acts, (3, 8, 8, 5, 1))[0]
         try:
             (common if self.chance.random() < 0.9 else self.chance.choice(rare))()
@@ -152,6 +153,7 @@ class Spender:
                 key=key,
                 reason="chaos",
                 actor="chaos",
+                ticket="chaos",
                 allow_debt=allow_debt,
             )
         )
@@ -161,6 +163,39 @@ class Spender:
         ended = self._insist(lambda: Lot.objects.ended().values_list("pk").first())
         if ended:
             self._insist(lambda: ledger.expire(ended[0]))
+
+    def lapse(self) -> None:
+        """Let a year pass for a gift that is left, after a warning, and end it."""
+        wallet = self.chance.choice(self.wallets)
+        long_ago = timezone.now() - 2 * ledger.IDLE
+
+        def act() -> None:
+            owned = Wallet.objects.select_for_update(no_key=True).filter(pk=wallet.pk)
+            owned.get()
+            lot = wallet.lots.filter(lapses=True, available__gt=0).first()
+            if lot is None:
+                return
+            owned.update(last_activity_at=long_ago)
+            Lot.objects.filter(pk=lot.pk).update(effective_at=long_ago)
+            LapseNotice.objects.get_or_create(
+                wallet=wallet,
+                stage=LapseNotice.Stage.IDLE_358,
+                lapses_at=long_ago + ledger.IDLE,
+                defaults={"credits": lot.available, "created_at": long_ago},
+            )
+            ledger.lapse(lot.pk)
+
+        self._insist(act)
+
+    def rebuild(self) -> None:
+        """Prove a wallet against its entries while others spend from it."""
+        wallet = self.chance.choice(self.wallets)
+        try:
+            found = self._insist(lambda: ledger.rebuild(wallet.pk))
+        except LedgerBroken as broken:
+            found = [broken]
+        if found:
+            raise RuntimeError(f"{wallet} was not as its entries say: {found}")
 
     def _insist(self, act: Callable[[], Any]) -> Any:
         """Do `act` in a transaction of its own until the server has answered."""

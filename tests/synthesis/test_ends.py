@@ -220,6 +220,8 @@ def found_by_the_reaper(stage: Stage) -> None:
     stage.job()
     Reservation.objects.update(deadline=long_ago)
     assert dispatch.release_forgotten() == 0  # it still waits
+    open_one = Reservation.objects.open().get()
+    assert timedelta(hours=23) < open_one.deadline - timezone.now() < timedelta(days=1)
     stage.speak_all()
 
 

@@ -4,13 +4,12 @@ import pytest
 from django.db.models import Sum
 
 from accounts import tokens
-from billing import spending
 from billing.models import LedgerTransaction, TokenSpending, Usage
 from billing.wallets import wallet_of
 from providers.base import Failure, ProviderError
 from synthesis.models import Job
 from tests import factories
-from tests.billing.factories import grant
+from tests.billing.factories import grant, spent
 from tests.synthesis import scripted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,11 +112,11 @@ def test_a_token_past_its_limit_is_refused_and_nothing_is_written(
         assert answer.json()["params"]["available"] == 10
         assert "Retry-After" not in answer.headers
     assert (Job.objects.count(), LedgerTransaction.objects.count()) == (1, postings)
-    assert spending.spent(token, "PRODUCTION") == 20
+    assert spent(token, "PRODUCTION") == 20
     speak_all()
     sent = {"input": "y" * 10, "voice": "scripted:one"}
     assert api.post("/api/v1/speech", sent, JSON).status_code == 200
-    assert spending.spent(token, "PRODUCTION") == 30
+    assert spent(token, "PRODUCTION") == 30
 
 
 def test_what_a_job_gives_back_can_be_spent_again(limited, speak_all) -> None:
@@ -125,11 +124,11 @@ def test_what_a_job_gives_back_can_be_spent_again(limited, speak_all) -> None:
     body = {"text": "x" * 30, "voice": "scripted:one"}
     job = api.post("/api/v1/jobs", body, JSON).json()["transaction_id"]
     assert api.post(f"/api/v1/jobs/{job}/cancel").status_code == 200
-    assert spending.spent(token, "PRODUCTION") == 0
+    assert spent(token, "PRODUCTION") == 0
     scripted.failures.append(ProviderError(Failure.BAD_REQUEST, "vendor words"))
     assert api.post("/api/v1/jobs", body, JSON).status_code == 202
     speak_all()
-    assert spending.spent(token, "PRODUCTION") == 0
+    assert spent(token, "PRODUCTION") == 0
     job = Job.objects.latest("pk")
     assert api.post(f"/api/v1/jobs/{job.pk}/retry", {}, JSON).status_code == 202
     answer = api.post("/api/v1/jobs", body, JSON)

@@ -6,12 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from accounts import audit
 from accounts.caller import Environment
 from accounts.models import User
 from accounts.signup import known_form
 from accounts.workspaces import entered_by
 from billing import ledger, wallets
-from billing.models import LONGEST_REASON, Lot
+from billing.models import LONGEST_REASON, LONGEST_TICKET, Lot
 from kit.errors import AppError
 from kit.ids import new_id
 
@@ -34,6 +35,12 @@ def _reason(text: str) -> str:
     return text
 
 
+def _ticket(text: str) -> str:
+    if len(text) > LONGEST_TICKET:
+        raise ArgumentTypeError(f"at most {LONGEST_TICKET} characters")
+    return text
+
+
 class Command(BaseCommand):
     """Grant credits to a user's personal workspace and print the new balance."""
 
@@ -45,6 +52,9 @@ class Command(BaseCommand):
         parser.add_argument("credits", type=_credits)
         parser.add_argument(
             "--reason", type=_reason, required=True, help="shown in the statement"
+        )
+        parser.add_argument(
+            "--ticket", type=_ticket, default="", help="where you were asked for it"
         )
         parser.add_argument(
             "--environment",
@@ -80,6 +90,10 @@ class Command(BaseCommand):
                     source=source,
                     reason=options["reason"],
                     actor="command line",
+                    ticket=options["ticket"],
+                )
+                audit.record(
+                    f"Granted {options['credits']}", wallet, reason=options["reason"]
                 )
         except AppError as error:
             raise CommandError(str(error)) from error

@@ -1,0 +1,180 @@
+"""Postings: the transactions of the ledger and their entries, which never change.
+
+Amounts are whole credits. Only `billing.ledger` writes these tables; the database says the
+same again with checks, composite foreign keys and triggers (see the migrations
+`wallet_keys` and `ledger_guards`).
+"""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from billing.models.ledger import ENVIRONMENTS, Lot, Reservation, Wallet
+from billing.querysets import EntryQuerySet
+from kit.ids import new_id
+
+LONGEST_REASON = 500  # characters
+LONGEST_TICKET = 100
+
+
+class LedgerTransaction(models.Model):
+    """One posting. Its entries sum to zero; neither it nor they ever change."""
+
+    class Kind(models.TextChoices):
+        GRANT = "grant"
+        RESERVE = "reserve"
+        CAPTURE = "capture"
+        RELEASE = "release"
+        EXPIRE = "expire"
+        REFUND = "refund"
+        REVERSE = "reverse"
+        ADJUST = "adjust"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    wallet = models.ForeignKey(
+        Wallet,
+        models.PROTECT,
+        related_name="transactions",
+        db_constraint=False,
+        db_index=False,
+    )
+    environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
+    seq = models.BigIntegerField(help_text="from 1, without gaps, in the wallet")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    key = models.CharField(max_length=255, help_text="what makes it happen once")
+    fingerprint = models.CharField(
+        max_length=32, help_text="digest of what the key was first used for"
+    )
+    reservation = models.ForeignKey(
+        Reservation,
+        models.PROTECT,
+        related_name="transactions",
+        null=True,
+        blank=True,
+        db_constraint=False,
+    )
+    actor = models.CharField(
+        max_length=254, blank=True, help_text="the operator; empty: the product itself"
+    )
+    reason = models.CharField(max_length=LONGEST_REASON, blank=True)
+    ticket = models.CharField(
+        max_length=LONGEST_TICKET,
+        blank=True,
+        db_default="",
+        help_text="where the operator was asked for it",
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # The key first: operators look for it without knowing the wallet.
+            models.UniqueConstraint(
+                fields=["key", "wallet"], name="ledger_transaction_once"
+            ),
+            models.UniqueConstraint(
+                fields=["wallet", "seq"], name="ledger_transaction_numbered"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind__in=[
+                        "grant",
+                        "reserve",
+                        "capture",
+                        "release",
+                        "expire",
+                        "refund",
+                        "reverse",
+                        "adjust",
+                    ]
+                ),
+                name="ledger_transaction_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="adjust")
+                | (~Q(actor="") & ~Q(reason="") & ~Q(ticket="")),
+                name="ledger_transaction_adjust_explained",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class LedgerEntry(models.Model):
+    """One side of a movement: `amount` credits into a bucket (> 0) or out of it (< 0).
+
+    The first three buckets are the wallet's, the others say where credits come from and
+    where they go. A debt is the negative of its entries.
+    """
+
+    class Bucket(models.TextChoices):
+        AVAILABLE = "available"
+        RESERVED = "reserved"
+        DEBT = "debt"
+        FUNDING = "funding"
+        USAGE = "usage"
+        BREAKAGE = "breakage"  # lapsed
+        REFUND = "refund"
+        ADJUST = "adjust"  # taken away by an operator
+
+    OF_THE_WALLET = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.DEBT)
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    transaction = models.ForeignKey(
+        LedgerTransaction, models.PROTECT, related_name="entries"
+    )
+    wallet = models.ForeignKey(
+        Wallet, models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    seq = models.BigIntegerField(help_text="of its transaction")
+    lot = models.ForeignKey(
+        Lot,
+        models.PROTECT,
+        related_name="entries",
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+    )
+    bucket = models.CharField(max_length=10, choices=Bucket.choices)
+    amount = models.BigIntegerField()
+    balance_after = models.BigIntegerField(
+        help_text="available less debt of the wallet, once this entry counts"
+    )
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.CheckConstraint(condition=~Q(amount=0), name="entry_not_zero"),
+            models.CheckConstraint(
+                condition=Q(
+                    bucket__in=[
+                        "available",
+                        "reserved",
+                        "debt",
+                        "funding",
+                        "usage",
+                        "breakage",
+                        "refund",
+                        "adjust",
+                    ]
+                ),
+                name="entry_bucket_known",
+            ),
+            # An operator may take more than all lots hold: that debt is of none.
+            models.CheckConstraint(
+                condition=Q(lot__isnull=False) | Q(bucket__in=["debt", "adjust"]),
+                name="entry_of_a_lot",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["wallet", "-seq", "-id"], name="entry_statement"),
+            models.Index(
+                fields=["lot"], condition=Q(bucket="funding"), name="entry_of_grant"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.bucket} {self.amount:+d}"

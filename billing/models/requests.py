@@ -1,0 +1,82 @@
+"""What operators asked to do to credits, where one alone may not."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from billing.models.ledger import Lot, Wallet
+from billing.models.postings import LONGEST_REASON, LONGEST_TICKET
+from kit.ids import new_id
+
+
+class CreditRequest(models.Model):
+    """A grant or an adjustment that waits for a second operator, or had one's answer.
+
+    Operators are named without foreign keys: the row outlives them.
+    """
+
+    class Act(models.TextChoices):
+        GRANT = "grant"
+        ADJUST = "adjust"
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        APPROVED = "approved"
+        REFUSED = "refused"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="requests")
+    act = models.CharField(max_length=10, choices=Act.choices)
+    credits = models.BigIntegerField(help_text="below 0: to be taken away")
+    bucket = models.CharField(
+        max_length=10, choices=Lot.Kind.choices, blank=True, help_text="of a grant"
+    )
+    allow_debt = models.BooleanField(default=False)
+    reason = models.CharField(max_length=LONGEST_REASON)
+    ticket = models.CharField(max_length=LONGEST_TICKET)
+    status = models.CharField(
+        max_length=10, choices=Status.choices, default=Status.PENDING
+    )
+    asked_by = models.UUIDField(help_text="a user")
+    asked_by_email = models.CharField(max_length=254)
+    decided_by = models.UUIDField(null=True, blank=True, help_text="another user")
+    decided_by_email = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(act="grant", credits__gt=0, bucket__in=["pack", "promo"])
+                | (Q(act="adjust", bucket="") & ~Q(credits=0)),
+                name="credit_request_of_an_act",
+            ),
+            models.CheckConstraint(
+                condition=~Q(reason="") & ~Q(ticket=""),
+                name="credit_request_explained",
+            ),
+            # Whoever asks does not decide.
+            models.CheckConstraint(
+                condition=Q(
+                    status="pending", decided_by__isnull=True, decided_at__isnull=True
+                )
+                | (
+                    Q(
+                        status__in=["approved", "refused"],
+                        decided_by__isnull=False,
+                        decided_at__isnull=False,
+                    )
+                    & ~Q(decided_by=F("asked_by"))
+                ),
+                name="credit_request_decided_by_another",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        what = "Grant" if self.act == self.Act.GRANT else "Adjust by"
+        return f"{what} {self.credits}"
+
+    @property
+    def key(self) -> str:
+        """The key of its posting."""
+        return f"{self.act}:{self.pk}"

@@ -1,0 +1,48 @@
+"""Statements of months that are over, kept so that nobody waits for them."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from billing.models.ledger import Wallet
+
+
+class ClosedMonth(models.Model):
+    """What happened to a wallet in a month (UTC) that is over; none if nothing did.
+
+    Derived from the ledger, purchases and usage, which don't change any more.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    wallet = models.ForeignKey(
+        Wallet, models.PROTECT, related_name="closed_months", db_index=False
+    )
+    month = models.DateField(help_text="its first day")
+    opening = models.BigIntegerField()
+    closing = models.BigIntegerField()
+    lines = models.JSONField(help_text="day, text and credits of each")
+    paid = models.JSONField(help_text="day, name, minor units and currency of each")
+    scenes = models.PositiveBigIntegerField()
+    characters = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["wallet", "month"], name="closed_month_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.wallet_id} · {self.month:%Y-%m}"
+
+
+class Closing(models.Model):
+    """How far the calendar has come with closing a month of all wallets."""
+
+    id = models.BigAutoField(primary_key=True)
+    month = models.DateField(unique=True, help_text="its first day")
+    last_wallet = models.BigIntegerField(default=0, help_text="done up to this number")
+    is_done = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"

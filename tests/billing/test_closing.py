@@ -1,0 +1,106 @@
+"""Months that are over are added up once, by the calendar."""
+
+import datetime
+
+import pytest
+from django.db import transaction
+
+from billing import closing, purchases, statements
+from billing.models import ClosedMonth, Closing, Pack, Store, Wallet
+from billing.wallets import wallet_of
+from tests.billing.factories import grant, wallet, without_guards
+from tests.billing.plans import subscriber
+from tests.billing.test_history import spoken
+from tests.billing.test_statements import NOVEMBER, at, dated
+from tests.threads import in_threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+OCTOBER = datetime.date(2025, 10, 1)
+DECEMBER = datetime.date(2025, 12, 1)
+
+
+def used(*days: datetime.datetime) -> Wallet:
+    """Return a wallet with a gift on each of these days."""
+    made = wallet()
+    for number, _ in enumerate(days):
+        grant(made, 10 + number, reason="Gift")
+    return dated(made, *days)
+
+
+def kept() -> list[tuple[int, str]]:
+    rows = ClosedMonth.objects.order_by("wallet", "month")
+    return [(row.wallet_id, f"{row.month:%Y-%m}") for row in rows]
+
+
+def test_a_month_that_is_over_is_read_from_its_row(clock, django_assert_num_queries):
+    workspace = subscriber()
+    made = wallet_of(workspace, "PRODUCTION")
+    with transaction.atomic():
+        purchases.sell(
+            made,
+            Pack.objects.get(key="credit_pack_1hr"),
+            store=Store.STRIPE,
+            external_id="pay_1",
+        )
+    spoken(workspace, at(11, 3), 120)
+    made = dated(made, at(10, 31), at(11, 2))
+    with without_guards() as cursor:
+        cursor.execute("UPDATE billing_purchase SET created_at = %s", [at(11, 2)])
+    live = statements.of(made, NOVEMBER)
+    assert (len(live.lines), len(live.paid), live.scenes, live.characters) == (
+        *(1, 1, 1, 120),
+    )
+    clock.set(2025, 12, 1, 12)
+    assert closing.close_all() == 2
+    with django_assert_num_queries(1):
+        assert statements.of(made, NOVEMBER) == live
+
+
+def test_only_months_that_are_over_and_in_which_something_happened(clock):
+    first = used(at(10, 5), at(12, 1))
+    second = used(at(11, 5))
+    clock.set(2025, 12, 15)
+    assert closing.close_all() == 2
+    assert kept() == [(first.pk, "2025-10"), (second.pk, "2025-11")]
+    assert statements.of(first, NOVEMBER).lines == []
+    assert statements.of(first, DECEMBER).closing == 21
+    # Again: nothing is left to do.
+    assert closing.close_all() == 0
+    clock.set(2026, 1, 2)
+    assert closing.close_all() == 1
+    assert kept()[1] == (first.pk, "2025-12")
+
+
+def test_a_month_is_closed_once_its_postings_are_seen(clock):
+    used(at(11, 5))
+    clock.now = datetime.datetime(2025, 12, 1, 0, 59, tzinfo=datetime.UTC)
+    assert closing.close_all() == 0
+    clock.forward(minutes=1)
+    assert closing.close_all() == 1
+
+
+def test_a_run_that_died_goes_on_where_it_was(clock, monkeypatch):
+    wallets = [used(at(11, 5)) for _ in range(3)]
+    clock.set(2025, 12, 15)
+    close = closing.close
+
+    def die(one, month):
+        if one == wallets[1] and month == NOVEMBER:
+            raise SystemExit
+        return close(one, month)
+
+    monkeypatch.setattr(closing, "close", die)
+    with pytest.raises(SystemExit):
+        closing.close_all(batch=1)
+    assert kept() == [(wallets[0].pk, "2025-11")]
+    assert Closing.objects.get(month=NOVEMBER).last_wallet == wallets[0].pk
+    monkeypatch.setattr(closing, "close", close)
+    assert closing.close_all(batch=1) == 2
+    assert len(kept()) == 3
+
+
+def test_two_runs_at_once_close_each_month_once(clock):
+    wallets = [used(at(10, 5), at(11, 5)) for _ in range(4)]
+    clock.set(2025, 12, 15)
+    assert sum(in_threads(4, lambda: closing.close_all(batch=1))) == 8
+    assert len(kept()) == 2 * len(wallets)
