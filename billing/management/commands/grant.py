@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from accounts import audit
 from accounts.caller import Environment
 from accounts.models import User
 from accounts.signup import known_form
@@ -80,6 +81,9 @@ class Command(BaseCommand):
                     source=source,
                     reason=options["reason"],
                     actor="command line",
+                )
+                audit.record(
+                    f"granted {options['credits']}", wallet, reason=options["reason"]
                 )
         except AppError as error:
             raise CommandError(str(error)) from error
