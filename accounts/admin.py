@@ -146,7 +146,8 @@ class UserAdmin(BlockingAdmin):
         """Keep rights to superusers: others could give themselves any."""
         if obj is None:
             return []
-        shown = ["email", "is_blocked", "closed_at", "preferences"]
+        # Blocking is the one way to suspend people: it cancels their work, too.
+        shown = ["email", "is_blocked", "is_active", "closed_at", "preferences"]
         shown += ["created_at", "last_login"]
         if not getattr(request.user, "is_superuser", False):
             shown += ["is_staff", "is_superuser", "groups"]
