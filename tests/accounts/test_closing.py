@@ -112,7 +112,7 @@ def test_it_takes_a_fresh_login(alice, settings, monkeypatch, door):
         "token": (403, "fresh_login_required"),
         "old login": (403, "fresh_login_required"),
         "guest": (401, "authentication_required"),
-        "operators' key": (403, "permission_denied"),
+        "operators' key": (403, "fresh_login_required"),
     }
     assert (answer.status_code, answer.json()["code"]) == expected[door]
     assert not User.objects.exclude(closed_at=None).exists()
