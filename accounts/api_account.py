@@ -1,7 +1,5 @@
 """One's own data over HTTP."""
 
-from typing import Any
-
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -14,6 +12,8 @@ from accounts import exports
 from accounts.caller import caller_of
 from accounts.models import Export
 from accounts.permissions import IsPerson
+from accounts.requests import IDEMPOTENCY_KEY, idempotency_key, respond
+from kit import idempotency
 from kit.downloads import send
 
 
@@ -46,19 +46,32 @@ class ExportView(APIView):
         """
         export = exports.get_or_begin(caller_of(request))
         if export.status != Export.Status.COMPLETED:
-            return _underway(export)
+            return _soon(_underway(export))
         return send(
             request, export.file, "application/zip", exports.download_name(export)
         )
 
     @extend_schema(
-        operation_id="me_export_again", request=None, responses={202: ExportSerializer}
+        operation_id="me_export_again",
+        parameters=[IDEMPOTENCY_KEY],
+        request=None,
+        responses={202: ExportSerializer},
     )
     def post(self, request: Request) -> Response:
         """Have a new archive made, unless one is under way; five a day."""
-        return _underway(exports.begin(caller_of(request)))
+        caller = caller_of(request)
+
+        def act() -> idempotency.Answer:
+            return _underway(exports.begin(caller))
+
+        return _soon(idempotency.once(idempotency_key(request, is_personal=True), act))
 
 
-def _underway(export: Export) -> Response:
-    body: dict[str, Any] = dict(ExportSerializer(export).data)
-    return Response(body, status=202, headers={"Retry-After": "1"})
+def _underway(export: Export) -> idempotency.Answer:
+    return idempotency.Answer(202, dict(ExportSerializer(export).data))
+
+
+def _soon(answer: idempotency.Answer) -> Response:
+    response = respond(answer)
+    response["Retry-After"] = "1"
+    return response

@@ -11,15 +11,15 @@ from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import teams
 from accounts.caller import caller_of
-from accounts.freshness import require_fresh_login
 from accounts.models import Invitation, Membership, User
-from accounts.permissions import IsPerson
+from accounts.permissions import IsFreshPerson, IsPerson
 from accounts.requests import IDEMPOTENCY_KEY, idempotency_key, respond
 from accounts.serializers_teams import (
     InvitationRequestSerializer,
@@ -86,7 +86,10 @@ class WorkspacesView(GenericAPIView[Membership]):
 class WorkspaceView(APIView):
     """One workspace."""
 
-    permission_classes = [IsPerson]
+    def get_permissions(self) -> list[BasePermission]:
+        """Have it closed with a fresh login alone."""
+        is_fresh = self.request.method == "DELETE"
+        return [IsFreshPerson() if is_fresh else IsPerson()]
 
     @extend_schema(operation_id="workspaces_read", responses=WorkspaceSerializer)
     def get(self, request: Request, workspace_id: UUID) -> Response:
@@ -112,7 +115,6 @@ class WorkspaceView(APIView):
         For 7 days its owner can open it again; after that it is removed.
         """
         place = teams.place(caller_of(request), workspace_id)
-        require_fresh_login(request._request)
         with transaction.atomic(durable=True):
             teams.close(place)
         return Response(status=204)
@@ -121,14 +123,13 @@ class WorkspaceView(APIView):
 class ReopenView(APIView):
     """A workspace that was closed."""
 
-    permission_classes = [IsPerson]
+    permission_classes = [IsFreshPerson]
 
     @extend_schema(
         operation_id="workspaces_reopen", request=None, responses=WorkspaceSerializer
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
         """Open a closed workspace again: its owner, with a fresh login."""
-        require_fresh_login(request._request)
         with transaction.atomic(durable=True):
             place = teams.reopen(_person(request), workspace_id)
         return Response(WorkspaceSerializer(place).data)
@@ -151,7 +152,7 @@ class MembersView(GenericAPIView[Membership]):
 class MemberView(APIView):
     """One member."""
 
-    permission_classes = [IsPerson]
+    permission_classes = [IsFreshPerson]
 
     @extend_schema(
         operation_id="members_change",
@@ -161,7 +162,6 @@ class MemberView(APIView):
     def patch(self, request: Request, workspace_id: UUID, user_id: UUID) -> Response:
         """Change a role: the owner, with a fresh login. `owner` hands over."""
         place = teams.place(caller_of(request), workspace_id)
-        require_fresh_login(request._request)
         role = _sent(RoleRequestSerializer, request)["role"]
         with transaction.atomic(durable=True):
             member = teams.change_role(place, user_id, role)
@@ -171,7 +171,6 @@ class MemberView(APIView):
     def delete(self, request: Request, workspace_id: UUID, user_id: UUID) -> Response:
         """Take a member out, or leave, with a fresh login. Their tokens end."""
         place = teams.place(caller_of(request), workspace_id)
-        require_fresh_login(request._request)
         with transaction.atomic(durable=True):
             teams.remove(place, user_id)
         return Response(status=204)
@@ -180,8 +179,12 @@ class MemberView(APIView):
 class InvitationsView(GenericAPIView[Invitation]):
     """Who is invited to a workspace."""
 
-    permission_classes = [IsPerson]
     serializer_class = InvitationSerializer
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Let people invite with a fresh login alone."""
+        is_fresh = self.request.method == "POST"
+        return [IsFreshPerson() if is_fresh else IsPerson()]
 
     @extend_schema(
         operation_id="invitations_list", responses=InvitationSerializer(many=True)
@@ -201,7 +204,6 @@ class InvitationsView(GenericAPIView[Invitation]):
     def post(self, request: Request, workspace_id: UUID) -> Response:
         """Invite somebody by mail, with a fresh login; good for 7 days."""
         place = teams.place(caller_of(request), workspace_id)
-        require_fresh_login(request._request)
         fields = _sent(InvitationRequestSerializer, request)
 
         def act() -> idempotency.Answer:
@@ -214,7 +216,7 @@ class InvitationsView(GenericAPIView[Invitation]):
 class InvitationView(APIView):
     """One invitation, for those who sent it."""
 
-    permission_classes = [IsPerson]
+    permission_classes = [IsFreshPerson]
 
     @extend_schema(
         operation_id="invitations_withdraw", request=None, responses={204: None}
@@ -224,7 +226,6 @@ class InvitationView(APIView):
     ) -> Response:
         """Take an invitation back, with a fresh login."""
         place = teams.place(caller_of(request), workspace_id)
-        require_fresh_login(request._request)
         teams.withdraw(place, invitation_id)
         return Response(status=204)
 
@@ -248,20 +249,25 @@ class MyInvitationsView(GenericAPIView[Invitation]):
 class MyInvitationView(APIView):
     """One invitation, for whoever got it."""
 
-    permission_classes = [IsPerson]
+    permission_classes = [IsFreshPerson]
 
     @extend_schema(
         operation_id="my_invitations_accept",
+        parameters=[IDEMPOTENCY_KEY],
         request=None,
         responses=WorkspaceSerializer,
     )
     def post(self, request: Request, invitation_id: UUID) -> Response:
         """Say yes, with a fresh login."""
         person = _person(request)
-        require_fresh_login(request._request)
-        with transaction.atomic(durable=True):
+
+        def act() -> idempotency.Answer:
             place = teams.accept(person, invitation_id)
-        return Response(WorkspaceSerializer(place).data)
+            return idempotency.Answer(200, dict(WorkspaceSerializer(place).data))
+
+        return respond(
+            idempotency.once(idempotency_key(request, is_personal=True), act)
+        )
 
     @extend_schema(
         operation_id="my_invitations_decline", request=None, responses={204: None}
@@ -269,6 +275,5 @@ class MyInvitationView(APIView):
     def delete(self, request: Request, invitation_id: UUID) -> Response:
         """Say no, with a fresh login."""
         person = _person(request)
-        require_fresh_login(request._request)
         teams.decline(person, invitation_id)
         return Response(status=204)

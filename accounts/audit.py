@@ -1,6 +1,6 @@
 """The audit log: what operators did, to what, from where and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -60,18 +60,39 @@ def record(
 
 
 def snapshot(row: Model) -> dict[str, Any]:
-    """Return a row's columns as JSON values; what may be secret is masked."""
-    return {
+    """Return a row's columns as JSON values; what may be secret is masked.
+
+    Rows that it is tied to by the admin's lists of choices, such as groups, are told by id.
+    """
+    columns = {
         field.name: _MASK
         if _is_secret(field.name) or isinstance(field, BinaryField)
         else _plain(field.value_from_object(row))
         for field in row._meta.concrete_fields
     }
+    ties = {
+        field.name: _tied(field, row)
+        for field in _many_to_many(row)
+        if field.remote_field.through._meta.auto_created
+    }
+    return columns | ties
 
 
 def prune() -> None:
     """Remove entries past their time; the triggers let no younger ones go."""
     AuditEntry.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()
+
+
+def _many_to_many(row: Model) -> Iterable[Any]:
+    return row._meta.many_to_many
+
+
+def _tied(field: Any, row: Model) -> list[Any]:
+    other = field.m2m_reverse_field_name()
+    rows = field.remote_field.through._default_manager.filter(
+        **{field.m2m_field_name(): row.pk}
+    )
+    return [_plain(key) for key in rows.order_by(other).values_list(other, flat=True)]
 
 
 def _is_secret(name: str) -> bool:

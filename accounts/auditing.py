@@ -8,10 +8,11 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import audit
 
-_MOST = 1_000  # rows of one action whose former state is kept
+_MOST = 1_000  # rows of one action
 
 
 class ActionForm(unfold.forms.ActionForm):
@@ -25,23 +26,42 @@ class ActionForm(unfold.forms.ActionForm):
     )
 
 
+class ReasonForm(forms.Form):
+    """Why, for a page that does something at once to more than rows."""
+
+    reason = forms.CharField(
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Kept in the audit log.",
+    )
+
+
 class Audited(ModelAdmin):  # type: ignore[type-arg]
     """Records each addition, change, deletion and action with what was before and after.
 
     An action takes a reason; in a form one may be given. Many rows at once are not deleted:
     each has a page that says what would go with it. Django calls `log_…` where an operator
-    has changed something, and our own actions do; the former state is taken when the row is
-    loaded. Loading and logging share one request.
+    has changed something, and our own actions do; rows that an action passes over in
+    silence, as other people's do, are recorded after it. The former state is taken when the
+    row is loaded, or just before it is saved. Loading and logging share one request.
     """
 
     action_form = ActionForm
     change_form_after_template = "admin/reason.html"
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the actions of the class, without Django's own."""
+        """Return the actions of the class, without Django's own.
+
+        Those that name no right, as other people's do, take the one to change rows.
+        """
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
-        return actions
+        may_change = self.has_change_permission(request)
+        return {
+            name: action
+            for name, action in actions.items()
+            if may_change or getattr(action[0], "allowed_permissions", None)
+        }
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -59,11 +79,33 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
         if not request.POST.get("reason", "").strip():
             self.message_user(request, "Say why, in the field beside.", messages.ERROR)
             return None
-        chosen = request.POST.getlist("_selected_action")[:_MOST]
-        rows = queryset.filter(pk__in=chosen)
-        _before(request).update({_key(row): audit.snapshot(row) for row in rows})
+        rows = queryset
+        if request.POST.get("select_across", "0") in ("", "0", "False", "false"):
+            chosen = request.POST.getlist("_selected_action")[: _MOST + 1]
+            rows = queryset.filter(pk__in=chosen)
+        before = {_key(row): audit.snapshot(row) for row in rows[: _MOST + 1]}
+        if len(before) > _MOST:
+            self.message_user(request, f"Choose {_MOST} at most.", messages.ERROR)
+            return None
+        _before(request).update(before)
+        what = _description(self.get_actions(request), request)
+        keys = list(rows.values_list("pk", flat=True)) if what else []
         # No transaction here: an action settles each row, and its record, in one.
-        return super().response_action(request, queryset, *args, **options)
+        try:
+            return super().response_action(request, queryset, *args, **options)
+        finally:
+            for row in self.model._default_manager.filter(pk__in=keys):
+                if _key(row) not in _recorded(request):
+                    _record_change(request, f"Asked: {what}", row)
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        """Save the row of a form, or of a list, and remember how it was."""
+        was = type(obj)._default_manager.filter(pk=obj.pk).first() if change else None
+        if was is not None:
+            _before(request).setdefault(_key(was), audit.snapshot(was))
+        super().save_model(request, obj, form, change)
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Record a new row."""
@@ -74,8 +116,7 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
         """Record what was changed; a text says what an action did."""
         what = message if isinstance(message, str) else "changed"
         now = type(obj)._default_manager.filter(pk=obj.pk).first() or obj
-        before = _before(request).get(_key(obj))
-        _record(request, what, obj, before=before, after=audit.snapshot(now))
+        _record_change(request, what, now)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
@@ -100,10 +141,32 @@ def _before(request: HttpRequest) -> dict[str, dict[str, Any]]:
     return kept
 
 
+def _recorded(request: HttpRequest) -> set[str]:
+    if not hasattr(request, "audited_rows"):
+        request.audited_rows = set()  # type: ignore[attr-defined]
+    keys: set[str] = request.audited_rows  # type: ignore[attr-defined]
+    return keys
+
+
 def _key(row: Model) -> str:
     return f"{row._meta.label} {row.pk}"
 
 
+def _description(actions: dict[str, Any], request: HttpRequest) -> str:
+    """Return in words which action was chosen; empty: none of `actions`."""
+    try:
+        chosen = request.POST.getlist("action")[int(request.POST.get("index", 0))]
+    except (IndexError, ValueError):
+        chosen = request.POST.get("action", "")
+    return str(actions[chosen][2]) if chosen in actions else ""
+
+
+def _record_change(request: HttpRequest, what: str, row: Model) -> None:
+    before = _before(request).get(_key(row))
+    _record(request, what, row, before=before, after=audit.snapshot(row))
+
+
 def _record(request: HttpRequest, action: str, row: Model, **states: Any) -> None:
     reason = request.POST.get("reason", "")
+    _recorded(request).add(_key(row))
     audit.record(action, row, request=request, reason=reason, **states)

@@ -30,7 +30,7 @@ from accounts.signup import known_form, sign_up
 from kit import outbox, quotas
 from kit.errors import RateLimited
 from kit.ids import new_id
-from kit.requests import client_network
+from kit.requests import client_network, is_own_machine
 
 VALID_FOR = timedelta(minutes=10)
 TRIES = 5
@@ -154,16 +154,21 @@ def _spend_a_try(
             _subject(email, device),
             limit=settings.LOGIN_TRIES_PER_ADDRESS,
             period=quotas.today(),
-        ) and quotas.take(
-            "login-tries-network",
-            client_network(address),
-            limit=settings.LOGIN_TRIES_PER_NETWORK,
-            period=quotas.today(),
+        ) and (
+            is_own_machine(address)
+            or quotas.take(
+                "login-tries-network",
+                client_network(address),
+                limit=settings.LOGIN_TRIES_PER_NETWORK,
+                period=quotas.today(),
+            )
         )
     return (LoginChallenge(pk=row[0]), row[1]) if may_try else None
 
 
 def _count_request(address: str) -> None:
+    if is_own_machine(address):
+        return
     if not quotas.take(
         "login-codes-network",
         client_network(address),

@@ -8,13 +8,14 @@ workspace without a name, and what `accounts.welcome` remembers.
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -37,7 +38,7 @@ from kit.storage import delete_tree
 
 KEPT_FOR = timedelta(days=7)
 """How long one may change one's mind."""
-_MOST = 100  # accounts, and workspaces, in one run
+_MOST = 100  # accounts, and workspaces, that are removed in one run
 _NAME = "Closed workspace"
 _NOWHERE = "@closed.invalid"  # RFC 6761 §6.4: no mail ever goes there
 
@@ -108,6 +109,13 @@ def reopen(user: User) -> None:
     assert connection.in_atomic_block
     if not is_closed(user):
         return
+    # In the last instant of the seventh day somebody new may be given the address. They
+    # lock the row, too: whoever comes second finds it changed, and does nothing.
+    is_open = User.objects.filter(
+        pk=user.pk, email=user.email, closed_at=user.closed_at
+    ).update(closed_at=None)
+    if not is_open:
+        return
     closed_along = Workspace.objects.filter(
         memberships__user=user,
         memberships__role=Membership.Role.OWNER,
@@ -117,7 +125,6 @@ def reopen(user: User) -> None:
     Workspace.objects.filter(pk__in=closed_along.values_list("pk", flat=True)).update(
         closed_at=None
     )
-    User.objects.filter(pk=user.pk).update(closed_at=None)
     user.closed_at = None
     outbox.post(
         user.email,
@@ -156,31 +163,48 @@ def purge() -> int:
     gone = User.objects.filter(
         closed_at__lt=Now() - KEPT_FOR, is_blocked=False
     ).order_by("closed_at")
-    for user in gone.exclude(email__endswith=_NOWHERE)[:_MOST]:
-        with transaction.atomic(durable=True):
-            release_address(user)
-    empty = Workspace.objects.filter(
-        closed_at__lt=Now() - KEPT_FOR, purged_at=None
-    ).exclude(
-        memberships__role=Membership.Role.OWNER, memberships__user__is_blocked=True
+    _each(gone.exclude(email__endswith=_NOWHERE), _release)
+    blocked_owner = Membership.objects.filter(
+        workspace=OuterRef("pk"), role=Membership.Role.OWNER, user__is_blocked=True
     )
-    count = 0
-    for workspace in empty.order_by("closed_at")[:_MOST]:
-        try:
-            _purge_workspace(workspace)
-        except Exception:
-            # The others are not to wait for it; it is tried again with the next run.
-            logger.exception("workspace %s could not be purged", workspace.pk)
-        else:
-            count += 1
+    empty = Workspace.objects.filter(
+        ~Exists(blocked_owner), closed_at__lt=Now() - KEPT_FOR, purged_at=None
+    )
+    count = _each(empty.order_by("closed_at"), _purge_workspace)
     unfinished = Membership.objects.filter(
         user=OuterRef("pk"), role=Membership.Role.OWNER, workspace__purged_at=None
     )
-    for user in gone.filter(~Exists(unfinished), email__endswith=_NOWHERE)[:_MOST]:
-        delete_tree(default_storage, folder_of(user))
-        user.delete()
-        count += 1
+    finished = gone.filter(~Exists(unfinished), email__endswith=_NOWHERE)
+    return count + _each(finished, _remove)
+
+
+def _each(rows: QuerySet[Any], act: Callable[[Any], object]) -> int:
+    """Do `act` to rows until it is done to as many as one run does; return how many.
+
+    Those that fail are no hindrance to the others, now or later: they are tried again with
+    the next run, and do not count.
+    """
+    count = 0
+    for row in rows:
+        if count == _MOST:
+            break
+        try:
+            act(row)
+        except Exception:
+            logger.exception("%s %s could not be purged", row._meta.label, row.pk)
+        else:
+            count += 1
     return count
+
+
+def _release(user: User) -> None:
+    with transaction.atomic(durable=True):
+        release_address(user)
+
+
+def _remove(user: User) -> None:
+    delete_tree(default_storage, folder_of(user))
+    user.delete()
 
 
 def _purge_workspace(workspace: Workspace) -> None:

@@ -74,18 +74,20 @@ def get_or_begin(caller: Caller) -> Export:
     """
     newest = wanted(caller)
     if newest is None or newest.status == Export.Status.FAILED:
-        return begin(caller)
+        with transaction.atomic(durable=True):
+            return begin(caller)
     return newest
 
 
 def begin(caller: Caller) -> Export:
     """Have a new archive made, unless one is under way; return it.
 
+    Needs an open transaction.
+
     Raises:
         RateLimited: there were enough today.
     """
-    with transaction.atomic(durable=True):
-        return begin_for(**_scope(caller))
+    return begin_for(**_scope(caller))
 
 
 def begin_for(

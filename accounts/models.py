@@ -367,12 +367,20 @@ class LoginSession(models.Model):
 
 
 class SecondFactor(models.Model):
-    """An operator's authenticator app; one that is not confirmed yet opens nothing."""
+    """An operator's authenticator app.
+
+    One that waits for its first code opens nothing, and leaves the one before in force.
+    """
 
     user = models.OneToOneField(
         User, models.CASCADE, primary_key=True, related_name="second_factor"
     )
-    sealed_seed = models.BinaryField(help_text="of TOTP (RFC 6238), encrypted")
+    sealed_seed = models.BinaryField(
+        default=b"", help_text="of TOTP (RFC 6238), encrypted"
+    )
+    pending_seed = models.BinaryField(
+        default=b"", help_text="of the app that is being set up; empty: none is"
+    )
     confirmed_at = models.DateTimeField(null=True, blank=True)
     last_step = models.BigIntegerField(
         default=0, help_text="time step of the last code taken: none works twice"

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from accounts.caller import caller_of
 from accounts.errors import AuthenticationRequired, NotAllowed
+from accounts.freshness import require_fresh_login
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
@@ -39,6 +40,21 @@ class IsPerson(IsKnown):
         super().has_permission(request, view)
         if caller_of(request).user is None:
             raise NotAllowed
+        return True
+
+
+class IsFreshPerson(IsKnown):
+    """A user who has just logged in; neither a token nor the operators' key."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Return True.
+
+        Raises:
+            AuthenticationRequired: it is a guest.
+            FreshLoginRequired: the login is older, or it is no login.
+        """
+        super().has_permission(request, view)
+        require_fresh_login(request._request)
         return True
 
 

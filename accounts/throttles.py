@@ -98,7 +98,7 @@ def _count(
         found = get_usage(
             request,
             group=name,
-            key=lambda group, request: caller.subject,
+            key=lambda group, request: _subject(caller),
             rate=_rate(caller, is_synthesis),
             increment=True,
         )
@@ -118,6 +118,17 @@ def _count(
     )
     request.usage = usage  # type: ignore[attr-defined]
     return usage
+
+
+def _subject(caller: Caller) -> str:
+    """Name whose requests count together.
+
+    Those of a suspended person use up nothing of a team that goes on without them.
+    """
+    user = caller.user
+    if user and (user.is_blocked or not user.is_active):
+        return f"suspended:{user.pk}"
+    return caller.subject
 
 
 def _rate(caller: Caller, is_synthesis: bool) -> str:

@@ -39,7 +39,8 @@ def export(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Send the archive; a POST has one made."""
     if request.method == "POST":
         try:
-            exports.begin(caller)
+            with transaction.atomic(durable=True):
+                exports.begin(caller)
         except AppError as error:
             messages.error(request, str(error))
         else:

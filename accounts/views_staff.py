@@ -48,7 +48,10 @@ def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
 @for_people
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Set up the second factor, with a fresh login; another one takes the old one, too."""
+    """Set up the second factor, with a fresh login; another one takes the old one, too.
+
+    The old one stays in force until the new one has shown its first code.
+    """
     user = _operator(caller)
     if not is_fresh(request):
         messages.info(request, "Log in again to set up your second factor.")
@@ -61,7 +64,10 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
             second_factor.begin(user)
             audit.record("replaces the second factor", user, request=request)
         return redirect("second-factor-set-up")
-    if is_set_up:
+    if "keep" in request.POST:
+        second_factor.keep(user)
+        return redirect("second-factor-set-up")
+    if is_set_up and not second_factor.pending(user):
         return render(
             request, "accounts/second_factor_set_up.html", {"is_set_up": True}
         )
@@ -78,6 +84,7 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
     factor = second_factor.draft(user)
     context = {
         "form": form,
+        "is_other": is_set_up,
         "secret": second_factor.secret_text(factor),
         "picture": segno.make(second_factor.uri(factor), error="m").svg_data_uri(
             scale=5

@@ -12,6 +12,7 @@ from accounts.caller import Caller
 from accounts.forms import TokenForm
 from accounts.models import ApiToken
 from accounts.visits import for_people
+from kit.errors import NotFound
 
 _SHOWN = 200
 
@@ -24,7 +25,11 @@ def tokens_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = TokenForm(request.POST or None)
     text = None
     if request.method == "POST" and form.is_valid():
-        _, text = tokens.issue(caller.workspace, caller.user, **form.cleaned_data)
+        try:
+            _, text = tokens.issue(caller.workspace, caller.user, **form.cleaned_data)
+        except NotFound:  # removed from the workspace in this moment
+            messages.error(request, "You are not in this workspace any more.")
+            return redirect("tokens-page")
         form = TokenForm()
     rows = ApiToken.objects.visible_to(caller).order_by("-pk")[:_SHOWN]
     return render(

@@ -29,7 +29,7 @@ def for_people(
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """Let people in who are logged in, and tell the view who they are; others log in.
 
-    Suspended people, and everybody in a suspended workspace, get 403.
+    Suspended people get 403, and so does who is in no workspace that is not suspended.
     """
 
     @never_cache
@@ -52,9 +52,12 @@ def for_people(
 def visitor(request: HttpRequest, user: User) -> Caller:
     """Return `user` as the rules see them, in the workspace that they have chosen.
 
-    Whoever has chosen none, or one that is closed to them now, is in their own.
+    Whoever has chosen none, or one that is closed to them now, is in their own; while that
+    is suspended, in the first that they can act in.
     """
     place = _chosen(user) or workspaces.entered_by(user)
+    if place.workspace.is_blocked:
+        place = workspaces.open_to(user).first() or place
     return Caller(
         place.workspace,
         environment=environment_of(user),

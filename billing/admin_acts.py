@@ -163,7 +163,7 @@ class Acts(ModelAdmin):
             "about": about,
             "form": form,
         }
-        return TemplateResponse(request, "billing/act.html", context)
+        return TemplateResponse(request, "admin/act.html", context)
 
     def _done(
         self,

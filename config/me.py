@@ -13,8 +13,7 @@ from rest_framework.views import APIView
 
 from accounts import closing, preferences
 from accounts.caller import Caller, Role, caller_of
-from accounts.freshness import require_fresh_login
-from accounts.permissions import GuestsWelcome, IsPerson
+from accounts.permissions import GuestsWelcome, IsFreshPerson, IsPerson
 from billing import wallets
 
 
@@ -56,8 +55,12 @@ class MeView(APIView):
 
     def get_permissions(self) -> list[BasePermission]:
         """Tell everybody who they are; only people have something to change."""
-        is_read = self.request.method in ("GET", "HEAD", "OPTIONS")
-        return [GuestsWelcome() if is_read else IsPerson()]
+        match self.request.method:
+            case "PATCH":
+                return [IsPerson()]
+            case "DELETE":
+                return [IsFreshPerson()]
+        return [GuestsWelcome()]
 
     @extend_schema(operation_id="me", responses=MeSerializer)
     def get(self, request: Request) -> Response:
@@ -84,9 +87,8 @@ class MeView(APIView):
         A login within 7 days opens it again. After that all of it is removed but the
         ledger, which then names nobody.
         """
-        require_fresh_login(request._request)
         user = caller_of(request).user
-        assert user  # IsPerson
+        assert user  # IsFreshPerson
         with transaction.atomic(durable=True):
             closing.close(user)
         logout(request._request)

@@ -24,6 +24,7 @@ from kit.errors import (
 from kit.models import IdempotencyRecord
 
 KEPT_FOR = timedelta(hours=24)
+_LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE: lock_timeout has passed
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -102,7 +103,9 @@ def begin(key: Key, *, subject: str = "") -> Answer | None:
     try:
         with transaction.atomic():
             IdempotencyRecord.objects.bulk_create([record], ignore_conflicts=True)
-    except OperationalError as error:  # lock_timeout
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise  # the database went away, say
         raise IdempotencyInProgress from error
     first = IdempotencyRecord.objects.get(scope=key.scope, key=key.key)
     if first.pk == record.pk:

@@ -76,6 +76,11 @@ def client_address(request: HttpRequest) -> str:
     return str(parsed)
 
 
+def is_own_machine(address: str) -> bool:
+    """Whether a client sits at this machine, in development: there everybody does."""
+    return settings.DEVELOPMENT and ipaddress.ip_address(address).is_loopback
+
+
 def client_network(address: str) -> str:
     """Return the part of an address that one customer holds: IPv4 /32, IPv6 /64."""
     parsed = ipaddress.ip_address(address)

@@ -6,11 +6,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
+from accounts import audit
+from accounts.auditing import ReasonForm
 from accounts.models import User
 from kit.admin import ReadOnly
 from providers import catalogue, ceilings, keys, samples
@@ -172,9 +175,25 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
                 self.log_change(request, provider, "Checked.")
 
     @action(description="Sync catalogue", permissions=["change"])
-    def sync_catalogue(self, request: HttpRequest) -> HttpResponseRedirect:
-        """Ask every provider for its voices now."""
+    def sync_catalogue(self, request: HttpRequest) -> HttpResponse:
+        """Ask why, and then every provider for its voices."""
+        form = ReasonForm(request.POST or None)
+        if not form.is_valid():
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Sync catalogue",
+                "opts": self.opts,
+                "about": "Every provider is asked for its voices now.",
+                "form": form,
+            }
+            return TemplateResponse(request, "admin/act.html", context)
         changes = catalogue.sync()
+        audit.record(
+            "synced the catalogue",
+            request=request,
+            after={"voices": str(changes), "failed": dict(changes.failed)},
+            reason=form.cleaned_data["reason"],
+        )
         self.message_user(request, f"Voices: {changes}.", messages.SUCCESS)
         for slug, reason in changes.failed.items():
             self.message_user(
@@ -303,14 +322,26 @@ class VoiceAdmin(_FromAdapters, ModelAdmin):
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
         """Let customers choose the selected voices."""
-        count = voices.update(is_enabled=True)
+        count = self._switch(request, voices, is_enabled=True)
         self.message_user(request, f"{count} voices can be chosen.", messages.SUCCESS)
 
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
         """Hide the selected voices from customers."""
-        count = voices.update(is_enabled=False)
+        count = self._switch(request, voices, is_enabled=False)
         self.message_user(request, f"{count} voices are hidden.", messages.SUCCESS)
+
+    def _switch(
+        self, request: HttpRequest, voices: QuerySet[Voice], *, is_enabled: bool
+    ) -> int:
+        with transaction.atomic(durable=True):
+            chosen = list(voices)
+            voices.update(is_enabled=is_enabled)
+            for voice in chosen:
+                self.log_change(
+                    request, voice, "Switched on." if is_enabled else "Switched off."
+                )
+        return len(chosen)
 
 
 @admin.register(ModelAlias)

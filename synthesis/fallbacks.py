@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.caller import Environment
+from billing.models import Payer
 from billing.pricing import price
 from kit import claims
 from providers import catalogue, keys
@@ -72,7 +73,7 @@ def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
         return False
     if not catalogue.is_available(voice.provider):
         return False
-    if job.billed_to in (Job.BilledTo.GUEST, Job.BilledTo.ADMIN):
+    if job.billed_to in (Payer.GUEST, Payer.ADMIN):
         return True
     today = voice.provider.cost_multiplier
     quoted = Decimal(job.fallback_prices.get(voice.pk, today))

@@ -90,7 +90,7 @@ def browser(person: User) -> Client:
             defaults={"sealed_seed": b"", "confirmed_at": timezone.now()},
         )
         session = client.session
-        session["second_factor_at"] = int(time.time())
+        session["second_factor_at"] = time.time()
         session.save()
     return client
 

@@ -83,12 +83,12 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         "replay_failed_of_all_time",
     ]
 
-    @admin.action(description="Send a test event", permissions=["view"])
+    @admin.action(description="Send a test event", permissions=["act"])
     def send_tests(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Try endpoints out."""
         _each(self, request, chosen, "tested", lambda row: endpoints.send_test(row.pk))
 
-    @admin.action(description="Switch off", permissions=["view"])
+    @admin.action(description="Switch off", permissions=["act"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Send nothing more to endpoints."""
         _each(
@@ -99,7 +99,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
             lambda row: endpoints.change(row.pk, is_enabled=False),
         )
 
-    @admin.action(description="Switch on", permissions=["view"])
+    @admin.action(description="Switch on", permissions=["act"])
     def switch_on(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Send to endpoints again, from the next event on."""
         _each(
@@ -111,7 +111,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         )
 
     @admin.action(
-        description="Send what failed in the last 24 hours again", permissions=["view"]
+        description="Send what failed in the last 24 hours again", permissions=["act"]
     )
     def replay_failed_of_a_day(
         self, request: HttpRequest, chosen: QuerySet[Endpoint]
@@ -119,7 +119,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         """Send recent failures again."""
         self._replay_failed(request, chosen, timedelta(days=1))
 
-    @admin.action(description="Send all that failed again", permissions=["view"])
+    @admin.action(description="Send all that failed again", permissions=["act"])
     def replay_failed_of_all_time(
         self, request: HttpRequest, chosen: QuerySet[Endpoint]
     ) -> None:
@@ -195,7 +195,7 @@ class DeliveryAdmin(ReadOnly, ModelAdmin):
         """Return what is sent."""
         return delivery.event.text
 
-    @admin.action(description="Send again", permissions=["view"])
+    @admin.action(description="Send again", permissions=["act"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         """Send deliveries again, as their owners could."""
         _each(self, request, chosen, "sent again", lambda row: replay.replay(row.pk))

@@ -152,6 +152,16 @@ def test_staff_cannot_give_themselves_rights(alice):
     assert act(office, "apitoken", "revoke").status_code == 403
 
 
+def test_people_are_suspended_by_blocking_alone(office, alice):
+    no_places = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
+
+    answer = office.post(change(alice), {"is_staff": "on"} | no_places)
+
+    assert answer.status_code == 302
+    alice.refresh_from_db()
+    assert (alice.is_staff, alice.is_active) == (True, True)
+
+
 # --- Tokens --------------------------------------------------------------------------
 
 

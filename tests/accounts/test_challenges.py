@@ -73,8 +73,11 @@ def test_logging_out():
     assert client.delete(SESSION).status_code == 204
     assert client.get("/api/v1/me").json()["role"] == "guest"
     assert client.delete(SESSION).status_code == 401
+    other = factories.browser(alice)
     token = factories.api(factories.token(alice))
-    assert token.delete(SESSION).json()["code"] == "permission_denied"
+    assert token.delete(SESSION).status_code == 204  # it has no login that could end
+    assert other.get("/api/v1/me").json()["role"] == "user"
+    assert token.get("/api/v1/me").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -310,6 +313,21 @@ def test_a_network_asks_for_so_many_codes(settings):
     assert 0 < int(str(refused.value.params["retry_after"])) <= 86_401
     ask("c@example.com", "2001:db8:0:1::1")
     assert LoginChallenge.objects.count() == 3
+
+
+@pytest.mark.parametrize("is_development", [True, False])
+def test_ones_own_machine_is_no_network_in_development(settings, is_development):
+    settings.DEVELOPMENT = is_development
+    settings.LOGIN_CODES_PER_NETWORK = settings.LOGIN_TRIES_PER_NETWORK = 1
+    for number in range(2):
+        email = f"person{number}@example.com"
+        if number and not is_development:
+            with pytest.raises(RateLimited):
+                ask(email, "127.0.0.1")
+        else:
+            browser = ask(email, "127.0.0.1")
+            code = newest_code(email)
+            assert redeem(browser, code, email, "127.0.0.1").email == email
 
 
 def test_tries_are_counted_by_address_over_all_codes(settings):

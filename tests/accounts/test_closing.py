@@ -24,6 +24,7 @@ from accounts.signup import sign_up
 from kit import outbox
 from kit.errors import NotFound
 from kit.models import Mail
+from kit.storage import delete_tree
 from tests import factories
 from tests.accounts.codes import newest_code
 from tests.threads import in_threads
@@ -111,7 +112,7 @@ def test_it_takes_a_fresh_login(alice, settings, monkeypatch, door):
         "token": (403, "fresh_login_required"),
         "old login": (403, "fresh_login_required"),
         "guest": (401, "authentication_required"),
-        "operators' key": (403, "permission_denied"),
+        "operators' key": (403, "fresh_login_required"),
     }
     assert (answer.status_code, answer.json()["code"]) == expected[door]
     assert not User.objects.exclude(closed_at=None).exists()
@@ -194,6 +195,61 @@ def test_a_block_is_not_shaken_off(alice):
     assert alice.email == "alice@example.com"
     home.refresh_from_db()
     assert (home.name, home.purged_at) == ("alice", None)
+
+
+def test_a_blocked_member_keeps_no_closed_workspace(alice):
+    bob = factories.user("bob@example.com")
+    team = factories.team(alice, bob)
+    blocking.block(bob)
+    with transaction.atomic():
+        teams.close(Membership.objects.get(user=alice, workspace=team))
+    Workspace.objects.filter(pk=team.pk).update(closed_at=timezone.now() - WEEK)
+
+    assert closing.purge() == 1
+
+    team.refresh_from_db()
+    assert (team.name, team.purged_at is None) == ("Closed workspace", False)
+    assert closing.purge() == 0
+
+
+def test_who_comes_after_the_address_was_given_away_opens_nothing(alice):
+    close(alice)
+    late = User.objects.get(pk=alice.pk)  # read just before the end of the seventh day
+    age(alice, WEEK)
+    with transaction.atomic():
+        closing.release_address(alice)
+
+    with transaction.atomic():
+        closing.reopen(late)
+
+    assert closed_at(alice)
+    assert alice.email == f"{alice.pk}@closed.invalid"
+    assert not Workspace.objects.filter(closed_at=None).exists()
+    assert not Mail.objects.filter(subject__contains="open again").exists()
+
+
+def test_one_that_can_not_be_removed_is_no_hindrance(alice, monkeypatch, caplog):
+    bob = factories.user("bob@example.com")
+    close(alice)
+    close(bob)
+    age(alice, WEEK + MINUTE)
+    age(bob, WEEK)
+
+    def fail_for_alice(storage, prefix):
+        if str(alice.pk) in prefix:
+            raise OSError("the storage is down")
+        return delete_tree(storage, prefix)
+
+    monkeypatch.setattr(closing, "delete_tree", fail_for_alice)
+    monkeypatch.setattr(closing, "_MOST", 1)
+
+    assert [closing.purge() for _ in range(3)] == [1, 2, 0]
+
+    assert list(User.objects.all()) == [alice]
+    assert f"accounts.User {alice.pk} could not be purged" in caplog.text
+    monkeypatch.undo()
+    assert closing.purge() == 1
+    assert not User.objects.exists()
 
 
 # --- Whose workspaces close along ----------------------------------------------------

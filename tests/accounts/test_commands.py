@@ -1,8 +1,8 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts import tokens
-from accounts.models import ApiToken, Membership, User
+from accounts import closing, tokens
+from accounts.models import ApiToken, AuditEntry, Membership, User
 from tests import factories
 
 
@@ -85,3 +85,35 @@ def test_a_login_link_opens(db, capsys, client, settings):
     path = out.strip().removeprefix("http://ozvena.test:1234")
     assert client.post(path).status_code == 302
     assert client.get("/api/v1/me").json()["email"] == "alice@example.com"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "action"),
+    [
+        (["createsuperuser", "--email", "alice@example.com"], "made an operator"),
+        (["issue_token", "alice@example.com"], "made a token"),
+        (["login_link", "alice@example.com"], "made a login link"),
+        (["grant", "alice@example.com", "5", "--reason", "a gift"], "Granted 5"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+@pytest.mark.django_db(transaction=True)
+def test_what_a_command_does_is_recorded(capsys, arguments, action):
+    factories.user("alice@example.com")
+
+    run(capsys, *arguments)
+
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor_email) == (action, "")
+    assert entry.reason == ("a gift" if "--reason" in arguments else "")
+
+
+def test_no_token_for_a_closed_account(db, capsys):
+    alice = factories.user("alice@example.com")
+    closing.close(alice)
+
+    with pytest.raises(CommandError, match=r"alice@example.com has no workspace\."):
+        run(capsys, "issue_token", "alice@example.com")
+
+    assert not ApiToken.objects.exists()
+    assert not AuditEntry.objects.exists()

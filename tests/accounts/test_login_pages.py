@@ -61,7 +61,7 @@ def test_pages_for_people_lead_to_the_login():
 
 
 def test_mistakes_and_limits_are_told(settings):
-    client = Client()
+    client = Client(REMOTE_ADDR="192.0.2.1")
     assert ask(client, "nonsense").status_code == 400
     assert ask(client, "").status_code == 400
     settings.LOGIN_CODES_PER_NETWORK = 0

@@ -122,21 +122,67 @@ def test_setting_up_by_page(root):
     assert "Your second factor at Ozvena was set up" in subjects
 
 
-def test_setting_up_another_takes_the_one_before(root):
-    set_up(root)
+def test_another_takes_the_place_of_the_one_before_with_its_first_code(root):
+    secret, codes = set_up(root)
     client = logged_in(root)
     answer = client.get("/settings/second-factor")
     assert answer["Location"] == "/login/second-factor?next=%2Fsettings%2Fsecond-factor"
     assert client.post("/settings/second-factor", {"replace": "1"}).status_code == 302
     assert second_factor.is_set_up(root)
 
-    verified = factories.browser(root)
-    assert (
-        "Yours is set up." in verified.get("/settings/second-factor").content.decode()
-    )
+    verified = logged_in(root)
+    enter(verified, app_code(secret))
+    page = verified.get("/settings/second-factor").content.decode()
+    assert "Yours is set up." in page
     verified.post("/settings/second-factor", {"replace": "1"})
-    assert not second_factor.is_set_up(root)
-    assert not is_inside(verified)
+    page = verified.get("/settings/second-factor").content.decode()
+    other = re.findall(r'class="key">(\w+)<', page)[0]
+    assert other != secret
+
+    # Whoever clicks and leaves has the app that they had.
+    assert is_inside(verified)
+    thief = logged_in(root)
+    page = thief.get("/settings/second-factor")
+    assert page["Location"] == "/login/second-factor?next=%2Fsettings%2Fsecond-factor"
+    assert enter(thief, app_code(other)).status_code == 400
+    rested()
+    elsewhere = logged_in(root)
+    assert enter(elsewhere, codes[0]).status_code == 302
+
+    done = verified.post("/settings/second-factor", {"code": app_code(other)})
+    assert len(re.findall(r"<code>([a-z2-7-]{19})</code>", done.content.decode())) == 10
+    assert is_inside(verified)
+    assert not is_inside(elsewhere)
+    assert enter(elsewhere, codes[1]).status_code == 400
+    rested()
+    assert enter(elsewhere, app_code(secret, 30)).status_code == 400
+    rested()
+    assert enter(elsewhere, app_code(other, 30)).status_code == 302
+
+
+def test_the_present_app_can_be_kept(root):
+    secret, codes = set_up(root)
+    client = logged_in(root)
+    enter(client, codes[0])
+    client.post("/settings/second-factor", {"replace": "1"})
+
+    kept = client.post("/settings/second-factor", {"keep": "1"}, follow=True)
+
+    assert "Yours is set up." in kept.content.decode()
+    assert SecondFactor.objects.get().pending_seed == b""
+    assert enter(logged_in(root), app_code(secret)).status_code == 302
+
+
+def test_recovery_codes_outlive_a_change_of_the_key(root, settings):
+    _, codes = set_up(root)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another"
+
+    assert enter(logged_in(root), codes[0]).status_code == 302
+    assert enter(logged_in(root), codes[0]).status_code == 400
+    rested()
+    settings.SECRET_KEY_FALLBACKS = []
+    assert enter(logged_in(root), codes[1]).status_code == 400
 
 
 def test_it_takes_a_fresh_login(root, monkeypatch):
@@ -220,6 +266,10 @@ def test_secrets_are_not_kept_in_the_clear(root):
     secret, codes = set_up(root)
     kept = bytes(SecondFactor.objects.get().sealed_seed)
     assert base64.b32decode(secret) not in kept
+    second_factor.begin(root)
+    waits = SecondFactor.objects.get()
+    other = base64.b32decode(second_factor.secret_text(waits))
+    assert other not in bytes(waits.pending_seed)
     assert codes[0].replace("-", "") not in str(list(RecoveryCode.objects.values()))
     assert secret not in str(list(AuditEntry.objects.values()))
 
@@ -246,8 +296,9 @@ def test_a_seed_opens_for_its_owner_alone(root):
     set_up(root)
     other = factories.user(is_staff=True)
     second_factor.begin(other)
-    stolen = SecondFactor.objects.get(user=root).sealed_seed
-    SecondFactor.objects.filter(user=other).update(sealed_seed=stolen)
+    second_factor.begin(root)
+    stolen = SecondFactor.objects.get(user=root).pending_seed
+    SecondFactor.objects.filter(user=other).update(pending_seed=stolen)
     with pytest.raises(CannotOpen):
         second_factor.secret_text(SecondFactor.objects.get(user=other))
 

@@ -161,14 +161,18 @@ def test_failures_tell_limits_too(alice, method, url, headers, status):
     assert told(response) == ("3", "2")
 
 
-def test_blocked_people_are_told_and_counted(alice):
-    api = factories.api(factories.token(alice))
-    blocking.block(alice)
+def test_blocked_people_are_told_and_counted_by_themselves(alice):
+    bob = factories.user("bob@example.com")
+    team = factories.team(alice, bob)
+    of_alice = factories.api(factories.token(alice, workspace=team))
+    of_bob = factories.api(factories.token(bob, workspace=team))
+    blocking.block(bob)
 
-    response = api.get(ME)
+    answers = [of_bob.get(ME) for _ in range(5)]
 
-    assert response.status_code == 403
-    assert told(response) == ("3", "2")
+    assert [answer.json()["code"] for answer in answers] == ["blocked"] * 5
+    assert [told(answer)[1] for answer in answers] == ["2", "1", "0", "0", "0"]
+    assert told(of_alice.get(ME)) == ("3", "2")
 
 
 def test_who_proved_nothing_is_told_nothing(db):

@@ -2,7 +2,9 @@ import re
 
 import pytest
 
+from accounts import tokens
 from accounts.models import ApiToken
+from kit.errors import NotFound
 from tests import factories
 
 PAGE = "/settings/tokens"
@@ -71,3 +73,15 @@ def test_others_find_nothing(office):
     assert factories.api().get(PAGE)["Location"] == "/login?next=/settings/tokens"
     token.refresh_from_db()
     assert token.revoked_at is None
+
+
+def test_who_was_removed_just_now_is_told(alice, monkeypatch):
+    def refuse(*args, **options):
+        raise NotFound
+
+    monkeypatch.setattr(tokens, "issue", refuse)
+    answer = factories.browser(alice).post(
+        "/settings/tokens", {"name": "Mine"}, follow=True
+    )
+    assert answer.status_code == 200
+    assert "You are not in this workspace any more." in answer.content.decode()

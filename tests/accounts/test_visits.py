@@ -90,6 +90,20 @@ def test_a_workspace_that_closed_to_one_leads_home(alice, team, end):
     assert "Choir" not in page
 
 
+def test_a_suspended_workspace_of_ones_own_leads_to_a_team(alice, team):
+    blocking.block(factories.workspace(alice))
+
+    assert where(alice) == team
+
+    blocking.block(team)
+    assert factories.browser(alice).get(PAGE).status_code == 403
+
+
+def test_a_suspended_person_is_in_no_team(alice, team):
+    blocking.block(alice)
+    assert factories.browser(alice).get(PAGE).status_code == 403
+
+
 @pytest.mark.parametrize("nonsense", [None, 5, [], {"a": 1}, "x", ["PRODUCTION"]])
 def test_preferences_may_hold_anything(alice, nonsense):
     preferences.merge(

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from django.core import mail
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import blocking, teams
@@ -325,3 +326,18 @@ def test_what_is_refused(people, monkeypatch):
     outbox.work()
     invited = [sent for sent in mail.outbox if "invited" in sent.subject]
     assert [sent.to for sent in invited] == [["new@example.com"]]
+
+
+def test_an_invitation_is_accepted_once_with_a_key(people):
+    bob = factories.browser(people["stranger"])
+    place = Membership.objects.get(user=people["owner"], workspace=people["team"])
+    with transaction.atomic():
+        invitation = teams.invite(place, people["stranger"].email, "member")
+    url, once = f"/api/v1/me/invitations/{invitation.pk}", {"Idempotency-Key": "yes"}
+
+    first, again = (bob.post(url, headers=once) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json() == first.json()
+    assert again["Idempotent-Replayed"] == "true"
+    assert bob.post(url).status_code == 404

@@ -58,6 +58,8 @@ def sealed(settings):
     signing.rotate(endpoint)
     signing.default_signer(workspace.pk)
     second_factor.begin(owner)
+    second_factor.confirm_unseen(owner)
+    second_factor.begin(owner)
     Mail.objects.all().delete()
     with transaction.atomic():
         for number in range(MAILS):
@@ -78,7 +80,8 @@ def readable(sealed) -> dict[str, Any]:
         "key": keys.access_with(provider, credential).key,
         "hooks": signing.keys_of(endpoint),
         "default": signing.secret_of(DefaultSigner.objects.get()),
-        "seed": second_factor._seed(SecondFactor.objects.get()),
+        "seed": second_factor._seed(SecondFactor.objects.get(), is_pending=False),
+        "next": second_factor._seed(SecondFactor.objects.get(), is_pending=True),
         "mails": [
             open_sealed(mail.sealed_text, context=outbox._context(mail))
             for mail in Mail.objects.exclude(sealed_text=b"").order_by("pk")
@@ -93,6 +96,7 @@ def test_all_is_sealed_again_until_nothing_needs_the_old_key(sealed, settings, c
     assert told.splitlines() == [
         f"kit.Mail.sealed_text: {MAILS} sealed again, 0 left.",
         "accounts.SecondFactor.sealed_seed: 1 sealed again, 0 left.",
+        "accounts.SecondFactor.pending_seed: 1 sealed again, 0 left.",
         "webhooks.Endpoint.secret: 1 sealed again, 0 left.",
         "webhooks.Endpoint.old_secret: 1 sealed again, 0 left.",
         "webhooks.DefaultSigner.secret: 1 sealed again, 0 left.",
@@ -103,7 +107,7 @@ def test_all_is_sealed_again_until_nothing_needs_the_old_key(sealed, settings, c
     settings.ENCRYPTION_KEYS = NEW
     assert readable(sealed) == before
     call_command("rotate_keys")
-    assert capsys.readouterr().out.count(" 0 sealed again, 0 left.") == 7
+    assert capsys.readouterr().out.count(" 0 sealed again, 0 left.") == 8
 
 
 def test_the_old_key_alone_is_not_enough_any_more(sealed, settings):

@@ -40,6 +40,11 @@ def test_prices_and_limits_are_edited_in_the_list(operator):
     assert unicorn.max_concurrent == 4
     assert unicorn.is_enabled
     assert not unicorn.is_open_to_guests
+    entry = AuditEntry.objects.get()
+    assert entry.before is not None
+    assert entry.after is not None
+    assert entry.before["cost_multiplier"] == "1.000"
+    assert entry.after["cost_multiplier"] == "1.250"
 
 
 def test_a_negative_price_is_refused(operator):
@@ -167,15 +172,32 @@ def test_voices_are_switched_off_and_on_together(operator):
         url, {"action": "switch_on", "_selected_action": chosen[:1], "reason": "a test"}
     )
     assert [voice.pk for voice in off.all()] == ["unicorn:fr-fr"]
+    entries = AuditEntry.objects.order_by("pk").values_list("object_id", "action")
+    assert sorted(entries) == [
+        ("unicorn:de", "Switched off."),
+        ("unicorn:de", "Switched on."),
+        ("unicorn:fr-fr", "Switched off."),
+    ]
 
 
-def test_the_catalogue_is_synced_by_a_button(operator):
+def test_the_catalogue_is_synced_by_a_button_with_a_reason(operator):
     Voice.objects.filter(pk="unicorn:de").delete()
-    response = operator.get(
-        reverse("admin:providers_provider_sync_catalogue"), follow=True
-    )
-    assert "Voices: 1 added, 0 updated, 0 withdrawn." in response.content.decode()
+    url = reverse("admin:providers_provider_sync_catalogue")
+
+    asked = operator.get(url)
+    assert "Every provider is asked" in asked.content.decode()
+    assert operator.post(url, {"reason": " "}).status_code == 200
+    assert not Voice.objects.filter(pk="unicorn:de").exists()
+    assert not AuditEntry.objects.exists()
+
+    done = operator.post(url, {"reason": "a new voice"}, follow=True)
+    told = "Voices: 1 added, 0 updated, 0 withdrawn."
+    assert told in done.content.decode()
     assert Voice.objects.filter(pk="unicorn:de").exists()
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.reason) == ("synced the catalogue", "a new voice")
+    assert entry.after is not None
+    assert entry.after["voices"] in told
 
 
 def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):

@@ -124,6 +124,25 @@ def test_for_a_day_it_is_the_same_one_and_post_makes_another(alice):
     assert client.get(EXPORT).status_code == 200
 
 
+def begin(caller):
+    with transaction.atomic():
+        return exports.begin(caller).pk
+
+
+def test_a_key_makes_one_archive(alice):
+    client = factories.browser(alice)
+    once = {"Idempotency-Key": "mine"}
+    first = client.post(EXPORT, headers=once)
+    exports.work()
+
+    again = client.post(EXPORT, headers=once)
+
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again["Idempotent-Replayed"] == "true"
+    assert again["Retry-After"] == "1"
+    assert Export.objects.count() == 1
+
+
 def test_so_many_a_day(alice):
     client = factories.browser(alice)
     for _ in range(exports.PER_DAY):
@@ -140,7 +159,7 @@ def test_so_many_a_day(alice):
 
 def test_many_who_ask_at_once_get_one(alice):
     caller = factories.caller(alice)
-    made = in_threads(6, lambda: exports.begin(caller).pk)
+    made = in_threads(6, lambda: begin(caller))
     assert len(set(made)) == Export.objects.count() == 1
 
 

@@ -91,14 +91,14 @@ ROWS = [
     Row("DELETE", "me/invitations/<uuid:invitation_id>", (204, 403), _TOKEN,  _TOKEN, (204, 403), 401, 403,  403, of=_MINE),
     Row("GET",    _TEAM,                                200,       200,       404,    (200, 404), 401, 403,  200),
     Row("PATCH",  _TEAM,                                200,       403,       404,    (200, 404), 401, 403,  200, {"name": "New"}),
-    Row("DELETE", _TEAM,                                (204, 403), _LOGIN,   404,    (204, 404), 401, 403,  403),
+    Row("DELETE", _TEAM,                                (204, 403), _LOGIN,   _TOKEN, (204, 403), 401, 403,  403),
     Row("POST",   f"{_TEAM}/reopen",                    (200, 403), _TOKEN,   _TOKEN, (200, 403), 401, 403,  403, of=_CLOSED),
     Row("GET",    f"{_TEAM}/members",                   200,       200,       404,    (200, 404), 401, 403,  200),
-    Row("PATCH",  f"{_TEAM}/members/<uuid:user_id>",    (200, 403), _LOGIN,   404,    (200, 404), 401, 403,  403, _ADMIN),
-    Row("DELETE", f"{_TEAM}/members/<uuid:user_id>",    (204, 403), _LOGIN,   404,    (204, 404), 401, 403,  403),
+    Row("PATCH",  f"{_TEAM}/members/<uuid:user_id>",    (200, 403), _LOGIN,   _TOKEN, (200, 403), 401, 403,  403, _ADMIN),
+    Row("DELETE", f"{_TEAM}/members/<uuid:user_id>",    (204, 403), _LOGIN,   _TOKEN, (204, 403), 401, 403,  403),
     Row("GET",    f"{_TEAM}/invitations",               200,       200,       404,    (200, 404), 401, 403,  200),
-    Row("POST",   f"{_TEAM}/invitations",               (201, 403), _LOGIN,   404,    (201, 404), 401, 403,  403, _NEW),
-    Row("DELETE", f"{_TEAM}/invitations/<uuid:invitation_id>", (204, 403), _LOGIN, 404, (204, 404), 401, 403, 403),
+    Row("POST",   f"{_TEAM}/invitations",               (201, 403), _LOGIN,   _TOKEN, (201, 403), 401, 403,  403, _NEW),
+    Row("DELETE", f"{_TEAM}/invitations/<uuid:invitation_id>", (204, 403), _LOGIN, _TOKEN, (204, 403), 401, 403, 403),
     Row("DELETE", "tokens/<uuid:token_id>",             204,       404,       404,    404,       401,  403,  204),
     #    method    route                                owner      member     stranger elsewhere guest operators sandbox
     Row("GET",    _JOB,                                 200,       200,       404,    404,       404,  404,  404),
@@ -208,7 +208,7 @@ CALLS = [
     #    method    route                     owner       member      guest operators
     Call("POST",   "auth/code",              202,        202,        202, 202, _EMAIL),
     Call("POST",   "auth/session",           400,        400,        400, 400, _EMAIL | {"code": "000000"}),
-    Call("DELETE", "auth/session",           (204, 403), (204, 403), 401, 403),
+    Call("DELETE", "auth/session",           204,        204,        401, 204, is_watched=False),  # a bearer has no login
     Call("GET",    "me",                     200,        200,        200, 200, shows="workspace"),
     Call("PATCH",  "me",                     200,        200,        401, 403, {"preferences": {"a": 1}}),
     Call("DELETE", "me",                     (409, 403), (204, 403), 401, 403),  # the owner has a team
@@ -246,3 +246,18 @@ CALLS = [
     Call("GET",    "schema/",                200,        200,        200, 200),
 ]
 # fmt: on
+
+TAKES_FRESH_LOGIN = {
+    "DELETE me",
+    "POST me/invitations/<uuid:invitation_id>",
+    "DELETE me/invitations/<uuid:invitation_id>",
+    f"DELETE {_TEAM}",
+    f"POST {_TEAM}/reopen",
+    f"PATCH {_TEAM}/members/<uuid:user_id>",
+    f"DELETE {_TEAM}/members/<uuid:user_id>",
+    f"POST {_TEAM}/invitations",
+    f"DELETE {_TEAM}/invitations/<uuid:invitation_id>",
+    "GET webhooks/default-secret",
+    "POST webhooks/default-secret/rotate",
+}
+"""What no bearer may do, whoever it is, nor a login that is older than 15 minutes."""

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from accounts.models import Workspace
+from tests import factories
 from tests.tenancy.asking import (
     ask,
     body_of,
@@ -15,7 +16,17 @@ from tests.tenancy.asking import (
     told,
     undone,
 )
-from tests.tenancy.table import CHANGES_NOTHING, PAGES, ROWS, THINGS, Page, Row
+from tests.tenancy.table import (
+    CALLS,
+    CHANGES_NOTHING,
+    PAGES,
+    ROWS,
+    TAKES_FRESH_LOGIN,
+    THINGS,
+    Call,
+    Page,
+    Row,
+)
 from tests.tenancy.world import Asker, Tenant, World
 
 _PARAMETER = re.compile(r"<\w+:(\w+)>")
@@ -78,6 +89,36 @@ def test_each_is_told_what_the_table_says(world: World, row: Row) -> None:
     assert {who: got for who, (got, _) in seen.items()} == {
         who: wanted for who, (_, wanted) in seen.items()
     }
+
+
+_FRESH = [row for row in [*ROWS, *CALLS] if str(row) in TAKES_FRESH_LOGIN]
+
+
+def test_what_takes_a_fresh_login_is_in_the_table() -> None:
+    assert {str(row) for row in _FRESH} == TAKES_FRESH_LOGIN
+
+
+@pytest.mark.parametrize("row", _FRESH, ids=str)
+def test_no_bearer_and_no_old_login_is_fresh(world: World, row: Row | Call) -> None:
+    url = f"{API}{row.route}"
+    if isinstance(row, Row):
+        url = url_of(row, values_of(row, world.alice.things))
+    old = factories.browser(world.alice.owner)
+    session = old.session
+    session["logged_in_at"] -= 901
+    session.save()
+    askers = [
+        *(world.askers[name][-1] for name in ("owner", "member", "stranger")),
+        *(world.askers[name][-1] for name in ("elsewhere", "operators", "sandbox")),
+        Asker("old login", old),
+    ]
+    before = snapshot()
+
+    for asker in askers:
+        response = ask(asker, row.method, url, row.body)
+        told = (response.status_code, code_of(response))
+        assert told == (403, "fresh_login_required"), asker.name
+    assert changed_since(before) == set()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_name)

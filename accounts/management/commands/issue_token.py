@@ -6,11 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import tokens
+from accounts import audit, tokens
 from accounts.caller import Environment
 from accounts.signup import sign_up
 from accounts.workspaces import entered_by
-from kit.errors import Invalid
+from kit.errors import AppError, Invalid
 
 
 class Command(BaseCommand):
@@ -33,14 +33,17 @@ class Command(BaseCommand):
         try:
             with transaction.atomic():
                 user = sign_up(options["email"])
-                _, text = tokens.issue(
+                token, text = tokens.issue(
                     entered_by(user).workspace,
                     user,
                     name=options["name"],
                     environment=(options["environment"] or "").upper(),
                 )
+                audit.record("made a token", token)
         except Invalid as error:
             raise CommandError(
                 f"{options['email']!r} is not a usable email address."
             ) from error
+        except AppError as error:  # the account is closed, say
+            raise CommandError(f"{options['email']} has no workspace.") from error
         self.stdout.write(text)

@@ -1,0 +1,156 @@
+"""Every action of the back office: it is recorded with its reason, and takes a right."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from accounts.auditing import Audited
+from accounts.models import AuditEntry, User
+from providers.models import Provider, ProviderKey, Upstream
+from tests import factories
+from tests.tenancy.asking import changed_since, snapshot
+from tests.tenancy.world import World
+
+ACTIONS = [
+    (model, name)
+    for model, page in admin.site._registry.items()
+    for name in page.actions or []
+]
+"""By class of the rows."""
+
+
+def by_name(value: Any) -> str:
+    return value if isinstance(value, str) else value._meta.label
+
+
+def row_of(model: Any, world: World) -> Any:
+    """Return a row that an action could be about."""
+    if model is ProviderKey:
+        return factories.provider_key(world.alice.team, "unicorn")
+    if model is Upstream:
+        provider = Provider.objects.get(slug="unicorn")
+        return Upstream.objects.create(provider=provider, credential="platform")
+    if model is PeriodicTask:
+        every = IntervalSchedule.objects.create(every=1, period="days")
+        return PeriodicTask.objects.create(
+            name="a test", task="kit.tasks.prune_mails", interval=every
+        )
+    if model is User:
+        return world.bob
+    row = model._default_manager.order_by("pk").first()
+    assert row is not None
+    return row
+
+
+def act(office: Client, row: Model, action: str) -> Any:
+    url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_changelist")
+    chosen = {"action": action, "_selected_action": [str(row.pk)], "reason": "a test"}
+    return office.post(url, chosen)
+
+
+def test_every_class_is_audited() -> None:
+    assert len(ACTIONS) > 25
+    assert all(isinstance(page, Audited) for page in admin.site._registry.values())
+
+
+@pytest.mark.parametrize(("model", "action"), ACTIONS, ids=by_name)
+def test_an_action_is_recorded_with_its_reason(
+    world: World, model: type[Model], action: str
+) -> None:
+    root = factories.user("root@example.com", is_staff=True, is_superuser=True)
+    row = row_of(model, world)
+    pk = str(row.pk)
+
+    assert act(factories.browser(root), row, action).status_code == 302
+
+    entry = AuditEntry.objects.get()
+    assert (entry.actor_id, entry.reason) == (root.pk, "a test")
+    assert (entry.model, entry.object_id) == (model._meta.label, pk)
+
+
+@pytest.mark.parametrize(("model", "action"), ACTIONS, ids=by_name)
+def test_who_may_only_look_can_not_act(
+    world: World, model: type[Model], action: str
+) -> None:
+    looker = factories.user("looker@example.com", is_staff=True)
+    looker.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    row = row_of(model, world)
+    office = factories.browser(looker)
+    url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_changelist")
+    before = snapshot()
+
+    page = office.get(url)
+    assert page.status_code == 200
+    assert f'<option value="{action}"'.encode() not in page.content
+    act(office, row, action)
+
+    assert changed_since(before) == set()
+
+
+def test_what_an_action_passes_over_is_recorded_with_the_change(world: World) -> None:
+    root = factories.user("root@example.com", is_staff=True, is_superuser=True)
+    task = row_of(PeriodicTask, world)
+
+    act(factories.browser(root), task, "disable_tasks")
+
+    entry = AuditEntry.objects.get()
+    assert entry.action == "Asked: Disable selected tasks"
+    assert (entry.before, entry.after) == ({"enabled": True}, {"enabled": False})
+
+
+def test_what_is_chosen_over_all_pages_is_recorded_too(world: World) -> None:
+    root = factories.user("root@example.com", is_staff=True, is_superuser=True)
+    row_of(PeriodicTask, world)
+    url = reverse("admin:django_celery_beat_periodictask_changelist")
+    every = {"action": "disable_tasks", "select_across": "1", "reason": "a test"}
+
+    factories.browser(root).post(url, every | {"_selected_action": ["0"]})
+
+    count = PeriodicTask.objects.count()
+    assert AuditEntry.objects.filter(reason="a test").count() == count
+    assert not PeriodicTask.objects.filter(enabled=True).exists()
+
+
+def test_more_rows_than_can_be_recorded_are_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accounts.auditing._MOST", 1)
+    root = factories.user("root@example.com", is_staff=True, is_superuser=True)
+    people = [world.bob, world.alice.owner]
+    office = factories.browser(root)
+
+    answer = office.post(
+        reverse("admin:accounts_user_changelist"),
+        {
+            "action": "block",
+            "_selected_action": [str(person.pk) for person in people],
+            "reason": "a test",
+        },
+        follow=True,
+    )
+
+    assert "Choose 1 at most." in answer.content.decode()
+    assert not User.objects.filter(is_blocked=True, pk__in=[p.pk for p in people])
+    assert not AuditEntry.objects.exists()
+
+
+def test_groups_and_rights_are_recorded(world: World) -> None:
+    root = factories.user("root@example.com", is_staff=True, is_superuser=True)
+    right = Permission.objects.get(codename="view_user")
+
+    factories.browser(root).post(
+        reverse("admin:auth_group_add"),
+        {"name": "Support", "permissions": [right.pk], "reason": "new people"},
+    )
+
+    entry = AuditEntry.objects.get()
+    assert entry.after is not None
+    assert entry.after["permissions"] == [right.pk]
+    assert json.loads(json.dumps(entry.after)) == entry.after
