@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 
 from accounts.querysets import ApiTokenQuerySet, LoginSessionQuerySet
+from accounts.roles import MemberRole
 from kit.ids import new_id
 from kit.models import Claimable
 
@@ -134,10 +135,7 @@ class Workspace(models.Model):
 class Membership(models.Model):
     """A person's place in a workspace."""
 
-    class Role(models.TextChoices):
-        OWNER = "owner"
-        ADMIN = "admin"
-        MEMBER = "member"
+    Role = MemberRole
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
