@@ -1,4 +1,5 @@
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from accounts import blocking, tokens
@@ -134,8 +135,6 @@ def test_blocking_and_unblocking(office, alice):
 
 
 def test_staff_cannot_give_themselves_rights(alice):
-    from django.contrib.auth.models import Permission
-
     alice.is_staff = True
     alice.save()
     alice.user_permissions.set(
@@ -160,6 +159,25 @@ def test_people_are_suspended_by_blocking_alone(office, alice):
     assert answer.status_code == 302
     alice.refresh_from_db()
     assert (alice.is_staff, alice.is_active) == (True, True)
+
+
+def test_superusers_are_touched_by_superusers_alone(office, root, alice):
+    helper = factories.user("helper@example.com", is_staff=True)
+    helper.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_user", "change_user"])
+    )
+    desk = factories.browser(helper)
+
+    for action in ("block", "close"):
+        act(desk, "user", action, root, alice)
+    for person, is_blocked in ((root, False), (alice, True)):
+        person.refresh_from_db()
+        assert (person.is_blocked, bool(person.closed_at)) == (is_blocked, is_blocked)
+
+    other = factories.user("other@example.com", is_staff=True, is_superuser=True)
+    act(office, "user", "block", other)
+    other.refresh_from_db()
+    assert other.is_blocked
 
 
 # --- Tokens --------------------------------------------------------------------------
