@@ -111,6 +111,16 @@ class Workspace(models.Model):
                 name="one_built_in_workspace_each",
             ),
             models.CheckConstraint(
+                condition=models.Q(
+                    kind__in=["personal", "team", "guests", "operators"]
+                ),
+                name="workspace_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(tier__in=["free", "paid"]),
+                name="workspace_tier_known",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(closed_at=None)
                 | models.Q(kind__in=["personal", "team"]),
                 name="built_in_workspaces_stay_open",
@@ -152,6 +162,12 @@ class Membership(models.Model):
                 condition=models.Q(role="owner"),
                 name="one_owner_each",
             ),
+            # A trigger lets nobody but an owner into a personal workspace, and so one
+            # person alone.
+            models.CheckConstraint(
+                condition=models.Q(role__in=["owner", "admin", "member"]),
+                name="membership_role_known",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -174,8 +190,10 @@ class Invitation(models.Model):
             models.UniqueConstraint(
                 fields=["workspace", "email"], name="one_invitation_each"
             ),
+            # Nobody is invited to own.
             models.CheckConstraint(
-                condition=~models.Q(role="owner"), name="nobody_is_invited_to_own"
+                condition=models.Q(role__in=["admin", "member"]),
+                name="invitation_role_known",
             ),
         ]
         indexes = [models.Index(fields=["email"], name="invitation_to")]
@@ -355,6 +373,12 @@ class LoginSession(models.Model):
     objects = LoginSessionQuerySet.as_manager()
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(method__in=["code", "link", "other"]),
+                name="login_method_known",
+            )
+        ]
         indexes = [
             models.Index(fields=["user", "-id"], name="login_list"),
             models.Index(fields=["last_seen_at"], name="login_age"),
