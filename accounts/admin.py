@@ -12,7 +12,13 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from accounts import blocking, closing, exports, tokens
+from accounts import (
+    admin_logins,  # noqa: F401 - registers more classes
+    blocking,
+    closing,
+    exports,
+    tokens,
+)
 from accounts.errors import NotAllowed
 from accounts.models import (
     ApiToken,

@@ -61,6 +61,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
 
+def _one_of(name: str, **values: list[str]) -> models.CheckConstraint:
+    """Return the constraint that a column holds one of its values."""
+    known = {f"{column}__in": allowed for column, allowed in values.items()}
+    return models.CheckConstraint(condition=models.Q(**known), name=name)
+
+
 def _from_plan(meaning: str) -> Any:
     """Return a column that billing keeps in step with the plan; empty: as settings say."""
     return models.PositiveIntegerField(
@@ -110,16 +116,10 @@ class Workspace(models.Model):
                 condition=models.Q(kind__in=["guests", "operators"]),
                 name="one_built_in_workspace_each",
             ),
-            models.CheckConstraint(
-                condition=models.Q(
-                    kind__in=["personal", "team", "guests", "operators"]
-                ),
-                name="workspace_kind_known",
+            _one_of(
+                "workspace_kind_known", kind=["personal", "team", "guests", "operators"]
             ),
-            models.CheckConstraint(
-                condition=models.Q(tier__in=["free", "paid"]),
-                name="workspace_tier_known",
-            ),
+            _one_of("workspace_tier_known", tier=["free", "paid"]),
             models.CheckConstraint(
                 condition=models.Q(closed_at=None)
                 | models.Q(kind__in=["personal", "team"]),
@@ -164,10 +164,7 @@ class Membership(models.Model):
             ),
             # A trigger lets nobody but an owner into a personal workspace, and so one
             # person alone.
-            models.CheckConstraint(
-                condition=models.Q(role__in=["owner", "admin", "member"]),
-                name="membership_role_known",
-            ),
+            _one_of("membership_role_known", role=["owner", "admin", "member"]),
         ]
 
     def __str__(self) -> str:
@@ -191,10 +188,7 @@ class Invitation(models.Model):
                 fields=["workspace", "email"], name="one_invitation_each"
             ),
             # Nobody is invited to own.
-            models.CheckConstraint(
-                condition=models.Q(role__in=["admin", "member"]),
-                name="invitation_role_known",
-            ),
+            _one_of("invitation_role_known", role=["admin", "member"]),
         ]
         indexes = [models.Index(fields=["email"], name="invitation_to")]
 
@@ -244,9 +238,8 @@ class MailDomain(models.Model):
     class Meta:
         ordering = ["domain"]
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(kind__in=["ordinary", "shared", "disposable"]),
-                name="mail_domain_kind_known",
+            _one_of(
+                "mail_domain_kind_known", kind=["ordinary", "shared", "disposable"]
             ),
             models.CheckConstraint(
                 condition=models.Q(domain=Lower("domain")),
@@ -295,9 +288,8 @@ class ApiToken(models.Model):
     class Meta:
         verbose_name = "API token"
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(environment__in=["", "PRODUCTION", "SANDBOX"]),
-                name="token_environment_known",
+            _one_of(
+                "token_environment_known", environment=["", "PRODUCTION", "SANDBOX"]
             )
         ]
         indexes = [
@@ -373,12 +365,7 @@ class LoginSession(models.Model):
     objects = LoginSessionQuerySet.as_manager()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(method__in=["code", "link", "other"]),
-                name="login_method_known",
-            )
-        ]
+        constraints = [_one_of("login_method_known", method=["code", "link", "other"])]
         indexes = [
             models.Index(fields=["user", "-id"], name="login_list"),
             models.Index(fields=["last_seen_at"], name="login_age"),
