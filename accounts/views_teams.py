@@ -19,7 +19,7 @@ from accounts.models import Membership, User
 from accounts.next_page import with_next
 from accounts.roles import Act
 from accounts.visits import for_people
-from kit.errors import AppError, NotFound
+from kit.errors import AppError, Invalid, NotFound
 
 _OPEN = {"create", "rename"}
 """What takes no fresh login."""
@@ -75,6 +75,8 @@ def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
             done = _ACTS[verb](request, caller)
     except (NotFound, ValueError) as error:
         raise Http404 from error
+    except Invalid as error:
+        messages.error(request, _complaint(error))
     except AppError as error:
         messages.error(request, str(error))
     else:
@@ -155,6 +157,14 @@ _ACTS: dict[str, Callable[[HttpRequest, Caller], str]] = {
     "role": _change_role,
     "remove": _remove,
 }
+
+
+def _complaint(error: Invalid) -> str:
+    """Return the first thing that is wrong with what was typed."""
+    for reasons in error.fields.values():
+        if isinstance(reasons, list) and reasons:
+            return str(reasons[0])
+    return str(error)
 
 
 class _Mistyped(AppError):
