@@ -22,7 +22,8 @@ PUBLIC := BASE_URL=https://speech.example.com ALLOWED_HOSTS=speech.example.com \
 	TRUSTED_PROXY_COUNT=1 OZVENA_HOME=.venv/check OZVENA_DEVELOPMENT=0 DEBUG=0 \
 	SECRET_KEY=for-checks-only-abcdefghijklmnopqrstuvwxyz0123456789abcdefgh \
 	ENCRYPTION_KEYS=checks:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
-	ADMIN_ACCESS_KEY=for-checks-only-and-long-enough-to-be-on
+	ADMIN_ACCESS_KEY=for-checks-only-and-long-enough-to-be-on \
+	EMAIL_URL=smtp+tls://user:password@mail.example.com:587
 
 check:
 	@config/install.sh dev

@@ -12,7 +12,14 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from accounts import blocking, closing, exports, tokens
+from accounts import (
+    admin_logins,  # noqa: F401 - registers more classes
+    blocking,
+    closing,
+    exports,
+    tokens,
+)
+from accounts.errors import NotAllowed
 from accounts.models import (
     ApiToken,
     AuditEntry,
@@ -152,6 +159,22 @@ class UserAdmin(BlockingAdmin):
         if not getattr(request.user, "is_superuser", False):
             shown += ["is_staff", "is_superuser", "groups"]
         return shown
+
+    def _apply(
+        self,
+        request: HttpRequest,
+        chosen: QuerySet[Any],
+        act: Callable[[Any], object],
+        note: str,
+    ) -> None:
+        """Do it to the chosen people; superusers are touched by superusers alone."""
+
+        def guarded(person: User) -> None:
+            if person.is_superuser and not getattr(request.user, "is_superuser", False):
+                raise NotAllowed
+            act(person)
+
+        super()._apply(request, chosen, guarded, note)
 
     @admin.action(description="Close the account", permissions=["change"])
     def close(self, request: HttpRequest, chosen: QuerySet[User]) -> None:

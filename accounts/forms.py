@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from kit.errors import Invalid
+
 
 class EmailForm(forms.Form):
     """Whom to mail a login code."""
@@ -116,5 +118,11 @@ class TokenForm(forms.Form):
 
 
 def add_refusal(form: forms.Form, error: Any) -> None:
-    """Show in `form` what a rule has refused."""
-    form.add_error(None, str(error))
+    """Show in `form` what a rule has refused, at the field where it is about one."""
+    fields = error.fields if isinstance(error, Invalid) else {}
+    about = {name: why for name, why in fields.items() if name in form.fields}
+    for name, reasons in about.items():
+        assert isinstance(reasons, list)
+        form.add_error(name, reasons)
+    if not about:
+        form.add_error(None, str(error))

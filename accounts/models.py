@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 
 from accounts.querysets import ApiTokenQuerySet, LoginSessionQuerySet
+from accounts.roles import MemberRole
 from kit.ids import new_id
 from kit.models import Claimable
 
@@ -58,6 +59,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+
+def _one_of(name: str, **values: list[str]) -> models.CheckConstraint:
+    """Return the constraint that a column holds one of its values."""
+    known = {f"{column}__in": allowed for column, allowed in values.items()}
+    return models.CheckConstraint(condition=models.Q(**known), name=name)
 
 
 def _from_plan(meaning: str) -> Any:
@@ -109,6 +116,10 @@ class Workspace(models.Model):
                 condition=models.Q(kind__in=["guests", "operators"]),
                 name="one_built_in_workspace_each",
             ),
+            _one_of(
+                "workspace_kind_known", kind=["personal", "team", "guests", "operators"]
+            ),
+            _one_of("workspace_tier_known", tier=["free", "paid"]),
             models.CheckConstraint(
                 condition=models.Q(closed_at=None)
                 | models.Q(kind__in=["personal", "team"]),
@@ -134,10 +145,7 @@ class Workspace(models.Model):
 class Membership(models.Model):
     """A person's place in a workspace."""
 
-    class Role(models.TextChoices):
-        OWNER = "owner"
-        ADMIN = "admin"
-        MEMBER = "member"
+    Role = MemberRole
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
@@ -154,6 +162,9 @@ class Membership(models.Model):
                 condition=models.Q(role="owner"),
                 name="one_owner_each",
             ),
+            # A trigger lets nobody but an owner into a personal workspace, and so one
+            # person alone.
+            _one_of("membership_role_known", role=["owner", "admin", "member"]),
         ]
 
     def __str__(self) -> str:
@@ -176,9 +187,8 @@ class Invitation(models.Model):
             models.UniqueConstraint(
                 fields=["workspace", "email"], name="one_invitation_each"
             ),
-            models.CheckConstraint(
-                condition=~models.Q(role="owner"), name="nobody_is_invited_to_own"
-            ),
+            # Nobody is invited to own.
+            _one_of("invitation_role_known", role=["admin", "member"]),
         ]
         indexes = [models.Index(fields=["email"], name="invitation_to")]
 
@@ -228,9 +238,8 @@ class MailDomain(models.Model):
     class Meta:
         ordering = ["domain"]
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(kind__in=["ordinary", "shared", "disposable"]),
-                name="mail_domain_kind_known",
+            _one_of(
+                "mail_domain_kind_known", kind=["ordinary", "shared", "disposable"]
             ),
             models.CheckConstraint(
                 condition=models.Q(domain=Lower("domain")),
@@ -279,9 +288,8 @@ class ApiToken(models.Model):
     class Meta:
         verbose_name = "API token"
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(environment__in=["", "PRODUCTION", "SANDBOX"]),
-                name="token_environment_known",
+            _one_of(
+                "token_environment_known", environment=["", "PRODUCTION", "SANDBOX"]
             )
         ]
         indexes = [
@@ -357,6 +365,7 @@ class LoginSession(models.Model):
     objects = LoginSessionQuerySet.as_manager()
 
     class Meta:
+        constraints = [_one_of("login_method_known", method=["code", "link", "other"])]
         indexes = [
             models.Index(fields=["user", "-id"], name="login_list"),
             models.Index(fields=["last_seen_at"], name="login_age"),

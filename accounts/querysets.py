@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from accounts.roles import Act, may
+
 if TYPE_CHECKING:
     from accounts.caller import Caller
     from accounts.models import User, Workspace
@@ -20,7 +22,7 @@ class ApiTokenQuerySet(models.QuerySet[Any]):
     def visible_to(self, caller: "Caller") -> "ApiTokenQuerySet":
         """Return the tokens that `caller` may see and revoke: plain members, their own."""
         tokens = self.for_workspace(caller.workspace)
-        if caller.member_role == "member":
+        if not may(caller.member_role, Act.MANAGE_TOKENS):
             tokens = tokens.filter(created_by=caller.user)
         return tokens
 

@@ -2,8 +2,17 @@
 
 from enum import StrEnum
 
+from django.db import models
+
 from accounts.errors import NotAllowed
-from accounts.models import Membership
+
+
+class MemberRole(models.TextChoices):
+    """A member's place in a workspace."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
 
 
 class Act(StrEnum):
@@ -20,9 +29,12 @@ class Act(StrEnum):
     CLOSE = "close"  # the workspace, and open it again
     SEE_MONEY = "see_money"  # what was paid, and what others have used
     MANAGE_KEYS = "manage_keys"  # of providers: save, replace, check and remove
+    MANAGE_TOKENS = "manage_tokens"  # of others: see and revoke them
+    MANAGE_WEBHOOKS = "manage_webhooks"  # add, change, test, replay and remove
+    SEE_DEFAULT_SECRET = "see_default_secret"  # noqa: S105 - of webhooks, and change it
 
 
-_OWNER, _ADMIN, _MEMBER = Membership.Role
+_OWNER, _ADMIN, _MEMBER = MemberRole
 
 RIGHTS: dict[Act, set[str]] = {
     Act.SEE: {_OWNER, _ADMIN, _MEMBER},
@@ -36,6 +48,9 @@ RIGHTS: dict[Act, set[str]] = {
     Act.CLOSE: {_OWNER},
     Act.SEE_MONEY: {_OWNER, _ADMIN},
     Act.MANAGE_KEYS: {_OWNER, _ADMIN},
+    Act.MANAGE_TOKENS: {_OWNER, _ADMIN},
+    Act.MANAGE_WEBHOOKS: {_OWNER, _ADMIN},
+    Act.SEE_DEFAULT_SECRET: {_OWNER},
 }
 
 

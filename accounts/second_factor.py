@@ -157,6 +157,15 @@ def remove(user: User) -> None:
     RecoveryCode.objects.filter(user=user).delete()
 
 
+def tell_of_removal(user: User) -> None:
+    """Mail an operator that another one has removed theirs. Needs an open transaction."""
+    outbox.post(
+        user.email,
+        "Your second factor at Ozvena was removed",
+        render_to_string("accounts/mail/second_factor_removed.txt"),
+    )
+
+
 def _use(user: User, code: str, *, is_confirmed: bool) -> list[str]:
     """Spend a code of the app in force, or the first one of the app that waits.
 

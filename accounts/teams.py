@@ -65,17 +65,17 @@ def place(caller: Caller, workspace_id: uuid.UUID) -> Membership:
     return found
 
 
-def members(workspace: Workspace) -> QuerySet[Membership]:
-    """Return who is in a workspace."""
+def members(*workspaces: Workspace) -> QuerySet[Membership]:
+    """Return who is in workspaces."""
     rows = Membership.objects.select_related("user").filter(
-        workspace=workspace, user__closed_at=None
+        workspace__in=workspaces, user__closed_at=None
     )
     return rows.order_by("pk")
 
 
-def invitations(workspace: Workspace) -> QuerySet[Invitation]:
-    """Return who is invited to a workspace."""
-    rows = Invitation.objects.filter(workspace=workspace, expires_at__gt=Now())
+def invitations(*workspaces: Workspace) -> QuerySet[Invitation]:
+    """Return who is invited to workspaces."""
+    rows = Invitation.objects.filter(workspace__in=workspaces, expires_at__gt=Now())
     return rows.order_by("-pk")
 
 
@@ -173,7 +173,8 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
     Raises:
         Invalid: this can't be an address.
         NotFound: the person has left meanwhile.
-        NotAllowed: the person's role is too low for that.
+        NotAllowed: the person's role is too low for that, or for the invitation that
+            waits already.
         PersonalWorkspace: it is no workspace for several.
         AlreadyMember: the person is in it.
         RateLimited: too many in a day.
@@ -184,6 +185,8 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
     roles.demand(by.role, _inviting(role))
     if workspace.kind != Workspace.Kind.TEAM:
         raise PersonalWorkspace
+    if waiting := invitations(workspace).filter(email=email).first():
+        roles.demand(by.role, _inviting(waiting.role))
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
         raise AlreadyMember
     if not quotas.take(

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -110,8 +111,9 @@ def mailbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 def logins_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show where one is and was logged in."""
-    rows = LoginSession.objects.for_user(_person(caller)).order_by("-pk")[:_SHOWN]
-    context = {"logins": rows, "current": logins.current(request)}
+    rows = LoginSession.objects.for_user(_person(caller)).order_by("-pk")
+    page = Paginator(rows, _SHOWN).get_page(request.GET.get("page"))
+    context = {"page": page, "current": logins.current(request)}
     return render(request, "accounts/logins.html", context)
 
 

@@ -1,6 +1,7 @@
 """The page of workspaces: who is in them, who is invited, where one is invited to."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from accounts.models import Membership, User
 from accounts.next_page import with_next
 from accounts.roles import Act
 from accounts.visits import for_people
-from kit.errors import AppError, NotFound
+from kit.errors import AppError, Invalid, NotFound
 
 _OPEN = {"create", "rename"}
 """What takes no fresh login."""
@@ -28,14 +29,18 @@ _OPEN = {"create", "rename"}
 @require_safe
 def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show one's workspaces and invitations."""
+    places = list(teams.places(caller))
+    workspaces = [place.workspace for place in places]
+    members = _by_workspace(teams.members(*workspaces))
+    invitations = _by_workspace(teams.invitations(*workspaces))
     rooms = [
         {
             "place": place,
-            "members": teams.members(place.workspace),
-            "invitations": teams.invitations(place.workspace),
+            "members": members[place.workspace_id],
+            "invitations": invitations[place.workspace_id],
             "may": {act.value: roles.may(place.role, act) for act in Act},
         }
-        for place in teams.places(caller)
+        for place in places
     ]
     context = {
         "rooms": rooms,
@@ -47,6 +52,13 @@ def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         ],
     }
     return render(request, "accounts/team.html", context)
+
+
+def _by_workspace(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.workspace_id].append(row)
+    return found
 
 
 @for_people
@@ -63,6 +75,8 @@ def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
             done = _ACTS[verb](request, caller)
     except (NotFound, ValueError) as error:
         raise Http404 from error
+    except Invalid as error:
+        messages.error(request, _complaint(error))
     except AppError as error:
         messages.error(request, str(error))
     else:
@@ -143,6 +157,14 @@ _ACTS: dict[str, Callable[[HttpRequest, Caller], str]] = {
     "role": _change_role,
     "remove": _remove,
 }
+
+
+def _complaint(error: Invalid) -> str:
+    """Return the first thing that is wrong with what was typed."""
+    for reasons in error.fields.values():
+        if isinstance(reasons, list) and reasons:
+            return str(reasons[0])
+    return str(error)
 
 
 class _Mistyped(AppError):

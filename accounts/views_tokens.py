@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
@@ -14,7 +15,7 @@ from accounts.models import ApiToken
 from accounts.visits import for_people
 from kit.errors import NotFound
 
-_SHOWN = 200
+_SHOWN = 50  # tokens on a page
 
 
 @for_people
@@ -31,11 +32,12 @@ def tokens_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             messages.error(request, "You are not in this workspace any more.")
             return redirect("tokens-page")
         form = TokenForm()
-    rows = ApiToken.objects.visible_to(caller).order_by("-pk")[:_SHOWN]
+    rows = ApiToken.objects.visible_to(caller).select_related("created_by")
+    page = Paginator(rows.order_by("-pk"), _SHOWN).get_page(request.GET.get("page"))
     return render(
         request,
         "accounts/tokens.html",
-        {"tokens": rows, "form": form, "text": text},
+        {"page": page, "form": form, "text": text},
         status=400 if form.errors else 200,
     )
 

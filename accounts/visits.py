@@ -41,8 +41,10 @@ def for_people(
         if not isinstance(user, User) or user.closed_at is not None:
             return redirect_to_login(request.get_full_path())
         caller = visitor(request, user)
-        if user.is_blocked or not user.is_active or caller.workspace.is_blocked:
-            raise PermissionDenied
+        if user.is_blocked or not user.is_active:
+            raise PermissionDenied("Your account is blocked.")
+        if caller.workspace.is_blocked:
+            raise PermissionDenied("Your workspace is blocked.")
         request.visitor = caller  # type: ignore[attr-defined]
         return view(request, caller, *args, **kwargs)
 

@@ -41,21 +41,24 @@ def _is_within_limits(email: str, address: str) -> bool:
     kind = mail_domains.kind_of(domain)
     if kind == mail_domains.Kind.DISPOSABLE:
         return False
-    if kind == mail_domains.Kind.ORDINARY and not quotas.take(
-        "sign-up grants of a domain",
-        mail_domains.registrable(domain)[:120],
-        limit=settings.SIGN_UP_GRANTS_PER_DOMAIN,
-        period=quotas.today(),
+    name, host = "sign-up grants of a domain", mail_domains.registrable(domain)[:120]
+    today = quotas.today()
+    is_counted = kind == mail_domains.Kind.ORDINARY
+    if is_counted and not quotas.take(
+        name, host, limit=settings.SIGN_UP_GRANTS_PER_DOMAIN, period=today
     ):
         return False
-    if is_own_machine(address):
-        return True
-    return quotas.take(
+    if is_own_machine(address) or quotas.take(
         "sign-up grants of a network",
         client_network(address),
         limit=settings.SIGN_UP_GRANTS_PER_NETWORK,
-        period=quotas.today(),
-    )
+        period=today,
+    ):
+        return True
+    if is_counted:
+        # One network would use up the grants of everybody at that host.
+        quotas.give_back(name, host, period=today, amount=1)
+    return False
 
 
 def person_digests(email: str) -> list[str]:

@@ -317,7 +317,7 @@ class RefundsLots(Acts):
                 environment=lot.environment,
                 key=key,
                 reason=asked["reason"],
-                actor=operator.email,
+                actor=approvals.actor(operator.pk),
                 ticket=asked["ticket"],
             )
             return "" if was_done else f"Refunded {taken}"
@@ -366,7 +366,7 @@ class ReversesRefunds(Acts):
                 posted.key,
                 environment=posted.environment,
                 reason=asked["reason"],
-                actor=operator.email,
+                actor=approvals.actor(operator.pk),
                 ticket=asked["ticket"],
             )
             return "" if was_done else f"Reversed {credits}"

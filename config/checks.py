@@ -147,3 +147,10 @@ def _deployment() -> Iterator[tuple[str, str, str]]:
         )
     if "*" in settings.ALLOWED_HOSTS:
         yield ("W006", "ALLOWED_HOSTS lets any name through.", "Write the names.")
+    if settings.EMAIL_BACKEND == "kit.mail.FileBackend":
+        yield (
+            "W007",
+            "Neither EMAIL_URL nor EMAIL_BACKEND is set: mails, login codes among them, "
+            "are written to files and reach nobody.",
+            "Set EMAIL_URL to a mail service, such as smtp+tls://user:password@host:587.",
+        )

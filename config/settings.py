@@ -372,11 +372,12 @@ UNFOLD = {
 
 # --- Mail ----------------------------------------------------------------------------
 
-# `smtp+tls://user:password@host:587`; without one, mails become files in OZVENA_HOME.
+# `smtp+tls://user:password@host:587`, or a class that brings its own settings; without
+# either, mails become files in OZVENA_HOME.
+EMAIL_BACKEND = "kit.mail.FileBackend"
 if env.str("EMAIL_URL", ""):
     vars().update(env.email_url("EMAIL_URL"))
-else:
-    EMAIL_BACKEND = "kit.mail.FileBackend"
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or EMAIL_BACKEND
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Ozvena <ozvena@localhost>")
 

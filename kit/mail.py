@@ -1,8 +1,9 @@
 """Mails as files, for installations without a mail service."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -28,6 +29,20 @@ class FileBackend(BaseEmailBackend):
             draft.write_bytes(mail.message().as_bytes())
             draft.rename(folder / f"{name}.eml")
         return len(email_messages)
+
+
+def prune(kept_for: timedelta) -> int:
+    """Remove mails that were written longer ago than that; return how many."""
+    before = time.time() - kept_for.total_seconds()
+    count = 0
+    for file in (*_folder().glob("*.eml"), *_folder().glob(".*")):
+        try:
+            if file.stat().st_mtime < before:
+                file.unlink()
+                count += 1
+        except FileNotFoundError:
+            continue  # somebody else was first
+    return count
 
 
 @dataclass(frozen=True, slots=True)

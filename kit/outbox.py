@@ -8,6 +8,7 @@ dies between the server's yes and our note sends it again.
 import logging
 from datetime import timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -16,7 +17,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from kit import bells, claims
+from kit import bells, claims, mail
 from kit.models import Mail
 from kit.rotation import Sealed
 from kit.secrets import CannotOpen, open_sealed, seal
@@ -46,20 +47,32 @@ def post(
     that whoever watches can't tell the difference.
     """
     assert connection.in_atomic_block
-    mail = Mail(to=to, subject=subject, send_until=timezone.now() + useful_for)
-    mail.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
-    mail.sealed_text = seal(text, context=_context(mail))
-    mail.save(force_insert=True)
+    row = Mail(to=to, subject=subject, send_until=timezone.now() + useful_for)
+    row.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
+    row.sealed_text = seal(text, context=_context(row))
+    row.save(force_insert=True)
     bells.ring_on_commit(SEND, QUEUE)
-    return mail
+    return row
+
+
+def hasten(mail_id: UUID) -> bool:
+    """Have a mail that waits for its next try sent now; return whether it was one.
+
+    Needs an open transaction. One that was given up has no text left to send.
+    """
+    assert connection.in_atomic_block
+    waiting = Mail.objects.filter(pk=mail_id, status=Mail.Status.QUEUED)
+    is_one = waiting.update(ready_at=Now()) > 0
+    bells.ring_on_commit(SEND, QUEUE)
+    return is_one
 
 
 def work() -> int:
     """Send what waits; return how many mails were tried."""
     count = 0
-    while (mail := _claim()) is not None:
+    while (row := _claim()) is not None:
         count += 1
-        _send(mail)
+        _send(row)
     return count
 
 
@@ -73,7 +86,8 @@ def sweep() -> None:
 
 
 def prune() -> int:
-    """Remove mails of long ago; return how many."""
+    """Remove mails of long ago, those in files too; return how many rows went."""
+    mail.prune(KEPT_FOR)
     return Mail.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()[0]
 
 
@@ -83,22 +97,22 @@ def _claim() -> Mail | None:
         return claims.claim(waiting.order_by("ready_at", "id"))
 
 
-def _send(mail: Mail) -> None:
+def _send(row: Mail) -> None:
     try:
-        with claims.kept(mail):
-            failure = _try(mail)
+        with claims.kept(row):
+            failure = _try(row)
         with transaction.atomic(durable=True):
-            held = claims.lock_held(mail)
+            held = claims.lock_held(row)
             if failure and held.attempts + 1 < _most_attempts(failure):
                 pause = _PAUSES[min(held.attempts, len(_PAUSES) - 1)]
-                Mail.objects.filter(pk=mail.pk).update(
+                Mail.objects.filter(pk=row.pk).update(
                     status=Mail.Status.QUEUED,
                     lease_until=None,
                     attempts=F("attempts") + 1,
                     ready_at=Now() + timedelta(seconds=pause),
                 )
                 return
-            Mail.objects.filter(pk=mail.pk).update(
+            Mail.objects.filter(pk=row.pk).update(
                 status=Mail.Status.FAILED if failure else Mail.Status.COMPLETED,
                 sealed_text=b"",
                 lease_until=None,
@@ -108,15 +122,27 @@ def _send(mail: Mail) -> None:
         logger.info("dropped %s", lost)
 
 
-def _try(mail: Mail) -> Exception | None:
-    """Send; return why it could not be done."""
-    if mail.crashes >= _MOST_CRASHES:
-        return CannotOpen(f"mail {mail.pk} has ended its senders")
+def _try(row: Mail) -> Exception | None:
+    """Send; return why it could not be done.
+
+    A mail service's own backend may raise anything, and no mail is to hold up the others.
+    """
+    if row.crashes >= _MOST_CRASHES:
+        return CannotOpen(f"mail {row.pk} has ended its senders")
     try:
-        text = open_sealed(mail.sealed_text, context=_context(mail)).reveal_text()
-        EmailMessage(mail.subject, text, settings.DEFAULT_FROM_EMAIL, [mail.to]).send()
+        text = open_sealed(row.sealed_text, context=_context(row)).reveal_text()
+        EmailMessage(row.subject, text, settings.DEFAULT_FROM_EMAIL, [row.to]).send()
     except (SMTPException, OSError, CannotOpen) as error:
-        logger.warning("mail %s was not sent: %s", mail.pk, type(error).__name__)
+        logger.warning("mail %s was not sent: %s", row.pk, type(error).__name__)
+        return error
+    except Exception as error:  # noqa: BLE001 - tried again, like the others
+        # Its words may hold the mail's: where it came from must do.
+        logger.error(
+            "mail %s was not sent: %s in %s",
+            row.pk,
+            type(error).__name__,
+            settings.EMAIL_BACKEND,
+        )
         return error
     return None
 
@@ -128,8 +154,8 @@ def _most_attempts(failure: Exception) -> float:
     )
 
 
-def _context(mail: Mail) -> str:
-    return f"kit_mail:{mail.pk}:text"
+def _context(row: Mail) -> str:
+    return f"kit_mail:{row.pk}:text"
 
 
 SEALED = [Sealed(Mail, "sealed_text", _context)]

@@ -12,6 +12,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from accounts import preferences
 from accounts.caller import Caller
 from accounts.models import User
 from accounts.roles import Act, may
@@ -103,6 +104,8 @@ def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         {
             "keys": rows.select_related("provider"),
             "form": form,
+            "offered": providers,
+            "default": caller.user and caller.user.preferences.get("default_provider"),
             "may_manage": may(caller.member_role, Act.MANAGE_KEYS),
         },
         status=400 if form.errors else 200,
@@ -131,6 +134,24 @@ def act_on_key(
         raise Http404 from error
     except AppError as error:
         messages.error(request, str(error))
+    return redirect("provider-keys-page")
+
+
+@for_people
+@require_POST
+def choose_default(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Let names of voices that name no provider mean one of this one's."""
+    assert caller.user  # for_people
+    wanted = request.POST.get("provider", "")
+    provider = Provider.objects.on_offer().filter(pk=wanted).first()
+    if provider is None:
+        raise Http404
+    try:
+        preferences.merge(caller.user, {"default_provider": provider.slug})
+    except AppError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{provider.name} is your default provider now.")
     return redirect("provider-keys-page")
 
 

@@ -11,11 +11,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import Caller, caller_of
-from accounts.errors import NotAllowed
 from accounts.freshness import require_fresh_login
-from accounts.models import Membership
 from accounts.permissions import IsKnown
 from accounts.requests import IDEMPOTENCY_KEY, idempotency_key, respond
+from accounts.roles import Act, demand
 from kit import idempotency
 from kit.errors import Invalid, NotFound
 from kit.secrets import Secret
@@ -346,8 +345,7 @@ def _owner(request: Request) -> Caller:
     """
     require_fresh_login(request._request)
     caller = caller_of(request)
-    if caller.member_role != Membership.Role.OWNER:
-        raise NotAllowed
+    demand(caller.member_role, Act.SEE_DEFAULT_SECRET)
     return caller
 
 

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 
 from accounts.caller import Caller, caller_of
 from accounts.errors import NotAllowed
-from accounts.models import Membership
 from accounts.permissions import IsKnown
+from accounts.roles import Act, may
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
@@ -32,7 +32,4 @@ class ManagesWebhooks(IsKnown):
 
 def may_manage(caller: Caller) -> bool:
     """Whether `caller` may change the workspace's webhooks."""
-    return caller.is_operator or caller.member_role in (
-        Membership.Role.OWNER,
-        Membership.Role.ADMIN,
-    )
+    return caller.is_operator or may(caller.member_role, Act.MANAGE_WEBHOOKS)

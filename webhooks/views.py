@@ -19,8 +19,8 @@ from django.views.decorators.http import (
 from accounts.caller import Caller
 from accounts.errors import NotAllowed
 from accounts.freshness import is_fresh
-from accounts.models import Membership
 from accounts.next_page import with_next
+from accounts.roles import Act, may
 from accounts.visits import for_people
 from kit.errors import AppError, Invalid
 from kit.secrets import Secret
@@ -57,7 +57,7 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
             "endpoints": _with_waiting(Endpoint.objects.visible_to(caller)),
             "form": form,
             "may_manage": may_manage(caller),
-            "is_owner": caller.member_role == Membership.Role.OWNER,
+            "sees_secret": may(caller.member_role, Act.SEE_DEFAULT_SECRET),
             "snippets": snippets.all_snippets(),
         },
         status=400 if form.errors else 200,
@@ -75,7 +75,7 @@ def events_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @for_people
 def default_secret_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show owners what signs events to jobs' own addresses; change it."""
-    if caller.member_role != Membership.Role.OWNER:
+    if not may(caller.member_role, Act.SEE_DEFAULT_SECRET):
         raise PermissionDenied
     if not is_fresh(request):
         messages.info(request, "Log in again to see the default secret.")

@@ -1,8 +1,23 @@
+import datetime
+
 import pytest
+from django.contrib.auth.models import Permission
+from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import blocking, tokens
-from accounts.models import ApiToken, Membership, User, Workspace
+from accounts.models import (
+    ApiToken,
+    AuditEntry,
+    LoginSession,
+    Membership,
+    SecondFactor,
+    User,
+    Workspace,
+)
+from kit import outbox
+from kit.models import Mail
 from tests import factories
 
 
@@ -83,7 +98,13 @@ def test_the_theme_may_do_what_it_needs_and_no_more(office):
     assert "script-src" not in office.get("/")["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("model", ["user", "workspace", "apitoken", "maildomain"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("user", "workspace", "apitoken", "maildomain", "loginsession"),
+        *("invitation", "secondfactor", "welcomedperson"),
+    ],
+)
 def test_lists_and_searches_open(office, alice, model):
     factories.token(alice)
     url = reverse(f"admin:accounts_{model}_changelist")
@@ -134,8 +155,6 @@ def test_blocking_and_unblocking(office, alice):
 
 
 def test_staff_cannot_give_themselves_rights(alice):
-    from django.contrib.auth.models import Permission
-
     alice.is_staff = True
     alice.save()
     alice.user_permissions.set(
@@ -160,6 +179,25 @@ def test_people_are_suspended_by_blocking_alone(office, alice):
     assert answer.status_code == 302
     alice.refresh_from_db()
     assert (alice.is_staff, alice.is_active) == (True, True)
+
+
+def test_superusers_are_touched_by_superusers_alone(office, root, alice):
+    helper = factories.user("helper@example.com", is_staff=True)
+    helper.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_user", "change_user"])
+    )
+    desk = factories.browser(helper)
+
+    for action in ("block", "close"):
+        act(desk, "user", action, root, alice)
+    for person, is_blocked in ((root, False), (alice, True)):
+        person.refresh_from_db()
+        assert (person.is_blocked, bool(person.closed_at)) == (is_blocked, is_blocked)
+
+    other = factories.user("other@example.com", is_staff=True, is_superuser=True)
+    act(office, "user", "block", other)
+    other.refresh_from_db()
+    assert other.is_blocked
 
 
 # --- Tokens --------------------------------------------------------------------------
@@ -189,3 +227,68 @@ def test_members_are_shown_with_their_workspace(office, alice):
     assert "alice@example.com" in page
     assert "bob@example.com" in page
     assert Membership.objects.filter(workspace=team).count() == 2
+
+
+# --- Logins and second factors -------------------------------------------------------
+
+
+def test_a_login_is_shown_without_its_key_and_ended(office, alice):
+    client = factories.browser(alice)
+    row = LoginSession.objects.get(user=alice)
+
+    page = office.get(change(row)).content.decode()
+
+    assert row.session_key
+    assert row.session_key not in page
+    assert client.get("/api/v1/me").json()["role"] == "user"
+    act(office, "loginsession", "end", row)
+    assert client.get("/api/v1/me").json()["role"] == "guest"
+
+
+def test_a_lost_second_factor_is_removed_by_somebody_else(office, root):
+    other = factories.user("other@example.com", is_staff=True)
+    theirs = factories.browser(other)
+    assert theirs.get("/admin/").status_code == 200
+    lost, own = (
+        SecondFactor.objects.get(user=other),
+        SecondFactor.objects.get(user=root),
+    )
+
+    act(office, "secondfactor", "remove", lost, own)
+
+    assert list(SecondFactor.objects.all()) == [own]
+    assert theirs.get("/admin/").status_code == 302
+    assert Mail.objects.get(subject__contains="removed").to == "other@example.com"
+    page = office.get(change(own)).content.decode()
+    assert "seed" not in page
+
+
+def test_a_superusers_second_factor_is_removed_by_superusers_alone(root):
+    helper = factories.user("helper@example.com", is_staff=True)
+    helper.user_permissions.set(
+        Permission.objects.filter(codename__endswith="_secondfactor")
+    )
+    factories.browser(root)
+
+    act(factories.browser(helper), "secondfactor", "remove", root.second_factor)
+
+    assert SecondFactor.objects.filter(user=root).exists()
+
+
+def test_mails_are_shown_without_their_text_and_hastened(office):
+    with transaction.atomic():
+        mail = outbox.post("alice@example.com", "Hello", "The code is 123456.")
+    later = timezone.now() + datetime.timedelta(hours=1)
+    Mail.objects.update(ready_at=later, attempts=3)
+
+    page = office.get(reverse("admin:kit_mail_change", args=[mail.pk])).content.decode()
+    assert "alice@example.com" in page
+    assert "123456" not in page
+    assert bytes(mail.sealed_text).hex() not in page
+    office.post(
+        reverse("admin:kit_mail_changelist"),
+        {"action": "hasten", "_selected_action": str(mail.pk), "reason": "repaired"},
+    )
+    mail.refresh_from_db()
+    assert mail.ready_at <= timezone.now()
+    assert AuditEntry.objects.get().action == "Tried again."

@@ -1,6 +1,7 @@
 import datetime
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 
@@ -108,3 +109,19 @@ def test_secrets_are_masked(alice):
     row = audit.snapshot(tokens.find(token))
     assert row["digest"] == "•••"
     assert row["last4"] == token[-4:]
+
+
+def test_a_rows_history_is_what_the_log_has_of_it(office, alice):
+    bob = factories.user("bob@example.com")
+    for person in (alice, bob):
+        audit.record(f"tried {person.email}", person)
+
+    page = office.get(
+        reverse("admin:accounts_user_history", args=[alice.pk]), follow=True
+    )
+
+    shown = page.content.decode()
+    assert page.status_code == 200
+    assert "tried alice@example.com" in shown
+    assert "tried bob@example.com" not in shown
+    assert not LogEntry.objects.exists()

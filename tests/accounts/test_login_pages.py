@@ -106,3 +106,34 @@ def test_the_mailbox_is_for_development(settings, tmp_path):
     assert "Your code:" in page
     settings.DEVELOPMENT = False
     assert client.get("/dev/mail").status_code == 404
+
+
+def test_logins_come_in_pages(monkeypatch):
+    alice = factories.user("alice@example.com")
+    clients = [factories.browser(alice) for _ in range(3)]
+    monkeypatch.setattr("accounts.views._SHOWN", 2)
+
+    first = clients[0].get("/settings/logins").content.decode()
+    second = clients[0].get("/settings/logins?page=2").content.decode()
+
+    assert (first.count("row-title"), second.count("row-title")) == (2, 1)
+    assert 'rel="next" href="?page=2"' in first
+    assert 'rel="prev" href="?page=1"' in second
+
+
+def test_what_is_wrong_with_an_address_is_said_at_its_field():
+    refused = Client(REMOTE_ADDR="192.0.2.1").post(
+        "/login", {"email": "alice@ex\u0430mple.com"}
+    )
+    page = refused.content.decode()
+    assert refused.status_code == 400
+    assert '<p class="field-error" role="alert">Write the address in ASCII.</p>' in page
+    assert "Some fields are not valid." not in page
+
+
+def test_operators_find_their_second_factor():
+    link = 'href="/settings/second-factor"'
+    root = factories.browser(factories.user(is_staff=True, is_superuser=True))
+    alice = factories.browser(factories.user())
+    assert link in root.get("/settings/logins").content.decode()
+    assert link not in alice.get("/settings/logins").content.decode()

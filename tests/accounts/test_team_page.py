@@ -98,3 +98,16 @@ def test_members_are_changed_with_a_fresh_login(office, monkeypatch):
 
     assert answer["Location"] == "/login?next=%2Fsettings%2Fteam"
     assert Invitation.objects.count() == 0
+
+
+def test_many_workspaces_take_no_more_queries(db, django_assert_max_num_queries):
+    alice = factories.user("alice@example.com")
+    client = factories.browser(alice)
+    client.get("/settings/team")
+    for _ in range(12):
+        factories.team(factories.user(), alice)
+        team = Workspace.objects.latest("pk")
+        Membership.objects.create(user=factories.user(), workspace=team, role="admin")
+    with django_assert_max_num_queries(14):
+        page = client.get("/settings/team")
+    assert page.status_code == 200

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from accounts import tokens
+from accounts import preferences, tokens
 from accounts.models import ApiToken
 from kit.errors import NotFound
 from tests import factories
@@ -85,3 +85,25 @@ def test_who_was_removed_just_now_is_told(alice, monkeypatch):
     )
     assert answer.status_code == 200
     assert "You are not in this workspace any more." in answer.content.decode()
+
+
+def test_tokens_come_in_pages_with_who_made_them(alice, monkeypatch):
+    bob = factories.user("bob@example.com")
+    team = factories.team(alice, bob)
+    preferences.merge(alice, {"workspace": str(team.pk)})
+    for name, maker in (("Oldest", bob), ("Middle", alice), ("Newest", alice)):
+        factories.token(maker, workspace=team, name=name)
+    monkeypatch.setattr("accounts.views_tokens._SHOWN", 2)
+    browser = factories.browser(alice)
+
+    first = browser.get("/settings/tokens").content.decode()
+    second = browser.get("/settings/tokens?page=2").content.decode()
+
+    assert "Newest" in first
+    assert "Middle" in first
+    assert "Oldest" not in first
+    assert "Made by you on" in first
+    assert 'rel="next" href="?page=2"' in first
+    assert "Oldest" in second
+    assert "Made by bob@example.com on" in second
+    assert browser.get("/settings/tokens?page=x").content.decode().count("Newest")

@@ -96,12 +96,17 @@ def test_a_suspended_workspace_of_ones_own_leads_to_a_team(alice, team):
     assert where(alice) == team
 
     blocking.block(team)
-    assert factories.browser(alice).get(PAGE).status_code == 403
+    page = factories.browser(alice).get(PAGE)
+    assert page.status_code == 403
+    assert "Your workspace is blocked." in page.content.decode()
 
 
 def test_a_suspended_person_is_in_no_team(alice, team):
+    browser = factories.browser(alice)
     blocking.block(alice)
-    assert factories.browser(alice).get(PAGE).status_code == 403
+    page = browser.get(PAGE)
+    assert page.status_code == 403
+    assert "Your account is blocked." in page.content.decode()
 
 
 @pytest.mark.parametrize("nonsense", [None, 5, [], {"a": 1}, "x", ["PRODUCTION"]])

@@ -169,6 +169,16 @@ def test_a_network_has_so_many_grants_a_day(db, settings):
     assert [credits(user) for user in users] == [GRANTED, GRANTED, NOTHING, GRANTED]
 
 
+def test_a_network_that_is_refused_uses_up_nothing_of_the_host(db, settings):
+    settings.SIGN_UP_GRANTS_PER_DOMAIN = 2
+    settings.SIGN_UP_GRANTS_PER_NETWORK = 1
+    near = [sign_up(f"a{number}@example.com", address=FAR) for number in range(4)]
+    far = [sign_up("b@example.com", address="203.0.113.9")]
+
+    assert [credits(user) for user in near] == [GRANTED, NOTHING, NOTHING, NOTHING]
+    assert [credits(user) for user in far] == [GRANTED]
+
+
 @pytest.mark.parametrize(("development", "last"), [(True, GRANTED), (False, NOTHING)])
 def test_a_laptop_is_not_counted(db, settings, development, last):
     settings.DEVELOPMENT = development

@@ -5,11 +5,11 @@ import uuid
 
 import pytest
 from django.core import mail
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import blocking, teams
-from accounts.models import Invitation, Membership, Workspace
+from accounts.models import Invitation, LoginSession, Membership, Workspace
 from kit import outbox
 from tests import factories
 from tests.threads import in_threads
@@ -341,3 +341,56 @@ def test_an_invitation_is_accepted_once_with_a_key(people):
     assert again.json() == first.json()
     assert again["Idempotent-Replayed"] == "true"
     assert bob.post(url).status_code == 404
+
+
+def test_an_admin_overwrites_no_invitation_of_an_admin(people):
+    def place(name):
+        return Membership.objects.get(user=people[name], workspace=people["team"])
+
+    with transaction.atomic():
+        waiting = teams.invite(place("owner"), "new@example.com", "admin")
+    path = f"{WORKSPACES}/{people['team'].pk}/invitations"
+    body = {"email": "New@example.com", "role": "member"}
+
+    refused = factories.browser(people["admin"]).post(path, body, JSON)
+
+    assert (refused.status_code, code_of(refused)) == (403, "permission_denied")
+    kept = Invitation.objects.get()
+    assert (kept.pk, kept.role, kept.invited_by) == (
+        *(waiting.pk, "admin", people["owner"]),
+    )
+    assert factories.browser(people["owner"]).post(path, body, JSON).status_code == 201
+    assert Invitation.objects.get().role == "member"
+
+
+@pytest.mark.parametrize("role", ["member", "admin", "owner"])
+def test_the_database_keeps_a_personal_workspace_to_one(people, role):
+    home = factories.workspace(people["owner"])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Membership.objects.create(user=people["member"], workspace=home, role=role)
+    assert home.memberships.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        (Membership, "role"),
+        (Workspace, "kind"),
+        (Workspace, "tier"),
+        (Invitation, "role"),
+        (LoginSession, "method"),
+    ],
+)
+def test_the_database_knows_all_values(people, model, field):
+    until = timezone.now()
+    Invitation.objects.create(
+        workspace=people["team"],
+        email="new@example.com",
+        role="member",
+        invited_by=people["owner"],
+        expires_at=until,
+    )
+    factories.browser(people["owner"])
+    rows = model.objects.filter(pk=model.objects.latest("pk").pk)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        rows.update(**{field: "moon"})

@@ -163,6 +163,11 @@ def form(**fields: object) -> dict[str, object]:
     return values | {"ticket": "T-1"} | fields
 
 
+def name_of_operator() -> str:
+    """Return how the ledger calls them: it is kept for good, so by no address."""
+    return f"operator {User.objects.get(email='op@example.com').pk}"
+
+
 def test_an_operator_grants_credits(operator, used):
     address = reverse("admin:billing_wallet_grant", args=[used.pk])
     asked = operator.get(address)
@@ -179,9 +184,9 @@ def test_an_operator_grants_credits(operator, used):
         "grant",
         "Sorry",
         "T-1",
-        "op@example.com",
+        name_of_operator(),
     )
-    assert LogEntry.objects.filter(object_id=str(used.pk)).count() == 1
+    assert not LogEntry.objects.exists()
     audited = AuditEntry.objects.get(object_id=str(used.pk))
     assert (audited.action, audited.reason) == ("Granted 250: Sorry", "Sorry")
 
@@ -202,7 +207,7 @@ def test_an_operator_adjusts(operator, used):
     assert columns(used) == (5045, 20, 10)
     down, up = used.transactions.filter(kind="adjust").order_by("seq")
     assert {(row.reason, row.ticket, row.actor) for row in (down, up)} == {
-        ("Counted twice", "T-2", "op@example.com")
+        ("Counted twice", "T-2", name_of_operator())
     }
     audited = AuditEntry.objects.filter(object_id=str(used.pk))
     assert [(one.action, one.reason) for one in audited.order_by("pk")] == [
@@ -243,7 +248,7 @@ def test_an_operator_refunds_a_lot(operator, used):
     assert (posted.reason, posted.ticket, posted.actor) == (
         "Money back",
         "T-3",
-        "op@example.com",
+        name_of_operator(),
     )
     audited = AuditEntry.objects.get(object_id=str(lot.pk))
     assert (audited.action, audited.reason) == (
@@ -273,7 +278,7 @@ def test_an_operator_reverses_a_refund(operator, used):
     assert columns(used) == (5070, 20, 10)
     posted = used.transactions.latest("seq")
     assert (posted.kind, posted.reason, posted.ticket, posted.actor) == (
-        *("reverse", "The bank refused", "T-4", "op@example.com"),
+        *("reverse", "The bank refused", "T-4", name_of_operator()),
     )
     audited = AuditEntry.objects.get(object_id=str(refunded.pk))
     assert (audited.action, audited.reason) == (

@@ -24,9 +24,7 @@ from accounts.permissions import GuestsWelcome
 from config import api
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401
 from config.urls import urlpatterns as ours
-from kit import idempotency
-from kit.errors import AppError, IdempotencyInProgress, NotFound, RateLimited
-from kit.models import IdempotencyRecord
+from kit.errors import AppError, NotFound, RateLimited
 from tests import factories, threads
 
 NOT_FOUND = b'{"code":"not_found","detail":"There is nothing here.","params":{}}'
@@ -348,25 +346,6 @@ def test_a_database_that_is_away_is_unavailable(client, kind):
         "detail": "The service is not available just now. Try again in a moment.",
         "params": {},
     }
-
-
-@pytest.mark.parametrize(
-    ("kind", "refusal"),
-    [
-        (psycopg.errors.LockNotAvailable, IdempotencyInProgress),
-        (psycopg.errors.AdminShutdown, OperationalError),
-    ],
-)
-def test_a_key_is_in_progress_while_it_is_locked_alone(db, monkeypatch, kind, refusal):
-    def fail(*args, **options):
-        raise database_error(kind)
-
-    monkeypatch.setattr(IdempotencyRecord.objects, "bulk_create", fail)
-    with pytest.raises(refusal):
-        idempotency.once(
-            idempotency.read_key("one", scope="mine", body=b""),
-            lambda: idempotency.Answer(200, {}),
-        )
 
 
 def end_connections() -> int:

@@ -1,4 +1,5 @@
 import datetime
+import os
 from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
@@ -120,3 +121,41 @@ def test_old_mails_are_forgotten(posted):
     assert outbox.prune() == 0
     Mail.objects.update(created_at=timezone.now() - datetime.timedelta(days=31))
     assert outbox.prune() == 1
+
+
+def test_a_backend_that_fails_in_its_own_way_holds_up_no_other(
+    posted, monkeypatch, caplog
+):
+    class Odd(Exception):
+        pass
+
+    with transaction.atomic():
+        outbox.post("bob@example.com", "Hello", "Text")
+    with monkeypatch.context() as broken:
+        fail_with(broken, Odd("The code is 123456."))
+        assert outbox.work() == 2
+    rows = Mail.objects.values_list("status", "attempts")
+    assert list(rows) == [("queued", 1), ("queued", 1)]
+    assert "was not sent: Odd in" in caplog.text
+    assert "123456" not in caplog.text
+
+    Mail.objects.update(ready_at=timezone.now())
+    assert outbox.work() == 2
+    assert len(mails.outbox) == 2
+
+
+def test_files_of_long_ago_are_removed(db, settings, tmp_path):
+    settings.OZVENA_HOME = tmp_path
+    for subject in ("Old", "New"):
+        mail.FileBackend().send_messages(
+            [mails.EmailMessage(subject, "Text", "a@example.com", ["b@example.com"])]
+        )
+    new, old = mail.written()
+    month = outbox.KEPT_FOR.total_seconds() + 60
+    path = tmp_path / "mail" / f"{old.name}.eml"
+    os.utime(path, (path.stat().st_atime - month, path.stat().st_mtime - month))
+
+    outbox.prune()
+
+    assert [one.subject for one in mail.written()] == ["New"]
+    assert new.subject == "New"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import connections
 
 from providers import registry
 from tests.synthesis import catalogue, scripted
@@ -19,6 +20,7 @@ def shared_world(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]
         cache.clear()
         scripted.reset()
         catalogue.fill(patched)
+        patched.setattr(scripted.Scripted, "own_key", True)
         try:
             yield worlds.build()
         finally:
@@ -28,8 +30,15 @@ def shared_world(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]
 
 
 @pytest.fixture
-def world(shared_world: worlds.World, db: None, settings: Any) -> worlds.World:
+def world(
+    shared_world: worlds.World,
+    db: None,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> worlds.World:
     """Everybody, for one test."""
+    # Whoever waits for a provider gives the connection back; here it is the test's own.
+    monkeypatch.setattr(connections["default"], "close", lambda: None)
     settings.ADMIN_ACCESS_KEY = worlds.ADMIN_KEY
     settings.RATE_SYNTHESIS = settings.RATE_OTHER = "100000/m"
     return shared_world

@@ -24,6 +24,7 @@ THINGS = {
     "token_id": "token",
     "endpoint_id": "endpoint",
     "delivery_id": "delivery",
+    "provider": "provider",
 }
 """Which thing fills a parameter of a route, unless a row says otherwise."""
 
@@ -80,6 +81,9 @@ _MINE = {"invitation_id": "received"}
 _NEW = {"email": "more@example.com"}
 _ADMIN = {"role": "admin"}
 _SINCE = {"since": "2026-01-01T00:00:00Z"}
+_KEY = {"key": "an0ther-k3y-of-a-test"}
+_TEAM_KEY = {"provider": "team_key"}
+_PAGE_KEY = {"provider": "page_key"}
 _LOGIN = (403, 403)  # never for tokens, and for cookies only with the right
 _TOKEN = (404, 403)  # a token learns that it may not before it learns anything else
 
@@ -129,6 +133,9 @@ ROWS = [
     Row("POST",   f"{_HOOK}/replay",                    202,       403,       404,    404,       401,  404,  404, _SINCE),
     Row("GET",    "deliveries/<uuid:delivery_id>",      200,       200,       404,    404,       401,  404,  404),
     Row("POST",   "deliveries/<uuid:delivery_id>/replay", 202,     403,       404,    404,       401,  404,  404),
+    # A provider's name is everybody's; each reaches the key that their own workspace has for it.
+    Row("PUT",    "provider-keys/<slug:provider>",      200,       403,       200,    200,       401,  403,  200, _KEY),
+    Row("DELETE", "provider-keys/<slug:provider>",      204,       403,       204,    204,       401,  403,  204, of=_TEAM_KEY),
 ]
 
 _WORKSPACE = {"workspace": "{workspace}"}
@@ -151,6 +158,8 @@ PAGES = [
     Page("POST", "settings/team/<slug:verb>",             302,  404,  404, verb="decline", form=_INVITED),
     Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="role", form=_MEMBER | _ADMIN),
     Page("POST", "settings/team/<slug:verb>",             302,  302,  404, verb="remove", form=_MEMBER),
+    Page("POST", "settings/provider-keys/<slug:provider>/<slug:verb>", 302, 404, 404, of=_PAGE_KEY, verb="check"),
+    Page("POST", "settings/provider-keys/<slug:provider>/<slug:verb>", 302, 404, 404, of=_PAGE_KEY, verb="remove"),
     Page("GET",  "webhooks/<uuid:endpoint_id>",           200,  404,  404, of=_PAGE_HOOK),
     Page("POST", "webhooks/<uuid:endpoint_id>",           302,  404,  404, of=_PAGE_HOOK, form=_FIELDS),
     Page("POST", "webhooks/<uuid:endpoint_id>/<slug:verb>", 302, 404, 404, of=_PAGE_HOOK, verb="off"),

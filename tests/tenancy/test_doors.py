@@ -60,7 +60,8 @@ def test_no_other_method_does_anything(world: World, route: str) -> None:
     # A header that asks for another method is not heard.
     for name in ("X-HTTP-Method-Override", "X-Method-Override"):
         header: dict[str, Any] = {name: "DELETE"}
-        response = ask(world.askers["owner"][1], "PUT", url, **header)
+        method = "POST" if "PUT" in answered else "PUT"
+        response = ask(world.askers["owner"][1], method, url, **header)
         assert response.status_code == 405
     assert changed_since(before) == set()
 
@@ -121,8 +122,8 @@ def test_an_id_has_one_form(world: World, route: str) -> None:
             "%FF",
             "%EF%BC%91" * 32,
         ):
-            if name == "scene":
-                continue  # a text to the router: see below
+            if name in ("scene", "provider"):
+                continue  # a text to the router: see below; and a name that is no id
             response = ask(asker, row.method, url_of(row, values | {name: odd}))
             assert response.status_code in (400, 404), odd
     assert changed_since(before) == set()

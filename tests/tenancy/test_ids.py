@@ -5,6 +5,7 @@ import re
 import pytest
 
 from accounts.models import Workspace
+from providers.models import ProviderKey
 from tests import factories
 from tests.tenancy.asking import (
     ask,
@@ -135,6 +136,20 @@ def test_what_is_not_ones_own_is_as_if_it_were_nowhere(world: World, row: Row) -
         with undone():
             missing = ask(asker, row.method, url_of(row, nowhere), row.body)
         assert foreign == told(missing, **instead), f"{name} by {asker.name}"
+
+
+def test_a_key_of_another_workspace_stays(world: World) -> None:
+    """Its route names a provider, which everybody has."""
+    ours = ProviderKey.objects.filter(workspace__in=[world.alice.team.pk])
+    before = ours.values().get()
+
+    for asker in world.askers["stranger"]:
+        url = f"{API}provider-keys/scripted"
+        with undone():
+            assert ask(asker, "PUT", url, {"key": "my-0wn-k3y-now"}).status_code == 200
+            assert ask(asker, "DELETE", url).status_code == 204
+            assert ask(asker, "DELETE", url).status_code == 404
+            assert ours.values().get() == before
 
 
 _NESTED = [row for row in ROWS if len(_PARAMETER.findall(row.route)) > 1]

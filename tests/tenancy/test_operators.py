@@ -12,7 +12,9 @@ from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from accounts.auditing import Audited
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry, SecondFactor, User
+from kit import outbox
+from kit.models import Mail
 from providers.models import Provider, ProviderKey, Upstream
 from tests import factories
 from tests.tenancy.asking import changed_since, snapshot
@@ -42,6 +44,10 @@ def row_of(model: Any, world: World) -> Any:
         return PeriodicTask.objects.create(
             name="a test", task="kit.tasks.prune_mails", interval=every
         )
+    if model is SecondFactor:
+        return SecondFactor.objects.create(user=world.bob)
+    if model is Mail:
+        return outbox.post("alice@example.com", "Hello", "Text")
     if model is User:
         return world.bob
     row = model._default_manager.order_by("pk").first()

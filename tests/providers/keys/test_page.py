@@ -28,7 +28,7 @@ def test_a_key_is_saved_checked_and_removed(office, openai):
     empty = text(office.get(PAGE))
     assert "There is none yet." in empty
     assert '<option value="openai">OpenAI</option>' in empty
-    assert '"unicorn"' not in empty
+    assert '<option value="unicorn">' not in empty
     sent = {"provider": "openai", "key": f" {openai.key}\n", "region": ""}
     page = text(office.post(PAGE, sent, follow=True))
     assert "OpenAI takes the key …test." in page
@@ -91,3 +91,22 @@ def test_nobody_else_gets_in(alice, openai):
     assert stranger.post(f"{PAGE}/openai/burn").status_code == 404
     assert stranger.get(f"{PAGE}/openai/remove").status_code == 405
     assert ProviderKey.objects.count() == 1
+
+
+def test_the_default_provider_is_chosen(office, alice, openai):
+    page = text(office.get(PAGE))
+    assert "Default provider" in page
+
+    done = text(
+        office.post("/settings/default-provider", {"provider": "openai"}, follow=True)
+    )
+
+    assert "OpenAI is your default provider now." in done
+    assert '<option value="openai" selected>OpenAI</option>' in done
+    alice.refresh_from_db()
+    assert alice.preferences == {"default_provider": "openai"}
+    for wrong in ("nonsense", ""):
+        answer = office.post("/settings/default-provider", {"provider": wrong})
+        assert answer.status_code == 404
+    alice.refresh_from_db()
+    assert alice.preferences == {"default_provider": "openai"}
