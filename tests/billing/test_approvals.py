@@ -73,7 +73,7 @@ def test_more_waits_and_a_second_one_grants_it(ann, ben, w):
     assert columns(w) == (LIMIT + 101, 0, 0)
     posted = w.transactions.latest("seq")
     assert (posted.kind, posted.key, posted.actor, posted.reason, posted.ticket) == (
-        *("grant", f"grant:{key}", "ann@example.com", "A school", "T-9"),
+        *("grant", f"grant:{key}", f"operator {asked.asked_by}", "A school", "T-9"),
     )
     asked.refresh_from_db()
     assert (asked.status, asked.decided_by_email) == ("approved", "ben@example.com")
