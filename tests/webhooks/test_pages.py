@@ -10,7 +10,6 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Membership
 from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
@@ -127,11 +126,11 @@ def test_failures_of_all_addresses_are_sent_again(alice, page: Client) -> None:
 
 
 def test_plain_members_look_and_change_nothing(alice, page: Client) -> None:
-    of = people.workspace(alice)
+    of = people.team(people.user(), alice)
     sent = factories.url_delivery(of, factories.URL)
     to = factories.endpoint(of)
     Delivery.objects.update(status="failed")
-    Membership.objects.filter(user=alice).update(role=Membership.Role.MEMBER)
+    page.post("/settings/place", {"workspace": of.pk})
     shown = page.get("/deliveries")
     assert str(sent.pk) in shown.content.decode()
     assert b"Send again" not in shown.content
