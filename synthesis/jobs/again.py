@@ -11,9 +11,9 @@ from accounts.caller import Caller, Environment
 from billing.models import Payer
 from kit.errors import NotFound
 from synthesis import bells, quotes, turns
-from synthesis.errors import JobCanceled, NothingToRetry, SceneBusy
+from synthesis.errors import Expired, JobCanceled, NothingToRetry, SceneBusy
 from synthesis.jobs.cancel import lock
-from synthesis.jobs.submit import reserve
+from synthesis.jobs.submit import keep_on, reserve
 from synthesis.models import Job, Scene
 from synthesis.quotes import AskedScene, Order, Quote
 
@@ -36,6 +36,7 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
     Raises:
         NothingToRetry: no scene has failed.
         JobCanceled: a canceled job stays as it is.
+        Expired: its audio is past its retention.
         PriceChanged, InsufficientCredits, UnknownVoice…: as for a new job.
     """
     job = lock(job_id)
@@ -71,6 +72,7 @@ def edit(
     Raises:
         SceneBusy: it still waits or is being spoken.
         JobCanceled: a canceled job stays as it is.
+        Expired: its audio is past its retention.
         EmptyText, InvalidOption, PriceChanged, InsufficientCredits…: as for a new job.
     """
     job = lock(job_id)
@@ -130,6 +132,9 @@ def _order(scenes: list[AskedScene], max_cost: int | None) -> Order:
 
 def _open_round(caller: Caller, job: Job, scenes: list[Scene], quote: Quote) -> None:
     """Reserve a new priced round for locked `scenes` and queue them."""
+    if job.expires_at is not None and job.expires_at <= timezone.now():
+        raise Expired
+    keep_on(job)
     job.rounds += 1
     if quote.cost:
         payer = reserve(caller, job, quote.cost, round_number=job.rounds)

@@ -9,6 +9,7 @@ from billing.models import Reservation
 from kit import idempotency
 from synthesis import bells, events, settlement
 from synthesis.errors import JobFinished, JobNotCancelable
+from synthesis.jobs.submit import keep_on
 from synthesis.models import Job, Scene
 from synthesis.querysets import SceneQuerySet
 
@@ -79,6 +80,8 @@ def resume(job_id: uuid.UUID) -> Job:
         JobFinished: there is nothing to go on with.
     """
     job = _set_paused(job_id, is_paused=False)
+    keep_on(job)  # it may have been paused for longer than its files are kept
+    job.save(update_fields=["expires_at"])
     _unfinished(job).update(is_held=False)
     queues = _unfinished(job).order_by().values_list("queue", flat=True).distinct()
     for queue in queues:

@@ -2,13 +2,14 @@
 
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from accounts.caller import Caller, Role
+from accounts.models import Workspace
 from billing import ledger, spending
 from billing.models import Payer
 from billing.wallets import wallet_of
@@ -66,7 +67,8 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
         characters=quote.characters,
         cost=quote.cost,
         billed_to=_payer(caller, quote),
-        expires_at=now + _kept_for(caller),
+        expires_at=now
+        + (KEPT_FOR_GUESTS if caller.is_guest else kept_for(caller.workspace)),
         created_at=now,
     )
     if caller.is_guest:
@@ -145,17 +147,28 @@ def take_guest_try(caller: Caller) -> None:
         raise GuestLimit(retry_after=quotas.seconds_left_today())
 
 
+def give_back_guest_try(caller: Caller, taken_at: datetime) -> None:
+    """Count a try no longer that was answered with an error."""
+    day = taken_at.astimezone(UTC).date()
+    quotas.give_back(GUEST_QUOTA, client_network(caller.address), period=day, amount=1)
+
+
 def guest_tries_left(address: str) -> int:
     """Return how often a visitor at `address` may still ask today."""
     used = quotas.used(GUEST_QUOTA, client_network(address), period=quotas.today())
     return max(0, int(settings.GUEST_PER_DAY) - used)
 
 
-def _kept_for(caller: Caller) -> timedelta:
+def keep_on(job: Job) -> None:
+    """Begin the retention of a job's files anew, as it goes on; the caller saves it."""
+    if job.expires_at is not None:
+        anew = timezone.now() + kept_for(job.workspace)
+        job.expires_at = max(job.expires_at, anew)
+
+
+def kept_for(workspace: Workspace) -> timedelta:
     """Return how long the files of a job are kept: as the plan says, or the settings."""
-    if caller.is_guest:
-        return KEPT_FOR_GUESTS
-    days = caller.workspace.retention_days
+    days = workspace.retention_days
     return timedelta(days=settings.RETENTION_DAYS if days is None else days)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from billing.wallets import summary, wallet_of
 from providers.base import Failure, ProviderError
 from synthesis import claiming, worker
 from synthesis.errors import (
+    Expired,
     JobCanceled,
     JobFinished,
     JobNotCancelable,
@@ -236,3 +238,46 @@ def test_a_sandbox_job_stays_there_whatever_the_request_names(submitted) -> None
     assert (balance(sandbox), balance(production)) == before
     job.refresh_from_db()
     assert job.rounds == 1
+
+
+def test_what_is_past_its_retention_is_not_spoken_again(caller, submitted) -> None:
+    job = submitted(caller, "One.", "Two.")
+    scripted.failures.append(ProviderError(Failure.BAD_REQUEST, "no"))
+    worker.speak(claim())
+    worker.speak(claim())
+    before = balance(caller)
+    Job.objects.update(expires_at=timezone.now())
+    scenes = list(job.scenes.order_by("index"))
+
+    with pytest.raises(Expired):
+        run(again.retry, caller, job.pk)
+    with pytest.raises(Expired):
+        run(again.edit, caller, job.pk, scenes[1].pk, Change(text="Other."))
+    assert balance(caller) == before
+    assert list(job.scenes.order_by("index").values_list("text", flat=True)) == [
+        "One.",
+        "Two.",
+    ]
+
+
+def test_speaking_again_begins_the_retention_anew(caller, submitted) -> None:
+    job = submitted(caller, "One.")
+    worker.speak(claim())
+    soon = timezone.now() + timedelta(hours=1)
+    Job.objects.update(expires_at=soon)
+
+    run(again.edit, caller, job.pk, job.scenes.get().pk, Change(text="Other."))
+
+    job.refresh_from_db()
+    assert job.expires_at > soon + timedelta(days=1)
+
+
+def test_a_job_that_was_paused_for_long_keeps_its_audio(caller, submitted) -> None:
+    job = submitted(caller, "One.")
+    run(cancel.pause, job.pk)
+    Job.objects.update(expires_at=timezone.now() - timedelta(days=1))
+
+    run(cancel.resume, job.pk)
+
+    job.refresh_from_db()
+    assert job.expires_at > timezone.now() + timedelta(days=1)
