@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.core.files.storage import default_storage
@@ -79,6 +80,7 @@ def speak_now(
     begun = _begin(caller, order, key)
     if isinstance(begun, idempotency.Answer):
         return read(Job.objects.get(pk=begun.body["job"])), True
+    fail = partial(_fail, caller, begun)
     try:
         with claims.kept(begun) as lease:
             rendered = render(begun, lease, format=order.format)
@@ -90,10 +92,10 @@ def speak_now(
     except claims.LeaseLost as lost:
         raise JobCanceled from lost
     except Blocked as blocked:
-        _fail(begun, PROVIDER_UNAVAILABLE)
+        fail(PROVIDER_UNAVAILABLE)
         raise _refusal(begun.provider, blocked) from blocked
     except ProviderError as error:
-        _fail(begun, error.kind)
+        fail(error.kind)
         logger.warning("speech %s, %s: %s", begun.job_id, begun.provider, error)
         if error.kind == Failure.UNSPEAKABLE:
             raise EmptyText from error
@@ -102,7 +104,7 @@ def speak_now(
         unavailable = error.kind in _UNAVAILABLE
         raise (ProviderUnavailable if unavailable else ProviderFailed) from error
     except BaseException:
-        _fail(begun, INTERNAL_ERROR)
+        fail(INTERNAL_ERROR)
         raise
     return read(job), False
 
@@ -140,10 +142,12 @@ def _begin(
         return scene
 
 
-def _fail(scene: Scene, error_code: str) -> None:
+def _fail(caller: Caller, scene: Scene, error_code: str) -> None:
     try:
         with transaction.atomic(durable=True):
             settlement.fail(scene, error_code)
+            if caller.is_guest:
+                submit.give_back_guest_try(caller, scene.job.created_at)
     except claims.LeaseLost:
         logger.info("%s was settled by somebody else", scene.pk)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from synthesis.jobs import submit
 from synthesis.models import Job
 from tests import factories
 
@@ -56,6 +57,15 @@ def test_a_hundred_parallel_tries_are_five(address: str) -> None:
     assert Job.objects.count() == 5
     other = post("/api/v1/jobs", BODY, REMOTE_ADDR="2001:db8:0:8::1")
     assert other.status_code == 202
+
+
+def test_what_is_answered_with_an_error_is_no_try() -> None:
+    silence = {"input": "!!!", "voice": "unicorn:en-us"}
+    for _ in range(6):
+        refused = post("/api/v1/speech", silence, REMOTE_ADDR="192.0.2.8")
+        assert (refused.status_code, refused.json()["code"]) == (400, "empty_text")
+    left = submit.guest_tries_left("192.0.2.8")
+    assert left == 5
 
 
 def test_what_is_left_is_told_and_refusals_do_not_count() -> None:
