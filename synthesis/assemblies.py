@@ -130,6 +130,12 @@ def work() -> int:
     return count
 
 
+def give_up() -> None:
+    """Fail what ends its makers; whoever asks for it again starts it anew."""
+    lost = claims.due(Assembly.objects.filter(crashes__gte=_MOST_TRIES))
+    lost.update(status=Assembly.Status.FAILED)
+
+
 def _claim() -> Assembly | None:
     with transaction.atomic(durable=True):
         rows = claims.due(Assembly.objects.filter(crashes__lt=_MOST_TRIES))

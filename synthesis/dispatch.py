@@ -14,7 +14,7 @@ from kit import claims
 from providers import upstreams
 from providers.base import Failure
 from providers.models import Provider, Sample
-from synthesis import bells, claiming, fallbacks, settlement
+from synthesis import assemblies, bells, claiming, fallbacks, settlement
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
 from synthesis.models import Assembly, Job, Scene
 from synthesis.querysets import SceneQuerySet
@@ -35,6 +35,7 @@ def sweep() -> None:
         # No more than bells are rung for: a long queue is not counted every second.
         if count := claiming.count_startable(queue, kit_bells.MOST):
             bells.ring_if_quiet(queue, count)
+    assemblies.give_up()
     if count := claims.due(Assembly.objects.all())[: kit_bells.MOST].count():
         bells.ring_if_quiet("local", count, task=bells.ASSEMBLE)
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Workspace
-from synthesis import assemblies
+from synthesis import assemblies, dispatch
 from synthesis.models import Assembly, Job
 from tests import factories
 from tests.synthesis.decoded import milliseconds_of
@@ -66,7 +66,9 @@ def test_ranges(api, audio_url) -> None:
         assert int(part["Content-Length"]) == last - first + 1
     beyond = api.get(audio_url, headers={"Range": f"bytes={size}-"})
     assert (beyond.status_code, beyond["Content-Range"]) == (416, f"bytes */{size}")
-    for odd in ["bytes=", "bytes=9-1", "bytes=a-b", "items=0-1", "bytes=0-1,5-6"]:
+    huge = f"bytes={'9' * 5000}-"
+    odds = ["bytes=", "bytes=9-1", "bytes=a-b", "items=0-1", "bytes=0-1,5-6", huge]
+    for odd in odds:
         assert content(api.get(audio_url, headers={"Range": odd})) == data
     stale = api.get(audio_url, headers={"Range": "bytes=0-9", "If-Range": '"old"'})
     assert content(stale) == data
@@ -95,6 +97,19 @@ def test_the_joined_audio_is_made_on_demand(api, job) -> None:
     scenes_ms = sum(job.scenes.values_list("duration_ms", flat=True))
     expected = scenes_ms + assemblies.BETWEEN_SCENES_MS
     assert milliseconds_of(content(done)) == pytest.approx(expected, abs=3)
+
+
+def test_what_ends_its_makers_fails_and_can_be_asked_for_again(api, job) -> None:
+    url = f"/api/v1/jobs/{job.pk}/audio"
+    api.get(url)
+    Assembly.objects.update(crashes=3)
+    dispatch.sweep()
+    assert Assembly.objects.get().status == "failed"
+    assert assemblies.work() == 0
+
+    assert api.get(url).status_code == 202
+    assert assemblies.work() == 1
+    assert api.get(url).status_code == 200
 
 
 def test_an_audiobook_has_chapters(api, job) -> None:
