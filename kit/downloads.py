@@ -17,7 +17,7 @@ from rest_framework.request import Request
 
 from kit.errors import NotFound
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _BLOCK = 1 << 16
 
 

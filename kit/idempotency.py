@@ -107,7 +107,9 @@ def begin(key: Key, *, subject: str = "") -> Answer | None:
         if getattr(error.__cause__, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise  # the database went away, say
         raise IdempotencyInProgress from error
-    first = IdempotencyRecord.objects.get(scope=key.scope, key=key.key)
+    first = IdempotencyRecord.objects.filter(scope=key.scope, key=key.key).first()
+    if first is None:  # the first request has failed just now, and forgotten its key
+        raise IdempotencyInProgress
     if first.pk == record.pk:
         return None
     if first.fingerprint != key.fingerprint:
