@@ -23,6 +23,8 @@ _ringer: "_Ringer | None" = None  # of this process, once it has rung
 MOST = 16  # bells for one act; each wakes a slot that works until nothing is left
 _STALE = 30  # seconds after which a bell that nobody heard is thrown away
 _MOST_WAITING = 256  # different bells that wait for the thread
+# As Celery declares them: another broker than Redis lets nobody declare them otherwise.
+_QUEUE = {"durable": True, "auto_delete": False}
 _OVERTAKEN = 1.0  # seconds after which the dispatcher has rung for the same row
 
 
@@ -65,7 +67,7 @@ def ring_if_quiet(
     try:
         with current_app.connection_or_acquire() as connection:
             channel = connection.default_channel
-            unheard = channel.queue_declare(queue, passive=False).message_count
+            unheard = channel.queue_declare(queue, **_QUEUE).message_count
     except Exception as error:  # noqa: BLE001 - each broker's library has its own errors
         logger.warning("no bell for %s: %s", queue, error)
         return
