@@ -8,7 +8,7 @@ import time
 import uuid
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -86,6 +86,7 @@ def _send(delivery: Delivery, sent_at: datetime) -> Outcome:
         timestamp=timestamp,
         body=body,
     )
+    connection.close()  # it goes back to the pool: the call may take long
     return sending.post(
         delivery.address,
         body,
@@ -133,7 +134,7 @@ def _settle(held: Delivery, url: str, sent_at: datetime, outcome: Outcome) -> No
         attempt.next_at = _after_failure(delivery, outcome, now)
     attempt.save(force_insert=True)
     if delivery.endpoint_id and outcome.failure != Attempt.Failure.INTERNAL:
-        _note_health(delivery.endpoint_id, outcome, now)
+        _note_health(delivery.endpoint_id, url, outcome, now)
 
 
 def _after_failure(
@@ -160,19 +161,27 @@ def _end(delivery: Delivery, status: Delivery.Status, now: datetime) -> None:
     delivery.save(update_fields=["status", "lease_until", "finished_at", "attempts"])
 
 
-def _note_health(endpoint_id: uuid.UUID, outcome: Outcome, now: datetime) -> None:
-    """Write how the endpoint fares; switch it off when it is gone or fails for long."""
-    mine = Endpoint.objects.filter(pk=endpoint_id)
+def _note_health(
+    endpoint_id: uuid.UUID, url: str, outcome: Outcome, now: datetime
+) -> None:
+    """Write how the endpoint fares; switch it off when it is gone or fails for long.
+
+    What an address says that it no longer has counts for nothing. A rest stays: whoever
+    answers well in it was called before.
+    """
+    mine = Endpoint.objects.filter(pk=endpoint_id, url=url)
     if is_success(outcome.status):
-        mine.update(succeeded_at=now, failing_since=None, failures=0, rests_until=None)
+        mine.update(succeeded_at=now, failing_since=None, failures=0)
         return
     rest = schedule.asked_rest(outcome.retry_after, now=now)
     changes: dict[str, object] = {"rests_until": now + rest} if rest else {}
-    mine.update(
+    is_current = mine.update(
         failing_since=Coalesce("failing_since", now),
         failures=F("failures") + 1,
         **changes,
     )
+    if not is_current:
+        return
     if outcome.status == _GONE:
         endpoints.switch_off(endpoint_id, Endpoint.Off.GONE)
     elif mine.filter(

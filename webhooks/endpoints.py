@@ -76,7 +76,8 @@ def change(
 ) -> Endpoint:
     """Change what is given, and return the endpoint. Needs an open transaction.
 
-    Switching on forgets past failures. What waits goes to the new address at once.
+    Switching on forgets past failures, and so does a new address, to which what waits
+    goes at once.
 
     Raises:
         UnusableURL, Invalid: as for a new one.
@@ -85,12 +86,15 @@ def change(
     endpoint = lock(endpoint_id)
     if url is not None:
         addresses.parse(url)
-        endpoint.url = url
+        if url != endpoint.url:
+            endpoint.url, endpoint.rests_until = url, None
+            endpoint.failing_since, endpoint.failures = None, 0
     if events is not None:
         endpoint.events = _known(events)
     if description is not None:
         endpoint.description = description
-    endpoint.save(update_fields=["url", "events", "description"])
+    health = ["rests_until", "failing_since", "failures"]
+    endpoint.save(update_fields=["url", "events", "description", *health])
     if is_enabled is not None and is_enabled != endpoint.is_enabled:
         if is_enabled:
             _switch_on(endpoint)

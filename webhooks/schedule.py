@@ -42,7 +42,7 @@ def asked_rest(header: str, *, now: datetime) -> timedelta | None:
     else:
         try:
             until = parsedate_to_datetime(text)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, OverflowError):
             return None
         if until.tzinfo is None:  # "-0000": a time of no place
             return None

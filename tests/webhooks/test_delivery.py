@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
@@ -183,7 +183,64 @@ def test_retry_after_lets_the_whole_endpoint_rest(receiver: Receiver) -> None:
         row.refresh_from_db()
         assert row.status == "completed"
     to.refresh_from_db()
-    assert (to.failing_since, to.failures, to.rests_until) == (None, 0, None)
+    assert (to.failing_since, to.failures, to.is_resting) == (None, 0, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_under_way_ends_no_rest(receiver: Receiver) -> None:
+    to = factories.endpoint(url=receiver.url())
+    factories.delivery(to)
+    rest = timezone.now() + timedelta(minutes=10)
+
+    def answer(peer: socket.socket) -> None:
+        Endpoint.objects.filter(pk=to.pk).update(rests_until=rest)
+        connection.close()
+        scripts.status(200)(peer)
+
+    receiver.play(answer)
+    assert delivery.work() == 1
+    to.refresh_from_db()
+    assert (to.rests_until, to.succeeded_at is None) == (rest, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_address_begins_with_a_clean_sheet(receiver: Receiver) -> None:
+    """And what the old one answers afterwards counts for nothing."""
+    to = factories.endpoint(url=receiver.url("/old"))
+    sent = factories.delivery(to)
+    long_ago = timezone.now() - timedelta(days=6)
+    Endpoint.objects.update(failing_since=long_ago, failures=20)
+
+    def gone(peer: socket.socket) -> None:
+        with transaction.atomic():
+            endpoints.change(to.pk, url=receiver.url("/new"))
+        connection.close()
+        scripts.status(410)(peer)
+
+    receiver.play(gone, path="/old")
+    assert delivery.work() == 1
+    to.refresh_from_db()
+    sent.refresh_from_db()
+    assert (to.is_enabled, to.failures, to.failing_since) == (True, 0, None)
+    assert (to.rests_until, sent.tries.get().status) == (None, 410)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_holds_no_connection(receiver: Receiver) -> None:
+    """Calls last for seconds, and the pool is for those who query."""
+    sent = factories.delivery(factories.endpoint(url=receiver.url()))
+    held: list[object] = []
+    ours = connections["default"]  # and not that of the thread that answers
+    assert ours.connection is not None
+
+    def answer(peer: socket.socket) -> None:
+        held.append(ours.connection)
+        scripts.status(200)(peer)
+
+    receiver.play(answer)
+    assert delivery.work() == 1
+    sent.refresh_from_db()
+    assert (held, sent.status) == ([None], "completed")
 
 
 def mails() -> list[EmailMessage]:

@@ -54,6 +54,11 @@ def test_retry_after_is_seconds_or_a_date(header: str, seconds: int) -> None:
     assert schedule.asked_rest(header, now=NOW) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("header", ["", "soon", "-5", "1.5", "٧", "1e9", "Fri", "\0"])
+_NO_TIME = "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    "header", ["", "soon", "-5", "1.5", "٧", "1e9", "Fri", "\0", _NO_TIME]
+)
 def test_a_retry_after_without_meaning_is_ignored(header: str) -> None:
     assert schedule.asked_rest(header, now=NOW) is None
