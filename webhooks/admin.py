@@ -90,13 +90,13 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Switch off", permissions=["act"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        """Send nothing more to endpoints."""
+        """Send nothing more to endpoints, and mail their owners."""
         _each(
             self,
             request,
             chosen,
             "switched off",
-            lambda row: endpoints.change(row.pk, is_enabled=False),
+            lambda row: endpoints.switch_off(row.pk, Endpoint.Off.OPERATOR),
         )
 
     @admin.action(description="Switch on", permissions=["act"])

@@ -1,5 +1,6 @@
 """Webhooks over HTTP."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -233,15 +234,21 @@ class RotateDefaultSecretView(APIView):
 
     @extend_schema(
         operation_id="webhooks_default_secret_rotate",
+        parameters=[IDEMPOTENCY_KEY],
         request=None,
         responses=DefaultSecretSerializer,
     )
     def post(self, request: Request) -> Response:
         """Change the default secret; for 24 hours both the new and the old one sign."""
-        caller = _owner(request)
-        with transaction.atomic(durable=True):
-            signer = signing.rotate_default(caller.workspace.pk)
-        return _default_secret(signer)
+        workspace = _owner(request).workspace
+
+        def act() -> idempotency.Answer:
+            signing.rotate_default(workspace.pk)
+            return idempotency.Answer(200, None)
+
+        answer = idempotency.once(idempotency_key(request), act)
+        # Nothing secret is kept: repeated, it shows what is in use, as a GET does.
+        return _default_secret(signing.default_signer(workspace.pk), answer)
 
 
 class EventTypesView(APIView):
@@ -349,10 +356,13 @@ def _owner(request: Request) -> Caller:
     return caller
 
 
-def _default_secret(signer: DefaultSigner) -> Response:
-    answer = Response(DefaultSecretSerializer(signer).data)
-    answer["Cache-Control"] = "no-store"
-    return answer
+def _default_secret(
+    signer: DefaultSigner, answer: idempotency.Answer | None = None
+) -> Response:
+    shown = DefaultSecretSerializer(signer).data
+    response = respond(replace(answer or idempotency.Answer(200, None), body=shown))
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _endpoint(request: Request, endpoint_id: UUID) -> Endpoint:

@@ -44,6 +44,7 @@ class Endpoint(Signer):
         """Why an endpoint gets nothing."""
 
         OWNER = "owner", "switched off by its owner"
+        OPERATOR = "operator", "switched off by Ozvena"
         GONE = "gone", "it answered 410"
         FAILING = "failing", "it failed for five days"
 

@@ -196,6 +196,13 @@ class _ShortAnswer(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_Limited(self.fp, _LONGEST_HEAD + _MOST_READ))
 
+    def begin(self) -> None:
+        """Read the head of the answer, past those that announce one (RFC 9110 §15.2)."""
+        super().begin()
+        while self.status < 200:  # 103 Early Hints; the base class knows 100 alone
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
 
 class _Limited(io.RawIOBase):
     """Reads from another stream until so many bytes have come, then fails."""

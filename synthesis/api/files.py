@@ -1,6 +1,7 @@
 """Files over HTTP: authorised, ranged, handed to the front server if there is one."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.core import signing
@@ -148,10 +149,9 @@ class LinksView(APIView):
         job = job_of(request, job_id)
         serializer = LinksRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        until = (
-            int(timezone.now().timestamp()) + serializer.validated_data["expires_in"]
-        )
-        link = signing.dumps([str(job.pk), until], salt=_LINK_SALT)
+        span = timedelta(seconds=serializer.validated_data["expires_in"])
+        until = timezone.now().replace(microsecond=0) + span
+        link = signing.dumps([str(job.pk), int(until.timestamp())], salt=_LINK_SALT)
         shown = JobSerializer(job, context={"request": request}).data
         links = {
             name: f"{url}?link={link}"

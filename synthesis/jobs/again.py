@@ -40,8 +40,6 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
         PriceChanged, InsufficientCredits, UnknownVoice…: as for a new job.
     """
     job = lock(job_id)
-    if job.status == Job.Status.CANCELED:
-        raise JobCanceled
     failed = list(
         Scene.objects.select_for_update(of=("self",))
         .filter(job=job, status=Scene.Status.FAILED)
@@ -49,6 +47,8 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
     )
     if not failed:
         raise NothingToRetry
+    if job.status == Job.Status.CANCELED:
+        raise JobCanceled
     failed.sort(key=lambda scene: scene.index)
     quote = quotes.quote(
         _in(job, caller), _order([_as_asked(scene) for scene in failed], max_cost)

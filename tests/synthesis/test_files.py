@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from datetime import datetime, timedelta
 
 import av
 import pytest
@@ -176,6 +177,8 @@ def test_signed_links_open_without_a_login_until_they_end(api, job, owner) -> No
         content_type="application/json",
     )
     assert answer.status_code == 201
+    left = datetime.fromisoformat(answer.json()["expires_at"]) - timezone.now()
+    assert timedelta(seconds=50) < left <= timedelta(seconds=60)
     url = answer.json()["scenes"][0]["audio_url"]
     anybody = factories.api()
     assert content(anybody.get(url)) == content(

@@ -219,6 +219,14 @@ def test_a_canceled_job_is_not_edited(caller, submitted) -> None:
     assert balance(caller) == (5000, 0)
 
 
+def test_of_a_canceled_job_nothing_has_failed(caller, submitted) -> None:
+    job = submitted(caller, "Canceled.")
+    run(cancel.cancel, job.pk)
+    with pytest.raises(NothingToRetry):
+        run(again.retry, caller, job.pk)
+    assert balance(caller) == (5000, 0)
+
+
 def test_a_sandbox_job_stays_there_whatever_the_request_names(submitted) -> None:
     sandbox = factories.caller(environment=Environment.SANDBOX)
     production = replace(sandbox, environment=Environment.PRODUCTION)

@@ -1,8 +1,10 @@
 """Endpoints, events and deliveries for tests."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.models import Workspace
 from tests import factories
@@ -45,3 +47,13 @@ def url_delivery(of: Workspace, url: str, **data: Any) -> Delivery:
     with transaction.atomic():
         event = send_to(of.pk, TEST, data, [], url=url)
     return event.deliveries.get()
+
+
+def pass_time(span: timedelta) -> None:
+    """Let time pass: all that was noted lies further in the past."""
+    Delivery.objects.update(ready_at=F("ready_at") - span)
+    Endpoint.objects.update(
+        failing_since=F("failing_since") - span,
+        rests_until=F("rests_until") - span,
+        old_secret_until=F("old_secret_until") - span,
+    )

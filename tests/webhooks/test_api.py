@@ -1,7 +1,6 @@
 """Webhooks over HTTP, as a customer's program uses them."""
 
 import json
-import time
 from datetime import timedelta
 
 import pytest
@@ -12,16 +11,16 @@ from standardwebhooks.webhooks import Webhook
 
 from accounts import tokens
 from accounts.lifecycle import Scope, Table
-from accounts.models import Membership, Workspace
+from accounts.models import Workspace
 from synthesis.events import JOB_FAILED
 from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
-from webhooks import delivery, lifecycle, signing
+from webhooks import delivery, lifecycle
 from webhooks.emit import emit
 from webhooks.events import event_types
-from webhooks.models import DefaultSigner, Delivery, Endpoint
+from webhooks.models import Delivery, Endpoint
 
 pytestmark = [
     pytest.mark.django_db,
@@ -322,60 +321,6 @@ def test_the_operators_key_has_webhooks_of_its_own(settings) -> None:
     client = people.api("k" * 32)
     assert post(client, WEBHOOKS, ASKED).status_code == 201
     assert len(client.get(WEBHOOKS).json()["results"]) == 1
-
-
-def test_the_default_secret_is_for_owners_who_have_just_logged_in(
-    alice, client: Client, settings, monkeypatch
-) -> None:
-    path = f"{WEBHOOKS}/default-secret"
-    settings.ADMIN_ACCESS_KEY = "k" * 32
-    for bearer in (client, people.api("k" * 32)):
-        refused = bearer.get(path)
-        assert (refused.status_code, refused.json()["code"]) == (
-            403,
-            "fresh_login_required",
-        )
-    assert people.api().get(path).status_code == 401
-
-    browser = people.browser(alice)
-    shown = browser.get(path)
-    assert shown.status_code == 200
-    assert shown.json()["secret"].startswith("whsec_")
-    assert browser.get(path).json() == shown.json()
-    assert DefaultSigner.objects.count() == 1
-    now = time.time()
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 901)
-    assert browser.get(path).json()["code"] == "fresh_login_required"
-    assert people.browser(alice).get(path).status_code == 200
-
-
-def test_owners_change_the_default_secret(alice, client: Client) -> None:
-    path = f"{WEBHOOKS}/default-secret"
-    browser = people.browser(alice)
-    old = browser.get(path).json()
-    assert old["old_secret_until"] is None
-    assert post(client, f"{path}/rotate").json()["code"] == "fresh_login_required"
-
-    new = browser.post(f"{path}/rotate").json()
-    assert new["secret"] != old["secret"]
-    assert browser.get(path).json() == new
-    assert browser.post(f"{path}/rotate").json()["code"] == "rotation_in_progress"
-    keys = signing.keys_of(DefaultSigner.objects.get())
-    assert [key.reveal_text() for key in keys] == [new["secret"], old["secret"]]
-
-
-def test_the_default_secret_is_not_for_members() -> None:
-    owner, member = people.user(), people.user()
-    team = people.team(owner, member)
-    answer = people.browser(member).get(
-        f"{WEBHOOKS}/default-secret", headers={"X-Workspace": str(team.pk)}
-    )
-    assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
-    Membership.objects.filter(user=member, workspace=team).update(role="admin")
-    again = people.browser(member).get(
-        f"{WEBHOOKS}/default-secret", headers={"X-Workspace": str(team.pk)}
-    )
-    assert again.status_code == 403
 
 
 def test_the_types_of_event_are_those_declared(client: Client) -> None:

@@ -10,6 +10,8 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
+from kit.models import Mail
+from kit.secrets import open_sealed
 from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
@@ -229,7 +231,11 @@ def test_operators_see_all_but_secrets_and_send_again(alice) -> None:
         {"action": "switch_off", "_selected_action": [str(to.pk)], "reason": "a test"},
     )
     to.refresh_from_db()
-    assert not to.is_enabled
+    assert (to.is_enabled, to.disabled_because) == (False, "operator")
+    told = Mail.objects.get()
+    text = open_sealed(told.sealed_text, context=f"kit_mail:{told.pk}:text")
+    assert told.to == alice.email
+    assert "One of our operators has switched it off." in text.reveal_text()
 
 
 def test_operators_send_all_failures_of_an_endpoint_again() -> None:

@@ -90,6 +90,18 @@ def test_a_broken_answer_is_named(receiver: Receiver, script, failure) -> None:
     assert (outcome.status, outcome.failure) == (None, failure)
 
 
+@pytest.mark.parametrize("announced", ["100 Continue", "103 Early Hints"])
+def test_an_answer_may_be_announced(receiver: Receiver, announced) -> None:
+    def announce(peer: socket.socket) -> None:
+        head = f"HTTP/1.1 {announced}\r\nLink: </a.css>\r\nRetry-After: 60\r\n\r\n"
+        peer.sendall(head.encode() * 2)
+        scripts.status(204)(peer)
+
+    receiver.play(announce)
+    outcome = post(receiver.url(), b"{}", HEADERS)
+    assert (outcome.status, outcome.retry_after) == (204, "")
+
+
 @pytest.mark.parametrize("script", [scripts.huge, scripts.gzip_bomb])
 def test_little_of_a_large_answer_is_read(receiver: Receiver, script) -> None:
     receiver.play(script)

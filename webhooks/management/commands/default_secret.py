@@ -1,0 +1,22 @@
+"""Show what signs the events of jobs made with `ADMIN_ACCESS_KEY`."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from accounts import workspaces
+from webhooks import signing
+
+
+class Command(BaseCommand):
+    """Print the default secret of the operators' workspace, and nothing else."""
+
+    help = (
+        "Print the secret that signs events to the webhook_url of jobs made with "
+        "ADMIN_ACCESS_KEY. Nobody logs in to that workspace, so no page shows it."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command."""
+        signer = signing.default_signer(workspaces.operators().pk)
+        self.stdout.write(signing.secret_of(signer).reveal_text())
