@@ -9,9 +9,9 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.cache import never_cache
 
@@ -42,13 +42,17 @@ def for_people(
             return redirect_to_login(request.get_full_path())
         caller = visitor(request, user)
         if user.is_blocked or not user.is_active:
-            raise PermissionDenied("Your account is blocked.")
+            return _blocked(request, "account")
         if caller.workspace.is_blocked:
-            raise PermissionDenied("Your workspace is blocked.")
+            return _blocked(request, "workspace")
         request.visitor = caller  # type: ignore[attr-defined]
         return view(request, caller, *args, **kwargs)
 
     return guarded
+
+
+def _blocked(request: HttpRequest, what: str) -> HttpResponse:
+    return render(request, "accounts/blocked.html", {"what": what}, status=403)
 
 
 def visitor(request: HttpRequest, user: User) -> Caller:
