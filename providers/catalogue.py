@@ -197,11 +197,6 @@ def is_available(provider: Provider) -> bool:
     return adapter.is_local or (has_address and has_key)
 
 
-def resolve(voice: str, *, default_provider: str = "unicorn") -> Voice:
-    """Return the voice on offer that `voice` names; see `resolve_all`."""
-    return resolve_all({voice}, default_provider=default_provider)[voice]
-
-
 def resolve_model(name: str) -> tuple[Provider, str]:
     """Return the provider and its own model that `name` stands for; case doesn't matter.
 

@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from providers import catalogue
 from providers.errors import UnknownProvider, UnknownVoice
 from providers.models import ModelAlias, Provider, Voice, VoiceAlias
+from tests.providers.resolving import resolve
 
 pytestmark = pytest.mark.django_db
 
@@ -64,13 +65,13 @@ def test_an_alias_is_looked_for_where_the_request_is():
     VoiceAlias.objects.create(name="echo", voice_id="unicorn:de")
     VoiceAlias.objects.create(name="echo", voice_id="openai:nova")
     VoiceAlias.objects.create(name="nova", voice_id="openai:alloy")
-    assert catalogue.resolve("echo").pk == "unicorn:de"
-    assert catalogue.resolve("Echo", default_provider="openai").pk == "openai:nova"
-    assert catalogue.resolve("openai:ECHO").pk == "openai:nova"
+    assert resolve("echo").pk == "unicorn:de"
+    assert resolve("Echo", default_provider="openai").pk == "openai:nova"
+    assert resolve("openai:ECHO").pk == "openai:nova"
     # A voice's own name is stronger.
-    assert catalogue.resolve("nova", default_provider="openai").pk == "openai:nova"
+    assert resolve("nova", default_provider="openai").pk == "openai:nova"
     with pytest.raises(UnknownVoice):
-        catalogue.resolve("nova")
+        resolve("nova")
     with CaptureQueriesContext(connection) as queries:
         catalogue.resolve_all({"echo", "openai:echo", "de", "unicorn:en-us"})
     assert len(queries) == 5
@@ -78,12 +79,12 @@ def test_an_alias_is_looked_for_where_the_request_is():
 
 def test_no_name_is_the_providers_default():
     with pytest.raises(UnknownVoice):
-        catalogue.resolve("openai:")
+        resolve("openai:")
     Provider.objects.filter(slug="openai").update(default_voice="openai:nova")
-    assert catalogue.resolve("openai:").pk == "openai:nova"
-    assert catalogue.resolve("", default_provider="openai").pk == "openai:nova"
+    assert resolve("openai:").pk == "openai:nova"
+    assert resolve("", default_provider="openai").pk == "openai:nova"
     with pytest.raises(UnknownVoice):
-        catalogue.resolve("")
+        resolve("")
 
 
 def test_what_is_switched_off_has_no_other_name():
@@ -92,7 +93,7 @@ def test_what_is_switched_off_has_no_other_name():
     Voice.objects.filter(pk="unicorn:de").update(is_enabled=False)
     for name in ("echo", ""):
         with pytest.raises(UnknownVoice):
-            catalogue.resolve(name)
+            resolve(name)
 
 
 def test_a_provider_has_one_voice_of_an_alias():

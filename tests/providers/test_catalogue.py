@@ -15,6 +15,7 @@ from providers.errors import UnknownProvider, UnknownVoice
 from providers.models import Provider, Voice
 from providers.registry import PROVIDERS, get_provider
 from providers.unicorn import Unicorn
+from tests.providers.resolving import resolve
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +100,7 @@ def test_servers_that_operators_add_are_called_where_they_say(stage, synced):
     row.save()
     assert catalogue.is_available(row)
     assert catalogue.sync().added == 2
-    voice = catalogue.resolve("compatible-kokoro:af_bella")
+    voice = resolve("compatible-kokoro:af_bella")
     assert (voice.name, voice.language, voice.gender) == ("Bella", "en-US", "female")
     assert catalogue.access_for(voice.provider).base_url == server.access.base_url
     assert Provider.objects.get(slug="compatible-kokoro").name == "Kokoro"
@@ -130,11 +131,11 @@ def test_voices_that_vanish_are_kept_and_come_back(choir, monkeypatch, synced):
     assert str(catalogue.sync()) == "0 added, 0 updated, 1 withdrawn"
     assert str(catalogue.sync()) == "0 added, 0 updated, 0 withdrawn"
     with pytest.raises(UnknownVoice):
-        catalogue.resolve("choir:Alto:1")
+        resolve("choir:Alto:1")
     monkeypatch.undo()
     monkeypatch.setitem(PROVIDERS, "choir", f"{__name__}.Choir")
     assert str(catalogue.sync()) == "0 added, 1 updated, 0 withdrawn"
-    assert catalogue.resolve("choir:Alto:1").is_offered
+    assert resolve("choir:Alto:1").is_offered
 
 
 def test_what_can_be_no_voice_is_passed_over(choir, monkeypatch, synced):
@@ -169,7 +170,7 @@ def test_a_list_that_can_not_be_read_stops_no_other(choir, monkeypatch, synced, 
     assert list(changes.failed) == ["choir"]
     assert changes.failed["choir"].startswith("its list can't be read")
     assert changes.added == 13
-    assert catalogue.resolve("choir:Alto:1").name == "Alto"
+    assert resolve("choir:Alto:1").name == "Alto"
 
 
 @pytest.mark.parametrize("listed", [[], [VoiceInfo("mine", "Theirs", "en")]])
@@ -187,7 +188,7 @@ def test_voices_that_operators_added_stay_as_they_are(
     )
     monkeypatch.setattr(choir, "listed", listed)
     assert str(catalogue.sync()) == "0 added, 0 updated, 0 withdrawn"
-    voice = catalogue.resolve("choir:mine")
+    voice = resolve("choir:mine")
     assert (voice.name, voice.language) == ("Mine", "sk")
 
 
@@ -196,7 +197,7 @@ def test_a_provider_that_fails_keeps_its_voices(choir, monkeypatch, synced):
     changes = catalogue.sync()
     assert changes.failed == {"choir": "down: asleep"}
     assert changes.withdrawn == 0
-    assert catalogue.resolve("choir:Alto:1").name == "Alto"
+    assert resolve("choir:Alto:1").name == "Alto"
 
 
 def test_another_provider_is_not_open_to_guests_by_itself(choir, synced):
@@ -223,7 +224,7 @@ def test_the_command_tells_what_it_did(capsys):
     ],
 )
 def test_a_voice_is_found_by_id_or_name(choir, synced, name, found):
-    voice = catalogue.resolve(name)
+    voice = resolve(name)
     assert voice.pk == found
     with CaptureQueriesContext(connection) as queries:
         assert voice.provider.slug == found.partition(":")[0]
@@ -231,11 +232,11 @@ def test_a_voice_is_found_by_id_or_name(choir, synced, name, found):
 
 
 def test_a_bare_name_is_looked_up_in_the_default_provider_alone(choir, synced):
-    assert catalogue.resolve("alto", default_provider="choir").pk == "choir:Alto:1"
+    assert resolve("alto", default_provider="choir").pk == "choir:Alto:1"
     with pytest.raises(UnknownVoice):
-        catalogue.resolve("alto")
+        resolve("alto")
     with pytest.raises(UnknownVoice):
-        catalogue.resolve("en-us", default_provider="choir")
+        resolve("en-us", default_provider="choir")
 
 
 def test_a_name_with_its_provider_lends_it_to_no_other(choir, monkeypatch, synced):
@@ -260,7 +261,7 @@ def test_a_name_with_its_provider_lends_it_to_no_other(choir, monkeypatch, synce
 )
 def test_an_unknown_voice_is_refused(synced, name):
     with pytest.raises((UnknownVoice, UnknownProvider)) as caught:
-        catalogue.resolve(name)
+        resolve(name)
     expected = UnknownProvider if name == ":" else UnknownVoice
     assert caught.type is expected
 
@@ -268,7 +269,7 @@ def test_an_unknown_voice_is_refused(synced, name):
 @pytest.mark.parametrize("name", ["nobody:en-us", "a\x00:b", "\ud800:x", ":en-us"])
 def test_an_unknown_provider_is_refused(synced, name):
     with pytest.raises(UnknownProvider) as caught:
-        catalogue.resolve(name)
+        resolve(name)
     assert caught.value.params == {"provider": name.partition(":")[0]}
     assert caught.value.status == 400
 
@@ -276,19 +277,19 @@ def test_an_unknown_provider_is_refused(synced, name):
 def test_what_is_switched_off_is_unknown(synced):
     Voice.objects.filter(pk="unicorn:de").update(is_enabled=False)
     with pytest.raises(UnknownVoice):
-        catalogue.resolve("unicorn:de")
+        resolve("unicorn:de")
     Provider.objects.update(is_enabled=False)
     with pytest.raises(UnknownProvider):
-        catalogue.resolve("unicorn:en-us")
+        resolve("unicorn:en-us")
     with pytest.raises(UnknownProvider):
-        catalogue.resolve("en-us")
+        resolve("en-us")
 
 
 def test_a_provider_without_an_adapter_is_unknown(synced):
     gone = Provider.objects.create(slug="gone", name="Gone")
     Voice.objects.create(id="gone:x", provider=gone, provider_voice="x", language="en")
     with pytest.raises(UnknownProvider):
-        catalogue.resolve("gone:x")
+        resolve("gone:x")
 
 
 @pytest.mark.parametrize(
