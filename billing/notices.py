@@ -18,7 +18,7 @@ def tell_granted(wallet_id: int, credits: int, *, bucket: str, reason: str) -> N
     wallet = Wallet.objects.get(pk=wallet_id)
     added = {"granted": credits, "bucket": bucket, "reason": reason}
     emit(wallet.workspace_id, CREDITS_GRANTED, lambda: _standing(wallet) | added)
-    watch(wallet_id)
+    _watch(wallet)
 
 
 def tell_expiring(
@@ -47,11 +47,14 @@ def watch(wallet_id: int, *, quietly: bool = False) -> None:
     lock. Whoever stays below the threshold is told nothing more; `quietly`, it is only
     noted.
     """
-    wallet = Wallet.objects.get(pk=wallet_id)
+    _watch(Wallet.objects.get(pk=wallet_id), quietly=quietly)
+
+
+def _watch(wallet: Wallet, *, quietly: bool = False) -> None:
     is_low = is_below(net(wallet), wallet.low_at)
     if is_low == wallet.is_low:
         return
-    Wallet.objects.filter(pk=wallet_id).update(is_low=is_low)
+    Wallet.objects.filter(pk=wallet.pk).update(is_low=is_low)
     if is_low and not quietly:
         emit(wallet.workspace_id, CREDITS_LOW, lambda: _standing(wallet))
 
