@@ -1,9 +1,6 @@
 """How a deployment serves the files of pages: under names that follow their content."""
 
-# WhiteNoise has no type hints.
-from whitenoise.storage import (  # type: ignore[import-untyped]
-    CompressedManifestStaticFilesStorage,
-)
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
