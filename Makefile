@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
-PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
 run:
 	@config/install.sh

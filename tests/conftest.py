@@ -1,7 +1,6 @@
 """Fixtures and arrangements that every test relies on."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -12,19 +11,6 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 # What Django fills after migrations, the same for every test.
 _KEPT = {"django_content_type", "auth_permission"}
-
-_HERE = Path(__file__).parent
-_SLOW = ("config/test_up.py", "canaries", "chaos", "browser", "tenancy")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no process is left with it at the end."""
-    first = [_HERE / name for name in _SLOW]
-
-    def is_quick(item: pytest.Item) -> bool:
-        return not {item.path, *item.path.parents}.intersection(first)
-
-    items.sort(key=is_quick)
 
 
 @pytest.fixture(scope="session", autouse=True)
