@@ -19,7 +19,7 @@ from tests.tenancy.world import Asker
 
 # Not compared: what differs between any two answers. The session's cookie is renewed
 # once a minute, too.
-_OF_THE_ANSWER = {"X-Request-Id", "RateLimit-Remaining", "RateLimit-Reset"}
+_OF_THE_ANSWER = {"X-Request-Id", "RateLimit-Remaining", "RateLimit-Reset", "Expires"}
 _CSRF = re.compile(rb'(name="csrfmiddlewaretoken" value=")[^"]*')
 # Sessions are noted as seen, which is no change of anything.
 _NOT_WATCHED = {"django_session", "django_migrations"}
