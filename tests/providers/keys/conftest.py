@@ -14,7 +14,8 @@ def bells(monkeypatch):
     def ring(task, queue, count=1, *, args=()):
         rung.append((task, list(args)))
 
-    monkeypatch.setattr("kit.bells.ring", ring)
+    for name in ("ring", "ring_soon"):  # at once, not by the thread
+        monkeypatch.setattr(f"kit.bells.{name}", ring)
     return rung
 
 
