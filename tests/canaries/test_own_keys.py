@@ -45,7 +45,10 @@ def vendor(monkeypatch):
 def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     sent: list[object] = []
-    monkeypatch.setattr("kit.bells.ring", lambda *args, **more: sent.append(args))
+    for name in ("ring", "ring_soon"):
+        monkeypatch.setattr(
+            f"kit.bells.{name}", lambda *args, **more: sent.append((args, more))
+        )
     alice = factories.user("alice@example.com")
     api = factories.api(factories.token(alice))
     office = factories.browser(alice)
