@@ -19,6 +19,10 @@ from synthesis.models import Job
 DELETED_FOR = timedelta(days=30)
 """How long a deleted job's row and files stay, hidden."""
 
+_UNDER_WAY = timedelta(minutes=10)
+"""After its time nobody can ask for a file any more; what asked before ends by then: a
+download, or a retry that goes on with the job."""
+
 _DRAFTS_KEPT = 24 * 3600  # seconds; no rendering takes longer
 _MOST = 500  # jobs per run
 
@@ -33,7 +37,7 @@ def purge() -> int:
     """
     over = Job.objects.filter(
         Q(is_deleted=True, deleted_at__lt=Now() - DELETED_FOR)
-        | Q(expires_at__lt=Now(), files_removed_at=None)
+        | Q(expires_at__lt=Now() - _UNDER_WAY, files_removed_at=None)
     ).exclude(status__in=[Job.Status.QUEUED, Job.Status.PROCESSING])
     count = 0
     for job in over.order_by("pk")[:_MOST]:

@@ -19,6 +19,18 @@ def folder(job: Job) -> Path:
     return settings.OZVENA_HOME / "media" / "jobs" / str(job.pk)
 
 
+def test_what_has_just_ended_keeps_its_files_for_what_is_under_way(
+    submitted, speak_all
+) -> None:
+    """A retry may have begun before the end, and commit after it."""
+    job = submitted(factories.caller(), "Just over.")
+    speak_all()
+    for ago, purged in ((timedelta(minutes=9), 0), (timedelta(minutes=11), 1)):
+        Job.objects.update(expires_at=timezone.now() - ago)
+        assert retention.purge() == purged
+        assert folder(job).exists() == (not purged)
+
+
 def test_a_purge_takes_what_is_over_and_nothing_else(submitted, speak_all) -> None:
     caller = factories.caller()
     expired, deleted, kept = (submitted(caller, f"Number {n}.") for n in range(3))
