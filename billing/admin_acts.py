@@ -227,23 +227,8 @@ class MovesCredits(Acts):
     def grant(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Put credits into the wallet."""
         wallet = self._wallet(request, object_id)
-
-        def act(asked: dict[str, Any], operator: User) -> str:
-            return approvals.request(
-                CreditRequest(
-                    id=asked["key"],
-                    wallet=wallet,
-                    act=CreditRequest.Act.GRANT,
-                    credits=asked["credits"],
-                    bucket=asked["bucket"],
-                    reason=asked["reason"],
-                    ticket=asked["ticket"],
-                ),
-                operator,
-            )
-
         return self.ask(
-            *(request, wallet, GrantForm, act),
+            *(request, wallet, GrantForm, _asking(wallet, CreditRequest.Act.GRANT)),
             title="Grant credits",
             about=_standing(wallet),
         )
@@ -252,23 +237,10 @@ class MovesCredits(Acts):
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Add credits to the wallet, or take some away."""
         wallet = self._wallet(request, object_id)
-
-        def act(asked: dict[str, Any], operator: User) -> str:
-            return approvals.request(
-                CreditRequest(
-                    id=asked["key"],
-                    wallet=wallet,
-                    act=CreditRequest.Act.ADJUST,
-                    credits=asked["credits"],
-                    allow_debt=asked["allow_debt"],
-                    reason=asked["reason"],
-                    ticket=asked["ticket"],
-                ),
-                operator,
-            )
-
         return self.ask(
-            *(request, wallet, AdjustForm, act), title="Adjust", about=_standing(wallet)
+            *(request, wallet, AdjustForm, _asking(wallet, CreditRequest.Act.ADJUST)),
+            title="Adjust",
+            about=_standing(wallet),
         )
 
     @action(description="Rebuild", url_path="rebuild", permissions=["act"])
@@ -383,6 +355,19 @@ def _is_posted(wallet: int, key: str) -> bool:
     """Whether a key of the wallet was used; locks the wallet, so that it stays true."""
     Wallet.objects.select_for_update(no_key=True).get(pk=wallet)
     return LedgerTransaction.objects.filter(wallet=wallet, key=key).exists()
+
+
+def _asking(
+    wallet: Wallet, what: CreditRequest.Act
+) -> Callable[[dict[str, Any], User], str]:
+    """Return what asks for credits to be moved: the fields of a form are the request's."""
+
+    def act(asked: dict[str, Any], operator: User) -> str:
+        fields = {name: value for name, value in asked.items() if name != "key"}
+        wanted = CreditRequest(id=asked["key"], wallet=wallet, act=what, **fields)
+        return approvals.request(wanted, operator)
+
+    return act
 
 
 def _standing(wallet: Wallet) -> str:
