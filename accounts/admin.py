@@ -30,7 +30,7 @@ from accounts.models import (
     Workspace,
 )
 from accounts.signup import known_form, sign_up
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 from kit.errors import AppError, Invalid
 
 admin.site.unregister(Group)

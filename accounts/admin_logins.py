@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 
 from accounts import logins, second_factor
 from accounts.models import Invitation, LoginSession, SecondFactor, WelcomedPerson
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 
 
 @admin.register(LoginSession)

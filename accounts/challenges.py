@@ -27,9 +27,10 @@ from accounts import closing, logins
 from accounts.errors import Blocked, InvalidCode
 from accounts.models import LoginChallenge, User
 from accounts.signup import known_form, sign_up
-from kit import outbox, quotas
+from kit import quotas
 from kit.errors import RateLimited
 from kit.ids import new_id
+from kit.mail import outbox
 from kit.requests import client_network, is_own_machine
 
 VALID_FOR = timedelta(minutes=10)

@@ -32,7 +32,7 @@ from accounts.models import (
     User,
     Workspace,
 )
-from kit import outbox
+from kit.mail import outbox
 from kit.models import Mail
 from kit.storage import delete_tree
 

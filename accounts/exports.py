@@ -37,9 +37,11 @@ from accounts.models import (
     User,
     Workspace,
 )
-from kit import bells, claims, outbox, quotas
+from kit import quotas
 from kit.errors import RateLimited
+from kit.mail import outbox
 from kit.storage import delete_tree, draft_folder, save_path
+from kit.work import bells, claims
 
 WORK = "accounts.tasks.make_exports"
 QUEUE = "local"

@@ -24,7 +24,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import LoginSession, User
-from kit import outbox
+from kit.mail import outbox
 from kit.requests import client_address
 
 IDLE_LIMIT = timedelta(days=14)

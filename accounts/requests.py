@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from accounts.caller import caller_of
 from kit import idempotency
-from kit.parsers import read_body
+from kit.rest.parsers import read_body
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",

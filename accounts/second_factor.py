@@ -25,7 +25,7 @@ from django.utils.crypto import salted_hmac
 from accounts import logins
 from accounts.errors import InvalidSecondFactor, TooManyCodes
 from accounts.models import RecoveryCode, SecondFactor, User
-from kit import outbox
+from kit.mail import outbox
 from kit.rotation import Sealed
 from kit.secrets import open_sealed, seal
 

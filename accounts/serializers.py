@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accounts.caller import Caller, Environment, Role
 from accounts.models import ApiToken, LoginSession, User
 from accounts.workspaces import entered_by
-from kit.fields import TextField, WholeNumberField
+from kit.rest.fields import TextField, WholeNumberField
 
 _MOST_CREDITS = 10**15
 

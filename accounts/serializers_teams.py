@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import Invitation, Membership
-from kit.fields import TextField
+from kit.rest.fields import TextField
 
 _ROLES = Membership.Role.choices
 

@@ -28,8 +28,9 @@ from accounts.errors import (
 from accounts.models import ApiToken, Invitation, Membership, User, Workspace
 from accounts.roles import Act
 from accounts.signup import known_form
-from kit import outbox, quotas
+from kit import quotas
 from kit.errors import NotFound, RateLimited
+from kit.mail import outbox
 
 MOST_UNPAID = 3
 """Workspaces without a plan that one person may own, the personal one among them."""

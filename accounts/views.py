@@ -20,8 +20,8 @@ from accounts.forms import CodeForm, EmailForm, add_refusal
 from accounts.models import LoginSession, User
 from accounts.next_page import next_page, with_next
 from accounts.visits import for_people
-from kit import mail
 from kit.errors import AppError
+from kit.mail import files
 from kit.requests import client_address
 
 _SHOWN = 50  # logins on a page
@@ -104,7 +104,7 @@ def mailbox(request: HttpRequest) -> HttpResponse:
     """Show the mails that were written to files; in development only."""
     if not settings.DEVELOPMENT:
         raise Http404
-    return render(request, "accounts/mailbox.html", {"mails": mail.written()})
+    return render(request, "accounts/mailbox.html", {"mails": files.written()})
 
 
 @for_people

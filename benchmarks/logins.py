@@ -46,7 +46,7 @@ def main() -> None:
         signup.sign_up(_address("known", number))
     times: dict[str, list[tuple[float, float]]] = {"known": [], "unknown": []}
     # Nobody sends the mails: they would wait in a queue that nobody empties.
-    with override_settings(**_UNLIMITED), patch("kit.bells.ring"):
+    with override_settings(**_UNLIMITED), patch("kit.work.bells.ring"):
         for number in range(20):  # connects, and compiles templates
             _ask(_address("warm", number))
         for number in range(CALLS):

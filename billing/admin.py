@@ -28,7 +28,7 @@ from billing.models import (
     ReservationSlice,
     Wallet,
 )
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 
 
 class LotInline(ReadOnly, TabularInline):

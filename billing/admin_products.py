@@ -14,7 +14,7 @@ from accounts.models import User
 from billing import subscriptions
 from billing.admin_acts import Acts, KeptForm
 from billing.models import Pack, Plan, Subscription, Wallet
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 
 
 class ProductForm(forms.ModelForm):  # type: ignore[type-arg]

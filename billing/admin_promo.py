@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from billing.models import PromoCode, PromoRedemption
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 
 
 class RedemptionInline(ReadOnly, TabularInline):

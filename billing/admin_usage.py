@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from billing.models import Purchase, TokenSpending, Usage
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 
 
 @admin.register(Usage)

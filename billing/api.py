@@ -16,7 +16,7 @@ from billing.serializers import (
     EntrySerializer,
     NoticesSerializer,
 )
-from kit.pagination import NewestFirst
+from kit.rest.pagination import NewestFirst
 from webhooks.permissions import ManagesWebhooks
 
 

@@ -14,7 +14,7 @@ from accounts.requests import IDEMPOTENCY_KEY, idempotency_key, respond
 from billing import promo
 from billing.wallets import summary, wallet_of
 from kit import idempotency
-from kit.fields import TextField
+from kit.rest.fields import TextField
 
 
 class PromoRequestSerializer(serializers.Serializer[Any]):

@@ -9,7 +9,7 @@ from accounts.workspaces import owner_addresses
 from billing.events import CREDITS_EXPIRING, CREDITS_GRANTED, CREDITS_LOW
 from billing.models import Wallet
 from billing.wallets import net, spendable
-from kit import outbox
+from kit.mail import outbox
 from webhooks.emit import emit
 
 

@@ -147,7 +147,7 @@ def _deployment() -> Iterator[tuple[str, str, str]]:
         )
     if "*" in settings.ALLOWED_HOSTS:
         yield ("W006", "ALLOWED_HOSTS lets any name through.", "Write the names.")
-    if settings.EMAIL_BACKEND == "kit.mail.FileBackend":
+    if settings.EMAIL_BACKEND == "kit.mail.files.FileBackend":
         yield (
             "W007",
             "Neither EMAIL_URL nor EMAIL_BACKEND is set: mails, login codes among them, "

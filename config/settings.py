@@ -80,7 +80,7 @@ LIFECYCLE = [
 """Modules that are told what happens to workspaces, as `accounts.lifecycle` has it."""
 
 DISPATCH = [
-    "kit.outbox",
+    "kit.mail.outbox",
     "accounts.exports",
     "synthesis.dispatch",
     "synthesis.samples",
@@ -90,7 +90,7 @@ DISPATCH = [
 """Modules whose `sweep()` the dispatcher calls every second."""
 
 SEALED = [
-    "kit.outbox.SEALED",
+    "kit.mail.outbox.SEALED",
     "accounts.second_factor.SEALED",
     "webhooks.signing.SEALED",
     "providers.keys.SEALED",
@@ -316,9 +316,9 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TwoDoors"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.IsKnown"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.WorkspaceThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["kit.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["kit.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "kit.pagination.NewestFirst",
+    "DEFAULT_PAGINATION_CLASS": "kit.rest.pagination.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.api.exception_handler",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "kit.requests.AlwaysJSON",
@@ -374,7 +374,7 @@ UNFOLD = {
 
 # `smtp+tls://user:password@host:587`, or a class that brings its own settings; without
 # either, mails become files in OZVENA_HOME.
-EMAIL_BACKEND = "kit.mail.FileBackend"
+EMAIL_BACKEND = "kit.mail.files.FileBackend"
 if env.str("EMAIL_URL", ""):
     vars().update(env.email_url("EMAIL_URL"))
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or EMAIL_BACKEND

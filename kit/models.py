@@ -65,7 +65,7 @@ class QuotaCounter(models.Model):
 
 
 class Claimable(models.Model):
-    """A unit of work that one process at a time may hold: see `kit.claims`.
+    """A unit of work that one process at a time may hold: see `kit.work.claims`.
 
     A `queued` row may be claimed from `ready_at` on. A `processing` row is held until
     `lease_until` by whoever got `fence`; past that moment anybody may take it back.
@@ -102,7 +102,7 @@ class Claimable(models.Model):
 
 
 class Mail(Claimable):
-    """A mail to send: written with what it tells of, sent by a worker; see `kit.outbox`."""
+    """A mail to send: written with what it tells of, sent by a worker; see `kit.mail.outbox`."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     to = models.EmailField()

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from kit import outbox
+from kit.mail import outbox
 
 
 @shared_task(name="kit.tasks.send_mails")

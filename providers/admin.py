@@ -15,7 +15,7 @@ from unfold.decorators import action
 from accounts import audit
 from accounts.auditing import ReasonForm
 from accounts.models import User
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 from providers import catalogue, ceilings, keys, samples
 from providers.base import ProviderError
 from providers.forms import region_choices

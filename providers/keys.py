@@ -23,11 +23,13 @@ from django.utils import timezone
 from accounts.caller import Caller
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Act, demand
-from kit import bells, outbox, quotas
+from kit import quotas
 from kit.errors import Invalid, NotFound, RateLimited
+from kit.mail import outbox
 from kit.requests import client_network
 from kit.rotation import Sealed
 from kit.secrets import CannotOpen, Secret, open_sealed, seal
+from kit.work import bells
 from providers import catalogue
 from providers.base import Access, Failure, KeyStatus, ProviderError
 from providers.errors import (

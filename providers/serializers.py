@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kit.fields import TextField
+from kit.rest.fields import TextField
 from providers import catalogue, samples
 from providers.models import Provider, ProviderKey, Voice
 from providers.registry import get_provider

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.caller import Caller, Environment
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 from kit.errors import AppError
 from providers.models import Upstream
 from synthesis.admin_upstreams import UpstreamAdmin

@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 from providers import ceilings, upstreams
 from providers.models import Upstream
 from providers.querysets import PLATFORM

@@ -14,8 +14,8 @@ from pathlib import Path
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from kit import claims
 from kit.storage import draft_folder, save_path
+from kit.work import claims
 from synthesis import audio, bells, files
 from synthesis.captions import CaptionScene
 from synthesis.errors import NotReady

@@ -1,8 +1,8 @@
-"""Which bell wakes whom: `kit.bells` rings them."""
+"""Which bell wakes whom: `kit.work.bells` rings them."""
 
 from collections.abc import Sequence
 
-from kit import bells
+from kit.work import bells
 
 RENDER = "synthesis.tasks.render"
 ASSEMBLE = "synthesis.tasks.assemble"

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count
 
-from kit import claims
+from kit.work import claims
 from providers import upstreams
 from providers.models import Provider, Sample
 from providers.querysets import PLATFORM

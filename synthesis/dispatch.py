@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from billing import ledger, spending
 from billing.models import Reservation
-from kit import bells as kit_bells
-from kit import claims
+from kit.work import bells as kit_bells
+from kit.work import claims
 from providers import upstreams
 from providers.base import Failure
 from providers.models import Provider, Sample

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.caller import Environment
 from billing.models import Payer
 from billing.pricing import price
-from kit import claims
+from kit.work import claims
 from providers import catalogue, keys
 from providers.models import Voice
 from providers.querysets import PLATFORM

@@ -4,8 +4,8 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from accounts.models import Workspace
-from kit import bells
 from kit.storage import delete_tree
+from kit.work import bells
 from synthesis import files
 from synthesis.blocking import CANCEL, cancel_shut
 from synthesis.exporting import export

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from kit import claims
+from kit.work import claims
 from synthesis import settlement
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, cast
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from kit import claims
 from kit.storage import draft_folder, save_path
+from kit.work import claims
 from providers import keys
 from providers.base import Failure, ProviderError
 from providers.registry import get_provider

@@ -15,10 +15,11 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from kit import bells, claims, quotas
+from kit import quotas
 from kit.errors import NotFound, RateLimited
 from kit.ids import new_id
 from kit.storage import draft_folder, save_path
+from kit.work import bells, claims
 from providers import catalogue, samples
 from providers.base import Failure, ProviderError, SpeechRequest
 from providers.models import Sample, Voice

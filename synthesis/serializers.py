@@ -7,7 +7,7 @@ from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from kit.fields import TextField, WholeNumberField
+from kit.rest.fields import TextField, WholeNumberField
 from synthesis.chapters import chapters_of
 from synthesis.errors import (
     INTERNAL_ERROR,

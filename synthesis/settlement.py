@@ -13,7 +13,8 @@ from django.utils import timezone
 from billing import ledger, spending, usage
 from billing.models import Payer, Reservation, Split
 from billing.querysets import ReservationQuerySet
-from kit import claims, idempotency
+from kit import idempotency
+from kit.work import claims
 from providers.querysets import PLATFORM
 from synthesis import events, turns
 from synthesis.jobs.submit import round_key

@@ -10,9 +10,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.caller import Caller
-from kit import claims, idempotency
+from kit import idempotency
 from kit.errors import AppError
 from kit.ids import new_id
+from kit.work import claims
 from providers import upstreams
 from providers.base import Failure, ProviderError
 from providers.ceilings import CEILING

@@ -10,7 +10,7 @@ import time
 from django.conf import settings
 from django.db import transaction
 
-from kit import claims
+from kit.work import claims
 from providers import ceilings
 from providers.base import Failure, ProviderError
 from providers.upstreams import RETRIES, Blocked

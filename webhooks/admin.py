@@ -12,7 +12,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
-from kit.admin import ReadOnly
+from kit.back_office import ReadOnly
 from kit.errors import AppError
 from webhooks import endpoints, replay, retention
 from webhooks.models import Attempt, Delivery, Endpoint

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from kit import claims
+from kit.work import claims
 from webhooks.models import Delivery, Turn
 
 PER_ENDPOINT = 3

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from kit import bells, claims
+from kit.work import bells, claims
 from webhooks import claiming, endpoints, schedule, sending, signing
 from webhooks.emit import DELIVER, QUEUE
 from webhooks.models import Attempt, Delivery, Endpoint, is_success

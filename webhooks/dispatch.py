@@ -1,6 +1,6 @@
 """What the dispatcher does for webhooks every second."""
 
-from kit import bells, claims
+from kit.work import bells, claims
 from webhooks import claiming
 from webhooks.emit import DELIVER, QUEUE
 from webhooks.models import Delivery

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
-from kit import bells
+from kit.work import bells
 from webhooks.events import EventType
 from webhooks.models import Delivery, Endpoint, Event, lane_of_url
 

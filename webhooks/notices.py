@@ -5,7 +5,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.workspaces import owner_addresses
-from kit import outbox
+from kit.mail import outbox
 from webhooks.models import Endpoint
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from django.db import connection
 from django.utils import timezone
 
-from kit import bells
 from kit.errors import NotFound
+from kit.work import bells
 from webhooks.emit import DELIVER, QUEUE
 from webhooks.endpoints import lock
 from webhooks.errors import DeliveryBusy, EndpointDisabled

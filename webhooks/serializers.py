@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from accounts.caller import Environment
 from accounts.serializers import EnvironmentField
-from kit.fields import TextField
+from kit.rest.fields import TextField
 from webhooks import signing
 from webhooks.models import Attempt, DefaultSigner, Delivery, Endpoint
 

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from accounts.permissions import GuestsWelcome
 from kit.downloads import send
 from kit.errors import NotFound
-from kit.fields import WholeNumberField
+from kit.rest.fields import WholeNumberField
 from synthesis import assemblies, audio, captions, files
 from synthesis.api.requests import job_of, scene_of
 from synthesis.errors import Expired, NotReady

@@ -23,7 +23,7 @@ from billing.serializers import EntrySerializer
 from billing.wallets import spendable, wallet_of
 from kit import idempotency
 from kit.errors import Invalid
-from kit.pagination import NewestFirst
+from kit.rest.pagination import NewestFirst
 from synthesis import quotes
 from synthesis.api.requests import (
     job_body,

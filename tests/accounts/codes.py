@@ -4,7 +4,7 @@ import re
 
 from django.core import mail
 
-from kit import outbox
+from kit.mail import outbox
 
 
 def newest_code(email: str) -> str:

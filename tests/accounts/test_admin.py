@@ -16,7 +16,7 @@ from accounts.models import (
     User,
     Workspace,
 )
-from kit import outbox
+from kit.mail import outbox
 from kit.models import Mail
 from tests import factories
 

@@ -13,8 +13,9 @@ from django.utils import timezone
 from accounts import blocking, challenges, closing
 from accounts.errors import Blocked, InvalidCode
 from accounts.models import LoginChallenge, User
-from kit import outbox, quotas
+from kit import quotas
 from kit.errors import Invalid, RateLimited
+from kit.mail import outbox
 from kit.models import Mail
 from tests import factories
 from tests.accounts.codes import a_wrong_one, newest_code

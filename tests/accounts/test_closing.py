@@ -21,8 +21,8 @@ from accounts.models import (
     Workspace,
 )
 from accounts.signup import sign_up
-from kit import outbox
 from kit.errors import NotFound
+from kit.mail import outbox
 from kit.models import Mail
 from kit.storage import delete_tree
 from tests import factories

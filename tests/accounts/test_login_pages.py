@@ -2,7 +2,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import LoginSession
-from kit import outbox
+from kit.mail import outbox
 from tests import factories
 from tests.accounts.codes import a_wrong_one, newest_code
 
@@ -95,7 +95,7 @@ def test_the_history_is_shown_and_logins_are_ended():
 
 def test_the_mailbox_is_for_development(settings, tmp_path):
     settings.OZVENA_HOME = tmp_path
-    settings.EMAIL_BACKEND = "kit.mail.FileBackend"
+    settings.EMAIL_BACKEND = "kit.mail.files.FileBackend"
     client = Client()
     assert "There is no mail yet." in client.get("/dev/mail").content.decode()
     ask(client)

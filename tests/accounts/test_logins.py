@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import freshness, login_links, logins
 from accounts.models import LoginSession
-from kit import outbox
+from kit.mail import outbox
 from tests import factories
 from tests.accounts.codes import newest_code
 

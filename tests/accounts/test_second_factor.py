@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import login_links, second_factor
 from accounts.errors import InvalidSecondFactor, TooManyCodes
 from accounts.models import AuditEntry, LoginSession, RecoveryCode, SecondFactor
-from kit import outbox
+from kit.mail import outbox
 from tests import factories
 from tests.accounts.codes import newest_code
 from tests.threads import in_threads

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import blocking, teams
 from accounts.models import Invitation, LoginSession, Membership, Workspace
-from kit import outbox
+from kit.mail import outbox
 from tests import factories
 from tests.threads import in_threads
 

@@ -12,7 +12,7 @@ from billing import lapsing, ledger, proofs, tasks
 from billing.models import LapseNotice, LedgerProof, Lot, Wallet
 from billing.wallets import wallet_of
 from config.celery import app
-from kit import outbox
+from kit.mail import outbox
 from kit.models import Mail
 from kit.secrets import open_sealed
 from tests import factories as people

@@ -22,7 +22,7 @@ from django.urls import reverse
 from accounts import login_links
 from accounts.models import LoginSession, SecondFactor, Workspace
 from billing.models import Wallet
-from kit import outbox
+from kit.mail import outbox
 from kit.models import Mail
 from kit.tasks import send_mails
 from providers.models import Provider, Voice
@@ -219,7 +219,10 @@ def fail(seen: Seen, settings: Any, browser: Watched, program: Watched) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    with patch("billing.wallets.summary", broken), patch("kit.mail.written", broken):
+    with (
+        patch("billing.wallets.summary", broken),
+        patch("kit.mail.files.written", broken),
+    ):
         for client in (browser, program):
             assert client.get("/api/v1/me").status_code == 500
             assert client.get("/dev/mail").status_code == 500

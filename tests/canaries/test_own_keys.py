@@ -47,7 +47,7 @@ def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
     sent: list[object] = []
     for name in ("ring", "ring_soon"):
         monkeypatch.setattr(
-            f"kit.bells.{name}", lambda *args, **more: sent.append((args, more))
+            f"kit.work.bells.{name}", lambda *args, **more: sent.append((args, more))
         )
     alice = factories.user("alice@example.com")
     api = factories.api(factories.token(alice))

@@ -108,7 +108,7 @@ def make_sound(settings) -> None:
         ("SECURE", False, ["ozvena.W004"]),
         ("TRUSTED_PROXY_COUNT", 0, ["ozvena.W005"]),
         ("ALLOWED_HOSTS", ["*"], ["ozvena.W006"]),
-        ("EMAIL_BACKEND", "kit.mail.FileBackend", ["ozvena.W007"]),
+        ("EMAIL_BACKEND", "kit.mail.files.FileBackend", ["ozvena.W007"]),
     ],
 )
 def test_a_deployment_is_told_what_it_must_not_have(settings, name, value, expected):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit import bells
+from kit.work import bells
 
 
 class Broker:
@@ -86,7 +86,7 @@ def test_what_the_dispatcher_has_rung_for_is_not_rung_again(
     assert broker.asked.acquire(timeout=10)
     bells.ring_soon("overtaken", "local")
     later = time.monotonic() + 61
-    monkeypatch.setattr("kit.bells.time.monotonic", lambda: later)
+    monkeypatch.setattr("kit.work.bells.time.monotonic", lambda: later)
     bells.ring_soon("last", "local")
     broker.answers.set()
     assert broker.asked.acquire(timeout=10)

@@ -7,7 +7,7 @@ from django.core import mail as mails
 from django.db import transaction
 from django.utils import timezone
 
-from kit import mail, outbox
+from kit.mail import files, outbox
 from kit.models import Mail
 
 
@@ -104,14 +104,14 @@ def test_what_a_killed_sender_held_is_sent_by_another(posted):
 
 def test_mails_become_files(posted, settings, tmp_path):
     settings.OZVENA_HOME = tmp_path
-    settings.EMAIL_BACKEND = "kit.mail.FileBackend"
+    settings.EMAIL_BACKEND = "kit.mail.files.FileBackend"
 
     outbox.work()
 
     file = next((tmp_path / "mail").glob("*.eml"))
     assert "The code is 123456." in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
-    shown = mail.written()
+    shown = files.written()
     assert [(one.to, one.subject, one.text) for one in shown] == [
         ("alice@example.com", "Hello", "The code is 123456.\n")
     ]
@@ -147,15 +147,15 @@ def test_a_backend_that_fails_in_its_own_way_holds_up_no_other(
 def test_files_of_long_ago_are_removed(db, settings, tmp_path):
     settings.OZVENA_HOME = tmp_path
     for subject in ("Old", "New"):
-        mail.FileBackend().send_messages(
+        files.FileBackend().send_messages(
             [mails.EmailMessage(subject, "Text", "a@example.com", ["b@example.com"])]
         )
-    new, old = mail.written()
+    new, old = files.written()
     month = outbox.KEPT_FOR.total_seconds() + 60
     path = tmp_path / "mail" / f"{old.name}.eml"
     os.utime(path, (path.stat().st_atime - month, path.stat().st_mtime - month))
 
     outbox.prune()
 
-    assert [one.subject for one in mail.written()] == ["New"]
+    assert [one.subject for one in files.written()] == ["New"]
     assert new.subject == "New"

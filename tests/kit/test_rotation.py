@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from accounts import second_factor
 from accounts.models import SecondFactor
-from kit import outbox, rotation
+from kit import rotation
+from kit.mail import outbox
 from kit.models import Mail
 from kit.secrets import CannotOpen, Secret, open_sealed, seal
 from providers import keys

@@ -62,7 +62,7 @@ def parrot(tmp_path, monkeypatch):
     (tmp_path / "parrot_of_a_test.py").write_text(textwrap.dedent(FILE))
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(registry.PROVIDERS, "parrot", "parrot_of_a_test.Parrot")
-    monkeypatch.setattr("kit.bells.ring", lambda *args, **more: None)
+    monkeypatch.setattr("kit.work.bells.ring", lambda *args, **more: None)
     yield
     sys.modules.pop("parrot_of_a_test", None)
     registry.get_provider.cache_clear()

@@ -67,7 +67,9 @@ def test_what_is_being_spoken_is_dropped(submitted):
 
 def test_the_bell_is_rung(submitted, monkeypatch):
     rung = []
-    monkeypatch.setattr("kit.bells.ring_soon", lambda task, *_, **__: rung.append(task))
+    monkeypatch.setattr(
+        "kit.work.bells.ring_soon", lambda task, *_, **__: rung.append(task)
+    )
     alice = factories.user()
 
     suspending.block(alice)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Workspace
-from kit import claims
+from kit.work import claims
 from providers.models import Provider
 from synthesis import claiming, dispatch
 from synthesis.models import Scene

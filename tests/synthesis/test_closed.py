@@ -16,7 +16,7 @@ from accounts.models import ApiToken, User, Workspace
 from billing.invariants import verify
 from billing.models import LedgerEntry, Wallet
 from billing.wallets import summary, wallet_of
-from kit import outbox
+from kit.mail import outbox
 from synthesis.blocking import cancel_shut
 from synthesis.models import Job
 from tests import factories
@@ -48,7 +48,7 @@ def own_storage(settings, tmp_path):
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    monkeypatch.setattr("kit.bells.ring", lambda *args, **kwargs: None)
+    monkeypatch.setattr("kit.work.bells.ring", lambda *args, **kwargs: None)
 
 
 def close(user):

@@ -63,7 +63,7 @@ class Stage:
 
 @pytest.fixture
 def stage(submitted, speak_all, back_office, monkeypatch) -> Stage:
-    monkeypatch.setattr("kit.bells.ring_soon", lambda *args, **kwargs: None)
+    monkeypatch.setattr("kit.work.bells.ring_soon", lambda *args, **kwargs: None)
     caller = factories.caller()
     with transaction.atomic():
         endpoints.create(caller.workspace, url=EVERYBODY, events=ENDS)

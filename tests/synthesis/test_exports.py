@@ -16,7 +16,8 @@ from django.urls import reverse
 from accounts import exports
 from accounts.models import Export
 from billing.wallets import wallet_of
-from kit import claims, outbox
+from kit.mail import outbox
+from kit.work import claims
 from tests import factories
 from tests.threads import in_threads
 
@@ -28,7 +29,7 @@ HOURS = datetime.timedelta(hours=1)
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    monkeypatch.setattr("kit.bells.ring", lambda *args, **kwargs: None)
+    monkeypatch.setattr("kit.work.bells.ring", lambda *args, **kwargs: None)
 
 
 @pytest.fixture

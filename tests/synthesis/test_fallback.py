@@ -6,7 +6,7 @@ import pytest
 
 from billing.models import Usage
 from billing.wallets import summary, wallet_of
-from kit import claims
+from kit.work import claims
 from providers import keys
 from providers.base import Failure, ProviderError
 from providers.models import Provider, Voice

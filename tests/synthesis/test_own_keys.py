@@ -43,7 +43,8 @@ def bells(monkeypatch):
     rung = []
     for name in ("ring", "ring_soon"):  # at once, not by the thread
         monkeypatch.setattr(
-            f"kit.bells.{name}", lambda task, *args, **more: rung.append((task, more))
+            f"kit.work.bells.{name}",
+            lambda task, *args, **more: rung.append((task, more)),
         )
     return rung
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from billing.models import Reservation, Usage
 from billing.wallets import wallet_of
-from kit.claims import LeaseLost
+from kit.work.claims import LeaseLost
 from synthesis import dispatch, settlement
 from synthesis.errors import JobNotCancelable
 from synthesis.jobs import cancel

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.files.storage import default_storage
 
-from kit import claims
+from kit.work import claims
 from providers import upstreams
 from providers.base import Failure, Limit, ProviderError
 from providers.models import Upstream

@@ -42,8 +42,8 @@ def worker(monkeypatch):
         if task == samples.MAKE and state["at_work"]:
             samples.work(*args)
 
-    monkeypatch.setattr("kit.bells.ring", ring)
-    monkeypatch.setattr("kit.bells.ring_soon", ring)
+    monkeypatch.setattr("kit.work.bells.ring", ring)
+    monkeypatch.setattr("kit.work.bells.ring_soon", ring)
     monkeypatch.setattr(views, "_PATIENCE", 0.2)
     return state
 
@@ -201,7 +201,7 @@ def test_a_provider_without_our_key_makes_none(monkeypatch):
 
 def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
     worker["at_work"] = False
-    monkeypatch.setattr("kit.bells.ring_if_quiet", lambda *args, **more: None)
+    monkeypatch.setattr("kit.work.bells.ring_if_quiet", lambda *args, **more: None)
     ask("unicorn:en-us")
     past = timezone.now() - timedelta(seconds=1)
     for crashes in (1, 2, 3):

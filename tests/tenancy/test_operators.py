@@ -13,7 +13,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from accounts.auditing import Audited
 from accounts.models import AuditEntry, SecondFactor, User
-from kit import outbox
+from kit.mail import outbox
 from kit.models import Mail
 from providers.models import Provider, ProviderKey, Upstream
 from tests import factories

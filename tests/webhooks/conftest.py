@@ -18,7 +18,7 @@ def receiver(settings) -> Iterator[Receiver]:
 def no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is woken: the test works the deliveries off itself."""
     for name in ("ring", "ring_soon"):
-        monkeypatch.setattr(f"kit.bells.{name}", lambda *args, **kwargs: None)
+        monkeypatch.setattr(f"kit.work.bells.{name}", lambda *args, **kwargs: None)
 
 
 @pytest.fixture(autouse=True)

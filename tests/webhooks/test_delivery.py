@@ -13,8 +13,8 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from kit import claims
 from kit.secrets import seal
+from kit.work import claims
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver

@@ -15,7 +15,7 @@ def bells(monkeypatch):
         rung.append((task, list(args)))
 
     for name in ("ring", "ring_soon"):  # at once, not by the thread
-        monkeypatch.setattr(f"kit.bells.{name}", ring)
+        monkeypatch.setattr(f"kit.work.bells.{name}", ring)
     return rung
 
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.lifecycle import Scope, Table
 from accounts.models import Workspace
+from kit.mail.outbox import _context as mail_context
 from kit.models import Mail
-from kit.outbox import _context as mail_context
 from kit.secrets import Secret, open_sealed
 from providers import keys, lifecycle, tasks
 from providers.base import Failure, ProviderError

@@ -1,43 +1,14 @@
 """What the back office of every app shares."""
 
-from typing import Any
-
 from django.contrib import admin, messages
-from django.contrib.auth import get_permission_codename
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from kit import outbox
+from kit.back_office import ReadOnly
+from kit.mail import outbox
 from kit.models import Mail
-
-
-class ReadOnly:
-    """An admin class that shows rows and has no forms for them; put it first in the bases.
-
-    What its actions do takes the right to change rows: `permissions=["act"]`.
-    """
-
-    opts: Any  # of the admin class
-
-    def has_act_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Return whether this operator may do more than look."""
-        name = get_permission_codename("change", self.opts)
-        has_perm = getattr(request.user, "has_perm", None)
-        return bool(has_perm and has_perm(f"{self.opts.app_label}.{name}"))
-
-    def has_add_permission(self, *args: Any) -> bool:
-        """Nobody adds rows by hand."""
-        return False
-
-    def has_change_permission(self, *args: Any) -> bool:
-        """Nobody edits them."""
-        return False
-
-    def has_delete_permission(self, *args: Any) -> bool:
-        """Nobody deletes them."""
-        return False
 
 
 @admin.register(Mail)

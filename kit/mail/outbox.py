@@ -17,10 +17,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from kit import bells, claims, mail
+from kit.mail import files
 from kit.models import Mail
 from kit.rotation import Sealed
 from kit.secrets import CannotOpen, open_sealed, seal
+from kit.work import bells, claims
 
 SEND = "kit.tasks.send_mails"
 QUEUE = "remote"
@@ -87,7 +88,7 @@ def sweep() -> None:
 
 def prune() -> int:
     """Remove mails of long ago, those in files too; return how many rows went."""
-    mail.prune(KEPT_FOR)
+    files.prune(KEPT_FOR)
     return Mail.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()[0]
 
 
