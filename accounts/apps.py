@@ -12,5 +12,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell drf-spectacular of the two doors, and listen for logins."""
-        import_module("accounts.schema")
-        import_module("accounts.logins")
+        import_module("accounts.http.schema")
+        import_module("accounts.sessions")

@@ -2,15 +2,18 @@
 
 from celery import shared_task
 
-from accounts import audit, challenges, closing, exports, logins
+from accounts import sessions
+from accounts.audit import log
+from accounts.login import codes
+from accounts.people import closing, exports
 
 
 @shared_task(name="accounts.tasks.prune")
 def prune() -> None:
     """Remove login codes, logins, archives and audit entries of long ago."""
-    challenges.prune()
-    logins.prune()
-    audit.prune()
+    codes.prune()
+    sessions.prune()
+    log.prune()
     exports.prune()
 
 

@@ -24,7 +24,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
 
-from accounts import signup  # noqa: E402
+from accounts.people import signup  # noqa: E402
 from benchmarks import verdicts  # noqa: E402
 
 CALLS = 1_000  # of each kind

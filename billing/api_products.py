@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.permissions import GuestsWelcome
+from accounts.http.permissions import GuestsWelcome
 from billing import products
 from billing.serializers import PackSerializer, PlanSerializer
 

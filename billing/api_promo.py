@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from accounts.permissions import IsPerson
-from accounts.requests import IDEMPOTENCY_KEY, idempotency_key, respond
+from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
+from accounts.http.permissions import IsPerson
 from billing import promo
 from billing.wallets import summary, wallet_of
 from kit import idempotency

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.template.loader import render_to_string
 
 from accounts.caller import Environment
-from accounts.workspaces import owner_addresses
+from accounts.people.workspaces import owner_addresses
 from billing.events import CREDITS_EXPIRING, CREDITS_GRANTED, CREDITS_LOW
 from billing.models import Wallet
 from billing.wallets import net, spendable

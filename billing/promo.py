@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import welcome
 from accounts.caller import Caller, Environment
+from accounts.people import welcome
 from billing import ledger
 from billing.errors import (
     InvalidPromoCode,

@@ -15,8 +15,8 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
+from accounts.http.visits import for_people
 from accounts.roles import Act, may
-from accounts.visits import for_people
 from billing import (
     charts,
     movements,

@@ -14,8 +14,10 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
-from accounts import auditing, second_factor, staff
+from accounts.audit import back_office
+from accounts.login import second_factor
 from accounts.models import User
+from accounts.people import staff
 
 # The theme's Alpine.js evaluates attributes as code, and its widgets set inline styles.
 _THEME = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
@@ -43,7 +45,7 @@ class OperatorSite(UnfoldAdminSite):
         **options: Any,
     ) -> None:
         """Register models, with the audit log over whatever their class does."""
-        super().register(model_or_iterable, auditing.over(admin_class), **options)
+        super().register(model_or_iterable, back_office.over(admin_class), **options)
 
     def admin_view(
         self, view: Callable[..., HttpResponseBase], cacheable: bool = False

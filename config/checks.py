@@ -15,7 +15,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
 from django.http.request import validate_host
 
-from accounts.authentication import SHORTEST_ADMIN_KEY
+from accounts.http.authentication import SHORTEST_ADMIN_KEY
 from config.loopback import is_loopback
 
 _RATE = re.compile(r"[1-9]\d*/([1-9]\d*)?[smhd]")  # as django-ratelimit reads it

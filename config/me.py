@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import closing, preferences
 from accounts.caller import Caller, Role, caller_of
-from accounts.permissions import GuestsWelcome, IsFreshPerson, IsPerson
+from accounts.http.permissions import GuestsWelcome, IsFreshPerson, IsPerson
+from accounts.people import closing, preferences
 from billing import wallets
 
 

@@ -81,7 +81,7 @@ LIFECYCLE = [
 
 DISPATCH = [
     "kit.mail.outbox",
-    "accounts.exports",
+    "accounts.people.exports",
     "synthesis.dispatch",
     "synthesis.samples",
     "providers.keys",
@@ -91,7 +91,7 @@ DISPATCH = [
 
 SEALED = [
     "kit.mail.outbox.SEALED",
-    "accounts.second_factor.SEALED",
+    "accounts.login.second_factor.SEALED",
     "webhooks.signing.SEALED",
     "providers.keys.SEALED",
 ]
@@ -109,10 +109,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.logins.KeepLogin",
+    "accounts.sessions.KeepLogin",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "accounts.throttles.RateLimitHeaders",
+    "accounts.http.throttles.RateLimitHeaders",
 ]
 CSRF_FAILURE_VIEW = "config.api.csrf_failed"
 ROOT_URLCONF = "config.urls"
@@ -128,7 +128,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "accounts.visits.visit",
+                "accounts.http.visits.visit",
             ]
         },
     }
@@ -313,9 +313,9 @@ CONTENT_SECURITY_POLICY = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TwoDoors"],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.IsKnown"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.WorkspaceThrottle"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.authentication.TwoDoors"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.http.permissions.IsKnown"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.http.throttles.WorkspaceThrottle"],
     "DEFAULT_PARSER_CLASSES": ["kit.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "kit.rest.pagination.NewestFirst",

@@ -11,7 +11,7 @@ from config import health, metrics
 from config.me import MeView
 
 urlpatterns = [
-    path("api/v1/", include("accounts.urls")),
+    path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("providers.urls")),
     path("api/v1/", include("synthesis.urls")),
@@ -31,7 +31,7 @@ urlpatterns = [
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
-    path("", include("accounts.pages")),
+    path("", include("accounts.pages.urls")),
     path("", include("billing.pages")),
     path("", include("providers.pages")),
     path("", include("synthesis.pages")),

@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
-from accounts import audit
-from accounts.auditing import ReasonForm
+from accounts.audit import log
+from accounts.audit.back_office import ReasonForm
 from accounts.models import User
 from kit.back_office import ReadOnly
 from providers import catalogue, ceilings, keys, samples
@@ -188,7 +188,7 @@ class ProviderAdmin(_FromAdapters, ModelAdmin):
             }
             return TemplateResponse(request, "admin/act.html", context)
         changes = catalogue.sync()
-        audit.record(
+        log.record(
             "synced the catalogue",
             request=request,
             after={"voices": str(changes), "failed": dict(changes.failed)},

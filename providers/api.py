@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from accounts.permissions import GuestsWelcome
+from accounts.http.permissions import GuestsWelcome
 from providers import keys
 from providers.models import Provider, Voice
 from providers.serializers import (

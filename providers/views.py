@@ -12,11 +12,11 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from accounts import preferences
 from accounts.caller import Caller
+from accounts.http.visits import for_people, visitor
 from accounts.models import User
+from accounts.people import preferences
 from accounts.roles import Act, may
-from accounts.visits import for_people, visitor
 from kit.errors import AppError, Invalid, NotFound
 from kit.secrets import Secret
 from providers import catalogue, keys, samples

@@ -7,9 +7,10 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
-from accounts import signup, tokens, workspaces
+from accounts import tokens
 from accounts.caller import Caller, Environment
 from accounts.models import Membership, SecondFactor, User, Workspace
+from accounts.people import signup, workspaces
 from billing import ledger
 from billing.models import Wallet
 from kit.secrets import Secret

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import Caller, caller_of
-from accounts.freshness import require_fresh_login
-from accounts.permissions import IsKnown
-from accounts.requests import IDEMPOTENCY_KEY, idempotency_key, respond
+from accounts.http.freshness import require_fresh_login
+from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
+from accounts.http.permissions import IsKnown
 from accounts.roles import Act, demand
 from kit import idempotency
 from kit.errors import Invalid, NotFound

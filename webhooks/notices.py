@@ -4,7 +4,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts.workspaces import owner_addresses
+from accounts.people.workspaces import owner_addresses
 from kit.mail import outbox
 from webhooks.models import Endpoint
 

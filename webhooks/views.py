@@ -18,10 +18,10 @@ from django.views.decorators.http import (
 
 from accounts.caller import Caller
 from accounts.errors import NotAllowed
-from accounts.freshness import is_fresh
-from accounts.next_page import with_next
+from accounts.http.freshness import is_fresh
+from accounts.http.next_page import with_next
+from accounts.http.visits import for_people
 from accounts.roles import Act, may
-from accounts.visits import for_people
 from kit.errors import AppError, Invalid
 from kit.secrets import Secret
 from webhooks import endpoints, replay, signing, snippets

@@ -57,7 +57,7 @@ class PromoRedemption(models.Model):
     workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="+")
     user_id = models.UUIDField()
     person = models.CharField(
-        max_length=64, help_text="HMAC of the mailbox: see accounts.welcome"
+        max_length=64, help_text="HMAC of the mailbox: see accounts.people.welcome"
     )
     created_at = models.DateTimeField(db_default=Now())
 

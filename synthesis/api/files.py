@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.permissions import GuestsWelcome
+from accounts.http.permissions import GuestsWelcome
 from kit.downloads import send
 from kit.errors import NotFound
 from kit.rest.fields import WholeNumberField

@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from accounts.permissions import GuestsWelcome, IsKnown
-from accounts.requests import IDEMPOTENCY_KEY, idempotency_key
+from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from accounts.http.permissions import GuestsWelcome, IsKnown
 from billing import spending
 from billing.api import ByNumber
 from billing.models import LedgerEntry

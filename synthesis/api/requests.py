@@ -6,8 +6,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import requests
 from accounts.caller import caller_of
+from accounts.http import idempotency as http_idempotency
 from kit import idempotency
 from kit.errors import NotFound
 from synthesis.jobs.submit import guest_tries_left
@@ -50,7 +50,7 @@ def job_body(request: Request, job: Job) -> Any:
 
 def respond(request: Request, answer: idempotency.Answer) -> Response:
     """Turn an answer into a response that tells guests how many tries are left."""
-    response = requests.respond(answer)
+    response = http_idempotency.respond(answer)
     caller = caller_of(request)
     if caller.is_guest:
         response["X-Guest-Remaining"] = str(guest_tries_left(caller.address))

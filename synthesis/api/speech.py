@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from accounts.permissions import GuestsWelcome
-from accounts.requests import IDEMPOTENCY_KEY, idempotency_key
+from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from accounts.http.permissions import GuestsWelcome
 from kit import idempotency
 from synthesis import speech
 from synthesis.api.requests import respond

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import blocking, tokens
+from accounts import tokens
 from accounts.models import (
     ApiToken,
     AuditEntry,
@@ -16,6 +16,7 @@ from accounts.models import (
     User,
     Workspace,
 )
+from accounts.people import blocking
 from kit.mail import outbox
 from kit.models import Mail
 from tests import factories

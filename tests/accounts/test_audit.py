@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 
-from accounts import audit
+from accounts.audit import log
 from accounts.models import AuditEntry, User
 from providers.models import Provider
 from tests import factories
@@ -66,12 +66,12 @@ def test_the_catalogue_is_audited_too(office):
     provider = Provider.objects.first()
     if provider is None:
         provider = Provider.objects.create(slug="unicorn")
-    row = audit.snapshot(provider)
+    row = log.snapshot(provider)
     assert row["slug"] == provider.slug
 
 
 def test_the_log_is_only_added_to(db):
-    entry = audit.record("tried")
+    entry = log.record("tried")
     assert (entry.actor_email, entry.ip) == ("", None)
     for change in (
         lambda: AuditEntry.objects.update(action="other"),
@@ -80,7 +80,7 @@ def test_the_log_is_only_added_to(db):
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             change()
-    audit.prune()
+    log.prune()
     assert AuditEntry.objects.get().action == "tried"
 
 
@@ -88,12 +88,12 @@ def test_what_is_two_years_old_goes(db):
     entry = AuditEntry(action="old")
     entry.created_at = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     entry.save()
-    audit.prune()
+    log.prune()
     assert AuditEntry.objects.count() == 0
 
 
 def test_the_log_is_shown_and_not_edited(office):
-    entry = audit.record("tried", User.objects.first())
+    entry = log.record("tried", User.objects.first())
     page = office.get(reverse("admin:accounts_auditentry_changelist"))
     assert "tried" in page.content.decode()
     one = reverse("admin:accounts_auditentry_change", args=[entry.pk])
@@ -106,7 +106,7 @@ def test_secrets_are_masked(alice):
     token = factories.token(alice)
     from accounts import tokens
 
-    row = audit.snapshot(tokens.find(token))
+    row = log.snapshot(tokens.find(token))
     assert row["digest"] == "•••"
     assert row["last4"] == token[-4:]
 
@@ -114,7 +114,7 @@ def test_secrets_are_masked(alice):
 def test_a_rows_history_is_what_the_log_has_of_it(office, alice):
     bob = factories.user("bob@example.com")
     for person in (alice, bob):
-        audit.record(f"tried {person.email}", person)
+        log.record(f"tried {person.email}", person)
 
     page = office.get(
         reverse("admin:accounts_user_history", args=[alice.pk]), follow=True

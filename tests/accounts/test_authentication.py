@@ -7,9 +7,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts import blocking, tokens
+from accounts import tokens
 from accounts.models import ApiToken, Membership
-from accounts.workspaces import guests
+from accounts.people import blocking
+from accounts.people.workspaces import guests
 from tests import factories
 
 ADMIN_KEY = "an-admin-key-that-is-long-enough"  # 32 characters

@@ -10,9 +10,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import blocking, challenges, closing
 from accounts.errors import Blocked, InvalidCode
+from accounts.login import codes as login_codes
 from accounts.models import LoginChallenge, User
+from accounts.people import blocking, closing
 from kit import quotas
 from kit.errors import Invalid, RateLimited
 from kit.mail import outbox
@@ -30,11 +31,11 @@ _NUMBERS = re.compile(r"\b[0-9a-f]{64}\b|\b\d+\b")  # of subjects, and how many 
 
 
 def ask(email="alice@example.com", address=HERE):
-    return challenges.ask(email, address=address)
+    return login_codes.ask(email, address=address)
 
 
 def redeem(browser, code, email="alice@example.com", address=HERE):
-    return challenges.redeem(browser, email, code, address=address)
+    return login_codes.redeem(browser, email, code, address=address)
 
 
 # --- Over HTTP -----------------------------------------------------------------------
@@ -217,10 +218,10 @@ def test_five_tries():
 def test_ten_minutes():
     browser = ask()
     code = newest_code("alice@example.com")
-    assert challenges.pending(browser) == "alice@example.com"
+    assert login_codes.pending(browser) == "alice@example.com"
     LoginChallenge.objects.update(expires_at=timezone.now())
 
-    assert challenges.pending(browser) is None
+    assert login_codes.pending(browser) is None
     with pytest.raises(InvalidCode):
         redeem(browser, code)
 
@@ -253,7 +254,7 @@ def test_200_tries_at_once_compare_five_codes():
         except InvalidCode:
             return None
 
-    with patch("accounts.challenges.hmac.compare_digest", compare):
+    with patch("accounts.login.codes.hmac.compare_digest", compare):
         winners = [user for user in in_threads(200, attempt) if user]
 
     assert len(compared) == 5
@@ -375,7 +376,7 @@ def test_strangers_shut_nobody_out_of_their_own_browser(settings):
 def test_a_made_up_device_is_a_stranger(settings):
     settings.LOGIN_CODES_PER_ADDRESS = 1
     for device in ("", "0" * 64, "1" * 64):
-        challenges.ask("alice@example.com", address=HERE, device=device)
+        login_codes.ask("alice@example.com", address=HERE, device=device)
     outbox.work()
     assert len(mail.outbox) == 1
 
@@ -401,8 +402,8 @@ def test_nonsense_is_no_address():
 
 def test_old_challenges_are_forgotten():
     ask()
-    assert challenges.prune() == 0
+    assert login_codes.prune() == 0
     LoginChallenge.objects.update(
         expires_at=timezone.now() - datetime.timedelta(hours=25)
     )
-    assert challenges.prune() == 1
+    assert login_codes.prune() == 1

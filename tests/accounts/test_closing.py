@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import blocking, closing, login_links, teams, tokens
+from accounts import tokens
 from accounts.errors import InvalidToken, OperatorStays, WorkspaceInUse
+from accounts.login import links
 from accounts.models import (
     ApiToken,
     AuditEntry,
@@ -20,7 +21,8 @@ from accounts.models import (
     WelcomedPerson,
     Workspace,
 )
-from accounts.signup import sign_up
+from accounts.people import blocking, closing, teams
+from accounts.people.signup import sign_up
 from kit.errors import NotFound
 from kit.mail import outbox
 from kit.models import Mail
@@ -138,7 +140,7 @@ def test_a_login_brings_everything_back(alice):
 
 def test_a_login_link_brings_it_back_too(alice):
     close(alice)
-    assert login_links.redeem(login_links.make(alice)) == alice
+    assert links.redeem(links.make(alice)) == alice
     assert closed_at(alice) is None
 
 
@@ -161,7 +163,7 @@ def test_after_seven_days_the_address_is_for_somebody_new(alice):
 
 
 def test_a_link_to_what_is_gone_opens_nothing(alice):
-    secret = login_links.make(alice)
+    secret = links.make(alice)
     close(alice)
     age(alice, WEEK)
     page = factories.api().get(reverse("login_link", args=[secret]))

@@ -1,8 +1,9 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts import closing, tokens
+from accounts import tokens
 from accounts.models import ApiToken, AuditEntry, Membership, User
+from accounts.people import closing
 from tests import factories
 
 

@@ -7,9 +7,10 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
-from accounts import blocking, login_links
 from accounts.errors import Blocked, InvalidLink
+from accounts.login import links
 from accounts.models import User
+from accounts.people import blocking
 from tests import factories
 from tests.threads import in_threads
 
@@ -22,7 +23,7 @@ def alice(db):
 
 
 def path_to(user):
-    return f"/login/link/{login_links.make(user)}/"
+    return f"/login/link/{links.make(user)}/"
 
 
 def logged_in(client):
@@ -78,22 +79,22 @@ def test_a_form_of_somebody_else_logs_nobody_in(alice):
 
 
 def test_any_login_ends_the_links_before_it(alice):
-    old = login_links.make(alice)
+    old = links.make(alice)
     factories.browser(alice)
 
     with pytest.raises(InvalidLink):
-        login_links.check(old)
+        links.check(old)
 
 
 def test_a_link_lives_a_quarter_of_an_hour(alice, monkeypatch):
-    secret = login_links.make(alice)
+    secret = links.make(alice)
     now = timezone.now().timestamp()
 
     monkeypatch.setattr(time, "time", lambda: now + 14 * 60)
-    assert login_links.check(secret) == alice
+    assert links.check(secret) == alice
     monkeypatch.setattr(time, "time", lambda: now + 15 * 60 + 2)
     with pytest.raises(InvalidLink):
-        login_links.check(secret)
+        links.check(secret)
 
 
 @pytest.mark.parametrize(
@@ -109,17 +110,17 @@ def test_what_was_not_made_here_opens_nothing(alice, secret):
 def test_a_link_is_for_one_person(alice):
     bob = factories.user("bob@example.com")
 
-    assert login_links.redeem(login_links.make(bob)) == bob
+    assert links.redeem(links.make(bob)) == bob
     alice.refresh_from_db()
     assert alice.last_login is None
 
 
 def test_a_blocked_person_is_not_let_in(alice):
-    secret = login_links.make(alice)
+    secret = links.make(alice)
     blocking.block(alice)
 
     with pytest.raises(Blocked):
-        login_links.redeem(secret)
+        links.redeem(secret)
     client = Client()
     assert client.post(f"/login/link/{secret}/").status_code == 403
     assert logged_in(client) is None
@@ -132,11 +133,11 @@ def test_of_many_who_race_for_a_link_one_is_let_in(last_login):
     if last_login:
         alice.last_login = timezone.now() - last_login
         alice.save()
-    secret = login_links.make(alice)
+    secret = links.make(alice)
 
     def race():
         try:
-            return login_links.redeem(secret)
+            return links.redeem(secret)
         except InvalidLink:
             return None
 

@@ -6,7 +6,9 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts import freshness, login_links, logins
+from accounts import sessions
+from accounts.http import freshness
+from accounts.login import links
 from accounts.models import LoginSession
 from kit.mail import outbox
 from tests import factories
@@ -58,7 +60,7 @@ def test_a_login_leaves_a_row(alice):
 
 def test_a_link_is_a_login_too(alice):
     client = Client()
-    client.post(f"/login/link/{login_links.make(alice)}/")
+    client.post(f"/login/link/{links.make(alice)}/")
     assert [row["method"] for row in rows(client)] == ["link"]
 
 
@@ -147,7 +149,7 @@ def test_last_seen_is_noted_once_a_minute(alice, monkeypatch):
 
     client.get("/login")
     assert LoginSession.objects.get().last_seen_at == old
-    monkeypatch.setattr("accounts.logins.time.time", lambda: now + 61)
+    monkeypatch.setattr("accounts.sessions.time.time", lambda: now + 61)
     client.get("/login", REMOTE_ADDR="192.0.2.9")
     row = LoginSession.objects.get()
     assert row.last_seen_at > old
@@ -168,7 +170,7 @@ def test_a_login_has_its_limits(alice, monkeypatch, steps, is_in):
     now = time.time()
 
     for step in steps:
-        monkeypatch.setattr("accounts.logins.time.time", lambda at=now + step: at)
+        monkeypatch.setattr("accounts.sessions.time.time", lambda at=now + step: at)
         role = client.get(ME).json()["role"]
 
     assert (role == "user") is is_in
@@ -183,7 +185,7 @@ def test_no_header_prolongs_a_login(alice, monkeypatch):
 
     for days, status in ((13, 200), (26, 200), (39, 200), (52, 200), (61, 302)):
         at = now + days * 86_400
-        monkeypatch.setattr("accounts.logins.time.time", lambda at=at: at)
+        monkeypatch.setattr("accounts.sessions.time.time", lambda at=at: at)
         answer = client.get(page, headers={"Authorization": "Bearer x"})
         assert answer.status_code == status
 
@@ -197,28 +199,28 @@ def test_a_login_is_fresh_for_a_quarter_of_an_hour(alice, monkeypatch, rf):
     now = time.time()
 
     assert freshness.is_fresh(request)
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 899)
+    monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 899)
     assert freshness.is_fresh(request)
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 902)
+    monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 902)
     assert not freshness.is_fresh(request)
     bearer = rf.get("/", HTTP_AUTHORIZATION="Bearer x")
     bearer.session = client.session
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now)
+    monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now)
     assert not freshness.is_fresh(bearer)
 
 
 def test_the_history_ends_after_half_a_year(alice):
     factories.browser(alice)
-    logins.prune()
+    sessions.prune()
     assert LoginSession.objects.get().ended_at is None
 
     LoginSession.objects.update(
         last_seen_at=timezone.now() - datetime.timedelta(days=16)
     )
-    logins.prune()
+    sessions.prune()
     assert LoginSession.objects.get().ended_at is not None
     LoginSession.objects.update(
         last_seen_at=timezone.now() - datetime.timedelta(days=181)
     )
-    logins.prune()
+    sessions.prune()
     assert LoginSession.objects.count() == 0

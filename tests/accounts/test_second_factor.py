@@ -11,8 +11,8 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.utils import timezone
 
-from accounts import login_links, second_factor
 from accounts.errors import InvalidSecondFactor, TooManyCodes
+from accounts.login import links, second_factor
 from accounts.models import AuditEntry, LoginSession, RecoveryCode, SecondFactor
 from kit.mail import outbox
 from tests import factories
@@ -45,7 +45,7 @@ def set_up(user):
 def logged_in(user):
     user.refresh_from_db()
     client = Client()
-    client.post(f"/login/link/{login_links.make(user)}/")
+    client.post(f"/login/link/{links.make(user)}/")
     return client
 
 
@@ -188,7 +188,7 @@ def test_recovery_codes_outlive_a_change_of_the_key(root, settings):
 def test_it_takes_a_fresh_login(root, monkeypatch):
     client = logged_in(root)
     now = time.time()
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 902)
+    monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 902)
     answer = client.get("/settings/second-factor")
     assert answer["Location"] == "/login?next=%2Fsettings%2Fsecond-factor"
     assert SecondFactor.objects.count() == 0
@@ -258,7 +258,7 @@ def test_it_is_asked_for_again_after_half_a_day(root, monkeypatch):
     client = factories.browser(root)
     assert is_inside(client)
     now = time.time()
-    monkeypatch.setattr("accounts.second_factor.time.time", lambda: now + 43_203)
+    monkeypatch.setattr("accounts.login.second_factor.time.time", lambda: now + 43_203)
     assert not is_inside(client)
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from accounts.models import Membership, User, Workspace
-from accounts.signup import known_form, sign_up
-from accounts.workspaces import entered_by, guests, operators
+from accounts.people.signup import known_form, sign_up
+from accounts.people.workspaces import entered_by, guests, operators
 from kit.errors import Invalid
 from tests.threads import in_threads
 

@@ -89,7 +89,7 @@ def test_members_are_changed_with_a_fresh_login(office, monkeypatch):
     do(office, "create", name="Radio")
     team = Workspace.objects.get(name="Radio")
     now = time.time()
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 902)
+    monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 902)
 
     answer = office.post(
         f"{PAGE}/invite",

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from django.db import connection, transaction
 
-from accounts import teams, tokens
+from accounts import tokens
 from accounts.errors import InvalidToken, NotAllowed, OwnerStays
 from accounts.models import ApiToken, Invitation, Membership
+from accounts.people import teams
 from kit.errors import NotFound
 from tests import factories
 from tests.threads import in_threads

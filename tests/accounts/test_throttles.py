@@ -7,9 +7,11 @@ from django.urls import path
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import blocking, throttles, tokens
+from accounts import tokens
+from accounts.http import throttles
+from accounts.http.permissions import GuestsWelcome
 from accounts.models import Workspace
-from accounts.permissions import GuestsWelcome
+from accounts.people import blocking
 from config.urls import *  # noqa: F403 - the routes of this module are added to ours
 from config.urls import urlpatterns as ours
 from tests import factories

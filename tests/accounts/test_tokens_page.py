@@ -2,8 +2,9 @@ import re
 
 import pytest
 
-from accounts import preferences, tokens
+from accounts import tokens
 from accounts.models import ApiToken
+from accounts.people import preferences
 from kit.errors import NotFound
 from tests import factories
 
@@ -93,7 +94,7 @@ def test_tokens_come_in_pages_with_who_made_them(alice, monkeypatch):
     preferences.merge(alice, {"workspace": str(team.pk)})
     for name, maker in (("Oldest", bob), ("Middle", alice), ("Newest", alice)):
         factories.token(maker, workspace=team, name=name)
-    monkeypatch.setattr("accounts.views_tokens._SHOWN", 2)
+    monkeypatch.setattr("accounts.pages.tokens._SHOWN", 2)
     browser = factories.browser(alice)
 
     first = browser.get("/settings/tokens").content.decode()

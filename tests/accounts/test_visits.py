@@ -2,8 +2,8 @@
 
 import pytest
 
-from accounts import blocking, preferences
 from accounts.models import Membership
+from accounts.people import blocking, preferences
 from tests import factories
 
 pytestmark = pytest.mark.django_db

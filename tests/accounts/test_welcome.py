@@ -3,10 +3,10 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.utils import IntegrityError
 
-from accounts import mail_domains, welcome
-from accounts.mail_domains import kind_of, person_of, registrable
 from accounts.models import MailDomain, User, WelcomedPerson
-from accounts.signup import sign_up
+from accounts.people import mail_domains, welcome
+from accounts.people.mail_domains import kind_of, person_of, registrable
+from accounts.people.signup import sign_up
 from billing.models import LedgerTransaction, Wallet
 from kit.models import QuotaCounter
 from tests import factories

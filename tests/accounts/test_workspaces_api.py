@@ -8,8 +8,8 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts import blocking, teams
 from accounts.models import Invitation, LoginSession, Membership, Workspace
+from accounts.people import blocking, teams
 from kit.mail import outbox
 from tests import factories
 from tests.threads import in_threads
@@ -161,7 +161,7 @@ def test_tokens_and_old_logins_change_no_members(people, monkeypatch):
     browser = factories.browser(people["owner"])
 
     now = time.time()
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 902)
+    monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 902)
     base = f"{WORKSPACES}/{team.pk}"
     member = f"{base}/members/{people['member'].pk}"
     invitation = f"{base}/invitations/{uuid.uuid4()}"

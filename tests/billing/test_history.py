@@ -7,7 +7,8 @@ from io import StringIO
 import pytest
 from django.db import connection, transaction
 
-from accounts import blocking, tokens
+from accounts import tokens
+from accounts.people import blocking
 from billing import usage
 from billing.models import Split, Usage
 from kit.ids import new_id

@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from accounts import blocking
+from accounts.people import blocking
 from billing import charts
 from billing.models import PromoCode
 from billing.usage import Range

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts import blocking
+from accounts.people import blocking
 from billing import admin_promo, promo
 from billing.models import Lot, PromoCode, PromoRedemption
 from billing.wallets import wallet_of

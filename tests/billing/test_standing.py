@@ -6,8 +6,8 @@ from fractions import Fraction
 import pytest
 from django.db import IntegrityError, transaction
 
-from accounts import blocking
 from accounts.models import Membership
+from accounts.people import blocking
 from billing import purchases, subscriptions
 from billing.models import Lot, Pack, Purchase, Store
 from billing.standing import percentage

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts import blocking
+from accounts.people import blocking
 from billing import subscriptions
 from billing.errors import SubscriptionInStore
 from billing.models import Plan, Subscription

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from accounts import login_links, second_factor
+from accounts.login import links, second_factor
 from tests import factories
 
 Visit = Callable[..., Page]
@@ -15,7 +15,7 @@ def test_a_link_leads_an_operator_to_a_back_office_that_works(visit: Visit) -> N
     second_factor.begin(root)
     recovery_codes = second_factor.confirm_unseen(root)
     factories.token(root, name="Robot")
-    page = visit(f"/login/link/{login_links.make(root)}/")
+    page = visit(f"/login/link/{links.make(root)}/")
 
     page.get_by_role("button", name="Log in").click()
     page.get_by_label("Code").fill(recovery_codes[0])

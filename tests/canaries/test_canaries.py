@@ -19,7 +19,7 @@ from django.contrib import admin
 from django.db import connection, transaction
 from django.urls import reverse
 
-from accounts import login_links
+from accounts.login import links as login_links
 from accounts.models import LoginSession, SecondFactor, Workspace
 from billing.models import Wallet
 from kit.mail import outbox
@@ -226,7 +226,7 @@ def fail(seen: Seen, settings: Any, browser: Watched, program: Watched) -> None:
         for client in (browser, program):
             assert client.get("/api/v1/me").status_code == 500
             assert client.get("/dev/mail").status_code == 500
-    with patch("accounts.challenges.outbox.post", broken):
+    with patch("accounts.login.codes.outbox.post", broken):
         _json(Watched(seen), "/api/v1/auth/code", {"email": "bob@example.com"})
     with patch("accounts.tokens.ApiToken.objects.create", broken):
         assert browser.post("/settings/tokens", {"name": "x"}).status_code == 500

@@ -8,7 +8,7 @@ from django.apps import apps
 from django.urls import reverse
 
 from accounts import lifecycle
-from accounts.audit import snapshot
+from accounts.audit.log import snapshot
 from accounts.lifecycle import Scope, Table
 from kit.secrets import Secret
 from providers import catalogue, keys, tasks

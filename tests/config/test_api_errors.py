@@ -19,8 +19,8 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.http.permissions import GuestsWelcome
 from accounts.models import Workspace
-from accounts.permissions import GuestsWelcome
 from config import api
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401
 from config.urls import urlpatterns as ours

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from accounts.preferences import LIMIT
+from accounts.people.preferences import LIMIT
 from tests import factories
 from tests.threads import in_threads
 

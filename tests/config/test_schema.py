@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts import blocking
+from accounts.people import blocking
 from tests import factories
 
 JSON_TYPE = "application/vnd.oai.openapi+json"

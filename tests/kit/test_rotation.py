@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import BinaryField
 from django.utils import timezone
 
-from accounts import second_factor
+from accounts.login import second_factor
 from accounts.models import SecondFactor
 from kit import rotation
 from kit.mail import outbox

@@ -3,7 +3,7 @@
 import pytest
 from django.db import transaction
 
-from accounts import blocking as suspending
+from accounts.people import blocking as suspending
 from billing.wallets import summary, wallet_of
 from synthesis import claiming
 from synthesis.blocking import cancel_shut

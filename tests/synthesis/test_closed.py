@@ -11,8 +11,9 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from accounts import closing, exports, lifecycle
+from accounts import lifecycle
 from accounts.models import ApiToken, User, Workspace
+from accounts.people import closing, exports
 from billing.invariants import verify
 from billing.models import LedgerEntry, Wallet
 from billing.wallets import summary, wallet_of

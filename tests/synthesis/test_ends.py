@@ -12,9 +12,9 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import blocking as suspending
-from accounts import closing
 from accounts.caller import Caller
+from accounts.people import blocking as suspending
+from accounts.people import closing
 from billing.models import Reservation
 from providers.base import Failure, ProviderError
 from synthesis import dispatch, quarantine, worker

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from accounts import exports
 from accounts.models import Export
+from accounts.people import exports
 from billing.wallets import wallet_of
 from kit.mail import outbox
 from kit.work import claims

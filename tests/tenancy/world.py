@@ -13,7 +13,6 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import workspaces
 from accounts.caller import Environment
 from accounts.models import (
     ApiToken,
@@ -23,6 +22,7 @@ from accounts.models import (
     User,
     Workspace,
 )
+from accounts.people import workspaces
 from billing.models import PromoCode
 from billing.wallets import wallet_of
 from providers.base import Failure, ProviderError

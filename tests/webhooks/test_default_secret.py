@@ -49,7 +49,7 @@ def test_the_default_secret_is_for_owners_who_have_just_logged_in(
     assert browser.get(path).json() == shown.json()
     assert DefaultSigner.objects.count() == 1
     now = time.time()
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 901)
+    monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 901)
     assert browser.get(path).json()["code"] == "fresh_login_required"
     assert people.browser(alice).get(path).status_code == 200
 

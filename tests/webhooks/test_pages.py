@@ -155,7 +155,7 @@ def test_the_default_secret_has_a_page(alice, page: Client, monkeypatch) -> None
     again = page.post("/webhooks/default-secret").content.decode()
     assert "was changed already" in again
     now = time.time()
-    monkeypatch.setattr("accounts.freshness.time.time", lambda: now + 901)
+    monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 901)
     stale = page.get("/webhooks/default-secret")
     assert stale.headers["Location"] == "/login?next=%2Fwebhooks%2Fdefault-secret"
 

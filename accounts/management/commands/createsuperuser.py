@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import audit
+from accounts.audit import log
 from accounts.models import User
-from accounts.signup import sign_up
+from accounts.people.signup import sign_up
 from kit.errors import Invalid
 
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             with transaction.atomic():
                 user = sign_up(email)
                 User.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
-                audit.record("made an operator", user)
+                log.record("made an operator", user)
         except Invalid as error:
             raise CommandError(f"{email!r} is not a usable email address.") from error
         self.stdout.write(

@@ -6,10 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import audit, tokens
+from accounts import tokens
+from accounts.audit import log
 from accounts.caller import Environment
-from accounts.signup import sign_up
-from accounts.workspaces import entered_by
+from accounts.people.signup import sign_up
+from accounts.people.workspaces import entered_by
 from kit.errors import AppError, Invalid
 
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
                     name=options["name"],
                     environment=(options["environment"] or "").upper(),
                 )
-                audit.record("made a token", token)
+                log.record("made a token", token)
         except Invalid as error:
             raise CommandError(
                 f"{options['email']!r} is not a usable email address."

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from accounts import audit, login_links
+from accounts.audit import log
+from accounts.login import links
 from accounts.models import User
 
 
@@ -26,6 +27,6 @@ class Command(BaseCommand):
         user = User.objects.filter(email=email).first()
         if user is None:
             raise CommandError(f"There is no user {email}.")
-        audit.record("made a login link", user)
-        path = reverse("login_link", args=[login_links.make(user)])
+        log.record("made a login link", user)
+        path = reverse("login_link", args=[links.make(user)])
         self.stdout.write(settings.BASE_URL + path)

@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import audit, second_factor
+from accounts.audit import log
+from accounts.login import second_factor
 from accounts.models import User
 
 
@@ -31,12 +32,12 @@ class Command(BaseCommand):
         with transaction.atomic():
             if options["remove"]:
                 second_factor.remove(user)
-                audit.record("removed the second factor", user)
+                log.record("removed the second factor", user)
                 self.stdout.write(f"{email} has no second factor any more.")
                 return
             factor = second_factor.begin(user)
             codes = second_factor.confirm_unseen(user)
-            audit.record("set up a second factor", user)
+            log.record("set up a second factor", user)
         self.stdout.write(f"Seed for the app: {second_factor.secret_text(factor)}")
         self.stdout.write(second_factor.uri(factor))
         self.stdout.write("Recovery codes, each good once:")

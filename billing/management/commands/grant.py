@@ -6,11 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import audit
+from accounts.audit import log
 from accounts.caller import Environment
 from accounts.models import User
-from accounts.signup import known_form
-from accounts.workspaces import entered_by
+from accounts.people.signup import known_form
+from accounts.people.workspaces import entered_by
 from billing import ledger, wallets
 from billing.models import LONGEST_REASON, LONGEST_TICKET, Lot
 from kit.errors import AppError
@@ -92,7 +92,7 @@ class Command(BaseCommand):
                     actor="command line",
                     ticket=options["ticket"],
                 )
-                audit.record(
+                log.record(
                     f"Granted {options['credits']}", wallet, reason=options["reason"]
                 )
         except AppError as error:

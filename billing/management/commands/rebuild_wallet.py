@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import audit
+from accounts.audit import log
 from billing import ledger
 from billing.models import Wallet
 from kit.errors import AppError
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             with transaction.atomic(durable=True):
                 found = ledger.rebuild(options["wallet"])
                 if found:
-                    audit.record(
+                    log.record(
                         "rebuilt",
                         Wallet.objects.get(pk=options["wallet"]),
                         after={"differences": [asdict(one) for one in found]},

@@ -6,11 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import audit
+from accounts.audit import log
 from accounts.caller import Environment
 from accounts.models import User
-from accounts.signup import known_form
-from accounts.workspaces import entered_by
+from accounts.people.signup import known_form
+from accounts.people.workspaces import entered_by
 from billing import subscriptions
 from billing.models import Plan
 from kit.errors import AppError
@@ -51,7 +51,7 @@ class Command(BaseCommand):
                     _plan(options["plan"]),
                     environment=options["environment"],
                 )
-                audit.record(
+                log.record(
                     f"set plan {options['plan']}", workspace, reason=options["reason"]
                 )
         except AppError as error:

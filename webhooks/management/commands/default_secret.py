@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from accounts import workspaces
+from accounts.people import workspaces
 from webhooks import signing
 
 

@@ -1,0 +1,88 @@
+"""API tokens over HTTP."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import tokens
+from accounts.caller import caller_of
+from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
+from accounts.http.permissions import IsPerson
+from accounts.models import ApiToken
+from accounts.models.querysets import ApiTokenQuerySet
+from accounts.serializers.login import (
+    NewTokenSerializer,
+    TokenRequestSerializer,
+    TokenSerializer,
+)
+from kit import idempotency
+from kit.errors import NotFound
+
+
+class TokensView(GenericAPIView[ApiToken]):
+    """The API tokens of a workspace."""
+
+    permission_classes = [IsPerson]
+    serializer_class = TokenSerializer
+
+    def get_queryset(self) -> ApiTokenQuerySet:
+        """Return the tokens that the caller may see."""
+        return ApiToken.objects.visible_to(caller_of(self.request))
+
+    @extend_schema(operation_id="tokens_list", responses=TokenSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List the tokens that have not been revoked, newest first."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="tokens_create",
+        parameters=[IDEMPOTENCY_KEY],
+        request=TokenRequestSerializer,
+        responses={201: NewTokenSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Make a token. Its text is in this answer and nowhere else.
+
+        A token that makes another hands on its environment, expiry and limit as ceilings.
+        """
+        asked = TokenRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        caller = caller_of(request)
+        assert caller.user  # IsPerson
+        fields = asked.validated_data | {"user": caller.user}
+        fields["environment"] = fields["environment"] or ""
+
+        def act() -> idempotency.Answer:
+            token, text = tokens.issue(caller.workspace, maker=caller.token, **fields)
+            return idempotency.Answer(
+                201, TokenSerializer(token).data | {"token": text}
+            )
+
+        def kept(body: Any) -> Any:
+            return body | {"token": None}
+
+        return respond(
+            idempotency.once(idempotency_key(request, is_personal=True), act, kept=kept)
+        )
+
+
+class TokenView(GenericAPIView[ApiToken]):
+    """One API token."""
+
+    permission_classes = [IsPerson]
+    serializer_class = TokenSerializer
+
+    @extend_schema(operation_id="tokens_revoke", request=None, responses={204: None})
+    def delete(self, request: Request, token_id: UUID) -> Response:
+        """Revoke a token, at once and for good."""
+        mine = ApiToken.objects.visible_to(caller_of(request))
+        token = mine.filter(pk=token_id).first()
+        if token is None:
+            raise NotFound
+        tokens.revoke(token)
+        return Response(status=204)

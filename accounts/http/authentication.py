@@ -1,0 +1,114 @@
+"""The two doors: a token for programs, a session cookie for people; one house behind.
+
+Whoever sends an Authorization header means that door alone: when it stays shut, nobody
+tries the cookie.
+"""
+
+import hmac
+from dataclasses import replace
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+
+from accounts import tokens
+from accounts.caller import Caller, Environment
+from accounts.errors import Blocked, CSRFFailed, InvalidEnvironment, InvalidToken
+from accounts.models import User
+from accounts.people import workspaces
+from kit.requests import client_address
+
+SHORTEST_ADMIN_KEY = 32  # characters
+
+
+class TwoDoors(BaseAuthentication):
+    """Say who is asking; `request.auth` is always a Caller, a guest's for nobody.
+
+    The Caller is also left on Django's request as `caller`, as soon as it is known, so
+    that answers which refuse it can tell it its limits.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Caller]:
+        """Return the user and the Caller.
+
+        Raises:
+            InvalidToken: the Authorization header opens nothing.
+            CSRFFailed: a cookie came without its CSRF token.
+            NotFound: X-Workspace names a workspace of others, or none.
+            Blocked: the user or the workspace is suspended.
+            InvalidEnvironment: what is asked for is no environment, or not the token's.
+        """
+        if "HTTP_AUTHORIZATION" in request.META:
+            caller = _by_bearer(request.META["HTTP_AUTHORIZATION"])
+        else:
+            caller = _by_cookie(request)
+        caller = replace(caller, address=client_address(request._request))
+        request._request.caller = caller  # type: ignore[attr-defined]
+        user = caller.user
+        if caller.workspace.is_blocked or (
+            user and (user.is_blocked or not user.is_active)
+        ):
+            raise Blocked
+        caller = replace(caller, environment=_environment(request, caller))
+        request._request.caller = caller  # type: ignore[attr-defined]
+        if caller.token:
+            tokens.note_use(caller.token)
+        return user or AnonymousUser(), caller
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the scheme that a 401 names."""
+        return "Bearer"
+
+
+def _by_bearer(header: str) -> Caller:
+    scheme, _, credential = header.partition(" ")
+    credential = credential.strip()
+    if scheme.lower() != "bearer":  # RFC 9110 §11.1: in any letter case
+        raise InvalidToken
+    if _is_admin_key(credential):
+        return Caller(workspaces.operators())
+    token = tokens.find(credential)
+    return Caller(
+        token.workspace,
+        user=token.created_by,
+        token=token,
+        member_role=token.creators_role,
+    )
+
+
+def _is_admin_key(credential: str) -> bool:
+    key: str = settings.ADMIN_ACCESS_KEY
+    if len(key) < SHORTEST_ADMIN_KEY:
+        return False
+    # WSGI hands headers over as Latin-1, whatever their bytes mean.
+    return hmac.compare_digest(credential.encode("latin-1", "replace"), key.encode())
+
+
+def _by_cookie(request: Request) -> Caller:
+    user = request._request.user
+    # Closing ends all logins; one that began in the same moment is no login either.
+    if not isinstance(user, User) or user.closed_at is not None:
+        return Caller(workspaces.guests())
+    try:
+        SessionAuthentication().enforce_csrf(request)
+    except PermissionDenied as error:
+        raise CSRFFailed from error
+    place = workspaces.entered_by(user, request.META.get("HTTP_X_WORKSPACE"))
+    return Caller(place.workspace, user=user, member_role=place.role)
+
+
+def _environment(request: Request, caller: Caller) -> Environment:
+    """Return the environment that header and query agree on, or the token's."""
+    asked = request.query_params.getlist("environment")
+    if "HTTP_X_ENVIRONMENT" in request.META:
+        asked.append(request.META["HTTP_X_ENVIRONMENT"])
+    if caller.token and caller.token.environment:
+        asked.append(caller.token.environment)
+    names = {name.upper() for name in asked}
+    if not names:
+        return Environment.PRODUCTION
+    if len(names) > 1 or not names <= set(Environment):
+        raise InvalidEnvironment
+    return Environment(names.pop())

@@ -1,0 +1,109 @@
+"""Pages for people who are logged in, and where what they do there takes place.
+
+A program says with each request in which workspace and environment it acts. A person
+chooses once: the choice is a preference, and all pages keep to it.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.functional import SimpleLazyObject
+from django.views.decorators.cache import never_cache
+
+from accounts.caller import Caller, Environment
+from accounts.models import Membership, User
+from accounts.people import workspaces
+from kit.errors import NotFound
+from kit.requests import client_address
+
+P = ParamSpec("P")
+
+
+def for_people(
+    view: Callable[Concatenate[HttpRequest, Caller, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """Let people in who are logged in, and tell the view who they are; others log in.
+
+    Suspended people get 403, and so does who is in no workspace that is not suspended.
+    """
+
+    @never_cache
+    @wraps(view)
+    def guarded(
+        request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
+    ) -> HttpResponseBase:
+        user = request.user
+        if not isinstance(user, User) or user.closed_at is not None:
+            return redirect_to_login(request.get_full_path())
+        caller = visitor(request, user)
+        if user.is_blocked or not user.is_active:
+            return _blocked(request, "account")
+        if caller.workspace.is_blocked:
+            return _blocked(request, "workspace")
+        request.visitor = caller  # type: ignore[attr-defined]
+        return view(request, caller, *args, **kwargs)
+
+    return guarded
+
+
+def _blocked(request: HttpRequest, what: str) -> HttpResponse:
+    return render(request, "accounts/blocked.html", {"what": what}, status=403)
+
+
+def visitor(request: HttpRequest, user: User) -> Caller:
+    """Return `user` as the rules see them, in the workspace that they have chosen.
+
+    Whoever has chosen none, or one that is closed to them now, is in their own; while that
+    is suspended, in the first that they can act in.
+    """
+    place = _chosen(user) or workspaces.entered_by(user)
+    if place.workspace.is_blocked:
+        place = workspaces.open_to(user).first() or place
+    return Caller(
+        place.workspace,
+        environment=environment_of(user),
+        user=user,
+        member_role=place.role,
+        address=client_address(request),
+    )
+
+
+def environment_of(user: User) -> Environment:
+    """Return the environment that a person's pages show."""
+    chosen = user.preferences.get("environment")
+    known = isinstance(chosen, str) and chosen in set(Environment)
+    return Environment(chosen) if known else Environment.PRODUCTION
+
+
+def visit(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: who looks at the page, and where they could be.
+
+    `visit` is the Caller, None for visitors; `places` are the workspaces to choose from.
+    Neither costs a query in a page that doesn't show it.
+    """
+    user = getattr(
+        request, "user", None
+    )  # a page of errors may come before it is known
+    if not isinstance(user, User) or user.closed_at is not None:
+        return {"visit": None, "places": []}
+    return {
+        "visit": getattr(request, "visitor", None)
+        or SimpleLazyObject(lambda: visitor(request, user)),
+        "places": SimpleLazyObject(lambda: list(workspaces.open_to(user))),
+    }
+
+
+def _chosen(user: User) -> Membership | None:
+    wanted = user.preferences.get("workspace")
+    if not isinstance(wanted, str):
+        return None
+    try:
+        place = workspaces.entered_by(user, wanted)
+    except NotFound:
+        return None
+    return None if place.workspace.is_blocked else place

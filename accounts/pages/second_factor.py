@@ -1,0 +1,107 @@
+"""Pages of the second factor, which opens the back office."""
+
+import segno
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.audit import log
+from accounts.caller import Caller
+from accounts.http.freshness import is_fresh
+from accounts.http.next_page import next_page, with_next
+from accounts.http.visits import for_people
+from accounts.login import second_factor
+from accounts.models import User
+from accounts.pages.forms import SecondFactorForm, add_refusal
+from accounts.people import staff
+from kit.errors import AppError
+
+
+@for_people
+@require_http_methods(["GET", "HEAD", "POST"])
+def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Ask an operator for the second factor."""
+    user = _operator(caller)
+    if not second_factor.is_set_up(user):
+        return redirect("second-factor-set-up")
+    form = SecondFactorForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            second_factor.verify(request, user, form.cleaned_data["code"])
+        except AppError as error:
+            add_refusal(form, error)
+            log.record("second factor refused", user, request=request)
+        else:
+            log.record("entered the back office", user, request=request)
+            return redirect(next_page(request) or reverse("admin:index"))
+    context = {"form": form, "next": next_page(request)}
+    return render(
+        request,
+        "accounts/second_factor.html",
+        context,
+        status=400 if form.errors else 200,
+    )
+
+
+@for_people
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Set up the second factor, with a fresh login; another one takes the old one, too.
+
+    The old one stays in force until the new one has shown its first code.
+    """
+    user = _operator(caller)
+    if not is_fresh(request):
+        messages.info(request, "Log in again to set up your second factor.")
+        return redirect(with_next("login", request.path))
+    is_set_up = second_factor.is_set_up(user)
+    if is_set_up and not second_factor.is_verified(request, user):
+        return redirect(with_next("second-factor", request.path))
+    if "replace" in request.POST:
+        with transaction.atomic():
+            second_factor.begin(user)
+            log.record("replaces the second factor", user, request=request)
+        return redirect("second-factor-set-up")
+    if "keep" in request.POST:
+        second_factor.keep(user)
+        return redirect("second-factor-set-up")
+    if is_set_up and not second_factor.pending(user):
+        return render(
+            request, "accounts/second_factor_set_up.html", {"is_set_up": True}
+        )
+    form = SecondFactorForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            codes = second_factor.confirm(user, form.cleaned_data["code"])
+        except AppError as error:
+            add_refusal(form, error)
+        else:
+            second_factor.note_verified(request)
+            log.record("set up a second factor", user, request=request)
+            return render(request, "accounts/recovery_codes.html", {"codes": codes})
+    factor = second_factor.draft(user)
+    context = {
+        "form": form,
+        "is_other": is_set_up,
+        "secret": second_factor.secret_text(factor),
+        "picture": segno.make(second_factor.uri(factor), error="m").svg_data_uri(
+            scale=5
+        ),
+    }
+    return render(
+        request,
+        "accounts/second_factor_set_up.html",
+        context,
+        status=400 if form.errors else 200,
+    )
+
+
+def _operator(caller: Caller) -> User:
+    assert caller.user  # for_people
+    if not staff.is_operator(caller.user):
+        raise PermissionDenied
+    return caller.user

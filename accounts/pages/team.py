@@ -1,0 +1,191 @@
+"""The page of workspaces: who is in them, who is invited, where one is invited to."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import roles
+from accounts.caller import Caller
+from accounts.http.freshness import is_fresh
+from accounts.http.next_page import with_next
+from accounts.http.visits import for_people
+from accounts.models import Membership, User
+from accounts.pages.forms import InvitationForm, NameForm
+from accounts.people import closing, teams
+from accounts.roles import Act
+from kit.errors import AppError, Invalid, NotFound
+
+_OPEN = {"create", "rename"}
+"""What takes no fresh login."""
+
+
+@for_people
+@require_safe
+def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Show one's workspaces and invitations."""
+    places = list(teams.places(caller))
+    workspaces = [place.workspace for place in places]
+    members = _by_workspace(teams.members(*workspaces))
+    invitations = _by_workspace(teams.invitations(*workspaces))
+    rooms = [
+        {
+            "place": place,
+            "members": members[place.workspace_id],
+            "invitations": invitations[place.workspace_id],
+            "may": {act.value: roles.may(place.role, act) for act in Act},
+        }
+        for place in places
+    ]
+    context = {
+        "rooms": rooms,
+        "invited_to": teams.invitations_to(_person(caller)),
+        "closed": [
+            {"workspace": workspace, "until": workspace.closed_at + closing.KEPT_FOR}
+            for workspace in teams.closed(_person(caller))
+            if workspace.closed_at
+        ],
+    }
+    return render(request, "accounts/team.html", context)
+
+
+def _by_workspace(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.workspace_id].append(row)
+    return found
+
+
+@for_people
+@require_POST
+def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
+    """Do what a button of the page says, and tell what came of it."""
+    if verb not in _ACTS:
+        raise Http404
+    if verb not in _OPEN and not is_fresh(request):
+        messages.info(request, "Log in again to change who is in a workspace.")
+        return redirect(with_next("login", "/settings/team"))
+    try:
+        with transaction.atomic(durable=True):
+            done = _ACTS[verb](request, caller)
+    except (NotFound, ValueError) as error:
+        raise Http404 from error
+    except Invalid as error:
+        messages.error(request, _complaint(error))
+    except AppError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, done)
+    return redirect("team-page")
+
+
+def _create(request: HttpRequest, caller: Caller) -> str:
+    teams.create(_person(caller), _cleaned(NameForm, request)["name"])
+    return "The workspace is open."
+
+
+def _rename(request: HttpRequest, caller: Caller) -> str:
+    teams.rename(_place(request, caller), _cleaned(NameForm, request)["name"])
+    return "Renamed."
+
+
+def _invite(request: HttpRequest, caller: Caller) -> str:
+    fields = _cleaned(InvitationForm, request)
+    teams.invite(_place(request, caller), **fields)
+    return f"An invitation is on its way to {fields['email']}."
+
+
+def _withdraw(request: HttpRequest, caller: Caller) -> str:
+    teams.withdraw(_place(request, caller), UUID(request.POST.get("invitation", "")))
+    return "The invitation is withdrawn."
+
+
+def _close(request: HttpRequest, caller: Caller) -> str:
+    place = _place(request, caller)
+    gone_at = teams.close(place)
+    return (
+        f"{place.workspace.name} is closed. Until {gone_at:%-d %B %Y} you can open it"
+        " again."
+    )
+
+
+def _reopen(request: HttpRequest, caller: Caller) -> str:
+    wanted = UUID(request.POST.get("workspace", ""))
+    return f"{teams.reopen(_person(caller), wanted).workspace.name} is open again."
+
+
+def _accept(request: HttpRequest, caller: Caller) -> str:
+    place = teams.accept(_person(caller), UUID(request.POST.get("invitation", "")))
+    return f"You are in {place.workspace.name} now."
+
+
+def _decline(request: HttpRequest, caller: Caller) -> str:
+    teams.decline(_person(caller), UUID(request.POST.get("invitation", "")))
+    return "The invitation is gone."
+
+
+def _change_role(request: HttpRequest, caller: Caller) -> str:
+    role = request.POST.get("role", "")
+    if role not in Membership.Role.values:
+        raise NotFound
+    member = UUID(request.POST.get("member", ""))
+    changed = teams.change_role(_place(request, caller), member, role)
+    return f"{changed.user.email} is {changed.role} now."
+
+
+def _remove(request: HttpRequest, caller: Caller) -> str:
+    member = UUID(request.POST.get("member", ""))
+    teams.remove(_place(request, caller), member)
+    left = member == _person(caller).pk
+    return "You have left the workspace." if left else "Removed."
+
+
+_ACTS: dict[str, Callable[[HttpRequest, Caller], str]] = {
+    "create": _create,
+    "rename": _rename,
+    "invite": _invite,
+    "withdraw": _withdraw,
+    "close": _close,
+    "reopen": _reopen,
+    "accept": _accept,
+    "decline": _decline,
+    "role": _change_role,
+    "remove": _remove,
+}
+
+
+def _complaint(error: Invalid) -> str:
+    """Return the first thing that is wrong with what was typed."""
+    for reasons in error.fields.values():
+        if isinstance(reasons, list) and reasons:
+            return str(reasons[0])
+    return str(error)
+
+
+class _Mistyped(AppError):
+    """A form of the page can't be used; its first complaint is the message."""
+
+    message = "{complaint}"
+
+
+def _cleaned(form_class: type[Any], request: HttpRequest) -> dict[str, Any]:
+    form = form_class(request.POST)
+    if not form.is_valid():
+        raise _Mistyped(complaint=next(iter(form.errors.values()))[0])
+    fields: dict[str, Any] = form.cleaned_data
+    return fields
+
+
+def _place(request: HttpRequest, caller: Caller) -> Membership:
+    return teams.place(caller, UUID(request.POST.get("workspace", "")))
+
+
+def _person(caller: Caller) -> User:
+    assert caller.user  # for_people
+    return caller.user

@@ -1,0 +1,237 @@
+"""Closing an account: hidden at once, gone after seven days, with a way back until then.
+
+Whoever logs in within the seven days finds everything as it was. After them the address is
+free for somebody new, and a purge removes what was there, piece by piece; it may be
+interrupted anywhere, and goes on with the next run. What stays is the ledger, under a
+workspace without a name, and what `accounts.people.welcome` remembers.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import lifecycle, sessions
+from accounts.errors import OperatorStays, WorkspaceInUse
+from accounts.models import (
+    ApiToken,
+    Invitation,
+    LoginChallenge,
+    Membership,
+    User,
+    Workspace,
+)
+from accounts.people.exports import folder_of
+from kit.mail import outbox
+from kit.models import Mail
+from kit.storage import delete_tree
+
+KEPT_FOR = timedelta(days=7)
+"""How long one may change one's mind."""
+_MOST = 100  # accounts, and workspaces, that are removed in one run
+_NAME = "Closed workspace"
+_NOWHERE = "@closed.invalid"  # RFC 6761 §6.4: no mail ever goes there
+
+logger = logging.getLogger(__name__)
+
+
+def close(user: User) -> datetime:
+    """Close an account with the workspaces that nobody else is in; return when it is gone.
+
+    Logins end, tokens open nothing, work under way is canceled. Needs an open transaction.
+    Harmless to repeat.
+
+    Raises:
+        OperatorStays: operators' accounts are closed after they have stopped being one.
+        WorkspaceInUse: the person owns workspaces that others are in.
+    """
+    assert connection.in_atomic_block
+    # Workspaces before people, each in one order: as whoever changes members locks them.
+    _lock_workspaces(user.memberships.values_list("workspace", flat=True))
+    account = User.objects.select_for_update().get(pk=user.pk)
+    if account.is_staff:
+        raise OperatorStays
+    if account.closed_at is not None:
+        return account.closed_at + KEPT_FOR
+    owned = _owned_alone_or_not(account)
+    if names := [name for name, is_shared in owned.values() if is_shared]:
+        raise WorkspaceInUse(names=", ".join(names))
+    account.closed_at = user.closed_at = timezone.now()
+    account.save(update_fields=["closed_at"])
+    for workspace in _lock_workspaces(owned):
+        close_workspace(workspace, at=account.closed_at)
+    sessions.end_all(account)
+    gone_at = account.closed_at + KEPT_FOR
+    outbox.post(
+        account.email,
+        "Your account at Ozvena is closed",
+        render_to_string(
+            "accounts/mail/closed.txt",
+            {"gone_at": gone_at, "page": settings.BASE_URL + reverse("login")},
+        ),
+    )
+    return gone_at
+
+
+def close_workspace(workspace: Workspace, *, at: datetime) -> None:
+    """Hide a locked workspace and end its work. Needs an open transaction."""
+    workspace.closed_at = at
+    workspace.save(update_fields=["closed_at"])
+    lifecycle.closed(workspace)
+
+
+def is_closed(user: User) -> bool:
+    """Whether the account can still be opened again by a login."""
+    return user.closed_at is not None and not is_gone(user.closed_at)
+
+
+def is_gone(closed_at: datetime | None) -> bool:
+    """Whether the time to change one's mind is over."""
+    return closed_at is not None and closed_at <= timezone.now() - KEPT_FOR
+
+
+def reopen(user: User) -> None:
+    """Open a closed account again, with what was closed along with it.
+
+    Needs an open transaction. Harmless to repeat; does nothing for one that is open, or
+    past its time.
+    """
+    assert connection.in_atomic_block
+    if not is_closed(user):
+        return
+    # In the last instant of the seventh day somebody new may be given the address. They
+    # lock the row, too: whoever comes second finds it changed, and does nothing.
+    is_open = User.objects.filter(
+        pk=user.pk, email=user.email, closed_at=user.closed_at
+    ).update(closed_at=None)
+    if not is_open:
+        return
+    closed_along = Workspace.objects.filter(
+        memberships__user=user,
+        memberships__role=Membership.Role.OWNER,
+        closed_at=user.closed_at,
+        purged_at=None,
+    )
+    Workspace.objects.filter(pk__in=closed_along.values_list("pk", flat=True)).update(
+        closed_at=None
+    )
+    user.closed_at = None
+    outbox.post(
+        user.email,
+        "Your account at Ozvena is open again",
+        render_to_string(
+            "accounts/mail/reopened.txt",
+            {"page": settings.BASE_URL + reverse("account-page")},
+        ),
+    )
+
+
+def release_address(user: User) -> None:
+    """Take the address from an account that is gone, so that somebody may sign up with it.
+
+    What was written to it goes, too. Needs an open transaction. Harmless to repeat.
+    """
+    assert connection.in_atomic_block
+    account = User.objects.select_for_update().get(pk=user.pk)
+    if not is_gone(account.closed_at):
+        return
+    for rows in (
+        Mail.objects.filter(to=account.email),
+        Invitation.objects.filter(email=account.email),
+        LoginChallenge.objects.filter(email=account.email),
+    ):
+        rows.delete()
+    account.email = f"{account.pk}{_NOWHERE}"
+    account.is_active = False
+    account.preferences = {}
+    account.save(update_fields=["email", "is_active", "preferences"])
+
+
+def purge() -> int:
+    """Remove what belonged to accounts and workspaces that are gone; return how many."""
+    # Suspended people are kept: with a new account they would be rid of the block.
+    gone = User.objects.filter(
+        closed_at__lt=Now() - KEPT_FOR, is_blocked=False
+    ).order_by("closed_at")
+    _each(gone.exclude(email__endswith=_NOWHERE), _release)
+    blocked_owner = Membership.objects.filter(
+        workspace=OuterRef("pk"), role=Membership.Role.OWNER, user__is_blocked=True
+    )
+    empty = Workspace.objects.filter(
+        ~Exists(blocked_owner), closed_at__lt=Now() - KEPT_FOR, purged_at=None
+    )
+    count = _each(empty.order_by("closed_at"), _purge_workspace)
+    unfinished = Membership.objects.filter(
+        user=OuterRef("pk"), role=Membership.Role.OWNER, workspace__purged_at=None
+    )
+    finished = gone.filter(~Exists(unfinished), email__endswith=_NOWHERE)
+    return count + _each(finished, _remove)
+
+
+def _each(rows: QuerySet[Any], act: Callable[[Any], object]) -> int:
+    """Do `act` to rows until it is done to as many as one run does; return how many.
+
+    Those that fail are no hindrance to the others, now or later: they are tried again with
+    the next run, and do not count.
+    """
+    count = 0
+    for row in rows:
+        if count == _MOST:
+            break
+        try:
+            act(row)
+        except Exception:
+            logger.exception("%s %s could not be purged", row._meta.label, row.pk)
+        else:
+            count += 1
+    return count
+
+
+def _release(user: User) -> None:
+    with transaction.atomic(durable=True):
+        release_address(user)
+
+
+def _remove(user: User) -> None:
+    delete_tree(default_storage, folder_of(user))
+    user.delete()
+
+
+def _purge_workspace(workspace: Workspace) -> None:
+    lifecycle.purge(workspace)
+    with transaction.atomic(durable=True):
+        Invitation.objects.filter(workspace=workspace).delete()
+        ApiToken.objects.filter(workspace=workspace).delete()
+        # The owner's place stays until the account goes: it says whose this was.
+        Membership.objects.filter(workspace=workspace).exclude(
+            role=Membership.Role.OWNER
+        ).delete()
+        Workspace.objects.filter(pk=workspace.pk).update(name=_NAME, purged_at=Now())
+
+
+def _owned_alone_or_not(user: User) -> dict[uuid.UUID, tuple[str, bool]]:
+    """Return the open workspaces of an owner: id to name, and whether others are in it."""
+    others = Membership.objects.filter(
+        workspace=OuterRef("pk"), user__closed_at=None
+    ).exclude(user=user)
+    rows = Workspace.objects.filter(
+        memberships__user=user,
+        memberships__role=Membership.Role.OWNER,
+        closed_at=None,
+    ).annotate(is_shared=Exists(others))
+    return {row.pk: (row.name, row.is_shared) for row in rows.order_by("pk")}
+
+
+def _lock_workspaces(ids: Iterable[uuid.UUID]) -> list[Workspace]:
+    rows = Workspace.objects.select_for_update().filter(pk__in=list(ids))
+    return list(rows.order_by("pk"))
