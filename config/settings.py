@@ -85,14 +85,14 @@ DISPATCH = [
     "synthesis.dispatch",
     "synthesis.samples",
     "providers.keys",
-    "webhooks.dispatch",
+    "webhooks.sending.dispatch",
 ]
 """Modules whose `sweep()` the dispatcher calls every second."""
 
 SEALED = [
     "kit.mail.outbox.SEALED",
     "accounts.login.second_factor.SEALED",
-    "webhooks.signing.SEALED",
+    "webhooks.sending.signing.SEALED",
     "providers.keys.SEALED",
 ]
 """Lists of the columns that `manage.py rotate_keys` seals again: `kit.rotation.Sealed`."""
@@ -336,7 +336,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.schema.describe_common_parts",
-        "webhooks.schema.describe_events",
+        "webhooks.api.schema.describe_events",
     ],
     "ENUM_NAME_OVERRIDES": {
         "JobStatusEnum": "synthesis.models.Job.Status",

@@ -15,7 +15,7 @@ urlpatterns = [
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("providers.urls")),
     path("api/v1/", include("synthesis.urls")),
-    path("api/v1/", include("webhooks.urls")),
+    path("api/v1/", include("webhooks.api.urls")),
     path("api/v1/me", MeView.as_view(), name="me"),
     path("api/v1/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
     path(
@@ -35,7 +35,7 @@ urlpatterns = [
     path("", include("billing.pages")),
     path("", include("providers.pages")),
     path("", include("synthesis.pages")),
-    path("", include("webhooks.pages")),
+    path("", include("webhooks.pages.urls")),
     path("", include("config.pages")),
     path("admin/", admin.site.urls),
 ]

@@ -16,8 +16,8 @@ from synthesis.errors import (
 )
 from synthesis.models import Job, Scene
 from synthesis.quotes import MOST_SCENES, AskedScene, Order
-from webhooks import addresses
 from webhooks.errors import UnusableURL
+from webhooks.sending import addresses
 
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 SCENES_SHOWN = 200  # a job with more pages them

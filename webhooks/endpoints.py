@@ -11,11 +11,12 @@ from accounts.models import ApiToken, Workspace
 from kit.errors import Invalid, NotFound
 from kit.ids import new_id
 from kit.secrets import Secret
-from webhooks import addresses, notices, signing
+from webhooks import notices
 from webhooks.emit import send_to
 from webhooks.errors import EndpointDisabled, TooManyEndpoints
 from webhooks.events import TEST, event_types
 from webhooks.models import Delivery, Endpoint
+from webhooks.sending import addresses, signing
 
 MOST = 20
 """Endpoints of one workspace."""

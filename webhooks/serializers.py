@@ -7,8 +7,8 @@ from rest_framework import serializers
 from accounts.caller import Environment
 from accounts.serializers.login import EnvironmentField
 from kit.rest.fields import TextField
-from webhooks import signing
 from webhooks.models import Attempt, DefaultSigner, Delivery, Endpoint
+from webhooks.sending import signing
 
 
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):

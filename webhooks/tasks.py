@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from webhooks import delivery, retention
+from webhooks.sending import delivery, retention
 
 
 @shared_task(name="webhooks.tasks.deliver")

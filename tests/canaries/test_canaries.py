@@ -36,7 +36,7 @@ from tests.providers.vendors.openai import OpenAI
 from tests.providers.vendors.server import Fault, serving
 from tests.webhooks import receiver as answers
 from tests.webhooks.receiver import listening
-from webhooks import delivery
+from webhooks.sending import delivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

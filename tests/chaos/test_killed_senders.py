@@ -17,8 +17,8 @@ from tests import processes
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Received, Receiver, listening
-from webhooks import dispatch
 from webhooks.models import Attempt, Delivery
+from webhooks.sending import dispatch
 
 DELIVERIES = int(os.environ.get("CHAOS_DELIVERIES", "60"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "1"))

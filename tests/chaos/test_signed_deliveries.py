@@ -15,10 +15,11 @@ from standardwebhooks.webhooks import Webhook
 from tests import processes
 from tests.webhooks import factories
 from tests.webhooks.receiver import listening
-from webhooks import dispatch, endpoints
+from webhooks import endpoints
 from webhooks.emit import send_to
 from webhooks.events import TEST
 from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.sending import dispatch
 
 DELIVERIES = int(os.environ.get("CHAOS_SIGNED", "200"))
 CUSTOMERS = 8

@@ -20,9 +20,9 @@ from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.events import many
 from tests.webhooks.receiver import Received, listening
-from webhooks import dispatch, sending
 from webhooks.models import Delivery
-from webhooks.sending import DEADLINE, Outcome
+from webhooks.sending import dispatch, post
+from webhooks.sending.post import DEADLINE, Outcome
 
 pytestmark = pytest.mark.skipif(
     "CHAOS_DEADLINES" not in os.environ, reason="takes minutes: see `make chaos`"
@@ -117,12 +117,12 @@ def test_an_attempt_ends_in_sixteen_seconds_whatever_the_other_side_does(
     settings, monkeypatch
 ) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
-    monkeypatch.setattr("webhooks.addresses.is_public", lambda address: True)
+    monkeypatch.setattr("webhooks.sending.addresses.is_public", lambda address: True)
     released = threading.Event()
     outcomes: dict[str, Outcome] = {}
 
     def call(name: str, url: str, body: bytes = b"{}") -> None:
-        outcomes[name] = sending.post(url, body, {}, deadline=DEADLINE)
+        outcomes[name] = post.post(url, body, {}, deadline=DEADLINE)
 
     with ExitStack() as held:
         server = held.enter_context(listening())

@@ -25,8 +25,8 @@ from providers import keys
 from providers.models import Provider, ProviderKey
 from tests import factories, processes
 from tests.webhooks import factories as hooks
-from webhooks import signing
 from webhooks.models import DefaultSigner, Endpoint
+from webhooks.sending import signing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -76,7 +76,7 @@ def test_every_method_of_the_api_is_in_a_table() -> None:
 
 def test_every_verb_of_a_form_is_in_the_table() -> None:
     from accounts.pages.team import _ACTS
-    from webhooks.views import _DEEDS
+    from webhooks.pages.endpoints import _DEEDS
 
     def verbs(route: str) -> set[str]:
         return {page.verb for page in PAGES if page.route.startswith(route)} - {""}

@@ -12,7 +12,7 @@ from webhooks import endpoints
 from webhooks.emit import send_to
 from webhooks.events import TEST
 from webhooks.models import Delivery, Endpoint
-from webhooks.signing import secret_of
+from webhooks.sending.signing import secret_of
 
 URL = "https://hooks.example.com/ozvena"
 

@@ -8,13 +8,15 @@ import pytest
 
 from kit.errors import Invalid
 from tests.webhooks.receiver import listening
-from webhooks import addresses, checks, sending
-from webhooks.addresses import is_public, parse
-from webhooks.sending import DEADLINE, Outcome
+from webhooks import checks
+from webhooks.sending import addresses
+from webhooks.sending import post as sending_post
+from webhooks.sending.addresses import is_public, parse
+from webhooks.sending.post import DEADLINE, Outcome
 
 
 def post(url, body, headers) -> Outcome:
-    return sending.post(url, body, headers, deadline=DEADLINE)
+    return sending_post.post(url, body, headers, deadline=DEADLINE)
 
 
 REFUSED_ADDRESSES = """

@@ -17,10 +17,11 @@ from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
-from webhooks import delivery, lifecycle
+from webhooks import lifecycle
 from webhooks.emit import emit
 from webhooks.events import event_types
 from webhooks.models import Delivery, Endpoint
+from webhooks.sending import delivery
 
 pytestmark = [
     pytest.mark.django_db,

@@ -13,9 +13,9 @@ from django.utils import timezone
 from tests.threads import in_threads
 from tests.webhooks import factories
 from tests.webhooks.events import many
-from webhooks import claiming, dispatch, retention
 from webhooks.models import Delivery, Endpoint, Turn, lane_of_url
-from webhooks.sending import DEADLINE
+from webhooks.sending import claiming, dispatch, retention
+from webhooks.sending.post import DEADLINE
 
 pytestmark = [
     pytest.mark.django_db,

@@ -9,8 +9,8 @@ from django.test import Client
 from accounts.models import Membership
 from kit.models import IdempotencyRecord
 from tests import factories as people
-from webhooks import signing
 from webhooks.models import DefaultSigner
+from webhooks.sending import signing
 
 pytestmark = [
     pytest.mark.django_db,

@@ -18,11 +18,12 @@ from kit.work import claims
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
-from webhooks import claiming, delivery, endpoints, replay, retention, signing
+from webhooks import endpoints
 from webhooks.emit import emit
 from webhooks.errors import DeliveryBusy, EndpointDisabled
 from webhooks.events import TEST, EventType
 from webhooks.models import Attempt, Delivery, Endpoint, Event
+from webhooks.sending import claiming, delivery, replay, retention, signing
 
 pytestmark = [
     pytest.mark.django_db,

@@ -13,8 +13,9 @@ from kit.mail import outbox
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
-from webhooks import delivery, endpoints
+from webhooks import endpoints
 from webhooks.models import Delivery, Endpoint
+from webhooks.sending import delivery
 
 pytestmark = [
     pytest.mark.django_db,

@@ -16,9 +16,9 @@ from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
-from webhooks import delivery
 from webhooks.events import event_types
 from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.sending import delivery
 
 pytestmark = [
     pytest.mark.django_db,

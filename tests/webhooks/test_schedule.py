@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from webhooks import schedule
+from webhooks.sending import schedule
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

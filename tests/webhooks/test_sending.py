@@ -15,12 +15,12 @@ from cryptography.x509.oid import NameOID
 
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
-from webhooks import sending
-from webhooks.sending import DEADLINE, Outcome
+from webhooks.sending import post as sending_post
+from webhooks.sending.post import DEADLINE, Outcome
 
 
 def post(url, body, headers, *, deadline: float = DEADLINE) -> Outcome:
-    return sending.post(url, body, headers, deadline=deadline)
+    return sending_post.post(url, body, headers, deadline=deadline)
 
 
 HEADERS = {"Content-Type": "application/json", "webhook-id": "1"}
@@ -178,8 +178,10 @@ def test_tls_checks_the_name_of_the_url(
         thread = threading.Thread(target=_serve_one, args=(listener, server))
         thread.start()
         trusting = ssl.create_default_context(cafile=str(certificate))
-        monkeypatch.setattr(sending, "tls", lambda: trusting)
-        monkeypatch.setattr("webhooks.addresses.is_public", lambda address: True)
+        monkeypatch.setattr(sending_post, "tls", lambda: trusting)
+        monkeypatch.setattr(
+            "webhooks.sending.addresses.is_public", lambda address: True
+        )
         monkeypatch.setattr(
             socket,
             "getaddrinfo",
@@ -196,7 +198,9 @@ def test_a_peer_that_stalls_the_handshake_is_cut_off(settings, monkeypatch) -> N
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         settings.WEBHOOK_PORTS = [port]
-        monkeypatch.setattr("webhooks.addresses.is_public", lambda address: True)
+        monkeypatch.setattr(
+            "webhooks.sending.addresses.is_public", lambda address: True
+        )
         monkeypatch.setattr(
             socket,
             "getaddrinfo",
@@ -208,7 +212,7 @@ def test_a_peer_that_stalls_the_handshake_is_cut_off(settings, monkeypatch) -> N
 
 def test_a_resolver_that_never_answers_does_not_hold_us(monkeypatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr("webhooks.addresses._LOOKUP", 0.2)
+    monkeypatch.setattr("webhooks.sending.addresses._LOOKUP", 0.2)
 
     def never(*_: object, **__: object) -> list[object]:
         released.wait(30)

@@ -13,10 +13,11 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from kit.secrets import CannotOpen, Secret
 from tests.webhooks import factories
-from webhooks import endpoints, signing
+from webhooks import endpoints
 from webhooks.emit import encode
 from webhooks.errors import RotationInProgress
 from webhooks.models import Endpoint
+from webhooks.sending import signing
 
 
 def _headers(keys: list[Secret], body: bytes, at: int | None = None) -> dict[str, str]:

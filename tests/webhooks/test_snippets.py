@@ -11,7 +11,8 @@ import playwright
 from django.conf import settings as django_settings
 
 from kit.secrets import Secret
-from webhooks import signing, snippets
+from webhooks import snippets
+from webhooks.sending import signing
 from webhooks.snippets.verify import is_genuine
 
 BODY = '{"type":"webhook.test","data":{"title":"Ozvěna"}}'.encode()

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from accounts.people import workspaces
-from webhooks import signing
+from webhooks.sending import signing
 
 
 class Command(BaseCommand):

@@ -20,9 +20,9 @@ from typing import Any
 
 import certifi
 
-from webhooks.addresses import IPAddress, Target, Unreachable, parse, resolve
 from webhooks.errors import UnusableURL
 from webhooks.models import Attempt
+from webhooks.sending.addresses import IPAddress, Target, Unreachable, parse, resolve
 
 DEADLINE = 15.0
 """Seconds for all of it: look-up, connection, request and answer."""

@@ -14,10 +14,11 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from kit.work import bells, claims
-from webhooks import claiming, endpoints, schedule, sending, signing
+from webhooks import endpoints
 from webhooks.emit import DELIVER, QUEUE
 from webhooks.models import Attempt, Delivery, Endpoint, is_success
-from webhooks.sending import Outcome
+from webhooks.sending import claiming, post, schedule, signing
+from webhooks.sending.post import Outcome
 
 FAILING_FOR = timedelta(days=5)
 """How long an endpoint may do nothing but fail before it is switched off."""
@@ -87,7 +88,7 @@ def _send(delivery: Delivery, sent_at: datetime) -> Outcome:
         body=body,
     )
     connection.close()  # it goes back to the pool: the call may take long
-    return sending.post(
+    return post.post(
         delivery.address,
         body,
         {
@@ -97,7 +98,7 @@ def _send(delivery: Delivery, sent_at: datetime) -> Outcome:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature,
         },
-        deadline=sending.DEADLINE,
+        deadline=post.DEADLINE,
     )
 
 

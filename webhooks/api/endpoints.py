@@ -19,11 +19,12 @@ from accounts.roles import Act, demand
 from kit import idempotency
 from kit.errors import Invalid, NotFound
 from kit.secrets import Secret
-from webhooks import endpoints, replay, signing
+from webhooks import endpoints
 from webhooks.events import event_types
 from webhooks.models import DefaultSigner, Delivery, Endpoint
+from webhooks.models.querysets import DeliveryQuerySet
 from webhooks.permissions import ManagesWebhooks
-from webhooks.querysets import DeliveryQuerySet
+from webhooks.sending import replay, signing
 from webhooks.serializers import (
     DefaultSecretSerializer,
     DeliveryDetailSerializer,

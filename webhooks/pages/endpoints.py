@@ -24,12 +24,13 @@ from accounts.http.visits import for_people
 from accounts.roles import Act, may
 from kit.errors import AppError, Invalid
 from kit.secrets import Secret
-from webhooks import endpoints, replay, signing, snippets
+from webhooks import endpoints, snippets
 from webhooks.events import event_types
-from webhooks.forms import EndpointForm, LogForm, NewEndpointForm, SinceForm
 from webhooks.models import Delivery, Endpoint
+from webhooks.models.querysets import DeliveryQuerySet, EndpointQuerySet
+from webhooks.pages.forms import EndpointForm, LogForm, NewEndpointForm, SinceForm
 from webhooks.permissions import may_manage
-from webhooks.querysets import DeliveryQuerySet, EndpointQuerySet
+from webhooks.sending import replay, signing
 
 _SHOWN = 50  # deliveries on a page
 

@@ -1,9 +1,9 @@
 """What the dispatcher does for webhooks every second."""
 
 from kit.work import bells, claims
-from webhooks import claiming
 from webhooks.emit import DELIVER, QUEUE
 from webhooks.models import Delivery
+from webhooks.sending import claiming
 
 _MOST = 16  # lanes that one sweep rings for
 

@@ -14,8 +14,9 @@ from unfold.paginator import InfinitePaginator
 
 from kit.back_office import ReadOnly
 from kit.errors import AppError
-from webhooks import endpoints, replay, retention
+from webhooks import endpoints
 from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.sending import replay, retention
 
 
 class AttemptInline(ReadOnly, TabularInline):

@@ -12,13 +12,13 @@ from django.utils import timezone
 from accounts.models import Workspace
 from kit.ids import new_id
 from kit.models import Claimable
-from webhooks.querysets import DeliveryQuerySet, EndpointQuerySet
+from webhooks.models.querysets import DeliveryQuerySet, EndpointQuerySet
 
 
 class Signer(models.Model):
     """What signs: a sealed secret, and for a while after a rotation the one before it.
 
-    Read and written by `webhooks.signing` alone.
+    Read and written by `webhooks.sending.signing` alone.
     """
 
     secret = models.BinaryField(editable=False)
@@ -258,7 +258,7 @@ class Attempt(models.Model):
 class Turn(models.Model):
     """When a lane or a workspace was last served: of several, the one longest ago is next.
 
-    Written and read by `webhooks.claiming` alone.
+    Written and read by `webhooks.sending.claiming` alone.
     """
 
     name = models.CharField(primary_key=True, max_length=60)

@@ -12,7 +12,7 @@ from webhooks.emit import DELIVER, QUEUE
 from webhooks.endpoints import lock
 from webhooks.errors import DeliveryBusy, EndpointDisabled
 from webhooks.models import Delivery
-from webhooks.querysets import DeliveryQuerySet
+from webhooks.models.querysets import DeliveryQuerySet
 
 
 def replay(delivery_id: uuid.UUID) -> Delivery:

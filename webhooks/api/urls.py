@@ -1,0 +1,63 @@
+"""Routes below /api/v1/."""
+
+from django.urls import path
+
+from webhooks.api import endpoints
+
+urlpatterns = [
+    path("webhooks", endpoints.EndpointsView.as_view(), name="webhooks"),
+    path(
+        "webhooks/default-secret",
+        endpoints.DefaultSecretView.as_view(),
+        name="webhook-default-secret",
+    ),
+    path(
+        "webhooks/default-secret/rotate",
+        endpoints.RotateDefaultSecretView.as_view(),
+        name="webhook-default-secret-rotate",
+    ),
+    path(
+        "webhooks/event-types",
+        endpoints.EventTypesView.as_view(),
+        name="webhook-event-types",
+    ),
+    path(
+        "webhooks/<uuid:endpoint_id>", endpoints.EndpointView.as_view(), name="webhook"
+    ),
+    path(
+        "webhooks/<uuid:endpoint_id>/rotate",
+        endpoints.RotateView.as_view(),
+        name="webhook-rotate",
+    ),
+    path(
+        "webhooks/<uuid:endpoint_id>/test",
+        endpoints.TestView.as_view(),
+        name="webhook-test",
+    ),
+    path(
+        "webhooks/<uuid:endpoint_id>/deliveries",
+        endpoints.DeliveriesOfEndpointView.as_view(),
+        name="webhook-deliveries",
+    ),
+    path(
+        "webhooks/<uuid:endpoint_id>/replay",
+        endpoints.ReplayFailedView.as_view(),
+        name="webhook-replay",
+    ),
+    path("deliveries", endpoints.DeliveriesView.as_view(), name="deliveries"),
+    path(
+        "deliveries/replay",
+        endpoints.ReplayAllFailedView.as_view(),
+        name="deliveries-replay",
+    ),
+    path(
+        "deliveries/<uuid:delivery_id>",
+        endpoints.DeliveryView.as_view(),
+        name="delivery",
+    ),
+    path(
+        "deliveries/<uuid:delivery_id>/replay",
+        endpoints.ReplayView.as_view(),
+        name="delivery-replay",
+    ),
+]
