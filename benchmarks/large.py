@@ -41,9 +41,10 @@ from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks import verdicts  # noqa: E402
-from billing import closing, invariants, statements  # noqa: E402
+from billing.ledger import invariants  # noqa: E402
+from billing.ledger.wallets import wallet_of  # noqa: E402
 from billing.models import Wallet  # noqa: E402
-from billing.wallets import wallet_of  # noqa: E402
+from billing.reports import closed_months, statements  # noqa: E402
 from tests import factories  # noqa: E402
 
 SMALL = 10_000  # entries
@@ -83,7 +84,7 @@ def main() -> None:
         print(f"{entries:,} entries loaded in {taken:.0f} s", flush=True)
         ours.refresh_from_db()
         for month in statements.months(ours)[1:]:
-            closing.close(ours, month)
+            closed_months.close(ours, month)
         asks = _asks(client, browser, ours)
         figures.append({name: _measure(ask) for name, ask in asks})
     small, large = figures

@@ -32,10 +32,10 @@ from django.db import connection, transaction  # noqa: E402
 
 from accounts.models import Workspace  # noqa: E402
 from benchmarks import verdicts  # noqa: E402
-from billing import invariants, ledger, posting  # noqa: E402
-from billing.ledger import lots, reservations  # noqa: E402
+from billing import ledger  # noqa: E402
+from billing.ledger import invariants, lots, posting, reservations  # noqa: E402  # noqa: E402
+from billing.ledger.wallets import wallet_of  # noqa: E402
 from billing.models import Lot, Wallet  # noqa: E402
-from billing.wallets import wallet_of  # noqa: E402
 from kit.ids import new_id  # noqa: E402
 
 CLIENTS = 8

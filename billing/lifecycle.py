@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 from accounts.caller import Environment
 from accounts.lifecycle import Part, Scope, Table
 from accounts.models import User, Workspace
-from billing import gifts, subscriptions
+from billing.credits import gifts
+from billing.ledger.wallets import wallet_of
 from billing.models import LedgerEntry, Purchase, Subscription, Usage, Wallet
+from billing.plans import subscriptions
 from billing.serializers import EntrySerializer
-from billing.wallets import wallet_of
 
 _OF_USAGE = (
     *("created_at", "job", "scene", "provider", "voice", "characters", "credits"),

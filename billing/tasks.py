@@ -2,7 +2,10 @@
 
 from celery import shared_task
 
-from billing import closing, lapsing, proofs, spending, subscriptions
+from billing.credits import lapsing, token_limits
+from billing.ledger import proofs
+from billing.plans import subscriptions
+from billing.reports import closed_months
 
 
 @shared_task(name="billing.tasks.expire_ended")
@@ -33,10 +36,10 @@ def keep_subscriptions() -> None:
 @shared_task(name="billing.tasks.close_months")
 def close_months() -> None:
     """Keep the statements of months that are over."""
-    closing.close_all()
+    closed_months.close_all()
 
 
 @shared_task(name="billing.tasks.prune_spending")
 def prune_spending() -> None:
     """Remove what limited tokens spent in months of long ago."""
-    spending.prune()
+    token_limits.prune()

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from accounts.caller import Caller, Role, caller_of
 from accounts.http.permissions import GuestsWelcome, IsFreshPerson, IsPerson
 from accounts.people import closing, preferences
-from billing import wallets
+from billing.ledger import wallets
 
 
 class OwnWorkspaceSerializer(serializers.Serializer[Any]):

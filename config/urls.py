@@ -12,7 +12,7 @@ from config.me import MeView
 
 urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
-    path("api/v1/", include("billing.urls")),
+    path("api/v1/", include("billing.api.urls")),
     path("api/v1/", include("providers.urls")),
     path("api/v1/", include("synthesis.urls")),
     path("api/v1/", include("webhooks.api.urls")),
@@ -32,7 +32,7 @@ urlpatterns = [
     path("health/ready", health.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
     path("", include("accounts.pages.urls")),
-    path("", include("billing.pages")),
+    path("", include("billing.pages.urls")),
     path("", include("providers.pages")),
     path("", include("synthesis.pages")),
     path("", include("webhooks.pages.urls")),

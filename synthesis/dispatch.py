@@ -7,7 +7,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from billing import ledger, spending
+from billing import ledger
+from billing.credits import token_limits
 from billing.models import Reservation
 from kit.work import bells as kit_bells
 from kit.work import claims
@@ -122,7 +123,7 @@ def release_forgotten() -> int:
         with transaction.atomic(durable=True):
             job = _job_of(reservation)
             if job is None:
-                spending.release(reservation.key)
+                token_limits.release(reservation.key)
             elif _is_awaited(job, reservation):
                 ledger.extend(reservation.key, timezone.now() + _LOOKED_AT_AGAIN)
                 continue

@@ -10,9 +10,11 @@ from django.db import transaction
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from billing import ledger, spending, usage
+from billing import ledger
+from billing.credits import token_limits
 from billing.models import Payer, Reservation, Split
-from billing.querysets import ReservationQuerySet
+from billing.models.querysets import ReservationQuerySet
+from billing.reports import usage
 from kit import idempotency
 from kit.work import claims
 from providers.querysets import PLATFORM
@@ -176,7 +178,7 @@ def release(job: Job, reservations: ReservationQuerySet) -> None:
     A round that cost nothing has none. The caller saves the job.
     """
     for key in reservations.open().values_list("key", flat=True):
-        spending.release(key)
+        token_limits.release(key)
     of_job = Reservation.objects.filter(job=str(job.pk))
     job.refunded = of_job.aggregate(credits=Sum("released"))["credits"] or 0
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db.models import Q, Sum
 
-from billing import notices
 from billing.errors import (
     InsufficientCredits,
     LedgerKeyReused,
@@ -16,6 +15,7 @@ from billing.errors import (
     NotRefundable,
     NotRefunded,
 )
+from billing.ledger import notices
 from billing.ledger.lots import (
     LARGEST_GRANT,
     NewLot,
@@ -23,8 +23,7 @@ from billing.ledger.lots import (
     open_lot,
     posted_before,
 )
-from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
-from billing.posting import (
+from billing.ledger.posting import (
     Bucket,
     Kind,
     Locked,
@@ -34,6 +33,7 @@ from billing.posting import (
     lock_by_source,
     post,
 )
+from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
 
 _Write = Callable[[Locked, Kind, list[Movement]], UUID]
 _REFUNDABLE = (Lot.Kind.PACK, Lot.Kind.ALLOWANCE)

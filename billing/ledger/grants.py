@@ -2,11 +2,18 @@
 
 from datetime import datetime
 
-from billing import notices
 from billing.errors import LedgerKeyReused
+from billing.ledger import notices
 from billing.ledger.lots import LARGEST_GRANT, NewLot, open_lot, posted_before
+from billing.ledger.posting import (
+    Bucket,
+    Kind,
+    fingerprint,
+    lock,
+    post,
+    require_positive,
+)
 from billing.models import LedgerTransaction, Lot, Wallet
-from billing.posting import Bucket, Kind, fingerprint, lock, post, require_positive
 
 
 def grant(

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 from django.db.models.functions import Now
 
-from billing import notices
+from billing.ledger import notices
 from billing.ledger.lots import paying_debt, posted_before
+from billing.ledger.posting import Bucket, Kind, Locked, fingerprint, lock_by_lot, post
 from billing.models import LapseNotice, Lot, Wallet
-from billing.posting import Bucket, Kind, Locked, fingerprint, lock_by_lot, post
 
 IDLE = timedelta(days=365)
 """So long after the last use or purchase promotional credits lapse."""

@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.errors import LedgerKeyReused
+from billing.ledger.posting import Bucket, Locked, Movement
 from billing.models import LedgerTransaction, Lot
-from billing.posting import Bucket, Locked, Movement
 
 DRAW_ORDER = {
     Lot.Kind.ALLOWANCE: 10,

@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Model, Sum
 
 from billing.errors import LedgerBroken
+from billing.ledger.posting import LOT_COLUMN, WALLET_COLUMN, Bucket, Kind, lock
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Reservation, Wallet
-from billing.posting import LOT_COLUMN, WALLET_COLUMN, Bucket, Kind, lock
 
 _Sums = dict[object, dict[str, int]]  # columns by row
 

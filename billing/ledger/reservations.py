@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing import notices
 from billing.errors import InsufficientCredits, LedgerKeyReused, ReservationExhausted
+from billing.ledger import notices
 from billing.ledger.lots import REPAYING, drawable, paying_debt
-from billing.models import LedgerEntry, Reservation, Split, Wallet
-from billing.posting import (
+from billing.ledger.posting import (
     Bucket,
     Kind,
     Locked,
@@ -21,6 +20,7 @@ from billing.posting import (
     require_positive,
     require_transaction,
 )
+from billing.models import LedgerEntry, Reservation, Split, Wallet
 from kit.ids import new_id
 
 HELD = """

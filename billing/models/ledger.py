@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from accounts.caller import Environment
 from accounts.models import Workspace
-from billing.querysets import LotQuerySet, ReservationQuerySet
+from billing.models.querysets import LotQuerySet, ReservationQuerySet
 from kit.ids import new_id
 
 LOW_AT = 1_000  # credits: a wallet's first threshold of `credits.low`

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.models.ledger import ENVIRONMENTS, Lot, Reservation, Wallet
-from billing.querysets import EntryQuerySet
+from billing.models.querysets import EntryQuerySet
 from kit.ids import new_id
 
 LONGEST_REASON = 500  # characters

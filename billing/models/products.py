@@ -1,4 +1,4 @@
-"""What is on sale: plans and packs. Operators edit them; `billing.seeds` begins them."""
+"""What is on sale: plans and packs. Operators edit them; `billing.plans.seeds` begins them."""
 
 from decimal import Decimal
 

@@ -95,7 +95,7 @@ class Usage(models.Model):
 class TokenSpending(models.Model):
     """What a limited token has spent or holds in a month (UTC) of one environment.
 
-    Written under the lock of the wallet, by `billing.spending` alone.
+    Written under the lock of the wallet, by `billing.credits.token_limits` alone.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -16,11 +16,11 @@ from rest_framework.views import APIView
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from accounts.http.permissions import GuestsWelcome, IsKnown
-from billing import spending
-from billing.api import ByNumber
+from billing.api.credits import ByNumber
+from billing.credits import token_limits
+from billing.ledger.wallets import spendable, wallet_of
 from billing.models import LedgerEntry
 from billing.serializers import EntrySerializer
-from billing.wallets import spendable, wallet_of
 from kit import idempotency
 from kit.errors import Invalid
 from kit.rest.pagination import NewestFirst
@@ -137,7 +137,7 @@ class EstimateView(APIView):
         caller = caller_of(request)
         quote = quotes.quote(caller, serializer.to_order())
         available = spendable(wallet_of(caller.workspace, caller.environment))
-        room = spending.room(caller.token, caller.environment)
+        room = token_limits.room(caller.token, caller.environment)
         return Response(
             {
                 "characters": quote.characters,

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from accounts.caller import Caller, Role
 from accounts.models import Workspace
-from billing import ledger, spending
+from billing import ledger
+from billing.credits import token_limits
+from billing.ledger.wallets import wallet_of
 from billing.models import Payer
-from billing.wallets import wallet_of
 from kit import quotas
 from kit.ids import new_id
 from kit.requests import client_network
@@ -123,7 +124,7 @@ def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Payer:
         job=str(job.pk),
         deadline=timezone.now() + RESERVED_FOR,
     )
-    spending.count(caller.token, reservation, job.environment)
+    token_limits.count(caller.token, reservation, job.environment)
     if reservation.split.credits:
         return Payer.CREDITS
     return Payer.SUBSCRIPTION

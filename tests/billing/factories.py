@@ -10,7 +10,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import ApiToken, Workspace
-from billing import invariants, ledger, spending
+from billing import ledger
+from billing.credits import token_limits
+from billing.ledger import invariants
+from billing.ledger.wallets import wallet_of
 from billing.models import (
     LapseNotice,
     LedgerEntry,
@@ -21,7 +24,6 @@ from billing.models import (
     TokenSpending,
     Wallet,
 )
-from billing.wallets import wallet_of
 from kit.ids import new_id
 
 _MOMENTS = {
@@ -171,7 +173,7 @@ def lapse(lot: Lot, at: datetime | None = None) -> None:
 def spent(token: ApiToken, environment: str) -> int:
     """Return what is counted for a limited token in the present month."""
     rows = TokenSpending.objects.filter(
-        token_id=token.pk, environment=environment, month=spending.this_month()
+        token_id=token.pk, environment=environment, month=token_limits.this_month()
     )
     return rows.values_list("credits", flat=True).first() or 0
 

@@ -5,9 +5,9 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import Workspace
-from billing import products, subscriptions
+from billing.ledger.wallets import wallet_of
 from billing.models import Lot, Plan, Store, Subscription
-from billing.wallets import wallet_of
+from billing.plans import products, subscriptions
 from tests import factories
 
 
@@ -32,7 +32,7 @@ def start(workspace: Workspace, key: str = "plus", /, **options: Any) -> Subscri
 def act(
     function: Any, subscription: Subscription, *args: Any, **options: Any
 ) -> Subscription:
-    """Call a verb of `billing.subscriptions` in a transaction of its own."""
+    """Call a verb of `billing.plans.subscriptions` in a transaction of its own."""
     with transaction.atomic():
         changed: Subscription = function(subscription.pk, *args, **options)
         return changed

@@ -7,7 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
-from billing import proofs
+from billing.ledger import proofs
+from billing.ledger.wallets import wallet_of
 from billing.models import (
     CreditRequest,
     LapseNotice,
@@ -16,7 +17,6 @@ from billing.models import (
     Lot,
     Wallet,
 )
-from billing.wallets import wallet_of
 from kit.ids import new_id
 from tests import factories
 from tests.billing.factories import (

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from billing.wallets import wallet_of
+from billing.ledger.wallets import wallet_of
 from tests import factories
 from tests.billing.factories import capture, grant, release, reserve, wallet
 

@@ -5,9 +5,10 @@ import datetime
 import pytest
 from django.db import transaction
 
-from billing import closing, purchases, statements
+from billing.ledger.wallets import wallet_of
 from billing.models import ClosedMonth, Closing, Pack, Store, Wallet
-from billing.wallets import wallet_of
+from billing.payments import purchases
+from billing.reports import closed_months, statements
 from tests.billing.factories import grant, wallet, without_guards
 from tests.billing.plans import subscriber
 from tests.billing.test_history import spoken
@@ -51,7 +52,7 @@ def test_a_month_that_is_over_is_read_from_its_row(clock, django_assert_num_quer
         *(1, 1, 1, 120),
     )
     clock.set(2025, 12, 1, 12)
-    assert closing.close_all() == 2
+    assert closed_months.close_all() == 2
     with django_assert_num_queries(1):
         assert statements.of(made, NOVEMBER) == live
 
@@ -60,47 +61,47 @@ def test_only_months_that_are_over_and_in_which_something_happened(clock):
     first = used(at(10, 5), at(12, 1))
     second = used(at(11, 5))
     clock.set(2025, 12, 15)
-    assert closing.close_all() == 2
+    assert closed_months.close_all() == 2
     assert kept() == [(first.pk, "2025-10"), (second.pk, "2025-11")]
     assert statements.of(first, NOVEMBER).lines == []
     assert statements.of(first, DECEMBER).closing == 21
     # Again: nothing is left to do.
-    assert closing.close_all() == 0
+    assert closed_months.close_all() == 0
     clock.set(2026, 1, 2)
-    assert closing.close_all() == 1
+    assert closed_months.close_all() == 1
     assert kept()[1] == (first.pk, "2025-12")
 
 
 def test_a_month_is_closed_once_its_postings_are_seen(clock):
     used(at(11, 5))
     clock.now = datetime.datetime(2025, 12, 1, 0, 59, tzinfo=datetime.UTC)
-    assert closing.close_all() == 0
+    assert closed_months.close_all() == 0
     clock.forward(minutes=1)
-    assert closing.close_all() == 1
+    assert closed_months.close_all() == 1
 
 
 def test_a_run_that_died_goes_on_where_it_was(clock, monkeypatch):
     wallets = [used(at(11, 5)) for _ in range(3)]
     clock.set(2025, 12, 15)
-    close = closing.close
+    close = closed_months.close
 
     def die(one, month):
         if one == wallets[1] and month == NOVEMBER:
             raise SystemExit
         return close(one, month)
 
-    monkeypatch.setattr(closing, "close", die)
+    monkeypatch.setattr(closed_months, "close", die)
     with pytest.raises(SystemExit):
-        closing.close_all(batch=1)
+        closed_months.close_all(batch=1)
     assert kept() == [(wallets[0].pk, "2025-11")]
     assert Closing.objects.get(month=NOVEMBER).last_wallet == wallets[0].pk
-    monkeypatch.setattr(closing, "close", close)
-    assert closing.close_all(batch=1) == 2
+    monkeypatch.setattr(closed_months, "close", close)
+    assert closed_months.close_all(batch=1) == 2
     assert len(kept()) == 3
 
 
 def test_two_runs_at_once_close_each_month_once(clock):
     wallets = [used(at(10, 5), at(11, 5)) for _ in range(4)]
     clock.set(2025, 12, 15)
-    assert sum(in_threads(4, lambda: closing.close_all(batch=1))) == 8
+    assert sum(in_threads(4, lambda: closed_months.close_all(batch=1))) == 8
     assert len(kept()) == 2 * len(wallets)

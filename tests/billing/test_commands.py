@@ -4,8 +4,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import AuditEntry
+from billing.ledger.wallets import wallet_of
 from billing.models import LedgerTransaction, Lot
-from billing.wallets import wallet_of
 from tests import factories
 
 pytestmark = pytest.mark.django_db

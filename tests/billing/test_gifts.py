@@ -3,7 +3,7 @@
 import pytest
 from django.db import transaction
 
-from billing import gifts
+from billing.credits import gifts
 from billing.errors import LedgerKeyReused
 from billing.models import Lot
 from tests import factories

@@ -7,8 +7,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from accounts.models import Workspace
+from billing.ledger.wallets import wallet_of
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Reservation, Wallet
-from billing.wallets import wallet_of
 from kit.ids import new_id
 from tests.billing.factories import (
     capture,

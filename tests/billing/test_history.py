@@ -9,8 +9,8 @@ from django.db import connection, transaction
 
 from accounts import tokens
 from accounts.people import blocking
-from billing import usage
 from billing.models import Split, Usage
+from billing.reports import usage
 from kit.ids import new_id
 from tests import factories
 

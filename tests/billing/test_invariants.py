@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
-from billing.invariants import INVARIANTS, verify
+from billing.ledger.invariants import INVARIANTS, verify
 from tests.billing.factories import (
     capture,
     lapse,

@@ -7,11 +7,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from billing import purchases
 from billing.errors import InsufficientCredits, LedgerKeyReused
 from billing.ledger import IDLE
+from billing.ledger.wallets import spendable, summary, wallet_of
 from billing.models import LedgerTransaction, Lot, Pack, Store, Wallet
-from billing.wallets import spendable, summary, wallet_of
+from billing.payments import purchases
 from tests.billing.factories import (
     capture,
     columns,

@@ -8,9 +8,11 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from billing import lapsing, ledger, proofs, tasks
+from billing import ledger, tasks
+from billing.credits import lapsing
+from billing.ledger import proofs
+from billing.ledger.wallets import wallet_of
 from billing.models import LapseNotice, LedgerProof, Lot, Wallet
-from billing.wallets import wallet_of
 from config.celery import app
 from kit.mail import outbox
 from kit.models import Mail

@@ -27,8 +27,8 @@ from billing.errors import (
     NotRefunded,
     ReservationExhausted,
 )
+from billing.ledger.wallets import spendable, summary, wallet_of
 from billing.models import LedgerTransaction, Lot, Reservation
-from billing.wallets import spendable, summary, wallet_of
 from kit.ids import new_id
 from tests.billing import factories
 from tests.billing.factories import violations

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from billing.months import add_months
+from billing.plans.months import add_months
 
 
 def at(text):

@@ -7,10 +7,10 @@ from io import StringIO
 import pytest
 
 from accounts.people import blocking
-from billing import charts
+from billing.ledger.wallets import wallet_of
 from billing.models import PromoCode
-from billing.usage import Range
-from billing.wallets import wallet_of
+from billing.pages import charts
+from billing.reports.usage import Range
 from kit.ids import new_id
 from tests import factories
 from tests.billing.factories import grant, reserve

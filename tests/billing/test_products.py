@@ -4,8 +4,8 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
-from billing import products, seeds
 from billing.models import Pack, Plan
+from billing.plans import products, seeds
 from tests import factories
 
 pytestmark = pytest.mark.django_db

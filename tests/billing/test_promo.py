@@ -7,9 +7,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.people import blocking
-from billing import admin_promo, promo
+from billing.admin import promo as admin_promo
+from billing.credits import promo
+from billing.ledger.wallets import wallet_of
 from billing.models import Lot, PromoCode, PromoRedemption
-from billing.wallets import wallet_of
 from kit.errors import AppError
 from kit.models import QuotaCounter
 from tests import factories

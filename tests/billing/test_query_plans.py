@@ -10,11 +10,11 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from billing import movements
 from billing.ledger.lots import DRAWABLE
 from billing.ledger.reservations import HELD
+from billing.ledger.wallets import _HOLDINGS
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
-from billing.wallets import _HOLDINGS
+from billing.reports import movements
 from tests.billing.factories import capture, reserve, wallet
 
 pytestmark = pytest.mark.django_db

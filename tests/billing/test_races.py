@@ -21,8 +21,8 @@ from billing.errors import (
     NotGranted,
     ReservationExhausted,
 )
+from billing.ledger.wallets import wallet_of
 from billing.models import LedgerTransaction, Lot, Reservation, Split, Wallet
-from billing.wallets import wallet_of
 from tests.billing.factories import (
     adjust,
     capture,

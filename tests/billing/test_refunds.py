@@ -15,8 +15,8 @@ from billing.errors import (
     NotRefunded,
     TooEarly,
 )
+from billing.ledger.wallets import summary
 from billing.models import LedgerTransaction, Wallet
-from billing.wallets import summary
 from tests.billing.factories import (
     adjust,
     capture,

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import AuditEntry
-from billing import products, subscriptions
+from billing.ledger.wallets import wallet_of
 from billing.models import Plan, Store, Subscription
-from billing.wallets import wallet_of
+from billing.plans import products, subscriptions
 from kit.ids import new_id
 from tests import factories
 

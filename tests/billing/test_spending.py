@@ -7,10 +7,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import tokens
-from billing import ledger, spending
+from billing import ledger
+from billing.credits import token_limits
 from billing.errors import TokenLimitReached
+from billing.ledger.wallets import wallet_of
 from billing.models import Reservation, TokenReservation, TokenSpending
-from billing.wallets import wallet_of
 from tests import factories
 from tests.billing.factories import capture, columns, nothing_changes, spent
 from tests.threads import in_threads
@@ -47,12 +48,12 @@ def reserve(wallet, token, credits, key="job:1:1"):
             job="1",
             deadline=timezone.now() + timedelta(hours=1),
         )
-        spending.count(token, reservation, wallet.environment)
+        token_limits.count(token, reservation, wallet.environment)
 
 
 def release(key="job:1:1"):
     with transaction.atomic():
-        return spending.release(key)
+        return token_limits.release(key)
 
 
 def test_a_token_spends_up_to_its_limit(ada, wallet):
@@ -168,7 +169,7 @@ def test_old_months_are_forgotten(ada, wallet, clock):
     for month in (1, 2, 3):
         clock.set(2027, month, 5)
         reserve(wallet, limited, 10, f"month {month}")
-    spending.prune()
+    token_limits.prune()
     months = TokenSpending.objects.order_by("month").values_list("month", flat=True)
     assert [at.month for at in months] == [2, 3]
     assert release("month 1") == 10

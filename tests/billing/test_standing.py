@@ -8,10 +8,11 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Membership
 from accounts.people import blocking
-from billing import purchases, subscriptions
+from billing.ledger.wallets import wallet_of
 from billing.models import Lot, Pack, Purchase, Store
-from billing.standing import percentage
-from billing.wallets import wallet_of
+from billing.payments import purchases
+from billing.plans import subscriptions
+from billing.reports.standing import percentage
 from tests import factories
 from tests.billing.factories import (
     adjust,

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from accounts.models import Membership
-from billing import movements, purchases, statement_pdf, statements
+from billing.ledger.wallets import wallet_of
 from billing.models import LedgerTransaction, Pack, Store, Wallet
-from billing.wallets import wallet_of
+from billing.payments import purchases
+from billing.reports import movements, statement_pdf, statements
 from tests import factories
 from tests.billing.factories import (
     capture,

@@ -7,10 +7,10 @@ import pytest
 from django.db import transaction
 
 from accounts.people import blocking
-from billing import subscriptions
 from billing.errors import SubscriptionInStore
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import Plan, Subscription
-from billing.wallets import summary, wallet_of
+from billing.plans import subscriptions
 from tests import factories
 from tests.billing.plans import (
     FREE,

@@ -9,10 +9,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Workspace
-from billing import subscriptions
 from billing.errors import SubscriptionElsewhere
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import Lot, Plan, Store, Subscription
-from billing.wallets import summary, wallet_of
+from billing.plans import subscriptions
 from tests import factories
 from tests.billing.plans import (
     FREE,

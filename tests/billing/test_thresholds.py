@@ -5,8 +5,8 @@ import json
 import pytest
 
 from accounts.models import User
+from billing.ledger.wallets import wallet_of
 from billing.models import Wallet
-from billing.wallets import wallet_of
 from tests import factories
 from tests.billing.factories import release, reserve
 from tests.webhooks import factories as hooks

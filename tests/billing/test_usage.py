@@ -7,9 +7,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Workspace
-from billing import usage
+from billing.ledger.wallets import wallet_of
 from billing.models import Split, Usage
-from billing.wallets import wallet_of
+from billing.reports import usage
 from kit.ids import new_id
 from tests.billing.factories import nothing_changes, shift, wallet
 

@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Workspace
+from billing.ledger.wallets import spendable, summary, wallet_of
 from billing.models import Lot, Wallet
-from billing.wallets import spendable, summary, wallet_of
 from tests.billing.factories import capture, grant, lapse, reserve, wallet
 
 pytestmark = pytest.mark.django_db

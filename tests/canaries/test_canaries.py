@@ -220,7 +220,7 @@ def fail(seen: Seen, settings: Any, browser: Watched, program: Watched) -> None:
         raise RuntimeError("broken")
 
     with (
-        patch("billing.wallets.summary", broken),
+        patch("billing.ledger.wallets.summary", broken),
         patch("kit.mail.files.written", broken),
     ):
         for client in (browser, program):

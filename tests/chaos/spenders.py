@@ -32,8 +32,8 @@ from django.utils import timezone  # noqa: E402
 from accounts.models import Workspace  # noqa: E402
 from billing import ledger  # noqa: E402
 from billing.errors import LedgerBroken  # noqa: E402
+from billing.ledger.wallets import wallet_of  # noqa: E402
 from billing.models import LapseNotice, LedgerTransaction, Lot, Wallet  # noqa: E402
-from billing.wallets import wallet_of  # noqa: E402
 from kit.errors import AppError  # noqa: E402
 from kit.ids import new_id  # noqa: E402
 

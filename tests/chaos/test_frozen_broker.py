@@ -21,7 +21,7 @@ from django.conf import settings as django_settings
 from django.db import transaction
 
 from accounts.caller import Environment
-from billing.wallets import wallet_of
+from billing.ledger.wallets import wallet_of
 from config.embedded import ownership, paths
 from config.embedded.redis import Redis
 from providers import catalogue

@@ -14,8 +14,8 @@ from django.core.management import call_command
 from django.db import transaction
 from django.db.models import Sum
 
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, LedgerTransaction
-from billing.wallets import summary, wallet_of
 from providers import catalogue
 from synthesis import quotes
 from synthesis.jobs.submit import submit

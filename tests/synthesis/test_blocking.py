@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from accounts.people import blocking as suspending
-from billing.wallets import summary, wallet_of
+from billing.ledger.wallets import summary, wallet_of
 from synthesis import claiming
 from synthesis.blocking import cancel_shut
 from synthesis.models import Job

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.caller import Environment
-from billing.wallets import summary, wallet_of
+from billing.ledger.wallets import summary, wallet_of
 from kit import quotas
 from kit.models import QuotaCounter
 from providers import ceilings, upstreams

@@ -14,9 +14,9 @@ from django.db.models.functions import Now
 from accounts import lifecycle
 from accounts.models import ApiToken, User, Workspace
 from accounts.people import closing, exports
-from billing.invariants import verify
+from billing.ledger.invariants import verify
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, Wallet
-from billing.wallets import summary, wallet_of
 from kit.mail import outbox
 from synthesis.blocking import cancel_shut
 from synthesis.models import Job

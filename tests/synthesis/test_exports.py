@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from accounts.models import Export
 from accounts.people import exports
-from billing.wallets import wallet_of
+from billing.ledger.wallets import wallet_of
 from kit.mail import outbox
 from kit.work import claims
 from tests import factories

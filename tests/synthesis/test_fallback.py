@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import Usage
-from billing.wallets import summary, wallet_of
 from kit.work import claims
 from providers import keys
 from providers.base import Failure, ProviderError

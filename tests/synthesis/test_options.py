@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from billing.wallets import summary, wallet_of
+from billing.ledger.wallets import summary, wallet_of
 from providers import registry
 from providers.base import Failure, ProviderError
 from providers.models import Provider, Voice

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from billing.wallets import summary, wallet_of
+from billing.ledger.wallets import summary, wallet_of
 from providers import upstreams
 from providers.base import Failure, ProviderError
 from providers.models import Provider, Upstream, Voice

@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.caller import Environment
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction, Usage
-from billing.wallets import summary, wallet_of
 from kit.secrets import Secret
 from providers import catalogue, keys
 from providers.base import Failure, ProviderError

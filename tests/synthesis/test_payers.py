@@ -3,8 +3,8 @@
 import pytest
 from django.db import transaction
 
+from billing.ledger.wallets import wallet_of
 from billing.models import Lot
-from billing.wallets import wallet_of
 from providers.base import Failure, ProviderError
 from synthesis import worker
 from synthesis.jobs import cancel

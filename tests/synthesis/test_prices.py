@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import Reservation, Usage
-from billing.wallets import summary, wallet_of
 from providers.models import Provider
 from synthesis import text, worker
 from synthesis.models import Job

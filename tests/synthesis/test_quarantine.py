@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from billing.wallets import summary, wallet_of
+from billing.ledger.wallets import summary, wallet_of
 from synthesis import dispatch, quarantine, worker
 from synthesis.models import Job, Scene
 from tests import factories, processes

@@ -14,8 +14,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from billing.ledger.wallets import wallet_of
 from billing.models import Reservation, Usage
-from billing.wallets import wallet_of
 from kit.work.claims import LeaseLost
 from synthesis import dispatch, settlement
 from synthesis.errors import JobNotCancelable

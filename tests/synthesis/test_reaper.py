@@ -7,8 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing import ledger
+from billing.ledger.wallets import wallet_of
 from billing.models import Reservation
-from billing.wallets import wallet_of
 from synthesis import dispatch
 from synthesis.models import Job
 from tests import factories

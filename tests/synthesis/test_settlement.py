@@ -3,8 +3,8 @@
 import pytest
 from django.core.management import call_command
 
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction
-from billing.wallets import summary, wallet_of
 from providers.base import Failure, ProviderError
 from providers.models import Upstream
 from synthesis import worker

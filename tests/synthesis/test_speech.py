@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction
-from billing.wallets import summary, wallet_of
 from kit.models import IdempotencyRecord
 from providers.base import Failure, ProviderError
 from providers.models import Provider

@@ -7,7 +7,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from billing.wallets import summary, wallet_of
+from billing.ledger.wallets import summary, wallet_of
 from providers import keys, upstreams
 from providers.base import Failure
 from providers.models import Provider

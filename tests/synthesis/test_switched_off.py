@@ -3,7 +3,7 @@
 import pytest
 from django.db import transaction
 
-from billing.wallets import summary, wallet_of
+from billing.ledger.wallets import summary, wallet_of
 from providers import samples as asking
 from providers import upstreams
 from providers.base import Failure, ProviderError

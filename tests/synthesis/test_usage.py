@@ -4,8 +4,8 @@ import pytest
 from django.db.models import Sum
 
 from accounts import tokens
+from billing.ledger.wallets import wallet_of
 from billing.models import LedgerTransaction, TokenSpending, Usage
-from billing.wallets import wallet_of
 from providers.base import Failure, ProviderError
 from synthesis.models import Job
 from tests import factories

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.caller import Environment
 from billing.errors import InsufficientCredits
-from billing.wallets import summary, wallet_of
+from billing.ledger.wallets import summary, wallet_of
 from providers.base import Failure, ProviderError
 from synthesis import claiming, worker
 from synthesis.errors import (

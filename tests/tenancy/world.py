@@ -23,8 +23,8 @@ from accounts.models import (
     Workspace,
 )
 from accounts.people import workspaces
+from billing.ledger.wallets import wallet_of
 from billing.models import PromoCode
-from billing.wallets import wallet_of
 from providers.base import Failure, ProviderError
 from synthesis import quotes, worker
 from synthesis.jobs.submit import submit

@@ -11,7 +11,8 @@ from accounts.caller import Environment
 from accounts.models import User
 from accounts.people.signup import known_form
 from accounts.people.workspaces import entered_by
-from billing import ledger, wallets
+from billing import ledger
+from billing.ledger import wallets
 from billing.models import LONGEST_REASON, LONGEST_TICKET, Lot
 from kit.errors import AppError
 from kit.ids import new_id

@@ -11,8 +11,8 @@ from accounts.caller import Environment
 from accounts.models import User
 from accounts.people.signup import known_form
 from accounts.people.workspaces import entered_by
-from billing import subscriptions
 from billing.models import Plan
+from billing.plans import subscriptions
 from kit.errors import AppError
 
 _NONE = "none"

@@ -4,13 +4,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from billing import products
+from billing.plans import products
 
 
 class Command(BaseCommand):
-    """Add what is missing of `billing.seeds`; part of every deploy, safe to repeat."""
+    """Add what is missing of `billing.plans.seeds`; part of every deploy, safe to repeat."""
 
-    help = "Add the plans and packs of billing/seeds.py that are missing."
+    help = "Add the plans and packs of billing/plans/seeds.py that are missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""

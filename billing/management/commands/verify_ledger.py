@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from billing import invariants
+from billing.ledger import invariants
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ import datetime
 
 from django.urls import path, register_converter
 
-from billing import views
+from billing.pages import usage
 
 
 class MonthConverter:
@@ -24,11 +24,11 @@ class MonthConverter:
 register_converter(MonthConverter, "month")
 
 urlpatterns = [
-    path("usage", views.usage_page, name="usage-page"),
-    path("usage.csv", views.usage_file, name="usage-file"),
-    path("credits", views.credits_page, name="credits-page"),
-    path("credits/notices", views.set_threshold, name="credits-notices"),
-    path("statements", views.statements_page, name="statements-page"),
-    path("statements/<month:month>", views.statement_page, name="statement-page"),
-    path("statements/<month:month>.pdf", views.statement_file, name="statement-file"),
+    path("usage", usage.usage_page, name="usage-page"),
+    path("usage.csv", usage.usage_file, name="usage-file"),
+    path("credits", usage.credits_page, name="credits-page"),
+    path("credits/notices", usage.set_threshold, name="credits-notices"),
+    path("statements", usage.statements_page, name="statements-page"),
+    path("statements/<month:month>", usage.statement_page, name="statement-page"),
+    path("statements/<month:month>.pdf", usage.statement_file, name="statement-file"),
 ]

@@ -13,7 +13,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
 
-from billing.statements import Statement
+from billing.reports.statements import Statement
 
 _FONTS = Path(__file__).parent / "fonts"
 _FONT, _BOLD = "DejaVuSans", "DejaVuSans-Bold"

@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from billing.api import CreditsView, EntriesView, NoticesView
-from billing.api_products import PacksView, PlansView
-from billing.api_promo import RedeemView
-from billing.api_usage import UsageHistoryView, UsageView
+from billing.api.credits import CreditsView, EntriesView, NoticesView
+from billing.api.products import PacksView, PlansView
+from billing.api.promo import RedeemView
+from billing.api.usage import UsageHistoryView, UsageView
 
 urlpatterns = [
     path("credits", CreditsView.as_view()),

@@ -16,7 +16,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from billing import ledger, notices
+from billing import ledger
+from billing.ledger import notices
 from billing.models import LapseNotice, Lot, Wallet
 from kit.errors import AppError
 

@@ -6,9 +6,9 @@ from django.db.models import Sum
 
 from billing import ledger
 from billing.errors import LedgerKeyReused
+from billing.ledger.wallets import wallet_of
 from billing.models import LedgerTransaction, Lot, Store, Subscription, Term, Wallet
-from billing.months import add_months
-from billing.wallets import wallet_of
+from billing.plans.months import add_months
 
 GRACE = timedelta(days=1)
 """How much longer the last month of a period lasts where a store collects: it takes an

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from billing import invariants
+from billing.ledger import invariants
 from billing.models import LedgerProof
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from billing.errors import (
     PromoCodeRedeemed,
     PromoCodeUsedUp,
 )
+from billing.ledger.wallets import wallet_of
 from billing.models import Lot, PromoCode, PromoRedemption
-from billing.wallets import wallet_of
 from kit import quotas
 from kit.errors import RateLimited
 from kit.requests import client_network

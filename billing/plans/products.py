@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from billing import seeds
 from billing.models import Pack, Plan, Product
+from billing.plans import seeds
 
 
 def sync() -> int:
-    """Add the plans and packs of `billing.seeds` that are missing; return how many.
+    """Add the plans and packs of `billing.plans.seeds` that are missing; return how many.
 
     Rows that are there stay as operators made them. Safe to repeat and to race.
     """

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.http.permissions import GuestsWelcome
-from billing import products
+from billing.plans import products
 from billing.serializers import PackSerializer, PlanSerializer
 
 

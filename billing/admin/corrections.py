@@ -26,7 +26,8 @@ from unfold.widgets import (
 )
 
 from accounts.models import User
-from billing import approvals, ledger
+from billing import ledger
+from billing.credits import approvals
 from billing.models import (
     LONGEST_REASON,
     LONGEST_TICKET,

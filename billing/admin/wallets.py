@@ -1,6 +1,6 @@
 """Wallets and their ledger in the back office: everything is shown, nothing edited.
 
-What operators may do to credits is in `billing.admin_acts`.
+What operators may do to credits is in `billing.admin.corrections`.
 """
 
 from typing import Any
@@ -14,9 +14,13 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
-from billing import admin_promo, admin_usage
-from billing.admin_acts import Decides, MovesCredits, RefundsLots, ReversesRefunds
-from billing.admin_products import SetsPlans
+from billing.admin.corrections import (
+    Decides,
+    MovesCredits,
+    RefundsLots,
+    ReversesRefunds,
+)
+from billing.admin.products import SetsPlans
 from billing.models import (
     CreditRequest,
     LapseNotice,

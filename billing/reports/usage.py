@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.caller import Caller
 from accounts.models import ApiToken
 from accounts.roles import Act, may
-from billing import wallets
+from billing.ledger import wallets
 from billing.models import Payer, Split, Usage
 from kit.errors import Invalid
 

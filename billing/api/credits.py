@@ -8,9 +8,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from billing import notices, wallets
+from billing.ledger import notices, wallets
 from billing.models import LedgerEntry, Wallet
-from billing.querysets import EntryQuerySet
+from billing.models.querysets import EntryQuerySet
 from billing.serializers import (
     CreditsSerializer,
     EntrySerializer,

@@ -10,8 +10,8 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from billing import statements
 from billing.models import ClosedMonth, Closing, Wallet
+from billing.reports import statements
 
 _SETTLED_AFTER = timedelta(hours=1)
 """A posting carries the time of its statement and is seen when it commits, which takes a

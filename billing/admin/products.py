@@ -11,9 +11,9 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import User
-from billing import subscriptions
-from billing.admin_acts import Acts, KeptForm
+from billing.admin.corrections import Acts, KeptForm
 from billing.models import Pack, Plan, Subscription, Wallet
+from billing.plans import subscriptions
 from kit.back_office import ReadOnly
 
 

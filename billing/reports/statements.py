@@ -3,7 +3,7 @@
 A balance is what could be spent, less what was owed; credits count as spent when they are
 held for a job, and come back when they are not needed. Each entry keeps the balance after
 it, so a statement reads one month of the ledger, whatever lies before; a month that is
-over is read once, by the calendar (`billing.closing`), and kept.
+over is read once, by the calendar (`billing.reports.closed_months`), and kept.
 """
 
 import datetime
@@ -23,8 +23,8 @@ from billing.models import (
     Usage,
     Wallet,
 )
-from billing.months import add_months
-from billing.movements import SPENDABLE, in_words
+from billing.plans.months import add_months
+from billing.reports.movements import SPENDABLE, in_words
 
 _OF_WORK = ("reserve", "capture", "release")
 MOST_MONTHS = 36

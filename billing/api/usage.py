@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import Caller, caller_of
-from billing import standing, usage
+from billing.reports import standing, usage
 from billing.serializers import HistorySerializer, StandingSerializer
 
 

@@ -17,20 +17,14 @@ from django.views.decorators.http import (
 from accounts.caller import Caller
 from accounts.http.visits import for_people
 from accounts.roles import Act, may
-from billing import (
-    charts,
-    movements,
-    notices,
-    products,
-    promo,
-    standing,
-    statements,
-    usage,
-    wallets,
-)
-from billing.api_usage import csv_response
-from billing.forms import PromoForm, ThresholdForm
+from billing.api.usage import csv_response
+from billing.credits import promo
+from billing.ledger import notices, wallets
 from billing.models import Wallet
+from billing.pages import charts
+from billing.pages.forms import PromoForm, ThresholdForm
+from billing.plans import products
+from billing.reports import movements, standing, statements, usage
 from kit.errors import AppError
 from webhooks.permissions import may_manage
 
@@ -170,7 +164,7 @@ def statement_file(
 ) -> HttpResponse:
     """Send the statement of a month as a PDF."""
     # Loading it takes half a second, which no start of a process should wait for.
-    from billing import statement_pdf
+    from billing.reports import statement_pdf
 
     statement = statements.of(_wallet_in(caller, month), month)
     name = f"ozvena-{caller.environment.lower()}-{month:%Y-%m}.pdf"

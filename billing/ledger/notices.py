@@ -7,8 +7,8 @@ from django.template.loader import render_to_string
 from accounts.caller import Environment
 from accounts.people.workspaces import owner_addresses
 from billing.events import CREDITS_EXPIRING, CREDITS_GRANTED, CREDITS_LOW
+from billing.ledger.wallets import net, spendable
 from billing.models import Wallet
-from billing.wallets import net, spendable
 from kit.mail import outbox
 from webhooks.emit import emit
 

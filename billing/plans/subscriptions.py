@@ -8,7 +8,7 @@ A gateway tells what was paid; the functions here make it so. Each
   one changes nothing;
 - locks the workspace first, then the subscription; the ledger locks the wallet after.
 
-Credits are lots of their own, one for each month (`billing.allowances`), and end by
+Credits are lots of their own, one for each month (`billing.plans.allowances`), and end by
 themselves: renewing zeroes nothing, ending takes nothing away.
 """
 
@@ -23,11 +23,11 @@ from django.utils import timezone
 
 from accounts.caller import Environment
 from accounts.models import Workspace
-from billing import allowances
 from billing.errors import SubscriptionElsewhere, SubscriptionInStore
 from billing.events import SUBSCRIPTION_CHANGED
 from billing.models import Plan, Store, Subscription, Term
-from billing.months import add_months
+from billing.plans import allowances
+from billing.plans.months import add_months
 from webhooks.emit import emit
 
 Status = Subscription.Status

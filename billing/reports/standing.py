@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from accounts.caller import Caller
 from accounts.roles import Act, may
-from billing import allowances, subscriptions
+from billing.ledger.wallets import wallet_of
 from billing.models import Lot, Store, Subscription, Term, Wallet
-from billing.wallets import wallet_of
+from billing.plans import allowances, subscriptions
 
 _UPSELL = "Subscribe for monthly credits or purchase additional credits."
 _MOST_PURCHASES = 200

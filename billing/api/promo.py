@@ -11,8 +11,8 @@ from rest_framework.views import APIView
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
 from accounts.http.permissions import IsPerson
-from billing import promo
-from billing.wallets import summary, wallet_of
+from billing.credits import promo
+from billing.ledger.wallets import summary, wallet_of
 from kit import idempotency
 from kit.rest.fields import TextField
 
