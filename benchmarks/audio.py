@@ -20,7 +20,7 @@ import lameenc
 import numpy as np
 
 from benchmarks import verdicts
-from providers.base import Access, Encoding, Limit, SpeechRequest
+from providers.contract.base import Access, Encoding, Limit, SpeechRequest
 from providers.unicorn import Unicorn
 from synthesis import audio, text
 from synthesis.audio import Part, Samples

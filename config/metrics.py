@@ -18,9 +18,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from providers import ceilings
+from providers.limits import ceilings
 from providers.models import Provider, Upstream
-from providers.querysets import PLATFORM
+from providers.models.querysets import PLATFORM
 from synthesis.models import Job, Scene
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -84,7 +84,7 @@ DISPATCH = [
     "accounts.people.exports",
     "synthesis.dispatch",
     "synthesis.samples",
-    "providers.keys",
+    "providers.keys.using",
     "webhooks.sending.dispatch",
 ]
 """Modules whose `sweep()` the dispatcher calls every second."""
@@ -93,7 +93,7 @@ SEALED = [
     "kit.mail.outbox.SEALED",
     "accounts.login.second_factor.SEALED",
     "webhooks.sending.signing.SEALED",
-    "providers.keys.SEALED",
+    "providers.keys.using.SEALED",
 ]
 """Lists of the columns that `manage.py rotate_keys` seals again: `kit.rotation.Sealed`."""
 

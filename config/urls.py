@@ -13,7 +13,7 @@ from config.me import MeView
 urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("billing.api.urls")),
-    path("api/v1/", include("providers.urls")),
+    path("api/v1/", include("providers.api.urls")),
     path("api/v1/", include("synthesis.urls")),
     path("api/v1/", include("webhooks.api.urls")),
     path("api/v1/me", MeView.as_view(), name="me"),
@@ -33,7 +33,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("", include("accounts.pages.urls")),
     path("", include("billing.pages.urls")),
-    path("", include("providers.pages")),
+    path("", include("providers.pages.urls")),
     path("", include("synthesis.pages")),
     path("", include("webhooks.pages.urls")),
     path("", include("config.pages")),

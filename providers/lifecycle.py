@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from accounts.lifecycle import Part, Scope, Table
 from accounts.models import Workspace
-from providers import keys
+from providers.keys import using
 from providers.models import ProviderKey, Upstream
 
 
@@ -22,4 +22,4 @@ def export(scope: Scope) -> Iterator[Part]:
 def purge(workspace: Workspace) -> None:
     """Erase the workspace's keys, and how calls with them went; safe to repeat."""
     ProviderKey.objects.filter(workspace=workspace).delete()
-    Upstream.objects.filter(credential=keys.credential_of(workspace.pk)).delete()
+    Upstream.objects.filter(credential=using.credential_of(workspace.pk)).delete()

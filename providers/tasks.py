@@ -4,28 +4,29 @@ from uuid import UUID
 
 from celery import shared_task
 
-from providers import catalogue, keys
+from providers.catalogue import voices
+from providers.keys import using
 
 
 @shared_task(name="providers.tasks.check_keys")
 def check_keys() -> None:
     """Ask the providers whether workspaces' keys are still good."""
-    keys.check_all()
+    using.check_all()
 
 
-@shared_task(name=keys.CHECK)
+@shared_task(name=using.CHECK)
 def check_key(key_id: str) -> None:
     """Check one key that gave reason to doubt it."""
-    keys.check_one(UUID(key_id))
+    using.check_one(UUID(key_id))
 
 
-@shared_task(name=keys.LEARN)
+@shared_task(name=using.LEARN)
 def learn_voices(key_id: str) -> None:
     """Add the voices that a workspace's key can list, and ours can't."""
-    keys.learn_voices(UUID(key_id))
+    using.learn_voices(UUID(key_id))
 
 
 @shared_task(name="providers.tasks.sync_catalogue")
 def sync_catalogue() -> None:
     """Bring the voices up to date with the vendors' lists."""
-    catalogue.sync()
+    voices.sync()

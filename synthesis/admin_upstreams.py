@@ -14,9 +14,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from kit.back_office import ReadOnly
-from providers import ceilings, upstreams
+from providers.limits import ceilings, upstreams
 from providers.models import Upstream
-from providers.querysets import PLATFORM
+from providers.models.querysets import PLATFORM
 from synthesis.models import Scene
 
 

@@ -8,11 +8,13 @@ from typing import BinaryIO
 from django.db import connection
 
 from accounts.caller import Environment
-from providers import ceilings, http, keys, upstreams
-from providers.base import Access, Failure, ProviderError, SpeechRequest, Word
+from providers.contract import http
+from providers.contract.base import Access, Failure, ProviderError, SpeechRequest, Word
+from providers.contract.registry import get_provider
+from providers.keys import using
+from providers.limits import ceilings, upstreams
 from providers.models import Provider, Voice
-from providers.querysets import PLATFORM
-from providers.registry import get_provider
+from providers.models.querysets import PLATFORM
 from synthesis import audio, timing
 from synthesis.models import Scene
 from synthesis.text import Chunk
@@ -34,7 +36,7 @@ def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> An
 
     Raises:
         ProviderError: the provider failed, or the voice was switched off meanwhile.
-        Blocked: it is not called now; see `providers.upstreams` and `providers.ceilings`.
+        Blocked: it is not called now; see `providers.limits.upstreams` and `providers.limits.ceilings`.
     """
     voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
     if voice is None:
@@ -70,13 +72,13 @@ def call(
 ) -> Answered:
     """Make one call, within all the limits that there are, into an empty file.
 
-    `holder` names who calls, for `providers.upstreams`.
+    `holder` names who calls, for `providers.limits.upstreams`.
 
     Raises:
         ProviderError: the provider failed.
         Blocked: it is not called now.
     """
-    access = keys.access_with(provider, credential)
+    access = using.access_with(provider, credential)
     spent = ceilings.Spent()
     with ExitStack() as limits:
         if get_provider(provider.slug).is_local:

@@ -10,9 +10,9 @@ from django.db import connection, transaction
 from django.db.models import Count
 
 from kit.work import claims
-from providers import upstreams
+from providers.limits import upstreams
 from providers.models import Provider, Sample
-from providers.querysets import PLATFORM
+from providers.models.querysets import PLATFORM
 from synthesis.models import Job, Scene
 from synthesis.querysets import SceneQuerySet
 

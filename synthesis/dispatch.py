@@ -12,8 +12,8 @@ from billing.credits import token_limits
 from billing.models import Reservation
 from kit.work import bells as kit_bells
 from kit.work import claims
-from providers import upstreams
-from providers.base import Failure
+from providers.contract.base import Failure
+from providers.limits import upstreams
 from providers.models import Provider, Sample
 from synthesis import assemblies, bells, claiming, fallbacks, settlement
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_UNAVAILABLE

@@ -13,9 +13,10 @@ from accounts.caller import Environment
 from billing.models import Payer
 from billing.pricing import price
 from kit.work import claims
-from providers import catalogue, keys
+from providers.catalogue import voices
+from providers.keys import using
 from providers.models import Voice
-from providers.querysets import PLATFORM
+from providers.models.querysets import PLATFORM
 from synthesis import bells, quotes, settlement
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Job, Scene
@@ -49,7 +50,7 @@ def _take_next(job: Job, held: Scene) -> bool:
             continue
         if job.fallback_prices.get(name, "") is None:
             if _has_own_key(job, voice):
-                _hand_over(held, voice, keys.credential_of(held.workspace_id))
+                _hand_over(held, voice, using.credential_of(held.workspace_id))
                 return True
         elif not held.is_for_own_key and _may_be_ours(job, held, voice):
             _hand_over(held, voice, PLATFORM)
@@ -59,7 +60,7 @@ def _take_next(job: Job, held: Scene) -> bool:
 
 def _has_own_key(job: Job, voice: Voice) -> bool:
     """Whether the workspace brings a key for the voice that its provider takes."""
-    row = keys.held_by(job.workspace).get(voice.provider_id)
+    row = using.held_by(job.workspace).get(voice.provider_id)
     return row is not None and not row.failure
 
 
@@ -71,7 +72,7 @@ def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
     is_sandbox = job.environment == Environment.SANDBOX
     if is_sandbox and not quotes.is_in_sandbox(voice.provider):
         return False
-    if not catalogue.is_available(voice.provider):
+    if not voices.is_available(voice.provider):
         return False
     if job.billed_to in (Payer.GUEST, Payer.ADMIN):
         return True

@@ -8,7 +8,7 @@ from accounts.models import ApiToken, User, Workspace
 from billing.models import Payer
 from kit.ids import new_id
 from kit.models import Claimable
-from providers.querysets import PLATFORM
+from providers.models.querysets import PLATFORM
 from synthesis.querysets import JobQuerySet, SceneQuerySet
 
 
@@ -242,7 +242,7 @@ class Scene(Claimable):
 
     @property
     def holder(self) -> str:
-        """This scene as held by this claim, for `providers.upstreams`."""
+        """This scene as held by this claim, for `providers.limits.upstreams`."""
         return f"{self.pk}:{self.fence}"
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from accounts.caller import Caller, Environment, Role
 from billing.pricing import price
 from kit import quotas
-from providers import catalogue, ceilings, keys
+from providers.catalogue import voices
+from providers.contract.registry import get_provider
+from providers.keys import using
+from providers.limits import ceilings
 from providers.models import Provider, ProviderKey, Voice
-from providers.querysets import PLATFORM
-from providers.registry import get_provider
+from providers.models.querysets import PLATFORM
 from synthesis import text
 from synthesis.errors import (
     EmptyText,
@@ -148,7 +150,7 @@ def quote(caller: Caller, order: Order) -> Quote:
     if caller.is_guest and order.fallback:
         raise GuestOption(option="fallback voices")
     default = default_provider(caller)
-    found = catalogue.resolve_all(
+    found = voices.resolve_all(
         {scene.voice for scene in order.scenes} | set(order.fallback),
         default_provider=default,
     )
@@ -189,7 +191,7 @@ def _scene(
         options=asked.options,
         queue=queue_of(voice.provider_id),
         cost=0 if is_own else cost(caller, len(normalised), voice.provider),
-        credential=keys.credential_of(caller.workspace.pk) if is_own else PLATFORM,
+        credential=using.credential_of(caller.workspace.pk) if is_own else PLATFORM,
     )
 
 
@@ -225,7 +227,7 @@ def check_price(cost: int, max_cost: int | None) -> None:
 
 def own_keys_of(caller: Caller) -> dict[str, ProviderKey]:
     """Return the keys that `caller` brings along, by their providers; guests have none."""
-    return {} if caller.is_guest else keys.held_by(caller.workspace)
+    return {} if caller.is_guest else using.held_by(caller.workspace)
 
 
 def check_allowed(
@@ -239,12 +241,12 @@ def check_allowed(
     if caller.is_guest and not provider.is_open_to_guests:
         raise GuestProvider(provider=provider.slug)
     if own_key is not None:
-        keys.demand_usable(own_key)
+        using.demand_usable(own_key)
         return
     is_sandbox = caller.environment == Environment.SANDBOX
     if is_sandbox and not is_in_sandbox(provider):
         raise SandboxProvider(provider=provider.slug)
-    if not catalogue.is_available(provider):
+    if not voices.is_available(provider):
         raise ProviderUnavailable
     if ceilings.is_spent(provider, is_sandbox=is_sandbox):
         raise ProviderCeiling(

@@ -17,9 +17,9 @@ from django.core.files.storage import default_storage
 
 from kit.storage import draft_folder, save_path
 from kit.work import claims
-from providers import keys
-from providers.base import Failure, ProviderError
-from providers.registry import get_provider
+from providers.contract.base import Failure, ProviderError
+from providers.contract.registry import get_provider
+from providers.keys import using
 from synthesis import audio, calling, files, text
 from synthesis.models import Piece, Scene
 from synthesis.text import Chunk
@@ -57,7 +57,7 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     for ordinal, chunk in enumerate(chunks, 1):
         if ordinal not in pieces:
             lease.check()
-            with keys.blamed(scene.provider, scene.credential):
+            with using.blamed(scene.provider, scene.credential):
                 pieces[ordinal] = _speak(scene, ordinal, chunk, is_retry=is_retry)
             is_retry = False
     lease.check()

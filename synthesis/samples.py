@@ -20,12 +20,12 @@ from kit.errors import NotFound, RateLimited
 from kit.ids import new_id
 from kit.storage import draft_folder, save_path
 from kit.work import bells, claims
-from providers import catalogue, samples
-from providers.base import Failure, ProviderError, SpeechRequest
+from providers.catalogue import samples, voices
+from providers.contract.base import Failure, ProviderError, SpeechRequest
+from providers.contract.registry import PROVIDERS, get_provider
+from providers.limits.upstreams import Blocked
 from providers.models import Sample, Voice
-from providers.querysets import PLATFORM
-from providers.registry import PROVIDERS, get_provider
-from providers.upstreams import Blocked
+from providers.models.querysets import PLATFORM
 from synthesis import audio, calling, claiming
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
@@ -186,7 +186,7 @@ def _spoken(sample: Sample) -> str:
     voice = Voice.objects.switched_on().filter(pk=sample.voice_id).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
-    if not catalogue.is_available(voice.provider):
+    if not voices.is_available(voice.provider):
         raise ProviderError(Failure.BAD_KEY, "no key of ours")
     request = SpeechRequest(text_for(voice.language), voice.provider_voice)
     with draft_folder() as folder:

@@ -17,7 +17,7 @@ from billing.models.querysets import ReservationQuerySet
 from billing.reports import usage
 from kit import idempotency
 from kit.work import claims
-from providers.querysets import PLATFORM
+from providers.models.querysets import PLATFORM
 from synthesis import events, turns
 from synthesis.jobs.submit import round_key
 from synthesis.models import Job, Scene

@@ -14,12 +14,12 @@ from kit import idempotency
 from kit.errors import AppError
 from kit.ids import new_id
 from kit.work import claims
-from providers import upstreams
-from providers.base import Failure, ProviderError
-from providers.ceilings import CEILING
+from providers.contract.base import Failure, ProviderError
 from providers.errors import OwnKeyMissing, OwnKeyRefused
+from providers.limits import upstreams
+from providers.limits.ceilings import CEILING
+from providers.limits.upstreams import Blocked
 from providers.models import Provider
-from providers.upstreams import Blocked
 from synthesis import claiming, quotes, settlement
 from synthesis.errors import (
     INTERNAL_ERROR,

@@ -12,7 +12,7 @@ from typing import Any
 
 import regex
 
-from providers.base import Limit
+from providers.contract.base import Limit
 
 # What eSpeak NG leaves between the two halves of a text when it speaks them in one call
 # (measured, 1.52): 540 ms between paragraphs, 310 ms between sentences, 160 ms at a

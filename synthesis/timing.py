@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from providers import words
-from providers.base import Word
-from providers.words import Unit
+from providers.contract import words
+from providers.contract.base import Word
+from providers.contract.words import Unit
 
 EXACT, ESTIMATED = "exact", "estimated"
 

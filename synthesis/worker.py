@@ -11,9 +11,9 @@ from django.conf import settings
 from django.db import transaction
 
 from kit.work import claims
-from providers import ceilings
-from providers.base import Failure, ProviderError
-from providers.upstreams import RETRIES, Blocked
+from providers.contract.base import Failure, ProviderError
+from providers.limits import ceilings
+from providers.limits.upstreams import RETRIES, Blocked
 from synthesis import bells, claiming, fallbacks, quarantine, settlement
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING
 from synthesis.models import Job, Scene

@@ -14,7 +14,7 @@ from accounts.people import signup, workspaces
 from billing import ledger
 from billing.models import Wallet
 from kit.secrets import Secret
-from providers import keys
+from providers.keys import using
 from providers.models import ProviderKey
 
 _numbers = itertools.count(1)
@@ -115,7 +115,7 @@ def provider_key(
     values: dict[str, Any] = {
         "workspace": workspace,
         "provider_id": slug,
-        "sealed_key": keys.sealed(Secret(key), workspace.pk, slug),
+        "sealed_key": using.sealed(Secret(key), workspace.pk, slug),
         "last4": key[-4:],
         "status": ProviderKey.Status.VALID,
         "checked_at": timezone.now(),

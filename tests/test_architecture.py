@@ -76,13 +76,13 @@ def test_imports_are_seen_wherever_they_are():
 import kit.errors, accounts.models as models
 from billing import ledger
 def late():
-    from providers.base import Provider
+    from providers.contract.base import Provider
     import_module("synthesis.tasks")
     models.ForeignKey("webhooks.Event", models.CASCADE)
     print("config.settings")
 """
     assert {name for _, name in imported_modules(ast.parse(code))} == {
-        *("kit.errors", "accounts.models", "billing", "providers.base"),
+        *("kit.errors", "accounts.models", "billing", "providers.contract.base"),
         *("synthesis.tasks", "webhooks.Event"),
     }
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Literal
 
-from providers.base import (
+from providers.contract.base import (
     Access,
     Encoding,
     Failure,
@@ -21,7 +21,7 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.options import Option
+from providers.contract.options import Option
 from providers.unicorn.client import SAMPLE_RATE, Event, say
 from providers.unicorn.script import Script, write
 from providers.unicorn.timing import timed
@@ -54,7 +54,7 @@ class Unicorn:
         return self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.base.Provider` says.
+        """Speak as `providers.contract.base.Provider` says.
 
         A text without any letter or digit is UNSPEAKABLE, and so is one of which the
         voice says no word aloud, as in a script that its language doesn't know.

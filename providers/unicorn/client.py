@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 
 SAMPLE_RATE = 22_050  # Hz
 SILENCE_SECONDS = 60

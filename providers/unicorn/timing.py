@@ -4,8 +4,8 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from providers import words
-from providers.base import Word
+from providers.contract import words
+from providers.contract.base import Word
 from providers.unicorn.client import SAMPLE_RATE, Event
 from providers.unicorn.script import Script
 

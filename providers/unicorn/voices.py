@@ -7,7 +7,7 @@ say a number (Cherokee, Chuvash, Sindarin), or that have no registered name.
 from dataclasses import dataclass
 from typing import Literal
 
-from providers.base import VoiceInfo
+from providers.contract.base import VoiceInfo
 
 
 @dataclass(frozen=True, slots=True)

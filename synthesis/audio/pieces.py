@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.base import Encoding
+from providers.contract.base import Encoding
 from synthesis.audio import mp3
 from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, decoded, opened
 from synthesis.audio.encoding import AvEncoder

@@ -11,9 +11,11 @@ from accounts import lifecycle
 from accounts.audit.log import snapshot
 from accounts.lifecycle import Scope, Table
 from kit.secrets import Secret
-from providers import catalogue, keys, tasks
+from providers import tasks
+from providers.catalogue import voices
+from providers.contract.registry import get_provider
+from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
-from providers.registry import get_provider
 from synthesis import worker
 from synthesis.models import Job
 from tests import factories
@@ -132,9 +134,9 @@ def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
             assert CANARY.encode() not in b"".join(
                 bytes(value) for value in values.values() if isinstance(value, bytes)
             )
-    credential = keys.credential_of(factories.workspace(alice).pk)
+    credential = using.credential_of(factories.workspace(alice).pk)
     ProviderKey.objects.update(failure="", failed_at=None)
-    access = keys.access_with(Provider.objects.get(slug="openai"), credential)
+    access = using.access_with(Provider.objects.get(slug="openai"), credential)
     assert access.key == CANARY  # it was there all the time
     assert CANARY not in repr([access, Secret(CANARY)])
 
@@ -150,5 +152,5 @@ def _broken(*args: object) -> None:
 def test_a_sync_of_the_catalogue_uses_no_customers_key(vendor, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     factories.provider_key(factories.workspace(factories.user()), "openai", CANARY)
-    assert catalogue.sync().failed == {}
+    assert voices.sync().failed == {}
     assert vendor.asked == []

@@ -21,7 +21,7 @@ from kit import rotation
 from kit.mail import outbox
 from kit.models import Mail
 from kit.secrets import CannotOpen, Secret, open_sealed, seal
-from providers import keys
+from providers.keys import using
 from providers.models import Provider, ProviderKey
 from tests import factories, processes
 from tests.webhooks import factories as hooks
@@ -75,10 +75,10 @@ def sealed(settings):
 def readable(sealed) -> dict[str, Any]:
     """Open everything, as those do who use it."""
     endpoint = Endpoint.objects.get()
-    credential = keys.credential_of(sealed["workspace"].pk)
+    credential = using.credential_of(sealed["workspace"].pk)
     provider = Provider.objects.get()
     return {
-        "key": keys.access_with(provider, credential).key,
+        "key": using.access_with(provider, credential).key,
         "hooks": signing.keys_of(endpoint),
         "default": signing.secret_of(DefaultSigner.objects.get()),
         "seed": second_factor._seed(SecondFactor.objects.get(), is_pending=False),
@@ -164,7 +164,7 @@ def test_what_no_key_opens_is_left_and_counted(sealed, settings, capsys):
 
 def test_a_value_that_is_written_meanwhile_stays(sealed, monkeypatch):
     row = ProviderKey.objects.get()
-    new = keys.sealed(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
+    new = using.sealed(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
 
     def slow(*args, **more):
         ProviderKey.objects.update(sealed_key=new)

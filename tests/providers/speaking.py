@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import av
 
-from providers.base import Access, Provider, SpeechRequest, Word
+from providers.contract.base import Access, Provider, SpeechRequest, Word
 from providers.unicorn import Unicorn
 
 

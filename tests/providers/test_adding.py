@@ -6,7 +6,9 @@ import textwrap
 import pytest
 from django.test import Client
 
-from providers import catalogue, keys, registry
+from providers.catalogue import voices
+from providers.contract import registry
+from providers.keys import using
 from providers.models import ProviderKey
 from synthesis import worker
 from synthesis.models import Job
@@ -21,9 +23,9 @@ FILE = '''
 import math
 from array import array
 
-from providers.base import Access, Encoding, Failure, KeyStatus, Limit, ProviderError
-from providers.base import Speech, VoiceInfo
-from providers.remote import Remote
+from providers.contract.base import Access, Encoding, Failure, KeyStatus, Limit, ProviderError
+from providers.contract.base import Speech, VoiceInfo
+from providers.contract.remote import Remote
 
 
 class Parrot(Remote):
@@ -71,14 +73,14 @@ def parrot(tmp_path, monkeypatch):
 def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):
     alice = factories.user()
     api = factories.api(factories.token(alice))
-    catalogue.sync()
+    voices.sync()
     listed = {row["slug"]: row for row in api.get("/api/v1/providers").json()}
     assert listed["parrot"]["own_key"] is True
     assert listed["parrot"]["available"] is False
 
     # Ours, by the environment.
     monkeypatch.setenv("PARROT_API_KEY", "k3y-of-a-parrot")
-    assert catalogue.sync().added == 1
+    assert voices.sync().added == 1
     assert "parrot:polly" in Client().get("/voices?provider=parrot").content.decode()
     body = {"text": "Hello there.", "voice": "parrot:polly"}
     job = api.post("/api/v1/jobs", body, content_type="application/json").json()
@@ -90,7 +92,7 @@ def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):
     assert put(api, "parrot", sent).json()["status"] == "valid"
     monkeypatch.delenv("PARROT_API_KEY")
     row = ProviderKey.objects.get()
-    access = keys.access_with(row.provider, keys.credential_of(row.workspace_id))
+    access = using.access_with(row.provider, using.credential_of(row.workspace_id))
     assert (access.key, access.region) == ("k3y-of-a-parrot", "eu")
     job = api.post("/api/v1/jobs", body, content_type="application/json").json()
     assert (job["cost"], job["billed_to"]) == (0, "own_key")

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from providers import catalogue
+from providers.catalogue import voices as catalogue_voices
 from providers.errors import UnknownProvider, UnknownVoice
 from providers.models import ModelAlias, Provider, Voice, VoiceAlias
 from tests.providers.resolving import resolve
@@ -32,7 +32,7 @@ def _voices():
 
 
 def model(name: str) -> tuple[str, str]:
-    provider, found = catalogue.resolve_model(name)
+    provider, found = catalogue_voices.resolve_model(name)
     return provider.slug, found
 
 
@@ -50,7 +50,7 @@ def test_a_model_is_a_provider_one_of_its_models_or_an_alias():
 @pytest.mark.parametrize("name", ["", "/", "nobody", "nobody/x", "a\x00", "\ud800"])
 def test_a_model_that_is_none_is_refused(name):
     with pytest.raises(UnknownProvider):
-        catalogue.resolve_model(name)
+        catalogue_voices.resolve_model(name)
 
 
 def test_a_model_of_a_provider_that_is_off_is_refused():
@@ -58,7 +58,7 @@ def test_a_model_of_a_provider_that_is_off_is_refused():
     Provider.objects.filter(slug="openai").update(is_enabled=False)
     for name in ("openai", "tts-1"):
         with pytest.raises(UnknownProvider):
-            catalogue.resolve_model(name)
+            catalogue_voices.resolve_model(name)
 
 
 def test_an_alias_is_looked_for_where_the_request_is():
@@ -73,7 +73,7 @@ def test_an_alias_is_looked_for_where_the_request_is():
     with pytest.raises(UnknownVoice):
         resolve("nova")
     with CaptureQueriesContext(connection) as queries:
-        catalogue.resolve_all({"echo", "openai:echo", "de", "unicorn:en-us"})
+        catalogue_voices.resolve_all({"echo", "openai:echo", "de", "unicorn:en-us"})
     assert len(queries) == 5
 
 

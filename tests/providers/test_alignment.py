@@ -1,7 +1,7 @@
 import pytest
 
-from providers.alignment import Timeline, matched
-from providers.base import Word
+from providers.contract.alignment import Timeline, matched
+from providers.contract.base import Word
 
 
 def spoken(text, tokens):

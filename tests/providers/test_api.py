@@ -2,9 +2,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from providers import catalogue
+from providers.catalogue import voices as catalogue_voices
+from providers.contract.registry import PROVIDERS
 from providers.models import Provider, Voice
-from providers.registry import PROVIDERS
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _synced() -> None:
-    catalogue.sync()
+    catalogue_voices.sync()
 
 
 def ids(path: str) -> list[str]:

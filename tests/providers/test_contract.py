@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from providers import http
-from providers.base import (
+from providers.contract import http
+from providers.contract.base import (
     Access,
     Failure,
     KeyStatus,
@@ -18,7 +18,7 @@ from providers.base import (
     SpeechRequest,
     Word,
 )
-from providers.registry import PROVIDERS, get_provider
+from providers.contract.registry import PROVIDERS, get_provider
 from synthesis.text import LONGEST_CHARACTER
 from tests.providers.speaking import Heard, check, hear
 from tests.providers.vendors.server import Fault, Reply, Vendor, spoiled

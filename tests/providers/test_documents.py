@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from providers.registry import PROVIDERS, get_provider
+from providers.contract.registry import PROVIDERS, get_provider
 
 DOCUMENT = (Path(settings.BASE_DIR) / "docs" / "providers.md").read_text()
 ROWS = [

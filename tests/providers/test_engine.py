@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from providers.base import Access, Failure, ProviderError, SpeechRequest, Word
+from providers.contract.base import Access, Failure, ProviderError, SpeechRequest, Word
 from providers.unicorn import Unicorn, client
 from tests.providers.speaking import hear
 
@@ -189,7 +189,7 @@ def test_it_works_from_a_deep_folder(monkeypatch, tmp_path):
 
 OWNER = """
 import sys, time
-from providers.base import Access, SpeechRequest
+from providers.contract.base import Access, SpeechRequest
 from providers.unicorn import Unicorn, client
 parts = iter(Unicorn().speak(SpeechRequest("word " * 600, "en-us"), Access()).parts)
 next(parts)

@@ -5,8 +5,8 @@ import re
 import pytest
 from django.test import Client
 
-from providers import catalogue
-from providers.languages import name_of
+from providers.catalogue import voices
+from providers.catalogue.languages import name_of
 from providers.models import Provider, Voice
 from providers.unicorn.voices import VOICES
 from tests import factories
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _synced():
-    catalogue.sync()
+    voices.sync()
 
 
 def ids(query: str = "") -> list[str]:

@@ -9,9 +9,9 @@ from contextlib import closing, suppress
 
 import pytest
 
-from providers import http
-from providers.base import Failure, ProviderError, SpeechRequest
-from providers.registry import get_provider
+from providers.contract import http
+from providers.contract.base import Failure, ProviderError, SpeechRequest
+from providers.contract.registry import get_provider
 from tests.providers.vendors.server import Reply
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from providers.options import Choice, Number, Text
-from providers.registry import PROVIDERS, get_provider
+from providers.contract.options import Choice, Number, Text
+from providers.contract.registry import PROVIDERS, get_provider
 
 DOCUMENT = (Path(settings.BASE_DIR) / "docs" / "providers.md").read_text()
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from providers.base import Failure, KeyStatus, ProviderError, SpeechRequest
-from providers.registry import get_provider
+from providers.contract.base import Failure, KeyStatus, ProviderError, SpeechRequest
+from providers.contract.registry import get_provider
 from tests.providers.vendors.server import Asked, Reply
 from tests.providers.vendors.stage import VENDORS
 

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.sigv4 import Credentials, signed
+from providers.vendors.sigv4 import Credentials, signed
 
 # The example that Amazon's own test suite calls `get-vanilla`.
 KEY = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")

@@ -1,7 +1,7 @@
 import pytest
 
-from providers.base import Failure, ProviderError
-from providers.sound import audible, samples_of
+from providers.contract.base import Failure, ProviderError
+from providers.contract.sound import audible, samples_of
 from tests.providers.vendors.tones import samples, wav
 
 PCM = samples("Hello", 8_000)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.base import Access, Failure, ProviderError
+from providers.contract.base import Access, Failure, ProviderError
 from providers.unicorn import Unicorn
 from providers.unicorn.voices import VOICES
 from tests.providers.speaking import check, hear

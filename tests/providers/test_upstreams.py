@@ -8,10 +8,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from providers import keys, upstreams
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
+from providers.keys import using
+from providers.limits import upstreams
+from providers.limits.upstreams import Blocked
 from providers.models import Provider, Upstream
-from providers.upstreams import Blocked
 from tests import factories
 from tests.synthesis.clock import let_pass
 
@@ -117,7 +118,7 @@ def test_our_key_opens_it_at_once_and_for_long(provider, kind) -> None:
 
 
 def test_a_customers_key_is_the_customers_matter(provider) -> None:
-    """What a refused key means, `providers.keys` decides: it asks the provider again."""
+    """What a refused key means, `providers.keys.using` decides: it asks the provider again."""
     for kind in (Failure.BAD_KEY, Failure.QUOTA):
         assert call(provider, kind, credential="key:7") == str(kind)
         assert state("key:7") == "closed"
@@ -141,7 +142,7 @@ def test_an_own_key_fails_in_its_own_region(provider, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_REGION", "us")
     workspace = factories.workspace(factories.user())
     row = factories.provider_key(workspace, "openai", region="eu")
-    mine = keys.credential_of(workspace.pk)
+    mine = using.credential_of(workspace.pk)
     for _ in range(5):
         call(provider, Failure.DOWN, credential=mine)
     assert Upstream.objects.get().region == "eu"

@@ -5,9 +5,15 @@ from base64 import b64encode
 
 import pytest
 
-from providers import words
-from providers.base import Access, Failure, KeyStatus, ProviderError, SpeechRequest
-from providers.registry import get_provider
+from providers.contract import words
+from providers.contract.base import (
+    Access,
+    Failure,
+    KeyStatus,
+    ProviderError,
+    SpeechRequest,
+)
+from providers.contract.registry import get_provider
 from synthesis.text import split
 from tests.providers.speaking import check, hear
 from tests.providers.vendors.server import Reply, json_reply

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.words import split
+from providers.contract.words import split
 
 
 def words(text: str) -> list[str]:

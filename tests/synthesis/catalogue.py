@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers import registry
+from providers.contract import registry
 from providers.models import Provider, Voice
 
 _VOICES = [

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.test import Client
 
 from accounts.caller import Caller
-from providers import registry
+from providers.contract import registry
 from synthesis import quotes, worker
 from synthesis.jobs.submit import submit
 from synthesis.models import Job

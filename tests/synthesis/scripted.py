@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Generator, Mapping
 from decimal import Decimal
 
-from providers.base import (
+from providers.contract.base import (
     Access,
     Encoding,
     KeyStatus,
@@ -20,8 +20,8 @@ from providers.base import (
     VoiceInfo,
     Word,
 )
-from providers.options import Choice, Number, Option, Text
-from providers.words import split
+from providers.contract.options import Choice, Number, Option, Text
+from providers.contract.words import split
 
 RATE = 16_000  # Hz
 PER_CHARACTER = RATE // 50  # samples: 20 ms

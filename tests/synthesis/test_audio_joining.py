@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from providers.base import Access, Encoding, Limit, SpeechRequest
+from providers.contract.base import Access, Encoding, Limit, SpeechRequest
 from providers.unicorn import Unicorn
 from synthesis import audio, text
 from synthesis.audio import Part, Samples

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from providers.base import Encoding
+from providers.contract.base import Encoding
 from synthesis import audio
 from synthesis.audio import BadAudio, NoSpeech, PieceAudio, Samples
 from tests.synthesis.sounds import blocks, voice

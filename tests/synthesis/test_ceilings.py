@@ -12,10 +12,10 @@ from accounts.caller import Environment
 from billing.ledger.wallets import summary, wallet_of
 from kit import quotas
 from kit.models import QuotaCounter
-from providers import ceilings, upstreams
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
+from providers.limits import ceilings, upstreams
+from providers.limits.upstreams import Blocked
 from providers.models import Provider, Upstream
-from providers.upstreams import Blocked
 from synthesis import worker
 from synthesis.models import Job
 from tests import factories

@@ -16,7 +16,7 @@ from accounts.caller import Caller
 from accounts.people import blocking as suspending
 from accounts.people import closing
 from billing.models import Reservation
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 from synthesis import dispatch, quarantine, worker
 from synthesis.blocking import cancel_shut
 from synthesis.jobs import cancel

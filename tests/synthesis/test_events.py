@@ -8,7 +8,7 @@ from django.db import transaction
 from django.test import Client
 
 from accounts.caller import Caller
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 from synthesis import worker
 from synthesis.events import JOB_COMPLETED, SCENE_COMPLETED
 from synthesis.jobs import again, cancel

@@ -7,8 +7,8 @@ import pytest
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import Usage
 from kit.work import claims
-from providers import keys
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
+from providers.keys import using
 from providers.models import Provider, Voice
 from synthesis import dispatch, fallbacks, worker
 from synthesis.errors import INTERNAL_ERROR
@@ -245,7 +245,7 @@ def test_an_own_key_never_gives_way_to_ours(submitted, speak_all) -> None:
         "quota",
         "scripted:two",
     )
-    assert scene.credential == keys.credential_of(caller.workspace.pk)
+    assert scene.credential == using.credential_of(caller.workspace.pk)
     assert len(scripted.calls) == 2
 
 
@@ -263,7 +263,7 @@ def test_an_own_key_takes_over_for_nothing(
     job.refresh_from_db()
     scene = job.scenes.get()
     assert (scene.status, scene.speaker) == ("completed", "scripted:two")
-    assert scene.credential == keys.credential_of(caller.workspace.pk)
+    assert scene.credential == using.credential_of(caller.workspace.pk)
     assert (job.charged, job.refunded, credits()) == (0, 12, (5000, 0))
     assert Usage.objects.get().billed_to == "own_key"
 

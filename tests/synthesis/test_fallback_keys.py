@@ -6,8 +6,9 @@ import pytest
 
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import Usage
-from providers import keys, registry
-from providers.base import Failure, ProviderError
+from providers.contract import registry
+from providers.contract.base import Failure, ProviderError
+from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
 from synthesis import fallbacks
 from synthesis.models import Job
@@ -117,7 +118,7 @@ def test_one_own_key_takes_over_from_another(
     job.refresh_from_db()
     scene = job.scenes.get()
     assert (scene.status, scene.speaker) == ("completed", "second:one")
-    assert scene.credential == keys.credential_of(caller.workspace.pk)
+    assert scene.credential == using.credential_of(caller.workspace.pk)
     assert scripted.used == [OWN, OTHER]
     assert (job.cost, job.charged, credits()) == (0, 0, (5000, 0))
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from billing.ledger.wallets import summary, wallet_of
-from providers import registry
-from providers.base import Failure, ProviderError
+from providers.contract import registry
+from providers.contract.base import Failure, ProviderError
 from providers.models import Provider, Voice
 from synthesis.models import Job, Scene
 from tests import factories

@@ -10,8 +10,8 @@ from django.db import connection
 from django.utils import timezone
 
 from billing.ledger.wallets import summary, wallet_of
-from providers import upstreams
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
+from providers.limits import upstreams
 from providers.models import Provider, Upstream, Voice
 from synthesis import claiming, dispatch, worker
 from synthesis.models import Job, Scene

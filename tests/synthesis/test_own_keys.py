@@ -10,9 +10,10 @@ from accounts.caller import Environment
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction, Usage
 from kit.secrets import Secret
-from providers import catalogue, keys
-from providers.base import Failure, ProviderError
+from providers.catalogue import voices
+from providers.contract.base import Failure, ProviderError
 from providers.errors import OwnKeyRefused
+from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
 from synthesis import quotes
 from synthesis.errors import (
@@ -88,7 +89,7 @@ def test_a_job_by_an_own_key_costs_nothing(own, submitted, caller, speak_all, cr
     job = submitted(caller, "One.", "Two.")
     assert (job.cost, job.billed_to) == (0, "own_key")
     assert {scene.credential for scene in job.scenes.all()} == {
-        keys.credential_of(caller.workspace.pk)
+        using.credential_of(caller.workspace.pk)
     }
     speak_all()
     job.refresh_from_db()
@@ -154,13 +155,13 @@ def test_a_key_that_was_removed_is_not_replaced_by_ours(
         assert error["code"] == "own_key_missing"
         assert "removed" in error["detail"]
     else:
-        access_with = keys.access_with
+        access_with = using.access_with
 
         def removed(provider, credential):
             ProviderKey.objects.all().delete()
             return access_with(provider, credential)
 
-        monkeypatch.setattr(keys, "access_with", removed)
+        monkeypatch.setattr(using, "access_with", removed)
         answer = post(api, "speech", {"input": "Late.", "voice": "scripted:one"})
         assert (answer.status_code, answer.json()["code"]) == (409, "own_key_missing")
     assert Job.objects.get().status == "failed"
@@ -197,7 +198,7 @@ def test_our_own_bad_key_is_not_a_customers(submitted, caller, speak_all, bells)
     speak_all()
     scene = job.scenes.get()
     assert (scene.status, scene.error_code) == ("queued", "")  # until operators mend it
-    assert not [task for task, _ in bells if task == keys.CHECK]
+    assert not [task for task, _ in bells if task == using.CHECK]
 
 
 def test_a_key_that_is_known_to_be_bad_is_not_passed_over(own, caller, api, credits):
@@ -227,7 +228,7 @@ def test_a_key_that_was_refused_meanwhile_is_not_tried(
 
 def test_a_key_that_was_replaced_meanwhile_is_used(own, submitted, caller, speak_all):
     submitted(caller, "Hi.")
-    new = keys.sealed(Secret("new-k3y-of-a-test"), own.workspace_id, "scripted")
+    new = using.sealed(Secret("new-k3y-of-a-test"), own.workspace_id, "scripted")
     ProviderKey.objects.update(sealed_key=new)
     speak_all()
     assert scripted.used == ["new-k3y-of-a-test"]
@@ -273,7 +274,7 @@ def test_an_edit_of_one_scene_keeps_what_others_were_billed_to(
     with transaction.atomic():
         job, scene = again.edit(caller, job.pk, scene.pk, again.Change(text="New."))
     assert (job.billed_to, scene.cost) == ("credits", 0)
-    assert scene.credential == keys.credential_of(caller.workspace.pk)
+    assert scene.credential == using.credential_of(caller.workspace.pk)
 
 
 def test_price_and_key_can_not_disagree(own, submitted, caller):
@@ -333,7 +334,7 @@ def test_a_provider_without_our_key_speaks_with_theirs(monkeypatch, api, owner):
     mine = factories.workspace(owner)
     body = {"input": "Hello there.", "voice": "openai:alloy"}
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    catalogue.sync()
+    voices.sync()
     with serving(OpenAI()) as vendor:
         monkeypatch.setenv("OPENAI_BASE_URL", vendor.access.base_url)
         answer = post(api, "speech", body)

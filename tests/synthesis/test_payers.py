@@ -5,7 +5,7 @@ from django.db import transaction
 
 from billing.ledger.wallets import wallet_of
 from billing.models import Lot
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 from synthesis import worker
 from synthesis.jobs import cancel
 from tests import factories

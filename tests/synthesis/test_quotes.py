@@ -1,6 +1,6 @@
 import pytest
 
-from providers import catalogue
+from providers.catalogue import voices as catalogue_voices
 from synthesis import quotes
 from synthesis.errors import ProviderUnavailable
 from synthesis.models import Job
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 def test_a_provider_that_is_not_set_up_is_refused_before_anything_is_charged(
     voices, monkeypatch
 ):
-    catalogue.sync()
+    catalogue_voices.sync()
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     order = Order([AskedScene("Hello.", "openai:alloy")])
     with pytest.raises(ProviderUnavailable):

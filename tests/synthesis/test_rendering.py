@@ -6,8 +6,8 @@ import pytest
 from django.core.files.storage import default_storage
 
 from kit.work import claims
-from providers import upstreams
-from providers.base import Failure, Limit, ProviderError
+from providers.contract.base import Failure, Limit, ProviderError
+from providers.limits import upstreams
 from providers.models import Upstream
 from synthesis import rendering, worker
 from synthesis.models import Job, Piece, Scene

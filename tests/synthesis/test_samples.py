@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from kit import quotas
 from kit.models import QuotaCounter
-from providers import ceilings, http, upstreams
-from providers import samples as asking
-from providers.base import Failure, ProviderError
+from providers.catalogue import samples as asking
+from providers.contract import http
+from providers.contract.base import Failure, ProviderError
+from providers.limits import ceilings, upstreams
 from providers.models import Provider, Sample, Upstream, Voice
 from providers.unicorn.voices import VOICES
 from synthesis import claiming, dispatch, samples, tasks, views

@@ -5,7 +5,7 @@ from django.core.management import call_command
 
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 from providers.models import Upstream
 from synthesis import worker
 from synthesis.models import Job, Scene

@@ -10,7 +10,7 @@ from django.utils import timezone
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction
 from kit.models import IdempotencyRecord
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 from providers.models import Provider
 from synthesis import dispatch, speech
 from synthesis.models import Job, Scene

@@ -8,8 +8,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from billing.ledger.wallets import summary, wallet_of
-from providers import keys, upstreams
-from providers.base import Failure
+from providers.contract.base import Failure
+from providers.keys import using
+from providers.limits import upstreams
 from providers.models import Provider
 from synthesis.models import Job, Scene
 from tests import factories
@@ -31,7 +32,7 @@ def owner():
 def mine(owner):
     """The credential of the workspace that brings a key."""
     factories.provider_key(factories.workspace(owner), "scripted", OWN)
-    return keys.credential_of(factories.workspace(owner).pk)
+    return using.credential_of(factories.workspace(owner).pk)
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 from django.db import transaction
 
 from billing.ledger.wallets import summary, wallet_of
-from providers import samples as asking
-from providers import upstreams
-from providers.base import Failure, ProviderError
+from providers.catalogue import samples as asking
+from providers.contract.base import Failure, ProviderError
+from providers.limits import upstreams
 from providers.models import Provider, Sample, Voice
 from synthesis import dispatch, samples, worker
 from synthesis.models import Piece, Scene

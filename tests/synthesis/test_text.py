@@ -7,7 +7,7 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from providers.base import Limit
+from providers.contract.base import Limit
 from synthesis.chapters import chapters_of
 from synthesis.text import (
     CLAUSE_PAUSE_MS,

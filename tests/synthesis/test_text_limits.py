@@ -7,8 +7,8 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.base import Limit
-from providers.registry import PROVIDERS, get_provider
+from providers.contract.base import Limit
+from providers.contract.registry import PROVIDERS, get_provider
 from synthesis.models import Job
 from synthesis.text import is_speakable, split
 from tests import factories

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers import words
-from providers.base import Word
+from providers.contract import words
+from providers.contract.base import Word
 from synthesis import rendering
 from synthesis.audio import LOUDNESS_MS
 from synthesis.timing import ESTIMATED, EXACT, Loudness, estimated, timed

@@ -6,7 +6,7 @@ from django.db.models import Sum
 from accounts import tokens
 from billing.ledger.wallets import wallet_of
 from billing.models import LedgerTransaction, TokenSpending, Usage
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 from synthesis.models import Job
 from tests import factories
 from tests.billing.factories import grant, spent

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.caller import Environment
 from billing.errors import InsufficientCredits
 from billing.ledger.wallets import summary, wallet_of
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 from synthesis import claiming, worker
 from synthesis.errors import (
     Expired,

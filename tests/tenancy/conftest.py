@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connections
 
-from providers import registry
+from providers.contract import registry
 from tests.synthesis import catalogue, scripted
 from tests.tenancy import world as worlds
 

@@ -25,7 +25,7 @@ from accounts.models import (
 from accounts.people import workspaces
 from billing.ledger.wallets import wallet_of
 from billing.models import PromoCode
-from providers.base import Failure, ProviderError
+from providers.contract.base import Failure, ProviderError
 from synthesis import quotes, worker
 from synthesis.jobs.submit import submit
 from synthesis.models import Job

@@ -2,8 +2,8 @@
 
 import pytest
 
+from providers.contract.registry import PROVIDERS, get_provider
 from providers.models import Provider
-from providers.registry import PROVIDERS, get_provider
 from tests import factories
 
 

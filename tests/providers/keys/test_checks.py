@@ -11,8 +11,9 @@ from accounts.models import Workspace
 from kit.mail.outbox import _context as mail_context
 from kit.models import Mail
 from kit.secrets import Secret, open_sealed
-from providers import keys, lifecycle, tasks
-from providers.base import Failure, ProviderError
+from providers import lifecycle, tasks
+from providers.contract.base import Failure, ProviderError
+from providers.keys import using
 from providers.models import ProviderKey
 from tests import factories
 from tests.providers.vendors.server import Reply
@@ -113,8 +114,8 @@ def test_an_account_that_is_asked_too_much_keeps_nobody_waiting(
         return Reply(status if is_first else 200, body=b"{}")
 
     monkeypatch.setattr(openai, "answer", answer)
-    assert keys.check_all() == 4
-    assert keys.check_all() == 0
+    assert using.check_all() == 4
+    assert using.check_all() == 0
     due = ProviderKey.objects.filter(checked_at__lt=timezone.now() - timedelta(hours=1))
     assert due.get() == row
 
@@ -139,19 +140,19 @@ def test_who_had_a_turn_goes_to_the_end_of_the_line(kept, monkeypatch):
 
 def test_a_bell_that_nobody_heard_is_rung_again(kept, bells, monkeypatch):
     openai, row = kept
-    credential = keys.credential_of(row.workspace_id)
+    credential = using.credential_of(row.workspace_id)
     with (
         pytest.raises(ProviderError, match="own_key_refused"),
-        keys.blamed("openai", credential),
+        using.blamed("openai", credential),
     ):
         raise ProviderError(Failure.BAD_KEY)
-    rung = (keys.CHECK, [str(row.pk)])
+    rung = (using.CHECK, [str(row.pk)])
     assert bells == [rung]
-    keys.sweep()
+    using.sweep()
     assert bells == [rung]  # it may still be heard
     ProviderKey.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    keys.sweep()
-    keys.sweep()
+    using.sweep()
+    using.sweep()
     assert bells == [rung, rung]
     openai.key = "s0mething-else"
     tasks.check_key(str(row.pk))
@@ -172,7 +173,7 @@ def test_what_can_not_be_looked_at_is_not_rung_for(kept, bells, monkeypatch, is_
 
 def test_a_key_that_is_replaced_during_its_check_is_left_alone(kept, monkeypatch):
     openai, row = kept
-    new = keys.sealed(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
+    new = using.sealed(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
 
     def answer(asked):
         ProviderKey.objects.filter(pk=row.pk).update(sealed_key=new)

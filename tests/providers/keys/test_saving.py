@@ -10,10 +10,11 @@ from django.utils import timezone
 from accounts.models import Membership
 from kit.models import QuotaCounter
 from kit.secrets import CannotOpen, open_sealed
-from providers import keys, tasks
-from providers.base import Access, Failure, ProviderError
+from providers import tasks
+from providers.contract.base import Access, Failure, ProviderError
+from providers.contract.registry import PROVIDERS, get_provider
+from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
-from providers.registry import PROVIDERS, get_provider
 from tests import factories
 from tests.providers.vendors.server import Reply
 from tests.threads import in_threads
@@ -34,8 +35,8 @@ def opened(row: ProviderKey) -> str:
 
 
 def access(workspace, slug: str) -> Access:
-    credential = keys.credential_of(workspace.pk)
-    return keys.access_with(Provider.objects.get(slug=slug), credential)
+    credential = using.credential_of(workspace.pk)
+    return using.access_with(Provider.objects.get(slug=slug), credential)
 
 
 def test_a_key_is_checked_sealed_and_never_shown(vendor, api, alice):
@@ -344,7 +345,7 @@ def test_voices_are_learned_even_if_nobody_heard_the_first_bell(vendor, api, bel
     put(api, "elevenlabs", {"key": vendor("elevenlabs").key})
     ProviderKey.objects.update(due_at=timezone.now())
     bells.clear()
-    keys.sweep()
+    using.sweep()
     ((_, (key_id,)),) = bells
     tasks.check_key(key_id)
     assert Voice.objects.get(provider="elevenlabs").name == "Rachel"

@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from providers.words import split
+from providers.contract.words import split
 
 PER_CHARACTER = 0.02  # seconds
 

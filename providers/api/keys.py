@@ -1,0 +1,65 @@
+"""Own keys over HTTP: saved, listed by their last four characters, and removed."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.caller import caller_of
+from accounts.http.permissions import IsPerson
+from kit.secrets import Secret
+from providers.keys import using
+from providers.models import ProviderKey
+from providers.serializers import (
+    ProviderKeyRequestSerializer,
+    ProviderKeySerializer,
+)
+
+
+class ProviderKeysView(APIView):
+    """The keys of a workspace."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="provider_keys_list", responses=ProviderKeySerializer(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        """List the workspace's own keys, without the keys themselves."""
+        rows = ProviderKey.objects.for_workspace(caller_of(request).workspace)
+        return Response(ProviderKeySerializer(rows, many=True).data)
+
+
+class ProviderKeyView(APIView):
+    """The key for one provider."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        operation_id="provider_keys_save",
+        request=ProviderKeyRequestSerializer,
+        responses=ProviderKeySerializer,
+    )
+    def put(self, request: Request, provider: str) -> Response:
+        """Check a key with the provider and keep it: owners and admins.
+
+        From then on the workspace's scenes in that provider's voices are spoken with it,
+        and cost no credits.
+        """
+        asked = ProviderKeyRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        fields: dict[str, Any] = asked.validated_data
+        row = using.save(
+            caller_of(request), provider, Secret(fields["key"]), region=fields["region"]
+        )
+        return Response(ProviderKeySerializer(row).data)
+
+    @extend_schema(
+        operation_id="provider_keys_remove", request=None, responses={204: None}
+    )
+    def delete(self, request: Request, provider: str) -> Response:
+        """Erase a key: owners and admins."""
+        using.remove(caller_of(request), provider)
+        return Response(status=204)

@@ -1,0 +1,147 @@
+"""From the times that vendors give, to words of the text that was sent."""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from providers.contract import words
+from providers.contract.base import Word
+from providers.contract.failures import finite
+
+_SHORTEST = 0.001  # seconds
+_AHEAD = 12  # words that a vendor may pass over at once
+
+
+class Timeline:
+    """Puts words between the audio they belong to: in order, and inside of it.
+
+    A word comes out once it has been heard. Vendors round, and sometimes let a word end
+    after the next one begins, or after the audio.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.seconds = 0.0  # of audio so far
+        self._rate = rate
+        self._bytes = 0
+        self._waiting: deque[Word] = deque()
+        self._time = 0.0
+        self._place = 0
+
+    def hear(self, samples: bytes) -> Generator[bytes | Word]:
+        """Pass 16-bit samples on, and the words that are over with them."""
+        yield samples
+        self._bytes += len(samples)
+        self.seconds = self._bytes / 2 / self._rate
+        while self._waiting and self._waiting[0].end <= self.seconds:
+            yield from self._release()
+
+    def add(self, found: Iterable[Word]) -> None:
+        """Take words, in order."""
+        self._waiting.extend(found)
+
+    def finish(self, seconds: float | None = None) -> Generator[Word]:
+        """Yield the words that are left; the audio is over, at `seconds` if given."""
+        self.seconds = self.seconds if seconds is None else seconds
+        while self._waiting:
+            yield from self._release()
+
+    def _release(self) -> Generator[Word]:
+        word = self._waiting.popleft()
+        start = max(word.start, self._time)
+        end = min(max(word.end, start + _SHORTEST), self.seconds)
+        is_new = word.char_start >= self._place and word.char_end > word.char_start
+        if start < end and is_new:
+            self._time, self._place = end, word.char_end
+            yield replace(word, start=start, end=end)
+
+
+class Matcher:
+    """Finds the words of a text in the tokens that a vendor times.
+
+    Tokens are what the vendor makes of the text: without punctuation, in parts ("don",
+    "'t"), or spelled out ("12" as "twelve"). A token that is a word ahead is that word;
+    what lies between two such words shares the time of the tokens between them.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._units = [unit for unit in words.split(text) if unit.has_letters]
+        self._plain = [
+            _plain(text[unit.word_start : unit.word_end]) for unit in self._units
+        ]
+        self._next = 0
+        self._unmatched: list[tuple[float, float]] = []
+
+    def feed(self, token: str, start: float, end: float) -> list[Word]:
+        """Return the words that `token` makes certain."""
+        plain = _plain(token)
+        if not plain:
+            return []
+        ahead = self._plain[self._next : self._next + _AHEAD]
+        if plain not in ahead:
+            self._unmatched.append((start, end))
+            return []
+        place = self._next + ahead.index(plain)
+        found = self._shared(place)
+        unit = self._units[place]
+        self._next = place + 1
+        return [*found, Word(start, end, unit.word_start, unit.word_end)]
+
+    def finish(self) -> list[Word]:
+        """Return the words of the tokens that were no word."""
+        return self._shared(len(self._units))
+
+    def _shared(self, upto: int) -> list[Word]:
+        units, times = self._units[self._next : upto], self._unmatched
+        self._next, self._unmatched = upto, []
+        if not units or not times:
+            return []
+        start, end = times[0][0], times[-1][1]
+        lengths = [unit.word_end - unit.word_start for unit in units]
+        per_letter = (end - start) / sum(lengths)
+        found = []
+        for unit, length in zip(units, lengths, strict=True):
+            until = start + length * per_letter
+            found.append(Word(start, until, unit.word_start, unit.word_end))
+            start = until
+        return found
+
+
+def _plain(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def matched(text: str, tokens: Iterable[Sequence[object]]) -> list[Word]:
+    """Return the words of `text` for a vendor's whole list of (token, start, end)."""
+    matcher = Matcher(text)
+    found: list[Word] = []
+    for token in timed(tokens):
+        found += matcher.feed(*token)
+    return [*found, *matcher.finish()]
+
+
+def timed(tokens: Iterable[Sequence[object]]) -> Generator[tuple[str, float, float]]:
+    """Yield those (token, start, end) of a vendor's JSON that are text and numbers."""
+    for token in tokens:
+        match token:
+            case (str(said), start, end):
+                since, until = finite(start), finite(end)
+                if since is not None and until is not None:
+                    yield said, since, until
+
+
+def of_characters(
+    units: Iterable[words.Unit], times: Mapping[int, tuple[float, float]]
+) -> list[Word]:
+    """Return words from the times of their characters, by offset."""
+    found = []
+    for unit in units:
+        timed = [
+            times[place]
+            for place in range(unit.word_start, unit.word_end)
+            if place in times
+        ]
+        if timed:
+            found.append(
+                Word(timed[0][0], timed[-1][1], unit.word_start, unit.word_end)
+            )
+    return found

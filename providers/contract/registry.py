@@ -1,0 +1,41 @@
+"""The table of providers: one line each, imported on first use."""
+
+from functools import cache
+from typing import cast
+
+from django.utils.module_loading import import_string
+
+from providers.contract.base import Provider
+
+PROVIDERS = {
+    "unicorn": "providers.unicorn.Unicorn",
+    "openai": "providers.vendors.openai.OpenAI",
+    "elevenlabs": "providers.vendors.elevenlabs.ElevenLabs",
+    "google": "providers.vendors.google.Google",
+    "azure": "providers.vendors.azure.Azure",
+    "lemonfox": "providers.vendors.lemonfox.LemonFox",
+    "deepgram": "providers.vendors.deepgram.Deepgram",
+    "cartesia": "providers.vendors.cartesia.Cartesia",
+    "polly": "providers.vendors.polly.Polly",
+    "compatible": "providers.vendors.compatible.Compatible",
+}
+
+MANY = "compatible-"
+"""What the slugs of further servers that `compatible` calls begin with."""
+
+
+@cache
+def get_provider(slug: str) -> Provider:
+    """Return the adapter of the provider `slug`; KeyError if there is none."""
+    known = "compatible" if is_of_operators(slug) else slug
+    return cast(Provider, import_string(PROVIDERS[known])())
+
+
+def is_of_operators(slug: str) -> bool:
+    """Return whether the provider `slug` is a server that operators run themselves."""
+    return slug == "compatible" or slug.startswith(MANY)
+
+
+def has_adapter(slug: str) -> bool:
+    """Return whether something here can call the provider `slug`."""
+    return slug in PROVIDERS or slug.startswith(MANY)

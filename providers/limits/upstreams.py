@@ -1,0 +1,311 @@
+"""Whether a provider is called now: the breaker, and the retries that it is spared.
+
+An *upstream* is a provider in one region with one credential. Its row, which all processes
+share, holds what the last calls told. While they succeed it is closed, and calls pass. A
+row of failures that are the vendor's fault opens it, and so does a vendor that asks to be
+left alone for a time: then nobody calls, until a pause is over and one call alone, the
+probe, finds out. What it finds closes the upstream, or begins the next, longer pause.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from providers.catalogue import voices
+from providers.contract.base import Failure, ProviderError
+from providers.keys import using
+from providers.models import Provider, Upstream
+from providers.models.querysets import PLATFORM, UpstreamQuerySet
+
+MOST_IN_A_ROW = 5
+"""Failures without a success between them that open an upstream."""
+WINDOW = timedelta(seconds=30)
+LEAST_CALLS = 20  # in a window, before their share of failures counts
+MOST_FAILED = 0.5
+PAUSES = (5.0, 10.0, 20.0)
+"""Seconds before each probe; the last one goes on. A healed vendor is found by then."""
+KEY_PAUSE = 300.0  # seconds; a key or a quota does not heal by itself
+LONGEST_PAUSE = 3600.0  # seconds that a vendor may ask for
+
+RETRY_SHARE = 0.2
+"""Each first call pays for so much of a retry."""
+MOST_RETRIES = 100.0  # that can be saved up
+FREE_RETRIES = 10.0  # that come back by themselves, for those who call rarely
+RETRY_RETURNS = 10.0  # seconds, for one of them
+_RETRY_WAIT = 10.0
+
+RETRIES = "retries"
+"""Why a provider is not called, beside the kinds of failure: too many were retries."""
+
+_RECENT = 20  # failures that operators see
+
+THEIR_FAULT = {
+    Failure.DOWN,
+    Failure.TIMEOUT,
+    Failure.BUSY,
+    Failure.BAD_AUDIO,
+    Failure.RATE_LIMITED,
+}
+OF_THE_KEY = {Failure.BAD_KEY, Failure.QUOTA}
+
+
+class Blocked(Exception):
+    """The provider is not called now."""
+
+    def __init__(
+        self, reason: str, until: datetime, *, was_tried: bool = False
+    ) -> None:
+        self.reason = reason  # of `providers.contract.base.Failure`, or why else
+        self.until = until  # when it is worth asking again
+        self.was_tried = was_tried  # whether a call was made that told so
+        super().__init__(f"{reason} until {until:%H:%M:%S}")
+
+    @property
+    def seconds(self) -> int:
+        """How long to wait: at least a second."""
+        return max(1, round((self.until - timezone.now()).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Leave to make one call."""
+
+    upstream: Upstream
+    is_probe: bool
+    is_retry: bool
+
+
+def upstream_of(provider: Provider, credential: str = PLATFORM) -> Upstream:
+    """Return the row of the way by which `provider` is called here."""
+    row, _ = Upstream.objects.get_or_create(
+        provider=provider,
+        region=_region(provider, credential, using.regions_of([credential])),
+        credential=credential,
+    )
+    return row
+
+
+def _region(
+    provider: Provider, credential: str, own: Mapping[tuple[str, str], str]
+) -> str:
+    """Return where a credential is called: ours as set up here, others as `own` says."""
+    if credential == PLATFORM:
+        return voices.access_for(provider).region
+    return own.get((provider.slug, credential), "")
+
+
+@contextmanager
+def calling(
+    provider: Provider, credential: str, *, holder: str, is_retry: bool
+) -> Iterator[None]:
+    """Let the block make one call, and learn from how it ends.
+
+    `holder` names who calls, for `Upstream.probe`. Needs that no transaction is open, and
+    holds no connection while the block runs.
+
+    Raises:
+        Blocked: not now. Nothing was called; or the call was a probe and only told that
+            it is still so; or our own key was refused, which is no fault of the request.
+    """
+    leave = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
+    connection.close()
+    began = monotonic()
+    try:
+        yield
+    except ProviderError as error:
+        seconds = monotonic() - began
+        row = failed(leave, error.kind, seconds=seconds, retry_after=error.retry_after)
+        is_ours = error.kind in OF_THE_KEY and credential == PLATFORM
+        is_known = leave.is_probe and error.kind in THEIR_FAULT
+        if (is_ours or is_known) and row.open_until is not None:
+            raise Blocked(row.reason, row.open_until, was_tried=True) from error
+        raise
+    except BaseException:
+        with suppress(DatabaseError):  # the dispatcher comes by, too
+            forget_probe(leave.upstream.pk, holder)  # it tells nothing about the vendor
+        raise
+    succeeded(leave, seconds=monotonic() - began)
+
+
+def admit(row: Upstream, holder: str, *, is_retry: bool) -> Pass:
+    """Return leave for one call of `row`, read just now.
+
+    Raises:
+        Blocked: it is open, somebody else tries it, or there were too many retries.
+    """
+    if row.failing_since is not None and row.open_until is not None:
+        now = timezone.now()
+        if row.open_until > now:
+            raise Blocked(row.reason, row.open_until)
+        half_open = Upstream.objects.filter(
+            pk=row.pk, failing_since__isnull=False, open_until__lte=now, probe=""
+        )
+        if not half_open.update(probe=holder):
+            raise Blocked(row.reason, now + timedelta(seconds=PAUSES[0]))
+        return Pass(row, is_probe=True, is_retry=is_retry)
+    if is_retry and not _take_retry(row):
+        raise Blocked(RETRIES, timezone.now() + timedelta(seconds=_RETRY_WAIT))
+    return Pass(row, is_probe=False, is_retry=is_retry)
+
+
+def succeeded(leave: Pass, *, seconds: float) -> None:
+    """Count a call that gave audio; a probe closes its upstream."""
+    paid = 0.0 if leave.is_retry or leave.is_probe else RETRY_SHARE
+    with connection.cursor() as cursor:
+        # One statement, for it comes after every call.
+        cursor.execute(
+            """
+            UPDATE providers_upstream SET
+                calls = calls + 1,
+                seconds = seconds + %(seconds)s,
+                in_a_row = 0,
+                retry_allowance = LEAST(retry_allowance + %(paid)s, %(most)s),
+                window_at = CASE WHEN window_at > %(since)s
+                    THEN window_at ELSE now() END,
+                window_calls = CASE WHEN window_at > %(since)s
+                    THEN window_calls + 1 ELSE 1 END,
+                window_failures = CASE WHEN window_at > %(since)s
+                    THEN window_failures ELSE 0 END
+            WHERE id = %(id)s
+            """,
+            {
+                "seconds": seconds,
+                "paid": paid,
+                "most": MOST_RETRIES,
+                "since": timezone.now() - WINDOW,
+                "id": leave.upstream.pk,
+            },
+        )
+    if leave.is_probe:
+        reset(leave.upstream)
+
+
+def failed(
+    leave: Pass, kind: Failure, *, seconds: float, retry_after: float | None = None
+) -> Upstream:
+    """Count a call that failed; the upstream opens, or stays open, if that means so."""
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        row = Upstream.objects.select_for_update().get(pk=leave.upstream.pk)
+        _count(row, kind, seconds, now)
+        if not (leave.is_retry or leave.is_probe):
+            row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MOST_RETRIES)
+        is_probe = leave.is_probe and row.failing_since is not None
+        if is_probe:
+            row.probe = ""
+        if kind in THEIR_FAULT:
+            row.in_a_row += 1
+            row.window_failures += 1
+            if is_probe or retry_after or _is_too_much(row):
+                _open(row, kind, now, retry_after)
+        elif kind in OF_THE_KEY and row.credential == PLATFORM:
+            # A customer's own key is looked at by `providers.keys.using`.
+            _open(row, kind, now, KEY_PAUSE)
+        # Any other is the request's own: it tells nothing about the vendor.
+        row.save()
+    return row
+
+
+def reset(row: Upstream) -> None:
+    """Close an upstream, whatever its last calls told."""
+    Upstream.objects.filter(pk=row.pk).update(
+        failing_since=None,
+        open_until=None,
+        reason="",
+        openings=0,
+        probe="",
+        in_a_row=0,
+        window_calls=0,
+        window_failures=0,
+    )
+
+
+def under_probe() -> dict[int, str]:
+    """Return who tries which upstream, by its row."""
+    probed = Upstream.objects.exclude(probe="")
+    return dict(probed.values_list("pk", "probe"))
+
+
+def forget_probe(pk: int, holder: str) -> None:
+    """Let somebody else try an upstream whose prober has vanished."""
+    Upstream.objects.filter(pk=pk, probe=holder).update(probe="")
+
+
+def blocked(provider: str = "") -> dict[tuple[str, str], Upstream]:
+    """Return the upstreams that nobody may call now, by provider and credential.
+
+    Those of one provider alone, if given; and none of a region not called from here.
+    """
+    rows = Upstream.objects.blocked()
+    return _called_here(rows.filter(provider=provider) if provider else rows)
+
+
+def failing(since: datetime) -> dict[tuple[str, str], Upstream]:
+    """Return the upstreams that opened before `since` and have not closed."""
+    return _called_here(Upstream.objects.filter(failing_since__lt=since))
+
+
+def _called_here(rows: UpstreamQuerySet) -> dict[tuple[str, str], Upstream]:
+    found = list(rows.select_related("provider"))
+    own = using.regions_of({row.credential for row in found})
+    return {
+        (row.provider_id, row.credential): row
+        for row in found
+        if row.region == _region(row.provider, row.credential, own)
+    }
+
+
+def _count(row: Upstream, kind: Failure, seconds: float, now: datetime) -> None:
+    row.calls += 1
+    row.seconds += seconds
+    row.failures[kind] = row.failures.get(kind, 0) + 1
+    seen = {"at": now.isoformat(timespec="seconds"), "kind": str(kind)}
+    row.recent = [seen, *row.recent][:_RECENT]
+    if row.window_at <= now - WINDOW:
+        row.window_at, row.window_calls, row.window_failures = now, 0, 0
+    row.window_calls += 1
+
+
+def _is_too_much(row: Upstream) -> bool:
+    if row.in_a_row >= MOST_IN_A_ROW:
+        return True
+    is_enough = row.window_calls >= LEAST_CALLS
+    return is_enough and row.window_failures >= MOST_FAILED * row.window_calls
+
+
+def _open(
+    row: Upstream, kind: Failure, now: datetime, asked: float | None = None
+) -> None:
+    """Open a locked row for a pause, or for as long as was `asked` for (seconds)."""
+    if row.failing_since is None:
+        row.failing_since = now
+        row.openings = 0
+        row.open_until = None
+    pause = min(asked, LONGEST_PAUSE) if asked else 0.0
+    if not asked and (row.open_until is None or row.open_until <= now):
+        pause = PAUSES[min(row.openings, len(PAUSES) - 1)]
+        row.openings += 1
+    until = now + timedelta(seconds=pause)
+    row.open_until = max(until, row.open_until or until)
+    row.reason = kind
+
+
+def _take_retry(row: Upstream) -> bool:
+    """Take one from the allowance of retries; return whether there was one."""
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        row = Upstream.objects.select_for_update().get(pk=row.pk)
+        if row.retry_allowance < FREE_RETRIES:
+            returned = (now - row.retries_at).total_seconds() / RETRY_RETURNS
+            row.retry_allowance = min(row.retry_allowance + returned, FREE_RETRIES)
+        row.retries_at = now
+        is_there = row.retry_allowance >= 1
+        if is_there:
+            row.retry_allowance -= 1
+        row.save(update_fields=["retry_allowance", "retries_at"])
+    return is_there

@@ -1,0 +1,109 @@
+"""What people type about voices and keys; the rules themselves are elsewhere."""
+
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any
+
+from django import forms
+
+from providers.catalogue.languages import name_of, primary
+from providers.contract.registry import get_provider
+from providers.models import Provider
+
+
+class GalleryForm(forms.Form):
+    """Which voices to show; whatever is not understood finds none."""
+
+    q = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"class": "input", "type": "search", "autocomplete": "off"}
+        ),
+    )
+    language = forms.ChoiceField(
+        label="Language",
+        required=False,
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    gender = forms.ChoiceField(
+        label="Gender",
+        required=False,
+        choices=[
+            ("", "Any"),
+            ("female", "Female"),
+            ("male", "Male"),
+            ("neutral", "Neutral"),
+        ],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    provider = forms.ChoiceField(
+        label="Provider",
+        required=False,
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        languages: Iterable[str],
+        providers: Iterable[Provider],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        named = {(primary(tag), name_of(tag)) for tag in languages}
+        slugs = [(provider.slug, provider.name) for provider in providers]
+        for name, choices in (
+            ("language", sorted(named, key=itemgetter(1))),
+            ("provider", slugs),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [("", "Any"), *choices]
+
+
+class KeyForm(forms.Form):
+    """A key for one of the providers that take one. What was typed is never shown again."""
+
+    provider = forms.ChoiceField(
+        label="Provider", widget=forms.Select(attrs={"class": "select"})
+    )
+    key = forms.CharField(
+        label="Key",
+        strip=True,
+        widget=forms.PasswordInput(
+            attrs={
+                "class": "input",
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "aria-describedby": "key-hint",
+            }
+        ),
+    )
+    region = forms.ChoiceField(
+        label="Region",
+        required=False,
+        widget=forms.Select(
+            attrs={"class": "select", "aria-describedby": "region-hint"}
+        ),
+    )
+
+    def __init__(
+        self, *args: Any, providers: Iterable[Provider], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        takers = [row for row in providers if get_provider(row.slug).own_key]
+        regions = [(row.name, region_choices(row.slug)) for row in takers]
+        for name, choices in (
+            ("provider", [(row.slug, row.name) for row in takers]),
+            ("region", [("", "The usual one"), *(pair for pair in regions if pair[1])]),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = choices
+
+
+def region_choices(slug: str) -> list[tuple[str, str]]:
+    """Return the regions that a provider has beside its usual one, for a choice."""
+    return [(region, region) for region in sorted(get_provider(slug).regions) if region]

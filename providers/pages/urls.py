@@ -1,0 +1,20 @@
+"""Routes of pages."""
+
+from django.urls import path
+
+from providers.pages import voices
+
+urlpatterns = [
+    path("voices", voices.gallery, name="voices-page"),
+    path("settings/provider-keys", voices.keys_page, name="provider-keys-page"),
+    path(
+        "settings/default-provider",
+        voices.choose_default,
+        name="default-provider-choose",
+    ),
+    path(
+        "settings/provider-keys/<slug:provider>/<slug:verb>",
+        voices.act_on_key,
+        name="provider-key-act",
+    ),
+]

@@ -1,0 +1,169 @@
+"""Azure AI Speech: SSML to `POST /cognitiveservices/v1`.
+
+Sources: azure-ai-docs, rest-text-to-speech (2025-10), quotas (2026-01-30) and rest-auth
+(2026-05), read 2026-11-20; the regions are those of regions.md (2025-11). Traps: a wrong
+region is 401, as a wrong key is; audio beyond 10 minutes is cut off without an error;
+errors often have no body; 429 is mostly a lack of room for that voice in that region; a
+User-Agent is obligatory. There are no word times in this interface.
+"""
+
+import re
+from collections.abc import Generator, Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from providers.contract import http
+from providers.contract.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.contract.failures import failed, inside, listed, refusal, text_at
+from providers.contract.markup import escaped
+from providers.contract.options import Option, Text
+from providers.contract.remote import Remote, pace, text_option
+from providers.contract.sound import checked
+
+_RATE = 24_000  # Hz
+_SLOWEST = 0.5
+_FORMAT = "raw-24khz-16bit-mono-pcm"
+_CUT_OFF = 600.0 - 1  # seconds: what lasts longer has lost its end
+_VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z0-9]+)+)-[A-Za-z0-9]+Neural")
+_STYLE = re.compile(r"[a-z-]{1,40}")
+_GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
+    "Female": "female",
+    "Male": "male",
+    "Neutral": "neutral",
+}
+_REGIONS = """
+    australiaeast brazilsouth canadacentral canadaeast centralindia centralus eastasia
+    eastus eastus2 francecentral germanywestcentral italynorth japaneast japanwest
+    koreacentral northcentralus northeurope norwayeast qatarcentral southafricanorth
+    southcentralus southeastasia swedencentral switzerlandnorth switzerlandwest uaenorth
+    uksouth ukwest westcentralus westeurope westus westus2 westus3
+""".split()
+
+
+class Azure(Remote):
+    """Neural voices in some 140 languages."""
+
+    slug = "azure"
+    name = "Azure AI Speech"
+    # Chinese reaches ten minutes at some 2,700 characters, at its own pace.
+    limit = Limit(1_800)
+    word_timestamps: Literal["exact", "estimated"] = "estimated"
+    streaming = True
+    regions = {
+        region: f"https://{region}.tts.speech.microsoft.com" for region in _REGIONS
+    }
+    options: Mapping[str, Option] = {
+        "style": Text(
+            40, _STYLE.pattern, "Small letters and hyphens, such as cheerful."
+        )
+    }
+    cost_multiplier = Decimal("1.25")
+    max_concurrent_per_key = 50
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return less for a slow pace, at which fewer words fill the ten minutes."""
+        return Limit(int(self.limit.amount * min(1.0, max(speed, _SLOWEST))))
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.contract.base.Provider` says.
+
+        Option: `style`, such as `cheerful`, for voices that have it.
+        """
+        self.look_at(request)
+        match = _VOICE.fullmatch(request.voice)
+        if not match:
+            raise ProviderError(Failure.UNKNOWN_VOICE)
+        style = text_option(request, "style", 40)
+        if style and not _STYLE.fullmatch(style):
+            raise ProviderError(Failure.BAD_REQUEST, "option style")
+        said = escaped(request.text)
+        if request.speed != 1:
+            percent = round((pace(request, _SLOWEST, 2) - 1) * 100)
+            said = f"<prosody rate='{percent:+d}%'>{said}</prosody>"
+        if style:
+            said = f"<mstts:express-as style='{style}'>{said}</mstts:express-as>"
+        body = (
+            "<speak version='1.0' xmlns='http://www.w3.org/2001/10/synthesis'"
+            f" xmlns:mstts='https://www.w3.org/2001/mstts' xml:lang='{match[1]}'>"
+            f"<voice name='{request.voice}'>{said}</voice></speak>"
+        )
+        headers = {
+            "Content-Type": "application/ssml+xml",
+            "X-Microsoft-OutputFormat": _FORMAT,
+            **self._key(access),
+        }
+        url = f"{self.address(access)}/cognitiveservices/v1"
+        return Speech(Encoding("pcm", _RATE), _parts(url, headers, body.encode()))
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the neural voices of the region; the dearer HD voices are left out."""
+        with self._listing(access) as answer:
+            if answer.status != 200:
+                raise refusal(answer, _codes_in, {})
+            entries = listed(answer.json())
+        return [info for entry in entries if (info := _info(entry))]
+
+    def check(self, access: Access) -> KeyStatus:
+        """Begin to list the voices, which is free."""
+        with self._listing(access) as answer:
+            if answer.status == 200:
+                return KeyStatus.VALID
+            raise refusal(answer, _codes_in, {})
+
+    def _listing(self, access: Access) -> Any:
+        url = f"{self.address(access)}/cognitiveservices/voices/list"
+        return http.call("GET", url, self._key(access), limits=http.QUICK)
+
+    def _key(self, access: Access) -> dict[str, str]:
+        return {"Ocp-Apim-Subscription-Key": self.key(access)}
+
+
+def _parts(url: str, headers: dict[str, str], body: bytes) -> Generator[bytes | Word]:
+    with http.call("POST", url, headers, body) as answer:
+        if answer.status != 200:
+            raise _refusal(answer)
+        size = 0
+        for part in checked(answer, "pcm"):
+            size += len(part)
+            yield part
+        if size / 2 / _RATE > _CUT_OFF:
+            raise ProviderError(Failure.TOO_LONG, "cut off at ten minutes")
+
+
+def _refusal(answer: http.Answer) -> ProviderError:
+    # What we send is well formed, so what is refused is the voice.
+    if answer.status == 400:
+        return failed(answer, Failure.UNKNOWN_VOICE)
+    if answer.status == 502:
+        return failed(answer, Failure.DOWN)
+    return refusal(answer, _codes_in, {})
+
+
+def _codes_in(body: Any) -> list[object]:
+    return [inside(body, "error", "code")]
+
+
+def _info(entry: object) -> VoiceInfo | None:
+    voice, locale = text_at(entry, "ShortName"), text_at(entry, "Locale")
+    is_gone = inside(entry, "Status") == "Deprecated"
+    if not _VOICE.fullmatch(voice) or not locale or is_gone:
+        return None
+    styles = [str(style) for style in listed(entry, "StyleList") if style]
+    return VoiceInfo(
+        voice,
+        text_at(entry, "DisplayName") or voice,
+        locale,
+        _GENDERS.get(text_at(entry, "Gender"), ""),
+        f"Styles: {', '.join(styles)}" if styles else "",
+    )

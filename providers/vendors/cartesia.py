@@ -1,0 +1,220 @@
+"""Cartesia: `POST /tts/sse`, audio and word times in one stream of events.
+
+Sources: cartesia-python 4.0.1 (2026-08-14) and docs.cartesia.ai, read 2026-11-20. Traps:
+the version must be named in a header; events take raw samples only; an error may come as
+an event after 200; older versions answer errors as plain text; a voice says no other
+language than the one that is named, so the ids here name it, unless it is English.
+"""
+
+import json
+import re
+from collections.abc import Generator, Iterator
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from providers.contract import http
+from providers.contract.alignment import Matcher, Timeline, timed
+from providers.contract.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.contract.failures import (
+    by_status,
+    failed,
+    inside,
+    listed,
+    refusal,
+    text_at,
+)
+from providers.contract.remote import Remote, pace
+from providers.contract.sound import look_at, unpacked
+
+_VERSION = "2026-03-01"
+_MODEL = "sonic-3.5"
+_RATE = 24_000  # Hz
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_VOICE = re.compile(rf"(?:([a-z]{{2,3}})-)?({_UUID})")
+_PAGE = 100  # voices
+_MOST_PAGES = 100
+_GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
+    "feminine": "female",
+    "female": "female",
+    "masculine": "male",
+    "male": "male",
+    "gender_neutral": "neutral",
+}
+_FAILURES = {
+    "concurrency_limited": Failure.RATE_LIMITED,
+    "rate_limited": Failure.RATE_LIMITED,
+    "quota_exceeded": Failure.QUOTA,
+    "voice_not_found": Failure.UNKNOWN_VOICE,
+}
+
+
+class Cartesia(Remote):
+    """Voices that begin to speak early, with word times."""
+
+    slug = "cartesia"
+    name = "Cartesia"
+    limit = Limit(2_000)
+    word_timestamps: Literal["exact", "estimated"] = "exact"
+    streaming = True
+    regions = {"": "https://api.cartesia.ai"}
+    cost_multiplier = Decimal(3)
+    max_concurrent_per_key = 3
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.contract.base.Provider` says; there are no options."""
+        self.look_at(request)
+        match = _VOICE.fullmatch(request.voice)
+        if not match:
+            raise ProviderError(Failure.UNKNOWN_VOICE)
+        body: dict[str, object] = {
+            "model_id": _MODEL,
+            "transcript": request.text,
+            "voice": {"id": match[2]},
+            "language": match[1] or "en",
+            "output_format": {
+                "container": "raw",
+                "encoding": "pcm_s16le",
+                "sample_rate": _RATE,
+            },
+            "add_timestamps": True,
+        }
+        if request.speed != 1:
+            body["generation_config"] = {"speed": pace(request, 0.6, 1.5)}
+        url = f"{self.address(access)}/tts/sse"
+        headers = {"Content-Type": "application/json", **self._headers(access)}
+        return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, request.text))
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the voices that the vendor lists, page by page."""
+        found: dict[str, VoiceInfo] = {}
+        query = {"limit": str(_PAGE)}
+        for _ in range(_MOST_PAGES):
+            page = self._page(access, query)
+            entries = listed(page, "data")
+            for entry in entries:
+                if info := _info(entry):
+                    found[info.id] = info
+            last = text_at(entries[-1], "id") if entries else ""
+            # Whether there are more may be left out; a full page then means yes.
+            has_more = inside(page, "has_more")
+            if not isinstance(has_more, bool):
+                has_more = len(entries) == _PAGE
+            if not (has_more and last):
+                break
+            query = {"limit": str(_PAGE), "starting_after": last}
+        return list(found.values())
+
+    def check(self, access: Access) -> KeyStatus:
+        """List one voice, which is free."""
+        self._page(access, {"limit": "1"})
+        return KeyStatus.VALID
+
+    def _page(self, access: Access, query: dict[str, str]) -> Any:
+        url = f"{self.address(access)}/voices?{urlencode(query)}"
+        headers = self._headers(access)
+        with http.call("GET", url, headers, limits=http.QUICK) as answer:
+            if answer.status != 200:
+                raise refusal(answer, _codes_in, _FAILURES)
+            return answer.json()
+
+    def _headers(self, access: Access) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.key(access)}",
+            "Cartesia-Version": _VERSION,
+        }
+
+
+def _parts(
+    url: str, headers: dict[str, str], body: dict[str, object], text: str
+) -> Generator[bytes | Word]:
+    timeline, matcher = Timeline(_RATE), Matcher(text)
+    is_done = False
+    with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
+        if answer.status != 200:
+            raise _refusal(answer)
+        if answer.content_type != "text/event-stream":
+            raise ProviderError(Failure.BAD_AUDIO, answer.content_type[:60])
+        for event in _events(answer):
+            match inside(event, "type"):
+                case "chunk":
+                    if audio := unpacked(inside(event, "data")):
+                        if not timeline.seconds:
+                            look_at(audio, "pcm")
+                        yield from timeline.hear(audio)
+                case "timestamps":
+                    for token in timed(_tokens(event)):
+                        timeline.add(matcher.feed(*token))
+                case "error":
+                    raise _inner(answer, event)
+                case "done":
+                    is_done = True
+                    break
+    if not is_done or not timeline.seconds:
+        raise ProviderError(Failure.BAD_AUDIO, "it ended before it was done")
+    timeline.add(matcher.finish())
+    yield from timeline.finish()
+
+
+def _events(answer: http.Answer) -> Generator[Any]:
+    """Yield what the events of a stream hold; each is one line of data."""
+    for line in answer.lines():
+        if line.startswith(b"data:"):
+            yield http.parsed(line[5:])
+
+
+def _tokens(event: object) -> Iterator[tuple[object, object, object]]:
+    times = inside(event, "word_timestamps")
+    return zip(
+        listed(times, "words"),
+        listed(times, "start"),
+        listed(times, "end"),
+        strict=False,
+    )
+
+
+def _inner(answer: http.Answer, event: object) -> ProviderError:
+    """Return what an error means that came as an event."""
+    code, status = text_at(event, "error_code"), inside(event, "status_code")
+    kind = by_status(status) if isinstance(status, int) else Failure.DOWN
+    return failed(answer, _FAILURES.get(code, kind), code)
+
+
+def _refusal(answer: http.Answer) -> ProviderError:
+    error = refusal(answer, _codes_in, _FAILURES)
+    if answer.status == 404:
+        return ProviderError(Failure.UNKNOWN_VOICE, str(error))
+    return error
+
+
+def _codes_in(body: Any) -> list[object]:
+    return [inside(body, "error_code")]
+
+
+def _info(entry: object) -> VoiceInfo | None:
+    voice, language = inside(entry, "id"), inside(entry, "language")
+    if not isinstance(voice, str) or not re.fullmatch(_UUID, voice):
+        return None
+    if not isinstance(language, str) or not re.fullmatch(r"[a-z]{2,3}", language):
+        return None
+    return VoiceInfo(
+        voice if language == "en" else f"{language}-{voice}",
+        text_at(entry, "name") or voice,
+        language,
+        _GENDERS.get(text_at(entry, "gender"), ""),
+        text_at(entry, "description"),
+        # Versions differ in how they say it.
+        is_public=inside(entry, "access") == "public"
+        or inside(entry, "is_public") is True,
+    )

@@ -1,0 +1,149 @@
+"""Deepgram Aura: `POST /v1/speak`, all options in the query.
+
+Sources: deepgram-python-sdk 7.6 (2026-07) and developers.deepgram.com, read 2026-11-20.
+Traps: the documents disagree on the default encoding, so one is always sent, and on the
+longest text and its status, so 1,000 characters are the limit and 413 and 422 mean the
+same; 503 calls its code by another name.
+"""
+
+import json
+import re
+from collections.abc import Generator
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from providers.contract import http
+from providers.contract.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.contract.failures import inside, listed, refusal, text_at
+from providers.contract.remote import Remote, pace
+from providers.contract.sound import checked
+
+_RATE = 24_000  # Hz
+_VOICE = re.compile(r"aura-[a-z0-9-]{3,60}")
+_FAILURES = {
+    "INVALID_AUTH": Failure.BAD_KEY,
+    "INSUFFICIENT_PERMISSIONS": Failure.BAD_KEY,
+    "ASR_PAYMENT_REQUIRED": Failure.QUOTA,
+    "TOO_MANY_REQUESTS": Failure.RATE_LIMITED,
+}
+
+
+class Deepgram(Remote):
+    """Voices that begin to speak early."""
+
+    slug = "deepgram"
+    name = "Deepgram"
+    limit = Limit(1_000)
+    word_timestamps: Literal["exact", "estimated"] = "estimated"
+    streaming = True
+    regions = {
+        "": "https://api.deepgram.com",
+        "eu": "https://api.eu.deepgram.com",
+        "au": "https://api.au.deepgram.com",
+        "in": "https://api.in.deepgram.com",
+    }
+    cost_multiplier = Decimal(2)
+    max_concurrent_per_key = 15
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.contract.base.Provider` says; there are no options."""
+        self.look_at(request)
+        if not _VOICE.fullmatch(request.voice):
+            raise ProviderError(Failure.UNKNOWN_VOICE)
+        query = {
+            "model": request.voice,
+            "encoding": "linear16",
+            "container": "none",
+            "sample_rate": str(_RATE),
+        }
+        if request.speed != 1:
+            query["speed"] = f"{pace(request, 0.7, 1.5):g}"
+        url = f"{self.address(access)}/v1/speak?{urlencode(query)}"
+        headers = {"Content-Type": "application/json", **self._token(access)}
+        return Speech(Encoding("pcm", _RATE), _parts(url, headers, request.text))
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the voices that the vendor lists."""
+        headers = self._token(access)
+        url = f"{self.address(access)}/v1/models"
+        with http.call("GET", url, headers, limits=http.QUICK) as answer:
+            if answer.status != 200:
+                raise refusal(answer, _codes_in, _FAILURES)
+            entries = listed(answer.json(), "tts")
+        voices = {info.id: info for entry in entries if (info := _info(entry))}
+        return list(voices.values())
+
+    def check(self, access: Access) -> KeyStatus:
+        """List the projects, which is free."""
+        headers = self._token(access)
+        url = f"{self.address(access)}/v1/projects"
+        with http.call("GET", url, headers, limits=http.QUICK) as answer:
+            if answer.status == 200:
+                return KeyStatus.VALID
+            if answer.status == 403:
+                return KeyStatus.RESTRICTED
+            raise refusal(answer, _codes_in, _FAILURES)
+
+    def _token(self, access: Access) -> dict[str, str]:
+        return {"Authorization": f"Token {self.key(access)}"}
+
+
+def _parts(url: str, headers: dict[str, str], text: str) -> Generator[bytes | Word]:
+    body = json.dumps({"text": text}).encode()
+    with http.call("POST", url, headers, body) as answer:
+        if answer.status != 200:
+            raise _refusal(answer)
+        yield from checked(answer, "pcm")
+
+
+def _refusal(answer: http.Answer) -> ProviderError:
+    error = refusal(answer, _codes_in, _FAILURES)
+    if answer.status in (413, 422):
+        return ProviderError(Failure.TOO_LONG, str(error))
+    # What we send is always the same but for the model.
+    if answer.status == 400 and error.kind is Failure.BAD_REQUEST:
+        return ProviderError(Failure.UNKNOWN_VOICE, str(error))
+    return error
+
+
+def _codes_in(body: Any) -> list[object]:
+    names = ("err_code", "error_code", "category")
+    return [inside(body, name) for name in names]
+
+
+def _info(entry: object) -> VoiceInfo | None:
+    voice = text_at(entry, "canonical_name")
+    if not _VOICE.fullmatch(voice):
+        return None
+    tags = listed(entry, "metadata", "tags")
+    accent = text_at(entry, "metadata", "accent")
+    gender: Literal["female", "male", ""] = ""
+    if "feminine" in tags:
+        gender = "female"
+    elif "masculine" in tags:
+        gender = "male"
+    return VoiceInfo(
+        voice,
+        (text_at(entry, "name") or voice).title(),
+        _language(voice, listed(entry, "languages")),
+        gender,
+        f"{accent} accent" if accent else "",
+    )
+
+
+def _language(voice: str, languages: list[object]) -> str:
+    """Return the fullest of the languages, else the one that ends the voice's name."""
+    known = [code for code in languages if isinstance(code, str)]
+    return max(known, key=len, default=voice.rpartition("-")[2])

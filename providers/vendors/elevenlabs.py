@@ -1,0 +1,281 @@
+"""ElevenLabs: `POST /v1/text-to-speech/{voice}/stream/with-timestamps`.
+
+Sources: elevenlabs-python 2.59 (2026-07), elevenlabs-docs and its table of errors, read
+2026-11-20. Traps: the answer is JSON line by line, not events; a key that may only speak
+gets 401 for every question, told apart by `status`; errors have three shapes; out of
+credit is 401 or 402; PCM at 44.1 kHz costs a plan, 24 kHz does not; `eleven_v3` takes
+3,000 characters, and its times drift towards the end.
+"""
+
+import json
+import re
+from collections.abc import Generator, Mapping
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from providers.contract import http, words
+from providers.contract.alignment import Timeline, of_characters, timed
+from providers.contract.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.contract.failures import (
+    by_status,
+    failed,
+    inside,
+    listed,
+    refusal,
+    text_at,
+)
+from providers.contract.options import Choice, Number, Option, Text
+from providers.contract.remote import Remote, choice, number_option, pace, text_option
+from providers.contract.sound import look_at, unpacked
+
+_RATE = 24_000  # Hz
+_MODELS = (
+    "eleven_multilingual_v2",
+    "eleven_flash_v2_5",
+    "eleven_turbo_v2_5",
+    "eleven_v3",
+    "eleven_v4",
+    "eleven_v4_turbo",
+)
+_VOICE = re.compile(r"[A-Za-z0-9]{12,40}")
+_LANGUAGE = re.compile(r"[a-z]{2}")
+_SHARE = Number(0, 1)
+_SKIPPED = 40  # characters that an alignment may leave out at once
+_MOST_PAGES = 100
+_FAILURES = {
+    "invalid_api_key": Failure.BAD_KEY,
+    "missing_api_key": Failure.BAD_KEY,
+    "missing_permissions": Failure.BAD_KEY,
+    "quota_exceeded": Failure.QUOTA,
+    "insufficient_credits": Failure.QUOTA,
+    "payment_required": Failure.QUOTA,
+    "text_too_long": Failure.TOO_LONG,
+    "max_character_limit_exceeded": Failure.TOO_LONG,
+    "empty_text": Failure.UNSPEAKABLE,
+    "voice_not_found": Failure.UNKNOWN_VOICE,
+    "voice_access_denied": Failure.UNKNOWN_VOICE,
+    "model_not_found": Failure.BAD_REQUEST,
+    "subscription_required": Failure.BAD_REQUEST,
+    "feature_not_available": Failure.BAD_REQUEST,
+    "only_for_creator+": Failure.BAD_REQUEST,
+    "rate_limit_exceeded": Failure.RATE_LIMITED,
+    "concurrent_limit_exceeded": Failure.RATE_LIMITED,
+    "too_many_concurrent_requests": Failure.RATE_LIMITED,
+    "system_busy": Failure.BUSY,
+}
+
+
+class ElevenLabs(Remote):
+    """Voices with times for every character."""
+
+    slug = "elevenlabs"
+    name = "ElevenLabs"
+    limit = Limit(3_000)
+    word_timestamps: Literal["exact", "estimated"] = "exact"
+    streaming = True
+    regions = {
+        "": "https://api.elevenlabs.io",
+        "us": "https://api.us.elevenlabs.io",
+        "eu": "https://api.eu.residency.elevenlabs.io",
+        "in": "https://api.in.residency.elevenlabs.io",
+        "sg": "https://api.sg.residency.elevenlabs.io",
+    }
+    # The first model is the dearest of these, and what the price is of.
+    options: Mapping[str, Option] = {
+        "model": Choice(_MODELS),
+        "stability": _SHARE,
+        "similarity_boost": _SHARE,
+        "language": Text(2, _LANGUAGE.pattern, "Two letters, such as en."),
+    }
+    cost_multiplier = Decimal(7)
+    max_concurrent_per_key = 5
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.contract.base.Provider` says.
+
+        Options: `model`; `stability` and `similarity_boost`, 0 to 1; `language`, two
+        letters, which `eleven_multilingual_v2` doesn't take.
+        """
+        self.look_at(request)
+        if not _VOICE.fullmatch(request.voice):
+            raise ProviderError(Failure.UNKNOWN_VOICE)
+        model = choice(request, "model", _MODELS)
+        body: dict[str, object] = {"text": request.text, "model_id": model}
+        settings = {
+            name: value
+            for name in ("stability", "similarity_boost")
+            if (value := number_option(request, name, _SHARE.low, _SHARE.high))
+            is not None
+        }
+        if request.speed != 1:
+            settings["speed"] = pace(request, 0.7, 1.2)
+        if settings:
+            body["voice_settings"] = settings
+        language = text_option(request, "language", 2)
+        if language and not _LANGUAGE.fullmatch(language):
+            raise ProviderError(Failure.BAD_REQUEST, "option language")
+        if language and model != "eleven_multilingual_v2":
+            body["language_code"] = language
+        url = (
+            f"{self.address(access)}/v1/text-to-speech/{request.voice}"
+            f"/stream/with-timestamps?output_format=pcm_{_RATE}"
+        )
+        headers = {"Content-Type": "application/json", **self._key(access)}
+        return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, request.text))
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the voices of the account, page by page."""
+        headers = self._key(access)
+        found: dict[str, VoiceInfo] = {}
+        token = ""
+        for _ in range(_MOST_PAGES):
+            query = {"page_size": "100"} | ({"next_page_token": token} if token else {})
+            url = f"{self.address(access)}/v2/voices?{urlencode(query)}"
+            with http.call("GET", url, headers, limits=http.QUICK) as answer:
+                if answer.status != 200:
+                    raise refusal(answer, _codes_in, _FAILURES)
+                page = answer.json()
+            for entry in listed(page, "voices"):
+                if info := _info(entry):
+                    found[info.id] = info
+            token = text_at(page, "next_page_token")
+            if not (inside(page, "has_more") and token):
+                break
+        return list(found.values())
+
+    def check(self, access: Access) -> KeyStatus:
+        """Look at the subscription, which is free and which not every key may."""
+        url = f"{self.address(access)}/v1/user/subscription"
+        with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
+            if answer.status == 200:
+                return KeyStatus.VALID
+            codes = [code for code in _codes_in(answer.error()) if code]
+            if "missing_permissions" in codes:
+                return KeyStatus.RESTRICTED
+            told = [code for code in codes if isinstance(code, str)]
+            kinds = [_FAILURES[code] for code in told if code in _FAILURES]
+            if not kinds and answer.status in (401, 403):
+                return KeyStatus.UNKNOWN  # a bad key has a code that says so
+            kind = kinds[0] if kinds else by_status(answer.status)
+            raise failed(answer, kind, *told)
+
+    def _key(self, access: Access) -> dict[str, str]:
+        return {"xi-api-key": self.key(access)}
+
+
+def _parts(
+    url: str, headers: dict[str, str], body: dict[str, object], text: str
+) -> Generator[bytes | Word]:
+    timeline, letters = Timeline(_RATE), _Letters(text)
+    with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
+        if answer.status != 200:
+            raise refusal(answer, _codes_in, _FAILURES)
+        if answer.content_type.startswith("text/html"):
+            raise ProviderError(Failure.BAD_AUDIO, "a page")
+        for line in answer.lines():
+            if not line.strip():
+                continue
+            said = http.parsed(line)
+            if inside(said, "detail") is not None:
+                codes = [code for code in _codes_in(said) if isinstance(code, str)]
+                kinds = [_FAILURES[code] for code in codes if code in _FAILURES]
+                raise failed(answer, kinds[0] if kinds else Failure.DOWN, *codes)
+            timeline.add(letters.feed(inside(said, "alignment")))
+            if audio := unpacked(inside(said, "audio_base64")):
+                if not timeline.seconds:
+                    look_at(audio, "pcm")
+                yield from timeline.hear(audio)
+    if not timeline.seconds:
+        raise ProviderError(Failure.BAD_AUDIO, "nothing")
+    timeline.add(letters.finish())
+    yield from timeline.finish()
+
+
+class _Letters:
+    """Follows the characters of a text as their times come, and tells its words."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._place = 0
+        self._times: dict[int, tuple[float, float]] = {}
+        self._words = [unit for unit in words.split(text) if unit.has_letters]
+        self._told = 0
+
+    def feed(self, alignment: object) -> list[Word]:
+        """Take an alignment, or None; return the words that are whole with it."""
+        rows = zip(
+            listed(alignment, "characters"),
+            listed(alignment, "character_start_times_seconds"),
+            listed(alignment, "character_end_times_seconds"),
+            strict=False,
+        )
+        for character, start, end in timed(rows):
+            reach = self._place + _SKIPPED + len(character)
+            found = self._text.find(character, self._place, reach)
+            if found >= 0 and character:
+                for place in range(found, found + len(character)):
+                    self._times[place] = (start, end)
+                self._place = found + len(character)
+        whole = self._told
+        while whole < len(self._words) and self._words[whole].word_end <= self._place:
+            whole += 1
+        return self._tell(whole)
+
+    def finish(self) -> list[Word]:
+        """Return the words that are left."""
+        return self._tell(len(self._words))
+
+    def _tell(self, upto: int) -> list[Word]:
+        units, self._told = self._words[self._told : upto], upto
+        return of_characters(units, self._times)
+
+
+def _codes_in(body: Any) -> list[object]:
+    detail = inside(body, "detail")
+    return [inside(detail, name) for name in ("status", "code", "type")]
+
+
+def _info(entry: object) -> VoiceInfo | None:
+    voice = inside(entry, "voice_id")
+    if not isinstance(voice, str) or not _VOICE.fullmatch(voice):
+        return None
+    known: dict[object, Literal["female", "male", "neutral"]] = {
+        "female": "female",
+        "male": "male",
+        "neutral": "neutral",
+    }
+    return VoiceInfo(
+        voice,
+        text_at(entry, "name") or voice,
+        _language(entry),
+        known.get(text_at(entry, "labels", "gender"), ""),
+        text_at(entry, "description") or text_at(entry, "labels", "accent"),
+        # Others are cloned, or were put into the account by its owner.
+        is_public=inside(entry, "category") == "premade",
+    )
+
+
+def _language(entry: object) -> str:
+    """Return the first language that is vouched for; `mul` if none is."""
+    verified = inside(entry, "verified_languages")
+    first = verified[0] if isinstance(verified, list) and verified else None
+    for found in (
+        inside(first, "locale"),
+        inside(first, "language"),
+        inside(entry, "labels", "language"),
+    ):
+        if isinstance(found, str) and re.fullmatch(r"[A-Za-z]{2,3}(-\w{2,8})*", found):
+            return found
+    return "mul"

@@ -1,0 +1,235 @@
+"""Google Cloud Text-to-Speech: `POST /v1/text:synthesize`.
+
+Sources: googleapis protos v1 and v1beta1 (2026-08-22), the page of quotas and the
+discovery document, read 2026-11-20. Traps: a wrong key is 400; the limit is 5,000 bytes
+with all marks and tags counted; times are told only of marks that we insert, by v1beta1,
+and not at all for the Chirp voices; sentences may be too long on their own; nothing
+streams over HTTP.
+"""
+
+import json
+import re
+from collections.abc import Generator, Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from providers.contract import http, words
+from providers.contract.alignment import Timeline
+from providers.contract.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.contract.failures import (
+    by_status,
+    failed,
+    finite,
+    inside,
+    listed,
+    refusal,
+    text_at,
+)
+from providers.contract.markup import escaped
+from providers.contract.options import Number, Option
+from providers.contract.remote import Remote, number_option, pace
+from providers.contract.sound import audible, samples_of, unpacked
+
+_RATE = 24_000  # Hz
+# Neural2 has refused some 300 characters of Spanish; what the others refuse is not known.
+_SENTENCE = 250
+# Far below the vendor's limit: nobody hears anything before all of it is there.
+_PLAIN = Limit(2_000, "bytes", sentence=_SENTENCE)
+_VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z]{4})?-[A-Z0-9]{2,3})-[A-Za-z0-9-]{1,60}")
+_MARK = re.compile(r"[0-9]{1,5}")
+_UNMARKED = ("-Chirp", "-Journey")
+# A character costs five times as much as in the dearest of the others.
+_PITCH = Number(-20, 20)  # semitones
+_LEFT_OUT = ("-Studio-",)
+_GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
+    "FEMALE": "female",
+    "MALE": "male",
+    "NEUTRAL": "neutral",
+}
+_FAILURES = {
+    "API_KEY_INVALID": Failure.BAD_KEY,
+    "SERVICE_DISABLED": Failure.BAD_KEY,
+    "BILLING_DISABLED": Failure.QUOTA,
+    "UNAUTHENTICATED": Failure.BAD_KEY,
+    "RESOURCE_EXHAUSTED": Failure.RATE_LIMITED,
+    "UNAVAILABLE": Failure.BUSY,
+}
+
+
+class Google(Remote):
+    """Standard, WaveNet, Neural2, Chirp and other voices in some 50 languages."""
+
+    slug = "google"
+    name = "Google Cloud"
+    limit = Limit(
+        5_000,
+        "bytes",
+        weigh=lambda text: len(_marked(text).encode()),
+        sentence=_SENTENCE,
+    )
+    word_timestamps: Literal["exact", "estimated"] = "exact"
+    streaming = False
+    regions = {
+        "": "https://texttospeech.googleapis.com",
+        "eu": "https://eu-texttospeech.googleapis.com",
+        "us": "https://us-texttospeech.googleapis.com",
+    }
+    options: Mapping[str, Option] = {"pitch": _PITCH}
+    cost_multiplier = Decimal(2)
+    max_concurrent_per_key = 50
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the limit with a mark before each word, or without any."""
+        return _PLAIN if _is_unmarked(voice) else self.limit
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.contract.base.Provider` says; the call is over when it returns.
+
+        Option: `pitch`, -20 to 20 semitones.
+        """
+        self.look_at(request)
+        match = _VOICE.fullmatch(request.voice)
+        if not match:
+            raise ProviderError(Failure.UNKNOWN_VOICE)
+        units = [unit for unit in words.split(request.text) if unit.has_letters]
+        ssml = "" if _is_unmarked(request.voice) else _marked(request.text)
+        audio: dict[str, object] = {
+            "audioEncoding": "LINEAR16",
+            "sampleRateHertz": _RATE,
+        }
+        if request.speed != 1:
+            audio["speakingRate"] = pace(request, 0.25, 2)
+        if pitch := number_option(request, "pitch", _PITCH.low, _PITCH.high):
+            audio["pitch"] = pitch
+        body: dict[str, object] = {
+            "input": {"ssml": ssml} if ssml else {"text": request.text},
+            "voice": {"languageCode": match[1], "name": request.voice},
+            "audioConfig": audio,
+        }
+        version = "v1"
+        if ssml:
+            version = "v1beta1"
+            body["enableTimePointing"] = ["SSML_MARK"]
+        url = f"{self.address(access)}/{version}/text:synthesize"
+        headers = {"Content-Type": "application/json", **self._key(access)}
+        with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
+            if answer.status != 200:
+                raise _refusal(answer)
+            said = answer.json()
+        rate, samples = samples_of(_content(said))
+        return Speech(
+            Encoding("pcm", rate), _parts(rate, samples, _starts(said), units)
+        )
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the voices that the vendor lists, but the dearest and the nameless."""
+        url = f"{self.address(access)}/v1/voices"
+        with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
+            if answer.status != 200:
+                raise refusal(answer, _codes_in, _FAILURES)
+            entries = listed(answer.json(), "voices")
+        return [info for entry in entries if (info := _info(entry))]
+
+    def check(self, access: Access) -> KeyStatus:
+        """List the voices of one language, which is free."""
+        url = f"{self.address(access)}/v1/voices?languageCode=en-US"
+        with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
+            if answer.status == 200:
+                return KeyStatus.VALID
+            raise _refusal(answer)
+
+    def _key(self, access: Access) -> dict[str, str]:
+        return {"X-Goog-Api-Key": self.key(access)}
+
+
+def _is_unmarked(voice: str) -> bool:
+    return any(kind in voice for kind in _UNMARKED)
+
+
+def _marked(text: str) -> str:
+    """Return SSML with a mark before each word."""
+    pieces, place = ["<speak>"], 0
+    spoken = (unit for unit in words.split(text) if unit.has_letters)
+    for number, unit in enumerate(spoken):
+        pieces.append(escaped(text[place : unit.word_start]))
+        pieces.append(f'<mark name="{number}"/>')
+        place = unit.word_start
+    return "".join([*pieces, escaped(text[place:]), "</speak>"])
+
+
+def _content(said: object) -> bytes:
+    return b"".join(audible([unpacked(inside(said, "audioContent"))], "wav"))
+
+
+def _starts(said: object) -> dict[int, float]:
+    """Return when each marked word begins."""
+    starts = {}
+    for point in listed(said, "timepoints"):
+        name = text_at(point, "markName")
+        # What is zero may be left out.
+        seconds = finite(inside(point, "timeSeconds") or 0)
+        if _MARK.fullmatch(name) and seconds is not None:
+            starts[int(name)] = seconds
+    return starts
+
+
+def _parts(
+    rate: int, samples: bytes, starts: dict[int, float], units: list[words.Unit]
+) -> Generator[bytes | Word]:
+    """Yield the audio and the words; one lasts until the next begins."""
+    timeline = Timeline(rate)
+    total = len(samples) / 2 / rate
+    marks = sorted(starts.items())
+    ends = [seconds for _, seconds in marks[1:]] + [total]
+    for (number, start), end in zip(marks, ends, strict=False):
+        if number < len(units):
+            unit = units[number]
+            timeline.add([Word(start, end, unit.word_start, unit.word_end)])
+    yield from timeline.hear(samples)
+    yield from timeline.finish()
+
+
+def _refusal(answer: http.Answer) -> ProviderError:
+    error = answer.error()
+    codes = [code for code in _codes_in(error) if isinstance(code, str)]
+    message = text_at(error, "error", "message").lower()
+    for code in codes:
+        if code in _FAILURES:
+            return failed(answer, _FAILURES[code], *codes)
+    if answer.status == 400 and "api key" in message:
+        return failed(answer, Failure.BAD_KEY, *codes)
+    if answer.status == 400 and ("longer than" in message or "too long" in message):
+        return failed(answer, Failure.TOO_LONG, *codes)
+    if answer.status in (400, 404) and "voice" in message:
+        return failed(answer, Failure.UNKNOWN_VOICE, *codes)
+    return failed(answer, by_status(answer.status), *codes)
+
+
+def _codes_in(body: Any) -> list[object]:
+    details = listed(body, "error", "details")
+    reasons = [inside(detail, "reason") for detail in details]
+    return [*reasons, inside(body, "error", "status")]
+
+
+def _info(entry: object) -> VoiceInfo | None:
+    voice, languages = text_at(entry, "name"), listed(entry, "languageCodes")
+    match = _VOICE.fullmatch(voice)
+    if not match or not languages or any(kind in voice for kind in _LEFT_OUT):
+        return None
+    return VoiceInfo(
+        voice,
+        voice.removeprefix(f"{match[1]}-"),
+        str(languages[0]),
+        _GENDERS.get(text_at(entry, "ssmlGender"), ""),
+    )

@@ -1,0 +1,165 @@
+"""LemonFox: `POST /v1/audio/speech`, as OpenAI has it, with word times on demand.
+
+Sources: the vendor's page on text to speech and public clients, read 2026-11-20. Traps:
+with word times the answer is JSON in place of audio, and whole; there is no list of
+voices, and the same names speak several languages; what is wrong with a request is not
+documented.
+"""
+
+import json
+from collections.abc import Generator
+from decimal import Decimal
+from typing import Literal
+
+from providers.contract import http
+from providers.contract.alignment import Timeline, matched
+from providers.contract.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.contract.failures import inside, listed, refusal
+from providers.contract.remote import Remote, pace
+from providers.contract.sound import audible, checked, samples_of, unpacked
+from providers.vendors.openai import FAILURES, bearer, codes_in
+
+_FEMALE = frozenset(
+    """
+    heart bella alloy aoede kore jessica nicole nova river sarah sky alice emma isabella
+    lily gongitsune nezumi tebukuro xiaobei xiaoni xiaoxiao xiaoyi dora siwis beta sara
+    """.split()
+)
+_BOTH = {("ja", "alpha"): "female", ("hi", "alpha"): "female"}
+# The vendor's code, BCP 47, the names; Kokoro's voices, of which it tells the genders.
+_LANGUAGES = (
+    (
+        "en-us",
+        "en-US",
+        "heart bella michael alloy aoede kore jessica nicole nova river sarah sky echo"
+        " eric fenrir liam onyx puck adam santa",
+    ),
+    ("en-gb", "en-GB", "alice emma isabella lily daniel fable george lewis"),
+    ("ja", "ja", "alpha gongitsune nezumi tebukuro kumo"),
+    ("zh", "zh", "xiaobei xiaoni xiaoxiao xiaoyi yunjian yunxi yunxia yunyang"),
+    ("es", "es", "dora alex santa"),
+    ("fr", "fr", "siwis"),
+    ("hi", "hi", "alpha beta omega psi"),
+    ("it", "it", "sara nicola"),
+    ("pt-br", "pt-BR", "dora alex santa"),
+)
+
+
+_LETTER = json.dumps({"input": "a", "voice": "sarah", "language": "en-us"}).encode()
+
+
+def _id(language: str, name: str) -> str:
+    return name if language == "en-us" else f"{language}-{name}"
+
+
+_VOICES = {
+    _id(language, name): (language, name)
+    for language, _, names in _LANGUAGES
+    for name in names.split()
+}
+
+
+class LemonFox(Remote):
+    """Kokoro's voices at a low price, with word times."""
+
+    slug = "lemonfox"
+    name = "LemonFox"
+    limit = Limit(4_000)
+    word_timestamps: Literal["exact", "estimated"] = "exact"
+    streaming = False
+    has_voice_table = True
+    regions = {
+        "": "https://api.lemonfox.ai/v1",
+        "eu": "https://eu-api.lemonfox.ai/v1",
+    }
+    cost_multiplier = Decimal("0.25")
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.contract.base.Provider` says; the call is over when it returns."""
+        self.look_at(request)
+        if request.voice not in _VOICES:
+            raise ProviderError(Failure.UNKNOWN_VOICE)
+        language, voice = _VOICES[request.voice]
+        body: dict[str, object] = {
+            "input": request.text,
+            "voice": voice,
+            "language": language,
+            "response_format": "wav",
+            "word_timestamps": True,
+        }
+        if request.speed != 1:
+            body["speed"] = pace(request, 0.5, 4)
+        url = f"{self.address(access)}/audio/speech"
+        headers = bearer(self.key(access))
+        with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
+            if answer.status != 200:
+                raise refusal(answer, codes_in, FAILURES)
+            wav, tokens = _read(answer)
+        rate, samples = samples_of(wav)
+        times = matched(request.text, tokens)
+        return Speech(Encoding("pcm", rate), _parts(rate, samples, times))
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the voices that the vendor's page names."""
+        return [
+            VoiceInfo(_id(code, name), name.title(), language, _gender(code, name))
+            for code, language, names in _LANGUAGES
+            for name in names.split()
+        ]
+
+    def check(self, access: Access) -> KeyStatus:
+        """List the models; where there is no such list, speak one letter.
+
+        No free call is documented; the letter costs some 0.0000025 USD.
+        """
+        headers = bearer(self.key(access))
+        url = f"{self.address(access)}/models"
+        with http.call("GET", url, headers, limits=http.QUICK) as answer:
+            if answer.status == 200:
+                return KeyStatus.VALID
+            if answer.status not in (403, 404, 405):
+                raise refusal(answer, codes_in, FAILURES)
+        url = f"{self.address(access)}/audio/speech"
+        with http.call("POST", url, headers, _LETTER, limits=http.QUICK) as answer:
+            if answer.status == 200:
+                return KeyStatus.VALID
+            if answer.status in (403, 404, 405):
+                return KeyStatus.UNKNOWN
+            raise refusal(answer, codes_in, FAILURES)
+
+
+def _gender(language: str, name: str) -> Literal["female", "male"]:
+    if (language, name) == ("it", "nicola"):
+        return "male"
+    is_female = name in _FEMALE or (language, name) in _BOTH
+    return "female" if is_female else "male"
+
+
+def _read(answer: http.Answer) -> tuple[bytes, list[tuple[object, object, object]]]:
+    """Return the file and the timed tokens; a body that is no JSON may be the file."""
+    if answer.content_type != "application/json":
+        return b"".join(checked(answer, "wav")), []
+    said = answer.json()
+    tokens = [
+        (inside(token, "word"), inside(token, "start"), inside(token, "end"))
+        for token in listed(said, "word_timestamps")
+    ]
+    return b"".join(audible([unpacked(inside(said, "audio"))], "wav")), tokens
+
+
+def _parts(rate: int, samples: bytes, times: list[Word]) -> Generator[bytes | Word]:
+    timeline = Timeline(rate)
+    timeline.add(times)
+    yield from timeline.hear(samples)
+    yield from timeline.finish()

@@ -1,0 +1,278 @@
+"""Amazon Polly: `POST /v1/speech`, signed.
+
+Sources: botocore's model of polly 2016-06-10 and aws.amazon.com/polly/pricing, read
+2026-11-20; the regions are those of the general reference. Traps: the engine is
+`standard` unless another is named, and voices have one or the other; the sample rate is a
+string; PCM has 16 kHz at most, so Ogg is asked for; word times take a second call, which
+may be billed, and count bytes; too fast is 400, told apart by a header; tags and entities
+count against a limit of their own.
+"""
+
+import json
+import math
+import re
+from collections.abc import Generator
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from typing import Literal
+from urllib.parse import urlencode
+
+from providers.contract import http
+from providers.contract.alignment import Timeline
+from providers.contract.base import (
+    Access,
+    Encoding,
+    Failure,
+    KeyStatus,
+    Limit,
+    ProviderError,
+    Speech,
+    SpeechRequest,
+    VoiceInfo,
+    Word,
+)
+from providers.contract.failures import (
+    by_status,
+    failed,
+    finite,
+    inside,
+    listed,
+    text_at,
+)
+from providers.contract.markup import escaped
+from providers.contract.remote import Remote, pace
+from providers.contract.sound import checked
+from providers.vendors.sigv4 import Credentials, signed
+
+_RATE = 24_000  # Hz
+_SPOKEN = 3_000  # characters
+_IN_ALL = 6_000  # with tags, and `&` as five
+_KEY = re.compile(
+    r"[A-Za-z0-9]{4,128}:[A-Za-z0-9/+=]{4,128}(?::[A-Za-z0-9/+=]{4,4096})?"
+)
+_VOICE = re.compile(r"([A-Z][a-z]{1,40})-(neural|standard)")
+_PAGE = 65_307  # bytes of an Ogg page, at most
+_MOST_PAGES = 100
+_GENDERS: dict[object, Literal["female", "male"]] = {"Female": "female", "Male": "male"}
+_REGIONS = """
+    af-south-1 ap-east-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1
+    ap-southeast-1 ap-southeast-2 ca-central-1 eu-central-1 eu-north-1 eu-west-1 eu-west-2
+    eu-west-3 me-south-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2
+""".split()
+_FAILURES = {
+    "UnrecognizedClientException": Failure.BAD_KEY,
+    "InvalidSignatureException": Failure.BAD_KEY,
+    "IncompleteSignatureException": Failure.BAD_KEY,
+    "MissingAuthenticationTokenException": Failure.BAD_KEY,
+    "InvalidClientTokenId": Failure.BAD_KEY,
+    "ExpiredTokenException": Failure.BAD_KEY,
+    "SignatureDoesNotMatch": Failure.BAD_KEY,
+    "AccessDenied": Failure.BAD_KEY,
+    "AccessDeniedException": Failure.BAD_KEY,
+    "ThrottlingException": Failure.RATE_LIMITED,
+    "TextLengthExceededException": Failure.TOO_LONG,
+    "EngineNotSupportedException": Failure.UNKNOWN_VOICE,
+    "ValidationException": Failure.UNKNOWN_VOICE,
+    "InvalidSampleRateException": Failure.BAD_REQUEST,
+    "InvalidSsmlException": Failure.BAD_REQUEST,
+    "ServiceFailureException": Failure.DOWN,
+}
+
+
+class Polly(Remote):
+    """Neural and standard voices; the key is `access key id:secret access key`."""
+
+    slug = "polly"
+    name = "Amazon Polly"
+    limit = Limit(_SPOKEN)
+    word_timestamps: Literal["exact", "estimated"] = "exact"
+    streaming = True
+    regions = {region: f"https://polly.{region}.amazonaws.com" for region in _REGIONS}
+    cost_multiplier = Decimal("2.25")
+    max_concurrent_per_key = 8
+
+    def limit_for(self, voice: str, speed: float) -> Limit:
+        """Return the limit of text alone, or of text that is marked up for its pace."""
+        return self.limit if speed == 1 else _MARKED_UP
+
+    def speak(self, request: SpeechRequest, access: Access) -> Speech:
+        """Speak as `providers.contract.base.Provider` says; there are no options."""
+        self.look_at(request)
+        match = _VOICE.fullmatch(request.voice)
+        if not match:
+            raise ProviderError(Failure.UNKNOWN_VOICE)
+        body = {"VoiceId": match[1], "Engine": match[2], **_text(request)}
+        self._credentials(access)
+        self._address(access)
+        return Speech(Encoding("ogg", 0), self._parts(access, body, request.text))
+
+    def voices(self, access: Access) -> list[VoiceInfo]:
+        """Return the voices of the region, those with two engines twice."""
+        found = []
+        query: dict[str, str] = {}
+        for _ in range(_MOST_PAGES):
+            url = f"{self._address(access)}/v1/voices?{urlencode(query)}"
+            with self._call("GET", url, access) as answer:
+                if answer.status != 200:
+                    raise _refusal(answer)
+                page = answer.json()
+            for entry in listed(page, "Voices"):
+                found += _infos(entry)
+            token = text_at(page, "NextToken")
+            if not token:
+                break
+            query = {"NextToken": token}
+        return found
+
+    def check(self, access: Access) -> KeyStatus:
+        """List the voices of one language, which is free."""
+        url = f"{self._address(access)}/v1/voices?LanguageCode=en-US"
+        with self._call("GET", url, access) as answer:
+            if answer.status == 200:
+                return KeyStatus.VALID
+            error = _refusal(answer)
+            if "AccessDenied" in str(error):
+                return KeyStatus.RESTRICTED
+            raise error
+
+    def _parts(
+        self, access: Access, body: dict[str, str], text: str
+    ) -> Generator[bytes | Word]:
+        url = f"{self._address(access)}/v1/speech"
+        wanted = {**body, "OutputFormat": "ogg_vorbis", "SampleRate": str(_RATE)}
+        tail = b""
+        with self._call("POST", url, access, wanted) as answer:
+            if answer.status != 200:
+                raise _refusal(answer)
+            for part in checked(answer, "ogg"):
+                tail = (tail + part)[-2 * _PAGE :]
+                yield part
+        wanted = {**body, "OutputFormat": "json"}
+        marks: list[object] = []
+        try:
+            with self._call(
+                "POST", url, access, {**wanted, "SpeechMarkTypes": ["word"]}
+            ) as answer:
+                if answer.status == 200:
+                    marks = [http.parsed(line) for line in answer.lines() if line]
+        except ProviderError:
+            return  # the audio is paid for, and good without its words
+        timeline = Timeline(_RATE)
+        seconds = _seconds(tail)
+        timeline.add(_words(text, body["Text"], marks, seconds))
+        yield from timeline.finish(seconds)
+
+    def _call(  # type: ignore[no-untyped-def] # a context manager of http.Answer
+        self, method: str, url: str, access: Access, body: object = None
+    ):
+        data = b"" if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        sent = signed(
+            method,
+            url,
+            headers,
+            data,
+            credentials=self._credentials(access),
+            region=access.region,
+            service="polly",
+            now=datetime.now(UTC),
+        )
+        limits = None if method == "POST" else http.QUICK
+        return http.call(method, url, sent, data or None, limits=limits)
+
+    def _address(self, access: Access) -> str:
+        if access.region not in self.regions:  # it is signed, wherever the call goes
+            raise ProviderError(Failure.BAD_REQUEST, "unknown region")
+        return self.address(access)
+
+    def _credentials(self, access: Access) -> Credentials:
+        key = self.key(access)
+        if not _KEY.fullmatch(key):
+            raise ProviderError(Failure.BAD_KEY, "not `key id:secret`")
+        return Credentials(*key.split(":"))
+
+
+def _text(request: SpeechRequest) -> dict[str, str]:
+    if request.speed == 1:
+        return {"Text": request.text, "TextType": "text"}
+    said = _marked_up(request.text, round(pace(request, 0.2, 2) * 100))
+    return {"Text": said, "TextType": "ssml"}
+
+
+def _marked_up(text: str, percent: int) -> str:
+    return f"<speak><prosody rate='{percent}%'>{escaped(text)}</prosody></speak>"
+
+
+def _weight(text: str) -> int:
+    """Return the larger share of what a text and its markup may be, in `_SPOKEN`."""
+    in_all = len(_marked_up(text, 200))
+    return max(len(text), math.ceil(in_all * _SPOKEN / _IN_ALL))
+
+
+_MARKED_UP = Limit(_SPOKEN, weigh=_weight)
+
+
+def _seconds(tail: bytes) -> float:
+    """Return how long an Ogg file is, from its last page."""
+    page = tail.rfind(b"OggS")
+    return int.from_bytes(tail[page + 6 : page + 14], "little") / _RATE
+
+
+def _words(text: str, sent: str, marks: list[object], seconds: float) -> list[Word]:
+    """Return words from speech marks, which count the bytes of what was sent."""
+    timed = []
+    content = sent.encode()
+    for mark in marks:
+        first, last = inside(mark, "start"), inside(mark, "end")
+        moment, value = finite(inside(mark, "time")), text_at(mark, "value")
+        if inside(mark, "type") != "word" or moment is None:
+            continue
+        if isinstance(first, int) and isinstance(last, int) and 0 <= first < last:
+            start = len(content[:first].decode(errors="ignore"))
+            end = start + len(content[first:last].decode(errors="ignore"))
+            timed.append((start, end, moment / 1000, value))
+    if sent != text:
+        timed = _moved(text, timed)
+    found = []
+    for (start, end, since, _), (_, _, until, _) in pairwise(
+        [*timed, (0, 0, seconds, "")]
+    ):
+        found.append(Word(since, until, start, end))
+    return found
+
+
+def _moved(
+    text: str, timed: list[tuple[int, int, float, str]]
+) -> list[tuple[int, int, float, str]]:
+    """Find the words of marked-up text in the text itself."""
+    moved, place = [], 0
+    for _, _, since, value in timed:
+        start = text.find(value, place)
+        if start >= 0:
+            place = start + len(value)
+            moved.append((start, place, since, value))
+    return moved
+
+
+def _refusal(answer: http.Answer) -> ProviderError:
+    code = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
+    body = answer.error()
+    code = code or text_at(body, "__type").rpartition("#")[2]
+    return failed(answer, _FAILURES.get(code, by_status(answer.status)), code)
+
+
+def _infos(entry: object) -> list[VoiceInfo]:
+    voice, language = text_at(entry, "Id"), text_at(entry, "LanguageCode")
+    engines = listed(entry, "SupportedEngines")
+    name = text_at(entry, "Name") or voice
+    return [
+        VoiceInfo(
+            f"{voice}-{engine}",
+            name if engine == "neural" else f"{name} (standard)",
+            {"cmn-CN": "zh-CN", "arb": "ar"}.get(language, language),
+            _GENDERS.get(text_at(entry, "Gender"), ""),
+        )
+        for engine in ("neural", "standard")
+        if language and engine in engines and _VOICE.fullmatch(f"{voice}-{engine}")
+    ]
