@@ -22,8 +22,9 @@ import numpy as np
 from benchmarks import verdicts
 from providers.contract.base import Access, Encoding, Limit, SpeechRequest
 from providers.unicorn import Unicorn
-from synthesis import audio, text
+from synthesis import audio
 from synthesis.audio import Part, Samples
+from synthesis.text import splitting
 
 MEMORY_LIMIT = 16  # MB that ten times the length may add
 _SENTENCE = (
@@ -57,7 +58,7 @@ def _splitting() -> None:
     book = (_CHAPTER + "\n\n") * (1_000_000 // len(_CHAPTER) + 1)
     for name, source in (("a book", book), ("one word", "x" * len(book))):
         for limit in (Limit(4_096), Limit(5_000, "bytes")):
-            chunks, cpu = _timed(partial(text.split, source, limit))
+            chunks, cpu = _timed(partial(splitting.split, source, limit))
             least = -(-limit.measure(source) // limit.amount)
             print(
                 f"split {len(source):,} characters, {name}, at {limit.amount:,} "

@@ -82,8 +82,8 @@ LIFECYCLE = [
 DISPATCH = [
     "kit.mail.outbox",
     "accounts.people.exports",
-    "synthesis.dispatch",
-    "synthesis.samples",
+    "synthesis.work.dispatch",
+    "synthesis.samples.making",
     "providers.keys.using",
     "webhooks.sending.dispatch",
 ]

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 from kit import quotas
 from kit.requests import client_address
 from providers.models import Voice
+from synthesis.jobs.quotes import MOST_FOR_GUESTS
 from synthesis.jobs.submit import guest_tries_left
-from synthesis.quotes import MOST_FOR_GUESTS
 
 
 @dataclass(frozen=True, slots=True)

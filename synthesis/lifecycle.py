@@ -6,10 +6,10 @@ from django.db import transaction
 from accounts.models import Workspace
 from kit.storage import delete_tree
 from kit.work import bells
-from synthesis import files
-from synthesis.blocking import CANCEL, cancel_shut
-from synthesis.exporting import export
+from synthesis.jobs.blocking import CANCEL, cancel_shut
 from synthesis.models import Job
+from synthesis.outputs import files
+from synthesis.outputs.exporting import export
 
 __all__ = ["blocked", "closed", "export", "purge"]
 

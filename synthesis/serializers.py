@@ -8,14 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from kit.rest.fields import TextField, WholeNumberField
-from synthesis.chapters import chapters_of
 from synthesis.errors import (
     INTERNAL_ERROR,
     PROVIDER_CEILING,
     PROVIDER_UNAVAILABLE,
 )
+from synthesis.jobs.quotes import MOST_SCENES, AskedScene, Order
 from synthesis.models import Job, Scene
-from synthesis.quotes import MOST_SCENES, AskedScene, Order
+from synthesis.text.chapters import chapters_of
 from webhooks.errors import UnusableURL
 from webhooks.sending import addresses
 
@@ -38,7 +38,7 @@ class SpeedField(serializers.FloatField):
 
 
 class OptionsField(serializers.DictField):
-    """What the provider of the voice takes besides, by name; `synthesis.quotes` checks."""
+    """What the provider of the voice takes besides, by name; `synthesis.jobs.quotes` checks."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault(

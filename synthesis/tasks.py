@@ -2,7 +2,10 @@
 
 from celery import shared_task
 
-from synthesis import assemblies, blocking, dispatch, retention, samples, worker
+from synthesis.jobs import blocking
+from synthesis.outputs import assemblies, retention
+from synthesis.samples import making
+from synthesis.work import dispatch, worker
 
 
 @shared_task(name="synthesis.tasks.render")
@@ -17,10 +20,10 @@ def assemble() -> None:
     assemblies.work()
 
 
-@shared_task(name=samples.MAKE)
+@shared_task(name=making.MAKE)
 def make_samples(queue: str) -> None:
     """Make the samples of voices that wait in `queue`."""
-    samples.work(queue)
+    making.work(queue)
 
 
 @shared_task(name="synthesis.tasks.release_forgotten")

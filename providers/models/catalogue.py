@@ -163,7 +163,7 @@ class Voice(models.Model):
 
 
 class Sample(Claimable):
-    """A sentence in a voice, made once and kept; `synthesis.samples` makes it.
+    """A sentence in a voice, made once and kept; `synthesis.samples.making` makes it.
 
     Visitors may have those of the built-in voices made, operators any.
     """

@@ -20,13 +20,14 @@ from accounts.http.permissions import GuestsWelcome
 from kit.downloads import send
 from kit.errors import NotFound
 from kit.rest.fields import WholeNumberField
-from synthesis import assemblies, audio, captions, files
+from synthesis import audio
 from synthesis.api.requests import job_of, scene_of
 from synthesis.errors import Expired, NotReady
 from synthesis.models import Assembly, Job
-from synthesis.rendering import read_words
+from synthesis.outputs import assemblies, captions, files
 from synthesis.serializers import JobSerializer
-from synthesis.text import words_as_sent
+from synthesis.text.splitting import words_as_sent
+from synthesis.work.rendering import read_words
 
 _LINK_SALT = "synthesis.links"
 _LONGEST_LINK = 7 * 24 * 3600  # seconds

@@ -24,14 +24,13 @@ from billing.serializers import EntrySerializer
 from kit import idempotency
 from kit.errors import Invalid
 from kit.rest.pagination import NewestFirst
-from synthesis import quotes
 from synthesis.api.requests import (
     job_body,
     job_of,
     respond,
     scene_of,
 )
-from synthesis.jobs import again, cancel
+from synthesis.jobs import again, cancel, quotes
 from synthesis.jobs.again import Change
 from synthesis.jobs.submit import submit
 from synthesis.models import Job, Scene

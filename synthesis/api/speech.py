@@ -13,10 +13,10 @@ from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from accounts.http.permissions import GuestsWelcome
 from kit import idempotency
-from synthesis import speech
 from synthesis.api.requests import respond
 from synthesis.serializers import SpeechRequestSerializer
-from synthesis.text import words_as_sent
+from synthesis.text.splitting import words_as_sent
+from synthesis.work import speech
 
 
 class WordSerializer(serializers.Serializer[Any]):

@@ -10,12 +10,13 @@ from django.utils import timezone
 from accounts.caller import Caller, Environment
 from billing.models import Payer
 from kit.errors import NotFound
-from synthesis import bells, quotes, turns
 from synthesis.errors import Expired, JobCanceled, NothingToRetry, SceneBusy
+from synthesis.jobs import quotes
 from synthesis.jobs.cancel import lock
+from synthesis.jobs.quotes import AskedScene, Order, Quote
 from synthesis.jobs.submit import keep_on, reserve
 from synthesis.models import Job, Scene
-from synthesis.quotes import AskedScene, Order, Quote
+from synthesis.work import bells, turns
 
 
 @dataclass(frozen=True, slots=True)

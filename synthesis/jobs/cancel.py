@@ -7,11 +7,12 @@ from django.utils import timezone
 
 from billing.models import Reservation
 from kit import idempotency
-from synthesis import bells, events, settlement
+from synthesis import events
 from synthesis.errors import JobFinished, JobNotCancelable
 from synthesis.jobs.submit import keep_on
 from synthesis.models import Job, Scene
-from synthesis.querysets import SceneQuerySet
+from synthesis.models.querysets import SceneQuerySet
+from synthesis.work import bells, settlement
 
 
 def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:

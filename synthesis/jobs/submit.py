@@ -17,15 +17,15 @@ from billing.models import Payer
 from kit import quotas
 from kit.ids import new_id
 from kit.requests import client_network
-from synthesis import bells, turns
 from synthesis.errors import GuestLimit
+from synthesis.jobs.quotes import Quote
 from synthesis.models import Job, Scene
-from synthesis.quotes import Quote
+from synthesis.work import bells, turns
 
 GUEST_QUOTA = "guest"
 KEPT_FOR_GUESTS = timedelta(hours=24)
 RESERVED_FOR = timedelta(days=7)
-"""When an open reservation becomes worth a look; see `synthesis.dispatch`."""
+"""When an open reservation becomes worth a look; see `synthesis.work.dispatch`."""
 
 
 def submit(caller: Caller, quote: Quote) -> Job:

@@ -26,7 +26,7 @@ from kit.mail import outbox
 from kit.models import Mail
 from kit.tasks import send_mails
 from providers.models import Provider, Voice
-from synthesis import worker
+from synthesis.work import worker
 from tests import factories
 from tests.accounts.codes import newest_code
 from tests.accounts.test_second_factor import app_code

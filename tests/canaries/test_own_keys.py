@@ -16,8 +16,8 @@ from providers.catalogue import voices
 from providers.contract.registry import get_provider
 from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
-from synthesis import worker
 from synthesis.models import Job
+from synthesis.work import worker
 from tests import factories
 from tests.providers.vendors.openai import OpenAI
 from tests.providers.vendors.server import Fault, Reply, serving

@@ -17,10 +17,10 @@ from django.db.models import Sum
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, LedgerTransaction
 from providers.catalogue import voices
-from synthesis import quotes
+from synthesis.jobs import quotes
+from synthesis.jobs.quotes import AskedScene, Order
 from synthesis.jobs.submit import submit
 from synthesis.models import Job, Scene
-from synthesis.quotes import AskedScene, Order
 from tests import factories, processes
 
 JOBS = int(os.environ.get("CHAOS_JOBS", "24"))

@@ -10,8 +10,8 @@ from providers.catalogue import voices
 from providers.contract import registry
 from providers.keys import using
 from providers.models import ProviderKey
-from synthesis import worker
 from synthesis.models import Job
+from synthesis.work import worker
 from tests import factories
 from tests.providers.keys.test_saving import put
 

@@ -19,7 +19,7 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.registry import PROVIDERS, get_provider
-from synthesis.text import LONGEST_CHARACTER
+from synthesis.text.splitting import LONGEST_CHARACTER
 from tests.providers.speaking import Heard, check, hear
 from tests.providers.vendors.server import Fault, Reply, Vendor, spoiled
 from tests.providers.vendors.stage import VENDORS

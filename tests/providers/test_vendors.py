@@ -14,7 +14,7 @@ from providers.contract.base import (
     SpeechRequest,
 )
 from providers.contract.registry import get_provider
-from synthesis.text import split
+from synthesis.text.splitting import split
 from tests.providers.speaking import check, hear
 from tests.providers.vendors.server import Reply, json_reply
 from tests.providers.vendors.tones import samples, wav

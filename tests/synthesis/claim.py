@@ -1,7 +1,7 @@
 """Claiming in tests, where something is known to wait."""
 
-from synthesis import claiming
 from synthesis.models import Scene
+from synthesis.work import claiming
 
 
 def claim(queue: str = "remote") -> Scene:

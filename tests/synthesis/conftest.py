@@ -9,10 +9,11 @@ from django.test import Client
 
 from accounts.caller import Caller
 from providers.contract import registry
-from synthesis import quotes, worker
+from synthesis.jobs import quotes
+from synthesis.jobs.quotes import AskedScene, Order
 from synthesis.jobs.submit import submit
 from synthesis.models import Job
-from synthesis.quotes import AskedScene, Order
+from synthesis.work import worker
 from tests import factories
 from tests.synthesis import catalogue, scripted
 

@@ -9,8 +9,9 @@ import pytest
 
 from providers.contract.base import Access, Encoding, Limit, SpeechRequest
 from providers.unicorn import Unicorn
-from synthesis import audio, text
+from synthesis import audio
 from synthesis.audio import Part, Samples
+from synthesis.text import splitting
 from tests.synthesis.sounds import blocks, lag, level, voice
 
 RATE = 22_050
@@ -181,7 +182,7 @@ def longest_pause_ms(samples: Samples) -> float:
     ],
 )
 def test_a_cut_text_pauses_as_long_as_a_whole_one(script: str) -> None:
-    chunks = text.split(script, Limit(20))
+    chunks = splitting.split(script, Limit(20))
     assert len(chunks) == 2
 
     found, _ = joined([Part(stored(said(c.text)), c.pause_ms) for c in chunks])

@@ -5,9 +5,9 @@ from django.db import transaction
 
 from accounts.people import blocking as suspending
 from billing.ledger.wallets import summary, wallet_of
-from synthesis import claiming
-from synthesis.blocking import cancel_shut
+from synthesis.jobs.blocking import cancel_shut
 from synthesis.models import Job
+from synthesis.work import claiming
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthesis.captions import LINE, CaptionScene, srt, vtt
+from synthesis.outputs.captions import LINE, CaptionScene, srt, vtt
 
 CUE = re.compile(
     r"(?:(\d+)\n)?(\d+):(\d\d):(\d\d)[,.](\d{3}) --> (\d+):(\d\d):(\d\d)[,.](\d{3})\n"

@@ -16,8 +16,8 @@ from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings, upstreams
 from providers.limits.upstreams import Blocked
 from providers.models import Provider, Upstream
-from synthesis import worker
 from synthesis.models import Job
+from synthesis.work import worker
 from tests import factories
 from tests.synthesis import scripted
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from accounts.models import Workspace
 from kit.work import claims
 from providers.models import Provider
-from synthesis import claiming, dispatch
 from synthesis.models import Scene
+from synthesis.work import claiming, dispatch
 from tests import factories
 from tests.synthesis.claim import claim
 

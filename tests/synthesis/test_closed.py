@@ -18,7 +18,7 @@ from billing.ledger.invariants import verify
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, Wallet
 from kit.mail import outbox
-from synthesis.blocking import cancel_shut
+from synthesis.jobs.blocking import cancel_shut
 from synthesis.models import Job
 from tests import factories
 from tests.accounts.codes import newest_code

@@ -17,10 +17,10 @@ from accounts.people import blocking as suspending
 from accounts.people import closing
 from billing.models import Reservation
 from providers.contract.base import Failure, ProviderError
-from synthesis import dispatch, quarantine, worker
-from synthesis.blocking import cancel_shut
 from synthesis.jobs import cancel
+from synthesis.jobs.blocking import cancel_shut
 from synthesis.models import Job, Scene
+from synthesis.work import dispatch, quarantine, worker
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim

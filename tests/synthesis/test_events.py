@@ -9,10 +9,10 @@ from django.test import Client
 
 from accounts.caller import Caller
 from providers.contract.base import Failure, ProviderError
-from synthesis import worker
 from synthesis.events import JOB_COMPLETED, SCENE_COMPLETED
 from synthesis.jobs import again, cancel
 from synthesis.models import Job
+from synthesis.work import worker
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim

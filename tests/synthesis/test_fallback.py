@@ -10,9 +10,9 @@ from kit.work import claims
 from providers.contract.base import Failure, ProviderError
 from providers.keys import using
 from providers.models import Provider, Voice
-from synthesis import dispatch, fallbacks, worker
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Job, Piece, Scene
+from synthesis.work import dispatch, fallbacks, worker
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim

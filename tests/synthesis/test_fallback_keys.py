@@ -10,8 +10,8 @@ from providers.contract import registry
 from providers.contract.base import Failure, ProviderError
 from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
-from synthesis import fallbacks
 from synthesis.models import Job
+from synthesis.work import fallbacks
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim

@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Workspace
-from synthesis import assemblies, dispatch
 from synthesis.models import Assembly, Job
+from synthesis.outputs import assemblies
+from synthesis.work import dispatch
 from tests import factories
 from tests.synthesis.decoded import milliseconds_of
 

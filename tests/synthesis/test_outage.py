@@ -13,8 +13,8 @@ from billing.ledger.wallets import summary, wallet_of
 from providers.contract.base import Failure, ProviderError
 from providers.limits import upstreams
 from providers.models import Provider, Upstream, Voice
-from synthesis import claiming, dispatch, worker
 from synthesis.models import Job, Scene
+from synthesis.work import claiming, dispatch, worker
 from tests import factories
 from tests.providers.vendors.openai import Compatible
 from tests.providers.vendors.server import Fault, Vendor, serving

@@ -15,15 +15,14 @@ from providers.contract.base import Failure, ProviderError
 from providers.errors import OwnKeyRefused
 from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
-from synthesis import quotes
 from synthesis.errors import (
     GuestProvider,
     ProviderUnavailable,
     SandboxProvider,
 )
-from synthesis.jobs import again
+from synthesis.jobs import again, quotes
+from synthesis.jobs.quotes import AskedScene, Order
 from synthesis.models import Job, Scene
-from synthesis.quotes import AskedScene, Order
 from tests import factories
 from tests.providers.vendors.openai import OpenAI
 from tests.providers.vendors.server import serving

@@ -6,8 +6,8 @@ from django.db import transaction
 from billing.ledger.wallets import wallet_of
 from billing.models import Lot
 from providers.contract.base import Failure, ProviderError
-from synthesis import worker
 from synthesis.jobs import cancel
+from synthesis.work import worker
 from tests import factories
 from tests.billing.factories import grant, violations
 from tests.synthesis import scripted

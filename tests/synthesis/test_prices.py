@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import Reservation, Usage
 from providers.models import Provider
-from synthesis import text, worker
 from synthesis.models import Job
+from synthesis.text import splitting
+from synthesis.work import worker
 from tests import factories
 from tests.billing.factories import grant
 
@@ -59,7 +60,8 @@ def test_they_never_differ(caller, settings, scenes, scripted, unicorn):
     ]
     expected = [
         math.ceil(
-            Fraction(of_provider[voice.partition(":")[0]]) * len(text.normalise(sample))
+            Fraction(of_provider[voice.partition(":")[0]])
+            * len(splitting.normalise(sample))
         )
         for sample, voice in scenes
     ]

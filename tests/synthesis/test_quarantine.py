@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from billing.ledger.wallets import summary, wallet_of
-from synthesis import dispatch, quarantine, worker
 from synthesis.models import Job, Scene
+from synthesis.work import dispatch, quarantine, worker
 from tests import factories, processes
 from tests.synthesis.claim import claim
 

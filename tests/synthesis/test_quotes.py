@@ -1,10 +1,10 @@
 import pytest
 
 from providers.catalogue import voices as catalogue_voices
-from synthesis import quotes
 from synthesis.errors import ProviderUnavailable
+from synthesis.jobs import quotes
+from synthesis.jobs.quotes import AskedScene, Order
 from synthesis.models import Job
-from synthesis.quotes import AskedScene, Order
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -17,11 +17,11 @@ from django.utils import timezone
 from billing.ledger.wallets import wallet_of
 from billing.models import Reservation, Usage
 from kit.work.claims import LeaseLost
-from synthesis import dispatch, settlement
 from synthesis.errors import JobNotCancelable
 from synthesis.jobs import cancel
 from synthesis.models import Job, Scene
-from synthesis.rendering import Rendered
+from synthesis.work import dispatch, settlement
+from synthesis.work.rendering import Rendered
 from tests import factories
 from tests.billing.factories import columns, violations
 from tests.synthesis.claim import claim

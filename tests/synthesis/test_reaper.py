@@ -9,8 +9,8 @@ from django.utils import timezone
 from billing import ledger
 from billing.ledger.wallets import wallet_of
 from billing.models import Reservation
-from synthesis import dispatch
 from synthesis.models import Job
+from synthesis.work import dispatch
 from tests import factories
 from tests.billing.factories import columns, nothing_changes, reserve, violations
 

@@ -9,8 +9,8 @@ from kit.work import claims
 from providers.contract.base import Failure, Limit, ProviderError
 from providers.limits import upstreams
 from providers.models import Upstream
-from synthesis import rendering, worker
 from synthesis.models import Job, Piece, Scene
+from synthesis.work import rendering, worker
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim

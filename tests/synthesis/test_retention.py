@@ -8,8 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing.models import LedgerTransaction
-from synthesis import retention
 from synthesis.models import Job
+from synthesis.outputs import retention
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

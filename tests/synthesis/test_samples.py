@@ -16,9 +16,12 @@ from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings, upstreams
 from providers.models import Provider, Sample, Upstream, Voice
 from providers.unicorn.voices import VOICES
-from synthesis import claiming, dispatch, samples, tasks, views
+from synthesis import tasks
 from synthesis.models import Scene
-from synthesis.sample_texts import text_for
+from synthesis.pages import samples as pages_samples
+from synthesis.samples import making
+from synthesis.samples.texts import text_for
+from synthesis.work import claiming, dispatch
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim
@@ -40,12 +43,12 @@ def worker(monkeypatch):
 
     def ring(task, queue, count=1, *, args=()):
         state["bells"] += 1
-        if task == samples.MAKE and state["at_work"]:
-            samples.work(*args)
+        if task == making.MAKE and state["at_work"]:
+            making.work(*args)
 
     monkeypatch.setattr("kit.work.bells.ring", ring)
     monkeypatch.setattr("kit.work.bells.ring_soon", ring)
-    monkeypatch.setattr(views, "_PATIENCE", 0.2)
+    monkeypatch.setattr(pages_samples, "_PATIENCE", 0.2)
     return state
 
 
@@ -84,7 +87,7 @@ def test_the_first_who_asks_has_it_made_and_all_hear_it():
 
 
 def test_many_who_ask_at_once_have_it_made_once(worker, monkeypatch):
-    monkeypatch.setattr(views, "_PATIENCE", 20.0)
+    monkeypatch.setattr(pages_samples, "_PATIENCE", 20.0)
     statuses = in_threads(6, lambda: Client().get(URL).status_code)
     assert statuses == [200] * 6
     sample = Sample.objects.get()
@@ -107,7 +110,7 @@ def test_who_can_not_wait_is_told_when_to_come_back(worker):
 
 
 def test_a_visitor_has_but_so_many_made(worker, monkeypatch):
-    monkeypatch.setattr(samples, "MOST_A_DAY", 1)
+    monkeypatch.setattr(making, "MOST_A_DAY", 1)
     assert Client().get(URL).status_code == 200
     other = "/samples/unicorn%3Aen-gb.mp3"
     refused = Client().get(other)
@@ -142,8 +145,8 @@ def test_visitors_never_spend_money_and_operators_do():
     assert ask("scripted:one", "scripted:two") == 2
     assert ask("scripted:one") == 0
     assert Client().get(url).status_code == 404  # not made yet
-    assert samples.work("local") == 0
-    assert samples.work("remote") == 2
+    assert making.work("local") == 0
+    assert making.work("remote") == 2
     assert scripted.calls == [text_for("en-US")] * 2
     listed = {v["id"]: v for v in Client().get("/api/v1/voices").json()}
     assert listed["scripted:one"]["sample_url"] == f"http://testserver{url}"
@@ -153,17 +156,17 @@ def test_visitors_never_spend_money_and_operators_do():
 
 def test_a_sample_that_is_made_anew_takes_the_place_of_the_old():
     ask("scripted:one")
-    samples.work("remote")
+    making.work("remote")
     before = Sample.objects.get()
     assert ask("scripted:one", again=True) == 1
     scripted.failures.append(ProviderError(Failure.UNKNOWN_VOICE))
-    samples.work("remote")
+    making.work("remote")
     failed = Sample.objects.get()
     assert (failed.status, failed.error_code) == ("failed", "unknown_voice")
     assert failed.file == before.file  # what there was is still heard
     assert Client().get("/samples/scripted%3Aone.mp3").status_code == 200
     assert ask("scripted:one", again=True) == 1
-    samples.work("remote")
+    making.work("remote")
     after = Sample.objects.get()
     assert (after.status, after.error_code) == ("completed", "")
     assert after.file != before.file
@@ -174,20 +177,20 @@ def test_a_failure_is_tried_again_and_then_given_up():
     ask("scripted:one")
     scripted.failures += [ProviderError(Failure.DOWN)] * 3
     for attempt in (1, 2):
-        assert samples.work("remote") == 1
+        assert making.work("remote") == 1
         sample = Sample.objects.get()
         assert (sample.status, sample.attempts) == ("queued", attempt)
         assert sample.ready_at > timezone.now() + timedelta(seconds=30)
-        assert samples.work("remote") == 0
+        assert making.work("remote") == 0
         Sample.objects.update(ready_at=timezone.now())
-    assert samples.work("remote") == 1
+    assert making.work("remote") == 1
     sample = Sample.objects.get()
     assert (sample.status, sample.error_code, sample.file) == ("failed", "down", "")
     Sample.objects.update(voice="unicorn:en-gb")
     url = "/samples/unicorn%3Aen-gb.mp3"
     assert Client().get(url).status_code == 404
     assert ask("unicorn:en-gb") == 1
-    assert samples.work("local") == 1
+    assert making.work("local") == 1
     assert Client().get(url).status_code == 200
 
 
@@ -195,7 +198,7 @@ def test_a_provider_without_our_key_makes_none(monkeypatch):
     monkeypatch.setattr(scripted.Scripted, "needs_key", True)
     factories.provider_key(factories.workspace(factories.user()), "scripted")
     ask("scripted:one")
-    samples.work("remote")
+    making.work("remote")
     assert Sample.objects.get().error_code == "bad_key"
     assert scripted.calls == []
 
@@ -207,10 +210,10 @@ def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
     past = timezone.now() - timedelta(seconds=1)
     for crashes in (1, 2, 3):
         with monkeypatch.context() as patched:
-            patched.setattr(samples, "_make", lambda sample: None)  # it dies
-            samples._claim("local")
+            patched.setattr(making, "_make", lambda sample: None)  # it dies
+            making._claim("local")
         Sample.objects.update(lease_until=past)
-        samples.sweep()
+        making.sweep()
         assert Sample.objects.get().crashes == crashes
     sample = Sample.objects.get()
     assert (sample.status, sample.error_code) == ("failed", "internal_error")
@@ -224,7 +227,7 @@ def open_upstream() -> None:
 
 def test_what_is_made_counts_like_any_call():
     ask("scripted:one")
-    samples.work("remote")
+    making.work("remote")
     assert Sample.objects.get().status == "completed"
     assert ceilings.spent_today("scripted") == len(text_for("en-US"))
     assert Upstream.objects.get().calls == 1
@@ -233,7 +236,7 @@ def test_what_is_made_counts_like_any_call():
 def test_a_spent_ceiling_makes_it_wait_for_tomorrow():
     Provider.objects.filter(slug="scripted").update(daily_ceiling=10)
     ask("scripted:one")
-    assert samples.work("remote") == 1
+    assert making.work("remote") == 1
     sample = Sample.objects.get()
     assert (sample.status, sample.attempts) == ("queued", 0)
     assert sample.ready_at == quotas.next_day()
@@ -243,17 +246,17 @@ def test_a_spent_ceiling_makes_it_wait_for_tomorrow():
 def test_an_open_breaker_keeps_it_waiting():
     open_upstream()
     ask("scripted:one")
-    assert samples.work("remote") == 0
+    assert making.work("remote") == 0
     assert (Sample.objects.get().status, scripted.calls) == ("queued", [])
     upstreams.reset(Upstream.objects.get())
-    assert samples.work("remote") == 1
+    assert making.work("remote") == 1
     assert Sample.objects.get().status == "completed"
 
 
 def test_our_bad_key_costs_it_no_try():
     ask("scripted:one")
     scripted.failures.append(ProviderError(Failure.BAD_KEY))
-    samples.work("remote")
+    making.work("remote")
     sample = Sample.objects.get()
     assert (sample.status, sample.attempts) == ("queued", 0)
     assert sample.ready_at == Upstream.objects.get().open_until
@@ -265,10 +268,10 @@ def test_scenes_and_samples_share_the_room_of_a_provider(submitted, limit):
     submitted(factories.caller(), "A scene.")
     ask("scripted:one")
     scene = claim()
-    assert samples.work("remote") == 0
+    assert making.work("remote") == 0
     Scene.objects.filter(pk=scene.pk).update(status="canceled", lease_until=None)
     submitted(factories.caller(), "Another scene.")
-    assert samples._claim("remote")
+    assert making._claim("remote")
     assert claiming.claim_next("remote") is None
 
 
@@ -283,7 +286,7 @@ def test_operators_time_limits_hold_for_it(monkeypatch):
 
     monkeypatch.setattr(scripted.Scripted, "speak", look)
     ask("scripted:one")
-    samples.work("remote")
+    making.work("remote")
     assert [limits.total for limits in seen] == [7]
 
 
@@ -291,7 +294,7 @@ def test_a_maker_that_died_as_the_probe_is_replaced(monkeypatch):
     open_upstream()
     Upstream.objects.update(open_until=timezone.now())
     ask("scripted:one")
-    held = samples._claim("remote")
+    held = making._claim("remote")
     assert held is not None
     upstreams.admit(Upstream.objects.get(), held.holder, is_retry=False)
     dispatch.free_probes()
@@ -312,10 +315,10 @@ def test_no_more_than_two_are_made_at_once():
         language="de",
     )
     ask("unicorn:de", "scripted:one")
-    assert samples._claim("local")
-    assert samples._claim("local")
-    assert samples._claim("local") is None
-    assert samples._claim("remote")  # another kind
+    assert making._claim("local")
+    assert making._claim("local")
+    assert making._claim("local") is None
+    assert making._claim("remote")  # another kind
 
 
 def test_rows_say_again_what_the_rules_say():
@@ -343,7 +346,7 @@ def test_operators_ask_by_an_action(back_office):
     for action, count in (("make_samples", 2), ("make_samples", 0)):
         answer = back_office.post(url, {"action": action, **chosen}, follow=True)
         assert f"{count} samples will be made." in answer.content.decode()
-    assert samples.work("local") + samples.work("remote") == 2
+    assert making.work("local") + making.work("remote") == 2
     answer = back_office.post(
         url, {"action": "make_samples_again", **chosen}, follow=True
     )

@@ -7,8 +7,8 @@ from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction
 from providers.contract.base import Failure, ProviderError
 from providers.models import Upstream
-from synthesis import worker
 from synthesis.models import Job, Scene
+from synthesis.work import worker
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim

@@ -12,8 +12,8 @@ from billing.models import LedgerTransaction
 from kit.models import IdempotencyRecord
 from providers.contract.base import Failure, ProviderError
 from providers.models import Provider
-from synthesis import dispatch, speech
 from synthesis.models import Job, Scene
+from synthesis.work import dispatch, speech
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.decoded import milliseconds_of

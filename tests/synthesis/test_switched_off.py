@@ -8,8 +8,9 @@ from providers.catalogue import samples as asking
 from providers.contract.base import Failure, ProviderError
 from providers.limits import upstreams
 from providers.models import Provider, Sample, Voice
-from synthesis import dispatch, samples, worker
 from synthesis.models import Piece, Scene
+from synthesis.samples import making
+from synthesis.work import dispatch, worker
 from tests import factories
 from tests.synthesis import scripted
 
@@ -126,7 +127,7 @@ def test_samples_are_not_made() -> None:
     with transaction.atomic():
         asking.ask(Voice.objects.filter(pk="scripted:one"))
     switch_off("voice")
-    samples.work("remote")
+    making.work("remote")
     sample = Sample.objects.get()
     assert (sample.status, sample.error_code) == ("failed", "switched_off")
     assert scripted.calls == []

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from providers.contract.base import Limit
-from synthesis.chapters import chapters_of
-from synthesis.text import (
+from synthesis.text.chapters import chapters_of
+from synthesis.text.splitting import (
     CLAUSE_PAUSE_MS,
     PARAGRAPH_PAUSE_MS,
     SENTENCE_PAUSE_MS,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from providers.contract.base import Limit
 from providers.contract.registry import PROVIDERS, get_provider
 from synthesis.models import Job
-from synthesis.text import is_speakable, split
+from synthesis.text.splitting import is_speakable, split
 from tests import factories
 
 LIMITS = sorted(

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from providers.contract import words
 from providers.contract.base import Word
-from synthesis import rendering
 from synthesis.audio import LOUDNESS_MS
-from synthesis.timing import ESTIMATED, EXACT, Loudness, estimated, timed
+from synthesis.audio.timing import ESTIMATED, EXACT, Loudness, estimated, timed
+from synthesis.work import rendering
 from tests import factories
 from tests.providers.speaking import hear
 from tests.synthesis import scripted

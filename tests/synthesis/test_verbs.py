@@ -14,7 +14,6 @@ from accounts.caller import Environment
 from billing.errors import InsufficientCredits
 from billing.ledger.wallets import summary, wallet_of
 from providers.contract.base import Failure, ProviderError
-from synthesis import claiming, worker
 from synthesis.errors import (
     Expired,
     JobCanceled,
@@ -28,6 +27,7 @@ from synthesis.errors import (
 from synthesis.jobs import again, cancel
 from synthesis.jobs.again import Change
 from synthesis.models import Job, Scene
+from synthesis.work import claiming, worker
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.claim import claim

@@ -26,10 +26,11 @@ from accounts.people import workspaces
 from billing.ledger.wallets import wallet_of
 from billing.models import PromoCode
 from providers.contract.base import Failure, ProviderError
-from synthesis import quotes, worker
+from synthesis.jobs import quotes
+from synthesis.jobs.quotes import AskedScene, Order
 from synthesis.jobs.submit import submit
 from synthesis.models import Job
-from synthesis.quotes import AskedScene, Order
+from synthesis.work import worker
 from tests import factories
 from tests.synthesis import scripted
 from tests.webhooks import factories as hooks

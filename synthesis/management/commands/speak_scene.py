@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from synthesis.models import Scene
-from synthesis.worker import speak
+from synthesis.work.worker import speak
 
 
 class Command(BaseCommand):

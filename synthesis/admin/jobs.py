@@ -16,7 +16,7 @@ from accounts.caller import Caller, Environment
 from kit.back_office import ReadOnly
 from kit.errors import AppError
 from providers.models import Upstream
-from synthesis.admin_upstreams import UpstreamAdmin
+from synthesis.admin.upstreams import UpstreamAdmin
 from synthesis.jobs import again, cancel
 from synthesis.models import Assembly, Job, Piece, Scene
 

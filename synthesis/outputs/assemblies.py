@@ -16,11 +16,13 @@ from django.db import transaction
 
 from kit.storage import draft_folder, save_path
 from kit.work import claims
-from synthesis import audio, bells, files
-from synthesis.captions import CaptionScene
+from synthesis import audio
 from synthesis.errors import NotReady
 from synthesis.models import Assembly, Job, Piece, Scene
-from synthesis.rendering import parts_of, read_words
+from synthesis.outputs import files
+from synthesis.outputs.captions import CaptionScene
+from synthesis.work import bells
+from synthesis.work.rendering import parts_of, read_words
 
 BETWEEN_SCENES_MS = 800
 _MOST_TRIES = 3

@@ -20,7 +20,6 @@ from providers.limits import upstreams
 from providers.limits.ceilings import CEILING
 from providers.limits.upstreams import Blocked
 from providers.models import Provider
-from synthesis import claiming, quotes, settlement
 from synthesis.errors import (
     INTERNAL_ERROR,
     PROVIDER_UNAVAILABLE,
@@ -31,10 +30,11 @@ from synthesis.errors import (
     ProviderFailed,
     ProviderUnavailable,
 )
-from synthesis.jobs import submit
+from synthesis.jobs import quotes, submit
+from synthesis.jobs.quotes import Order, QuotedScene
 from synthesis.models import Job, Scene
-from synthesis.quotes import Order, QuotedScene
-from synthesis.rendering import read_words, render
+from synthesis.work import claiming, settlement
+from synthesis.work.rendering import read_words, render
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from providers.keys import using
 from providers.limits import ceilings
 from providers.models import Provider, ProviderKey, Voice
 from providers.models.querysets import PLATFORM
-from synthesis import text
 from synthesis.errors import (
     EmptyText,
     EndlessCharacter,
@@ -33,7 +32,8 @@ from synthesis.errors import (
     TooManyScenes,
 )
 from synthesis.models import Job, Scene
-from synthesis.text import Shifts
+from synthesis.text import splitting
+from synthesis.text.splitting import Shifts
 
 MOST_CHARACTERS = 1_000_000  # of a job
 MOST_SCENES = 5_000
@@ -139,12 +139,12 @@ def quote(caller: Caller, order: Order) -> Quote:
     """
     if len(order.scenes) > MOST_SCENES:
         raise TooManyScenes(limit=MOST_SCENES, scenes=len(order.scenes))
-    texts = [text.normalise(scene.text) for scene in order.scenes]
+    texts = [splitting.normalise(scene.text) for scene in order.scenes]
     if not texts or not all(texts):
         raise EmptyText
     _check_length(caller, order, sum(map(len, texts)))
-    if any(map(text.has_endless_character, texts)):
-        raise EndlessCharacter(limit=text.LONGEST_CHARACTER)
+    if any(map(splitting.has_endless_character, texts)):
+        raise EndlessCharacter(limit=splitting.LONGEST_CHARACTER)
     if caller.is_guest and order.webhook_url:
         raise GuestOption(option="webhooks")
     if caller.is_guest and order.fallback:
@@ -183,7 +183,9 @@ def _scene(
     check_options(voice, asked.options)
     return QuotedScene(
         text=normalised,
-        shifts=text.shifts_in(asked.text) if asked.shifts is None else asked.shifts,
+        shifts=splitting.shifts_in(asked.text)
+        if asked.shifts is None
+        else asked.shifts,
         title=asked.title,
         voice=voice.pk,
         provider=voice.provider_id,

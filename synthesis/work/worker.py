@@ -14,10 +14,10 @@ from kit.work import claims
 from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings
 from providers.limits.upstreams import RETRIES, Blocked
-from synthesis import bells, claiming, fallbacks, quarantine, settlement
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING
 from synthesis.models import Job, Scene
-from synthesis.rendering import render
+from synthesis.work import bells, claiming, fallbacks, quarantine, settlement
+from synthesis.work.rendering import render
 
 MOST_TRIES = 5
 _LONGEST_WAIT = 60.0  # seconds between two tries

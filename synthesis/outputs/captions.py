@@ -12,7 +12,7 @@ from unicodedata import east_asian_width
 
 import regex
 
-from synthesis.text import sentence_ends
+from synthesis.text.splitting import sentence_ends
 
 LINE = 42
 """Columns of a line; an ideograph takes two."""

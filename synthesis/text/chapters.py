@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from synthesis.text import Shifts, returns_in, shifts_of
+from synthesis.text.splitting import Shifts, returns_in, shifts_of
 
 _MARKDOWN = re.compile(r"#{1,3}[ \t]+(?P<title>\S.*)")
 _NUMBER = r"(?:\d+|[ivxlcdm]+|[^\W\d_]+)"

@@ -9,7 +9,7 @@ from billing.models import Payer
 from kit.ids import new_id
 from kit.models import Claimable
 from providers.models.querysets import PLATFORM
-from synthesis.querysets import JobQuerySet, SceneQuerySet
+from synthesis.models.querysets import JobQuerySet, SceneQuerySet
 
 
 class Job(models.Model):
@@ -124,7 +124,7 @@ class Scene(Claimable):
     shifts = models.JSONField(
         default=list,
         blank=True,
-        help_text="where it stands in the text that was sent: see `synthesis.text`",
+        help_text="where it stands in the text that was sent: see `synthesis.text.splitting`",
     )
     voice = models.CharField(max_length=200, help_text="id in the catalogue")
     provider = models.CharField(max_length=40, help_text="slug; part of the voice's id")

@@ -7,7 +7,8 @@ from django.views.decorators.http import require_safe
 from kit import downloads
 from kit.errors import NotFound, RateLimited
 from kit.requests import client_address, client_network
-from synthesis import files, samples
+from synthesis.outputs import files
+from synthesis.samples import making
 
 _PATIENCE = 2.0  # seconds; a built-in voice needs a tenth of one
 _KEPT = "public, max-age=86400"
@@ -18,7 +19,7 @@ def sample(request: HttpRequest, voice_id: str) -> HttpResponseBase:
     """Send a voice's sample; ranges work. It is the same for everybody."""
     network = client_network(client_address(request))
     try:
-        found = samples.find(voice_id, network=network, patience=_PATIENCE)
+        found = making.find(voice_id, network=network, patience=_PATIENCE)
         if not found.file:
             return _later(202, 1)  # nobody had a hand free
         name = f"{files.slug(voice_id)}.mp3"

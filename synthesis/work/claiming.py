@@ -14,7 +14,7 @@ from providers.limits import upstreams
 from providers.models import Provider, Sample
 from providers.models.querysets import PLATFORM
 from synthesis.models import Job, Scene
-from synthesis.querysets import SceneQuerySet
+from synthesis.models.querysets import SceneQuerySet
 
 _GATE = 0x6F7A_7661  # advisory lock: one claim at a time, so that limits hold exactly
 _HEAD = 200  # scenes whose turn comes first, among which the next one nearly always is

@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 from kit import idempotency
 from kit.models import IdempotencyRecord, QuotaCounter
 from kit.storage import delete_tree
-from synthesis import files
 from synthesis.models import Job
+from synthesis.outputs import files
 
 DELETED_FOR = timedelta(days=30)
 """How long a deleted job's row and files stay, hidden."""

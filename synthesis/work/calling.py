@@ -15,9 +15,10 @@ from providers.keys import using
 from providers.limits import ceilings, upstreams
 from providers.models import Provider, Voice
 from providers.models.querysets import PLATFORM
-from synthesis import audio, timing
+from synthesis import audio
+from synthesis.audio import timing
 from synthesis.models import Scene
-from synthesis.text import Chunk
+from synthesis.text.splitting import Chunk
 
 
 @dataclass(frozen=True, slots=True)

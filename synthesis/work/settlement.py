@@ -18,12 +18,13 @@ from billing.reports import usage
 from kit import idempotency
 from kit.work import claims
 from providers.models.querysets import PLATFORM
-from synthesis import events, turns
+from synthesis import events
 from synthesis.jobs.submit import round_key
 from synthesis.models import Job, Scene
+from synthesis.work import turns
 
 if TYPE_CHECKING:
-    from synthesis.rendering import Rendered
+    from synthesis.work.rendering import Rendered
 
 _ENDED = [
     "status",
@@ -94,7 +95,7 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
 def fail(scene: Scene, error_code: str) -> Job:
     """End a scene without audio; its credits go back when its round ends.
 
-    No other voice is taken: see `synthesis.fallbacks`.
+    No other voice is taken: see `synthesis.work.fallbacks`.
 
     Needs an open transaction.
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from accounts.lifecycle import Part, Scope, StoredFile, Table
-from synthesis import audio, files
+from synthesis import audio
 from synthesis.models import Job, Scene
-from synthesis.querysets import JobQuerySet
+from synthesis.models.querysets import JobQuerySet
+from synthesis.outputs import files
 
 
 def export(scope: Scope) -> Iterator[Part]:

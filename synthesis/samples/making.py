@@ -26,10 +26,11 @@ from providers.contract.registry import PROVIDERS, get_provider
 from providers.limits.upstreams import Blocked
 from providers.models import Sample, Voice
 from providers.models.querysets import PLATFORM
-from synthesis import audio, calling, claiming
+from synthesis import audio
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
-from synthesis.sample_texts import text_for
+from synthesis.samples.texts import text_for
+from synthesis.work import calling, claiming
 
 MAKE = "synthesis.tasks.make_samples"
 MOST_A_DAY = 200

@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 if TYPE_CHECKING:
     from accounts.caller import Caller
     from accounts.models import Workspace
-    from synthesis.claiming import Full
     from synthesis.models import Job, Scene  # noqa: F401
+    from synthesis.work.claiming import Full
 
 _UNFINISHED = ("queued", "processing")
 

@@ -20,10 +20,13 @@ from kit.work import claims
 from providers.contract.base import Failure, ProviderError
 from providers.contract.registry import get_provider
 from providers.keys import using
-from synthesis import audio, calling, files, text
+from synthesis import audio
+from synthesis.audio.timing import ESTIMATED, EXACT
 from synthesis.models import Piece, Scene
-from synthesis.text import Chunk
-from synthesis.timing import ESTIMATED, EXACT
+from synthesis.outputs import files
+from synthesis.text import splitting
+from synthesis.text.splitting import Chunk
+from synthesis.work import calling
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,7 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     """
     voice = scene.speaker.partition(":")[2]
     limit = get_provider(scene.provider).limit_for(voice, scene.speed)
-    chunks = text.split(scene.text, limit)
+    chunks = splitting.split(scene.text, limit)
     if not chunks:
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
     pieces = _recorded(scene, chunks)

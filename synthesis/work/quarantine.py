@@ -15,9 +15,9 @@ from django.db import transaction
 from django.db.models import F
 
 from kit.work import claims
-from synthesis import settlement
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
+from synthesis.work import settlement
 
 _SUSPECT = 3  # lost holders
 _STRIKES = 3  # proven kills

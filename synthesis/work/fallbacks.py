@@ -17,9 +17,10 @@ from providers.catalogue import voices
 from providers.keys import using
 from providers.models import Voice
 from providers.models.querysets import PLATFORM
-from synthesis import bells, quotes, settlement
 from synthesis.errors import INTERNAL_ERROR
+from synthesis.jobs import quotes
 from synthesis.models import Job, Scene
+from synthesis.work import bells, settlement
 
 
 def give_up(scene: Scene, error_code: str) -> None:

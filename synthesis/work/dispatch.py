@@ -15,10 +15,11 @@ from kit.work import claims
 from providers.contract.base import Failure
 from providers.limits import upstreams
 from providers.models import Provider, Sample
-from synthesis import assemblies, bells, claiming, fallbacks, settlement
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
 from synthesis.models import Assembly, Job, Scene
-from synthesis.querysets import SceneQuerySet
+from synthesis.models.querysets import SceneQuerySet
+from synthesis.outputs import assemblies
+from synthesis.work import bells, claiming, fallbacks, settlement
 
 _MOST_AT_ONCE = 100  # rows per sweep, so that one sweep stays short
 _LOOKED_AT_AGAIN = timedelta(days=1)

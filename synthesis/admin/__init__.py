@@ -1,0 +1,5 @@
+"""The back office: every module here is loaded."""
+
+from kit.back_office import load
+
+load(__name__, __path__)
