@@ -20,4 +20,4 @@ class ComposingConfig(AppConfig):
 class OperatorAdminConfig(AdminConfig):
     """Django's admin with our own site: the whole back office."""
 
-    default_site = "config.admin.OperatorSite"
+    default_site = "config.admin.site.OperatorSite"

@@ -16,7 +16,7 @@ from django.core.checks import Warning as Caution
 from django.http.request import validate_host
 
 from accounts.http.authentication import SHORTEST_ADMIN_KEY
-from config.loopback import is_loopback
+from config.processes.loopback import is_loopback
 
 _RATE = re.compile(r"[1-9]\d*/([1-9]\d*)?[smhd]")  # as django-ratelimit reads it
 

@@ -114,7 +114,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.http.throttles.RateLimitHeaders",
 ]
-CSRF_FAILURE_VIEW = "config.api.csrf_failed"
+CSRF_FAILURE_VIEW = "config.api.errors.csrf_failed"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False  # api.md gives each path its one form
@@ -320,7 +320,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "kit.rest.pagination.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.api.exception_handler",
+    "EXCEPTION_HANDLER": "config.api.errors.exception_handler",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "kit.requests.AlwaysJSON",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -335,7 +335,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.schema.describe_common_parts",
+        "config.api.schema.describe_common_parts",
         "webhooks.api.schema.describe_events",
     ],
     "ENUM_NAME_OVERRIDES": {

@@ -7,8 +7,8 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
-from config import health, metrics
-from config.me import MeView
+from config.api import health, metrics
+from config.api.me import MeView
 
 urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
@@ -36,11 +36,11 @@ urlpatterns = [
     path("", include("providers.pages.urls")),
     path("", include("synthesis.pages.urls")),
     path("", include("webhooks.pages.urls")),
-    path("", include("config.pages")),
+    path("", include("config.pages.urls")),
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "config.api.bad_request"
-handler403 = "config.api.permission_denied"
-handler404 = "config.api.not_found"
-handler500 = "config.api.server_error"
+handler400 = "config.api.errors.bad_request"
+handler403 = "config.api.errors.permission_denied"
+handler404 = "config.api.errors.not_found"
+handler500 = "config.api.errors.server_error"

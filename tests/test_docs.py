@@ -17,7 +17,7 @@ APPS = ("kit", "accounts", "webhooks", "billing", "providers", "synthesis", "con
 # What the system or another program sets, not the one who runs Ozvena.
 _NOT_OURS = {"DJANGO_SETTINGS_MODULE", "NO_COLOR", "PATH"}
 # Importing these has effects of its own, and they declare nothing.
-_NOT_IMPORTED = {"config.gunicorn", "config.wsgi"}
+_NOT_IMPORTED = {"config.processes.gunicorn", "config.wsgi"}
 # How `manage.py up` hands its port to the web process.
 _INTERNAL = {"OZVENA_LISTEN_FD"}
 

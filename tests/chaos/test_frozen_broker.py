@@ -51,7 +51,13 @@ def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
 
 
 def _web() -> subprocess.Popen[bytes]:
-    command = ("--config", "config/gunicorn.py", "--log-level", "error", "config.wsgi")
+    command = (
+        "--config",
+        "config/processes/gunicorn.py",
+        "--log-level",
+        "error",
+        "config.wsgi",
+    )
     return processes.start("-m", "gunicorn", *command)
 
 

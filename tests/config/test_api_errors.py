@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from accounts.http.permissions import GuestsWelcome
 from accounts.models import Workspace
-from config import api
+from config.api import errors
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401
 from config.urls import urlpatterns as ours
 from kit.errors import AppError, NotFound, RateLimited
@@ -318,7 +318,7 @@ def test_a_real_lock_is_recognised():
         done.set()
         holder.join()
 
-    answer = api.exception_handler(refused.value, {})
+    answer = errors.exception_handler(refused.value, {})
     assert answer is not None
     assert (answer.status_code, answer.data["code"]) == (503, "busy")
 
@@ -372,7 +372,7 @@ def test_a_connection_that_broke_is_unavailable_and_the_next_one_works():
     with pytest.raises(OperationalError) as lost:
         lose_it()
 
-    answer = api.exception_handler(lost.value, {})
+    answer = errors.exception_handler(lost.value, {})
     assert answer is not None
     assert (answer.status_code, answer.data["code"]) == (503, "unavailable")
     connection.close()
@@ -392,10 +392,10 @@ def test_a_page_says_so_too():
     try:
         raise database_error(psycopg.OperationalError)
     except OperationalError:
-        page = api.server_error(RequestFactory().get("/webhooks"))
+        page = errors.server_error(RequestFactory().get("/webhooks"))
     assert (page.status_code, page["Retry-After"]) == (503, "2")
     assert page["Content-Type"].startswith("text/html")
-    assert api.server_error(RequestFactory().get("/webhooks")).status_code == 500
+    assert errors.server_error(RequestFactory().get("/webhooks")).status_code == 500
 
 
 def test_another_failure_of_the_database_is_ours(client):

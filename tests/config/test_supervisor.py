@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from config import supervisor as module
 from config.embedded import children
 from config.embedded.children import StartFailed
-from config.output import Console, Lines
-from config.supervisor import Program, Stopped, Supervisor
+from config.processes import supervisor as module
+from config.processes.output import Console, Lines
+from config.processes.supervisor import Program, Stopped, Supervisor
 
 
 def shell(name: str, script: str, **options) -> Program:

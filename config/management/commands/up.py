@@ -22,9 +22,9 @@ from config.embedded import children, ownership
 from config.embedded.children import StartFailed
 from config.embedded.postgres import Postgres
 from config.embedded.redis import Redis
-from config.loopback import is_loopback
-from config.output import Console
-from config.supervisor import Program, Stopped, Supervisor
+from config.processes.loopback import is_loopback
+from config.processes.output import Console
+from config.processes.supervisor import Program, Stopped, Supervisor
 
 _PAUSES = (0.2, 1.0)  # seconds until the web is asked again, at first and at most
 _PATIENCE = 60.0  # seconds for the web to be ready, before we say what is missing

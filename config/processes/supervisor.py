@@ -18,7 +18,7 @@ from types import FrameType
 
 from config.embedded import children
 from config.embedded.children import StartFailed
-from config.output import Console, Lines
+from config.processes.output import Console, Lines
 
 _TICK = 0.1  # seconds between two looks at the children, when nothing else happens
 _QUICK = 10.0  # seconds; who ends sooner after its start has not really run

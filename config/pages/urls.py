@@ -1,0 +1,10 @@
+"""Routes of pages and of operations."""
+
+from django.urls import URLPattern, path
+
+from config.pages import landing
+
+urlpatterns: list[URLPattern] = [
+    path("", landing.landing, name="landing"),
+    path("favicon.ico", landing.favicon, name="favicon"),
+]
