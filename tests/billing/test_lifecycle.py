@@ -5,8 +5,8 @@ from accounts.models import Workspace
 from billing import lifecycle
 from billing.models import LedgerTransaction, Lot, Wallet
 from tests import factories
-from tests.billing.plans import FREE, limits, start, subscriber
-from tests.billing.test_history import spoken
+from tests.billing.reports.test_history import spoken
+from tests.billing.subscribers import FREE, limits, start, subscriber
 
 pytestmark = pytest.mark.django_db
 

@@ -29,7 +29,7 @@ from providers.models import Provider, Voice
 from synthesis.work import worker
 from tests import factories
 from tests.accounts.codes import newest_code
-from tests.accounts.test_second_factor import app_code
+from tests.accounts.login.test_second_factor import app_code
 from tests.canaries import sources
 from tests.canaries.sources import Seen, Watched
 from tests.providers.vendors.openai import OpenAI

@@ -14,8 +14,8 @@ from billing.reports.usage import Range
 from kit.ids import new_id
 from tests import factories
 from tests.billing.factories import grant, reserve
-from tests.billing.plans import start, subscriber
-from tests.billing.test_history import spoken
+from tests.billing.reports.test_history import spoken
+from tests.billing.subscribers import start, subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,9 +10,9 @@ from billing.models import ClosedMonth, Closing, Pack, Store, Wallet
 from billing.payments import purchases
 from billing.reports import closed_months, statements
 from tests.billing.factories import grant, wallet, without_guards
-from tests.billing.plans import subscriber
-from tests.billing.test_history import spoken
-from tests.billing.test_statements import NOVEMBER, at, dated
+from tests.billing.reports.test_history import spoken
+from tests.billing.reports.test_statements import NOVEMBER, at, dated
+from tests.billing.subscribers import subscriber
 from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)

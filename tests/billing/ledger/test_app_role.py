@@ -10,7 +10,7 @@ from django.db import ProgrammingError, connection, transaction
 
 from billing.models import Usage
 from tests.billing import factories
-from tests.billing.test_usage import record
+from tests.billing.reports.test_usage import record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SCRIPT = (Path(settings.BASE_DIR) / "billing/app_role.sql").read_text()

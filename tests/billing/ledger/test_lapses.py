@@ -28,7 +28,7 @@ from tests.billing.factories import (
     violations,
     wallet,
 )
-from tests.billing.plans import start, subscriber
+from tests.billing.subscribers import start, subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from billing.ledger.wallets import summary, wallet_of
 from billing.models import Lot, Plan, Store, Subscription
 from billing.plans import subscriptions
 from tests import factories
-from tests.billing.plans import (
+from tests.billing.subscribers import (
     FREE,
     PLUS,
     STUDIO,

@@ -5,7 +5,7 @@ import pytest
 from billing.models import LedgerEntry
 from synthesis.models import Job, Scene
 from tests import factories
-from tests.synthesis.test_api_jobs import JOBS, post
+from tests.synthesis.api.test_jobs import JOBS, post
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

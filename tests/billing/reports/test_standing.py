@@ -24,7 +24,7 @@ from tests.billing.factories import (
     reserve,
     reverse,
 )
-from tests.billing.plans import act, plan, start, subscriber
+from tests.billing.subscribers import act, plan, start, subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
 USAGE = "/api/v1/usage"

@@ -24,7 +24,7 @@ from tests.billing.factories import (
     wallet,
     without_guards,
 )
-from tests.billing.plans import subscriber
+from tests.billing.subscribers import subscriber
 
 pytestmark = pytest.mark.django_db
 NOVEMBER = datetime.date(2025, 11, 1)
