@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kit.rest.fields import TextField
-from providers.catalogue import samples, voices
+from providers.catalogue import access, samples
 from providers.contract.registry import get_provider
 from providers.models import Provider, ProviderKey, Voice
 
@@ -57,7 +57,7 @@ class ProviderSerializer(serializers.Serializer[Any]):
     def get_available(self, provider: Provider) -> bool:
         """Return whether it is set up here, or the caller has brought a key."""
         own = self.context.get("own_keys", {})
-        return provider.slug in own or voices.is_available(provider)
+        return provider.slug in own or access.is_available(provider)
 
 
 class VoiceSerializer(serializers.Serializer[Any]):

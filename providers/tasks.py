@@ -4,29 +4,29 @@ from uuid import UUID
 
 from celery import shared_task
 
-from providers.catalogue import voices
-from providers.keys import using
+from providers.catalogue import sync
+from providers.keys import checking, using
 
 
 @shared_task(name="providers.tasks.check_keys")
 def check_keys() -> None:
     """Ask the providers whether workspaces' keys are still good."""
-    using.check_all()
+    checking.check_all()
 
 
 @shared_task(name=using.CHECK)
 def check_key(key_id: str) -> None:
     """Check one key that gave reason to doubt it."""
-    using.check_one(UUID(key_id))
+    checking.check_one(UUID(key_id))
 
 
 @shared_task(name=using.LEARN)
 def learn_voices(key_id: str) -> None:
     """Add the voices that a workspace's key can list, and ours can't."""
-    using.learn_voices(UUID(key_id))
+    checking.learn_voices(UUID(key_id))
 
 
 @shared_task(name="providers.tasks.sync_catalogue")
 def sync_catalogue() -> None:
     """Bring the voices up to date with the vendors' lists."""
-    voices.sync()
+    sync.sync()

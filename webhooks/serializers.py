@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.caller import Environment
-from accounts.serializers.login import EnvironmentField
+from accounts.serializers.tokens import EnvironmentField
 from kit.rest.fields import TextField
 from webhooks.models import Attempt, DefaultSigner, Delivery, Endpoint
 from webhooks.sending import signing

@@ -1,13 +1,8 @@
 """Logging in and out over HTTP, and the history of logins."""
 
-from typing import Any
-from uuid import UUID
-
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,17 +11,15 @@ from rest_framework.views import APIView
 from accounts import sessions
 from accounts.caller import caller_of
 from accounts.errors import NotAllowed
-from accounts.http.permissions import GuestsWelcome, IsKnown, IsPerson
+from accounts.http.login_cookie import forget, remember
+from accounts.http.permissions import GuestsWelcome, IsKnown
 from accounts.login import codes
 from accounts.models import LoginSession
-from accounts.models.querysets import LoginSessionQuerySet
 from accounts.serializers.login import (
     CodeRequestSerializer,
     LoginRequestSerializer,
-    LoginSerializer,
     NewLoginSerializer,
 )
-from kit.errors import NotFound
 
 
 class CodeView(APIView):
@@ -90,68 +83,6 @@ class SessionView(APIView):
         if "HTTP_AUTHORIZATION" not in request.META:
             logout(request._request)
         return Response(status=204)
-
-
-class LoginsView(GenericAPIView[LoginSession]):
-    """The logins of whoever asks."""
-
-    permission_classes = [IsPerson]
-    serializer_class = LoginSerializer
-
-    def get_queryset(self) -> LoginSessionQuerySet:
-        """Return the caller's own."""
-        caller = caller_of(self.request)
-        assert caller.user  # IsPerson
-        return LoginSession.objects.for_user(caller.user)
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        """Tell which login asks."""
-        is_token = caller_of(self.request).token is not None
-        own = None if is_token else sessions.current(self.request._request)
-        return {**super().get_serializer_context(), "current": own}
-
-    @extend_schema(operation_id="logins_list", responses=LoginSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        """List the logins of the last 180 days, newest first."""
-        page = self.paginate_queryset(self.get_queryset())
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
-
-
-class LoginView(GenericAPIView[LoginSession]):
-    """One login."""
-
-    permission_classes = [IsPerson]
-    serializer_class = LoginSerializer
-
-    @extend_schema(operation_id="logins_end", request=None, responses={204: None})
-    def delete(self, request: Request, login_id: UUID) -> Response:
-        """Log that browser out, at once."""
-        caller = caller_of(request)
-        assert caller.user  # IsPerson
-        row = LoginSession.objects.for_user(caller.user).filter(pk=login_id).first()
-        if row is None:
-            raise NotFound
-        sessions.end(row)
-        if caller.token is None and str(row.pk) == sessions.current(request._request):
-            logout(request._request)
-        return Response(status=204)
-
-
-def remember(response: HttpResponseBase, browser: str) -> None:
-    """Bind the code that was asked for to the browser that gets `response`."""
-    response.set_cookie(
-        settings.LOGIN_COOKIE_NAME,
-        browser,
-        max_age=codes.VALID_FOR,
-        secure=settings.SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
-
-
-def forget(response: HttpResponseBase) -> None:
-    """Drop the cookie of a code that was spent."""
-    response.delete_cookie(settings.LOGIN_COOKIE_NAME, samesite="Lax")
 
 
 def _refuse_other_sites(request: Request) -> None:

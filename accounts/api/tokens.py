@@ -14,7 +14,7 @@ from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
 from accounts.http.permissions import IsPerson
 from accounts.models import ApiToken
 from accounts.models.querysets import ApiTokenQuerySet
-from accounts.serializers.login import (
+from accounts.serializers.tokens import (
     NewTokenSerializer,
     TokenRequestSerializer,
     TokenSerializer,

@@ -2,15 +2,15 @@
 
 from django.urls import path
 
-from accounts.api import account, login, tokens, workspaces
+from accounts.api import account, login, logins, tokens, workspaces
 
 _WORKSPACE = "workspaces/<uuid:workspace_id>"
 
 urlpatterns = [
     path("auth/code", login.CodeView.as_view(), name="auth-code"),
     path("auth/session", login.SessionView.as_view(), name="auth-session"),
-    path("me/logins", login.LoginsView.as_view(), name="logins"),
-    path("me/logins/<uuid:login_id>", login.LoginView.as_view(), name="login-row"),
+    path("me/logins", logins.LoginsView.as_view(), name="logins"),
+    path("me/logins/<uuid:login_id>", logins.LoginView.as_view(), name="login-row"),
     path("me/export", account.ExportView.as_view(), name="my-export"),
     path(
         "me/invitations",

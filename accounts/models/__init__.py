@@ -1,20 +1,14 @@
 """The records of accounts, one module per subject; each is imported from here."""
 
-from accounts.models.users import (
-    ApiToken,
-    AuditEntry,
-    Export,
-    Invitation,
-    LoginChallenge,
-    LoginSession,
-    MailDomain,
-    Membership,
-    RecoveryCode,
-    SecondFactor,
-    User,
-    WelcomedPerson,
-    Workspace,
-)
+from accounts.models.audit import AuditEntry
+from accounts.models.choices import from_plan, one_of
+from accounts.models.exports import Export
+from accounts.models.logins import LoginChallenge, LoginSession
+from accounts.models.second_factor import RecoveryCode, SecondFactor
+from accounts.models.tokens import ApiToken
+from accounts.models.users import User
+from accounts.models.welcome import MailDomain, WelcomedPerson
+from accounts.models.workspaces import Invitation, Membership, Workspace
 
 __all__ = [
     "ApiToken",
@@ -30,4 +24,6 @@ __all__ = [
     "User",
     "WelcomedPerson",
     "Workspace",
+    "from_plan",
+    "one_of",
 ]

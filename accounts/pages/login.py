@@ -1,31 +1,22 @@
 """Pages of logging in and out."""
 
 from django.conf import settings
-from django.contrib import messages
-from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_http_methods,
-    require_POST,
-    require_safe,
 )
 
 from accounts import sessions
-from accounts.api.login import forget, remember
-from accounts.caller import Caller
+from accounts.http.login_cookie import forget, remember
 from accounts.http.next_page import next_page, with_next
-from accounts.http.visits import for_people
 from accounts.login import codes, links
 from accounts.models import LoginSession, User
 from accounts.pages.forms import CodeForm, EmailForm, add_refusal
 from kit.errors import AppError
-from kit.mail import files
 from kit.requests import client_address
-
-_SHOWN = 50  # logins on a page
 
 
 @never_cache
@@ -97,48 +88,6 @@ def login_link(request: HttpRequest, secret: str) -> HttpResponse:
         )
     sessions.log_in(request, user, LoginSession.Method.LINK)
     return redirect(_home(user))
-
-
-@never_cache
-@require_safe
-def mailbox(request: HttpRequest) -> HttpResponse:
-    """Show the mails that were written to files; in development only."""
-    if not settings.DEVELOPMENT:
-        raise Http404
-    return render(request, "accounts/mailbox.html", {"mails": files.written()})
-
-
-@for_people
-@require_safe
-def logins_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show where one is and was logged in."""
-    rows = LoginSession.objects.for_user(_person(caller)).order_by("-pk")
-    page = Paginator(rows, _SHOWN).get_page(request.GET.get("page"))
-    context = {"page": page, "current": sessions.current(request)}
-    return render(request, "accounts/logins.html", context)
-
-
-@for_people
-@require_POST
-def end_login(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Log one browser out, or all others."""
-    current = sessions.current(request)
-    person = _person(caller)
-    if wanted := request.POST.get("login"):
-        row = LoginSession.objects.for_user(person).find(wanted)
-        if row is None:
-            raise Http404
-        sessions.end(row)
-        messages.success(request, "That browser is logged out.")
-    else:
-        sessions.end_all(person, but=current)
-        messages.success(request, "All other browsers are logged out.")
-    return redirect("logins-page")
-
-
-def _person(caller: Caller) -> User:
-    assert caller.user  # for_people
-    return caller.user
 
 
 def _home(user: User) -> str:

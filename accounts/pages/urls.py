@@ -3,7 +3,16 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from accounts.pages import account, login, second_factor, team, tokens, workspace
+from accounts.pages import (
+    account,
+    login,
+    logins,
+    mailbox,
+    second_factor,
+    team,
+    tokens,
+    workspace,
+)
 
 urlpatterns = [
     path("login", login.log_in, name="login"),
@@ -15,8 +24,8 @@ urlpatterns = [
     path("settings/account", account.account_page, name="account-page"),
     path("settings/account/export", account.export, name="account-export"),
     path("settings/account/close", account.close, name="account-close"),
-    path("settings/logins", login.logins_page, name="logins-page"),
-    path("settings/logins/end", login.end_login, name="logins-end"),
+    path("settings/logins", logins.logins_page, name="logins-page"),
+    path("settings/logins/end", logins.end_login, name="logins-end"),
     path("settings/tokens", tokens.tokens_page, name="tokens-page"),
     path(
         "settings/tokens/<uuid:token_id>/revoke",
@@ -26,5 +35,5 @@ urlpatterns = [
     path("settings/place", workspace.choose, name="place-choose"),
     path("settings/team", team.team_page, name="team-page"),
     path("settings/team/<slug:verb>", team.act, name="team-act"),
-    path("dev/mail", login.mailbox, name="mailbox"),
+    path("dev/mail", mailbox.mailbox, name="mailbox"),
 ]

@@ -15,17 +15,13 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from billing.admin.corrections import (
-    Decides,
     MovesCredits,
     RefundsLots,
     ReversesRefunds,
 )
-from billing.admin.products import SetsPlans
+from billing.admin.subscriptions import SetsPlans
 from billing.models import (
-    CreditRequest,
-    LapseNotice,
     LedgerEntry,
-    LedgerProof,
     LedgerTransaction,
     Lot,
     Reservation,
@@ -243,57 +239,6 @@ class LedgerTransactionAdmin(ReversesRefunds, OfWallet):
     readonly_fields = fields
     inlines = [EntryInline]
     actions_detail = ["reverse"]
-
-
-@admin.register(CreditRequest)
-class CreditRequestAdmin(Decides, OfWallet):
-    """What operators asked for and a second one decides."""
-
-    list_display = [
-        "act",
-        "credits",
-        "workspace",
-        "status",
-        "asked_by_email",
-        "decided_by_email",
-        "created_at",
-    ]
-    list_filter = ["status", "act", "wallet__environment"]
-    exactly = ("ticket", "asked_by_email")
-    fields = [*list_display, "bucket", "allow_debt", "reason", "ticket", "decided_at"]
-    readonly_fields = fields
-    actions_detail = ["approve", "refuse"]
-
-
-@admin.register(LedgerProof)
-class LedgerProofAdmin(ReadOnly, ModelAdmin):
-    """Every night's proof of the ledger; what is violated says so."""
-
-    list_display = ["created_at", "is_proved", "violations", "broken", "duration_ms"]
-    ordering = ["-created_at"]
-    show_full_result_count = False
-    fields = [*list_display, "counts"]
-    readonly_fields = fields
-
-    @admin.display(description="proved", boolean=True)
-    def is_proved(self, proof: LedgerProof) -> bool:
-        """Return whether every invariant held."""
-        return proof.violations == 0
-
-    @admin.display(description="violated")
-    def broken(self, proof: LedgerProof) -> str:
-        """Return the names of those that did not hold."""
-        return ", ".join(name for name, count in proof.counts.items() if count) or "–"
-
-
-@admin.register(LapseNotice)
-class LapseNoticeAdmin(OfWallet):
-    """Who was warned of credits that lapse."""
-
-    list_display = ["workspace", "stage", "credits", "lapses_at", "created_at"]
-    list_filter = ["stage", "wallet__environment"]
-    fields = list_display
-    readonly_fields = fields
 
 
 def _link(model: str, wallet: Wallet, text: str) -> str:

@@ -11,22 +11,13 @@ from accounts.caller import caller_of
 from billing.ledger import notices, wallets
 from billing.models import LedgerEntry, Wallet
 from billing.models.querysets import EntryQuerySet
+from billing.pagination import ByNumber
 from billing.serializers import (
     CreditsSerializer,
     EntrySerializer,
     NoticesSerializer,
 )
-from kit.rest.pagination import NewestFirst
 from webhooks.permissions import ManagesWebhooks
-
-
-class ByNumber(NewestFirst):
-    """Newest first by the number of the transaction in its wallet, which has no gaps."""
-
-    ordering = ("-seq", "-id")
-    offset_cutoff = (
-        100_000  # entries of one transaction; two for each lot that it drew on
-    )
 
 
 class CreditsView(APIView):

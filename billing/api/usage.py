@@ -1,10 +1,7 @@
 """Usage over HTTP: how a workspace stands, and what it has used."""
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -12,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.caller import Caller, caller_of
+from accounts.caller import caller_of
 from billing.reports import standing, usage
+from billing.reports.usage_csv import csv_response
 from billing.serializers import HistorySerializer, StandingSerializer
 
 
@@ -73,43 +71,3 @@ class UsageHistoryView(APIView):
                 "results": list(usage.history(caller, days, group)),
             }
         )
-
-
-def csv_response(
-    caller: Caller, days: usage.Range, group: str
-) -> StreamingHttpResponse:
-    """Return the history as a file for spreadsheets, written as it is read."""
-    name = f"usage-{days.first}-{days.last}-{group}.csv"
-    return StreamingHttpResponse(
-        _lines(caller, days, group),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-def _lines(caller: Caller, days: usage.Range, group: str) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    names = [group, "name"] if group == "token" else [group]
-    counts = ["scenes", "characters", "credits"]
-    paid = ["subscription", "credits"]
-    yield writer.writerow([*names, *counts, *(f"from_{name}" for name in paid)])
-    for row in usage.history(caller, days, group):
-        yield writer.writerow(
-            [
-                *(plain(row[name] or "") for name in names),
-                *(row[name] for name in counts),
-                *(row["split"][name] for name in paid),
-            ]
-        )
-
-
-def plain(text: str) -> str:
-    """Return `text` so that no spreadsheet takes it for a formula (CSV injection)."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-class _Echo:
-    """What a csv.writer writes to, to give the line back."""
-
-    def write(self, line: str) -> str:
-        return line

@@ -4,7 +4,7 @@ import datetime
 
 from django.urls import path, register_converter
 
-from billing.pages import usage
+from billing.pages import credits, statements, usage
 
 
 class MonthConverter:
@@ -26,9 +26,11 @@ register_converter(MonthConverter, "month")
 urlpatterns = [
     path("usage", usage.usage_page, name="usage-page"),
     path("usage.csv", usage.usage_file, name="usage-file"),
-    path("credits", usage.credits_page, name="credits-page"),
-    path("credits/notices", usage.set_threshold, name="credits-notices"),
-    path("statements", usage.statements_page, name="statements-page"),
-    path("statements/<month:month>", usage.statement_page, name="statement-page"),
-    path("statements/<month:month>.pdf", usage.statement_file, name="statement-file"),
+    path("credits", credits.credits_page, name="credits-page"),
+    path("credits/notices", credits.set_threshold, name="credits-notices"),
+    path("statements", statements.statements_page, name="statements-page"),
+    path("statements/<month:month>", statements.statement_page, name="statement-page"),
+    path(
+        "statements/<month:month>.pdf", statements.statement_file, name="statement-file"
+    ),
 ]

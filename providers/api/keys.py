@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.caller import caller_of
 from accounts.http.permissions import IsPerson
 from kit.secrets import Secret
-from providers.keys import using
+from providers.keys import saving
 from providers.models import ProviderKey
 from providers.serializers import (
     ProviderKeyRequestSerializer,
@@ -51,7 +51,7 @@ class ProviderKeyView(APIView):
         asked = ProviderKeyRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         fields: dict[str, Any] = asked.validated_data
-        row = using.save(
+        row = saving.save(
             caller_of(request), provider, Secret(fields["key"]), region=fields["region"]
         )
         return Response(ProviderKeySerializer(row).data)
@@ -61,5 +61,5 @@ class ProviderKeyView(APIView):
     )
     def delete(self, request: Request, provider: str) -> Response:
         """Erase a key: owners and admins."""
-        using.remove(caller_of(request), provider)
+        saving.remove(caller_of(request), provider)
         return Response(status=204)

@@ -16,7 +16,7 @@ from time import monotonic
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from providers.catalogue import voices
+from providers.catalogue import access
 from providers.contract.base import Failure, ProviderError
 from providers.keys import using
 from providers.models import Provider, Upstream
@@ -95,7 +95,7 @@ def _region(
 ) -> str:
     """Return where a credential is called: ours as set up here, others as `own` says."""
     if credential == PLATFORM:
-        return voices.access_for(provider).region
+        return access.access_for(provider).region
     return own.get((provider.slug, credential), "")
 
 

@@ -1,14 +1,10 @@
 """The records of providers, one module per subject; each is imported from here."""
 
-from providers.models.catalogue import (
-    ModelAlias,
-    Provider,
-    ProviderKey,
-    Sample,
-    Upstream,
-    Voice,
-    VoiceAlias,
-)
+from providers.models.aliases import ModelAlias, VoiceAlias
+from providers.models.catalogue import Provider, Voice
+from providers.models.keys import ProviderKey
+from providers.models.samples import Sample
+from providers.models.upstreams import Upstream
 
 __all__ = [
     "ModelAlias",

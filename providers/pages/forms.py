@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from providers.catalogue.languages import name_of, primary
+from providers.catalogue.regions import region_choices
 from providers.contract.registry import get_provider
 from providers.models import Provider
 
@@ -102,8 +103,3 @@ class KeyForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
             field.choices = choices
-
-
-def region_choices(slug: str) -> list[tuple[str, str]]:
-    """Return the regions that a provider has beside its usual one, for a choice."""
-    return [(region, region) for region in sorted(get_provider(slug).regions) if region]

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from providers.pages import voices
+from providers.pages import keys, voices
 
 urlpatterns = [
     path("voices", voices.gallery, name="voices-page"),
-    path("settings/provider-keys", voices.keys_page, name="provider-keys-page"),
+    path("settings/provider-keys", keys.keys_page, name="provider-keys-page"),
     path(
         "settings/default-provider",
         voices.choose_default,
@@ -14,7 +14,7 @@ urlpatterns = [
     ),
     path(
         "settings/provider-keys/<slug:provider>/<slug:verb>",
-        voices.act_on_key,
+        keys.act_on_key,
         name="provider-key-act",
     ),
 ]

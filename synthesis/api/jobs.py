@@ -16,10 +16,10 @@ from rest_framework.views import APIView
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from accounts.http.permissions import GuestsWelcome, IsKnown
-from billing.api.credits import ByNumber
 from billing.credits import token_limits
 from billing.ledger.wallets import spendable, wallet_of
 from billing.models import LedgerEntry
+from billing.pagination import ByNumber
 from billing.serializers import EntrySerializer
 from kit import idempotency
 from kit.errors import Invalid

@@ -11,7 +11,7 @@ from typing import Any
 from accounts.caller import Caller, Environment, Role
 from billing.pricing import price
 from kit import quotas
-from providers.catalogue import voices
+from providers.catalogue import access, voices
 from providers.contract.registry import get_provider
 from providers.keys import using
 from providers.limits import ceilings
@@ -248,7 +248,7 @@ def check_allowed(
     is_sandbox = caller.environment == Environment.SANDBOX
     if is_sandbox and not is_in_sandbox(provider):
         raise SandboxProvider(provider=provider.slug)
-    if not voices.is_available(provider):
+    if not access.is_available(provider):
         raise ProviderUnavailable
     if ceilings.is_spent(provider, is_sandbox=is_sandbox):
         raise ProviderCeiling(

@@ -1,6 +1,8 @@
 """The records of synthesis, one module per subject; each is imported from here."""
 
-from synthesis.models.jobs import Assembly, Job, Piece, Scene
+from synthesis.models.assemblies import Assembly
+from synthesis.models.jobs import Job
+from synthesis.models.scenes import Piece, Scene
 
 __all__ = [
     "Assembly",

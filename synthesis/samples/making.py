@@ -20,7 +20,7 @@ from kit.errors import NotFound, RateLimited
 from kit.ids import new_id
 from kit.storage import draft_folder, save_path
 from kit.work import bells, claims
-from providers.catalogue import samples, voices
+from providers.catalogue import access, samples
 from providers.contract.base import Failure, ProviderError, SpeechRequest
 from providers.contract.registry import PROVIDERS, get_provider
 from providers.limits.upstreams import Blocked
@@ -187,7 +187,7 @@ def _spoken(sample: Sample) -> str:
     voice = Voice.objects.switched_on().filter(pk=sample.voice_id).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
-    if not voices.is_available(voice.provider):
+    if not access.is_available(voice.provider):
         raise ProviderError(Failure.BAD_KEY, "no key of ours")
     request = SpeechRequest(text_for(voice.language), voice.provider_voice)
     with draft_folder() as folder:

@@ -13,7 +13,7 @@ from accounts.caller import Environment
 from billing.models import Payer
 from billing.pricing import price
 from kit.work import claims
-from providers.catalogue import voices
+from providers.catalogue import access
 from providers.keys import using
 from providers.models import Voice
 from providers.models.querysets import PLATFORM
@@ -73,7 +73,7 @@ def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
     is_sandbox = job.environment == Environment.SANDBOX
     if is_sandbox and not quotes.is_in_sandbox(voice.provider):
         return False
-    if not voices.is_available(voice.provider):
+    if not access.is_available(voice.provider):
         return False
     if job.billed_to in (Payer.GUEST, Payer.ADMIN):
         return True

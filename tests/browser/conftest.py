@@ -9,7 +9,7 @@ import pytest
 from django.core.cache import cache
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from providers.catalogue import voices
+from providers.catalogue import sync
 from tests import processes
 
 _HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ def worker(chromium: Browser, django_db_setup: None) -> Iterator[None]:
 def site(live_server: object, transactional_db: None) -> str:
     """The address of a server with voices, whose visitors have all their tries."""
     cache.clear()  # the limits of the test before
-    voices.sync()
+    sync.sync()
     return str(live_server.url)  # type: ignore[attr-defined]
 
 

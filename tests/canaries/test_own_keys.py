@@ -12,7 +12,7 @@ from accounts.audit.log import snapshot
 from accounts.lifecycle import Scope, Table
 from kit.secrets import Secret
 from providers import tasks
-from providers.catalogue import voices
+from providers.catalogue import sync
 from providers.contract.registry import get_provider
 from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
@@ -152,5 +152,5 @@ def _broken(*args: object) -> None:
 def test_a_sync_of_the_catalogue_uses_no_customers_key(vendor, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     factories.provider_key(factories.workspace(factories.user()), "openai", CANARY)
-    assert voices.sync().failed == {}
+    assert sync.sync().failed == {}
     assert vendor.asked == []

@@ -24,7 +24,7 @@ from accounts.caller import Environment
 from billing.ledger.wallets import wallet_of
 from config.embedded import ownership, paths
 from config.embedded.redis import Redis
-from providers.catalogue import voices
+from providers.catalogue import sync
 from synthesis.models import Job
 from tests import factories, processes
 
@@ -85,7 +85,7 @@ def _post(address: str, token: str, number: int) -> tuple[int, float]:
 def test_a_broker_that_hangs_delays_no_job_by_more_than_its_own_time(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    voices.sync()
+    sync.sync()
     owner = factories.user()
     token = factories.token(owner)
     workspace = factories.workspace(owner)

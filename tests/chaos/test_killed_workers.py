@@ -16,7 +16,7 @@ from django.db.models import Sum
 
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, LedgerTransaction
-from providers.catalogue import voices
+from providers.catalogue import sync
 from synthesis.jobs import quotes
 from synthesis.jobs.quotes import AskedScene, Order
 from synthesis.jobs.submit import submit
@@ -37,7 +37,7 @@ def _text(rng: random.Random) -> str:
 @pytest.mark.django_db(transaction=True)
 def test_killed_workers_lose_nothing_and_blame_nobody() -> None:
     rng = random.Random(7)
-    voices.sync()
+    sync.sync()
     callers = [factories.caller() for _ in range(CUSTOMERS)]
     wallets = [wallet_of(caller.workspace, caller.environment) for caller in callers]
     texts = [[_text(rng) for _ in range(SCENES)] for _ in range(JOBS)]

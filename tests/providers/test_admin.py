@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEntry
-from providers.catalogue import voices
+from providers.catalogue import sync
 from providers.models import ModelAlias, Provider, ProviderKey, Voice, VoiceAlias
 from tests import factories
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def operator() -> Client:
-    voices.sync()
+    sync.sync()
     return factories.browser(
         factories.user("operator@example.com", is_staff=True, is_superuser=True)
     )

@@ -2,23 +2,23 @@
 
 from django.urls import path
 
-from webhooks.api import endpoints
+from webhooks.api import default_secret, deliveries, endpoints, events
 
 urlpatterns = [
     path("webhooks", endpoints.EndpointsView.as_view(), name="webhooks"),
     path(
         "webhooks/default-secret",
-        endpoints.DefaultSecretView.as_view(),
+        default_secret.DefaultSecretView.as_view(),
         name="webhook-default-secret",
     ),
     path(
         "webhooks/default-secret/rotate",
-        endpoints.RotateDefaultSecretView.as_view(),
+        default_secret.RotateDefaultSecretView.as_view(),
         name="webhook-default-secret-rotate",
     ),
     path(
         "webhooks/event-types",
-        endpoints.EventTypesView.as_view(),
+        events.EventTypesView.as_view(),
         name="webhook-event-types",
     ),
     path(
@@ -36,28 +36,28 @@ urlpatterns = [
     ),
     path(
         "webhooks/<uuid:endpoint_id>/deliveries",
-        endpoints.DeliveriesOfEndpointView.as_view(),
+        deliveries.DeliveriesOfEndpointView.as_view(),
         name="webhook-deliveries",
     ),
     path(
         "webhooks/<uuid:endpoint_id>/replay",
-        endpoints.ReplayFailedView.as_view(),
+        deliveries.ReplayFailedView.as_view(),
         name="webhook-replay",
     ),
-    path("deliveries", endpoints.DeliveriesView.as_view(), name="deliveries"),
+    path("deliveries", deliveries.DeliveriesView.as_view(), name="deliveries"),
     path(
         "deliveries/replay",
-        endpoints.ReplayAllFailedView.as_view(),
+        deliveries.ReplayAllFailedView.as_view(),
         name="deliveries-replay",
     ),
     path(
         "deliveries/<uuid:delivery_id>",
-        endpoints.DeliveryView.as_view(),
+        deliveries.DeliveryView.as_view(),
         name="delivery",
     ),
     path(
         "deliveries/<uuid:delivery_id>/replay",
-        endpoints.ReplayView.as_view(),
+        deliveries.ReplayView.as_view(),
         name="delivery-replay",
     ),
 ]

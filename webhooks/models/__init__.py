@@ -1,16 +1,14 @@
 """The records of webhooks, one module per subject; each is imported from here."""
 
-from webhooks.models.endpoints import (
+from webhooks.models.deliveries import (
     Attempt,
-    DefaultSigner,
     Delivery,
-    Endpoint,
     Event,
-    Signer,
     Turn,
     is_success,
     lane_of_url,
 )
+from webhooks.models.endpoints import DefaultSigner, Endpoint, Signer
 
 __all__ = [
     "Attempt",

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from providers.catalogue import voices
+from providers.catalogue import sync
 
 
 class Command(BaseCommand):
@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
-        changes = voices.sync()
+        changes = sync.sync()
         for slug, reason in changes.failed.items():
             self.stderr.write(f"{slug}: the voices can't be listed now: {reason}")
         if options["verbosity"]:

@@ -111,7 +111,7 @@ def test_the_mailbox_is_for_development(settings, tmp_path):
 def test_logins_come_in_pages(monkeypatch):
     alice = factories.user("alice@example.com")
     clients = [factories.browser(alice) for _ in range(3)]
-    monkeypatch.setattr("accounts.pages.login._SHOWN", 2)
+    monkeypatch.setattr("accounts.pages.logins._SHOWN", 2)
 
     first = clients[0].get("/settings/logins").content.decode()
     second = clients[0].get("/settings/logins?page=2").content.decode()

@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from kit import quotas
-from providers.catalogue import voices as catalogue_voices
+from providers.catalogue import sync as catalogue_voices
 from tests import factories
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from providers.catalogue import voices
+from providers.catalogue import access as catalogue_access
 from providers.contract.base import Access, Failure, ProviderError
 from providers.contract.registry import get_provider
 from providers.models import Provider
@@ -124,9 +124,9 @@ def test_a_fault_with_captions_has_its_kind(stage, fault, kind):
 @pytest.mark.django_db
 def test_operators_name_the_model_and_the_environment_wins(monkeypatch):
     row = Provider.objects.create(slug="compatible-x", model="kokoro")
-    assert voices.access_for(row).model == "kokoro"
+    assert catalogue_access.access_for(row).model == "kokoro"
     monkeypatch.setenv("COMPATIBLE_X_MODEL", "tts-1-hd")
-    assert voices.access_for(row).model == "tts-1-hd"
+    assert catalogue_access.access_for(row).model == "tts-1-hd"
 
 
 @pytest.mark.parametrize(

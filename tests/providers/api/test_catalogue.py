@@ -2,7 +2,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from providers.catalogue import voices as catalogue_voices
+from providers.catalogue import sync as catalogue_voices
 from providers.contract.registry import PROVIDERS
 from providers.models import Provider, Voice
 from tests import factories

@@ -9,7 +9,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from providers.catalogue import voices as catalogue_voices
+from providers.catalogue import access as catalogue_voices_access
+from providers.catalogue import sync as catalogue_voices_sync
+from providers.catalogue import voices as catalogue_voices_voices
 from providers.contract import http
 from providers.contract.base import Access, Failure, ProviderError, VoiceInfo
 from providers.contract.registry import PROVIDERS, get_provider
@@ -48,11 +50,11 @@ def choir(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Choir]]:
 
 @pytest.fixture
 def synced() -> None:
-    catalogue_voices.sync()
+    catalogue_voices_sync.sync()
 
 
 def test_sync_adds_the_built_in_provider_ready_to_use():
-    changes = catalogue_voices.sync()
+    changes = catalogue_voices_sync.sync()
     tables = [get_provider(slug) for slug in PROVIDERS]
     added = sum(len(a.voices(Access())) for a in tables if a.has_voice_table)
     assert (changes.added, changes.updated, changes.withdrawn) == (added, 0, 0)
@@ -71,7 +73,7 @@ def test_sync_again_writes_nothing(synced):
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        changes = catalogue_voices.sync()
+        changes = catalogue_voices_sync.sync()
     assert str(changes) == "0 added, 0 updated, 0 withdrawn"
     assert all(query["sql"].startswith("SELECT") for query in queries.captured_queries)
     tables = [slug for slug in PROVIDERS if get_provider(slug).has_voice_table]
@@ -80,11 +82,11 @@ def test_sync_again_writes_nothing(synced):
 
 def test_a_fresh_catalogue_calls_nobody(monkeypatch):
     monkeypatch.setattr(http, "call", lambda *args, **kwargs: pytest.fail("a call"))
-    changes = catalogue_voices.sync()
+    changes = catalogue_voices_sync.sync()
     assert changes.failed == {}
     assert {p.slug for p in Provider.objects.all()} == set(PROVIDERS)
     for provider in Provider.objects.exclude(slug="unicorn"):
-        assert not catalogue_voices.is_available(provider)
+        assert not catalogue_voices_access.is_available(provider)
         assert not provider.is_open_to_guests
         assert provider.is_enabled
         adapter = get_provider(provider.slug)
@@ -96,15 +98,16 @@ def test_a_fresh_catalogue_calls_nobody(monkeypatch):
 def test_servers_that_operators_add_are_called_where_they_say(stage, synced):
     server = stage("compatible")
     row = Provider.objects.create(slug="compatible-kokoro", name="Kokoro")
-    assert not catalogue_voices.is_available(row)
+    assert not catalogue_voices_access.is_available(row)
     row.base_url = server.access.base_url + "/"
     row.save()
-    assert catalogue_voices.is_available(row)
-    assert catalogue_voices.sync().added == 2
+    assert catalogue_voices_access.is_available(row)
+    assert catalogue_voices_sync.sync().added == 2
     voice = resolve("compatible-kokoro:af_bella")
     assert (voice.name, voice.language, voice.gender) == ("Bella", "en-US", "female")
     assert (
-        catalogue_voices.access_for(voice.provider).base_url == server.access.base_url
+        catalogue_voices_access.access_for(voice.provider).base_url
+        == server.access.base_url
     )
     assert Provider.objects.get(slug="compatible-kokoro").name == "Kokoro"
 
@@ -118,7 +121,7 @@ def test_sync_keeps_what_operators_edit_and_mends_the_rest(synced):
         max_concurrent=3,
     )
     Voice.objects.filter(pk="unicorn:de").update(is_enabled=False, name="Klingonisch")
-    assert str(catalogue_voices.sync()) == "0 added, 1 updated, 0 withdrawn"
+    assert str(catalogue_voices_sync.sync()) == "0 added, 1 updated, 0 withdrawn"
     unicorn = Provider.objects.get(slug="unicorn")
     assert unicorn.name == "Unicorn"
     assert not unicorn.is_enabled
@@ -131,13 +134,13 @@ def test_sync_keeps_what_operators_edit_and_mends_the_rest(synced):
 
 def test_voices_that_vanish_are_kept_and_come_back(choir, monkeypatch, synced):
     monkeypatch.setattr(choir, "listed", [])
-    assert str(catalogue_voices.sync()) == "0 added, 0 updated, 1 withdrawn"
-    assert str(catalogue_voices.sync()) == "0 added, 0 updated, 0 withdrawn"
+    assert str(catalogue_voices_sync.sync()) == "0 added, 0 updated, 1 withdrawn"
+    assert str(catalogue_voices_sync.sync()) == "0 added, 0 updated, 0 withdrawn"
     with pytest.raises(UnknownVoice):
         resolve("choir:Alto:1")
     monkeypatch.undo()
     monkeypatch.setitem(PROVIDERS, "choir", f"{__name__}.Choir")
-    assert str(catalogue_voices.sync()) == "0 added, 1 updated, 0 withdrawn"
+    assert str(catalogue_voices_sync.sync()) == "0 added, 1 updated, 0 withdrawn"
     assert resolve("choir:Alto:1").is_offered
 
 
@@ -153,7 +156,7 @@ def test_what_can_be_no_voice_is_passed_over(choir, monkeypatch, synced):
         VoiceInfo("three", "Three", "zh-Hant-TW"),
     ]
     monkeypatch.setattr(choir, "listed", listed)
-    changes = catalogue_voices.sync()
+    changes = catalogue_voices_sync.sync()
     assert (changes.added, changes.failed) == (3, {})
     one, three, two = Voice.objects.filter(provider="choir", is_offered=True).order_by(
         "pk"
@@ -161,7 +164,7 @@ def test_what_can_be_no_voice_is_passed_over(choir, monkeypatch, synced):
     assert (one.name[:6], len(one.name), one.language) == ("O n ex", 120, "mul")
     assert one.description == "x" * 500
     assert (two.name, two.language, three.language) == ("two", "mul", "zh-Hant-TW")
-    assert str(catalogue_voices.sync()) == "0 added, 0 updated, 0 withdrawn"
+    assert str(catalogue_voices_sync.sync()) == "0 added, 0 updated, 0 withdrawn"
 
 
 @pytest.mark.parametrize("broken", [{"name": 7}, {"gender": "f" * 99}, {"id": None}])
@@ -169,7 +172,7 @@ def test_a_list_that_can_not_be_read_stops_no_other(choir, monkeypatch, synced, 
     right: dict[str, Any] = {"id": "x", "name": "X", "language": "en"}
     monkeypatch.setattr(choir, "listed", [VoiceInfo(**right | broken)])
     Voice.objects.filter(provider="openai").delete()
-    changes = catalogue_voices.sync()
+    changes = catalogue_voices_sync.sync()
     assert list(changes.failed) == ["choir"]
     assert changes.failed["choir"].startswith("its list can't be read")
     assert changes.added == 13
@@ -190,14 +193,14 @@ def test_voices_that_operators_added_stay_as_they_are(
         is_by_hand=True,
     )
     monkeypatch.setattr(choir, "listed", listed)
-    assert str(catalogue_voices.sync()) == "0 added, 0 updated, 0 withdrawn"
+    assert str(catalogue_voices_sync.sync()) == "0 added, 0 updated, 0 withdrawn"
     voice = resolve("choir:mine")
     assert (voice.name, voice.language) == ("Mine", "sk")
 
 
 def test_a_provider_that_fails_keeps_its_voices(choir, monkeypatch, synced):
     monkeypatch.setattr(choir, "failure", ProviderError(Failure.DOWN, "asleep"))
-    changes = catalogue_voices.sync()
+    changes = catalogue_voices_sync.sync()
     assert changes.failed == {"choir": "down: asleep"}
     assert changes.withdrawn == 0
     assert resolve("choir:Alto:1").name == "Alto"
@@ -248,14 +251,14 @@ def test_a_name_with_its_provider_lends_it_to_no_other(choir, monkeypatch, synce
     Voice.objects.create(
         id="unicorn:x", provider=unicorn, provider_voice="x", name="alto", language="en"
     )
-    found = catalogue_voices.resolve_all({"choir:ALTO:1", "alto"})
+    found = catalogue_voices_voices.resolve_all({"choir:ALTO:1", "alto"})
     assert {name: voice.pk for name, voice in found.items()} == {
         "choir:ALTO:1": "choir:Alto:1",
         "alto": "unicorn:x",
     }
     Voice.objects.filter(pk="unicorn:x").delete()
     with pytest.raises(UnknownVoice):
-        catalogue_voices.resolve_all({"choir:ALTO:1", "alto"})
+        catalogue_voices_voices.resolve_all({"choir:ALTO:1", "alto"})
 
 
 @pytest.mark.parametrize(
@@ -301,49 +304,53 @@ def test_a_provider_without_an_adapter_is_unknown(synced):
 )
 def test_many_voices_take_few_queries(synced, names, most):
     with CaptureQueriesContext(connection) as queries:
-        found = catalogue_voices.resolve_all(names)
+        found = catalogue_voices_voices.resolve_all(names)
     assert found.keys() == names
     assert len(queries) == most
 
 
 def test_all_voices_at_once(synced):
     every = {voice.pk for voice in Voice.objects.all()}
-    found = catalogue_voices.resolve_all(every)
+    found = catalogue_voices_voices.resolve_all(every)
     assert {name: voice.pk for name, voice in found.items()} == dict(
         zip(every, every, strict=True)
     )
-    assert catalogue_voices.resolve_all([]) == {}
+    assert catalogue_voices_voices.resolve_all([]) == {}
 
 
 def test_one_unknown_voice_refuses_all(synced):
     with pytest.raises(UnknownVoice) as caught:
-        catalogue_voices.resolve_all(["unicorn:en-us", "unicorn:nobody"])
+        catalogue_voices_voices.resolve_all(["unicorn:en-us", "unicorn:nobody"])
     assert caught.value.params == {"voice": "unicorn:nobody"}
 
 
 def test_access_comes_from_the_environment(monkeypatch):
     provider = Provider(slug="my-choir")
-    assert catalogue_voices.access_for(provider) == Access()
+    assert catalogue_voices_access.access_for(provider) == Access()
     monkeypatch.setenv("MY_CHOIR_API_KEY", "s3cret")
     monkeypatch.setenv("MY_CHOIR_BASE_URL", "http://127.0.0.1:9/v1/")
     monkeypatch.setenv("MY_CHOIR_REGION", "eu")
-    access = catalogue_voices.access_for(provider)
+    access = catalogue_voices_access.access_for(provider)
     assert access == Access("s3cret", "http://127.0.0.1:9/v1", "eu")
     assert "s3cret" not in repr(access)
 
 
 def test_the_environment_wins_over_operators(monkeypatch):
     provider = Provider(slug="openai", base_url="http://a/v1/", region="us")
-    assert catalogue_voices.access_for(provider) == Access("", "http://a/v1", "us")
+    assert catalogue_voices_access.access_for(provider) == Access(
+        "", "http://a/v1", "us"
+    )
     monkeypatch.setenv("OPENAI_BASE_URL", "http://b/v1")
     monkeypatch.setenv("OPENAI_REGION", "eu")
-    assert catalogue_voices.access_for(provider) == Access("", "http://b/v1", "eu")
+    assert catalogue_voices_access.access_for(provider) == Access(
+        "", "http://b/v1", "eu"
+    )
 
 
 def test_an_unknown_region_is_nowhere(choir, monkeypatch):
     monkeypatch.setenv("CHOIR_API_KEY", "s3cret")
-    assert catalogue_voices.is_available(Provider(slug="choir"))
-    assert not catalogue_voices.is_available(
+    assert catalogue_voices_access.is_available(Provider(slug="choir"))
+    assert not catalogue_voices_access.is_available(
         Provider(slug="choir", region="evil.test/#")
     )
 
@@ -351,9 +358,9 @@ def test_an_unknown_region_is_nowhere(choir, monkeypatch):
 def test_a_remote_provider_is_available_with_a_key(choir, synced, monkeypatch):
     provider = Provider.objects.get(slug="choir")
     monkeypatch.delenv("CHOIR_API_KEY", raising=False)
-    assert not catalogue_voices.is_available(provider)
+    assert not catalogue_voices_access.is_available(provider)
     monkeypatch.setenv("CHOIR_API_KEY", "s3cret")
-    assert catalogue_voices.is_available(provider)
+    assert catalogue_voices_access.is_available(provider)
 
 
 def test_limits_of_accounts_became_limits_of_keys(synced):

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 from django.test import Client
 
-from providers.catalogue import voices
+from providers.catalogue import sync
 from providers.contract import registry
 from providers.keys import using
 from providers.models import ProviderKey
@@ -73,14 +73,14 @@ def parrot(tmp_path, monkeypatch):
 def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):
     alice = factories.user()
     api = factories.api(factories.token(alice))
-    voices.sync()
+    sync.sync()
     listed = {row["slug"]: row for row in api.get("/api/v1/providers").json()}
     assert listed["parrot"]["own_key"] is True
     assert listed["parrot"]["available"] is False
 
     # Ours, by the environment.
     monkeypatch.setenv("PARROT_API_KEY", "k3y-of-a-parrot")
-    assert voices.sync().added == 1
+    assert sync.sync().added == 1
     assert "parrot:polly" in Client().get("/voices?provider=parrot").content.decode()
     body = {"text": "Hello there.", "voice": "parrot:polly"}
     job = api.post("/api/v1/jobs", body, content_type="application/json").json()

@@ -13,7 +13,7 @@ from kit.models import Mail
 from kit.secrets import Secret, open_sealed
 from providers import lifecycle, tasks
 from providers.contract.base import Failure, ProviderError
-from providers.keys import using
+from providers.keys import checking, using
 from providers.models import ProviderKey
 from tests import factories
 from tests.providers.vendors.server import Reply
@@ -114,8 +114,8 @@ def test_an_account_that_is_asked_too_much_keeps_nobody_waiting(
         return Reply(status if is_first else 200, body=b"{}")
 
     monkeypatch.setattr(openai, "answer", answer)
-    assert using.check_all() == 4
-    assert using.check_all() == 0
+    assert checking.check_all() == 4
+    assert checking.check_all() == 0
     due = ProviderKey.objects.filter(checked_at__lt=timezone.now() - timedelta(hours=1))
     assert due.get() == row
 
@@ -148,11 +148,11 @@ def test_a_bell_that_nobody_heard_is_rung_again(kept, bells, monkeypatch):
         raise ProviderError(Failure.BAD_KEY)
     rung = (using.CHECK, [str(row.pk)])
     assert bells == [rung]
-    using.sweep()
+    checking.sweep()
     assert bells == [rung]  # it may still be heard
     ProviderKey.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    using.sweep()
-    using.sweep()
+    checking.sweep()
+    checking.sweep()
     assert bells == [rung, rung]
     openai.key = "s0mething-else"
     tasks.check_key(str(row.pk))

@@ -13,7 +13,7 @@ from kit.secrets import CannotOpen, open_sealed
 from providers import tasks
 from providers.contract.base import Access, Failure, ProviderError
 from providers.contract.registry import PROVIDERS, get_provider
-from providers.keys import using
+from providers.keys import checking, using
 from providers.models import Provider, ProviderKey, Voice
 from tests import factories
 from tests.providers.vendors.server import Reply
@@ -345,7 +345,7 @@ def test_voices_are_learned_even_if_nobody_heard_the_first_bell(vendor, api, bel
     put(api, "elevenlabs", {"key": vendor("elevenlabs").key})
     ProviderKey.objects.update(due_at=timezone.now())
     bells.clear()
-    using.sweep()
+    checking.sweep()
     ((_, (key_id,)),) = bells
     tasks.check_key(key_id)
     assert Voice.objects.get(provider="elevenlabs").name == "Rachel"

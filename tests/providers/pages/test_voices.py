@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from providers.catalogue import voices
+from providers.catalogue import sync
 from providers.catalogue.languages import name_of
 from providers.models import Provider, Voice
 from providers.unicorn.voices import VOICES
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _synced():
-    voices.sync()
+    sync.sync()
 
 
 def ids(query: str = "") -> list[str]:

@@ -10,7 +10,7 @@ from accounts.caller import Environment
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction, Usage
 from kit.secrets import Secret
-from providers.catalogue import voices
+from providers.catalogue import sync
 from providers.contract.base import Failure, ProviderError
 from providers.errors import OwnKeyRefused
 from providers.keys import using
@@ -333,7 +333,7 @@ def test_a_provider_without_our_key_speaks_with_theirs(monkeypatch, api, owner):
     mine = factories.workspace(owner)
     body = {"input": "Hello there.", "voice": "openai:alloy"}
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    voices.sync()
+    sync.sync()
     with serving(OpenAI()) as vendor:
         monkeypatch.setenv("OPENAI_BASE_URL", vendor.access.base_url)
         answer = post(api, "speech", body)

@@ -1,6 +1,6 @@
 import pytest
 
-from providers.catalogue import voices as catalogue_voices
+from providers.catalogue import sync as catalogue_voices
 from synthesis.errors import ProviderUnavailable
 from synthesis.jobs import quotes
 from synthesis.jobs.quotes import AskedScene, Order

@@ -1,0 +1,53 @@
+from typing import Any
+
+from django.contrib import admin
+
+from accounts.admin.blocking import BlockingAdmin
+from accounts.admin.users import PlacesInline
+from accounts.models import (
+    Workspace,
+)
+
+
+@admin.register(Workspace)
+class WorkspaceAdmin(BlockingAdmin):
+    """Tenants. The tier follows from the subscription."""
+
+    list_display = [
+        "name",
+        "id",
+        "kind",
+        "tier",
+        "is_blocked",
+        "closed_at",
+        "created_at",
+    ]
+    list_filter = [
+        "kind",
+        "tier",
+        "is_blocked",
+        ("closed_at", admin.EmptyFieldListFilter),
+    ]
+    search_fields = ["name", "=id", "members__email"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    fields = [
+        "name",
+        "id",
+        "kind",
+        "tier",
+        "is_blocked",
+        "closed_at",
+        "purged_at",
+        "created_at",
+    ]
+    readonly_fields = fields[1:]
+    inlines = [PlacesInline]
+
+    def has_add_permission(self, *args: Any) -> bool:
+        """Nobody makes workspaces by hand."""
+        return False
+
+    def has_delete_permission(self, *args: Any) -> bool:
+        """Nobody deletes them by hand."""
+        return False

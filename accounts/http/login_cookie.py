@@ -1,0 +1,21 @@
+from django.conf import settings
+from django.http import HttpResponseBase
+
+from accounts.login import codes
+
+
+def remember(response: HttpResponseBase, browser: str) -> None:
+    """Bind the code that was asked for to the browser that gets `response`."""
+    response.set_cookie(
+        settings.LOGIN_COOKIE_NAME,
+        browser,
+        max_age=codes.VALID_FOR,
+        secure=settings.SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def forget(response: HttpResponseBase) -> None:
+    """Drop the cookie of a code that was spent."""
+    response.delete_cookie(settings.LOGIN_COOKIE_NAME, samesite="Lax")

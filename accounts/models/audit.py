@@ -1,0 +1,37 @@
+from django.db import models
+from django.db.models.functions import Now
+
+from kit.ids import new_id
+
+
+class AuditEntry(models.Model):
+    """What an operator did. Triggers refuse to change it, or to remove it before its time.
+
+    It names people and things without foreign keys, so that it outlives them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    actor_id = models.UUIDField(
+        null=True, help_text="a user; empty on the command line"
+    )
+    actor_email = models.CharField(max_length=254, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=40)
+    model = models.CharField(max_length=80, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField(max_length=200, blank=True)
+    before = models.JSONField(null=True, help_text="secrets are masked")
+    after = models.JSONField(null=True)
+    reason = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "audit log"
+        indexes = [
+            models.Index(fields=["actor_id", "-id"], name="audit_by_actor"),
+            models.Index(fields=["model", "object_id", "-id"], name="audit_by_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_email or 'command line'}: {self.action} {self.object_name}"

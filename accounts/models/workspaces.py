@@ -1,0 +1,129 @@
+from django.db import models
+from django.db.models.functions import Now
+
+from accounts.models.choices import from_plan, one_of
+from accounts.models.users import User
+from accounts.roles import MemberRole
+from kit.ids import new_id
+
+
+class Workspace(models.Model):
+    """The tenant: jobs, money, tokens and keys belong to it, people are its members."""
+
+    class Kind(models.TextChoices):
+        PERSONAL = "personal"
+        TEAM = "team"
+        GUESTS = "guests"  # one for all visitors without an account
+        OPERATORS = "operators"  # one for ADMIN_ACCESS_KEY
+
+    class Tier(models.TextChoices):
+        FREE = "free"
+        PAID = "paid"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.PERSONAL)
+    tier = models.CharField(max_length=8, choices=Tier.choices, default=Tier.FREE)
+    is_blocked = models.BooleanField(
+        default=False, help_text="refuses everybody who acts in it, guests too"
+    )
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="hidden from then on, and emptied 7 days later"
+    )
+    purged_at = models.DateTimeField(
+        null=True, blank=True, help_text="when nothing but its ledger was left"
+    )
+    rate_synthesis = from_plan("synthesis requests a minute")
+    rate_other = from_plan("other requests a minute")
+    concurrency = from_plan("scenes spoken at once")
+    retention_days = from_plan("how long the files of a job are kept")
+    created_at = models.DateTimeField(db_default=Now())
+    members = models.ManyToManyField(
+        User, through="Membership", related_name="workspaces"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind"],
+                condition=models.Q(kind__in=["guests", "operators"]),
+                name="one_built_in_workspace_each",
+            ),
+            one_of(
+                "workspace_kind_known", kind=["personal", "team", "guests", "operators"]
+            ),
+            one_of("workspace_tier_known", tier=["free", "paid"]),
+            models.CheckConstraint(
+                condition=models.Q(closed_at=None)
+                | models.Q(kind__in=["personal", "team"]),
+                name="built_in_workspaces_stay_open",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(purged_at=None) | models.Q(closed_at__isnull=False),
+                name="workspace_closed_before_purged",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["closed_at"],
+                condition=models.Q(closed_at__isnull=False, purged_at=None),
+                name="workspace_to_purge",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's place in a workspace."""
+
+    Role = MemberRole
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "workspace"], name="one_membership_each"
+            ),
+            models.UniqueConstraint(
+                fields=["workspace"],
+                condition=models.Q(role="owner"),
+                name="one_owner_each",
+            ),
+            # A trigger lets nobody but an owner into a personal workspace, and so one
+            # person alone.
+            one_of("membership_role_known", role=["owner", "admin", "member"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.workspace}: {self.role}"
+
+
+class Invitation(models.Model):
+    """A place in a workspace that waits for somebody; who has the address may take it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=8, choices=Membership.Role.choices)
+    invited_by = models.ForeignKey(User, models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "email"], name="one_invitation_each"
+            ),
+            # Nobody is invited to own.
+            one_of("invitation_role_known", role=["admin", "member"]),
+        ]
+        indexes = [models.Index(fields=["email"], name="invitation_to")]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.workspace}: {self.role}"

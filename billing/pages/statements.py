@@ -1,0 +1,59 @@
+import datetime
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import (
+    require_safe,
+)
+
+from accounts.caller import Caller
+from accounts.http.visits import for_people
+from billing.models import Wallet
+from billing.pages.requests import demand_money, own_wallet
+from billing.reports import statements
+
+
+@for_people
+@require_safe
+def statements_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """List the months of which there are statements."""
+    demand_money(caller)
+    months = statements.months(own_wallet(caller))
+    return render(request, "billing/statements.html", {"months": months})
+
+
+@for_people
+@require_safe
+def statement_page(
+    request: HttpRequest, caller: Caller, month: datetime.date
+) -> HttpResponse:
+    """Show the statement of a month."""
+    context = {"statement": statements.of(_wallet_in(caller, month), month)}
+    return render(request, "billing/statement.html", context)
+
+
+@for_people
+@require_safe
+def statement_file(
+    request: HttpRequest, caller: Caller, month: datetime.date
+) -> HttpResponse:
+    """Send the statement of a month as a PDF."""
+    # Loading it takes half a second, which no start of a process should wait for.
+    from billing.reports import statement_pdf
+
+    statement = statements.of(_wallet_in(caller, month), month)
+    name = f"ozvena-{caller.environment.lower()}-{month:%Y-%m}.pdf"
+    return HttpResponse(
+        statement_pdf.render(statement),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _wallet_in(caller: Caller, month: datetime.date) -> Wallet:
+    """Return the wallet, if there is a statement of that month and it may be seen."""
+    demand_money(caller)
+    wallet = own_wallet(caller)
+    if month not in statements.months(wallet):
+        raise Http404
+    return wallet

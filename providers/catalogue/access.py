@@ -1,0 +1,40 @@
+import os
+
+from providers.contract.base import Access
+from providers.contract.registry import get_provider
+from providers.models import Provider
+
+
+def access_for(provider: Provider) -> Access:
+    """Return where and with whose key this installation calls `provider`.
+
+    `<SLUG>_API_KEY`, `<SLUG>_BASE_URL`, `<SLUG>_REGION` and `<SLUG>_MODEL` in the
+    environment, the slug in upper case; all but the key else as operators entered them,
+    and whether a server tells word times by them alone.
+    """
+    return Access(
+        key=_variable(provider, "API_KEY"),
+        base_url=base_url_of(provider),
+        region=_variable(provider, "REGION") or provider.region,
+        model=_variable(provider, "MODEL") or provider.model,
+        has_captions=provider.has_captions,
+    )
+
+
+def base_url_of(provider: Provider) -> str:
+    """Return where operators have `provider` called; empty: where the vendor is."""
+    return (_variable(provider, "BASE_URL") or provider.base_url).rstrip("/")
+
+
+def _variable(provider: Provider, name: str) -> str:
+    prefix = provider.slug.upper().replace("-", "_")
+    return os.environ.get(f"{prefix}_{name}", "")
+
+
+def is_available(provider: Provider) -> bool:
+    """Return whether this installation can call `provider` without a customer's key."""
+    adapter = get_provider(provider.slug)
+    access = access_for(provider)
+    has_address = bool(access.base_url) or access.region in adapter.regions
+    has_key = bool(access.key) or not adapter.needs_key
+    return adapter.is_local or (has_address and has_key)

@@ -1,0 +1,6 @@
+from providers.contract.registry import get_provider
+
+
+def region_choices(slug: str) -> list[tuple[str, str]]:
+    """Return the regions that a provider has beside its usual one, for a choice."""
+    return [(region, region) for region in sorted(get_provider(slug).regions) if region]

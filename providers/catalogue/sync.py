@@ -1,0 +1,156 @@
+import logging
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from providers.catalogue.access import access_for, is_available
+from providers.contract.base import Access, ProviderError, VoiceInfo
+from providers.contract.registry import PROVIDERS, get_provider
+from providers.models import Provider, Voice
+
+logger = logging.getLogger(__name__)
+
+
+_DESCRIBED = ["name", "language", "gender", "description", "is_offered"]
+"""The fields of a voice that its provider decides."""
+_LONGEST_ID = 200  # characters, the provider's slug included
+_LANGUAGE = re.compile(r"(?=.{2,35}\Z)[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a sync did."""
+
+    added: int = 0
+    updated: int = 0
+    withdrawn: int = 0
+    failed: dict[str, str] = field(default_factory=dict)  # provider: why, for operators
+
+    def __str__(self) -> str:
+        return f"{self.added} added, {self.updated} updated, {self.withdrawn} withdrawn"
+
+
+def sync() -> Changes:
+    """Write every provider in the registry, and its voices, into the catalogue.
+
+    What operators edit or add stays as it is. Voices that a provider no longer lists are
+    kept and not offered; the voices of a provider that can't be asked now stay untouched.
+    Of an odd list, what can be no voice is passed over. Safe to repeat and to run twice at
+    once.
+    """
+    changes = Changes()
+    for slug, provider in _rows().items():
+        adapter = get_provider(slug)
+        if slug in PROVIDERS and provider.name != adapter.name:
+            provider.name = adapter.name
+            provider.save(update_fields=["name", "updated_at"])
+        if not (adapter.has_voice_table or is_available(provider)):
+            continue  # nobody could be asked
+        try:
+            listed = adapter.voices(access_for(provider))
+            _sync_voices(provider, listed, changes)
+        except ProviderError as error:
+            changes.failed[slug] = str(error)
+        except Exception as error:
+            # A deploy syncs, too: one vendor's odd list must not stop it.
+            logger.exception("the voices of %s can't be read", slug)
+            changes.failed[slug] = f"its list can't be read ({type(error).__name__})"
+    return changes
+
+
+def learn(provider: Provider, access: Access) -> Changes:
+    """Add the public voices of a provider that this installation can't ask by itself.
+
+    `access` is of a workspace: it may see voices that are its own alone, which stay out,
+    and it need not see all, so none is withdrawn.
+
+    Raises:
+        ProviderError: the list can't be had now.
+    """
+    changes = Changes()
+    listed = get_provider(provider.slug).voices(access)
+    public = [info for info in listed if info.is_public]
+    _sync_voices(provider, public, changes, is_whole=False)
+    return changes
+
+
+def _rows() -> dict[str, Provider]:
+    """Return the row of every provider by its slug; those that were missing are new."""
+    rows = Provider.objects.with_adapter().in_bulk()
+    for slug in PROVIDERS:
+        if slug not in rows:
+            adapter = get_provider(slug)
+            rows[slug], _ = Provider.objects.get_or_create(
+                slug=slug,
+                defaults={
+                    "name": adapter.name,
+                    "is_open_to_guests": adapter.is_local,
+                    "cost_multiplier": adapter.cost_multiplier,
+                    "max_concurrent_per_key": adapter.max_concurrent_per_key,
+                },
+            )
+    return rows
+
+
+def _sync_voices(
+    provider: Provider,
+    listed: Collection[VoiceInfo],
+    changes: Changes,
+    *,
+    is_whole: bool = True,
+) -> None:
+    rows = {row.provider_voice: row for row in provider.voices.all()}
+    added, updated = [], []
+    for info in listed:
+        if not _can_be_kept(provider, info):
+            continue
+        is_language = bool(_LANGUAGE.fullmatch(info.language))
+        described = {
+            "name": _line(info.name)[:120] or info.id[:120],
+            "language": info.language if is_language else "mul",
+            "gender": info.gender,
+            "description": _line(info.description)[:500],
+            "is_offered": True,
+        }
+        row = rows.pop(info.id, None)
+        if row is not None and row.is_by_hand:
+            continue
+        if row is None:
+            added.append(
+                Voice(
+                    id=f"{provider.slug}:{info.id}",
+                    provider=provider,
+                    provider_voice=info.id,
+                    **described,
+                )
+            )
+        elif any(getattr(row, name) != value for name, value in described.items()):
+            for name, value in described.items():
+                setattr(row, name, value)
+            updated.append(row)
+    gone = [row for row in rows.values() if row.is_offered and not row.is_by_hand]
+    withdrawn = [row.pk for row in gone if is_whole]
+    if not (added or updated or withdrawn):
+        return
+    with transaction.atomic():
+        Voice.objects.bulk_create(added, ignore_conflicts=True)
+        if updated:
+            Voice.objects.bulk_update(updated, _DESCRIBED)
+        if withdrawn:
+            Voice.objects.filter(pk__in=withdrawn).update(is_offered=False)
+    changes.added += len(added)
+    changes.updated += len(updated)
+    changes.withdrawn += len(withdrawn)
+
+
+def _can_be_kept(provider: Provider, info: VoiceInfo) -> bool:
+    """Return whether what a vendor calls a voice can be part of an id here."""
+    longest = _LONGEST_ID - len(provider.slug) - 1
+    return 0 < len(info.id) <= min(longest, 160) and info.id.isprintable()
+
+
+def _line(text: str) -> str:
+    """Return a vendor's text as one line that the database takes."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()

@@ -1,0 +1,171 @@
+import logging
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.caller import Caller
+from accounts.roles import Act, demand
+from kit import quotas
+from kit.errors import Invalid, NotFound, RateLimited
+from kit.requests import client_network
+from kit.secrets import Secret
+from kit.work import bells
+from providers.contract.base import Access, KeyStatus, ProviderError
+from providers.contract.registry import get_provider
+from providers.errors import (
+    InvalidProviderKey,
+    KeyNotChecked,
+    OwnKeyNotTaken,
+    UnknownProvider,
+)
+from providers.keys.checking import CHECKED, check, status_of
+from providers.keys.using import LEARN, QUEUE, UNHEARD, access, sealed
+from providers.models import Provider, ProviderKey
+
+logger = logging.getLogger(__name__)
+
+
+_QUOTA = "provider_key"
+_SHORTEST = 12  # characters, of which four are shown
+_LONGEST = 4_400  # Polly's may hold a session token
+_SAVED = ["sealed_key", "last4", "region", "due_at", "created_by"]
+
+
+def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> ProviderKey:
+    """Check a key with its provider, then keep it in place of the one before.
+
+    Raises:
+        NotAllowed: not for this member.
+        UnknownProvider, OwnKeyNotTaken: no such provider, or none that takes keys.
+        Invalid: what was sent is no key, or no region of the provider's; nobody was asked.
+        RateLimited: too many keys were checked today.
+        InvalidProviderKey: the provider refuses it.
+        KeyNotChecked: the provider doesn't answer; what was there stays.
+    """
+    demand(caller.member_role, Act.MANAGE_KEYS)
+    provider = _taker(slug)
+    _look_at(provider, key, region)
+    _take_check(caller)
+    status = _ask(provider, access(provider, key, region))
+    now = timezone.now()
+    is_to_learn = not get_provider(slug).has_voice_table
+    row = ProviderKey(
+        workspace=caller.workspace,
+        provider=provider,
+        sealed_key=sealed(key, caller.workspace.pk, slug),
+        last4=key.reveal_text()[-4:],
+        region=region,
+        status=status,
+        checked_at=now,
+        due_at=now + UNHEARD if is_to_learn else None,
+        failure="",
+        failed_at=None,
+        created_by=caller.user,
+    )
+    with transaction.atomic(durable=True):
+        # One statement: of two that save at once, the later one stays, as a whole.
+        ProviderKey.objects.bulk_create(
+            [row],
+            update_conflicts=True,
+            unique_fields=["workspace", "provider"],
+            update_fields=[*CHECKED, *_SAVED],
+        )
+        row = ProviderKey.objects.for_workspace(caller.workspace).get(provider=provider)
+        if is_to_learn:
+            bells.ring_on_commit(LEARN, QUEUE, args=[str(row.pk)])
+    return row
+
+
+def remove(caller: Caller, slug: str) -> None:
+    """Erase a key. Scenes that were to be spoken with it fail, and cost nothing.
+
+    Raises:
+        NotAllowed: not for this member.
+        NotFound: there is none.
+    """
+    demand(caller.member_role, Act.MANAGE_KEYS)
+    mine = ProviderKey.objects.for_workspace(caller.workspace)
+    row = mine.filter(provider=slug).first()
+    if row is None:
+        raise NotFound
+    erase(row)
+
+
+def erase(row: ProviderKey) -> None:
+    """Erase a key; harmless to repeat."""
+    ProviderKey.objects.filter(pk=row.pk).delete()
+
+
+def check_again(caller: Caller, slug: str) -> ProviderKey:
+    """Ask the provider about a key that is kept, and note what it says.
+
+    Raises:
+        NotAllowed: not for this member.
+        NotFound: there is none.
+        RateLimited: too many keys were checked today.
+        KeyNotChecked: the provider doesn't answer; what is known stays.
+    """
+    demand(caller.member_role, Act.MANAGE_KEYS)
+    mine = ProviderKey.objects.for_workspace(caller.workspace)
+    row = mine.filter(provider=slug).select_related("provider").first()
+    if row is None:
+        raise NotFound
+    _take_check(caller)
+    try:
+        check(row)
+    except ProviderKey.DoesNotExist as error:  # removed at this moment
+        raise NotFound from error
+    except ProviderError as error:
+        raise KeyNotChecked(provider=row.provider.name) from error
+    return row
+
+
+def _taker(slug: str) -> Provider:
+    """Return a provider that takes keys."""
+    provider = Provider.objects.on_offer().filter(slug=slug).first()
+    if provider is None:
+        raise UnknownProvider(provider=slug)
+    if not get_provider(slug).own_key:
+        raise OwnKeyNotTaken(provider=provider.name)
+    return provider
+
+
+def _look_at(provider: Provider, key: Secret, region: str) -> None:
+    """Refuse what can't be a key or is no region, without asking anybody."""
+    wrong: dict[str, object] = {}
+    text = key.reveal().decode(errors="replace")
+    if not _SHORTEST <= len(text) <= _LONGEST:
+        wrong["key"] = [f"A key has {_SHORTEST} to {_LONGEST} characters."]
+    elif not (text.isascii() and text.isprintable()) or " " in text:
+        wrong["key"] = ["A key has no spaces, line breaks or letters beyond ASCII."]
+    regions = get_provider(provider.slug).regions
+    if region not in regions:
+        named = ", ".join(sorted(filter(None, regions))) or "none"
+        wrong["region"] = [f"{provider.name} has these regions: {named}."]
+    if wrong:
+        raise Invalid(wrong)
+
+
+def _take_check(caller: Caller) -> None:
+    """Count one check; else this would tell anybody which stolen keys are good."""
+    limit = settings.PROVIDER_KEY_CHECKS
+    subjects = [(caller.subject, limit)]
+    if caller.address:
+        subjects.append((client_network(caller.address), 3 * limit))
+    with transaction.atomic(durable=True):
+        for subject, most in subjects:
+            if not quotas.take(_QUOTA, subject, limit=most, period=quotas.today()):
+                raise RateLimited(retry_after=quotas.seconds_left_today())
+
+
+def _ask(provider: Provider, access: Access) -> KeyStatus:
+    """Return what a provider says of a new key; see `save`."""
+    try:
+        status = status_of(provider, access)
+    except ProviderError as error:
+        logger.warning("a key for %s can't be checked: %s", provider.slug, error)
+        raise KeyNotChecked(provider=provider.name) from error
+    if status is None:
+        raise InvalidProviderKey(provider=provider.name)
+    return status

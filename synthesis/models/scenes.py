@@ -1,0 +1,178 @@
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from accounts.models import Workspace
+from kit.ids import new_id
+from kit.models import Claimable
+from providers.models.querysets import PLATFORM
+from synthesis.models.jobs import Job
+from synthesis.models.querysets import SceneQuerySet
+
+
+class Scene(Claimable):
+    """A part of a job with one voice: the unit of claiming, of failure and of charging."""
+
+    class Queue(models.TextChoices):
+        LOCAL = "local"  # works on this machine's processors
+        REMOTE = "remote"  # waits for somebody else's
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    job = models.ForeignKey(Job, models.CASCADE, related_name="scenes")
+    workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="+")
+    index = models.PositiveIntegerField(help_text="place in the job, from 1")
+    title = models.CharField(max_length=200, blank=True)
+    text = models.TextField()
+    shifts = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="where it stands in the text that was sent: see `synthesis.text.splitting`",
+    )
+    voice = models.CharField(max_length=200, help_text="id in the catalogue")
+    provider = models.CharField(max_length=40, help_text="slug; part of the voice's id")
+    credential = models.CharField(
+        max_length=80, default=PLATFORM, help_text="whose key calls the provider"
+    )
+    is_for_own_key = models.BooleanField(
+        default=False, help_text="quoted with an own key: no key of ours stands in"
+    )
+    spoken_by = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="the fallback voice in place of `voice`; empty: that one itself",
+    )
+    fallbacks_left = models.PositiveIntegerField(
+        default=0, help_text="voices of the job's that may still take over"
+    )
+    speed = models.FloatField(default=1.0)
+    options = models.JSONField(default=dict, blank=True)
+    characters = models.PositiveIntegerField()
+    cost = models.PositiveBigIntegerField(help_text="credits, fixed at submit")
+    spoken_cost = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="what a cheaper fallback voice costs"
+    )
+    round = models.PositiveIntegerField(
+        default=1, help_text="the priced round that pays for it"
+    )
+    render = models.PositiveIntegerField(
+        default=1, help_text="grows each time that it is spoken anew"
+    )
+    queue = models.CharField(max_length=8, choices=Queue.choices)
+    turn = models.PositiveBigIntegerField(
+        help_text="virtual time; the lowest is spoken next"
+    )
+    is_held = models.BooleanField(
+        default=False, help_text="not claimable: its job is paused, or it is at once"
+    )
+    error_code = models.CharField(max_length=40, blank=True)
+    audio = models.CharField(
+        max_length=300, blank=True, help_text="name in the storage"
+    )
+    words = models.CharField(
+        max_length=300, blank=True, help_text="name in the storage"
+    )
+    timing = models.CharField(max_length=10, blank=True, help_text="exact or estimated")
+    duration_ms = models.PositiveBigIntegerField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SceneQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["job", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "index"], name="scene_place"),
+            models.CheckConstraint(
+                condition=~Q(status="completed")
+                | (~Q(audio="") & Q(duration_ms__isnull=False)),
+                name="scene_completed_has_audio",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="processing") | Q(lease_until__isnull=False),
+                name="scene_processing_is_leased",
+            ),
+            models.CheckConstraint(
+                condition=Q(credential=PLATFORM)
+                | Q(cost=0)
+                | Q(spoken_cost=0, spoken_cost__isnull=False),
+                name="scene_by_own_key_is_free",
+            ),
+            models.CheckConstraint(
+                condition=Q(spoken_cost=None) | Q(spoken_cost__lte=F("cost")),
+                name="scene_never_dearer",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["queue", "turn", "index", "id"],
+                condition=Q(status="queued", is_held=False),
+                name="scene_next",
+            ),
+            models.Index(
+                fields=[
+                    *("queue", "workspace", "provider", "credential"),
+                    *("turn", "index", "id"),
+                ],
+                condition=Q(status="queued", is_held=False),
+                name="scene_lane",
+            ),
+            models.Index(fields=["workspace", "-turn"], name="scene_last_turn"),
+            models.Index(fields=["-turn"], name="scene_newest_turn"),
+            models.Index(
+                fields=["job", "round"],
+                condition=Q(status__in=["queued", "processing"]),
+                name="scene_unfinished",
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=Q(status="processing"),
+                name="scene_leased",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} · {self.index}"
+
+    @property
+    def speaker(self) -> str:
+        """The voice that speaks: the one that was asked for, or a fallback."""
+        return self.spoken_by or self.voice
+
+    @property
+    def price(self) -> int:
+        """Credits that are captured when it is spoken."""
+        return self.cost if self.spoken_cost is None else self.spoken_cost
+
+    @property
+    def holder(self) -> str:
+        """This scene as held by this claim, for `providers.limits.upstreams`."""
+        return f"{self.pk}:{self.fence}"
+
+
+class Piece(models.Model):
+    """The audio of one provider call. The file was there before the row."""
+
+    scene = models.ForeignKey(Scene, models.CASCADE, related_name="pieces")
+    render = models.PositiveIntegerField()
+    ordinal = models.PositiveIntegerField(help_text="place in the scene, from 1")
+    char_start = models.PositiveIntegerField(help_text="of its text in the scene's")
+    char_end = models.PositiveIntegerField()
+    audio = models.CharField(
+        max_length=300, help_text="name in the storage; the words lie beside it"
+    )
+    samples = models.PositiveBigIntegerField()
+    sample_rate = models.PositiveIntegerField(help_text="Hz")
+    pause_ms = models.PositiveIntegerField(
+        default=0, help_text="silence before the next piece of the scene"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["scene", "render", "ordinal"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scene", "render", "ordinal"], name="piece_place"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scene_id} · {self.render} · {self.ordinal}"

@@ -1,0 +1,63 @@
+from dataclasses import replace
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
+from accounts.http.permissions import IsKnown
+from kit import idempotency
+from webhooks.api.requests import owner_of
+from webhooks.models import DefaultSigner
+from webhooks.sending import signing
+from webhooks.serializers import (
+    DefaultSecretSerializer,
+)
+
+
+class DefaultSecretView(APIView):
+    """The secret for jobs' own addresses."""
+
+    permission_classes = [IsKnown]
+
+    @extend_schema(
+        operation_id="webhooks_default_secret", responses=DefaultSecretSerializer
+    )
+    def get(self, request: Request) -> Response:
+        """Show what signs events to jobs' own addresses, to owners freshly logged in."""
+        caller = owner_of(request)
+        return _default_secret(signing.default_signer(caller.workspace.pk))
+
+
+class RotateDefaultSecretView(APIView):
+    """A new secret for jobs' own addresses."""
+
+    permission_classes = [IsKnown]
+
+    @extend_schema(
+        operation_id="webhooks_default_secret_rotate",
+        parameters=[IDEMPOTENCY_KEY],
+        request=None,
+        responses=DefaultSecretSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Change the default secret; for 24 hours both the new and the old one sign."""
+        workspace = owner_of(request).workspace
+
+        def act() -> idempotency.Answer:
+            signing.rotate_default(workspace.pk)
+            return idempotency.Answer(200, None)
+
+        answer = idempotency.once(idempotency_key(request), act)
+        # Nothing secret is kept: repeated, it shows what is in use, as a GET does.
+        return _default_secret(signing.default_signer(workspace.pk), answer)
+
+
+def _default_secret(
+    signer: DefaultSigner, answer: idempotency.Answer | None = None
+) -> Response:
+    shown = DefaultSecretSerializer(signer).data
+    response = respond(replace(answer or idempotency.Answer(200, None), body=shown))
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,41 @@
+from typing import Any
+from uuid import UUID
+
+from rest_framework.request import Request
+
+from accounts.caller import Caller, caller_of
+from accounts.http.freshness import require_fresh_login
+from accounts.roles import Act, demand
+from kit.errors import NotFound
+from kit.secrets import Secret
+from webhooks.models import Endpoint
+from webhooks.serializers import (
+    EndpointSerializer,
+)
+
+
+def owner_of(request: Request) -> Caller:
+    """Return the caller, an owner who has just logged in.
+
+    Raises:
+        FreshLoginRequired, NotAllowed: it is somebody else.
+    """
+    require_fresh_login(request._request)
+    caller = caller_of(request)
+    demand(caller.member_role, Act.SEE_DEFAULT_SECRET)
+    return caller
+
+
+def endpoint_of(request: Request, endpoint_id: UUID) -> Endpoint:
+    mine = Endpoint.objects.visible_to(caller_of(request))
+    if found := mine.filter(pk=endpoint_id).first():
+        return found
+    raise NotFound
+
+
+def with_secret(endpoint: Endpoint, secret: Secret) -> dict[str, Any]:
+    return EndpointSerializer(endpoint).data | {"secret": secret.reveal_text()}
+
+
+def without_secret(body: Any) -> Any:
+    return body | {"secret": None}
