@@ -38,7 +38,7 @@ class SpeedField(serializers.FloatField):
 
 
 class OptionsField(serializers.DictField):
-    """What the provider of the voice takes besides, by name; `synthesis.jobs.quotes` checks."""
+    """Options of the voice's provider, by name; `synthesis.jobs.quotes` checks them."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault(

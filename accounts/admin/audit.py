@@ -1,3 +1,5 @@
+"""The audit log in the back office: shown, never edited."""
+
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 

@@ -1,3 +1,5 @@
+"""Actions that block and unblock, shared by people and workspaces."""
+
 from collections.abc import Callable
 from typing import Any
 

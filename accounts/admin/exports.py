@@ -1,3 +1,5 @@
+"""Archives of personal data in the back office."""
+
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 

@@ -1,7 +1,4 @@
-"""Logins, second factors, invitations and sign-up grants in the back office.
-
-They are looked at, and ended; what opens something is shown nowhere.
-"""
+"""Logins in the back office: shown and ended. The session key is shown nowhere."""
 
 from django.contrib import admin
 from django.db import transaction

@@ -1,3 +1,5 @@
+"""Mail domains in the back office: which of them get sign-up credits."""
+
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest

@@ -1,3 +1,5 @@
+"""Second factors of operators in the back office."""
+
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet

@@ -1,3 +1,5 @@
+"""API tokens in the back office: shown and revoked, never made."""
+
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet

@@ -1,4 +1,4 @@
-"""People, workspaces, tokens and the audit log in the back office."""
+"""Users in the back office."""
 
 from collections.abc import Callable
 from typing import Any

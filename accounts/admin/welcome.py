@@ -1,3 +1,5 @@
+"""Sign-up credits in the back office: who got them."""
+
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 

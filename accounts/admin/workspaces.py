@@ -1,3 +1,5 @@
+"""Workspaces and their members in the back office."""
+
 from typing import Any
 
 from django.contrib import admin

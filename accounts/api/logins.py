@@ -1,3 +1,5 @@
+"""The history of logins over HTTP: listed, and ended one by one."""
+
 from typing import Any
 from uuid import UUID
 

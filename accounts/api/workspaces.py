@@ -1,7 +1,7 @@
 """Workspaces, members and invitations over HTTP.
 
-Who may do what is decided by `accounts.people.teams`; changing members takes a fresh login, and so
-no token can.
+`accounts.people.teams` decides who may do what. Changing members takes a fresh login, so no
+token can.
 """
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""The cookie that binds a login code to the browser that asked for it."""
+
 from django.conf import settings
 from django.http import HttpResponseBase
 

@@ -1,3 +1,5 @@
+"""The audit log, which is written once and never changed."""
+
 from django.db import models
 from django.db.models.functions import Now
 

@@ -1,3 +1,5 @@
+"""Columns and constraints that several models share."""
+
 from typing import Any
 
 from django.db import models

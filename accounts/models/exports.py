@@ -1,3 +1,5 @@
+"""Archives of personal data: asked for, made, downloaded, removed."""
+
 from django.db import models
 from django.db.models.functions import Now
 

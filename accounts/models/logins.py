@@ -1,3 +1,5 @@
+"""Login codes under way, and the history of logins."""
+
 from django.db import models
 from django.db.models.functions import Now
 

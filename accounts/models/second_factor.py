@@ -1,3 +1,5 @@
+"""The second factor of operators: authenticator apps and recovery codes."""
+
 from django.db import models
 from django.db.models.functions import Now
 

@@ -1,3 +1,5 @@
+"""API tokens, stored as hashes."""
+
 from django.db import models
 from django.db.models.functions import Now
 

@@ -1,4 +1,4 @@
-"""Users, the workspaces that own everything, API tokens, logins and the audit log."""
+"""Users."""
 
 from typing import ClassVar, Self
 

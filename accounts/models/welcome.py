@@ -1,3 +1,5 @@
+"""Who got sign-up credits, and which mail domains may."""
+
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
@@ -25,7 +27,7 @@ class WelcomedPerson(models.Model):
 
 
 class MailDomain(models.Model):
-    """An operator's word about a host of mail addresses: see `accounts.people.mail_domains`."""
+    """What operators say of a mail domain; `accounts.people.mail_domains` reads it."""
 
     class Kind(models.TextChoices):
         ORDINARY = "ordinary", "ordinary: so many sign-up grants a day"

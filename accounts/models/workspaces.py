@@ -1,3 +1,5 @@
+"""Workspaces, their members and invitations."""
+
 from django.db import models
 from django.db.models.functions import Now
 

@@ -1,3 +1,5 @@
+"""The page of logins: where this person is logged in, and ending a login."""
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse

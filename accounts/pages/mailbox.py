@@ -1,3 +1,5 @@
+"""The mailbox page: mails of an installation without a mail service, in development."""
+
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render

@@ -39,8 +39,8 @@ def sign_up(email: str, *, address: str = "", **fields: object) -> User:
     An account that was closed is opened again by `closing.reopen`, not here; one that is
     past its seven days gives its address away. Safe to repeat and to race: there is one
     user per address, and everything is opened once. Whether the grant comes with it is
-    decided in `accounts.people.welcome`; `address` is the client's, and empty where an operator
-    signs somebody up. `fields` are set on a new user only.
+    decided in `accounts.people.welcome`; `address` is the client's, and empty where an
+    operator signs someone up. `fields` are set on a new user only.
 
     Raises:
         Invalid: the address can't be one.

@@ -1,3 +1,5 @@
+"""Shapes of API tokens."""
+
 from datetime import datetime
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is on sale, and who has which plan, in the back office."""
+"""Plans and packs in the back office."""
 
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Proofs of the ledger, and notices to customers, in the back office."""
+
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 

@@ -1,3 +1,5 @@
+"""Requests for a second operator's approval in the back office."""
+
 from django.contrib import admin
 
 from billing.admin.corrections import (

@@ -1,3 +1,5 @@
+"""Subscriptions in the back office, and setting a plan."""
+
 from typing import Any
 
 from django import forms

@@ -245,7 +245,3 @@ def _link(model: str, wallet: Wallet, text: str) -> str:
     address = reverse(f"admin:billing_{model}_changelist")
     query = urlencode({"wallet__id__exact": wallet.pk})
     return format_html('<a href="{}?{}">{}</a>', address, query, text)
-
-
-# The rest of the back office of billing, which Django finds by this module alone.
-__all__ = ["admin_promo", "admin_usage"]

@@ -1,6 +1,7 @@
 """The ledger: the only writer of wallets, lots, reservations and entries.
 
-Each verb moves whole credits between buckets in one posting (`billing.ledger.posting`). Every verb
+Each verb moves whole credits between buckets in one posting (`billing.ledger.posting`).
+Every verb
 
 - needs an open transaction and refuses to run without one: the use case opens it, and
   what it does besides commits or fails together with the posting;

@@ -1,4 +1,4 @@
-"""What is on sale: plans and packs. Operators edit them; `billing.plans.seeds` begins them."""
+"""Plans and packs, which operators edit; `billing.plans.seeds` has the first ones."""
 
 from decimal import Decimal
 

@@ -44,8 +44,8 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 class Subscription(models.Model):
     """A plan that a workspace has, paid for period by period.
 
-    Only `billing.plans.subscriptions` writes it. A month of allowance is known by `period` and
-    the month's place in it.
+    Only `billing.plans.subscriptions` writes it. A month of allowance is known by `period`
+    and the month's place in it.
     """
 
     class Status(models.TextChoices):

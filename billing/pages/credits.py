@@ -1,3 +1,5 @@
+"""The page of credits: the balance, what happened to it, promo codes, notices."""
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction

@@ -1,3 +1,5 @@
+"""What the pages of billing share: the wallet, and numbers from the address."""
+
 import datetime
 
 from django.core.exceptions import PermissionDenied

@@ -1,3 +1,5 @@
+"""Pages of monthly statements, and their PDF."""
+
 import datetime
 
 from django.http import Http404, HttpRequest, HttpResponse

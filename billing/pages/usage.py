@@ -1,4 +1,4 @@
-"""Pages of money: what was used, what is in the wallet, what happened in a month."""
+"""Pages of usage: a chart, and the rows as CSV."""
 
 import datetime
 

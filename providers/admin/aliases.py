@@ -1,3 +1,5 @@
+"""Aliases of models and voices in the back office."""
+
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin

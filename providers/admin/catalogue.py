@@ -1,4 +1,4 @@
-"""The catalogue in the back office: operators switch and price, adapters describe."""
+"""Providers in the back office: operators switch and price them, adapters describe."""
 
 from typing import Any
 

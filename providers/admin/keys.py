@@ -1,3 +1,5 @@
+"""Workspaces' own provider keys in the back office: shown, checked, erased."""
+
 from typing import Any
 
 from django.contrib import admin, messages

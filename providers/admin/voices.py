@@ -1,3 +1,5 @@
+"""Voices in the back office."""
+
 from typing import Any
 
 from django import forms

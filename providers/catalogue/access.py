@@ -1,3 +1,5 @@
+"""Where, and with whose key, this installation calls a provider."""
+
 import os
 
 from providers.contract.base import Access

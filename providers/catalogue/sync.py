@@ -1,3 +1,5 @@
+"""Syncing the catalogue with what adapters and vendors offer."""
+
 import logging
 import re
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""The catalogue: what adapters offer, as rows; and the way from a name to a voice."""
+"""Resolving the name of a voice or a model to a voice of the catalogue."""
 
 import logging
 from collections.abc import Collection

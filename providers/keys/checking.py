@@ -1,3 +1,5 @@
+"""Checking a workspace's own keys with their providers, now and by the calendar."""
+
 import logging
 from collections import Counter
 from datetime import timedelta

@@ -1,3 +1,5 @@
+"""Saving, checking on demand and removing a workspace's own keys."""
+
 import logging
 
 from django.conf import settings

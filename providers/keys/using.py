@@ -1,4 +1,4 @@
-"""A workspace's own keys: checked, sealed, and opened for nobody but the provider.
+"""Using a workspace's own keys: whose key calls a provider, and opening it.
 
 A key is in the clear while its provider is called with it, and nowhere else: not in the
 database, a task, a log, an answer or an error. No transaction is open during such a call.
@@ -116,12 +116,18 @@ def sealed(key: Secret, workspace_id: UUID, slug: str) -> bytes:
 
 
 def access_of(row: ProviderKey) -> Access:
+    """Return how a provider is called with a kept key, decrypted.
+
+    Raises:
+        CannotOpen: the key can't be decrypted.
+    """
     context = _context(row.workspace_id, row.provider_id)
     key = open_sealed(row.sealed_key, context=context)
     return access(row.provider, key, row.region)
 
 
 def access(provider: Provider, key: Secret, region: str) -> Access:
+    """Return how `provider` is called with `key`."""
     return Access(key.reveal_text(), catalogue_access.base_url_of(provider), region)
 
 

@@ -1,3 +1,5 @@
+"""Aliases: other names for models and voices."""
+
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower

@@ -1,4 +1,4 @@
-"""The catalogue as operators edit it, and the keys that workspaces bring along."""
+"""Providers and voices, as operators edit them."""
 
 from decimal import Decimal
 

@@ -1,3 +1,5 @@
+"""Provider keys that workspaces bring along, encrypted."""
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -11,7 +13,7 @@ from providers.models.querysets import (
 
 
 class ProviderKey(models.Model):
-    """A workspace's own key for a provider; read and written by `providers.keys.using` alone."""
+    """A workspace's own key for a provider; only `providers.keys` reads and writes it."""
 
     class Status(models.TextChoices):
         VALID = KeyStatus.VALID.value

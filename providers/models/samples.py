@@ -1,3 +1,5 @@
+"""Samples of voices: one recording each."""
+
 import hashlib
 
 from django.db import models

@@ -1,3 +1,5 @@
+"""Upstreams: a provider with one key, and whether it answers."""
+
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone

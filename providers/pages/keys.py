@@ -1,3 +1,5 @@
+"""The page of a workspace's own provider keys."""
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render

@@ -1,4 +1,4 @@
-"""Pages of providers: their voices, and the keys that a workspace brings along."""
+"""The voice gallery."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator

@@ -94,7 +94,7 @@ class Google(Remote):
         return _PLAIN if _is_unmarked(voice) else self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says; the call is over when it returns.
+        """Speak as the contract says; the call is over when it returns.
 
         Option: `pitch`, -20 to 20 semitones.
         """

@@ -86,7 +86,7 @@ class LemonFox(Remote):
     cost_multiplier = Decimal("0.25")
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says; the call is over when it returns."""
+        """Speak as the contract says; the call is over when it returns."""
         self.look_at(request)
         if request.voice not in _VOICES:
             raise ProviderError(Failure.UNKNOWN_VOICE)

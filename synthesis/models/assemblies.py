@@ -1,3 +1,5 @@
+"""Assemblies: files made of a whole job."""
+
 from django.db import models
 from django.db.models.functions import Now
 

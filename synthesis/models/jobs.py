@@ -1,4 +1,4 @@
-"""Jobs, their scenes, the pieces of audio they are made of, and what is assembled."""
+"""Jobs: scripts on their way to audio."""
 
 from django.db import models
 from django.db.models import F, Q

@@ -1,3 +1,5 @@
+"""Scenes of jobs, and the pieces of audio that they are made of."""
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -26,7 +28,7 @@ class Scene(Claimable):
     shifts = models.JSONField(
         default=list,
         blank=True,
-        help_text="where it stands in the text that was sent: see `synthesis.text.splitting`",
+        help_text="its offsets in the text that was sent: see `synthesis.text.splitting`",
     )
     voice = models.CharField(max_length=200, help_text="id in the catalogue")
     provider = models.CharField(max_length=40, help_text="slug; part of the voice's id")

@@ -1,3 +1,5 @@
+"""The secret that signs events to a job's own address, over HTTP."""
+
 from dataclasses import replace
 
 from drf_spectacular.utils import extend_schema

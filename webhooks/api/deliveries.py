@@ -1,3 +1,5 @@
+"""Deliveries over HTTP: listed, shown, and sent again."""
+
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema

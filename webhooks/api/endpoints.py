@@ -1,4 +1,4 @@
-"""Webhooks over HTTP."""
+"""Endpoints over HTTP."""
 
 from uuid import UUID
 

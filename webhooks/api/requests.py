@@ -1,3 +1,5 @@
+"""What the views of webhooks share: the endpoint of a request, and its secret."""
+
 from typing import Any
 from uuid import UUID
 

@@ -1,3 +1,5 @@
+"""Events, their deliveries to endpoints, and every attempt."""
+
 import uuid
 import zlib
 

@@ -1,4 +1,4 @@
-"""Endpoints, the events they get, each event's way to each of them, and every attempt."""
+"""Endpoints that receive events, and the workspaces' default secrets."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

@@ -1,3 +1,5 @@
+"""The page of the secret that signs events to a job's own address."""
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction

@@ -1,3 +1,5 @@
+"""Pages of deliveries: the log, one delivery, and sending again."""
+
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Pages of webhooks: endpoints, their health, what was sent and what came back."""
+"""Pages of webhook endpoints."""
 
 from collections.abc import Callable
 from uuid import UUID

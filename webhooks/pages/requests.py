@@ -1,3 +1,5 @@
+"""What the pages of webhooks share: the endpoint of a request, and its form's errors."""
+
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse

@@ -8,7 +8,7 @@ from billing.plans import products
 
 
 class Command(BaseCommand):
-    """Add what is missing of `billing.plans.seeds`; part of every deploy, safe to repeat."""
+    """Add the plans and packs of `billing.plans.seeds` that are missing; safe to repeat."""
 
     help = "Add the plans and packs of billing/plans/seeds.py that are missing."
 

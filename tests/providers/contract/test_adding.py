@@ -23,8 +23,8 @@ FILE = '''
 import math
 from array import array
 
-from providers.contract.base import Access, Encoding, Failure, KeyStatus, Limit, ProviderError
-from providers.contract.base import Speech, VoiceInfo
+from providers.contract.base import Access, Encoding, Failure, KeyStatus, Limit
+from providers.contract.base import ProviderError, Speech, VoiceInfo
 from providers.contract.remote import Remote
 
 

@@ -118,7 +118,7 @@ def test_our_key_opens_it_at_once_and_for_long(provider, kind) -> None:
 
 
 def test_a_customers_key_is_the_customers_matter(provider) -> None:
-    """What a refused key means, `providers.keys.using` decides: it asks the provider again."""
+    """`providers.keys.checking` decides what a refused key means: it asks the provider."""
     for kind in (Failure.BAD_KEY, Failure.QUOTA):
         assert call(provider, kind, credential="key:7") == str(kind)
         assert state("key:7") == "closed"
