@@ -1,3 +1,5 @@
+"""Pages of the ledger."""
+
 from kit.rest.pagination import NewestFirst
 
 

@@ -102,7 +102,7 @@ class Claimable(models.Model):
 
 
 class Mail(Claimable):
-    """A mail to send: written with what it tells of, sent by a worker; see `kit.mail.outbox`."""
+    """A mail to send: a row of the outbox, which a worker sends (`kit.mail.outbox`)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     to = models.EmailField()

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -31,6 +32,11 @@ _BY_NAME = {
     *("ForeignKey", "OneToOneField", "ManyToManyField"),
 }
 
+# What answers requests: programs, people, operators. Everything else is a rule.
+DOORS = {"api", "pages", "admin"}
+# These put the doors together.
+_OPENS_DOORS = {"config.urls"}
+
 # A manager's methods that reach rows without saying whose. What a request may see goes
 # through `for_workspace` first.
 _UNSCOPED = {
@@ -42,7 +48,26 @@ _MAY_ASK_UNSCOPED: dict[str, set[str]] = {
     # The scenes of one job, which came through `for_workspace`.
     "synthesis/api/jobs.py": {"Scene.objects.filter"},
     "synthesis/api/requests.py": {"Scene.objects.filter"},
+    # Figures of the whole installation, for operators' monitoring.
+    "config/api/metrics.py": {
+        *("Upstream.objects.all", "Provider.objects.values_list"),
+        *("Scene.objects.filter", "Job.objects.filter"),
+    },
 }
+_MOST_ENTRIES = 20  # at the top of an app: a newcomer reads it at one look
+_NOT_COUNTED = {"__init__.py", "__pycache__", "management", "migrations"}
+
+# Classes whose subclasses answer requests.
+_VIEWS = {
+    "APIView",
+    "ListAPIView",
+    "GenericAPIView",
+    "View",
+    "TemplateView",
+    "FormView",
+}
+_GOES_OVER_DOORS = {"accounts/audit/back_office.py"}  # a layer on every admin class
+_VIEWS |= {"ModelAdmin", "TabularInline", "StackedInline"}
 
 _LONGEST_FILE = 500  # lines
 _VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "core"}
@@ -52,6 +77,7 @@ def python_files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
 
@@ -169,13 +195,101 @@ def test_imports_are_absolute():
     assert wrong == []
 
 
+def door_of(module: str) -> str | None:
+    """Return the door that a module belongs to, as `app.door`; None for a rule."""
+    app, _, rest = module.partition(".")
+    name = rest.partition(".")[0]
+    return f"{app}.{name}" if app in MAY_IMPORT and name in DOORS else None
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of each thing that a file imports."""
+    yield from imported_modules(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def wrong_doors(module: str, tree: ast.Module) -> list[tuple[int, str]]:
+    """Return line and name of each import of another door."""
+    own = door_of(module)
+    return [
+        (line, name)
+        for line, name in imported_names(tree)
+        if door_of(name) not in (None, own) and module not in _OPENS_DOORS
+    ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from billing.api import credits",
+        "from billing import api",
+        "from billing.api.credits import CreditsView",
+        "import billing.api.credits",
+        "import_module('billing.api.credits')",
+    ],
+)
+def test_imports_of_doors_are_seen(code):
+    tree = ast.parse(code)
+    for module in ("billing.pages.credits", "billing.ledger", "synthesis.api.jobs"):
+        assert wrong_doors(module, tree) != [], module
+    assert wrong_doors("billing.api.usage", tree) == []
+
+
+def test_no_door_is_imported_but_by_itself():
+    """What two doors need is a rule, and rules don't know who calls them."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for app in MAY_IMPORT
+        for path in python_files(app)
+        for line, name in wrong_doors(name_of(path), tree_of(path))
+    ]
+    assert wrong == []
+
+
+def test_doors_are_folders():
+    """A view in a file of another name would escape the rules for doors."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for app in MAY_IMPORT
+        for path in python_files(app)
+        if door_of(name_of(path)) is None
+        and path.relative_to(ROOT).as_posix() not in _GOES_OVER_DOORS
+        and (
+            path.stem.startswith(("api", "views", "admin", "pages"))
+            or any(
+                isinstance(node, ast.ClassDef)
+                and any(
+                    ast.unparse(base).rpartition(".")[2].partition("[")[0] in _VIEWS
+                    for base in node.bases
+                )
+                for node in ast.walk(tree_of(path))
+            )
+        )
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("app", MAY_IMPORT)
+def test_the_top_of_an_app_is_read_at_one_look(app):
+    entries = {path.name for path in (ROOT / app).iterdir()} - _NOT_COUNTED
+    assert len(entries) <= _MOST_ENTRIES, sorted(entries)
+
+
 def request_modules() -> list[Path]:
-    """Return the modules that answer requests."""
+    """Return the modules that answer customers' requests; operators see everything."""
     return [
         path
         for app in MAY_IMPORT
         for path in python_files(app)
-        if {"api", "views", "pages"} & {path.stem, path.parent.name}
+        if (door := door_of(name_of(path))) and not door.endswith(".admin")
     ]
 
 

@@ -1,3 +1,5 @@
+"""Usage as CSV, for spreadsheets."""
+
 import csv
 from collections.abc import Iterator
 

@@ -1,3 +1,5 @@
+"""Regions of providers, as choices of a form."""
+
 from providers.contract.registry import get_provider
 
 
