@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
 
+import django_otp
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -22,6 +23,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django_otp.models import Device
 
 from accounts.models import LoginSession, User
 from kit.mail import outbox
@@ -31,12 +33,15 @@ IDLE_LIMIT = timedelta(days=14)
 """A login that is not used for so long has ended."""
 ABSOLUTE_LIMIT = timedelta(days=60)
 """A login ends after this however much it is used."""
+VERIFIED_FOR = timedelta(hours=12)
+"""A login asks for the second factor again after this."""
 KEPT_FOR = timedelta(days=180)
 """How long the history goes back."""
 _DEVICE_KEPT_FOR = timedelta(days=400)  # the longest that browsers keep a cookie
 _NOTED_EVERY = 60  # seconds
 _LOGGED_IN_AT = "logged_in_at"  # keys in the session; times are Unix times
 _SEEN_AT = "seen_at"
+_VERIFIED_AT = "verified_at"
 _LOGIN = "login"  # the id of the LoginSession
 
 
@@ -73,8 +78,13 @@ def current(request: HttpRequest) -> str | None:
     return request.session.get(_LOGIN)
 
 
-def renew_key(request: HttpRequest) -> None:
-    """Give the session a new key, as its rights have just grown."""
+def note_verified(request: HttpRequest, device: Device) -> None:
+    """Write into the session that its user has just shown the second factor `device`.
+
+    The session gets a new key, as its rights have grown.
+    """
+    django_otp.login(request, device)
+    request.session[_VERIFIED_AT] = int(time.time())
     request.session.cycle_key()
     LoginSession.objects.filter(pk=request.session[_LOGIN]).update(
         session_key=request.session.session_key or ""
@@ -145,6 +155,8 @@ def _finish(request: HttpRequest, **_: object) -> None:
 class KeepLogin:
     """Middleware: end logins past their limits, note when they were last seen.
 
+    A login that was verified too long ago isn't verified any more; this has to come before
+    django-otp's middleware, which takes the session's word for it.
     It looks at nothing but the session, so a request costs no query; once a minute it
     writes. The cookie by which a device is known again is set here too.
     """
@@ -180,7 +192,10 @@ class KeepLogin:
         )
         if is_over:
             logout(request)
-        elif now - seen_at >= _NOTED_EVERY:
+            return
+        if now - session.get(_VERIFIED_AT, 0) > VERIFIED_FOR.total_seconds():
+            session.pop(django_otp.DEVICE_ID_SESSION_KEY, None)
+        if now - seen_at >= _NOTED_EVERY:
             session[_SEEN_AT] = int(now)  # saving prolongs the cookie, too
             LoginSession.objects.filter(pk=session[_LOGIN]).update(
                 last_seen_at=timezone.now(), ip=client_address(request)

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.test import Client
 from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
 
 from accounts import tokens
 from accounts.caller import Caller, Environment
-from accounts.models import Membership, SecondFactor, User, Workspace
+from accounts.models import Membership, User, Workspace
+from accounts.models.second_factor import Authenticator
 from accounts.people import signup, workspaces
 from billing import ledger
 from billing.models import Wallet
@@ -86,12 +88,12 @@ def browser(person: User) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(person)
     if person.is_staff:
-        SecondFactor.objects.update_or_create(
-            user=person,
-            defaults={"sealed_seed": b"", "confirmed_at": timezone.now()},
+        app, _ = Authenticator.objects.get_or_create(
+            user=person, confirmed=True, defaults={"sealed_seed": b""}
         )
         session = client.session
-        session["second_factor_at"] = time.time()
+        session[DEVICE_ID_SESSION_KEY] = app.persistent_id
+        session["verified_at"] = time.time()
         session.save()
     return client
 

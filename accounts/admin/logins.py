@@ -1,13 +1,15 @@
 """Logins in the back office: shown and ended. The session key is shown nowhere."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from accounts import sessions
-from accounts.models import LoginSession
+from accounts.login import second_factor
+from accounts.models import LoginSession, User
+from accounts.models.second_factor import Authenticator
 from kit.back_office import ReadOnly
 
 
@@ -33,3 +35,38 @@ class LoginSessionAdmin(ReadOnly, ModelAdmin):
                 sessions.end(row)
                 self.log_change(request, row, "Logged out.")
         self.message_user(request, f"Logged out. {len(chosen)} in all.")
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnly, ModelAdmin):
+    """Operators' authenticator apps, without their seeds."""
+
+    list_display = ["user", "confirmed", "last_used_at", "throttling_failure_count"]
+    list_filter = ["confirmed"]
+    list_select_related = ["user"]
+    search_fields = ["user__email"]
+    ordering = ["-id"]
+    fields = [*list_display, "throttling_failure_timestamp", "created_at"]
+    readonly_fields = fields
+    actions = ["remove"]
+
+    @admin.action(description="Remove a lost one", permissions=["act"])
+    def remove(self, request: HttpRequest, chosen: QuerySet[Authenticator]) -> None:
+        """Let operators who have lost theirs set up another one; not oneself."""
+        is_superuser = getattr(request.user, "is_superuser", False)
+        for owner in User.objects.filter(pk__in=chosen.values("user")):
+            if owner == request.user:
+                why = (
+                    "Your own is replaced in the settings, or removed by someone else."
+                )
+                self.message_user(request, why, messages.WARNING)
+            elif owner.is_superuser and not is_superuser:
+                why = f"{owner} is a superuser: superusers alone can do this."
+                self.message_user(request, why, messages.WARNING)
+            else:
+                with transaction.atomic():
+                    theirs = Authenticator.objects.filter(user=owner)
+                    self.log_deletions(request, theirs)
+                    second_factor.remove(owner)
+                    second_factor.tell_of_removal(owner)
+                self.message_user(request, f"{owner} can set up another one.")

@@ -4,7 +4,13 @@ from accounts.models.audit import AuditEntry
 from accounts.models.choices import from_plan, one_of
 from accounts.models.exports import Export
 from accounts.models.logins import LoginChallenge, LoginSession
-from accounts.models.second_factor import RecoveryCode, SecondFactor
+from accounts.models.second_factor import (
+    Authenticator,
+    OperatorDevice,
+    RecoveryCode,
+    RecoveryDevice,
+    is_of_app,
+)
 from accounts.models.tokens import ApiToken
 from accounts.models.users import User
 from accounts.models.welcome import MailDomain, WelcomedPerson
@@ -13,17 +19,20 @@ from accounts.models.workspaces import Invitation, Membership, Workspace
 __all__ = [
     "ApiToken",
     "AuditEntry",
+    "Authenticator",
     "Export",
     "Invitation",
     "LoginChallenge",
     "LoginSession",
     "MailDomain",
     "Membership",
+    "OperatorDevice",
     "RecoveryCode",
-    "SecondFactor",
+    "RecoveryDevice",
     "User",
     "WelcomedPerson",
     "Workspace",
     "from_plan",
+    "is_of_app",
     "one_of",
 ]

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import models
 
+from accounts.models import second_factor  # noqa: F401 - more tables of this app
+
 
 def one_of(name: str, **values: list[str]) -> models.CheckConstraint:
     """Return the constraint that a column holds one of its values."""

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from accounts.models import second_factor  # noqa: F401 - more tables of this app
 from accounts.models.choices import one_of
 from accounts.models.querysets import ApiTokenQuerySet
 from accounts.models.users import User

@@ -4,6 +4,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
 
+from accounts.models import second_factor  # noqa: F401 - more tables of this app
 from accounts.models.choices import one_of
 
 

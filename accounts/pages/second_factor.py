@@ -59,7 +59,7 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
         messages.info(request, "Log in again to set up your second factor.")
         return redirect(with_next("login", request.path))
     is_set_up = second_factor.is_set_up(user)
-    if is_set_up and not second_factor.is_verified(request, user):
+    if is_set_up and not second_factor.is_verified(user):
         return redirect(with_next("second-factor", request.path))
     if "replace" in request.POST:
         with transaction.atomic():
@@ -76,19 +76,18 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = SecondFactorForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            codes = second_factor.confirm(user, form.cleaned_data["code"])
+            codes = second_factor.confirm(request, user, form.cleaned_data["code"])
         except AppError as error:
             add_refusal(form, error)
         else:
-            second_factor.note_verified(request)
             log.record("set up a second factor", user, request=request)
             return render(request, "accounts/recovery_codes.html", {"codes": codes})
-    factor = second_factor.draft(user)
+    device = second_factor.draft(user)
     context = {
         "form": form,
         "is_other": is_set_up,
-        "secret": second_factor.secret_text(factor),
-        "picture": segno.make(second_factor.uri(factor), error="m").svg_data_uri(
+        "secret": second_factor.secret_text(device),
+        "picture": segno.make(second_factor.uri(device), error="m").svg_data_uri(
             scale=5
         ),
     }

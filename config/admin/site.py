@@ -1,7 +1,7 @@
 """The operators' site."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -12,19 +12,24 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+from django_otp.admin import OTPAdminSite
 from unfold.sites import UnfoldAdminSite
 
 from accounts.audit import back_office
-from accounts.login import second_factor
 from accounts.models import User
 from accounts.people import staff
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # The theme's Alpine.js evaluates attributes as code, and its widgets set inline styles.
 _THEME = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 
 
-class OperatorSite(UnfoldAdminSite):
-    """Django's admin as Ozvena's back office."""
+class OperatorSite(UnfoldAdminSite, OTPAdminSite):
+    """Django's admin as Ozvena's back office.
+
+    The theme's site comes first: it names the site `admin`, as Django's templates need it.
+    """
 
     site_header = site_title = "Ozvena"
     index_title = "Back office"
@@ -35,7 +40,7 @@ class OperatorSite(UnfoldAdminSite):
         return (
             isinstance(user, User)
             and staff.is_operator(user)
-            and second_factor.is_verified(request, user)
+            and super().has_permission(request)
         )
 
     def register(
@@ -47,12 +52,10 @@ class OperatorSite(UnfoldAdminSite):
         """Register models, with the audit log over whatever their class does."""
         super().register(model_or_iterable, back_office.over(admin_class), **options)
 
-    def admin_view(
-        self, view: Callable[..., HttpResponseBase], cacheable: bool = False
-    ) -> Callable[..., HttpResponseBase]:
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Guard `view`, and let the theme do what its pages need."""
-        guarded: Callable[..., HttpResponseBase] = super().admin_view(view, cacheable)
-        return csp_update(_THEME)(guarded)
+        guarded = super().admin_view(view, cacheable)
+        return cast(View, csp_update(_THEME)(guarded))
 
     @method_decorator(never_cache)
     def login(

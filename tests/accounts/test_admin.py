@@ -7,15 +7,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import tokens
+from accounts.login import second_factor
 from accounts.models import (
     ApiToken,
     AuditEntry,
     LoginSession,
     Membership,
-    SecondFactor,
     User,
     Workspace,
 )
+from accounts.models.second_factor import Authenticator
 from accounts.people import blocking
 from kit.mail import outbox
 from kit.models import Mail
@@ -103,7 +104,7 @@ def test_the_theme_may_do_what_it_needs_and_no_more(office):
     "model",
     [
         *("user", "workspace", "apitoken", "maildomain", "loginsession"),
-        *("invitation", "secondfactor", "welcomedperson"),
+        *("invitation", "authenticator", "welcomedperson"),
     ],
 )
 def test_lists_and_searches_open(office, alice, model):
@@ -251,29 +252,47 @@ def test_a_lost_second_factor_is_removed_by_somebody_else(office, root):
     theirs = factories.browser(other)
     assert theirs.get("/admin/").status_code == 200
     lost, own = (
-        SecondFactor.objects.get(user=other),
-        SecondFactor.objects.get(user=root),
+        Authenticator.objects.get(user=other),
+        Authenticator.objects.get(user=root),
     )
 
-    act(office, "secondfactor", "remove", lost, own)
+    act(office, "authenticator", "remove", lost, own)
 
-    assert list(SecondFactor.objects.all()) == [own]
+    assert list(Authenticator.objects.all()) == [own]
     assert theirs.get("/admin/").status_code == 302
     assert Mail.objects.get(subject__contains="removed").to == "other@example.com"
     page = office.get(change(own)).content.decode()
     assert "seed" not in page
 
 
+def test_an_operator_with_two_apps_is_told_once(office, root):
+    other = factories.user("other@example.com", is_staff=True)
+    second_factor.begin(other)
+    second_factor.confirm_unseen(other)
+    second_factor.begin(other)
+
+    act(office, "authenticator", "remove", *Authenticator.objects.filter(user=other))
+
+    assert not Authenticator.objects.filter(user=other).exists()
+    assert Mail.objects.filter(subject__contains="removed").count() == 1
+    assert AuditEntry.objects.filter(action="deleted").count() == 2
+
+
 def test_a_superusers_second_factor_is_removed_by_superusers_alone(root):
     helper = factories.user("helper@example.com", is_staff=True)
     helper.user_permissions.set(
-        Permission.objects.filter(codename__endswith="_secondfactor")
+        Permission.objects.filter(codename__endswith="_authenticator")
     )
     factories.browser(root)
 
-    act(factories.browser(helper), "secondfactor", "remove", root.second_factor)
+    act(
+        factories.browser(helper),
+        "authenticator",
+        "remove",
+        Authenticator.objects.get(user=root),
+    )
 
-    assert SecondFactor.objects.filter(user=root).exists()
+    assert Authenticator.objects.filter(user=root).exists()
 
 
 def test_mails_are_shown_without_their_text_and_hastened(office):

@@ -20,7 +20,8 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from accounts.login import links as login_links
-from accounts.models import LoginSession, SecondFactor, Workspace
+from accounts.models import LoginSession, Workspace
+from accounts.models.second_factor import Authenticator
 from billing.models import Wallet
 from kit.mail import outbox
 from kit.models import Mail
@@ -269,7 +270,7 @@ def operate(seen: Seen, planted: Planted) -> None:
     shown = "GET /settings/second-factor", "POST /settings/second-factor"
     planted.plant("seed of the second factor", seed, set(shown))
     browser.post("/settings/second-factor", {"code": "no"})
-    SecondFactor.objects.update(rests_until=None)
+    Authenticator.objects.update(throttling_failure_timestamp=None)
     done = browser.post("/settings/second-factor", {"code": app_code(seed)})
     codes = re.findall(r"<code>([a-z2-7-]{19})</code>", done.content.decode())
     planted.plant("recovery code", codes[0], {"POST /settings/second-factor #2"})

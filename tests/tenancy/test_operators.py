@@ -12,7 +12,8 @@ from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from accounts.audit.back_office import Audited
-from accounts.models import AuditEntry, SecondFactor, User
+from accounts.models import AuditEntry, User
+from accounts.models.second_factor import Authenticator
 from kit.mail import outbox
 from kit.models import Mail
 from providers.models import Provider, ProviderKey, Upstream
@@ -44,8 +45,8 @@ def row_of(model: Any, world: World) -> Any:
         return PeriodicTask.objects.create(
             name="a test", task="kit.tasks.prune_mails", interval=every
         )
-    if model is SecondFactor:
-        return SecondFactor.objects.create(user=world.bob)
+    if model is Authenticator:
+        return Authenticator.objects.create(user=world.bob, sealed_seed=b"")
     if model is Mail:
         return outbox.post("alice@example.com", "Hello", "Text")
     if model is User:

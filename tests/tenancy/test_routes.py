@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver
+from django_otp import DEVICE_ID_SESSION_KEY
 
 from tests import factories
 from tests.tenancy.asking import ask, changed_since, snapshot
@@ -109,7 +110,7 @@ def test_nobody_but_operators_gets_into_the_back_office(world: World) -> None:
     half = factories.user(is_staff=True, is_superuser=True)
     browser = factories.browser(half)
     session = browser.session
-    del session["second_factor_at"]
+    del session[DEVICE_ID_SESSION_KEY]
     session.save()
     askers = [
         *(world.askers[name][0] for name in ("guest", "owner", "blocked")),

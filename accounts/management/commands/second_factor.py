@@ -35,11 +35,11 @@ class Command(BaseCommand):
                 log.record("removed the second factor", user)
                 self.stdout.write(f"{email} has no second factor any more.")
                 return
-            factor = second_factor.begin(user)
+            device = second_factor.begin(user)
             codes = second_factor.confirm_unseen(user)
             log.record("set up a second factor", user)
-        self.stdout.write(f"Seed for the app: {second_factor.secret_text(factor)}")
-        self.stdout.write(second_factor.uri(factor))
+        self.stdout.write(f"Seed for the app: {second_factor.secret_text(device)}")
+        self.stdout.write(second_factor.uri(device))
         self.stdout.write("Recovery codes, each good once:")
         for code in codes:
             self.stdout.write(f"  {code}")

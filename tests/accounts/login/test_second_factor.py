@@ -1,6 +1,10 @@
 import base64
 import re
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
@@ -8,13 +12,17 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.core import mail
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
 
+from accounts import tokens
 from accounts.errors import InvalidSecondFactor, TooManyCodes
 from accounts.login import links, second_factor
-from accounts.models import AuditEntry, LoginSession, RecoveryCode, SecondFactor
+from accounts.models import AuditEntry, LoginSession
+from accounts.models.second_factor import Authenticator, RecoveryCode, RecoveryDevice
 from kit.mail import outbox
+from kit.secrets import CannotOpen
 from tests import factories
 from tests.accounts.codes import newest_code
 from tests.threads import in_threads
@@ -33,7 +41,8 @@ def app_code(secret, shift=0):
 
 
 def rested():
-    SecondFactor.objects.update(rests_until=None)
+    for kind in (Authenticator, RecoveryDevice):
+        kind.objects.update(throttling_failure_timestamp=None)
 
 
 def set_up(user):
@@ -51,6 +60,13 @@ def logged_in(user):
 
 def enter(client, code):
     return client.post("/login/second-factor", {"code": code, "next": "/admin/"})
+
+
+def request_of(user):
+    client = logged_in(user)
+    request = RequestFactory().get("/")
+    request.session, request.user = client.session, user
+    return request
 
 
 def is_inside(client):
@@ -169,7 +185,7 @@ def test_the_present_app_can_be_kept(root):
     kept = client.post("/settings/second-factor", {"keep": "1"}, follow=True)
 
     assert "Yours is set up." in kept.content.decode()
-    assert SecondFactor.objects.get().pending_seed == b""
+    assert Authenticator.objects.get().confirmed
     assert enter(logged_in(root), app_code(secret)).status_code == 302
 
 
@@ -191,7 +207,7 @@ def test_it_takes_a_fresh_login(root, monkeypatch):
     monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 902)
     answer = client.get("/settings/second-factor")
     assert answer["Location"] == "/login?next=%2Fsettings%2Fsecond-factor"
-    assert SecondFactor.objects.count() == 0
+    assert Authenticator.objects.count() == 0
 
 
 def test_it_is_for_operators():
@@ -222,54 +238,99 @@ def test_a_recovery_code_works_once_however_it_is_written(root):
 
 
 @pytest.mark.parametrize("kind", ["app", "recovery"])
-def test_of_many_who_race_with_a_code_one_enters(root, kind, rf):
+def test_of_many_who_race_with_a_code_one_enters(root, kind):
     secret, codes = set_up(root)
+    clients = [logged_in(root) for _ in range(8)]
     code = app_code(secret) if kind == "app" else codes[0]
 
-    def race():
-        try:
-            second_factor._use(root, code, is_confirmed=True)
-        except (InvalidSecondFactor, TooManyCodes):
-            return False
-        return True
+    answers = in_threads(8, lambda: enter(clients.pop(), code).status_code)
 
-    assert sum(in_threads(8, race)) == 1
+    assert sorted(answers) == [302] + [400] * 7
+
+
+def test_of_many_who_race_with_a_first_code_one_sets_up(root):
+    clients = [logged_in(root) for _ in range(5)]
+    code = app_code(second_factor.secret_text(second_factor.begin(root)))
+
+    def race():
+        answer = clients.pop().post("/settings/second-factor", {"code": code})
+        return answer.status_code
+
+    assert in_threads(5, race).count(200) == 1
+    app = Authenticator.objects.get(confirmed=True)
+    assert app.throttling_failure_count == 0
+    assert RecoveryCode.objects.count() == 10
 
 
 def test_wrong_codes_make_the_next_wait(root):
     secret, _ = set_up(root)
     client = logged_in(root)
-    rests = []
+    waits = []
     for _ in range(12):
         assert enter(client, "000000").status_code == 400
-        rests_until = SecondFactor.objects.get().rests_until
-        assert rests_until is not None
-        left = rests_until - timezone.now()
-        rests.append(round(left.total_seconds()))
+        _, why = Authenticator.objects.get().verify_is_allowed()
+        assert why is not None
+        waits.append(round((why["locked_until"] - timezone.now()).total_seconds()))
         refused = enter(client, app_code(secret))
         assert "Too many wrong codes." in refused.content.decode()
         rested()
-    assert rests == [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
+    assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
     assert enter(client, app_code(secret)).status_code == 302
-    assert SecondFactor.objects.get().failures == 0
+    assert Authenticator.objects.get().throttling_failure_count == 0
+
+
+def test_a_wait_ends(root):
+    secret, _ = set_up(root)
+    client = logged_in(root)
+    for minutes, status in ((14, 400), (16, 302)):
+        failed_at = timezone.now() - timedelta(minutes=minutes)
+        Authenticator.objects.update(
+            throttling_failure_count=5_000, throttling_failure_timestamp=failed_at
+        )
+        assert enter(client, app_code(secret)).status_code == status
+
+
+def test_wrong_codes_of_one_kind_leave_the_other_kind_free(root):
+    secret, codes = set_up(root)
+    assert enter(logged_in(root), "000000").status_code == 400
+    assert enter(logged_in(root), codes[0]).status_code == 302
+
+    assert enter(logged_in(root), codes[0]).status_code == 400
+    rested_app = Authenticator.objects.update(throttling_failure_timestamp=None)
+    assert rested_app == 1
+    refused = enter(logged_in(root), codes[1])
+    assert "Too many wrong codes." in refused.content.decode()
+    assert enter(logged_in(root), app_code(secret)).status_code == 302
+    assert RecoveryCode.objects.count() == 9
+
+
+@pytest.mark.parametrize("code", ["０００００１", "-1", "1e5", "00000", "0" * 30, "ü"])
+def test_what_is_no_code_is_refused(root, code):
+    set_up(root)
+    assert enter(logged_in(root), code).status_code == 400
+    other = factories.user(is_staff=True)
+    client = logged_in(other)
+    client.get("/settings/second-factor")
+    assert client.post("/settings/second-factor", {"code": code}).status_code == 400
 
 
 def test_it_is_asked_for_again_after_half_a_day(root, monkeypatch):
     client = factories.browser(root)
-    assert is_inside(client)
     now = time.time()
-    monkeypatch.setattr("accounts.login.second_factor.time.time", lambda: now + 43_203)
+    monkeypatch.setattr("accounts.sessions.time.time", lambda: now + 43_190)
+    assert is_inside(client)
+    monkeypatch.setattr("accounts.sessions.time.time", lambda: now + 43_203)
     assert not is_inside(client)
+    assert client.get("/settings/logins").status_code == 200
 
 
 def test_secrets_are_not_kept_in_the_clear(root):
     secret, codes = set_up(root)
-    kept = bytes(SecondFactor.objects.get().sealed_seed)
-    assert base64.b32decode(secret) not in kept
-    second_factor.begin(root)
-    waits = SecondFactor.objects.get()
-    other = base64.b32decode(second_factor.secret_text(waits))
-    assert other not in bytes(waits.pending_seed)
+    other = second_factor.secret_text(second_factor.begin(root))
+    kept = [bytes(app.sealed_seed) for app in Authenticator.objects.all()]
+    assert len(kept) == 2
+    for seed in map(base64.b32decode, (secret, other)):
+        assert all(seed not in sealed for sealed in kept)
     assert codes[0].replace("-", "") not in str(list(RecoveryCode.objects.values()))
     assert secret not in str(list(AuditEntry.objects.values()))
 
@@ -284,28 +345,89 @@ def test_the_command(root, capsys):
 
     call_command("second_factor", root.email, "--remove")
     assert not is_inside(client)
-    assert SecondFactor.objects.count() == RecoveryCode.objects.count() == 0
+    assert Authenticator.objects.count() == RecoveryCode.objects.count() == 0
     with pytest.raises(CommandError):
         call_command("second_factor", factories.user().email)
     assert [entry.actor_email for entry in AuditEntry.objects.all()][-1] == ""
 
 
 def test_a_seed_opens_for_its_owner_alone(root):
-    from kit.secrets import CannotOpen
-
     set_up(root)
     other = factories.user(is_staff=True)
     second_factor.begin(other)
-    second_factor.begin(root)
-    stolen = SecondFactor.objects.get(user=root).pending_seed
-    SecondFactor.objects.filter(user=other).update(pending_seed=stolen)
+    stolen = Authenticator.objects.get(user=root).sealed_seed
+    Authenticator.objects.filter(user=other).update(sealed_seed=stolen)
     with pytest.raises(CannotOpen):
-        second_factor.secret_text(SecondFactor.objects.get(user=other))
+        second_factor.secret_text(Authenticator.objects.get(user=other))
 
 
 def test_a_phone_may_be_half_a_minute_off(root):
     secret, _ = set_up(root)
-    with pytest.raises(InvalidSecondFactor):
-        second_factor._use(root, app_code(secret, 90), is_confirmed=True)
+    assert enter(logged_in(root), app_code(secret, 90)).status_code == 400
     rested()
-    second_factor._use(root, app_code(secret, -30), is_confirmed=True)
+    assert enter(logged_in(root), app_code(secret, -30)).status_code == 302
+
+
+# --- What a session, and a program, may not gain ---------------------------------------
+
+
+@pytest.mark.parametrize("whose", ["someone else's", "one that waits", "none"])
+def test_a_session_that_names_another_device_is_not_verified(root, whose):
+    set_up(root)
+    other = factories.user(is_staff=True)
+    set_up(other)
+    waiting = second_factor.begin(root)
+    named = {
+        "someone else's": Authenticator.objects.get(user=other).persistent_id,
+        "one that waits": waiting.persistent_id,
+        "none": "accounts.authenticator/0",
+    }
+    client = factories.browser(root)
+    assert is_inside(client)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = named[whose]
+    session.save()
+
+    assert not is_inside(client)
+    assert DEVICE_ID_SESSION_KEY not in client.session
+
+
+def test_the_api_gives_a_verified_login_nothing_more(root):
+    set_up(root)
+    plain, verified = logged_in(root), factories.browser(root)
+    assert is_inside(verified)
+    for path in ("/api/v1/me", "/api/v1/workspaces", "/api/v1/credits"):
+        answers = [client.get(path).json() for client in (plain, verified)]
+        assert answers[0] == answers[1]
+
+
+def test_an_api_token_is_never_verified(root):
+    text = factories.token(root)
+    verified = factories.browser(root)
+
+    assert not second_factor.is_verified(tokens.find(text).created_by)
+    for client in (factories.api(text), factories.api()):
+        assert client.get("/admin/").status_code == 302
+        assert client.get("/settings/second-factor").status_code == 302
+    assert is_inside(verified)
+
+
+def test_changes_of_one_operators_devices_take_turns(root):
+    """None of them ends in a deadlock, whichever rows each of them changes."""
+    refusals = (InvalidSecondFactor, TooManyCodes, Authenticator.DoesNotExist)
+    acts: list[Callable[[], object]] = []
+
+    def act():
+        with suppress(*refusals):
+            acts.pop()()
+
+    for _ in range(2):
+        _, codes = set_up(root)
+        second_factor.begin(root)
+        acts += [
+            partial(second_factor.verify, request_of(root), root, c) for c in codes
+        ]
+        acts += [partial(second_factor.confirm_unseen, root)]
+        acts += [partial(second_factor.remove, root)]
+        in_threads(len(acts), act)
+        second_factor.remove(root)
