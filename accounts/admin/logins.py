@@ -1,5 +1,7 @@
 """Logins in the back office: shown and ended. The session key is shown nowhere."""
 
+from datetime import datetime
+
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
@@ -41,14 +43,25 @@ class LoginSessionAdmin(ReadOnly, ModelAdmin):
 class AuthenticatorAdmin(ReadOnly, ModelAdmin):
     """Operators' authenticator apps, without their seeds."""
 
-    list_display = ["user", "confirmed", "last_used_at", "throttling_failure_count"]
+    list_display = ["user", "confirmed", "last_used_at", "wrong_codes", "waits_until"]
     list_filter = ["confirmed"]
     list_select_related = ["user"]
     search_fields = ["user__email"]
     ordering = ["-id"]
-    fields = [*list_display, "throttling_failure_timestamp", "created_at"]
+    fields = [*list_display, "created_at"]
     readonly_fields = fields
     actions = ["remove"]
+
+    @admin.display(description="Wrong codes", ordering="throttling_failure_count")
+    def wrong_codes(self, app: Authenticator) -> int:
+        """Return how many wrong codes came in a row."""
+        return app.throttling_failure_count
+
+    @admin.display(description="Waits until")
+    def waits_until(self, app: Authenticator) -> datetime | None:
+        """Return until when no code is looked at, after wrong ones."""
+        _, why = app.verify_is_allowed()
+        return why["locked_until"] if why else None
 
     @admin.action(description="Remove a lost one", permissions=["act"])
     def remove(self, request: HttpRequest, chosen: QuerySet[Authenticator]) -> None:

@@ -1,10 +1,11 @@
 import datetime
+import re
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import formats, timezone
 
 from accounts import tokens
 from accounts.login import second_factor
@@ -263,6 +264,23 @@ def test_a_lost_second_factor_is_removed_by_somebody_else(office, root):
     assert Mail.objects.get(subject__contains="removed").to == "other@example.com"
     page = office.get(change(own)).content.decode()
     assert "seed" not in page
+
+
+def test_wrong_codes_of_an_app_are_shown(office, root):
+    failed_at = timezone.now() - datetime.timedelta(minutes=5)
+    Authenticator.objects.update(
+        throttling_failure_count=71, throttling_failure_timestamp=failed_at
+    )
+
+    page = office.get(reverse("admin:accounts_authenticator_changelist"))
+
+    text = " ".join(page.content.decode().split())
+    until = timezone.localtime(failed_at + datetime.timedelta(minutes=15))
+    assert "71" in re.findall(r"field-wrong_codes[^>]*>(.*?)</td>", text)[0]
+    assert (
+        formats.localize(until)
+        in re.findall(r"field-waits_until[^>]*>(.*?)</td>", text)[0]
+    )
 
 
 def test_an_operator_with_two_apps_is_told_once(office, root):
