@@ -1,9 +1,10 @@
 """The second factor of operators: an authenticator app (TOTP), or a recovery code.
 
 `accounts.models.second_factor` has the two kinds of device. Seeds are encrypted, bound to
-their owner; recovery codes are kept as HMAC. A code works once. Wrong ones make the next wait,
-twice as long each time, so that six digits are enough. Another app takes the place of the
-one before with its first code, and not earlier: who leaves in between has lost nothing.
+their owner; recovery codes are kept as HMAC. A code works once. Wrong ones make the next
+wait, twice as long each time, so that six digits are enough. Another app takes the place
+of the one before with its first code, and not earlier: who leaves in between has lost
+nothing.
 """
 
 import base64
