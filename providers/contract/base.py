@@ -118,6 +118,9 @@ class Failure(StrEnum):
     BUSY = "busy"
     DOWN = "down"
     TIMEOUT = "timeout"
+    # A connection that was kept from an earlier call ended before a byte of the answer:
+    # most likely it had been idle for too long, but the text may have been heard.
+    ABORTED = "aborted"
     BAD_AUDIO = "bad_audio"
     NO_SPEECH = "no_speech"  # audio in which nobody can have said the text
     # Said by us, never by an adapter: of what operators decide, and of a workspace's key.
@@ -136,6 +139,7 @@ _RETRYABLE = {
     Failure.BUSY,
     Failure.DOWN,
     Failure.TIMEOUT,
+    Failure.ABORTED,
     Failure.BAD_AUDIO,
     Failure.NO_SPEECH,
 }

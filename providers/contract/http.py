@@ -1,38 +1,24 @@
-"""One HTTP call to a vendor, and nothing that the caller did not ask for.
+"""How adapters call vendors: `kit.http`, with failures as `ProviderError`.
 
-No retry, no redirect, no proxy from the environment, nothing unpacked, nothing logged. A
-call has a connection of its own: on one that was kept open, a vendor may hang up just as
-the request leaves, and nobody could tell whether the text was spoken and billed.
-
-Each wait has a limit that a server can't stretch by dripping bytes: time is taken off an
-allowance at every read from the socket, below the parser of HTTP. Only waiting counts, so a
-slow listener does not end a call.
+A call for speech may reuse a connection that an earlier one for the same credential left
+open. Lists and checks are rare, and have a connection of their own.
 """
 
-import io
 import json
 import math
-import socket
-import ssl
-import threading
-import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
-from urllib.parse import urlsplit
 
-import certifi
-
+from kit import http
+from kit.http import addresses
 from providers.contract.base import Failure, ProviderError
 
-PART = 16 * 1024  # bytes read at once, at most
 MOST_JSON = 64 * 1024 * 1024  # bytes; audio comes in JSON too
 _MOST = 4 * MOST_JSON  # bytes of any answer: hours of audio
 _MOST_ERROR = 16 * 1024  # bytes of an error's body that are looked at
@@ -41,13 +27,13 @@ _LONGEST_RETRY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(http.Limits):
     """How many seconds of waiting are too many."""
 
-    connect: float = 10.0  # look-up, TCP and TLS
+    connect: float = 10.0
     # OpenAI needs 46 s for 4,096 characters with tts-1 (measured by others, 2025-11).
-    first_byte: float = 120.0  # from the request to the first byte of the answer's body
-    quiet: float = 60.0  # between two parts of it
+    first_byte: float = 120.0
+    quiet: float = 60.0
     total: float = 300.0
 
 
@@ -56,138 +42,72 @@ QUICK = Limits(first_byte=20.0, quiet=10.0, total=30.0)
 """For lists and checks."""
 _REFUSAL_SECONDS = 5.0  # for the body of an error, which may say more than its status
 
-_within: ContextVar[Limits | None] = ContextVar("limits", default=None)
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What the calls of a block have in common."""
+
+    limits: Limits = LIMITS
+    owner: Hashable = None
+    is_fresh: bool = False
+
+
+_USUAL = _Terms()
+_terms: ContextVar[_Terms] = ContextVar("terms", default=_USUAL)
 
 
 @contextmanager
-def within(limits: Limits) -> Iterator[None]:
-    """Give the calls of the block, which know no limits of their own, these."""
-    token = _within.set(limits)
+def within(
+    limits: Limits, *, owner: Hashable = None, is_fresh: bool = False
+) -> Iterator[None]:
+    """Give the calls of the block limits, unless they have their own, and connections.
+
+    Those of one `owner`, which stands for a credential, share connections; without an owner
+    each call has its own. `is_fresh` opens new ones even so.
+    """
+    token = _terms.set(_Terms(limits, owner, is_fresh))
     try:
         yield
     finally:
-        _within.reset(token)
-
-
-class _Clock:
-    """Allowances for waiting: one for the present step, one for the whole call."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._total = limits.total
-        self._step = limits.connect
-
-    def begin(self, seconds: float) -> None:
-        """Begin a step that may take so long."""
-        self._step = seconds
-
-    def end_within(self, seconds: float) -> None:
-        """Let all that is left take no longer than this."""
-        self._total = min(self._total, seconds)
-
-    @property
-    def left(self) -> float:
-        """Seconds that may be waited now.
-
-        Raises:
-            TimeoutError: none.
-        """
-        left = min(self._step, self._total)
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    @contextmanager
-    def waiting(self) -> Iterator[float]:
-        """Take what the block takes off the allowances; gives how long it may be."""
-        began = time.monotonic()
-        try:
-            yield self.left
-        finally:
-            spent = time.monotonic() - began
-            self._step -= spent
-            self._total -= spent
-
-
-class _Waits(io.RawIOBase):
-    """Reads from a socket, each time no longer than the clock allows."""
-
-    def __init__(self, channel: socket.socket, clock: _Clock) -> None:
-        self._channel = channel
-        self._clock = clock
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what is there, or wait for it."""
-        with self._clock.waiting() as seconds:
-            self._channel.settimeout(seconds)
-            return self._channel.recv_into(buffer)
-
-
-class _Channel:
-    """As much of a socket as HTTPConnection uses."""
-
-    def __init__(self, channel: socket.socket, clock: _Clock) -> None:
-        self._channel = channel
-        self._clock = clock
-
-    def sendall(self, data: bytes) -> None:
-        """Send all of it in the time that is left.
-
-        By parts: over TLS, `sendall` would wait so long for each of its own.
-        """
-        rest = memoryview(data)
-        while rest:
-            with self._clock.waiting() as seconds:
-                self._channel.settimeout(seconds)
-                rest = rest[self._channel.send(rest[:PART]) :]
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """Return the reading end."""
-        return io.BufferedReader(_Waits(self._channel, self._clock), PART)
-
-    def close(self) -> None:
-        """Close nothing: `call` owns the socket."""
+        _terms.reset(token)
 
 
 @dataclass(slots=True)
 class Answer:
     """What a vendor answered; its body is read once, from the front."""
 
-    status: int
-    headers: Message
-    _response: HTTPResponse = field(repr=False)
-    _clock: _Clock = field(repr=False)
-    _quiet: float = field(repr=False)
+    _answer: http.Answer = field(repr=False)
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self._answer.status
+
+    @property
+    def headers(self) -> Message:
+        """The headers, whose names may be in any case."""
+        return self._answer.headers
 
     @property
     def content_type(self) -> str:
         """The type of the body in lower case, without parameters."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return self._answer.content_type
 
-    def parts(self) -> Generator[bytes]:
-        """Yield the body as it comes, in parts of at most `PART` bytes.
+    def parts(self, most: int | None = None) -> Generator[bytes]:
+        """Yield the body as it comes, in parts of at most 16 KB.
 
         Raises:
-            ProviderError: it stopped before its end, took too long, or is far too big.
+            ProviderError: it stopped before its end, took too long, or is longer than
+                `most` bytes (256 MB).
         """
         if self.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise ProviderError(Failure.BAD_AUDIO, "packed, though unasked")
-        missing = self._response.length
-        size = 0
         with _translated():
-            while part := self._response.read1(PART):
-                self._clock.begin(self._quiet)
-                size += len(part)
-                if size > _MOST:
-                    raise ProviderError(Failure.BAD_AUDIO, f"more than {_MOST} bytes")
-                if missing is not None:
-                    missing -= len(part)
-                yield part
-        if missing:
-            raise ProviderError(Failure.BAD_AUDIO, f"{missing} bytes are missing")
+            yield from self._answer.parts(_MOST if most is None else most)
+
+    def skip_rest(self) -> None:
+        """Read what little may follow the part that was wanted; see `kit.http`."""
+        self._answer.skip_rest()
 
     def lines(self) -> Generator[bytes]:
         """Yield the body line by line, without line ends.
@@ -214,12 +134,7 @@ class Answer:
         Raises:
             ProviderError: see `parts`; or it is longer than `most` bytes.
         """
-        body = bytearray()
-        for part in self.parts():
-            body += part
-            if len(body) > most:
-                raise ProviderError(Failure.BAD_AUDIO, f"more than {most} bytes")
-        return bytes(body)
+        return b"".join(self.parts(most))
 
     def json(self) -> Any:
         """Return the body's value.
@@ -231,14 +146,9 @@ class Answer:
 
     def error(self) -> Any:
         """Return the value of an error's body, or None if it has none worth looking at."""
-        body = bytearray()
-        self._clock.end_within(_REFUSAL_SECONDS)
+        self._answer.end_within(_REFUSAL_SECONDS)
         try:
-            for part in self.parts():
-                body += part
-                if len(body) >= _MOST_ERROR:
-                    break
-            return json.loads(bytes(body))
+            return json.loads(self.read(_MOST_ERROR))
         except (ProviderError, ValueError, RecursionError):
             return None
 
@@ -268,45 +178,28 @@ def call(
     *,
     limits: Limits | None = None,
 ) -> Iterator[Answer]:
-    """Send a request and give the head of the answer; leaving the block hangs up.
+    """Send a request and give the head of the answer; leaving the block ends the call.
 
     Raises:
-        ProviderError: DOWN, TIMEOUT, or BAD_REQUEST for a URL or header that can't be.
+        ProviderError: DOWN, TIMEOUT, ABORTED, or BAD_REQUEST for a URL or header that
+            can't be sent.
     """
-    limits = limits or _within.get() or LIMITS
-    clock = _Clock(limits)
-    with _translated():
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ProviderError(Failure.BAD_REQUEST, "not a URL")
-        is_secure = parts.scheme == "https"
-        port = parts.port or (443 if is_secure else 80)
-        opened = _connect(parts.hostname, port, clock)
-    try:
+    terms = _terms.get()
+    with ExitStack() as stack:
         with _translated():
-            if is_secure:
-                with clock.waiting() as seconds:
-                    opened.settimeout(seconds)
-                    opened = _tls().wrap_socket(opened, server_hostname=parts.hostname)
-            clock.begin(limits.first_byte)
-            connection = HTTPConnection(parts.hostname, port)
-            channel: Any = _Channel(opened, clock)
-            connection.sock = channel
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            sent = {
-                "Host": parts.netloc.rpartition("@")[2],
-                "User-Agent": "ozvena",
-                "Accept-Encoding": "identity",
-                "Connection": "close",
-                **headers,
-            }
-            with suppress(BrokenPipeError, ConnectionResetError):
-                # It may have answered before it has read all.
-                connection.request(method, path, body, sent)
-            response = connection.getresponse()
-        yield Answer(response.status, response.headers, response, clock, limits.quiet)
-    finally:
-        opened.close()
+            answer = stack.enter_context(
+                http.call(
+                    method,
+                    url,
+                    headers,
+                    body,
+                    limits=limits or terms.limits,
+                    resolve=_resolve,
+                    owner=terms.owner,
+                    is_fresh=terms.is_fresh,
+                )
+            )
+        yield Answer(answer)
 
 
 def parsed(text: bytes) -> Any:
@@ -321,68 +214,29 @@ def parsed(text: bytes) -> Any:
         raise ProviderError(Failure.BAD_AUDIO, "no JSON") from error
 
 
-def _connect(host: str, port: int, clock: _Clock) -> socket.socket:
-    """Connect to the first address that answers."""
-    refusal: OSError = OSError("no address")
-    with clock.waiting() as seconds:
-        found = _look_up(host, port, seconds)
-    for family, kind, protocol, _, address in found:
-        opened = socket.socket(family, kind, protocol)
-        try:
-            with clock.waiting() as seconds:
-                opened.settimeout(seconds)
-                opened.connect(address)
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            opened.close()
-            refusal = error
-        else:
-            return opened
-    raise refusal
+def _resolve(host: str, port: int, seconds: float) -> Sequence[addresses.IPAddress]:
+    found = addresses.look_up(host, port, seconds)
+    return addresses.vetted(host, found, addresses.is_server)
 
 
-def _look_up(host: str, port: int, seconds: float) -> list[Any]:
-    """Ask the resolver, which knows no time limit, in a thread that may be left behind."""
-    found: list[Any] = []
-    failure: list[OSError] = []
-
-    def ask() -> None:
-        try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            failure.append(OSError(str(error)))
-
-    thread = threading.Thread(target=ask, name="look-up", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError
-    if failure:
-        raise failure[0]
-    return found
-
-
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    """Return what checks certificates; made once, since it reads a file of them."""
-    return ssl.create_default_context(cafile=certifi.where())
+_FAILURES: tuple[tuple[type[http.CallFailed], Failure], ...] = (
+    (http.InvalidRequest, Failure.BAD_REQUEST),
+    (http.TimedOut, Failure.TIMEOUT),
+    (http.Aborted, Failure.ABORTED),
+    (http.Incomplete, Failure.BAD_AUDIO),
+    (http.TooLong, Failure.BAD_AUDIO),
+    (http.CallFailed, Failure.DOWN),
+)
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn what the network does into what a provider does."""
+    """Turn what befell a call into what a provider does."""
     try:
         yield
-    except TimeoutError as error:
-        raise ProviderError(Failure.TIMEOUT) from error
-    except HTTPException as error:
-        kind = type(error).__name__
-        failure = Failure.BAD_AUDIO if kind == "IncompleteRead" else Failure.DOWN
-        raise ProviderError(failure, kind) from None  # its text may quote the answer
-    except OSError as error:
-        raise ProviderError(Failure.DOWN, type(error).__name__) from error
-    except ValueError as error:
-        raise ProviderError(Failure.BAD_REQUEST, "not a request") from error
+    except http.CallFailed as error:
+        kind = next(kind for of, kind in _FAILURES if isinstance(error, of))
+        raise ProviderError(kind, str(error)) from error
 
 
 def _number(text: str) -> float | None:

@@ -44,6 +44,7 @@ RETRIES = "retries"
 
 _RECENT = 20  # failures that operators see
 
+# Not ABORTED: closing an idle connection is no failure of the vendor's.
 THEIR_FAULT = {
     Failure.DOWN,
     Failure.TIMEOUT,

@@ -161,6 +161,7 @@ def _parts(
                 case "done":
                     is_done = True
                     break
+        answer.skip_rest()
     if not is_done or not timeline.seconds:
         raise ProviderError(Failure.BAD_AUDIO, "it ended before it was done")
     timeline.add(matcher.finish())

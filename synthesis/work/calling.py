@@ -95,7 +95,12 @@ def call(
                     provider, credential, holder=holder, is_retry=is_retry
                 )
             )
-        limits.enter_context(http.within(provider.limits))
+        # Who speaks with another key, or with one that was replaced, shares no connection;
+        # and a retry has a new one, so that no call is aborted twice.
+        owner = (credential, hash(access.key))
+        limits.enter_context(
+            http.within(provider.limits, owner=owner, is_fresh=is_retry)
+        )
         return _heard(provider, request, access, target, spent)
 
 

@@ -34,7 +34,7 @@ from synthesis.jobs import quotes, submit
 from synthesis.jobs.quotes import Order, QuotedScene
 from synthesis.models import Job, Scene
 from synthesis.work import claiming, settlement
-from synthesis.work.rendering import read_words, render
+from synthesis.work.rendering import Rendered, read_words, render
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ _UNAVAILABLE = {
     Failure.RATE_LIMITED,
     Failure.DOWN,
     Failure.TIMEOUT,
+    Failure.ABORTED,
     Failure.QUOTA,
     Failure.SWITCHED_OFF,
 }
@@ -84,7 +85,7 @@ def speak_now(
     fail = partial(_fail, caller, begun)
     try:
         with claims.kept(begun) as lease:
-            rendered = render(begun, lease, format=order.format)
+            rendered = _render(begun, lease, format=order.format)
         with transaction.atomic(durable=True):
             job = settlement.complete(begun, rendered)
             if key is not None:
@@ -141,6 +142,24 @@ def _begin(
         scene.lease_until = timezone.now() + claims.LEASE
         scene.save(force_insert=True)
         return scene
+
+
+def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # noqa: A002
+    """Render a scene; once more if its provider's kept connection turns out to have ended.
+
+    No worker comes back to it, and whoever asks is waiting. The text may have been heard,
+    and billed to us, so it is sent again but once; its customer is charged once either way.
+
+    Raises: as `synthesis.work.rendering.render`.
+    """
+    try:
+        return render(scene, lease, format=format)
+    except ProviderError as error:
+        if error.kind is not Failure.ABORTED:
+            raise
+        logger.info("speech %s, %s: %s", scene.job_id, scene.provider, error)
+    scene.attempts += 1  # a retry: it takes from the allowance, and opens a connection
+    return render(scene, lease, format=format)
 
 
 def _fail(caller: Caller, scene: Scene, error_code: str) -> None:

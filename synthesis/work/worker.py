@@ -69,7 +69,10 @@ def speak(scene: Scene) -> None:
         )
         # A provider that says when to come back is not called before by anybody: its
         # upstream sees to that, and ends the wait if it lasts too long.
-        pause = None if error.retry_after is None else 0.0
+        # Nor is there anything to wait for after a kept connection that had ended: the
+        # next try opens one.
+        is_due = error.retry_after is not None or error.kind is Failure.ABORTED
+        pause = 0.0 if is_due else None
         is_last = not error.kind.is_retryable
         give_up_or_retry(scene, error.kind, wait=pause, is_last=is_last)
     except Exception:

@@ -5,23 +5,19 @@ where its name leads, so what counts is the last check: the addresses that the n
 for are vetted by whoever connects, and one of exactly these is connected to.
 """
 
-import ipaddress
 import re
-import socket
-import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
+from functools import partial
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
+from kit.http import Unreachable, look_up
+from kit.http.addresses import IPAddress, is_public, vetted
 from webhooks.errors import UnusableURL
-
-IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LONGEST = 2048  # characters of a URL
 _LOOKUP = 3.0  # seconds for a name
@@ -30,36 +26,6 @@ _LOOKUP = 3.0  # seconds for a name
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-
-# Beyond what `ipaddress` knows as not global. IANA's special-purpose registries, read
-# 2026-11-20, and one address at which a cloud serves its machines.
-_REFUSED_IPV4 = (
-    "0.0.0.0/8",
-    "100.64.0.0/10",
-    "168.63.129.16/32",
-    "192.0.0.0/24",
-    "192.31.196.0/24",
-    "192.52.193.0/24",
-    "192.88.99.0/24",
-    "192.175.48.0/24",
-    "198.18.0.0/15",
-    "224.0.0.0/3",
-)
-_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
-_REFUSED_IPV6 = (
-    "2001::/23",
-    "2001:db8::/32",
-    "2002::/16",
-    "2620:4f:8000::/48",
-    "3fff::/20",
-)
-_ALWAYS_REFUSED = tuple(
-    ipaddress.ip_network(text) for text in (*_REFUSED_IPV4, *_REFUSED_IPV6)
-)
-
-
-class Unreachable(OSError):
-    """The name leads nowhere, or to where we don't go; callers can't tell which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +48,11 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = 443 if self.scheme == "https" else 80
         return host if self.port == default else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL in its normal form."""
+        return f"{self.scheme}://{self.authority}{self.path}"
 
 
 def parse(url: str) -> Target:
@@ -129,48 +100,27 @@ def parse(url: str) -> Target:
     return target
 
 
-def resolve(target: Target) -> list[IPAddress]:
+def resolve(target: Target, seconds: float) -> Sequence[IPAddress]:
     """Return the addresses of a target, all of them vetted; look it up once.
 
     Raises:
         Unreachable: there are none, they could not be found in time, or one of them is
-            not public: a name that mixes good and bad addresses is up to something.
+            not public.
     """
-    found = _look_up(target)
-    for address in found:
-        if not may_connect(address, target):
-            raise Unreachable(f"{target.host} leads to {address}")
-    if not found:
-        raise Unreachable(f"{target.host} leads nowhere")
-    return found
+    # A dot at the end: no search domain of this machine is tried.
+    name = target.host if target.is_loopback else f"{target.host}."
+    try:
+        found = look_up(name, target.port, min(seconds, _LOOKUP))
+    except TimeoutError as error:
+        raise Unreachable(f"{target.host} could not be looked up in time") from error
+    return vetted(target.host, found, partial(may_connect, target))
 
 
-def may_connect(address: IPAddress, target: Target) -> bool:
+def may_connect(target: Target, address: IPAddress) -> bool:
     """Whether we connect to `address` for `target`."""
     if target.is_loopback:
         return bool(settings.WEBHOOK_ALLOW_LOOPBACK) and address.is_loopback
-    return is_public(address)
-
-
-def is_public(address: IPAddress) -> bool:
-    """Whether `address` is somebody's on the internet, and none of a special meaning."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return is_public(address.ipv4_mapped)
-        if address not in _PUBLIC_IPV6:
-            return False
-    if not address.is_global or address.is_multicast:
-        return False
-    refused = (
-        *_ALWAYS_REFUSED,
-        *_refused_here(tuple(settings.WEBHOOK_BLOCKED_NETWORKS)),
-    )
-    return not any(address in network for network in refused)
-
-
-@lru_cache(maxsize=4)
-def _refused_here(texts: tuple[str, ...]) -> tuple[_Network, ...]:
-    return tuple(ipaddress.ip_network(text.strip()) for text in texts)
+    return is_public(address, tuple(settings.WEBHOOK_BLOCKED_NETWORKS))
 
 
 def _is_our_own(host: str) -> bool:
@@ -184,28 +134,3 @@ def _is_our_own(host: str) -> bool:
         or (name.startswith(".") and host.endswith(name.lower()))
         for name in settings.ALLOWED_HOSTS
     )
-
-
-def _look_up(target: Target) -> list[IPAddress]:
-    """Ask the resolver, which knows no time limit, in a thread that may be left behind."""
-    # A dot at the end: no search domain of this machine is tried.
-    name = target.host if target.is_loopback else f"{target.host}."
-    found: list[IPAddress] = []
-    failure: list[OSError] = []
-
-    def ask() -> None:
-        try:
-            answers = socket.getaddrinfo(name, target.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            failure.append(OSError(str(error)))
-        else:
-            found.extend(ipaddress.ip_address(answer[4][0]) for answer in answers)
-
-    thread = threading.Thread(target=ask, name="look-up", daemon=True)
-    thread.start()
-    thread.join(_LOOKUP)
-    if thread.is_alive():
-        raise Unreachable(f"{target.host} could not be looked up in time")
-    if failure:
-        raise Unreachable(f"{target.host}: {failure[0]}")
-    return list(dict.fromkeys(found))

@@ -197,8 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
         if vendor.fault is Fault.DRIP and speaks:
             self._drip()
             return
-        self.close_connection = True
         self.send_response(reply.status)
+        self.send_header("Connection", "close")
         self.send_header("Content-Type", reply.content_type)
         for name, value in reply.headers.items():
             self.send_header(name, value)

@@ -281,7 +281,7 @@ def test_operators_time_limits_hold_for_it(monkeypatch):
     speak = scripted.Scripted.speak
 
     def look(self, request, access):
-        seen.append(http._within.get() or http.LIMITS)
+        seen.append(http._terms.get().limits)
         return speak(self, request, access)
 
     monkeypatch.setattr(scripted.Scripted, "speak", look)

@@ -1,18 +1,17 @@
 """What the sender survives. Deadlines are short here; their mechanism is the same."""
 
-import datetime
 import resource
 import socket
-import ssl
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from kit.http import connections
+from kit.http.pool import KEPT
+from tests.kit.http import certificates
+from tests.kit.http.server import serving as tls_serving
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Receiver
 from webhooks.sending import post as sending_post
@@ -41,16 +40,16 @@ def test_a_request_arrives_as_it_was_given(receiver: Receiver) -> None:
     assert request.headers["accept-encoding"] == "identity"
 
 
-@pytest.mark.parametrize("code", [200, 204, 302, 410, 429, 500, 503])
-def test_each_status_is_told(receiver: Receiver, code: int) -> None:
-    receiver.play(
-        scripts.status(code, "Location: /elsewhere", "Retry-After: 7", body=b"why")
-    )
-    outcome = post(receiver.url(), b"{}", HEADERS)
-
-    assert (outcome.status, outcome.failure, outcome.retry_after) == (code, "", "7")
-    assert outcome.answer == ("why" if code != 204 else "")
-    assert [request.path for request in receiver.received] == ["/hook"]
+def test_each_status_is_told(receiver: Receiver) -> None:
+    for code in (200, 204, 302, 410, 429, 500, 503):
+        receiver.play(
+            scripts.status(code, "Location: /elsewhere", "Retry-After: 7", body=b"why")
+        )
+        outcome = post(receiver.url(), b"{}", HEADERS)
+        assert (outcome.status, outcome.failure) == (code, "")
+        assert outcome.retry_after == "7"
+        assert outcome.answer == ("why" if code != 204 else "")
+    assert {request.path for request in receiver.received} == {"/hook"}
 
 
 @pytest.mark.parametrize(
@@ -75,25 +74,22 @@ def test_nobody_holds_us_beyond_the_deadline(
         assert outcome.answer.startswith("x")
 
 
-@pytest.mark.parametrize(
-    ("script", "failure"),
-    [
-        (scripts.reset, "broken"),
-        (scripts.garbage, "broken"),
-        (scripts.endless_head, "broken"),
-        (scripts.endless_promises, "broken"),
-    ],
-)
-def test_a_broken_answer_is_named(receiver: Receiver, script, failure) -> None:
-    receiver.play(script)
-    outcome = post(receiver.url(), b"{}", HEADERS)
-    assert (outcome.status, outcome.failure) == (None, failure)
+def test_a_broken_answer_is_named(receiver: Receiver) -> None:
+    for script in (
+        scripts.reset,
+        scripts.garbage,
+        scripts.endless_head,
+        scripts.endless_promises,
+    ):
+        receiver.play(script)
+        outcome = post(receiver.url(), b"{}", HEADERS)
+        assert (outcome.status, outcome.failure) == (None, "broken"), script
+        assert outcome.address == "127.0.0.1"
 
 
-@pytest.mark.parametrize("announced", ["100 Continue", "103 Early Hints"])
-def test_an_answer_may_be_announced(receiver: Receiver, announced) -> None:
+def test_an_announcement_is_no_answer(receiver: Receiver) -> None:
     def announce(peer: socket.socket) -> None:
-        head = f"HTTP/1.1 {announced}\r\nLink: </a.css>\r\nRetry-After: 60\r\n\r\n"
+        head = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nRetry-After: 60\r\n\r\n"
         peer.sendall(head.encode() * 2)
         scripts.status(204)(peer)
 
@@ -158,54 +154,52 @@ def test_proxies_of_the_environment_are_not_used(
             proxy.accept()
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "failure"),
-    [("hook.example.com", 200, ""), ("other.example.com", None, "tls")],
-)
-def test_tls_checks_the_name_of_the_url(
-    settings, monkeypatch, tmp_path, name, status, failure
-) -> None:
+@pytest.fixture
+def leading_here(settings, monkeypatch) -> Callable[[int], None]:
+    """Let every name lead to a port of this machine, as if that were a public address."""
+
+    def lead(port: int) -> None:
+        settings.WEBHOOK_PORTS = [port]
+        monkeypatch.setattr("webhooks.sending.addresses.is_public", lambda *_: True)
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1", port))],
+        )
+
+    return lead
+
+
+def test_tls_checks_the_name_of_the_url(monkeypatch, leading_here) -> None:
     """The connection goes to the vetted address; the certificate is the name's."""
-    certificate = tmp_path / "certificate.pem"
-    certificate.write_bytes(_self_signed("hook.example.com"))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate)
-    names: list[object] = []
-    server.sni_callback = lambda _, asked, __: names.append(asked)
+    monkeypatch.setattr(connections, "tls", certificates.trusting)
+    with tls_serving(is_secure=True, names=("hook.example.com",)) as server:
+        leading_here(server.port)
+        for name, status, failure in (
+            ("hook.example.com", 200, ""),
+            ("other.example.com", None, "tls"),
+        ):
+            outcome = post(f"https://{name}:{server.port}/", b"{}", HEADERS)
+            assert (outcome.status, outcome.failure) == (status, failure)
+            assert outcome.address == "127.0.0.1"
+    (request,) = server.requests
+    assert f"Host: hook.example.com:{server.port}" in request.lines
+
+
+def test_no_connection_is_kept(receiver: Receiver, monkeypatch) -> None:
+    kept: list[object] = []
+    monkeypatch.setattr(KEPT, "put", lambda *entry: kept.append(entry))
+    receiver.play(scripts.status(200, "Connection: keep-alive"))
+    for _ in range(2):
+        assert post(receiver.url(), b"{}", HEADERS).status == 200
+    assert receiver.connections == 2
+    assert kept == []
+
+
+def test_a_peer_that_stalls_the_handshake_is_cut_off(leading_here) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        settings.WEBHOOK_PORTS = [port]
-        thread = threading.Thread(target=_serve_one, args=(listener, server))
-        thread.start()
-        trusting = ssl.create_default_context(cafile=str(certificate))
-        monkeypatch.setattr(sending_post, "tls", lambda: trusting)
-        monkeypatch.setattr(
-            "webhooks.sending.addresses.is_public", lambda address: True
-        )
-        monkeypatch.setattr(
-            socket,
-            "getaddrinfo",
-            lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1", port))],
-        )
-        outcome = post(f"https://{name}:{port}/", b"{}", HEADERS)
-        thread.join()
-
-    assert (outcome.status, outcome.failure) == (status, failure)
-    assert names == [name]
-
-
-def test_a_peer_that_stalls_the_handshake_is_cut_off(settings, monkeypatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        settings.WEBHOOK_PORTS = [port]
-        monkeypatch.setattr(
-            "webhooks.sending.addresses.is_public", lambda address: True
-        )
-        monkeypatch.setattr(
-            socket,
-            "getaddrinfo",
-            lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1", port))],
-        )
+        leading_here(port)
         outcome = post(f"https://a.example.com:{port}/", b"", HEADERS, deadline=0.4)
     assert outcome.failure == "timeout"
 
@@ -224,39 +218,3 @@ def test_a_resolver_that_never_answers_does_not_hold_us(monkeypatch) -> None:
     finally:
         released.set()
     assert outcome.failure == "unreachable"
-
-
-def _serve_one(listener: socket.socket, context: ssl.SSLContext) -> None:
-    peer, _ = listener.accept()
-    try:
-        with context.wrap_socket(peer, server_side=True) as secured:
-            request = b""
-            while not request.endswith(b"{}"):
-                request += secured.recv(65_536)
-            secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-    except OSError:
-        peer.close()  # the other side did not like the certificate
-
-
-def _self_signed(name: str) -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )

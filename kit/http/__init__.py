@@ -1,0 +1,32 @@
+"""The one client for calls to other servers."""
+
+from kit.http.addresses import look_up
+from kit.http.client import Answer, call
+from kit.http.clock import Limits
+from kit.http.errors import (
+    Aborted,
+    Broken,
+    CallFailed,
+    Incomplete,
+    InvalidRequest,
+    TimedOut,
+    TLSFailed,
+    TooLong,
+    Unreachable,
+)
+
+__all__ = [
+    "Aborted",
+    "Answer",
+    "Broken",
+    "CallFailed",
+    "Incomplete",
+    "InvalidRequest",
+    "Limits",
+    "TLSFailed",
+    "TimedOut",
+    "TooLong",
+    "Unreachable",
+    "call",
+    "look_up",
+]
