@@ -257,6 +257,7 @@ _FAILURES = {
     "busy": "The provider was too busy.",
     "down": "The provider did not answer.",
     "timeout": "The provider took too long.",
+    "aborted": "The connection to the provider ended too soon.",
     "switched_off": "The voice was switched off here.",
     "unknown_voice": "The provider no longer has this voice.",
     "too_long": "The provider found this text too long.",

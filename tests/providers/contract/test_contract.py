@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from kit.http.pool import KEPT
 from providers.contract import http
 from providers.contract.base import (
     Access,
@@ -343,6 +344,17 @@ def test_a_server_that_drips_is_left(remote, vendor, fault, limits):
     assert fault is Fault.TRICKLE or error.kind == Failure.TIMEOUT
     assert time.monotonic() - began < 5
     assert len(vendor.asked) == 1
+
+
+def test_calls_for_one_owner_share_a_connection(remote, vendor):
+    """So each reads what it was answered to its end."""
+    vendor.keeps_open = True
+    with http.within(http.LIMITS, owner="platform"):
+        for _ in range(3):
+            request = SpeechRequest("Hello there.", vendor.voice)
+            assert list(remote.speak(request, vendor.access).parts)
+    assert vendor.connections == 1
+    KEPT.clear()
 
 
 def test_nobody_there_is_down(remote, vendor):

@@ -70,6 +70,7 @@ def test_failures_of_the_vendor_open_it(provider, kind) -> None:
         Failure.TOO_LONG,
         Failure.UNSPEAKABLE,
         Failure.NO_SPEECH,
+        Failure.ABORTED,
     ],
 )
 def test_failures_of_the_request_do_not(provider, kind) -> None:

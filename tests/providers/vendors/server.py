@@ -120,6 +120,11 @@ class Vendor:
         self.spoken: list[str] = []
         self.wrong: list[str] = []
         self.url = ""
+        self.connections = 0
+        # Whether it waits for another request on the same connection, and then hangs up
+        # on it as if that had come too late.
+        self.keeps_open = False
+        self.is_impatient = False
 
     @property
     def access(self) -> Access:
@@ -194,11 +199,16 @@ class _Handler(BaseHTTPRequestHandler):
             Asked(self.command, unquote(target.path), query, self.headers, body)
         )
         speaks = self.command == "POST"
+        self.answered += 1
+        if vendor.is_impatient and self.answered > 1:
+            self._reset()
+            return
         if vendor.fault is Fault.DRIP and speaks:
             self._drip()
             return
         self.send_response(reply.status)
-        self.send_header("Connection", "close")
+        if not vendor.keeps_open or vendor.fault is not None:
+            self.send_header("Connection", "close")
         self.send_header("Content-Type", reply.content_type)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -223,9 +233,13 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self.wfile.write(b"0\r\n\r\n")
         if vendor.fault is Fault.RESET and speaks:
-            now = struct.pack("ii", 1, 0)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
-            self.connection.close()
+            self._reset()
+
+    def _reset(self) -> None:
+        now = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+        self.connection.close()
+        self.close_connection = True
 
     def _drip(self) -> None:
         while not self.server.is_over.wait(0.02):
@@ -233,6 +247,11 @@ class _Handler(BaseHTTPRequestHandler):
                 b"HTTP/1.1 200 OK\r\n" if not self.close_connection else b"x"
             )
             self.close_connection = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.answered = 0
+        self.server.vendor.connections += 1
 
     def handle(self) -> None:
         with suppress(OSError, ValueError):  # the client has left

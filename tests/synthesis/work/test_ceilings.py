@@ -78,6 +78,7 @@ def test_it_is_exact_under_concurrency() -> None:
         (Failure.BUSY, 0),
         (Failure.TIMEOUT, 10),
         (Failure.DOWN, 10),
+        (Failure.ABORTED, 10),
         (Failure.BAD_AUDIO, 10),
         (Failure.NO_SPEECH, 10),
     ],
