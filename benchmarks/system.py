@@ -67,6 +67,11 @@ class System:
         self._log.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        """The process that has started all others."""
+        return self._process.pid
+
     def command(self, *arguments: str) -> str:
         """Run a management command on this system and return what it printed."""
         done = subprocess.run(
