@@ -13,8 +13,8 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 
-# Each app and those that it may import: the arrows of CONTRIBUTING.md, followed to their
-# ends. `config` puts everything together, and nothing imports it.
+# Each app and those that it may import: the arrows of docs/architecture.md, followed to
+# their ends. `config` puts everything together, and nothing imports it.
 MAY_IMPORT: dict[str, set[str]] = {
     "kit": set(),
     "accounts": {"kit"},
