@@ -28,6 +28,7 @@ class SpeedField(serializers.FloatField):
     """How fast to speak: 1.0 is the voice's own pace."""
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "1.0, the voice's own pace, unless it is given.")
         super().__init__(min_value=0.25, max_value=4.0, **kwargs)
 
     def to_internal_value(self, data: Any) -> float:
@@ -49,17 +50,31 @@ class OptionsField(serializers.DictField):
         super().__init__(required=False, **kwargs)
 
 
-class SceneRequestSerializer(serializers.Serializer[Any]):
-    """One scene of a new job."""
+class VoiceRequestSerializer(serializers.Serializer[Any]):
+    """How a text is spoken; of a job, how its scenes are that don't say."""
 
-    text = TextField(allow_blank=True)
     voice = TextField(required=False, max_length=200)
-    title = TextField(required=False, allow_blank=True, max_length=200)
     speed = SpeedField(required=False)
     options = OptionsField()
 
+    def asked(self, **fields: Any) -> AskedScene:
+        """Return a scene of the validated request; `fields` are its own."""
+        data = self.validated_data
+        shared = {name: data[name] for name in _HOW if name in data}
+        return AskedScene(**shared | fields)
 
-class JobRequestSerializer(serializers.Serializer[Any]):
+
+_HOW = tuple(VoiceRequestSerializer().fields)
+
+
+class SceneRequestSerializer(VoiceRequestSerializer):
+    """One scene of a new job; each field is one of `AskedScene`."""
+
+    text = TextField(allow_blank=True)
+    title = TextField(required=False, allow_blank=True, max_length=200)
+
+
+class JobRequestSerializer(VoiceRequestSerializer):
     """A new job, or one to estimate."""
 
     title = TextField(required=False, allow_blank=True, max_length=200)
@@ -68,10 +83,7 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     scenes = serializers.ListField(
         child=SceneRequestSerializer(), required=False, max_length=MOST_SCENES
     )
-    voice = TextField(required=False, max_length=200)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
-    speed = SpeedField(default=1.0)
-    options = OptionsField()
     fallback = serializers.ListField(
         child=TextField(max_length=200), required=False, max_length=5
     )
@@ -123,28 +135,17 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     def to_order(self) -> Order:
         """Return the validated request as an order."""
         data = self.validated_data
-        voice, speed = data.get("voice", ""), data["speed"]
-        options = data.get("options", {})
         if "scenes" in data:
-            scenes = [
-                AskedScene(
-                    text=scene["text"],
-                    voice=scene.get("voice", voice),
-                    title=scene.get("title", ""),
-                    speed=scene.get("speed", speed),
-                    options=scene.get("options", options),
-                )
-                for scene in data["scenes"]
-            ]
+            scenes = [self.asked(**scene) for scene in data["scenes"]]
         elif "split" in data:
             scenes = [
-                AskedScene(
-                    chapter.text, voice, chapter.title, speed, options, chapter.shifts
+                self.asked(
+                    text=chapter.text, title=chapter.title, shifts=chapter.shifts
                 )
                 for chapter in chapters_of(data["text"])
             ]
         else:
-            scenes = [AskedScene(data["text"], voice, "", speed, options)]
+            scenes = [self.asked(text=data["text"])]
         return Order(
             scenes=scenes,
             title=data.get("title", ""),
@@ -156,14 +157,13 @@ class JobRequestSerializer(serializers.Serializer[Any]):
         )
 
 
-class SceneChangeSerializer(serializers.Serializer[Any]):
+class SceneChangeSerializer(SceneRequestSerializer):
     """What is to be different about a scene."""
 
-    text = TextField(required=False, allow_blank=True)
-    voice = TextField(required=False, max_length=200)
-    title = TextField(required=False, allow_blank=True, max_length=200)
-    options = OptionsField()
     max_cost = WholeNumberField(required=False, min_value=0)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, partial=True, **kwargs)
 
 
 class RetryRequestSerializer(serializers.Serializer[Any]):
@@ -172,22 +172,18 @@ class RetryRequestSerializer(serializers.Serializer[Any]):
     max_cost = WholeNumberField(required=False, min_value=0)
 
 
-class SpeechRequestSerializer(serializers.Serializer[Any]):
+class SpeechRequestSerializer(VoiceRequestSerializer):
     """Speech at once."""
 
     input = TextField(allow_blank=True)
     voice = TextField(max_length=200)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
-    speed = SpeedField(default=1.0)
-    options = OptionsField()
 
     def to_order(self) -> Order:
         """Return the validated request as an order of one scene."""
         data = self.validated_data
-        options = data.get("options", {})
-        scene = AskedScene(data["input"], data["voice"], "", data["speed"], options)
         return Order(
-            scenes=[scene],
+            scenes=[self.asked(text=data["input"])],
             format=data["format"],
             source=Job.Source.SPEECH,
         )

@@ -31,7 +31,6 @@ from synthesis.api.requests import (
     scene_of,
 )
 from synthesis.jobs import again, cancel, quotes
-from synthesis.jobs.again import Change
 from synthesis.jobs.submit import submit
 from synthesis.models import Job, Scene
 from synthesis.serializers import (
@@ -314,14 +313,12 @@ class SceneView(APIView):
         found = scene_of(job, scene)
         serializer = SceneChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        wanted = dict(serializer.validated_data)
-        max_cost = wanted.pop("max_cost", None)
+        changes = dict(serializer.validated_data)
+        max_cost = changes.pop("max_cost", None)
         caller = caller_of(request)
 
         def run() -> idempotency.Answer:
-            _, edited = again.edit(
-                caller, job.pk, found.pk, Change(**wanted), max_cost=max_cost
-            )
+            _, edited = again.edit(caller, job.pk, found.pk, changes, max_cost=max_cost)
             serializer = SceneSerializer(edited, context={"request": request})
             return idempotency.Answer(202, dict(serializer.data))
 

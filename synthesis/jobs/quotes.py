@@ -5,7 +5,7 @@ charged.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accounts.caller import Caller, Environment, Role
@@ -47,14 +47,14 @@ _SEVERAL = "Send a longer book as several jobs."
 
 @dataclass(frozen=True, slots=True)
 class AskedScene:
-    """A scene as a client asks for it."""
+    """A scene as a client asks for it; each field is a column of `Scene`, too."""
 
     text: str
     voice: str
     title: str = ""
     speed: float = 1.0
     options: Mapping[str, object] = field(default_factory=dict)  # as its provider says
-    shifts: Shifts | None = None  # in the text that it was cut from, if it was
+    shifts: Shifts | None = None  # in the text that was sent; None: it is that text
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,8 @@ class Order:
 class QuotedScene:
     """A scene with its voice found and its price fixed."""
 
-    text: str  # normalised
-    shifts: Shifts  # in what was sent
-    title: str
-    voice: str  # id in the catalogue
+    asked: AskedScene  # its text normalised, its voice an id in the catalogue
     provider: str
-    speed: float
-    options: Mapping[str, object]
     queue: Scene.Queue
     cost: int  # credits
     credential: str  # whose key calls the provider: a workspace's own costs nothing
@@ -94,7 +89,7 @@ class QuotedScene:
     @property
     def characters(self) -> int:
         """Unicode code points, as billed."""
-        return len(self.text)
+        return len(self.asked.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +176,10 @@ def _scene(
 ) -> QuotedScene:
     is_own = voice.provider_id in own_keys
     check_options(voice, asked.options)
+    shifts = splitting.shifts_in(asked.text) if asked.shifts is None else asked.shifts
     return QuotedScene(
-        text=normalised,
-        shifts=splitting.shifts_in(asked.text)
-        if asked.shifts is None
-        else asked.shifts,
-        title=asked.title,
-        voice=voice.pk,
+        asked=replace(asked, text=normalised, voice=voice.pk, shifts=shifts),
         provider=voice.provider_id,
-        speed=asked.speed,
-        options=asked.options,
         queue=queue_of(voice.provider_id),
         cost=0 if is_own else cost(caller, len(normalised), voice.provider),
         credential=using.credential_of(caller.workspace.pk) if is_own else PLATFORM,

@@ -18,9 +18,10 @@ from kit import quotas
 from kit.ids import new_id
 from kit.requests import client_network
 from synthesis.errors import GuestLimit
+from synthesis.jobs import scenes
 from synthesis.jobs.quotes import Quote
 from synthesis.models import Job, Scene
-from synthesis.work import bells, turns
+from synthesis.work import bells
 
 GUEST_QUOTA = "guest"
 KEPT_FOR_GUESTS = timedelta(hours=24)
@@ -82,32 +83,12 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
 
 def scenes_of(job: Job, quote: Quote) -> list[Scene]:
     """Return the unsaved scenes of a new job, with their turns."""
-    lengths = [scene.characters for scene in quote.scenes]
-    return [
-        Scene(
-            job=job,
-            workspace_id=job.workspace_id,
-            index=index,
-            title=scene.title,
-            text=scene.text,
-            shifts=scene.shifts,
-            voice=scene.voice,
-            provider=scene.provider,
-            speed=scene.speed,
-            options=dict(scene.options),
-            characters=scene.characters,
-            cost=scene.cost,
-            credential=scene.credential,
-            is_for_own_key=scene.is_for_own_key,
-            queue=scene.queue,
-            fallbacks_left=len(job.fallback),
-            turn=turn,
-            ready_at=job.created_at,
-        )
-        for index, (scene, turn) in enumerate(
-            zip(quote.scenes, turns.take(job.workspace_id, lengths), strict=True), 1
-        )
+    rows = [
+        Scene(job=job, workspace_id=job.workspace_id, index=index)
+        for index in range(1, len(quote.scenes) + 1)
     ]
+    scenes.queue(job, rows, quote)
+    return rows
 
 
 def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Payer:

@@ -256,7 +256,7 @@ def test_a_retry_decides_anew_who_pays(submitted, caller, speak_all, credits):
 
     own.delete()
     with transaction.atomic():
-        job, _ = again.edit(caller, job.pk, scene.pk, again.Change(text="Anew."))
+        job, _ = again.edit(caller, job.pk, scene.pk, {"text": "Anew."})
     assert job.billed_to == "credits"
     speak_all()
     assert scripted.used[-1] == OURS
@@ -271,7 +271,7 @@ def test_an_edit_of_one_scene_keeps_what_others_were_billed_to(
     factories.provider_key(caller.workspace, "scripted", OWN)
     scene = job.scenes.first()
     with transaction.atomic():
-        job, scene = again.edit(caller, job.pk, scene.pk, again.Change(text="New."))
+        job, scene = again.edit(caller, job.pk, scene.pk, {"text": "New."})
     assert (job.billed_to, scene.cost) == ("credits", 0)
     assert scene.credential == using.credential_of(caller.workspace.pk)
 

@@ -25,7 +25,6 @@ from synthesis.errors import (
     SceneBusy,
 )
 from synthesis.jobs import again, cancel
-from synthesis.jobs.again import Change
 from synthesis.models import Job, Scene
 from synthesis.work import claiming, worker
 from tests import factories
@@ -172,7 +171,7 @@ def test_editing_a_scene_speaks_and_charges_that_scene_alone(
     kept, changed = job.scenes.order_by("index")
     scripted.calls.clear()
 
-    run(again.edit, caller, job.pk, changed.pk, Change(text="Changed, and longer."))
+    run(again.edit, caller, job.pk, changed.pk, {"text": "Changed, and longer."})
     assert sums(job) == ("processing", 38, 18, 0)
     speak_all()
 
@@ -196,7 +195,7 @@ def test_a_price_above_what_is_allowed_is_refused(caller, submitted, speak_all) 
             caller,
             job.pk,
             scene.pk,
-            Change(text="Longer now."),
+            {"text": "Longer now."},
             max_cost=10,
         )
     scene.refresh_from_db()
@@ -207,7 +206,7 @@ def test_a_price_above_what_is_allowed_is_refused(caller, submitted, speak_all) 
 def test_a_scene_that_waits_is_busy(caller, submitted) -> None:
     job = submitted(caller, "Waiting.")
     with pytest.raises(SceneBusy):
-        run(again.edit, caller, job.pk, job.scenes.get().pk, Change(text="Other."))
+        run(again.edit, caller, job.pk, job.scenes.get().pk, {"text": "Other."})
     assert job.scenes.get().text == "Waiting."
 
 
@@ -215,7 +214,7 @@ def test_a_canceled_job_is_not_edited(caller, submitted) -> None:
     job = submitted(caller, "Canceled.")
     run(cancel.cancel, job.pk)
     with pytest.raises(JobCanceled):
-        run(again.edit, caller, job.pk, job.scenes.get().pk, Change(text="Other."))
+        run(again.edit, caller, job.pk, job.scenes.get().pk, {"text": "Other."})
     assert balance(caller) == (5000, 0)
 
 
@@ -238,7 +237,7 @@ def test_a_sandbox_job_stays_there_whatever_the_request_names(submitted) -> None
     before = balance(sandbox), balance(production)
 
     with pytest.raises(SandboxProvider):
-        run(again.edit, production, job.pk, scene.pk, Change(voice="scripted:one"))
+        run(again.edit, production, job.pk, scene.pk, {"voice": "scripted:one"})
     Scene.objects.update(voice="scripted:one", provider="scripted")
     with pytest.raises(SandboxProvider):
         run(again.retry, production, job.pk)
@@ -260,7 +259,7 @@ def test_what_is_past_its_retention_is_not_spoken_again(caller, submitted) -> No
     with pytest.raises(Expired):
         run(again.retry, caller, job.pk)
     with pytest.raises(Expired):
-        run(again.edit, caller, job.pk, scenes[1].pk, Change(text="Other."))
+        run(again.edit, caller, job.pk, scenes[1].pk, {"text": "Other."})
     assert balance(caller) == before
     assert list(job.scenes.order_by("index").values_list("text", flat=True)) == [
         "One.",
@@ -274,7 +273,7 @@ def test_speaking_again_begins_the_retention_anew(caller, submitted) -> None:
     soon = timezone.now() + timedelta(hours=1)
     Job.objects.update(expires_at=soon)
 
-    run(again.edit, caller, job.pk, job.scenes.get().pk, Change(text="Other."))
+    run(again.edit, caller, job.pk, job.scenes.get().pk, {"text": "Other."})
 
     job.refresh_from_db()
     assert job.expires_at > soon + timedelta(days=1)
