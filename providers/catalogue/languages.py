@@ -20,6 +20,13 @@ _OTHERS = {
     "zu": "Zulu",
 }
 _SAME = {"cmn": "zh", "arb": "ar", "nn": "nb"}
+# Each with how vendors also write it.
+_SPELLINGS = {
+    "ar": ("ar", "arb"),
+    "fil": ("fil", "tl"),
+    "nb": ("nb", "no", "nn"),
+    "zh": ("zh", "cmn"),
+}
 
 
 def primary(tag: str) -> str:
@@ -31,6 +38,16 @@ def name_of(tag: str) -> str:
     """Return the English name of a tag's language; the tag itself if it has none here."""
     language = primary(tag)
     return _names().get(_SAME.get(language, language), tag)
+
+
+def spellings(language: str) -> tuple[str, ...]:
+    """Return the codes under which voices of `language` may be, the usual one first."""
+    return _SPELLINGS.get(language, (language,))
+
+
+def is_known(language: str) -> bool:
+    """Return whether a voice may be of `language`, as BCP 47 names it alone."""
+    return language in _names()
 
 
 @cache

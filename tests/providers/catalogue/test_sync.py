@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from providers.catalogue import access as catalogue_voices_access
 from providers.catalogue import sync as catalogue_voices_sync
 from providers.catalogue import voices as catalogue_voices_voices
+from providers.catalogue.defaults import default_voices
 from providers.contract import http
 from providers.contract.base import Access, Failure, ProviderError, VoiceInfo
 from providers.contract.registry import PROVIDERS, get_provider
@@ -316,6 +317,58 @@ def test_all_voices_at_once(synced):
         zip(every, every, strict=True)
     )
     assert catalogue_voices_voices.resolve_all([]) == {}
+
+
+def chosen(provider: str, languages: str) -> list[str | None]:
+    found = default_voices(provider, languages.split())
+    return [found[one].pk if one in found else None for one in languages.split()]
+
+
+def test_each_language_has_a_default_voice(synced):
+    languages = "en de fr es pt zh nb ar fa vi ca ru hy he id gl fil"
+    own = "en-us de fr-fr es-es pt-br zh-cn nb ar fa vi ca ru hy he id"
+    expected = [f"unicorn:{voice}" for voice in own.split()] + [None, None]
+    with CaptureQueriesContext(connection) as queries:
+        assert chosen("unicorn", languages) == expected
+    assert len(queries) == 1
+    assert chosen("nobody", "en") == [None]
+    assert chosen("unicorn", "") == []
+
+
+def test_the_default_voice_speaks_its_language_alone(synced):
+    Provider.objects.filter(slug="unicorn").update(default_voice="unicorn:en-gb-deep")
+    assert chosen("unicorn", "en de") == ["unicorn:en-gb-deep", "unicorn:de"]
+    Voice.objects.filter(pk="unicorn:en-gb-deep").update(is_enabled=False)
+    Voice.objects.filter(pk="unicorn:de").update(is_offered=False)
+    assert chosen("unicorn", "en de") == ["unicorn:en-us", "unicorn:de-deep"]
+    Provider.objects.filter(slug="unicorn").update(is_enabled=False)
+    assert chosen("unicorn", "en de") == [None, None]
+
+
+def test_voices_of_any_language_speak_what_no_other_does(choir, monkeypatch):
+    voices = [
+        ("sk-1", "sk-SK"),
+        ("all-2", "mul"),
+        ("all-1", "mul"),
+        ("cz", "cs-CZ"),
+        ("cn", "cmn-CN"),
+        ("tw", "cmn-TW"),
+        ("no", "no-NO"),
+        ("us", "en-US"),
+        ("au", "en-AU"),
+    ]
+    monkeypatch.setattr(
+        Choir, "listed", [VoiceInfo(name, name, tag, "female") for name, tag in voices]
+    )
+    monkeypatch.setenv("CHOIR_API_KEY", "k3y")
+    catalogue_voices_sync.sync()
+    languages = "sk cs zh nb en fi"
+    own = ["choir:sk-1", "choir:cz", "choir:cn", "choir:no", "choir:us", "choir:all-1"]
+    assert chosen("choir", languages) == own
+    Provider.objects.filter(slug="choir").update(default_voice="choir:all-2")
+    assert chosen("choir", languages) == ["choir:all-2"] * 6
+    Provider.objects.filter(slug="choir").update(default_voice="choir:au")
+    assert chosen("choir", "en fi") == ["choir:au", "choir:all-1"]
 
 
 def test_one_unknown_voice_refuses_all(synced):
