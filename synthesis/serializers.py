@@ -53,7 +53,11 @@ class OptionsField(serializers.DictField):
 class VoiceRequestSerializer(serializers.Serializer[Any]):
     """How a text is spoken; of a job, how its scenes are that don't say."""
 
-    voice = TextField(required=False, max_length=200)
+    voice = TextField(
+        required=False,
+        max_length=200,
+        help_text="Without one: the preferred voice, or one of the text's language.",
+    )
     speed = SpeedField(required=False)
     options = OptionsField()
 
@@ -114,7 +118,7 @@ class JobRequestSerializer(VoiceRequestSerializer):
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Ask for exactly one kind of script, and a voice for each scene."""
+        """Ask for exactly one kind of script."""
         if ("text" in attrs) == ("scenes" in attrs):
             raise serializers.ValidationError(
                 {"text": "Send either text or scenes."}, code="required"
@@ -122,13 +126,6 @@ class JobRequestSerializer(VoiceRequestSerializer):
         if "split" in attrs and "text" not in attrs:
             raise serializers.ValidationError(
                 {"split": "Only text can be split."}, code="invalid"
-            )
-        if "voice" not in attrs and not all(
-            "voice" in scene for scene in attrs.get("scenes") or [{}]
-        ):
-            raise serializers.ValidationError(
-                {"voice": "Name a voice for the job or for each scene."},
-                code="required",
             )
         return attrs
 
@@ -176,7 +173,6 @@ class SpeechRequestSerializer(VoiceRequestSerializer):
     """Speech at once."""
 
     input = TextField(allow_blank=True)
-    voice = TextField(max_length=200)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
 
     def to_order(self) -> Order:

@@ -26,3 +26,9 @@ def merge(user: User, changes: Mapping[str, Any]) -> None:
         raise PreferencesTooLarge(limit=LIMIT, size=size)
     kept.preferences = user.preferences = merged
     kept.save(update_fields=["preferences"])
+
+
+def text_of(user: User | None, name: str) -> str:
+    """Return a preference that is a text; empty where there is none, or something else."""
+    chosen = user.preferences.get(name) if user else None
+    return chosen if isinstance(chosen, str) else ""

@@ -66,7 +66,9 @@ class SceneAudioView(FileView):
             raise NotReady
         kind = audio.FORMATS[job.format]
         name = files.download_name(found, kind.extension)
-        return send(request, found.audio, kind.content_type, name)
+        response = send(request, found.audio, kind.content_type, name)
+        response["X-Voice"] = found.speaker
+        return response
 
 
 class SceneWordsView(FileView):

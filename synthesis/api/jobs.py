@@ -54,6 +54,12 @@ class EstimateSerializer(serializers.Serializer[Any]):
         help_text="By the wallet, and by the monthly limit of the token that asks."
     )
     scenes = serializers.IntegerField()
+    voice = serializers.CharField(
+        allow_null=True, help_text="Who speaks all of it; null if they are several."
+    )
+    voices = serializers.ListField(
+        child=serializers.CharField(), help_text="Who speaks, in order of appearance."
+    )
 
 
 class JobsView(GenericAPIView[Job]):
@@ -143,6 +149,8 @@ class EstimateView(APIView):
                 "available": available,
                 "affordable": quote.cost <= min(available, room),
                 "scenes": len(quote.scenes),
+                "voice": quote.voices[0] if len(quote.voices) == 1 else None,
+                "voices": quote.voices,
             }
         )
 

@@ -40,6 +40,7 @@ class SpeechSerializer(serializers.Serializer[Any]):
     """Spoken text."""
 
     audio = serializers.CharField(help_text="base64")
+    voice = serializers.CharField(help_text="The id of the voice that spoke.")
     format = serializers.CharField()
     duration_ms = serializers.IntegerField()
     word_timestamps = WordSerializer(many=True)
@@ -70,13 +71,17 @@ class SpeechView(APIView):
         spoken, replayed = speech.speak_now(
             caller_of(request), serializer.to_order(), idempotency_key(request)
         )
-        return respond(request, idempotency.Answer(200, _body(spoken), replayed))
+        answer = idempotency.Answer(200, _body(spoken), replayed)
+        response = respond(request, answer)
+        response["X-Voice"] = spoken.scene.speaker
+        return response
 
 
 def _body(spoken: speech.Spoken) -> dict[str, Any]:
     job, scene = spoken.job, spoken.scene
     return {
         "audio": base64.b64encode(spoken.audio).decode(),
+        "voice": scene.speaker,
         "format": job.format,
         "duration_ms": scene.duration_ms,
         "word_timestamps": words_as_sent(spoken.words, scene.shifts),

@@ -8,13 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from accounts.caller import Caller, Environment, Role
+from accounts.caller import Caller, Role
 from billing.pricing import price
-from kit import quotas
-from providers.catalogue import access, voices
 from providers.contract.registry import get_provider
 from providers.keys import using
-from providers.limits import ceilings
 from providers.models import Provider, ProviderKey, Voice
 from providers.models.querysets import PLATFORM
 from synthesis.errors import (
@@ -22,15 +19,12 @@ from synthesis.errors import (
     EndlessCharacter,
     FallbackDearer,
     GuestOption,
-    GuestProvider,
     InvalidOption,
     PriceChanged,
-    ProviderCeiling,
-    ProviderUnavailable,
-    SandboxProvider,
     TextTooLong,
     TooManyScenes,
 )
+from synthesis.jobs import voices
 from synthesis.models import Job, Scene
 from synthesis.text import splitting
 from synthesis.text.splitting import Shifts
@@ -50,7 +44,7 @@ class AskedScene:
     """A scene as a client asks for it; each field is a column of `Scene`, too."""
 
     text: str
-    voice: str
+    voice: str = ""  # empty: see `synthesis.voices.choose`
     title: str = ""
     speed: float = 1.0
     options: Mapping[str, object] = field(default_factory=dict)  # as its provider says
@@ -113,6 +107,11 @@ class Quote:
         return sum(scene.cost for scene in self.scenes)
 
     @property
+    def voices(self) -> list[str]:
+        """Voices of the scenes, in the order of their first."""
+        return list(dict.fromkeys(scene.asked.voice for scene in self.scenes))
+
+    @property
     def is_by_own_keys(self) -> bool:
         """Whether none of it is spoken with our keys."""
         return all(scene.is_for_own_key for scene in self.scenes)
@@ -124,6 +123,7 @@ def quote(caller: Caller, order: Order) -> Quote:
     Raises:
         EmptyText, TextTooLong, EndlessCharacter, TooManyScenes: the script can't be taken.
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
+        Invalid: a scene names no voice, and there is none to choose.
         InvalidOption: a scene's voice takes no such option.
         GuestProvider, GuestOption, SandboxProvider: not for this caller.
         OwnKeyRefused: the workspace's own key for a provider is of no use.
@@ -144,20 +144,18 @@ def quote(caller: Caller, order: Order) -> Quote:
         raise GuestOption(option="webhooks")
     if caller.is_guest and order.fallback:
         raise GuestOption(option="fallback voices")
-    default = default_provider(caller)
-    found = voices.resolve_all(
-        {scene.voice for scene in order.scenes} | set(order.fallback),
-        default_provider=default,
-    )
-    own_keys = own_keys_of(caller)
-    for voice in found.values():
-        check_allowed(caller, voice.provider, own_keys.get(voice.provider_id))
+    own_keys = voices.own_keys_of(caller)
+    named = {scene.voice for scene in order.scenes} | set(order.fallback)
+    found = voices.find(caller, named - {""}, own_keys)
+    speakers = _speakers(caller, order, texts, found, own_keys)
     scenes = [
-        _scene(caller, asked, normalised, found[asked.voice], own_keys)
-        for asked, normalised in zip(order.scenes, texts, strict=True)
+        _scene(caller, asked, normalised, speaker, own_keys)
+        for asked, normalised, speaker in zip(
+            order.scenes, texts, speakers, strict=True
+        )
     ]
     fallback = [found[voice] for voice in order.fallback]
-    _check_fallback(caller, order, found, fallback, own_keys)
+    _check_fallback(caller, speakers, fallback, own_keys)
     prices = {
         voice.pk: None if voice.provider_id in own_keys else _per_character(voice)
         for voice in fallback
@@ -165,6 +163,20 @@ def quote(caller: Caller, order: Order) -> Quote:
     quoted = Quote(order, scenes, [voice.pk for voice in fallback], prices)
     check_price(quoted.cost, order.max_cost)
     return quoted
+
+
+def _speakers(
+    caller: Caller,
+    order: Order,
+    texts: Sequence[str],
+    found: Mapping[str, Voice],
+    own_keys: Mapping[str, ProviderKey],
+) -> list[Voice]:
+    """Return the voice of each scene: the one that it names, or one that is chosen."""
+    names = [scene.voice for scene in order.scenes]
+    unnamed = [one for one, name in zip(texts, names, strict=True) if not name]
+    chosen = iter(voices.choose(caller, unnamed, own_keys))
+    return [found[name] if name else next(chosen) for name in names]
 
 
 def _scene(
@@ -216,45 +228,9 @@ def check_price(cost: int, max_cost: int | None) -> None:
         raise PriceChanged(cost=cost, max_cost=max_cost)
 
 
-def own_keys_of(caller: Caller) -> dict[str, ProviderKey]:
-    """Return the keys that `caller` brings along, by their providers; guests have none."""
-    return {} if caller.is_guest else using.held_by(caller.workspace)
-
-
-def check_allowed(
-    caller: Caller, provider: Provider, own_key: ProviderKey | None
-) -> None:
-    """Raise when `caller` may not use `provider` where it stands.
-
-    Whoever has a key of their own may, in the sandbox too; one that was refused is not
-    passed over.
-    """
-    if caller.is_guest and not provider.is_open_to_guests:
-        raise GuestProvider(provider=provider.slug)
-    if own_key is not None:
-        using.demand_usable(own_key)
-        return
-    is_sandbox = caller.environment == Environment.SANDBOX
-    if is_sandbox and not is_in_sandbox(provider):
-        raise SandboxProvider(provider=provider.slug)
-    if not access.is_available(provider):
-        raise ProviderUnavailable
-    if ceilings.is_spent(provider, is_sandbox=is_sandbox):
-        raise ProviderCeiling(
-            provider=provider.slug, retry_after=quotas.seconds_left_today()
-        )
-
-
-def is_in_sandbox(provider: Provider) -> bool:
-    """Return whether sandbox credits buy its voices: built in, or let by operators."""
-    is_local = get_provider(provider.slug).is_local
-    return is_local or provider.sandbox_daily_ceiling is not None
-
-
 def _check_fallback(
     caller: Caller,
-    order: Order,
-    found: Mapping[str, Voice],
+    speakers: Sequence[Voice],
     fallback: Sequence[Voice],
     own_keys: Mapping[str, ProviderKey],
 ) -> None:
@@ -264,7 +240,7 @@ def _check_fallback(
     """
     if caller.role in (Role.GUEST, Role.ADMIN):
         return
-    providers = [found[scene.voice].provider for scene in order.scenes]
+    providers = [voice.provider for voice in speakers]
     priced = [row.cost_multiplier for row in providers if row.slug not in own_keys]
     for voice in fallback:
         is_own = voice.provider_id in own_keys
@@ -274,13 +250,6 @@ def _check_fallback(
 
 def _per_character(voice: Voice) -> str:
     return str(voice.provider.cost_multiplier)
-
-
-def default_provider(caller: Caller) -> str:
-    """Return the provider in which bare voice names are looked up."""
-    preferences = caller.user.preferences if caller.user else {}
-    chosen = preferences.get("default_provider")
-    return chosen if isinstance(chosen, str) and chosen else "unicorn"
 
 
 def queue_of(provider: str) -> Scene.Queue:

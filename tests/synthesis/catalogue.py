@@ -6,10 +6,10 @@ from providers.contract import registry
 from providers.models import Provider, Voice
 
 _VOICES = [
-    ("unicorn", "en-us"),
-    ("unicorn", "en-gb"),
-    ("scripted", "one"),
-    ("scripted", "two"),
+    ("unicorn", "en-us", "en-US"),
+    ("unicorn", "en-gb", "en-GB"),
+    ("scripted", "one", "en-US"),
+    ("scripted", "two", "en-US"),
 ]
 
 
@@ -26,7 +26,7 @@ def fill(monkeypatch: pytest.MonkeyPatch) -> None:
             provider_id=provider,
             provider_voice=voice,
             name=voice,
-            language="en-US",
+            language=language,
         )
-        for provider, voice in _VOICES
+        for provider, voice, language in _VOICES
     )

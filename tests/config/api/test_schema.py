@@ -87,3 +87,17 @@ def test_the_page_asks_nobody_who_they_are(db):
 
     assert browser.get("/api/v1/docs/").status_code == 200
     assert browser.get("/api/v1/schema/").json()["code"] == "blocked"
+
+
+def test_a_voice_is_optional_everywhere(schema):
+    shapes = schema["components"]["schemas"]
+    for name, needed in {
+        "JobRequestRequest": [],
+        "SceneRequestRequest": ["text"],
+        "SpeechRequestRequest": ["input"],
+        "PatchedSceneChangeRequest": [],
+    }.items():
+        assert "voice" in shapes[name]["properties"]
+        assert shapes[name].get("required", []) == needed
+    assert {"voice", "voices"} <= set(shapes["Estimate"]["required"])
+    assert "voice" in shapes["Speech"]["required"]

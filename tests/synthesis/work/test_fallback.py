@@ -93,8 +93,10 @@ def test_clients_see_who_spoke(owner, speak_all) -> None:
     speak_all()
     speak_all()
     url = f"/api/v1/jobs/{answer.json()['transaction_id']}"
-    shown = factories.api(factories.token(owner)).get(url).json()["scenes"][0]
+    client = factories.api(factories.token(owner))
+    shown = client.get(url).json()["scenes"][0]
     assert (shown["voice"], shown["spoken_by"]) == ("scripted:one", "unicorn:en-us")
+    assert client.get(shown["audio_url"])["X-Voice"] == "unicorn:en-us"
 
 
 def test_a_dearer_fallback_is_refused_and_nothing_is_held(owner, credits) -> None:
