@@ -6,6 +6,7 @@ from providers.pages import keys, voices
 
 urlpatterns = [
     path("voices", voices.gallery, name="voices-page"),
+    path("settings/default-voice", voices.choose_voice, name="default-voice-choose"),
     path("settings/provider-keys", keys.keys_page, name="provider-keys-page"),
     path(
         "settings/default-provider",

@@ -11,11 +11,12 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
+from accounts.http.next_page import next_page
 from accounts.http.visits import for_people, visitor
 from accounts.models import User
 from accounts.people import preferences
 from kit.errors import AppError
-from providers.catalogue import access, samples
+from providers.catalogue import access, preferred, samples
 from providers.catalogue.languages import name_of
 from providers.keys import using
 from providers.models import Provider, Voice
@@ -43,6 +44,8 @@ def gallery(request: HttpRequest) -> HttpResponse:
     usable = _usable(request, providers)
     query = request.GET.copy()
     query.pop("page", None)
+    user = request.user if isinstance(request.user, User) else None
+    chosen = preferred.preferred_voice(user)
     return render(
         request,
         "providers/voices.html",
@@ -51,13 +54,16 @@ def gallery(request: HttpRequest) -> HttpResponse:
             "page": page,
             "voices": [
                 {
-                    "voice": voice,
-                    "language": name_of(voice.language),
-                    "sample": samples.path_of(voice),
-                    "is_usable": voice.provider_id in usable,
+                    "voice": row,
+                    "language": name_of(row.language),
+                    "sample": samples.path_of(row),
+                    "is_usable": row.provider_id in usable,
                 }
-                for voice in page
+                for row in page
             ],
+            "chosen": chosen,
+            "chosen_is_usable": chosen and chosen.provider_id in usable,
+            "wanted": preferences.text_of(user, "voice"),
             "query": query.urlencode(),
         },
     )
@@ -69,6 +75,24 @@ def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
     if isinstance(request.user, User):
         usable |= using.held_by(visitor(request, request.user).workspace).keys()
     return usable
+
+
+@for_people
+@require_POST
+def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Let a voice speak whatever names none; without one, let the language decide."""
+    assert caller.user  # for_people
+    wanted = request.POST.get("voice", "")
+    try:
+        if wanted:
+            voice = preferred.prefer_voice(caller.user, wanted)
+            messages.success(request, f"{voice.name} is your default voice now.")
+        else:
+            preferred.prefer_no_voice(caller.user)
+            messages.success(request, "The language of a text decides who speaks it.")
+    except AppError as error:
+        messages.error(request, str(error))
+    return redirect(next_page(request) or "voices-page")
 
 
 @for_people

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from providers.models import Voice
+from tests import factories
 from tests.browser import accessibility
 
 Visit = Callable[..., Page]
@@ -77,3 +78,28 @@ def test_it_needs_no_scripts(visit: Visit) -> None:
     link = page.get_by_role("link", name="Play German", exact=True)
     assert link.get_attribute("href") == "/samples/unicorn%3Ade.mp3"
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+
+
+@pytest.mark.parametrize("with_scripts", [True, False])
+def test_the_default_voice_is_chosen_in_place(visit: Visit, with_scripts: bool) -> None:
+    page = visit("/voices?language=sk", java_script_enabled=with_scripts)
+    alice = factories.user()
+    session = factories.browser(alice).cookies["sessionid"].value
+    page.context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
+    page.reload()
+    choose = page.get_by_role("button", name="Use Slovak, deep by default")
+    choose.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Slovak, deep is your default voice now.")).to_be_visible()
+    expect(page.get_by_text("Your default", exact=True)).to_have_count(1)
+    expect(choose).to_have_count(0)
+    assert page.url.endswith("/voices?language=sk")
+    if with_scripts:
+        assert accessibility.problems(page) == []
+        for width in (320, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("() => document.documentElement.scrollWidth") == width
+    page.get_by_role("button", name="Let the language decide").click()
+    expect(page.get_by_role("button", name="by default")).to_have_count(5)
+    alice.refresh_from_db()
+    assert alice.preferences == {"voice": None}

@@ -108,3 +108,93 @@ def test_languages_have_names():
         name_of(tag) for tag in ("en-GB", "zh-CN", "cmn-CN", "mul", "nb", "xx")
     ] == [*("English", "Chinese", "Chinese", "Any language", "Norwegian", "xx")]
     assert all(name_of(v.info.language)[0].isupper() for v in VOICES.values())
+
+
+def default_of(page: str) -> str:
+    """Return what the page says about the voice that speaks where none is named."""
+    form = re.search(r'<form class="gallery-default".*?</form>', page, re.S)
+    assert form
+    sentence = re.search(r"<p>(.*?)</p>", form.group(), re.S)
+    assert sentence
+    return re.sub(r"<[^>]+>", "", sentence.group(1))
+
+
+def test_a_voice_is_chosen_and_given_up_again():
+    alice = factories.user()
+    client = factories.browser(alice)
+
+    def choose(voice: str, **fields: str) -> str:
+        wanted = "/voices?language=sk"
+        sent = {"voice": voice, "next": wanted} | fields
+        answer = client.post("/settings/default-voice", sent)
+        assert (answer.status_code, answer["Location"]) == (302, wanted)
+        alice.refresh_from_db()
+        return client.get(wanted).content.decode()
+
+    page = client.get("/voices?language=sk").content.decode()
+    assert default_of(page).endswith("one of the text’s language speaks.")
+    assert "Let the language decide" not in page
+    assert (page.count('name="voice" value="unicorn:sk'), "Your default" in page) == (
+        *(5, False),
+    )
+
+    page = choose("unicorn:sk-deep")
+    assert alice.preferences == {"voice": "unicorn:sk-deep"}
+    assert "Slovak, deep is your default voice now." in page
+    assert default_of(page) == "Where you name no voice, Slovak, deep speaks."
+    assert page.count('name="voice" value="unicorn:sk') == 4
+    assert page.count("<strong>Your default</strong>") == 1
+    other = client.get("/voices?language=de").content.decode()
+    assert default_of(other) == "Where you name no voice, Slovak, deep speaks."
+    assert "<strong>Your default</strong>" not in other
+
+    for wrong in ("unicorn:none", "sk", "\0", "x" * 300):
+        page = choose(wrong)
+        assert 'class="notice is-error"' in page, wrong
+        assert alice.preferences == {"voice": "unicorn:sk-deep"}
+
+    page = choose("")
+    assert alice.preferences == {"voice": None}
+    assert default_of(page).endswith("one of the text’s language speaks.")
+    assert "Let the language decide" not in page
+
+
+def test_a_default_that_can_not_speak_is_named():
+    alice = factories.user()
+    client = factories.browser(alice)
+    for voice, name in [
+        ("openai:alloy", "Alloy"),  # its provider is not set up
+        ("unicorn:sk", "unicorn:sk"),
+        ("<b>", "&lt;b&gt;"),
+    ]:
+        Voice.objects.filter(pk="unicorn:sk").update(is_enabled=False)
+        alice.preferences = {"voice": voice}
+        alice.save()
+        page = client.get("/voices?provider=openai").content.decode()
+        assert default_of(page).startswith(
+            f"Your default voice, {name}, can’t be used now."
+        )
+        assert "Let the language decide" in page
+    assert 'name="voice" value="openai:' not in page  # needs a key
+    factories.provider_key(factories.workspace(alice), "openai")
+    page = client.get("/voices?provider=openai").content.decode()
+    assert 'name="voice" value="openai:alloy"' in page
+
+
+def test_a_default_voice_is_chosen_by_who_is_logged_in():
+    page = Client().get("/voices").content.decode()
+    assert "by default" not in page
+    assert "gallery-default" not in page
+    answer = Client().post("/settings/default-voice", {"voice": "unicorn:sk"})
+    assert answer["Location"].startswith("/login")
+    alice = factories.user()
+    client = factories.browser(alice)
+    assert client.get("/settings/default-voice").status_code == 405
+    elsewhere = {"voice": "unicorn:sk", "next": "https://example.com/"}
+    answer = client.post("/settings/default-voice", elsewhere)
+    assert answer["Location"] == "/voices"
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(alice)
+    assert strict.post("/settings/default-voice", {"voice": ""}).status_code == 403
+    alice.refresh_from_db()
+    assert alice.preferences == {"voice": "unicorn:sk"}
