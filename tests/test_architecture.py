@@ -97,6 +97,16 @@ def imported_modules(tree: ast.Module) -> Iterator[tuple[int, str]]:
                     yield node.lineno, name
 
 
+def imported_names(tree: ast.Module) -> set[tuple[str | None, str]]:
+    """Return what a file imports from modules: pairs of module and name."""
+    return {
+        (node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 def test_imports_are_seen_wherever_they_are():
     code = """
 import kit.errors, accounts.models as models
@@ -338,6 +348,21 @@ def test_rules_are_called_and_not_signalled():
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ImportFrom)
         and node.module == "django.db.models.signals"
+    ]
+    assert wrong == []
+
+
+def test_connections_are_given_back_in_one_place():
+    """A bare `close()` ends the transaction of whoever has one open."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: use kit.db.connections.give_back()"
+        for app in MAY_IMPORT
+        for path in python_files(app)
+        if path != ROOT / "kit/db/connections.py"
+        for tree in [tree_of(path)]
+        if ("django.db", "connection") in imported_names(tree)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "connection.close"
     ]
     assert wrong == []
 

@@ -17,6 +17,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from kit.db import connections
 from kit.mail import files
 from kit.models import Mail
 from kit.rotation import Sealed
@@ -132,7 +133,7 @@ def _try(row: Mail) -> Exception | None:
         return CannotOpen(f"mail {row.pk} has ended its senders")
     try:
         text = open_sealed(row.sealed_text, context=_context(row)).reveal_text()
-        connection.close()  # it goes back to the pool: the mail server may be slow
+        connections.give_back()
         EmailMessage(row.subject, text, settings.DEFAULT_FROM_EMAIL, [row.to]).send()
     except (SMTPException, OSError, CannotOpen) as error:
         logger.warning("mail %s was not sent: %s", row.pk, type(error).__name__)

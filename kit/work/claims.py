@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
+from kit.db import connections
 from kit.models import Claimable
 
 LEASE = timedelta(seconds=15)
@@ -116,7 +117,7 @@ class Lease:
                 # The database restarts: the lease may run out, and then the fence tells.
                 logger.warning("could not renew the lease of %r", self._row)
             finally:
-                connection.close()
+                connections.give_back()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Membership, User, Workspace
+from kit.db import connections
 from kit.mail import outbox
 from kit.secrets import CannotOpen
 from kit.work import bells
@@ -143,7 +144,7 @@ def _learn(row: ProviderKey) -> None:
         return
     try:
         access = access_of(row)
-        connection.close()
+        connections.give_back()
         changes = sync.learn(row.provider, access)
     except (ProviderError, CannotOpen) as error:
         logger.warning("no voices of %s by an own key: %s", row.provider_id, error)
@@ -163,8 +164,7 @@ def status_of(provider: Provider, access: Access) -> KeyStatus | None:
     Raises:
         ProviderError: it doesn't answer.
     """
-    # It may take its time; the pool's connections are for those who query.
-    connection.close()
+    connections.give_back()
     try:
         return get_provider(provider.slug).check(access)
     except ProviderError as error:

@@ -16,6 +16,7 @@ from time import monotonic
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from kit.db import connections
 from providers.catalogue import access
 from providers.contract.base import Failure, ProviderError
 from providers.keys import using
@@ -114,7 +115,7 @@ def calling(
             it is still so; or our own key was refused, which is no fault of the request.
     """
     leave = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
-    connection.close()
+    connections.give_back()
     began = monotonic()
     try:
         yield

@@ -11,11 +11,12 @@ import time
 from datetime import datetime, timedelta
 
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from kit import quotas
+from kit.db import connections
 from kit.errors import NotFound, RateLimited
 from kit.ids import new_id
 from kit.storage import draft_folder, save_path
@@ -69,7 +70,7 @@ def find(voice_id: str, *, network: str, patience: float) -> Sample:
         sample = Sample.objects.get(voice=voice)
         if sample.file or time.monotonic() >= until:
             return sample
-        connection.close()  # for those who query meanwhile
+        connections.give_back()
         time.sleep(_LOOK)
 
 

@@ -5,9 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from django.db import connection
-
 from accounts.caller import Environment
+from kit.db import connections
 from providers.contract import http
 from providers.contract.base import Access, Failure, ProviderError, SpeechRequest, Word
 from providers.contract.registry import get_provider
@@ -83,7 +82,7 @@ def call(
     spent = ceilings.Spent()
     with ExitStack() as limits:
         if get_provider(provider.slug).is_local:
-            connection.close()  # those are for who queries
+            connections.give_back()
         else:
             if credential == PLATFORM:
                 characters = len(request.text)

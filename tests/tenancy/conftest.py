@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
-from django.db import connections
 
 from providers.contract import registry
 from tests.synthesis import catalogue, scripted
@@ -34,11 +33,8 @@ def world(
     shared_world: worlds.World,
     db: None,
     settings: Any,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> worlds.World:
     """Everybody, for one test."""
-    # Whoever waits for a provider gives the connection back; here it is the test's own.
-    monkeypatch.setattr(connections["default"], "close", lambda: None)
     settings.ADMIN_ACCESS_KEY = worlds.ADMIN_KEY
     settings.RATE_SYNTHESIS = settings.RATE_OTHER = "100000/m"
     return shared_world

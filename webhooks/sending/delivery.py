@@ -8,11 +8,12 @@ import time
 import uuid
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from kit.db import connections
 from kit.work import bells, claims
 from webhooks import endpoints
 from webhooks.emit import DELIVER, QUEUE
@@ -87,7 +88,7 @@ def _send(delivery: Delivery, sent_at: datetime) -> Outcome:
         timestamp=timestamp,
         body=body,
     )
-    connection.close()  # it goes back to the pool: the call may take long
+    connections.give_back()
     return post.post(
         delivery.address,
         body,

@@ -14,7 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management.base import BaseCommand
-from django.db import connection
+
+from kit.db import connections
 
 HEARTBEAT = "heartbeat:dispatcher"
 _PERIOD = 1.0  # seconds
@@ -41,7 +42,7 @@ class Command(BaseCommand):
                     # One app's trouble, or a restarting database, stops no other.
                     logger.exception("%s could not sweep", module.__name__)
                 finally:
-                    connection.close()
+                    connections.give_back()
             beat()
             stop.wait(_PERIOD)
 
