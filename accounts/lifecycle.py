@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from django.conf import settings
 
 from accounts.models import User, Workspace
+from kit.db.transactions import needs_transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +43,28 @@ class StoredFile:
 Part: TypeAlias = Table | StoredFile
 
 
+@needs_transaction
 def opened(workspace: Workspace, user: User | None = None) -> None:
     """Tell of a new workspace: wallets are made, and `user` is given the sign-up grant.
 
-    `user` is None for a workspace with which no grant comes. In the caller's transaction:
-    what is refused is refused as a whole.
+    `user` is None for a workspace with which no grant comes.
     """
     for hook in _hooks("opened"):
         hook(workspace, user)
 
 
+@needs_transaction
 def blocked(workspace: Workspace) -> None:
-    """Tell that a workspace, or one of its members, was suspended: work is canceled.
-
-    In the caller's transaction.
-    """
+    """Tell that a workspace, or one of its members, was suspended: work is canceled."""
     for hook in _hooks("blocked"):
         hook(workspace)
 
 
+@needs_transaction
 def closed(workspace: Workspace) -> None:
     """Tell that a workspace was closed: work is canceled, nothing new is begun.
 
-    In the caller's transaction. Nothing is removed: for 7 days it may be opened again.
+    Nothing is removed: for 7 days it may be opened again.
     """
     for hook in _hooks("closed"):
         hook(workspace)

@@ -14,6 +14,7 @@ from billing.ledger.wallets import wallet_of
 from billing.models import LedgerEntry, Purchase, Subscription, Usage, Wallet
 from billing.plans import subscriptions
 from billing.serializers import EntrySerializer
+from kit.db.transactions import needs_transaction
 
 _OF_USAGE = (
     *("created_at", "job", "scene", "provider", "voice", "characters", "credits"),
@@ -28,11 +29,9 @@ _OF_PLANS = (
 )
 
 
+@needs_transaction
 def opened(workspace: Workspace, user: User | None = None) -> None:
-    """Open the workspace's wallets; with a `user` comes the sign-up grant.
-
-    Needs the transaction in which the workspace is made.
-    """
+    """Open the workspace's wallets; with a `user` comes the sign-up grant."""
     for environment in Environment:
         wallet = wallet_of(workspace, environment)
         if user is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
+from kit.db.transactions import needs_transaction, one_transaction
 from kit.errors import (
     IdempotencyInProgress,
     IdempotencyMismatch,
@@ -62,6 +63,7 @@ def read_key(header: str | None, *, scope: str, body: bytes) -> Key | None:
     return Key(scope=scope, key=header, fingerprint=digest)
 
 
+@one_transaction
 def once(
     key: Key | None,
     act: Callable[[], Answer],
@@ -77,18 +79,18 @@ def once(
         IdempotencyMismatch: the key came before with another body.
         IdempotencyInProgress: the first request has not ended in time.
     """
-    with transaction.atomic(durable=True):
-        if key is None:
-            return act()
-        if replay := begin(key):
-            return replay
-        answer = act()
-        finish(key, Answer(answer.status, kept(answer.body)))
-        return answer
+    if key is None:
+        return act()
+    if replay := begin(key):
+        return replay
+    answer = act()
+    finish(key, Answer(answer.status, kept(answer.body)))
+    return answer
 
 
+@needs_transaction
 def begin(key: Key, *, subject: str = "") -> Answer | None:
-    """Claim `key` in the open transaction; return the first answer if there is one.
+    """Claim `key`; return the first answer if there is one.
 
     Raises:
         IdempotencyMismatch: the key came before with another body.

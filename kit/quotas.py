@@ -7,18 +7,18 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from kit.db.transactions import needs_transaction
 from kit.models import QuotaCounter
 
 
+@needs_transaction
 def take(
     name: str, subject: str, *, limit: int, period: datetime.date, amount: int = 1
 ) -> bool:
     """Count `amount` uses if that makes no more than `limit`; return whether it did.
 
-    One conditional statement, part of the caller's transaction: a refused call, or one
-    that is rolled back, leaves no trace.
+    One conditional statement: a refused call, or one that is rolled back, leaves no trace.
     """
-    assert connection.in_atomic_block
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -5,6 +5,7 @@ Speech at once is a job as well, and its end is told: whoever asked may have hun
 
 from typing import Any
 
+from kit.db.transactions import needs_transaction
 from synthesis.models import Job, Scene
 from synthesis.serializers import JobSerializer, SceneSerializer
 from webhooks.emit import emit
@@ -94,17 +95,16 @@ _ENDS = {
 }
 
 
+@needs_transaction
 def tell_end(job: Job) -> None:
-    """Tell that a job has ended, to its own address too.
-
-    Needs the transaction in which it does, after the job was saved.
-    """
+    """Tell that a job that was saved has ended, to its own address too."""
     event_type = _ENDS[Job.Status(job.status)]
     emit(job.workspace_id, event_type, lambda: _shown(job), url=job.webhook_url)
 
 
+@needs_transaction
 def tell_scene(job: Job, scene: Scene) -> None:
-    """Tell that a scene has its audio. Needs the transaction in which it gets it.
+    """Tell that a scene has its audio.
 
     The one scene of speech at once has nothing to tell that its end doesn't.
     """

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
+from kit.db.transactions import needs_transaction
 from kit.work import bells
 from webhooks.events import EventType
 from webhooks.models import Delivery, Endpoint, Event, lane_of_url
@@ -18,6 +18,7 @@ QUEUE = "webhooks"
 DELIVER = "webhooks.tasks.deliver"
 
 
+@needs_transaction
 def emit(
     workspace_id: uuid.UUID,
     event_type: EventType,
@@ -27,16 +28,15 @@ def emit(
 ) -> Event | None:
     """Write an event for the endpoints that subscribe to its type, and for `url`.
 
-    Needs an open transaction: the one that writes the fact itself, so neither exists
-    without the other. `build` returns the event's `data`; it is called only when somebody
-    listens, and then everybody gets the same bytes under the same id. Costs one query when
-    nobody does. An endpoint that is off gets its delivery too, as `canceled`: it can be
-    replayed once the endpoint is on again.
+    The transaction is the one that writes the fact itself, so neither exists without the
+    other. `build` returns the event's `data`; it is called only when somebody listens, and
+    then everybody gets the same bytes under the same id. Costs one query when nobody does.
+    An endpoint that is off gets its delivery too, as `canceled`: it can be replayed once
+    the endpoint is on again.
 
     Where it happened is what `data["environment"]` says; an endpoint that is bound to an
     environment hears nothing of the other.
     """
-    assert connection.in_atomic_block
     subscribed = list(
         Endpoint.objects.subscribed(workspace_id, event_type.name).only(
             "pk", "is_enabled", "environment"
@@ -53,6 +53,7 @@ def emit(
     return send_to(workspace_id, event_type, data, endpoints, url=url)
 
 
+@needs_transaction
 def send_to(
     workspace_id: uuid.UUID,
     event_type: EventType,
@@ -61,7 +62,7 @@ def send_to(
     *,
     url: str = "",
 ) -> Event:
-    """Write an event for these endpoints and `url`. Needs an open transaction."""
+    """Write an event for these endpoints and `url`."""
     now = timezone.now()
     event = Event.objects.create(
         workspace_id=workspace_id,

@@ -3,11 +3,11 @@
 import uuid
 from collections.abc import Sequence
 
-from django.db import connection
 from django.utils import timezone
 
 from accounts.errors import InvalidEnvironment
 from accounts.models import ApiToken, Workspace
+from kit.db.transactions import needs_transaction
 from kit.errors import Invalid, NotFound
 from kit.ids import new_id
 from kit.secrets import Secret
@@ -22,6 +22,7 @@ MOST = 20
 """Endpoints of one workspace."""
 
 
+@needs_transaction
 def create(
     workspace: Workspace,
     *,
@@ -34,7 +35,7 @@ def create(
     """Make an endpoint; return it with its secret, which is told now and never again.
 
     It hears of `environment`, or of both if that is empty. A token that makes it, `maker`,
-    hands on its own. Needs an open transaction.
+    hands on its own.
 
     Raises:
         InvalidEnvironment: `maker` is bound to the other environment.
@@ -42,7 +43,6 @@ def create(
         Invalid: there is no such type of event, or none is named.
         TooManyEndpoints: the workspace has its share.
     """
-    assert connection.in_atomic_block
     if maker and maker.environment:
         if environment not in ("", maker.environment):
             raise InvalidEnvironment
@@ -67,6 +67,7 @@ def create(
     return endpoint, secret
 
 
+@needs_transaction
 def change(
     endpoint_id: uuid.UUID,
     *,
@@ -75,7 +76,7 @@ def change(
     description: str | None = None,
     is_enabled: bool | None = None,
 ) -> Endpoint:
-    """Change what is given, and return the endpoint. Needs an open transaction.
+    """Change what is given, and return the endpoint.
 
     Switching on forgets past failures, and so does a new address, to which what waits
     goes at once.
@@ -105,10 +106,11 @@ def change(
     return endpoint
 
 
+@needs_transaction
 def switch_off(endpoint_id: uuid.UUID, why: Endpoint.Off) -> None:
     """Send nothing more to an endpoint, and mail its owners unless they did it.
 
-    Needs an open transaction. What waits is canceled, and can be replayed later.
+    What waits is canceled, and can be replayed later.
     """
     now = timezone.now()
     # One that was removed while it was called gets no mail: its owner knows.
@@ -123,10 +125,11 @@ def switch_off(endpoint_id: uuid.UUID, why: Endpoint.Off) -> None:
             )
 
 
+@needs_transaction
 def delete(endpoint_id: uuid.UUID) -> None:
     """Remove an endpoint at once; its deliveries go when a purge comes by.
 
-    Needs an open transaction. Harmless to repeat.
+    Harmless to repeat.
     """
     Endpoint.objects.filter(pk=endpoint_id, deleted_at=None).update(
         deleted_at=timezone.now()
@@ -134,10 +137,9 @@ def delete(endpoint_id: uuid.UUID) -> None:
     _cancel_waiting(endpoint_id)
 
 
+@needs_transaction
 def rotate(endpoint_id: uuid.UUID) -> tuple[Endpoint, Secret]:
     """Give an endpoint a new secret; the old one signs besides for 24 hours.
-
-    Needs an open transaction.
 
     Raises:
         RotationInProgress: the last rotation was less than 24 h ago.
@@ -147,8 +149,9 @@ def rotate(endpoint_id: uuid.UUID) -> tuple[Endpoint, Secret]:
     return endpoint, signing.rotate(endpoint)
 
 
+@needs_transaction
 def send_test(endpoint_id: uuid.UUID) -> Delivery:
-    """Send a test event to this endpoint alone. Needs an open transaction.
+    """Send a test event to this endpoint alone.
 
     Raises:
         EndpointDisabled: it is off.
@@ -166,13 +169,13 @@ def send_test(endpoint_id: uuid.UUID) -> Delivery:
     return Delivery.objects.get(event=event)
 
 
+@needs_transaction
 def lock(endpoint_id: uuid.UUID) -> Endpoint:
-    """Return an endpoint, locked for the rest of the open transaction.
+    """Return an endpoint, locked until the transaction ends.
 
     Raises:
         NotFound: it has been removed.
     """
-    assert connection.in_atomic_block
     rows = Endpoint.objects.select_for_update().filter(pk=endpoint_id, deleted_at=None)
     if endpoint := rows.first():
         return endpoint

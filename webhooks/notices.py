@@ -5,15 +5,14 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.people.workspaces import owner_addresses
+from kit.db.transactions import needs_transaction
 from kit.mail import outbox
 from webhooks.models import Endpoint
 
 
+@needs_transaction
 def notify_disabled(endpoint: Endpoint) -> None:
-    """Tell the owners of an endpoint that it was switched off, and what to do.
-
-    Needs the transaction in which that happens.
-    """
+    """Tell the owners of an endpoint that it was switched off, and what to do."""
     text = render_to_string(
         "webhooks/disabled.txt",
         {

@@ -29,6 +29,7 @@ from accounts.models import LoginChallenge, User
 from accounts.people import closing
 from accounts.people.signup import known_form, sign_up
 from kit import quotas
+from kit.db.transactions import one_transaction
 from kit.errors import RateLimited
 from kit.ids import new_id
 from kit.mail import outbox
@@ -141,30 +142,30 @@ def prune() -> int:
     return old.delete()[0]
 
 
+@one_transaction
 def _spend_a_try(
     browser: str, email: str, address: str, device: str
 ) -> tuple[LoginChallenge, str] | None:
     """Count a try; it stays counted whatever comes of it. None: it may not be made."""
-    with transaction.atomic(durable=True):
-        with connection.cursor() as cursor:
-            cursor.execute(_SPEND_A_TRY, [browser, email])
-            row = cursor.fetchone()
-        if row is None:
-            return None
-        may_try = quotas.take(
-            "login-tries",
-            _subject(email, device),
-            limit=settings.LOGIN_TRIES_PER_ADDRESS,
+    with connection.cursor() as cursor:
+        cursor.execute(_SPEND_A_TRY, [browser, email])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    may_try = quotas.take(
+        "login-tries",
+        _subject(email, device),
+        limit=settings.LOGIN_TRIES_PER_ADDRESS,
+        period=quotas.today(),
+    ) and (
+        is_own_machine(address)
+        or quotas.take(
+            "login-tries-network",
+            client_network(address),
+            limit=settings.LOGIN_TRIES_PER_NETWORK,
             period=quotas.today(),
-        ) and (
-            is_own_machine(address)
-            or quotas.take(
-                "login-tries-network",
-                client_network(address),
-                limit=settings.LOGIN_TRIES_PER_NETWORK,
-                period=quotas.today(),
-            )
         )
+    )
     return (LoginChallenge(pk=row[0]), row[1]) if may_try else None
 
 

@@ -27,6 +27,7 @@ from accounts.models.second_factor import (
     RecoveryDevice,
     is_of_app,
 )
+from kit.db.transactions import needs_transaction
 from kit.mail import outbox
 from kit.rotation import Sealed
 
@@ -148,8 +149,9 @@ def remove(user: User) -> None:
     RecoveryDevice.objects.filter(user=user).delete()
 
 
+@needs_transaction
 def tell_of_removal(user: User) -> None:
-    """Mail an operator that another one has removed theirs. Needs an open transaction."""
+    """Mail an operator that another one has removed theirs."""
     outbox.post(
         user.email,
         "Your second factor at Ozvena was removed",

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
@@ -32,6 +32,7 @@ from accounts.models import (
     Workspace,
 )
 from accounts.people.exports import folder_of
+from kit.db.transactions import needs_transaction, one_transaction
 from kit.mail import outbox
 from kit.models import Mail
 from kit.storage import delete_tree
@@ -45,17 +46,16 @@ _NOWHERE = "@closed.invalid"  # RFC 6761 §6.4: no mail ever goes there
 logger = logging.getLogger(__name__)
 
 
+@needs_transaction
 def close(user: User) -> datetime:
     """Close an account with the workspaces that nobody else is in; return when it is gone.
 
-    Logins end, tokens open nothing, work under way is canceled. Needs an open transaction.
-    Harmless to repeat.
+    Logins end, tokens open nothing, work under way is canceled. Harmless to repeat.
 
     Raises:
         OperatorStays: operators' accounts are closed after they have stopped being one.
         WorkspaceInUse: the person owns workspaces that others are in.
     """
-    assert connection.in_atomic_block
     # Workspaces before people, each in one order: as whoever changes members locks them.
     _lock_workspaces(user.memberships.values_list("workspace", flat=True))
     account = User.objects.select_for_update().get(pk=user.pk)
@@ -83,8 +83,9 @@ def close(user: User) -> datetime:
     return gone_at
 
 
+@needs_transaction
 def close_workspace(workspace: Workspace, *, at: datetime) -> None:
-    """Hide a locked workspace and end its work. Needs an open transaction."""
+    """Hide a locked workspace and end its work."""
     workspace.closed_at = at
     workspace.save(update_fields=["closed_at"])
     lifecycle.closed(workspace)
@@ -100,13 +101,12 @@ def is_gone(closed_at: datetime | None) -> bool:
     return closed_at is not None and closed_at <= timezone.now() - KEPT_FOR
 
 
+@needs_transaction
 def reopen(user: User) -> None:
     """Open a closed account again, with what was closed along with it.
 
-    Needs an open transaction. Harmless to repeat; does nothing for one that is open, or
-    past its time.
+    Harmless to repeat; does nothing for one that is open, or past its time.
     """
-    assert connection.in_atomic_block
     if not is_closed(user):
         return
     # In the last instant of the seventh day somebody new may be given the address. They
@@ -136,12 +136,12 @@ def reopen(user: User) -> None:
     )
 
 
+@needs_transaction
 def release_address(user: User) -> None:
     """Take the address from an account that is gone, so that somebody may sign up with it.
 
-    What was written to it goes, too. Needs an open transaction. Harmless to repeat.
+    What was written to it goes, too. Harmless to repeat.
     """
-    assert connection.in_atomic_block
     account = User.objects.select_for_update().get(pk=user.pk)
     if not is_gone(account.closed_at):
         return
@@ -197,9 +197,9 @@ def _each(rows: QuerySet[Any], act: Callable[[Any], object]) -> int:
     return count
 
 
+@one_transaction
 def _release(user: User) -> None:
-    with transaction.atomic(durable=True):
-        release_address(user)
+    release_address(user)
 
 
 def _remove(user: User) -> None:

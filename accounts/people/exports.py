@@ -18,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
@@ -38,6 +38,7 @@ from accounts.models import (
     Workspace,
 )
 from kit import quotas
+from kit.db.transactions import needs_transaction
 from kit.errors import RateLimited
 from kit.mail import outbox
 from kit.storage import delete_tree, draft_folder, save_path
@@ -81,10 +82,9 @@ def get_or_begin(caller: Caller) -> Export:
     return newest
 
 
+@needs_transaction
 def begin(caller: Caller) -> Export:
     """Have a new archive made, unless one is under way; return it.
-
-    Needs an open transaction.
 
     Raises:
         RateLimited: there were enough today.
@@ -92,11 +92,14 @@ def begin(caller: Caller) -> Export:
     return begin_for(**_scope(caller))
 
 
+@needs_transaction
 def begin_for(
     user: User, *, workspace: Workspace | None = None, environment: str = ""
 ) -> Export:
-    """Do the same for somebody. Needs an open transaction."""
-    assert connection.in_atomic_block
+    """Have a new archive made of what a person has, or of a part; return it.
+
+    See `begin`.
+    """
     scope = {"user": user, "workspace": workspace, "environment": environment}
     new = Export(**scope)
     Export.objects.bulk_create([new], ignore_conflicts=True)

@@ -8,7 +8,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
@@ -30,6 +30,7 @@ from accounts.people import closing
 from accounts.people.signup import known_form
 from accounts.roles import Act
 from kit import quotas
+from kit.db.transactions import needs_transaction
 from kit.errors import NotFound, RateLimited
 from kit.mail import outbox
 
@@ -99,8 +100,9 @@ def closed(user: User) -> QuerySet[Workspace]:
     ).order_by("closed_at")
 
 
+@needs_transaction
 def create(owner: User, name: str) -> Membership:
-    """Open a workspace; return its owner's place. Needs an open transaction.
+    """Open a workspace; return its owner's place.
 
     Raises:
         TooManyWorkspaces: the person owns as many as one can.
@@ -127,10 +129,11 @@ def rename(by: Membership, name: str) -> None:
     by.workspace.save(update_fields=["name"])
 
 
+@needs_transaction
 def close(by: Membership) -> datetime:
     """Close a workspace for all who are in it; return when it is gone.
 
-    Its tokens open nothing and its work is canceled. Needs an open transaction.
+    Its tokens open nothing and its work is canceled.
 
     Raises:
         NotAllowed: the person's role is too low.
@@ -149,8 +152,9 @@ def close(by: Membership) -> datetime:
     return now + closing.KEPT_FOR
 
 
+@needs_transaction
 def reopen(user: User, workspace_id: uuid.UUID) -> Membership:
-    """Open a closed workspace again, as it was. Needs an open transaction.
+    """Open a closed workspace again, as it was.
 
     Raises:
         NotFound: the person has closed no such workspace, or it is gone.
@@ -169,8 +173,9 @@ def reopen(user: User, workspace_id: uuid.UUID) -> Membership:
     )
 
 
+@needs_transaction
 def invite(by: Membership, email: str, role: str) -> Invitation:
-    """Invite an address, by mail; once more renews it. Needs an open transaction.
+    """Invite an address, by mail; once more renews it.
 
     Raises:
         Invalid: this can't be an address.
@@ -233,8 +238,9 @@ def withdraw(by: Membership, invitation_id: uuid.UUID) -> None:
     invitation.delete()
 
 
+@needs_transaction
 def accept(user: User, invitation_id: uuid.UUID) -> Membership:
-    """Take the place that one is invited to. Needs an open transaction.
+    """Take the place that one is invited to.
 
     Raises:
         NotFound: there is no such invitation to this person's address.
@@ -264,10 +270,9 @@ def decline(user: User, invitation_id: uuid.UUID) -> None:
     _invitation_to(user, invitation_id).delete()
 
 
+@needs_transaction
 def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
     """Give a member another role; OWNER hands the workspace over, and leaves us an admin.
-
-    Needs an open transaction.
 
     Raises:
         NotFound: there is no such member.
@@ -288,10 +293,9 @@ def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
     return other
 
 
+@needs_transaction
 def remove(by: Membership, user_id: uuid.UUID) -> None:
     """Take a member out of the workspace, or leave it; their tokens end.
-
-    Needs an open transaction.
 
     Raises:
         NotFound: there is no such member.
@@ -313,8 +317,8 @@ def _inviting(role: str) -> Act:
     return Act.INVITE_MEMBER if role == Role.MEMBER else Act.INVITE_ADMIN
 
 
+@needs_transaction
 def _lock(workspace_id: uuid.UUID) -> Workspace:
-    assert connection.in_atomic_block
     return Workspace.objects.select_for_update().get(pk=workspace_id)
 
 

@@ -11,16 +11,17 @@ from django.utils.crypto import salted_hmac
 from accounts.models import WelcomedPerson
 from accounts.people import mail_domains
 from kit import quotas
+from kit.db.transactions import needs_transaction
 from kit.requests import client_network, is_own_machine
 
 
+@needs_transaction
 def welcome(email: str, *, address: str) -> bool:
     """Return whether whoever signs up with `email` gets the grant, and remember that.
 
     `address` is the client's; without one an operator vouches for the person, and no limit
-    counts. Needs the transaction in which the person signs up.
+    counts.
     """
-    assert connection.in_atomic_block
     digests = person_digests(email)
     if WelcomedPerson.objects.filter(digest__in=digests).exists():
         return False

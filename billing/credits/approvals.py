@@ -3,28 +3,27 @@
 import uuid
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
 from billing import ledger
 from billing.errors import LedgerKeyReused, RequestDecided, SecondOperatorNeeded
 from billing.models import CreditRequest, LedgerTransaction, Wallet
+from kit.db.transactions import needs_transaction
 
 _ASKED = ("wallet_id", "act", "credits", "bucket", "allow_debt", "reason", "ticket")
 
 
+@needs_transaction
 def request(asked: CreditRequest, operator: User) -> str:
     """Do what an operator asks for, or keep it for a second one; return what happened.
 
-    Needs an open transaction. The id of `asked` makes it happen once: repeated, it changes
-    nothing and returns "".
+    The id of `asked` makes it happen once: repeated, it changes nothing and returns "".
 
     Raises:
         InsufficientCredits: less than that can be taken away, and no debt is allowed.
         LedgerKeyReused: the id was used to ask for something else.
     """
-    assert connection.in_atomic_block
     # Locked first: of the same form sent twice at once, the second finds what was done.
     Wallet.objects.select_for_update(no_key=True).get(pk=asked.wallet_id)
     asked.asked_by, asked.asked_by_email = operator.pk, operator.email
@@ -38,10 +37,11 @@ def request(asked: CreditRequest, operator: User) -> str:
     return _post(asked)
 
 
+@needs_transaction
 def approve(request_id: uuid.UUID, operator: User) -> str:
     """Do what another operator asked for; return what was done.
 
-    Needs an open transaction. The posting names who asked for it, the request who approved.
+    The posting names who asked for it, the request who approved.
 
     Raises:
         InsufficientCredits: less than that can be taken away by now.
@@ -51,10 +51,9 @@ def approve(request_id: uuid.UUID, operator: User) -> str:
     return _post(_decide(request_id, operator, CreditRequest.Status.APPROVED))
 
 
+@needs_transaction
 def refuse(request_id: uuid.UUID, operator: User) -> str:
     """Leave undone what another operator asked for; return what that was.
-
-    Needs an open transaction.
 
     Raises:
         RequestDecided: somebody was faster.
@@ -71,10 +70,10 @@ def actor(operator_id: uuid.UUID) -> str:
     return f"operator {operator_id}"
 
 
+@needs_transaction
 def _decide(
     request_id: uuid.UUID, operator: User, status: CreditRequest.Status
 ) -> CreditRequest:
-    assert connection.in_atomic_block
     kept = CreditRequest.objects.select_for_update(of=("self",)).get(pk=request_id)
     if kept.status != CreditRequest.Status.PENDING:
         raise RequestDecided(status=kept.status)

@@ -6,7 +6,7 @@ network that they come from.
 
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -23,6 +23,7 @@ from billing.errors import (
 from billing.ledger.wallets import wallet_of
 from billing.models import Lot, PromoCode, PromoRedemption
 from kit import quotas
+from kit.db.transactions import needs_transaction
 from kit.errors import RateLimited
 from kit.requests import client_network
 
@@ -63,11 +64,11 @@ def take_try(caller: Caller) -> None:
         raise RateLimited(retry_after=quotas.seconds_left_today())
 
 
+@needs_transaction
 def redeem(caller: Caller, code: str) -> Redeemed:
     """Put the credits of a code into the caller's production wallet.
 
-    Needs an open transaction. The row of the code is locked, so of many who want its last
-    use one gets it.
+    The row of the code is locked, so of many who want its last use one gets it.
 
     Raises:
         PromoCodeInSandbox: the request is about sandbox.
@@ -75,7 +76,6 @@ def redeem(caller: Caller, code: str) -> Redeemed:
         PromoCodeRedeemed: the person, or the workspace, has had it.
         PromoCodeExpired, PromoCodeUsedUp: too late.
     """
-    assert connection.in_atomic_block
     user, workspace = caller.user, caller.workspace
     assert user  # a person
     if caller.environment != Environment.PRODUCTION:

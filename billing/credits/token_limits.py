@@ -18,6 +18,7 @@ from accounts.models import ApiToken
 from billing import ledger
 from billing.errors import TokenLimitReached
 from billing.models import Reservation, TokenReservation, TokenSpending
+from kit.db.transactions import needs_transaction
 
 # A limit is a ceiling for the tokens that one makes, so who has none has no limited maker.
 _LINE = """
@@ -48,10 +49,11 @@ SELECT %(reservation)s, id FROM spending
 """
 
 
+@needs_transaction
 def count(token: ApiToken | None, reservation: Reservation, environment: str) -> None:
     """Count a reservation that was just made against the limit of `token`.
 
-    Needs the transaction that has reserved, which holds the wallet's lock.
+    The wallet is still locked for the reservation.
 
     Raises:
         TokenLimitReached: there is no room; the transaction must be rolled back.
@@ -81,10 +83,11 @@ def count(token: ApiToken | None, reservation: Reservation, environment: str) ->
         )
 
 
+@needs_transaction
 def release(reservation_key: str) -> int:
     """Release a reservation, and let what comes back count no more; return how much.
 
-    Needs an open transaction. Safe to repeat, as `ledger.release` is.
+    Safe to repeat, as `ledger.release` is.
     """
     released = ledger.release(reservation_key)
     # Who comes second waits for the wallet in the line above, and finds none left.

@@ -3,8 +3,8 @@
 Each verb moves whole credits between buckets in one posting (`billing.ledger.posting`).
 Every verb
 
-- needs an open transaction and refuses to run without one: the use case opens it, and
-  what it does besides commits or fails together with the posting;
+- is a part of the use case's transaction: what that does besides commits or fails
+  together with the posting;
 - happens once per key: repeated, it changes nothing and gives the first result; a key
   that comes again for something else is refused;
 - locks the wallet first. A caller that also locks a job or a scene does so before; lots

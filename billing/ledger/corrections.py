@@ -34,11 +34,13 @@ from billing.ledger.posting import (
     post,
 )
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
+from kit.db.transactions import needs_transaction
 
 _Write = Callable[[Locked, Kind, list[Movement]], UUID]
 _REFUNDABLE = (Lot.Kind.PACK, Lot.Kind.ALLOWANCE)
 
 
+@needs_transaction
 def refund(
     source: str,
     part: int | Fraction,
@@ -102,6 +104,7 @@ def refund(
     return sum(movement.credits for movement in movements)
 
 
+@needs_transaction
 def reverse(
     source: str,
     refund_key: str,
@@ -156,6 +159,7 @@ def reverse(
     return _give(locked, Kind.REVERSE, filled, write, bucket=bought.kind)
 
 
+@needs_transaction
 def adjust(
     wallet: Wallet,
     credits: int,

@@ -14,8 +14,10 @@ from billing.ledger.posting import (
     require_positive,
 )
 from billing.models import LedgerTransaction, Lot, Wallet
+from kit.db.transactions import needs_transaction
 
 
+@needs_transaction
 def grant(
     wallet: Wallet,
     credits: int,

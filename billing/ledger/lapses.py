@@ -8,6 +8,7 @@ from billing.ledger import notices
 from billing.ledger.lots import paying_debt, posted_before
 from billing.ledger.posting import Bucket, Kind, Locked, fingerprint, lock_by_lot, post
 from billing.models import LapseNotice, Lot, Wallet
+from kit.db.transactions import needs_transaction
 
 IDLE = timedelta(days=365)
 """So long after the last use or purchase promotional credits lapse."""
@@ -15,6 +16,7 @@ NOTICE = timedelta(days=7)
 """How long before it whoever loses them was warned, whatever the calendar has missed."""
 
 
+@needs_transaction
 def expire(lot: int) -> int:
     """End a lot whose time is over: what is available of it lapses; return how much.
 
@@ -33,6 +35,7 @@ def expire(lot: int) -> int:
     return _end(wallet, found, key=f"expire:{lot}", reason="Their time was over")
 
 
+@needs_transaction
 def lapse(lot: int) -> int:
     """End a promotional lot after a year without activity; return how much lapsed.
 

@@ -9,24 +9,27 @@ from accounts.people.workspaces import owner_addresses
 from billing.events import CREDITS_EXPIRING, CREDITS_GRANTED, CREDITS_LOW
 from billing.ledger.wallets import net, spendable
 from billing.models import Wallet
+from kit.db.transactions import needs_transaction
 from kit.mail import outbox
 from webhooks.emit import emit
 
 
+@needs_transaction
 def tell_granted(wallet_id: int, credits: int, *, bucket: str, reason: str) -> None:
-    """Tell that credits were added. Needs the transaction in which they were."""
+    """Tell that credits were added."""
     wallet = Wallet.objects.get(pk=wallet_id)
     added = {"granted": credits, "bucket": bucket, "reason": reason}
     emit(wallet.workspace_id, CREDITS_GRANTED, lambda: _standing(wallet) | added)
     _watch(wallet)
 
 
+@needs_transaction
 def tell_expiring(
     wallet: Wallet, credits: int, lapses_at: datetime, *, by_mail: bool
 ) -> None:
     """Tell that credits will lapse unless they are used; owners by mail, if asked to.
 
-    Needs a transaction. Nobody is mailed about the sandbox.
+    Nobody is mailed about the sandbox.
     """
     ending = {"expiring": credits, "expires_at": lapses_at}
     emit(wallet.workspace_id, CREDITS_EXPIRING, lambda: _standing(wallet) | ending)
@@ -40,12 +43,12 @@ def tell_expiring(
         outbox.post(address, "Your Ozvena credits will lapse", text)
 
 
+@needs_transaction
 def watch(wallet_id: int, *, quietly: bool = False) -> None:
     """See whether what can be spent is low now, and tell if it was not before.
 
-    Needs the transaction of the posting that may have changed it, under the wallet's
-    lock. Whoever stays below the threshold is told nothing more; `quietly`, it is only
-    noted.
+    The wallet is still locked for the posting that may have changed it. Whoever stays
+    below the threshold is told nothing more; `quietly`, it is only noted.
     """
     _watch(Wallet.objects.get(pk=wallet_id), quietly=quietly)
 
@@ -59,11 +62,11 @@ def _watch(wallet: Wallet, *, quietly: bool = False) -> None:
         emit(wallet.workspace_id, CREDITS_LOW, lambda: _standing(wallet))
 
 
+@needs_transaction
 def set_threshold(wallet_id: int, credits: int) -> None:
     """Tell from now on when less than `credits` can be spent; 0: never.
 
-    Whoever sets it knows what there is, so nothing is told at once. Needs an open
-    transaction.
+    Whoever sets it knows what there is, so nothing is told at once.
     """
     Wallet.objects.filter(pk=wallet_id).update(low_at=credits)
     watch(wallet_id, quietly=True)

@@ -16,10 +16,10 @@ from uuid import UUID
 import psycopg
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.transaction import TransactionManagementError
 from psycopg.types.numeric import Int8Dumper
 
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Reservation, Wallet
+from kit.db.transactions import needs_transaction
 from kit.ids import new_id
 
 Bucket = LedgerEntry.Bucket
@@ -181,12 +181,6 @@ def require_positive(credits: int) -> None:
         raise ValueError("a posting moves at least one credit")
 
 
-def require_transaction() -> None:
-    """Refuse to go on outside a transaction: a posting never commits on its own."""
-    if not connection.in_atomic_block:
-        raise TransactionManagementError("The ledger needs an open transaction.")
-
-
 def lock(wallet: int) -> Locked:
     """Lock a wallet until the transaction ends, and return it as it is now."""
     locked = _lock(LOCK, {"wallet": wallet})
@@ -282,8 +276,8 @@ def post(
     return transaction
 
 
+@needs_transaction
 def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
-    require_transaction()
     bare: Any = _Cursor(connection.connection)
     logs = connection.queries_logged
     cursor = (

@@ -13,6 +13,7 @@ from django.db.models import Max, Model, Sum
 from billing.errors import LedgerBroken
 from billing.ledger.posting import LOT_COLUMN, WALLET_COLUMN, Bucket, Kind, lock
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Reservation, Wallet
+from kit.db.transactions import needs_transaction
 
 _Sums = dict[object, dict[str, int]]  # columns by row
 
@@ -27,11 +28,12 @@ class Difference:
     derived: int
 
 
+@needs_transaction
 def rebuild(wallet: int) -> list[Difference]:
     """Set right what of a wallet is not what its entries say; return what that was.
 
     Returns nothing for a wallet that is as it should be, and then writes nothing. It
-    reads the wallet's whole history, under its lock. Needs an open transaction.
+    reads the wallet's whole history, under its lock.
 
     Raises:
         LedgerBroken: the entries themselves don't add up; nothing was changed.

@@ -18,9 +18,9 @@ from billing.ledger.posting import (
     lock_by_reservation,
     post,
     require_positive,
-    require_transaction,
 )
 from billing.models import LedgerEntry, Reservation, Split, Wallet
+from kit.db.transactions import needs_transaction
 from kit.ids import new_id
 
 HELD = """
@@ -75,6 +75,7 @@ class _Held:
                 yield part, taken
 
 
+@needs_transaction
 def reserve(
     wallet: Wallet, credits: int, *, key: str, job: str, deadline: datetime
 ) -> Reservation:
@@ -120,6 +121,7 @@ def reserve(
     return reservation
 
 
+@needs_transaction
 def capture(reservation_key: str, credits: int, *, key: str) -> Split:
     """Use up `credits` of a reservation for good and return what paid for them.
 
@@ -132,7 +134,6 @@ def capture(reservation_key: str, credits: int, *, key: str) -> Split:
         Reservation.DoesNotExist: there is no such reservation.
     """
     if credits == 0:
-        require_transaction()
         return Split()
     require_positive(credits)
     locked = lock_by_reservation(reservation_key)
@@ -162,6 +163,7 @@ def capture(reservation_key: str, credits: int, *, key: str) -> Split:
     return Split.of((part.kind, amount) for part, amount in taken)
 
 
+@needs_transaction
 def release(reservation_key: str, *, key: str | None = None) -> int:
     """Give back all that a reservation still holds, which ends it; return how much.
 
@@ -207,6 +209,7 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
     return held.left
 
 
+@needs_transaction
 def extend(reservation_key: str, deadline: datetime) -> None:
     """Let a reservation that is still needed be stale only after a later `deadline`.
 

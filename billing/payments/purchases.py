@@ -1,11 +1,11 @@
 """Selling packs, whoever takes the money."""
 
-from django.db import connection
-
 from billing import ledger
 from billing.models import Lot, Pack, Purchase, Store, Wallet
+from kit.db.transactions import needs_transaction
 
 
+@needs_transaction
 def sell(
     wallet: Wallet,
     pack: Pack,
@@ -17,14 +17,13 @@ def sell(
 ) -> Purchase:
     """Grant the credits of a pack that was paid for; return the purchase.
 
-    Needs an open transaction. A payment, `external_id` at its store, counts once per
-    environment, however often it is told. `amount` is what was paid, in minor units of
-    `currency`; by default the price of the pack.
+    A payment, `external_id` at its store, counts once per environment, however often it is
+    told. `amount` is what was paid, in minor units of `currency`; by default the price of
+    the pack.
 
     Raises:
         LedgerKeyReused: the payment was told before, for another wallet or pack.
     """
-    assert connection.in_atomic_block
     source = f"purchase:{store.value}:{external_id}"
     ledger.grant(
         wallet,

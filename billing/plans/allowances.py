@@ -9,6 +9,7 @@ from billing.errors import LedgerKeyReused
 from billing.ledger.wallets import wallet_of
 from billing.models import LedgerTransaction, Lot, Store, Subscription, Term, Wallet
 from billing.plans.months import add_months
+from kit.db.transactions import needs_transaction
 
 GRACE = timedelta(days=1)
 """How much longer the last month of a period lasts where a store collects: it takes an
@@ -25,14 +26,14 @@ def boundaries(subscription: Subscription) -> list[datetime]:
     return [begins, *(at for at in later if at < ends), ends]
 
 
+@needs_transaction
 def top_up(subscription: Subscription, now: datetime) -> None:
     """Grant what the month that it is now lacks of the plan's allowance.
 
-    Needs an open transaction and the lock of the subscription. Nothing is granted before
-    the period begins or after it ends, nor for months that went by unseen. What a month
-    was given for a plan stays, whatever becomes of the plan's allowance. A trial is
-    granted once for each account of the store, in whatever workspace; within it, another
-    plan adds the difference.
+    The subscription is locked. Nothing is granted before the period begins or after it
+    ends, nor for months that went by unseen. What a month was given for a plan stays,
+    whatever becomes of the plan's allowance. A trial is granted once for each account of
+    the store, in whatever workspace; within it, another plan adds the difference.
     """
     bounds = boundaries(subscription)
     if not bounds[0] <= now < bounds[-1]:

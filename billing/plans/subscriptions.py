@@ -2,8 +2,8 @@
 
 A gateway tells what was paid; the functions here make it so. Each
 
-- needs an open transaction, in which the fact, its allowance, the workspace's limits and
-  the event all happen or none does;
+- is a part of one transaction, in which the fact, its allowance, the workspace's limits
+  and the event all happen or none does;
 - may be told the same thing twice, or late: a period that is not later than the present
   one changes nothing;
 - locks the workspace first, then the subscription; the ledger locks the wallet after.
@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.caller import Environment
@@ -28,6 +27,7 @@ from billing.events import SUBSCRIPTION_CHANGED
 from billing.models import Plan, Store, Subscription, Term
 from billing.plans import allowances
 from billing.plans.months import add_months
+from kit.db.transactions import needs_transaction, one_transaction
 from webhooks.emit import emit
 
 Status = Subscription.Status
@@ -42,6 +42,7 @@ _SUBSCRIBERS = (Workspace.Kind.PERSONAL, Workspace.Kind.TEAM)
 logger = logging.getLogger(__name__)
 
 
+@needs_transaction
 def start(
     workspace: Workspace,
     plan: Plan,
@@ -63,7 +64,6 @@ def start(
     Raises:
         SubscriptionElsewhere: the store has told it for another workspace.
     """
-    assert connection.in_atomic_block
     if workspace.kind not in _SUBSCRIBERS:
         raise ValueError(f"a workspace of {workspace.kind} has no plan")
     _lock_workspace(workspace.pk)
@@ -103,6 +103,7 @@ def start(
     return subscription
 
 
+@needs_transaction
 def renew(
     subscription_id: uuid.UUID,
     *,
@@ -140,6 +141,7 @@ def renew(
     return subscription
 
 
+@needs_transaction
 def change_plan(subscription_id: uuid.UUID, plan: Plan) -> Subscription:
     """Give another plan from now on, within the paid period; return the subscription.
 
@@ -154,16 +156,19 @@ def change_plan(subscription_id: uuid.UUID, plan: Plan) -> Subscription:
     return subscription
 
 
+@needs_transaction
 def cancel(subscription_id: uuid.UUID) -> Subscription:
     """Let it end with the period that is paid; return it."""
     return _set_cancel(subscription_id, True)
 
 
+@needs_transaction
 def resume(subscription_id: uuid.UUID) -> Subscription:
     """Let it renew after all; return it."""
     return _set_cancel(subscription_id, False)
 
 
+@needs_transaction
 def mark_past_due(subscription_id: uuid.UUID) -> Subscription:
     """Note that a payment has failed; the plan goes on for `LATE_FOR` past its period."""
     subscription = _lock(subscription_id)
@@ -173,6 +178,7 @@ def mark_past_due(subscription_id: uuid.UUID) -> Subscription:
     return subscription
 
 
+@needs_transaction
 def end(subscription_id: uuid.UUID) -> Subscription:
     """End it now; credits that it granted stay until their month ends. Return it."""
     subscription = _lock(subscription_id)
@@ -182,6 +188,7 @@ def end(subscription_id: uuid.UUID) -> Subscription:
     return subscription
 
 
+@needs_transaction
 def set_plan(
     workspace: Workspace,
     plan: Plan | None,
@@ -195,7 +202,6 @@ def set_plan(
     Raises:
         SubscriptionInStore: a store collects for the plan that the workspace has.
     """
-    assert connection.in_atomic_block
     _lock_workspace(workspace.pk)
     current = current_of(workspace, environment)
     if current is not None and current.store != Store.OPERATOR:
@@ -229,8 +235,7 @@ def keep_all() -> int:
     ids = list(due.values_list("pk", flat=True)[:_MOST_AT_ONCE])
     for subscription_id in ids:
         try:
-            with transaction.atomic(durable=True):
-                _keep(subscription_id, now)
+            _keep(subscription_id, now)
         except Exception:
             # One that can't be kept must not stop those behind it.
             logger.exception("subscription %s could not be kept", subscription_id)
@@ -258,6 +263,7 @@ def _known(store: Store, environment: str, external_id: str) -> Subscription | N
     ).first()
 
 
+@one_transaction
 def _keep(subscription_id: uuid.UUID, now: datetime) -> None:
     subscription = _lock(subscription_id)
     if subscription.due_at is None or subscription.due_at > now:
@@ -339,9 +345,9 @@ def _lock_workspace(workspace_id: uuid.UUID) -> None:
     Workspace.objects.select_for_update(no_key=True).only("pk").get(pk=workspace_id)
 
 
+@needs_transaction
 def _lock(subscription_id: uuid.UUID) -> Subscription:
     """Return the subscription as it is now, locked after its workspace."""
-    assert connection.in_atomic_block
     rows = Subscription.objects.filter(pk=subscription_id)
     _lock_workspace(rows.values_list("workspace", flat=True).get())
     return (

@@ -7,11 +7,11 @@ at a time, in one transaction with how far it has come.
 import datetime
 from datetime import timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
 from billing.models import ClosedMonth, Closing, Wallet
 from billing.reports import statements
+from kit.db.transactions import one_transaction
 
 _SETTLED_AFTER = timedelta(hours=1)
 """A posting carries the time of its statement and is seen when it commits, which takes a
@@ -62,22 +62,22 @@ def close(wallet: Wallet, month: datetime.date) -> bool:
     return is_new
 
 
+@one_transaction
 def _close_some(month: datetime.date, batch: int) -> int | None:
     """Close a month of the next wallets; return how many were new, None when all are."""
-    with transaction.atomic(durable=True):
-        # Two runs at once take turns.
-        run = Closing.objects.select_for_update().get(month=month)
-        if run.is_done:
-            return None
-        end = statements.midnight(statements.month_after(month))
-        wallets = list(
-            Wallet.objects.filter(pk__gt=run.last_wallet, created_at__lt=end)
-            .select_related("workspace")
-            .order_by("pk")[:batch]
-        )
-        count = sum(close(wallet, month) for wallet in wallets)
-        if wallets:
-            run.last_wallet = wallets[-1].pk
-        run.is_done = len(wallets) < batch
-        run.save(update_fields=["last_wallet", "is_done"])
-        return count
+    # Two runs at once take turns.
+    run = Closing.objects.select_for_update().get(month=month)
+    if run.is_done:
+        return None
+    end = statements.midnight(statements.month_after(month))
+    wallets = list(
+        Wallet.objects.filter(pk__gt=run.last_wallet, created_at__lt=end)
+        .select_related("workspace")
+        .order_by("pk")[:batch]
+    )
+    count = sum(close(wallet, month) for wallet in wallets)
+    if wallets:
+        run.last_wallet = wallets[-1].pk
+    run.is_done = len(wallets) < batch
+    run.save(update_fields=["last_wallet", "is_done"])
+    return count

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import TruncDay
 from django.utils import timezone
@@ -16,6 +15,7 @@ from accounts.models import ApiToken
 from accounts.roles import Act, may
 from billing.ledger import wallets
 from billing.models import Payer, Split, Usage
+from kit.db.transactions import needs_transaction
 from kit.errors import Invalid
 
 GROUPS = {"day": "day", "provider": "provider", "voice": "voice", "token": "token_id"}
@@ -44,13 +44,13 @@ class Charge:
     payer: str  # of what costs nothing: guest, admin, own_key…
 
 
+@needs_transaction
 def record(charge: Charge) -> None:
-    """Write down a charge, in the transaction that captures it. One insert.
+    """Write down a charge that is captured with it. One insert.
 
     A render is charged once: a second row for it is an IntegrityError. What costs nothing
     is activity too, of which no capture tells the wallet.
     """
-    assert connection.in_atomic_block
     split = charge.split
     payer = charge.payer
     if split.credits:

@@ -12,12 +12,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from kit.db import connections
+from kit.db.transactions import needs_transaction
 from kit.mail import files
 from kit.models import Mail
 from kit.rotation import Sealed
@@ -35,6 +36,7 @@ _MOST_CRASHES = 5
 logger = logging.getLogger(__name__)
 
 
+@needs_transaction
 def post(
     to: str,
     subject: str,
@@ -43,12 +45,11 @@ def post(
     useful_for: timedelta = _USEFUL_FOR,
     is_sent: bool = True,
 ) -> Mail:
-    """Put a mail into the outbox. Needs an open transaction; a worker sends it after that.
+    """Put a mail into the outbox; a worker sends it once the transaction has committed.
 
     After `useful_for` it is no longer sent. With `is_sent` off all is done but that, so
     that whoever watches can't tell the difference.
     """
-    assert connection.in_atomic_block
     row = Mail(to=to, subject=subject, send_until=timezone.now() + useful_for)
     row.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
     row.sealed_text = seal(text, context=_context(row))
@@ -57,12 +58,12 @@ def post(
     return row
 
 
+@needs_transaction
 def hasten(mail_id: UUID) -> bool:
     """Have a mail that waits for its next try sent now; return whether it was one.
 
-    Needs an open transaction. One that was given up has no text left to send.
+    One that was given up has no text left to send.
     """
-    assert connection.in_atomic_block
     waiting = Mail.objects.filter(pk=mail_id, status=Mail.Status.QUEUED)
     is_one = waiting.update(ready_at=Now()) > 0
     bells.ring_on_commit(SEND, QUEUE)

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from kit.db import connections
+from kit.db.transactions import needs_transaction
 from kit.models import Claimable
 
 LEASE = timedelta(seconds=15)
@@ -31,12 +32,12 @@ class LeaseLost(Exception):
     """Somebody else holds the row, or it was canceled: drop the work, change nothing."""
 
 
+@needs_transaction
 def claim(due: QuerySet[M]) -> M | None:
     """Take the first free row of `due` and return it as held by us; None if there is none.
 
     `due` is ordered and filtered by the caller. Rows that another process is looking at
-    are passed over, never waited for. Needs an open transaction: it ends when the caller's
-    does.
+    are passed over, never waited for. Others see the claim once the transaction ends.
     """
     row = due.select_for_update(skip_locked=True, of=("self",)).first()
     if row is None:
@@ -69,6 +70,7 @@ def take_back(rows: QuerySet[Any]) -> int:
     )
 
 
+@needs_transaction
 def lock_held(row: M) -> M:
     """Return the row as it is now, locked, if we still hold it.
 
@@ -77,7 +79,6 @@ def lock_held(row: M) -> M:
     Raises:
         LeaseLost: our fence is not the newest, or the row was canceled meanwhile.
     """
-    assert connection.in_atomic_block
     held = (
         type(row)
         ._default_manager.select_for_update(of=("self",))

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from django.db import connection
 from django.db.models.functions import Now
 
+from kit.db.transactions import needs_transaction
 from providers.contract.registry import get_provider
 from providers.models import Sample, Voice
 
@@ -24,12 +24,12 @@ def path_of(voice: Voice) -> str | None:
     return None
 
 
+@needs_transaction
 def ask(voices: Iterable[Voice], *, again: bool = False) -> int:
     """Have samples made that are missing, or `again` all of them; return how many.
 
-    Needs an open transaction. What is there is heard until it is replaced.
+    What is there is heard until it is replaced.
     """
-    assert connection.in_atomic_block
     wanted = [voice.pk for voice in voices]
     new = [Sample(voice_id=key) for key in wanted]
     before = set(

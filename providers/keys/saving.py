@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.caller import Caller
 from accounts.roles import Act, demand
 from kit import quotas
+from kit.db.transactions import one_transaction
 from kit.errors import Invalid, NotFound, RateLimited
 from kit.requests import client_network
 from kit.secrets import Secret
@@ -149,16 +150,16 @@ def _look_at(provider: Provider, key: Secret, region: str) -> None:
         raise Invalid(wrong)
 
 
+@one_transaction
 def _take_check(caller: Caller) -> None:
     """Count one check; else this would tell anybody which stolen keys are good."""
     limit = settings.PROVIDER_KEY_CHECKS
     subjects = [(caller.subject, limit)]
     if caller.address:
         subjects.append((client_network(caller.address), 3 * limit))
-    with transaction.atomic(durable=True):
-        for subject, most in subjects:
-            if not quotas.take(_QUOTA, subject, limit=most, period=quotas.today()):
-                raise RateLimited(retry_after=quotas.seconds_left_today())
+    for subject, most in subjects:
+        if not quotas.take(_QUOTA, subject, limit=most, period=quotas.today()):
+            raise RateLimited(retry_after=quotas.seconds_left_today())
 
 
 def _ask(provider: Provider, access: Access) -> KeyStatus:

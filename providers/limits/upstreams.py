@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from kit.db import connections
+from kit.db.transactions import one_transaction
 from providers.catalogue import access
 from providers.contract.base import Failure, ProviderError
 from providers.keys import using
@@ -187,29 +188,29 @@ def succeeded(leave: Pass, *, seconds: float) -> None:
         reset(leave.upstream)
 
 
+@one_transaction
 def failed(
     leave: Pass, kind: Failure, *, seconds: float, retry_after: float | None = None
 ) -> Upstream:
     """Count a call that failed; the upstream opens, or stays open, if that means so."""
     now = timezone.now()
-    with transaction.atomic(durable=True):
-        row = Upstream.objects.select_for_update().get(pk=leave.upstream.pk)
-        _count(row, kind, seconds, now)
-        if not (leave.is_retry or leave.is_probe):
-            row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MOST_RETRIES)
-        is_probe = leave.is_probe and row.failing_since is not None
-        if is_probe:
-            row.probe = ""
-        if kind in THEIR_FAULT:
-            row.in_a_row += 1
-            row.window_failures += 1
-            if is_probe or retry_after or _is_too_much(row):
-                _open(row, kind, now, retry_after)
-        elif kind in OF_THE_KEY and row.credential == PLATFORM:
-            # A customer's own key is looked at by `providers.keys.using`.
-            _open(row, kind, now, KEY_PAUSE)
-        # Any other is the request's own: it tells nothing about the vendor.
-        row.save()
+    row = Upstream.objects.select_for_update().get(pk=leave.upstream.pk)
+    _count(row, kind, seconds, now)
+    if not (leave.is_retry or leave.is_probe):
+        row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MOST_RETRIES)
+    is_probe = leave.is_probe and row.failing_since is not None
+    if is_probe:
+        row.probe = ""
+    if kind in THEIR_FAULT:
+        row.in_a_row += 1
+        row.window_failures += 1
+        if is_probe or retry_after or _is_too_much(row):
+            _open(row, kind, now, retry_after)
+    elif kind in OF_THE_KEY and row.credential == PLATFORM:
+        # A customer's own key is looked at by `providers.keys.using`.
+        _open(row, kind, now, KEY_PAUSE)
+    # Any other is the request's own: it tells nothing about the vendor.
+    row.save()
     return row
 
 
@@ -297,17 +298,17 @@ def _open(
     row.reason = kind
 
 
+@one_transaction
 def _take_retry(row: Upstream) -> bool:
     """Take one from the allowance of retries; return whether there was one."""
     now = timezone.now()
-    with transaction.atomic(durable=True):
-        row = Upstream.objects.select_for_update().get(pk=row.pk)
-        if row.retry_allowance < FREE_RETRIES:
-            returned = (now - row.retries_at).total_seconds() / RETRY_RETURNS
-            row.retry_allowance = min(row.retry_allowance + returned, FREE_RETRIES)
-        row.retries_at = now
-        is_there = row.retry_allowance >= 1
-        if is_there:
-            row.retry_allowance -= 1
-        row.save(update_fields=["retry_allowance", "retries_at"])
+    row = Upstream.objects.select_for_update().get(pk=row.pk)
+    if row.retry_allowance < FREE_RETRIES:
+        returned = (now - row.retries_at).total_seconds() / RETRY_RETURNS
+        row.retry_allowance = min(row.retry_allowance + returned, FREE_RETRIES)
+    row.retries_at = now
+    is_there = row.retry_allowance >= 1
+    if is_there:
+        row.retry_allowance -= 1
+    row.save(update_fields=["retry_allowance", "retries_at"])
     return is_there

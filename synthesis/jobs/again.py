@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.caller import Caller, Environment
 from billing.models import Payer
+from kit.db.transactions import needs_transaction
 from kit.errors import NotFound
 from synthesis.errors import Expired, JobCanceled, NothingToRetry, SceneBusy
 from synthesis.jobs import quotes, scenes
@@ -25,10 +26,11 @@ _COLUMNS = [
 ]
 
 
+@needs_transaction
 def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> Job:
     """Queue the failed scenes of a job again, at today's price.
 
-    Needs an open transaction. Pieces that were spoken before the failure are kept.
+    Pieces that were spoken before the failure are kept.
 
     Raises:
         NothingToRetry: no scene has failed.
@@ -55,6 +57,7 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
     return job
 
 
+@needs_transaction
 def edit(
     caller: Caller,
     job_id: uuid.UUID,
@@ -65,7 +68,7 @@ def edit(
 ) -> tuple[Job, Scene]:
     """Speak one scene anew, with `changes`, and charge for that scene alone.
 
-    Needs an open transaction. `changes` are fields of `AskedScene`; the others stay as they
+    `changes` are fields of `AskedScene`; the others stay as they
     are, but another voice begins without options.
 
     Raises:

@@ -2,11 +2,11 @@
 
 import uuid
 
-from django.db import connection
 from django.utils import timezone
 
 from billing.models import Reservation
 from kit import idempotency
+from kit.db.transactions import needs_transaction
 from synthesis import events
 from synthesis.errors import JobFinished, JobNotCancelable
 from synthesis.jobs.submit import keep_on
@@ -15,11 +15,11 @@ from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import bells, settlement
 
 
+@needs_transaction
 def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
     """Stop a job: what is spoken stays charged, the rest of its credits comes back.
 
-    Needs an open transaction. A worker that is speaking one of its scenes finds its fence
-    gone and drops the result.
+    A worker that is speaking one of its scenes finds its fence gone and drops the result.
 
     Raises:
         JobNotCancelable: the job has ended already.
@@ -47,10 +47,11 @@ def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
     return job
 
 
+@needs_transaction
 def delete(job_id: uuid.UUID) -> None:
     """Hide a job at once, canceling it first; its files go when a purge comes by.
 
-    Needs an open transaction. Harmless to repeat.
+    Harmless to repeat.
     """
     job = lock(job_id)
     if not job.is_finished:
@@ -61,8 +62,9 @@ def delete(job_id: uuid.UUID) -> None:
         job.save(update_fields=["is_deleted", "deleted_at"])
 
 
+@needs_transaction
 def pause(job_id: uuid.UUID) -> Job:
-    """Hold back the scenes that nobody speaks yet. Needs an open transaction.
+    """Hold back the scenes that nobody speaks yet.
 
     A scene that is being spoken is finished, unless it has to be tried again.
 
@@ -74,8 +76,9 @@ def pause(job_id: uuid.UUID) -> Job:
     return job
 
 
+@needs_transaction
 def resume(job_id: uuid.UUID) -> Job:
-    """Let a paused job go on. Needs an open transaction.
+    """Let a paused job go on.
 
     Raises:
         JobFinished: there is nothing to go on with.
@@ -90,9 +93,9 @@ def resume(job_id: uuid.UUID) -> Job:
     return job
 
 
+@needs_transaction
 def lock(job_id: uuid.UUID) -> Job:
-    """Return a job, locked for the rest of the open transaction."""
-    assert connection.in_atomic_block
+    """Return a job, locked until the transaction ends."""
     return Job.objects.select_for_update(of=("self",)).get(pk=job_id)
 
 

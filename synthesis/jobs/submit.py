@@ -5,7 +5,6 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from accounts.caller import Caller, Role
@@ -15,6 +14,7 @@ from billing.credits import token_limits
 from billing.ledger.wallets import wallet_of
 from billing.models import Payer
 from kit import quotas
+from kit.db.transactions import needs_transaction
 from kit.ids import new_id
 from kit.requests import client_network
 from synthesis.errors import GuestLimit
@@ -29,18 +29,17 @@ RESERVED_FOR = timedelta(days=7)
 """When an open reservation becomes worth a look; see `synthesis.work.dispatch`."""
 
 
+@needs_transaction
 def submit(caller: Caller, quote: Quote) -> Job:
     """Create the job of `quote`, reserve its price, and ring for workers on commit.
 
-    Needs an open transaction, which the caller also uses for what must happen together
-    with it (the idempotency record). Whatever is raised has left nothing behind.
+    What must happen together with it (the idempotency record) is in the same transaction.
 
     Raises:
         GuestLimit: a visitor has used today's tries.
         InsufficientCredits: the wallet does not hold the price.
         TokenLimitReached: the caller's token may not spend it this month.
     """
-    assert connection.in_atomic_block
     job = create(caller, quote)
     Scene.objects.bulk_create(scenes_of(job, quote), batch_size=500)
     for queue, count in Counter(scene.queue for scene in quote.scenes).items():

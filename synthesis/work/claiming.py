@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count
 
+from kit.db.transactions import needs_transaction
 from kit.work import claims
 from providers.limits import upstreams
 from providers.models import Provider, Sample
@@ -130,6 +131,7 @@ def what_is_full() -> Full:
     )
 
 
+@needs_transaction
 def close_gate() -> None:
     """Let nobody else claim until the open transaction ends."""
     with connection.cursor() as cursor:

@@ -6,12 +6,12 @@ and none is paid with our key where the customer's own was to be used.
 
 from decimal import Decimal
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.caller import Environment
 from billing.models import Payer
 from billing.pricing import price
+from kit.db.transactions import one_transaction
 from kit.work import claims
 from providers.catalogue import access
 from providers.keys import using
@@ -23,6 +23,7 @@ from synthesis.models import Job, Scene
 from synthesis.work import bells, settlement
 
 
+@one_transaction
 def give_up(scene: Scene, error_code: str) -> None:
     """Hand a scene that we hold to its next fallback voice; fail it if there is none.
 
@@ -31,11 +32,10 @@ def give_up(scene: Scene, error_code: str) -> None:
     Raises:
         LeaseLost: somebody else holds the scene now, or it was canceled.
     """
-    with transaction.atomic(durable=True):
-        job = settlement.lock_job(scene)
-        held = claims.lock_held(scene)
-        if error_code == INTERNAL_ERROR or not _take_next(job, held):
-            settlement.fail_held(job, held, error_code)
+    job = settlement.lock_job(scene)
+    held = claims.lock_held(scene)
+    if error_code == INTERNAL_ERROR or not _take_next(job, held):
+        settlement.fail_held(job, held, error_code)
 
 
 def _take_next(job: Job, held: Scene) -> bool:

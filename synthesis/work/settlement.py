@@ -6,7 +6,6 @@ The order of locks is the same everywhere: job, scene, wallet, lots.
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from billing.models import Payer, Reservation, Split
 from billing.models.querysets import ReservationQuerySet
 from billing.reports import usage
 from kit import idempotency
+from kit.db.transactions import needs_transaction, one_transaction
 from kit.work import claims
 from providers.models.querysets import PLATFORM
 from synthesis import events
@@ -39,10 +39,9 @@ _ENDED = [
 ]
 
 
+@needs_transaction
 def complete(scene: Scene, rendered: "Rendered") -> Job:
     """Give a scene its audio and capture its price, once.
-
-    Needs an open transaction.
 
     Raises:
         LeaseLost: somebody else holds the scene now, or it was canceled.
@@ -92,12 +91,11 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
     )
 
 
+@needs_transaction
 def fail(scene: Scene, error_code: str) -> Job:
     """End a scene without audio; its credits go back when its round ends.
 
     No other voice is taken: see `synthesis.work.fallbacks`.
-
-    Needs an open transaction.
 
     Raises:
         LeaseLost: somebody else holds the scene now, or it was canceled.
@@ -117,21 +115,22 @@ def fail_held(job: Job, held: Scene, error_code: str) -> None:
     _after_scene(job, held)
 
 
+@one_transaction
 def postpone(scene: Scene, *, seconds: float) -> None:
     """Put a scene back for a later try.
 
     Raises:
         LeaseLost: somebody else holds the scene now, or it was canceled.
     """
-    with transaction.atomic(durable=True):
-        held = claims.lock_held(scene)
-        held.status = Scene.Status.QUEUED
-        held.lease_until = None
-        held.attempts += 1
-        held.ready_at = timezone.now() + timedelta(seconds=seconds)
-        held.save(update_fields=["status", "lease_until", "attempts", "ready_at"])
+    held = claims.lock_held(scene)
+    held.status = Scene.Status.QUEUED
+    held.lease_until = None
+    held.attempts += 1
+    held.ready_at = timezone.now() + timedelta(seconds=seconds)
+    held.save(update_fields=["status", "lease_until", "attempts", "ready_at"])
 
 
+@one_transaction
 def put_back(
     scene: Scene, *, ready_at: datetime | None = None, to_the_end: bool = False
 ) -> None:
@@ -142,16 +141,16 @@ def put_back(
     Raises:
         LeaseLost: somebody else holds the scene now, or it was canceled.
     """
-    with transaction.atomic(durable=True):
-        held = claims.lock_held(scene)
-        held.status = Scene.Status.QUEUED
-        held.lease_until = None
-        held.ready_at = ready_at or held.ready_at
-        if to_the_end:
-            (held.turn,) = turns.take(held.workspace_id, [held.characters])
-        held.save(update_fields=["status", "lease_until", "ready_at", "turn"])
+    held = claims.lock_held(scene)
+    held.status = Scene.Status.QUEUED
+    held.lease_until = None
+    held.ready_at = ready_at or held.ready_at
+    if to_the_end:
+        (held.turn,) = turns.take(held.workspace_id, [held.characters])
+    held.save(update_fields=["status", "lease_until", "ready_at", "turn"])
 
 
+@needs_transaction
 def lock_job(scene: Scene) -> Job:
     """Return the scene's job, locked."""
     return Job.objects.select_for_update(of=("self",)).get(pk=scene.job_id)
@@ -184,6 +183,7 @@ def release(job: Job, reservations: ReservationQuerySet) -> None:
     job.refunded = of_job.aggregate(credits=Sum("released"))["credits"] or 0
 
 
+@needs_transaction
 def _after_scene(job: Job, scene: Scene) -> None:
     """Close the round and the job if this was the last scene of theirs; save and tell."""
     unfinished = Scene.objects.unfinished().filter(job=job)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.caller import Caller
 from kit import idempotency
+from kit.db.transactions import one_transaction
 from kit.errors import AppError
 from kit.ids import new_id
 from kit.work import claims
@@ -125,23 +126,23 @@ def read(job: Job) -> Spoken:
     return Spoken(job, scene, audio, read_words(scene.words)["words"])
 
 
+@one_transaction
 def _begin(
     caller: Caller, order: Order, key: idempotency.Key | None
 ) -> Scene | idempotency.Answer:
     """Create the job with its scene leased by us, or return the first answer to `key`."""
     job_id = new_id()
-    with transaction.atomic(durable=True):
-        if key and (first := idempotency.begin(key, subject=str(job_id))):
-            return first
-        quote = quotes.quote(caller, order)
-        _check_room(quote.scenes[0])
-        job = submit.create(caller, quote, job_id=job_id)
-        (scene,) = submit.scenes_of(job, quote)
-        scene.status = Scene.Status.PROCESSING
-        scene.fence = 1
-        scene.lease_until = timezone.now() + claims.LEASE
-        scene.save(force_insert=True)
-        return scene
+    if key and (first := idempotency.begin(key, subject=str(job_id))):
+        return first
+    quote = quotes.quote(caller, order)
+    _check_room(quote.scenes[0])
+    job = submit.create(caller, quote, job_id=job_id)
+    (scene,) = submit.scenes_of(job, quote)
+    scene.status = Scene.Status.PROCESSING
+    scene.fence = 1
+    scene.lease_until = timezone.now() + claims.LEASE
+    scene.save(force_insert=True)
+    return scene
 
 
 def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # noqa: A002

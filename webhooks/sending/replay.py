@@ -3,9 +3,9 @@
 import uuid
 from datetime import datetime
 
-from django.db import connection
 from django.utils import timezone
 
+from kit.db.transactions import needs_transaction
 from kit.errors import NotFound
 from kit.work import bells
 from webhooks.emit import DELIVER, QUEUE
@@ -15,15 +15,15 @@ from webhooks.models import Delivery
 from webhooks.models.querysets import DeliveryQuerySet
 
 
+@needs_transaction
 def replay(delivery_id: uuid.UUID) -> Delivery:
-    """Send a delivery again now, one that has arrived too. Needs an open transaction.
+    """Send a delivery again now, one that has arrived too.
 
     Raises:
         DeliveryBusy: it is just being sent.
         EndpointDisabled: its endpoint is off.
         NotFound: its endpoint was removed.
     """
-    assert connection.in_atomic_block
     rows = Delivery.objects.select_for_update(of=("self",)).select_related("endpoint")
     delivery = rows.filter(pk=delivery_id).first()
     if delivery is None:
@@ -41,10 +41,9 @@ def replay(delivery_id: uuid.UUID) -> Delivery:
     return delivery
 
 
+@needs_transaction
 def replay_failed(endpoint_id: uuid.UUID, *, since: datetime) -> int:
     """Send again what has not reached an endpoint since a time; return how many.
-
-    Needs an open transaction.
 
     Raises:
         EndpointDisabled: it is off.
@@ -56,12 +55,12 @@ def replay_failed(endpoint_id: uuid.UUID, *, since: datetime) -> int:
     return _queue(Delivery.objects.filter(endpoint=endpoint).undelivered(since))
 
 
+@needs_transaction
 def replay_all_failed(deliveries: DeliveryQuerySet, *, since: datetime) -> int:
     """Send again which of `deliveries` reached nobody since a time; return how many.
 
-    Those of endpoints that are off stay as they are. Needs an open transaction.
+    Those of endpoints that are off stay as they are.
     """
-    assert connection.in_atomic_block
     return _queue(deliveries.undelivered(since).open())
 
 

@@ -14,6 +14,7 @@ from functools import partial
 
 from django.utils import timezone
 
+from kit.db.transactions import needs_transaction
 from kit.rotation import Sealed
 from kit.secrets import Secret, open_sealed, seal
 from webhooks.errors import RotationInProgress
@@ -96,10 +97,9 @@ def default_signer(workspace_id: uuid.UUID) -> DefaultSigner:
     return DefaultSigner.objects.get(pk=workspace_id)
 
 
+@needs_transaction
 def rotate_default(workspace_id: uuid.UUID) -> DefaultSigner:
     """Change what signs events to jobs' own addresses, as for an endpoint.
-
-    Needs an open transaction.
 
     Raises:
         RotationInProgress: the last rotation was less than 24 h ago.
