@@ -82,13 +82,14 @@ LIFECYCLE = [
 
 DISPATCH = [
     "kit.mail.outbox",
-    "accounts.people.exports",
+    "accounts.people.exports.work",
+    "synthesis.outputs.assemblies.work",
     "synthesis.work.dispatch",
     "synthesis.samples.making",
     "providers.keys.using",
-    "webhooks.sending.dispatch",
+    "webhooks.sending.delivery.work",
 ]
-"""Modules whose `sweep()` the dispatcher calls every second."""
+"""What has a `sweep()` that the dispatcher calls every second."""
 
 SEALED = [
     "kit.mail.outbox.SEALED",

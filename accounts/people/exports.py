@@ -7,7 +7,6 @@ no secrets and no hashes in it.
 
 import io
 import json
-import logging
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -42,18 +41,14 @@ from kit.db.transactions import needs_transaction
 from kit.errors import RateLimited
 from kit.mail import outbox
 from kit.storage import delete_tree, draft_folder, save_path
-from kit.work import bells, claims
+from kit.work import claims
+from kit.work.loop import Work
 
-WORK = "accounts.tasks.make_exports"
-QUEUE = "local"
 KEPT_FOR = timedelta(hours=24)
 """How long an archive can be fetched."""
 PER_DAY = 5
 """Archives of one person, of any kind."""
-_MOST_TRIES = 3
 _UNFINISHED = (Export.Status.QUEUED, Export.Status.PROCESSING)
-
-logger = logging.getLogger(__name__)
 
 
 def wanted(caller: Caller) -> Export | None:
@@ -109,24 +104,8 @@ def begin_for(
             "exports", str(user.pk), limit=PER_DAY, period=quotas.today()
         ):
             raise RateLimited(retry_after=quotas.seconds_left_today())
-        bells.ring_on_commit(WORK, QUEUE)
+        work.ring_on_commit()
     return export
-
-
-def work() -> int:
-    """Make the archives that wait; return how many were tried."""
-    count = 0
-    while (export := _claim()) is not None:
-        count += 1
-        _make(export)
-    return count
-
-
-def sweep() -> None:
-    """Take back what silent workers left, and ring for what waits."""
-    claims.take_back(Export.objects.all())
-    if waiting := claims.due(Export.objects.all()).count():
-        bells.ring_if_quiet(WORK, QUEUE, waiting)
 
 
 def prune() -> int:
@@ -159,56 +138,11 @@ def _scope(caller: Caller) -> dict[str, Any]:
     }
 
 
-def _claim() -> Export | None:
-    with transaction.atomic(durable=True):
-        due = claims.due(Export.objects.all())
-        return claims.claim(due.order_by("ready_at", "id"))
-
-
-def _make(export: Export) -> None:
-    """Make an archive that we hold, and settle it."""
-    name = ""
-    try:
-        with claims.kept(export) as lease:
-            if export.crashes < _MOST_TRIES:
-                name = _write(export, lease)
-    except claims.LeaseLost as lost:
-        logger.info("dropped %s", lost)
-        return
-    except Exception:
-        # A bug or a full disk must neither end the worker nor leave the row to its lease.
-        logger.exception("export %s failed", export.pk)
-    try:
-        with transaction.atomic(durable=True):
-            _settle(claims.lock_held(export), name)
-    except claims.LeaseLost as lost:
-        logger.info("dropped %s", lost)
-
-
-def _settle(held: Export, name: str) -> None:
-    held.lease_until = None
-    if name:
-        held.status, held.file = Export.Status.COMPLETED, name
-        held.finished_at = timezone.now()
-        if held.workspace_id is None:
-            _tell(held)
-    elif held.attempts + 1 < _MOST_TRIES and held.crashes < _MOST_TRIES:
-        held.status = Export.Status.QUEUED
-        held.ready_at = timezone.now() + timedelta(seconds=30)
-    else:
-        held.status = Export.Status.FAILED
-        held.finished_at = timezone.now()
-    held.attempts += not name
-    held.save(
-        update_fields=[
-            "status",
-            "lease_until",
-            "file",
-            "finished_at",
-            "ready_at",
-            "attempts",
-        ]
-    )
+def _complete(export: Export, name: str) -> dict[str, Any]:
+    """Mail that an archive is ready; return where it is."""
+    if export.workspace_id is None:
+        _tell(export)
+    return {"file": name}
 
 
 def _tell(export: Export) -> None:
@@ -352,3 +286,14 @@ def _tokens(scope: Scope) -> Iterator[dict[str, Any]]:
         "last_used_at",
         "revoked_at",
     )
+
+
+work = Work(
+    task="accounts.tasks.make_exports",
+    queue="local",
+    rows=Export.objects.all,
+    perform=_write,
+    complete=_complete,
+    ended={"finished_at": Now()},
+    pauses=(30,),
+)

@@ -12,8 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import transaction
-from django.db.models import F
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,15 +22,13 @@ from kit.mail import files
 from kit.models import Mail
 from kit.rotation import Sealed
 from kit.secrets import CannotOpen, open_sealed, seal
-from kit.work import bells, claims
+from kit.work import claims
+from kit.work.loop import Failed, Work
 
-SEND = "kit.tasks.send_mails"
-QUEUE = "remote"
 KEPT_FOR = timedelta(days=30)
 """How long it is known that a mail was sent; its text goes at once."""
 _USEFUL_FOR = timedelta(days=2)
-_PAUSES = (5, 30, 120, 600, 1800, 3600)  # seconds; the last one from then on
-_MOST_CRASHES = 5
+_ENDED = {"sealed_text": b"", "settled_at": Now()}
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +51,7 @@ def post(
     row.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
     row.sealed_text = seal(text, context=_context(row))
     row.save(force_insert=True)
-    bells.ring_on_commit(SEND, QUEUE)
+    work.ring_on_commit()
     return row
 
 
@@ -66,26 +63,18 @@ def hasten(mail_id: UUID) -> bool:
     """
     waiting = Mail.objects.filter(pk=mail_id, status=Mail.Status.QUEUED)
     is_one = waiting.update(ready_at=Now()) > 0
-    bells.ring_on_commit(SEND, QUEUE)
+    work.ring_on_commit()
     return is_one
 
 
-def work() -> int:
-    """Send what waits; return how many mails were tried."""
-    count = 0
-    while (row := _claim()) is not None:
-        count += 1
-        _send(row)
-    return count
-
-
 def sweep() -> None:
-    """Take back what silent senders left, give up what came too late, ring for the rest."""
-    claims.take_back(Mail.objects.all())
-    late = Mail.objects.filter(status=Mail.Status.QUEUED, send_until__lt=Now())
-    late.update(status=Mail.Status.CANCELED, sealed_text=b"", settled_at=Now())
-    if waiting := claims.due(Mail.objects.all()).count():
-        bells.ring_if_quiet(SEND, QUEUE, min(waiting, 4))
+    """Give up what came too late; take back what was lost, and ring for the rest."""
+    late = Mail.objects.filter(send_until__lt=Now()).filter(
+        Q(status=Mail.Status.QUEUED)
+        | Q(status=Mail.Status.PROCESSING, lease_until__lt=Now())
+    )
+    late.update(status=Mail.Status.CANCELED, lease_until=None, **_ENDED)
+    work.sweep()
 
 
 def prune() -> int:
@@ -94,52 +83,21 @@ def prune() -> int:
     return Mail.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()[0]
 
 
-def _claim() -> Mail | None:
-    waiting = claims.due(Mail.objects.filter(send_until__gte=Now()))
-    with transaction.atomic(durable=True):
-        return claims.claim(waiting.order_by("ready_at", "id"))
-
-
-def _send(row: Mail) -> None:
-    try:
-        with claims.kept(row):
-            failure = _try(row)
-        with transaction.atomic(durable=True):
-            held = claims.lock_held(row)
-            if failure and held.attempts + 1 < _most_attempts(failure):
-                pause = _PAUSES[min(held.attempts, len(_PAUSES) - 1)]
-                Mail.objects.filter(pk=row.pk).update(
-                    status=Mail.Status.QUEUED,
-                    lease_until=None,
-                    attempts=F("attempts") + 1,
-                    ready_at=Now() + timedelta(seconds=pause),
-                )
-                return
-            Mail.objects.filter(pk=row.pk).update(
-                status=Mail.Status.FAILED if failure else Mail.Status.COMPLETED,
-                sealed_text=b"",
-                lease_until=None,
-                settled_at=Now(),
-            )
-    except claims.LeaseLost as lost:
-        logger.info("dropped %s", lost)
-
-
-def _try(row: Mail) -> Exception | None:
-    """Send; return why it could not be done.
+def _send(row: Mail, _: claims.Lease) -> None:
+    """Send a mail.
 
     A mail service's own backend may raise anything, and no mail is to hold up the others.
     """
-    if row.crashes >= _MOST_CRASHES:
-        return CannotOpen(f"mail {row.pk} has ended its senders")
     try:
         text = open_sealed(row.sealed_text, context=_context(row)).reveal_text()
         connections.give_back()
         EmailMessage(row.subject, text, settings.DEFAULT_FROM_EMAIL, [row.to]).send()
     except (SMTPException, OSError, CannotOpen) as error:
         logger.warning("mail %s was not sent: %s", row.pk, type(error).__name__)
-        return error
-    except Exception as error:  # noqa: BLE001 - tried again, like the others
+        # An address that is refused stays refused.
+        is_last = isinstance(error, SMTPRecipientsRefused | CannotOpen)
+        raise Failed(is_last=is_last) from error
+    except Exception as error:
         # Its words may hold the mail's: where it came from must do.
         logger.error(
             "mail %s was not sent: %s in %s",
@@ -147,19 +105,23 @@ def _try(row: Mail) -> Exception | None:
             type(error).__name__,
             settings.EMAIL_BACKEND,
         )
-        return error
-    return None
-
-
-def _most_attempts(failure: Exception) -> float:
-    """Return how often it is worth trying: an address that is refused stays refused."""
-    return (
-        1 if isinstance(failure, SMTPRecipientsRefused | CannotOpen) else float("inf")
-    )
+        raise Failed from error
 
 
 def _context(row: Mail) -> str:
     return f"kit_mail:{row.pk}:text"
 
+
+work = Work(
+    task="kit.tasks.send_mails",
+    queue="remote",
+    rows=lambda: Mail.objects.filter(send_until__gte=Now()),
+    perform=_send,
+    ended=_ENDED,
+    tries=None,
+    pauses=(5, 30, 120, 600, 1800, 3600),
+    most_crashes=5,
+    slots=4,
+)
 
 SEALED = [Sealed(Mail, "sealed_text", _context)]

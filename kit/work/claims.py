@@ -79,15 +79,26 @@ def lock_held(row: M) -> M:
     Raises:
         LeaseLost: our fence is not the newest, or the row was canceled meanwhile.
     """
-    held = (
-        type(row)
-        ._default_manager.select_for_update(of=("self",))
-        .filter(pk=row.pk, fence=row.fence, status=Claimable.Status.PROCESSING)
-        .first()
-    )
+    held = _held_by_us(row).select_for_update(of=("self",)).first()
     if held is None:
         raise LeaseLost(f"{row!r} at fence {row.fence}")
     return held
+
+
+def settle(row: Claimable, status: Claimable.Status, **columns: Any) -> None:
+    """Let go of a row with its new status and other columns, if we still hold it.
+
+    Raises:
+        LeaseLost: our fence is not the newest, or the row was canceled meanwhile.
+    """
+    if not _held_by_us(row).update(status=status, lease_until=None, **columns):
+        raise LeaseLost(f"{row!r} at fence {row.fence}")
+
+
+def _held_by_us(row: M) -> QuerySet[M]:
+    return type(row)._default_manager.filter(
+        pk=row.pk, fence=row.fence, status=Claimable.Status.PROCESSING
+    )
 
 
 class Lease:
@@ -104,11 +115,7 @@ class Lease:
             raise LeaseLost(f"{self._row!r} at fence {self._row.fence}")
 
     def _renew(self) -> None:
-        mine = type(self._row)._default_manager.filter(
-            pk=self._row.pk,
-            fence=self._row.fence,
-            status=Claimable.Status.PROCESSING,
-        )
+        mine = _held_by_us(self._row)
         while not self._stop.wait(LEASE.total_seconds() / 3):
             try:
                 if not mine.update(lease_until=Now() + LEASE):

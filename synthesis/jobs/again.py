@@ -68,8 +68,8 @@ def edit(
 ) -> tuple[Job, Scene]:
     """Speak one scene anew, with `changes`, and charge for that scene alone.
 
-    `changes` are fields of `AskedScene`; the others stay as they
-    are, but another voice begins without options.
+    `changes` are fields of `AskedScene`; the others stay as they are, but another voice
+    begins without options.
 
     Raises:
         SceneBusy: it still waits or is being spoken.

@@ -5,7 +5,6 @@ scene that is spoken anew gives the job another version, and so another assembly
 """
 
 import hashlib
-import logging
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,18 +15,15 @@ from django.db import transaction
 
 from kit.storage import draft_folder, save_path
 from kit.work import claims
+from kit.work.loop import Work
 from synthesis import audio
 from synthesis.errors import NotReady
 from synthesis.models import Assembly, Job, Piece, Scene
 from synthesis.outputs import files
 from synthesis.outputs.captions import CaptionScene
-from synthesis.work import bells
 from synthesis.work.rendering import parts_of, read_words
 
 BETWEEN_SCENES_MS = 800
-_MOST_TRIES = 3
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ def request(job: Job, kind: Assembly.Kind) -> Assembly:
                 ).update(status=Assembly.Status.QUEUED, attempts=0, crashes=0)
             )
         if is_new:
-            bells.ring_on_commit("local", task=bells.ASSEMBLE)
+            work.ring_on_commit()
     return assembly
 
 
@@ -112,51 +108,6 @@ def captions_of(job: Job) -> Iterator[CaptionScene]:
         )
         for place in placed
     )
-
-
-def work() -> int:
-    """Make what was asked for until nothing is left; return how many were claimed."""
-    count = 0
-    while (assembly := _claim()) is not None:
-        count += 1
-        try:
-            with claims.kept(assembly) as lease:
-                name = _make(assembly, lease)
-            _settle(assembly, status=Assembly.Status.COMPLETED, file=name)
-        except claims.LeaseLost as lost:
-            logger.info("dropped %s", lost)
-        except Exception:
-            # A bug, or a full disk: the next one must not suffer.
-            logger.exception("assembly %s failed", assembly.pk)
-            _after_failure(assembly)
-    return count
-
-
-def give_up() -> None:
-    """Fail what ends its makers; whoever asks for it again starts it anew."""
-    lost = claims.due(Assembly.objects.filter(crashes__gte=_MOST_TRIES))
-    lost.update(status=Assembly.Status.FAILED)
-
-
-def _claim() -> Assembly | None:
-    with transaction.atomic(durable=True):
-        rows = claims.due(Assembly.objects.filter(crashes__lt=_MOST_TRIES))
-        return claims.claim(rows.order_by("ready_at"))
-
-
-def _after_failure(assembly: Assembly) -> None:
-    again = assembly.attempts + 1 < _MOST_TRIES
-    status = Assembly.Status.QUEUED if again else Assembly.Status.FAILED
-    try:
-        _settle(assembly, status=status, attempts=assembly.attempts + 1)
-    except claims.LeaseLost as lost:
-        logger.info("dropped %s", lost)
-
-
-def _settle(assembly: Assembly, **values: object) -> None:
-    with transaction.atomic(durable=True):
-        held = claims.lock_held(assembly)
-        Assembly.objects.filter(pk=held.pk).update(lease_until=None, **values)
 
 
 def _make(assembly: Assembly, lease: claims.Lease) -> str:
@@ -232,3 +183,12 @@ def _join(
 def _version(scenes: Sequence[Scene], format: str) -> str:  # noqa: A002
     rows = "".join(f"{scene.pk}:{scene.render}:{scene.title}\n" for scene in scenes)
     return hashlib.sha256(f"{format}\n{rows}".encode()).hexdigest()
+
+
+work = Work(
+    task="synthesis.tasks.assemble",
+    queue="local",
+    rows=Assembly.objects.all,
+    perform=_make,
+    complete=lambda _, name: {"file": name},
+)

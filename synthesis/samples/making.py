@@ -8,19 +8,20 @@ built-in voices alone, so they spend nobody's money, and each voice but once.
 import hashlib
 import logging
 import time
-from datetime import datetime, timedelta
+from functools import partial
 
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
 from kit import quotas
 from kit.db import connections
+from kit.db.transactions import one_transaction
 from kit.errors import NotFound, RateLimited
 from kit.ids import new_id
 from kit.storage import draft_folder, save_path
-from kit.work import bells, claims
+from kit.work import claims
+from kit.work.loop import Failed, NotNow, Work
 from providers.catalogue import access, samples
 from providers.contract.base import Failure, ProviderError, SpeechRequest
 from providers.contract.registry import PROVIDERS, get_provider
@@ -37,9 +38,6 @@ MAKE = "synthesis.tasks.make_samples"
 MOST_A_DAY = 200
 """Samples that one client address may have made a day."""
 _MOST_AT_ONCE = 2  # makers, of each kind: samples are never urgent
-_MOST_TRIES = 3
-_MOST_CRASHES = 3
-_PAUSE = timedelta(minutes=1)
 _LOOK = 0.05  # seconds between two looks at what a worker is making
 _LOCAL = [slug for slug in PROVIDERS if get_provider(slug).is_local]
 
@@ -76,22 +74,13 @@ def find(voice_id: str, *, network: str, patience: float) -> Sample:
 
 def work(queue: str) -> int:
     """Make the samples that wait in `queue`; return how many were tried."""
-    count = 0
-    while (sample := _claim(queue)) is not None:
-        count += 1
-        _make(sample)
-    return count
+    return works[queue]()
 
 
 def sweep() -> None:
-    """Take back what silent makers left, give up what ends them, ring for the rest."""
-    claims.take_back(Sample.objects.all())
-    Sample.objects.filter(
-        status=Sample.Status.QUEUED, crashes__gte=_MOST_CRASHES
-    ).update(status=Sample.Status.FAILED, error_code=INTERNAL_ERROR)
-    for queue in Scene.Queue:
-        if claims.due(_of(queue)).exists() and _startable(queue).exists():
-            bells.ring_if_quiet(MAKE, queue, 1, args=[queue])
+    """Take back samples that were lost, give up deadly ones, and ring for the rest."""
+    for each in works.values():
+        each.sweep()
 
 
 def _ask(voice: Voice, network: str) -> None:
@@ -99,7 +88,7 @@ def _ask(voice: Voice, network: str) -> None:
         if not quotas.take("sample", network, limit=MOST_A_DAY, period=quotas.today()):
             raise RateLimited(retry_after=quotas.seconds_left_today())
         if samples.ask([voice]):
-            bells.ring_on_commit(MAKE, Scene.Queue.LOCAL, args=[Scene.Queue.LOCAL])
+            works[Scene.Queue.LOCAL].ring_on_commit()
 
 
 def _of(queue: str) -> QuerySet[Sample]:
@@ -115,76 +104,47 @@ def _startable(queue: str) -> QuerySet[Sample]:
     closed = full.providers | {
         provider for provider, key in full.upstreams if key == PLATFORM
     }
-    return claims.due(_of(queue)).exclude(voice__provider__in=closed)
+    return works[queue].due().exclude(voice__provider__in=closed)
 
 
+def _waiting(queue: str) -> int:
+    is_any = works[queue].due().exists() and _startable(queue).exists()
+    return int(is_any)  # samples are never urgent
+
+
+@one_transaction
 def _claim(queue: str) -> Sample | None:
-    with transaction.atomic(durable=True):
-        claiming.close_gate()
-        making = _of(queue).filter(status=Sample.Status.PROCESSING)
-        if making.count() >= _MOST_AT_ONCE:
-            return None
-        return claims.claim(_startable(queue).order_by("ready_at", "voice"))
+    claiming.close_gate()
+    making = _of(queue).filter(status=Sample.Status.PROCESSING)
+    if making.count() >= _MOST_AT_ONCE:
+        return None
+    return claims.claim(_startable(queue))
 
 
-def _make(sample: Sample) -> None:
-    """Make a sample that we hold, and settle it; nothing is raised for its failure."""
+def _make(sample: Sample, _: claims.Lease) -> str:
+    """Speak and store a sample; return its name in the storage."""
     try:
-        with claims.kept(sample):
-            name = _spoken(sample)
-        with transaction.atomic(durable=True):
-            held = claims.lock_held(sample)
-            old = held.file
-            _settle(held, Sample.Status.COMPLETED, file=name, error_code="")
-        if old:
-            default_storage.delete(old)
-    except claims.LeaseLost as lost:
-        logger.info("dropped %s", lost)
+        return _spoken(sample)
     except Blocked as blocked:
         logger.info("sample of %s waits: %s", sample.voice_id, blocked)
-        _wait(sample, blocked.until)
+        raise NotNow(blocked.until) from blocked
     except ProviderError as error:
         logger.warning("sample of %s: %s", sample.voice_id, error)
-        _fail(sample, error.kind, is_last=not error.kind.is_retryable)
-    except Exception:
-        logger.exception("sample of %s failed", sample.voice_id)
-        _fail(sample, INTERNAL_ERROR)
+        raise Failed(error.kind, is_last=not error.kind.is_retryable) from error
 
 
-def _wait(sample: Sample, until: datetime) -> None:
-    """Put back a sample whose provider is not called now; it costs no try."""
-    try:
-        with transaction.atomic(durable=True):
-            held = claims.lock_held(sample)
-            Sample.objects.filter(pk=held.pk).update(
-                status=Sample.Status.QUEUED, lease_until=None, ready_at=until
-            )
-    except claims.LeaseLost as lost:
-        logger.info("dropped %s", lost)
+def _complete(sample: Sample, name: str) -> dict[str, str]:
+    """Have the sample before removed, if there is one; return where the new one is."""
+    if sample.file:
+        transaction.on_commit(partial(default_storage.delete, sample.file))
+    return {"file": name, "error_code": ""}
 
 
-def _fail(sample: Sample, error_code: str, *, is_last: bool = False) -> None:
-    """Leave a sample for a later try, or for good; what there was of it is kept."""
-    try:
-        with transaction.atomic(durable=True):
-            held = claims.lock_held(sample)
-            tries = held.attempts + 1
-            is_over = is_last or tries >= _MOST_TRIES
-            status = Sample.Status.FAILED if is_over else Sample.Status.QUEUED
-            _settle(held, status, error_code=error_code, attempts=tries)
-    except claims.LeaseLost as lost:
-        logger.info("dropped %s", lost)
-
-
-def _settle(held: Sample, status: Sample.Status, **fields: object) -> None:
-    again = Now() + _PAUSE if status == Sample.Status.QUEUED else Now()
-    Sample.objects.filter(pk=held.pk).update(
-        status=status, lease_until=None, ready_at=again, **fields
-    )
+def _explain(error: Exception) -> dict[str, str]:
+    return {"error_code": error.code if isinstance(error, Failed) else INTERNAL_ERROR}
 
 
 def _spoken(sample: Sample) -> str:
-    """Speak and store a sample; return its name in the storage."""
     voice = Voice.objects.switched_on().filter(pk=sample.voice_id).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
@@ -212,3 +172,21 @@ def _spoken(sample: Sample) -> str:
         name = f"samples/{digest}-{new_id()}.mp3"
         save_path(default_storage, name, whole)
     return name
+
+
+works = {
+    queue: Work(
+        task=MAKE,
+        queue=queue,
+        args=(queue,),
+        rows=partial(_of, queue),
+        order=("ready_at", "voice"),
+        claim=partial(_claim, queue),
+        waiting=partial(_waiting, queue),
+        perform=_make,
+        complete=_complete,
+        explain=_explain,
+        pauses=(60,),
+    )
+    for queue in map(str, Scene.Queue)
+}

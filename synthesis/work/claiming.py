@@ -77,7 +77,7 @@ def claim_next(queue: str) -> Scene | None:
 
 
 def count_startable(queue: str, most: int) -> int:
-    """Return how many scenes may be started now, as far as it is worth knowing."""
+    """Return how many scenes may be started now; no more than `most` are counted."""
     full = what_is_full()
     return _head(queue, full)[:most].count() or _lanes(queue, full)[:most].count()
 

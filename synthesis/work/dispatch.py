@@ -1,4 +1,4 @@
-"""What the dispatcher does for synthesis every second."""
+"""What the dispatcher does for scenes every second."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -10,16 +10,14 @@ from django.utils import timezone
 from billing import ledger
 from billing.credits import token_limits
 from billing.models import Reservation
-from kit.work import bells as kit_bells
 from kit.work import claims
 from providers.contract.base import Failure
 from providers.limits import upstreams
 from providers.models import Provider, Sample
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
-from synthesis.models import Assembly, Job, Scene
+from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
-from synthesis.outputs import assemblies
-from synthesis.work import bells, claiming, fallbacks, settlement
+from synthesis.work import fallbacks, settlement, worker
 
 _MOST_AT_ONCE = 100  # rows per sweep, so that one sweep stays short
 _LOOKED_AT_AGAIN = timedelta(days=1)
@@ -28,18 +26,13 @@ _LOOKED_AT_AGAIN = timedelta(days=1)
 def sweep() -> None:
     """Take back what was lost, then ring for everything that waits."""
     end_lost_speech()
-    claims.take_back(Scene.objects.exclude(job__source=Job.Source.SPEECH))
-    claims.take_back(Assembly.objects.all())
+    for work in worker.works.values():
+        work.take_back()
     free_probes()
     end_switched_off()
     end_waiting()
-    for queue in Scene.Queue:
-        # No more than bells are rung for: a long queue is not counted every second.
-        if count := claiming.count_startable(queue, kit_bells.MOST):
-            bells.ring_if_quiet(queue, count)
-    assemblies.give_up()
-    if count := claims.due(Assembly.objects.all())[: kit_bells.MOST].count():
-        bells.ring_if_quiet("local", count, task=bells.ASSEMBLE)
+    for work in worker.works.values():
+        work.ring()
 
 
 def end_lost_speech() -> None:

@@ -99,4 +99,4 @@ def _hand_over(held: Scene, voice: Voice, credential: str) -> None:
     held.ready_at = timezone.now()
     held.attempts = held.crashes = held.strikes = 0
     held.save()
-    bells.ring_on_commit(held.queue)
+    bells.ring_on_commit(held.queue, 1)

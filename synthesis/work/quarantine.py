@@ -6,14 +6,13 @@ witness: only when that process ends by itself while the worker lives on is the 
 blame. A worker that is killed takes the process along and blames nobody.
 """
 
-import logging
 import subprocess
 import sys
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 
+from kit.db.transactions import one_transaction
 from kit.work import claims
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
@@ -23,7 +22,9 @@ _SUSPECT = 3  # lost holders
 _STRIKES = 3  # proven kills
 COMMAND = [sys.executable, str(settings.BASE_DIR / "manage.py"), "speak_scene"]
 
-logger = logging.getLogger(__name__)
+
+class Killed(Exception):
+    """A scene has ended the process that was to speak it, with this status."""
 
 
 def is_suspect(scene: Scene) -> bool:
@@ -32,27 +33,29 @@ def is_suspect(scene: Scene) -> bool:
 
 
 def speak_apart(scene: Scene) -> None:
-    """Speak a suspect scene in a child process, and blame it if it kills that."""
-    with claims.kept(scene):
-        child = subprocess.Popen(
-            [*COMMAND, str(scene.pk), str(scene.fence)],
-            stdin=subprocess.PIPE,  # never written to: its end tells that we died
-        )
-        status = child.wait()
-    if status == 0:
-        return
-    logger.error("scene %s ended its process: %s", scene.pk, status)
-    try:
-        with transaction.atomic(durable=True):
-            job = settlement.lock_job(scene)
-            held = claims.lock_held(scene)
-            if held.strikes + 1 >= _STRIKES:
-                settlement.fail_held(job, held, INTERNAL_ERROR)
-            else:
-                Scene.objects.filter(pk=held.pk).update(
-                    strikes=F("strikes") + 1,
-                    status=Scene.Status.QUEUED,
-                    lease_until=None,
-                )
-    except claims.LeaseLost as lost:
-        logger.info("dropped %s", lost)
+    """Speak and settle a suspect scene that we hold in a child process.
+
+    Raises:
+        Killed: that did not end by itself, or failed at once.
+    """
+    child = subprocess.Popen(
+        [*COMMAND, str(scene.pk), str(scene.fence)],
+        stdin=subprocess.PIPE,  # never written to: its end tells that we died
+    )
+    if status := child.wait():
+        raise Killed(status)
+
+
+@one_transaction
+def strike(scene: Scene) -> None:
+    """Blame a scene that we hold for the end of its process; fail it at the third time.
+
+    Raises:
+        LeaseLost: somebody else holds the scene now, or it was canceled.
+    """
+    job = settlement.lock_job(scene)
+    held = claims.lock_held(scene)
+    if held.strikes + 1 >= _STRIKES:
+        settlement.fail_held(job, held, INTERNAL_ERROR)
+    else:
+        claims.settle(held, Scene.Status.QUEUED, strikes=F("strikes") + 1)

@@ -18,7 +18,7 @@ from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
 from tests.webhooks.receiver import Received, Receiver, listening
 from webhooks.models import Attempt, Delivery
-from webhooks.sending import dispatch
+from webhooks.sending import delivery
 
 DELIVERIES = int(os.environ.get("CHAOS_DELIVERIES", "60"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "1"))
@@ -50,7 +50,7 @@ def test_killed_senders_lose_nothing(settings, monkeypatch) -> None:
         try:
             while unfinished := Delivery.objects.unfinished().count():
                 assert time.monotonic() < deadline, f"{unfinished} left"
-                dispatch.sweep()  # as the dispatcher does
+                delivery.work.sweep()  # as the dispatcher does
                 is_its_turn = unfinished < DELIVERIES * (1 - kills / (KILLS + 1))
                 if (
                     kills < KILLS
@@ -97,6 +97,6 @@ def _arrange(server: Receiver) -> tuple[dict[str, str], dict[str, bytes]]:
         secrets[path] = factories.secret(endpoint)
         endpoints.append(endpoint)
     for number in range(DELIVERIES):
-        delivery = factories.delivery(endpoints[number % ENDPOINTS], number=number)
-        expected[str(delivery.event_id)] = bytes(delivery.event.body)
+        row = factories.delivery(endpoints[number % ENDPOINTS], number=number)
+        expected[str(row.event_id)] = bytes(row.event.body)
     return secrets, expected

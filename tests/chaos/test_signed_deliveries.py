@@ -19,7 +19,7 @@ from webhooks import endpoints
 from webhooks.emit import send_to
 from webhooks.events import TEST
 from webhooks.models import Attempt, Delivery, Endpoint
-from webhooks.sending import dispatch
+from webhooks.sending import delivery
 
 DELIVERIES = int(os.environ.get("CHAOS_SIGNED", "200"))
 CUSTOMERS = 8
@@ -61,7 +61,7 @@ def test_every_delivery_has_a_good_signature(settings, monkeypatch) -> None:
         try:
             while judged < DELIVERIES:
                 assert time.monotonic() - began < _PATIENCE
-                dispatch.sweep()
+                delivery.work.sweep()
                 # As they come: the library refuses what is older than five minutes.
                 for request in server.received[judged:]:
                     for judge in judges[request.path]:

@@ -21,7 +21,7 @@ from tests.webhooks import receiver as scripts
 from tests.webhooks.events import many
 from tests.webhooks.receiver import Received, listening
 from webhooks.models import Delivery
-from webhooks.sending import dispatch, post
+from webhooks.sending import delivery, post
 from webhooks.sending.post import DEADLINE, Outcome
 
 pytestmark = pytest.mark.skipif(
@@ -71,7 +71,7 @@ def _until(is_so: Callable[[], bool], seconds: float) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         if time.monotonic() - swept > 1:
-            dispatch.sweep()
+            delivery.work.sweep()
             swept = time.monotonic()
         time.sleep(0.02)
 

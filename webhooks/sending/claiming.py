@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from kit.work import claims
+from kit.work import bells, claims
 from webhooks.models import Delivery, Turn
 
 PER_ENDPOINT = 3
@@ -95,6 +95,12 @@ def open_lanes(*, limit: int) -> list[Lane]:
             },
         )
         return [Lane(*row) for row in cursor.fetchall()]
+
+
+def count_startable() -> int:
+    """Return how many deliveries may be sent now, as far as it is worth knowing."""
+    lanes = open_lanes(limit=bells.MOST)
+    return min(len(lanes) * PER_ENDPOINT, lanes[0].slots) if lanes else 0
 
 
 def claim_next() -> Delivery | None:

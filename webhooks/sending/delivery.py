@@ -4,8 +4,8 @@ This is the one place that retries.
 """
 
 import logging
-import time
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -14,7 +14,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from kit.db import connections
-from kit.work import bells, claims
+from kit.work import claims
+from kit.work.loop import Work
 from webhooks import endpoints
 from webhooks.emit import DELIVER, QUEUE
 from webhooks.models import Attempt, Delivery, Endpoint, is_success
@@ -26,56 +27,38 @@ FAILING_FOR = timedelta(days=5)
 FEWEST_FAILURES = 10
 """And how often: a single event's bad luck is not enough."""
 _GONE = 410
-_SHIFT = 20.0  # seconds after which a slot lets other tasks of its worker go first
 
 logger = logging.getLogger(__name__)
 
 
-def work() -> int:
-    """Send deliveries until none may be sent now; return how many were sent."""
-    began = time.monotonic()
-    count = 0
-    while (delivery := claiming.claim_next()) is not None:
-        count += 1
-        deliver(delivery)
-        if time.monotonic() - began > _SHIFT:
-            bells.ring(DELIVER, QUEUE)
-            break
-    return count
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A delivery that was sent, and what came of it."""
+
+    url: str
+    at: datetime
+    outcome: Outcome | None  # None: its endpoint was switched off while it waited
 
 
 def deliver(held: Delivery) -> None:
     """Send a delivery that we hold, and settle it; nothing is raised for its failure."""
+    work.do(held)
+
+
+def _perform(held: Delivery, _: claims.Lease) -> Sent:
     sent_at = timezone.now()
-    try:
-        with claims.kept(held):
-            # Read again: since it was queued, the address may have changed.
-            delivery = Delivery.objects.select_related("event", "endpoint").get(
-                pk=held.pk
-            )
-            is_open = delivery.endpoint is None or _is_open(delivery.endpoint)
-            outcome = _try_to_send(delivery, sent_at) if is_open else None
-        with transaction.atomic(durable=True):
-            if outcome is None:
-                _cancel(held)
-            else:
-                _settle(held, delivery.address, sent_at, outcome)
-    except (claims.LeaseLost, Delivery.DoesNotExist) as lost:
-        logger.info("dropped %s", lost)
+    # Read again: since it was queued, the address may have changed.
+    rows = Delivery.objects.select_related("event", "endpoint")
+    delivery = rows.filter(pk=held.pk).first()
+    if delivery is None:
+        raise claims.LeaseLost(f"{held!r}: it was removed")
+    is_open = delivery.endpoint is None or _is_open(delivery.endpoint)
+    outcome = _send(delivery, sent_at) if is_open else None
+    return Sent(delivery.address, sent_at, outcome)
 
 
 def _is_open(endpoint: Endpoint) -> bool:
     return endpoint.is_enabled and endpoint.deleted_at is None
-
-
-def _try_to_send(delivery: Delivery, sent_at: datetime) -> Outcome:
-    try:
-        return _send(delivery, sent_at)
-    except Exception:
-        # A bug, or a secret whose key is gone: it must neither end the worker nor leave
-        # the row to its lease, to be taken up again at once.
-        logger.exception("delivery %s failed", delivery.pk)
-        return Outcome(duration_ms=0, failure=Attempt.Failure.INTERNAL)
 
 
 def _send(delivery: Delivery, sent_at: datetime) -> Outcome:
@@ -103,27 +86,30 @@ def _send(delivery: Delivery, sent_at: datetime) -> Outcome:
     )
 
 
-def _cancel(held: Delivery) -> None:
-    """End a delivery whose endpoint was switched off while it waited.
+def _fail(held: Delivery, error: Exception) -> None:
+    """Settle a failure of ours: a bug, or a secret whose key is gone."""
+    logger.error("delivery %s failed", held.pk, exc_info=error)
+    outcome = Outcome(duration_ms=0, failure=Attempt.Failure.INTERNAL)
+    with transaction.atomic(durable=True):
+        _settle(held, Sent(held.address, timezone.now(), outcome))
 
-    Raises:
-        LeaseLost: somebody else holds it now.
-    """
-    _end(claims.lock_held(held), Delivery.Status.CANCELED, timezone.now())
 
-
-def _settle(held: Delivery, url: str, sent_at: datetime, outcome: Outcome) -> None:
+def _settle(held: Delivery, sent: Sent) -> None:
     """Write the attempt, and what it means for the delivery and its endpoint.
 
     Raises:
         LeaseLost: somebody else holds the delivery now; they also write the attempt.
     """
     delivery = claims.lock_held(held)
+    outcome = sent.outcome
+    if outcome is None:
+        _end(delivery, Delivery.Status.CANCELED, timezone.now())
+        return
     now = timezone.now()
     attempt = Attempt(
         delivery=delivery,
-        url=url,
-        started_at=sent_at,
+        url=sent.url,
+        started_at=sent.at,
         duration_ms=outcome.duration_ms,
         address=outcome.address,
         status=outcome.status,
@@ -136,7 +122,7 @@ def _settle(held: Delivery, url: str, sent_at: datetime, outcome: Outcome) -> No
         attempt.next_at = _after_failure(delivery, outcome, now)
     attempt.save(force_insert=True)
     if delivery.endpoint_id and outcome.failure != Attempt.Failure.INTERNAL:
-        _note_health(delivery.endpoint_id, url, outcome, now)
+        _note_health(delivery.endpoint_id, sent.url, outcome, now)
 
 
 def _after_failure(
@@ -190,3 +176,16 @@ def _note_health(
         failing_since__lte=now - FAILING_FOR, failures__gte=FEWEST_FAILURES
     ).exists():
         endpoints.switch_off(endpoint_id, Endpoint.Off.FAILING)
+
+
+work = Work(
+    task=DELIVER,
+    queue=QUEUE,
+    rows=Delivery.objects.all,
+    claim=claiming.claim_next,
+    waiting=claiming.count_startable,
+    perform=_perform,
+    settle=_settle,
+    fail=_fail,
+    most_crashes=None,
+)

@@ -1,6 +1,6 @@
 """`manage.py dispatch`: the loop that no piece of work can get lost in.
 
-Every second each module of `settings.DISPATCH` takes back what silent holders left and
+Every second all that `settings.DISPATCH` names takes back what silent holders left and
 rings for what is due. It polices the broker, so it does not run inside it; several copies
 do no harm.
 """
@@ -8,7 +8,7 @@ do no harm.
 import logging
 import signal
 import threading
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from django.conf import settings
@@ -33,14 +33,14 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        modules = [import_module(name) for name in settings.DISPATCH]
+        swept = {name: resolve_name(name) for name in settings.DISPATCH}
         while not stop.is_set():
-            for module in modules:
+            for name, work in swept.items():
                 try:
-                    module.sweep()
+                    work.sweep()
                 except Exception:
                     # One app's trouble, or a restarting database, stops no other.
-                    logger.exception("%s could not sweep", module.__name__)
+                    logger.exception("%s could not sweep", name)
                 finally:
                     connections.give_back()
             beat()

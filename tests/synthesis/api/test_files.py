@@ -12,7 +12,6 @@ from django.utils import timezone
 from accounts.models import Workspace
 from synthesis.models import Assembly, Job
 from synthesis.outputs import assemblies
-from synthesis.work import dispatch
 from tests import factories
 from tests.synthesis.decoded import milliseconds_of
 
@@ -105,7 +104,7 @@ def test_what_ends_its_makers_fails_and_can_be_asked_for_again(api, job) -> None
     url = f"/api/v1/jobs/{job.pk}/audio"
     api.get(url)
     Assembly.objects.update(crashes=3)
-    dispatch.sweep()
+    assemblies.work.sweep()
     assert Assembly.objects.get().status == "failed"
     assert assemblies.work() == 0
 

@@ -224,11 +224,11 @@ def test_a_mail_tells_that_it_is_ready(alice):
 def test_a_worker_that_was_killed_loses_nothing(alice):
     client = factories.browser(alice)
     client.get(EXPORT)
-    held = exports._claim()
+    held = exports.work.take()
     assert held is not None
     Export.objects.update(lease_until=Now() - HOURS)
 
-    exports.sweep()
+    exports.work.sweep()
     assert exports.work() == 1
 
     export = Export.objects.get()
@@ -240,7 +240,7 @@ def test_a_worker_that_was_killed_loses_nothing(alice):
 def test_what_can_not_be_made_is_given_up_and_asked_for_anew(alice, caplog):
     client = factories.browser(alice)
     client.get(EXPORT)
-    with patch.object(exports, "_write", side_effect=OSError("disk full")):
+    with patch.object(exports, "_write_zip", side_effect=OSError("disk full")):
         for _ in range(3):
             exports.work()
             Export.objects.update(ready_at=Now())

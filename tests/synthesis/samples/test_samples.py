@@ -209,9 +209,7 @@ def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
     ask("unicorn:en-us")
     past = timezone.now() - timedelta(seconds=1)
     for crashes in (1, 2, 3):
-        with monkeypatch.context() as patched:
-            patched.setattr(making, "_make", lambda sample: None)  # it dies
-            making._claim("local")
+        assert making.works["local"].take()  # who takes it dies
         Sample.objects.update(lease_until=past)
         making.sweep()
         assert Sample.objects.get().crashes == crashes
@@ -271,7 +269,7 @@ def test_scenes_and_samples_share_the_room_of_a_provider(submitted, limit):
     assert making.work("remote") == 0
     Scene.objects.filter(pk=scene.pk).update(status="canceled", lease_until=None)
     submitted(factories.caller(), "Another scene.")
-    assert making._claim("remote")
+    assert making.works["remote"].take()
     assert claiming.claim_next("remote") is None
 
 
@@ -294,7 +292,7 @@ def test_a_maker_that_died_as_the_probe_is_replaced(monkeypatch):
     open_upstream()
     Upstream.objects.update(open_until=timezone.now())
     ask("scripted:one")
-    held = making._claim("remote")
+    held = making.works["remote"].take()
     assert held is not None
     upstreams.admit(Upstream.objects.get(), held.holder, is_retry=False)
     dispatch.free_probes()
@@ -315,10 +313,10 @@ def test_no_more_than_two_are_made_at_once():
         language="de",
     )
     ask("unicorn:de", "scripted:one")
-    assert making._claim("local")
-    assert making._claim("local")
-    assert making._claim("local") is None
-    assert making._claim("remote")  # another kind
+    assert making.works["local"].take()
+    assert making.works["local"].take()
+    assert making.works["local"].take() is None
+    assert making.works["remote"].take()  # another kind
 
 
 def test_rows_say_again_what_the_rules_say():

@@ -14,7 +14,7 @@ from tests.threads import in_threads
 from tests.webhooks import factories
 from tests.webhooks.events import many
 from webhooks.models import Delivery, Endpoint, Turn, lane_of_url
-from webhooks.sending import claiming, dispatch, retention
+from webhooks.sending import claiming, delivery, retention
 from webhooks.sending.post import DEADLINE
 
 pytestmark = [
@@ -96,17 +96,18 @@ def test_addresses_of_jobs_share_sixteen_lanes() -> None:
 def test_a_silent_sender_loses_its_delivery_to_others(monkeypatch) -> None:
     rung: list[int] = []
     monkeypatch.setattr(
-        "kit.work.bells.ring_if_quiet", lambda task, queue, count: rung.append(count)
+        "kit.work.bells.ring_if_quiet",
+        lambda task, queue, count, **_: rung.append(count),
     )
     to = factories.endpoint()
     many(to, 5)
     assert len(claim_all()) == 3
-    dispatch.sweep()
+    delivery.work.sweep()
     assert rung == []  # two wait, but the endpoint has its fill
     Delivery.objects.filter(status="processing").update(
         lease_until=timezone.now() - timedelta(seconds=1)
     )
-    dispatch.sweep()
+    delivery.work.sweep()
     assert rung == [3]
     assert len(claim_all()) == 3
     assert Delivery.objects.filter(crashes=1).count() == 3
