@@ -9,6 +9,8 @@ class AccountsConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "accounts"
+    encrypted = ["accounts.login.second_factor.SEALED"]
+    swept = ["accounts.people.exports.work"]
 
     def ready(self) -> None:
         """Tell drf-spectacular of the two doors, and listen for logins."""

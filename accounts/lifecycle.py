@@ -1,18 +1,19 @@
 """Telling the apps above about what happens to a workspace.
 
-Each module of `settings.LIFECYCLE` has those of the functions below that concern it, under
-the same names.
+Each app registers a module (`lifecycle`, in `kit.registry`) with those of the functions
+below that concern it, under the same names. Those of an app are called after those of the
+apps that it builds on, so that wallets are open before anything is spent from them; what is
+removed goes in the opposite order, so that a canceled job can still give back its credits
+and tell its webhooks.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, TypeAlias
-
-from django.conf import settings
 
 from accounts.models import User, Workspace
 from kit.db.transactions import needs_transaction
+from kit.registry import registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,11 @@ def purge(workspace: Workspace) -> None:
     No transaction is open, and it may take long. A hook may be interrupted anywhere, and
     runs again until all of them came to their ends.
     """
-    for hook in _hooks("purge"):
+    for hook in reversed(_hooks("purge")):
         hook(workspace)
 
 
-def _hooks(name: str) -> Iterator[Callable[..., Any]]:
-    """Yield the functions `name` of the modules that have one, in the settings' order."""
-    for module in settings.LIFECYCLE:
-        if hook := getattr(import_module(module), name, None):
-            yield hook
+def _hooks(name: str) -> list[Callable[..., Any]]:
+    """Return the functions `name` of the modules that have one, from the lowest app up."""
+    modules = registered("lifecycle").values()
+    return [getattr(module, name) for module in modules if hasattr(module, name)]

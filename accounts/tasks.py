@@ -1,14 +1,18 @@
 """What the calendar and bells start. Each task may run any number of times."""
 
+from datetime import timedelta
+
 from celery import shared_task
 
 from accounts import sessions
 from accounts.audit import log
 from accounts.login import codes
 from accounts.people import closing, exports
+from kit.calendar import scheduled
 
 
-@shared_task(name="accounts.tasks.prune")
+@scheduled("remove old logins", timedelta(hours=1))
+@shared_task
 def prune() -> None:
     """Remove login codes, logins, archives and audit entries of long ago."""
     codes.prune()
@@ -17,13 +21,14 @@ def prune() -> None:
     exports.prune()
 
 
-@shared_task(name="accounts.tasks.purge_closed")
+@scheduled("remove closed accounts", timedelta(hours=1))
+@shared_task
 def purge_closed() -> None:
     """Remove what belonged to accounts and workspaces that were closed long enough ago."""
     closing.purge()
 
 
-@shared_task(name="accounts.tasks.make_exports")
+@shared_task(name=exports.work.task)
 def make_exports() -> None:
     """Make the archives of people's data that wait."""
     exports.work()

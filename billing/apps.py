@@ -7,3 +7,5 @@ class BillingConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "billing"
+    lifecycle = ["billing.lifecycle"]
+    webhook_events = ["billing.events"]

@@ -1,45 +1,57 @@
 """What the calendar starts. Each task is one call, and may run any number of times."""
 
+from datetime import timedelta
+
 from celery import shared_task
+from celery.schedules import crontab
 
 from billing.credits import lapsing, token_limits
 from billing.ledger import proofs
 from billing.plans import subscriptions
 from billing.reports import closed_months
+from kit.calendar import scheduled
 
 
-@shared_task(name="billing.tasks.expire_ended")
+@scheduled("end credits whose time is over", timedelta(minutes=10))
+@shared_task
 def expire_ended() -> None:
     """Let credits lapse whose time is over."""
     lapsing.expire_ended()
 
 
-@shared_task(name="billing.tasks.lapse_idle")
+@scheduled(
+    "warn of credits that lapse, and end those unused for a year", timedelta(hours=1)
+)
+@shared_task
 def lapse_idle() -> None:
     """Warn of credits that will lapse, and let those lapse that nobody used for a year."""
     lapsing.warn()
     lapsing.lapse_idle()
 
 
-@shared_task(name="billing.tasks.prove_ledger")
+@scheduled("prove the ledger", crontab(hour="3", minute="20"))
+@shared_task
 def prove_ledger() -> None:
     """Prove the ledger."""
     proofs.prove()
 
 
-@shared_task(name="billing.tasks.keep_subscriptions")
+@scheduled("keep subscriptions", timedelta(minutes=1))
+@shared_task
 def keep_subscriptions() -> None:
     """Grant the months that begin, renew and end subscriptions."""
     subscriptions.keep_all()
 
 
-@shared_task(name="billing.tasks.close_months")
+@scheduled("close the statements of months that are over", crontab(minute="40"))
+@shared_task
 def close_months() -> None:
     """Keep the statements of months that are over."""
     closed_months.close_all()
 
 
-@shared_task(name="billing.tasks.prune_spending")
+@scheduled("remove old counts of tokens", timedelta(days=1))
+@shared_task
 def prune_spending() -> None:
     """Remove what limited tokens spent in months of long ago."""
     token_limits.prune()

@@ -7,9 +7,11 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
-from celery.signals import heartbeat_sent, worker_process_init
+from celery.signals import heartbeat_sent, import_modules, worker_process_init
 from django.core.cache import cache
 from django.db.backends.postgresql.base import DatabaseWrapper
+
+from kit import calendar
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -21,6 +23,12 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("ozvena")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@import_modules.connect(sender=app)
+def fill_calendar(**_: Any) -> None:
+    """Give beat the entries of all tasks, which have just been imported."""
+    app.conf.beat_schedule = calendar.entries()
 
 
 @worker_process_init.connect

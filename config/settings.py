@@ -7,7 +7,6 @@ embedded ones that `manage.py up` starts below OZVENA_HOME.
 from pathlib import Path
 from urllib.parse import quote
 
-from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
@@ -50,6 +49,9 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # the theme, with a site of our own
     "config.apps.OperatorAdminConfig",
+    # Ours, each after those that it may import: what they register (`kit.registry`) comes
+    # in this order.
+    "kit",
     "accounts",  # before auth: its `createsuperuser` takes the place of Django's
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -63,7 +65,6 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "django_otp",  # without its plugins: they keep seeds in the clear
     "csp",
-    "kit",
     "webhooks",
     "billing",
     "providers",
@@ -71,36 +72,6 @@ INSTALLED_APPS = [
     "config.apps.ComposingConfig",
 ]
 AUTH_USER_MODEL = "accounts.User"
-
-LIFECYCLE = [
-    "billing.lifecycle",
-    "synthesis.lifecycle",
-    "webhooks.lifecycle",
-    "providers.lifecycle",
-]
-"""Modules that are told what happens to workspaces, as `accounts.lifecycle` has it."""
-
-DISPATCH = [
-    "kit.mail.outbox",
-    "accounts.people.exports.work",
-    "synthesis.outputs.assemblies.work",
-    "synthesis.work.dispatch",
-    "synthesis.samples.making",
-    "providers.keys.using",
-    "webhooks.sending.delivery.work",
-]
-"""What has a `sweep()` that the dispatcher calls every second."""
-
-SEALED = [
-    "kit.mail.outbox.SEALED",
-    "accounts.login.second_factor.SEALED",
-    "webhooks.sending.signing.SEALED",
-    "providers.keys.using.SEALED",
-]
-"""Lists of the columns that `manage.py rotate_keys` seals again: `kit.rotation.Sealed`."""
-
-WEBHOOK_EVENT_MODULES = ["synthesis.events", "billing.events", "webhooks.events"]
-"""Modules that declare types of webhook event: `webhooks.events.EventType`."""
 
 MIDDLEWARE = [
     "kit.requests.RequestIdMiddleware",
@@ -201,84 +172,6 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-# Written to the database at start; operators may pause an entry in the admin.
-CELERY_BEAT_SCHEDULE = {
-    "remove what is past its time": {
-        "task": "synthesis.tasks.purge",
-        "schedule": 3600,
-        "options": {"queue": "local"},
-    },
-    "release forgotten reservations": {
-        "task": "synthesis.tasks.release_forgotten",
-        "schedule": 600,
-        "options": {"queue": "local"},
-    },
-    "end credits whose time is over": {
-        "task": "billing.tasks.expire_ended",
-        "schedule": 600,
-        "options": {"queue": "local"},
-    },
-    "warn of credits that lapse, and end those unused for a year": {
-        "task": "billing.tasks.lapse_idle",
-        "schedule": 3600,
-        "options": {"queue": "local"},
-    },
-    "prove the ledger": {
-        "task": "billing.tasks.prove_ledger",
-        "schedule": crontab(hour="3", minute="20"),
-        "options": {"queue": "local"},
-    },
-    "keep subscriptions": {
-        "task": "billing.tasks.keep_subscriptions",
-        "schedule": 60,
-        "options": {"queue": "local"},
-    },
-    "close the statements of months that are over": {
-        "task": "billing.tasks.close_months",
-        "schedule": crontab(minute=40),
-        "options": {"queue": "local"},
-    },
-    "remove old counts of tokens": {
-        "task": "billing.tasks.prune_spending",
-        "schedule": 86_400,
-        "options": {"queue": "local"},
-    },
-    "remove old webhook deliveries": {
-        "task": "webhooks.tasks.prune",
-        "schedule": 3600,
-        "options": {"queue": "local"},
-    },
-    "cancel the work of blocked people": {
-        "task": "synthesis.tasks.cancel_shut",
-        "schedule": 60,
-        "options": {"queue": "local"},
-    },
-    "remove old mails": {
-        "task": "kit.tasks.prune_mails",
-        "schedule": 86_400,
-        "options": {"queue": "local"},
-    },
-    "remove closed accounts": {
-        "task": "accounts.tasks.purge_closed",
-        "schedule": 3600,
-        "options": {"queue": "local"},
-    },
-    "check workspaces' provider keys": {
-        "task": "providers.tasks.check_keys",
-        "schedule": crontab(hour=3, minute=10),
-        "options": {"queue": "remote"},
-    },
-    "refresh the catalogue": {
-        "task": "providers.tasks.sync_catalogue",
-        "schedule": crontab(hour=4, minute=10),
-        "options": {"queue": "remote"},
-    },
-    "remove old logins": {
-        "task": "accounts.tasks.prune",
-        "schedule": 3600,
-        "options": {"queue": "local"},
-    },
-}
 
 # --- HTTP ----------------------------------------------------------------------------
 

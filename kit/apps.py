@@ -9,6 +9,8 @@ class KitConfig(AppConfig):
     """Mechanics without business."""
 
     name = "kit"
+    encrypted = ["kit.mail.outbox.SEALED"]
+    swept = ["kit.mail.outbox"]
 
     def ready(self) -> None:
         """Register the system checks."""

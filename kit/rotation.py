@@ -1,6 +1,6 @@
 """Sealing everything again with the first of the encryption keys.
 
-Each app declares its sealed columns in a list that `settings.SEALED` names. A row is
+Each app registers lists of its sealed columns (`encrypted`, in `kit.registry`). A row is
 rewritten only if it still holds what was read, so this runs beside everything else; what is
 done stays done, and a run that was killed is gone on with by the next.
 """
@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db.models import BinaryField, F, Func, Model, Q, QuerySet, Value
-from django.utils.module_loading import import_string
 
+from kit.registry import registered
 from kit.secrets import CannotOpen, current_head, open_sealed, seal
 
 _BATCH = 200  # rows
@@ -44,7 +43,7 @@ class Count:
 
 def columns() -> list[Sealed]:
     """Return every sealed column there is."""
-    return [column for path in settings.SEALED for column in import_string(path)]
+    return [column for some in registered("encrypted").values() for column in some]
 
 
 def rotate(batch: int = _BATCH) -> Iterator[tuple[Sealed, Count]]:

@@ -1,17 +1,21 @@
-"""What a bell starts. Each task is one call, and may run any number of times."""
+"""What a bell or the calendar starts. Each task is one call, and may run twice."""
+
+from datetime import timedelta
 
 from celery import shared_task
 
+from kit.calendar import scheduled
 from kit.mail import outbox
 
 
-@shared_task(name="kit.tasks.send_mails")
+@shared_task(name=outbox.work.task)
 def send_mails() -> None:
     """Send the mails that wait."""
     outbox.work()
 
 
-@shared_task(name="kit.tasks.prune_mails")
+@scheduled("remove old mails", timedelta(days=1))
+@shared_task
 def prune_mails() -> None:
     """Forget the mails of long ago."""
     outbox.prune()

@@ -7,3 +7,6 @@ class ProvidersConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "providers"
+    encrypted = ["providers.keys.using.SEALED"]
+    lifecycle = ["providers.lifecycle"]
+    swept = ["providers.keys.using"]

@@ -3,12 +3,17 @@
 from uuid import UUID
 
 from celery import shared_task
+from celery.schedules import crontab
 
+from kit.calendar import scheduled
 from providers.catalogue import sync
 from providers.keys import checking, using
 
 
-@shared_task(name="providers.tasks.check_keys")
+@scheduled(
+    "check workspaces' provider keys", crontab(hour="3", minute="10"), queue="remote"
+)
+@shared_task
 def check_keys() -> None:
     """Ask the providers whether workspaces' keys are still good."""
     checking.check_all()
@@ -26,7 +31,8 @@ def learn_voices(key_id: str) -> None:
     checking.learn_voices(UUID(key_id))
 
 
-@shared_task(name="providers.tasks.sync_catalogue")
+@scheduled("refresh the catalogue", crontab(hour="4", minute="10"), queue="remote")
+@shared_task
 def sync_catalogue() -> None:
     """Bring the voices up to date with the vendors' lists."""
     sync.sync()

@@ -1,20 +1,23 @@
-"""What a bell starts. Each task is one call, and may run any number of times."""
+"""What a bell or the calendar starts. Each task is one call, and may run twice."""
+
+from datetime import timedelta
 
 from celery import shared_task
 
+from kit.calendar import scheduled
 from synthesis.jobs import blocking
 from synthesis.outputs import assemblies, retention
 from synthesis.samples import making
-from synthesis.work import dispatch, worker
+from synthesis.work import bells, dispatch, worker
 
 
-@shared_task(name="synthesis.tasks.render")
+@shared_task(name=bells.RENDER)
 def render(queue: str) -> None:
     """Speak what waits in `queue`."""
     worker.work(queue)
 
 
-@shared_task(name="synthesis.tasks.assemble")
+@shared_task(name=assemblies.work.task)
 def assemble() -> None:
     """Make the zips, joined audio and audiobooks that were asked for."""
     assemblies.work()
@@ -26,19 +29,22 @@ def make_samples(queue: str) -> None:
     making.work(queue)
 
 
-@shared_task(name="synthesis.tasks.release_forgotten")
+@scheduled("release forgotten reservations", timedelta(minutes=10))
+@shared_task
 def release_forgotten() -> None:
     """Release reservations that nothing will ever capture."""
     dispatch.release_forgotten()
 
 
-@shared_task(name="synthesis.tasks.purge")
+@scheduled("remove what is past its time", timedelta(hours=1))
+@shared_task
 def purge() -> None:
     """Remove files past their retention, and deleted jobs."""
     retention.purge()
 
 
-@shared_task(name="synthesis.tasks.cancel_shut")
+@scheduled("cancel the work of blocked people", timedelta(minutes=1))
+@shared_task(name=blocking.CANCEL)
 def cancel_shut() -> None:
     """Cancel what suspended ones, and closed workspaces, have under way."""
     blocking.cancel_shut()

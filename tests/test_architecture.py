@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
@@ -149,6 +150,14 @@ def test_imports_follow_the_arrows(app):
         if name.split(".")[0] in OURS - allowed
     ]
     assert wrong == []
+
+
+def test_apps_are_installed_in_the_order_of_the_arrows():
+    """What they register comes in this order: wallets open before they are spent from."""
+    ours = [config.name for config in apps.get_app_configs() if config.name in OURS]
+    assert set(ours) == set(MAY_IMPORT)
+    for number, app in enumerate(ours):
+        assert MAY_IMPORT[app] <= set(ours[:number]), f"{app} comes too early"
 
 
 @pytest.mark.parametrize("app", MAY_IMPORT)
@@ -363,6 +372,19 @@ def test_connections_are_given_back_in_one_place():
         if ("django.db", "connection") in imported_names(tree)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "connection.close"
+    ]
+    assert wrong == []
+
+
+def test_decorators_say_who_opens_a_transaction():
+    """In prose nobody would hold it."""
+    wrong = [
+        f"{path.relative_to(ROOT)}: use kit.db.transactions"
+        for app in MAY_IMPORT
+        for path in python_files(app)
+        for text in [path.read_text()]
+        if re.search(r"Needs (an open|the|a)\s+transaction", text)
+        or ("in_atomic_block" in text and path.parent != ROOT / "kit")
     ]
     assert wrong == []
 

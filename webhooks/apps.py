@@ -9,6 +9,10 @@ class WebhooksConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "webhooks"
+    encrypted = ["webhooks.sending.signing.SEALED"]
+    lifecycle = ["webhooks.lifecycle"]
+    swept = ["webhooks.sending.delivery.work"]
+    webhook_events = ["webhooks.events"]
 
     def ready(self) -> None:
         """Register the system checks."""

@@ -1,17 +1,17 @@
 """Types of event. Each app declares its own, as module-level `EventType`s.
 
-`settings.WEBHOOK_EVENT_MODULES` names the modules, so this app imports none of them; the
-documentation, the schema and the check of subscriptions all read the same declarations.
+Apps register these modules (`webhook_events`, in `kit.registry`), so this app imports none
+of them; the documentation, the schema and the check of subscriptions all read the same
+declarations.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
 from typing import Any
 
-from django.conf import settings
+from kit.registry import registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ class EventType:
 def event_types() -> dict[str, EventType]:
     """Return all declared types by name, in the order of their declaration."""
     found: dict[str, EventType] = {}
-    for name in settings.WEBHOOK_EVENT_MODULES:
-        for value in vars(import_module(name)).values():
+    modules = registered("webhook_events").values()
+    for module in reversed(modules):  # those of the apps that people see first
+        for value in vars(module).values():
             if isinstance(value, EventType):
                 assert found.setdefault(value.name, value) is value, value.name
     return found

@@ -1,17 +1,21 @@
-"""What a bell starts. Each task is one call, and may run any number of times."""
+"""What a bell or the calendar starts. Each task is one call, and may run twice."""
+
+from datetime import timedelta
 
 from celery import shared_task
 
+from kit.calendar import scheduled
 from webhooks.sending import delivery, retention
 
 
-@shared_task(name="webhooks.tasks.deliver")
+@shared_task(name=delivery.work.task)
 def deliver() -> None:
     """Send what waits."""
     delivery.work()
 
 
-@shared_task(name="webhooks.tasks.prune")
+@scheduled("remove old webhook deliveries", timedelta(hours=1))
+@shared_task
 def prune() -> None:
     """Remove deliveries past their retention."""
     retention.prune()

@@ -4,7 +4,7 @@ The order of locks is the same everywhere: job, scene, wallet, lots.
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
@@ -15,7 +15,7 @@ from billing.models import Payer, Reservation, Split
 from billing.models.querysets import ReservationQuerySet
 from billing.reports import usage
 from kit import idempotency
-from kit.db.transactions import needs_transaction, one_transaction
+from kit.db.transactions import needs_transaction
 from kit.work import claims
 from providers.models.querysets import PLATFORM
 from synthesis import events
@@ -115,22 +115,17 @@ def fail_held(job: Job, held: Scene, error_code: str) -> None:
     _after_scene(job, held)
 
 
-@one_transaction
 def postpone(scene: Scene, *, seconds: float) -> None:
     """Put a scene back for a later try.
 
     Raises:
         LeaseLost: somebody else holds the scene now, or it was canceled.
     """
-    held = claims.lock_held(scene)
-    held.status = Scene.Status.QUEUED
-    held.lease_until = None
-    held.attempts += 1
-    held.ready_at = timezone.now() + timedelta(seconds=seconds)
-    held.save(update_fields=["status", "lease_until", "attempts", "ready_at"])
+    again = timezone.now() + timedelta(seconds=seconds)
+    attempts = scene.attempts + 1
+    claims.settle(scene, Scene.Status.QUEUED, attempts=attempts, ready_at=again)
 
 
-@one_transaction
 def put_back(
     scene: Scene, *, ready_at: datetime | None = None, to_the_end: bool = False
 ) -> None:
@@ -141,13 +136,10 @@ def put_back(
     Raises:
         LeaseLost: somebody else holds the scene now, or it was canceled.
     """
-    held = claims.lock_held(scene)
-    held.status = Scene.Status.QUEUED
-    held.lease_until = None
-    held.ready_at = ready_at or held.ready_at
+    columns: dict[str, Any] = {"ready_at": ready_at} if ready_at else {}
     if to_the_end:
-        (held.turn,) = turns.take(held.workspace_id, [held.characters])
-    held.save(update_fields=["status", "lease_until", "ready_at", "turn"])
+        (columns["turn"],) = turns.take(scene.workspace_id, [scene.characters])
+    claims.settle(scene, Scene.Status.QUEUED, **columns)
 
 
 @needs_transaction

@@ -1,21 +1,20 @@
 """`manage.py dispatch`: the loop that no piece of work can get lost in.
 
-Every second all that `settings.DISPATCH` names takes back what silent holders left and
-rings for what is due. It polices the broker, so it does not run inside it; several copies
+Every second all that apps register as `swept` takes back what silent holders left and rings
+for what is due. It polices the broker, so it does not run inside it; several copies
 do no harm.
 """
 
 import logging
 import signal
 import threading
-from pkgutil import resolve_name
 from typing import Any
 
-from django.conf import settings
 from django.core.cache import cache
 from django.core.management.base import BaseCommand
 
 from kit.db import connections
+from kit.registry import registered
 
 HEARTBEAT = "heartbeat:dispatcher"
 _PERIOD = 1.0  # seconds
@@ -33,7 +32,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        swept = {name: resolve_name(name) for name in settings.DISPATCH}
+        swept = registered("swept")
         while not stop.is_set():
             for name, work in swept.items():
                 try:

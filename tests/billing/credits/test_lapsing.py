@@ -4,7 +4,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -13,7 +12,6 @@ from billing.credits import lapsing
 from billing.ledger import proofs
 from billing.ledger.wallets import wallet_of
 from billing.models import LapseNotice, LedgerProof, Lot, Wallet
-from config.celery import app
 from kit.mail import outbox
 from kit.models import Mail
 from kit.secrets import open_sealed
@@ -389,12 +387,3 @@ def test_a_proof_that_fails_is_kept_and_logged(caplog):
     proof = proofs.prove()
     assert (proof.violations, proof.counts["I7"]) == (1, 1)
     assert "the ledger violates I7 1 times" in caplog.text
-
-
-# --- the schedule ------------------------------------------------------------------------
-
-
-def test_the_calendar_starts_tasks_that_exist():
-    app.loader.import_default_modules()
-    for entry in settings.CELERY_BEAT_SCHEDULE.values():
-        assert entry["task"] in app.tasks

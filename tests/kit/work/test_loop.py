@@ -82,9 +82,11 @@ def test_what_waits_is_done_in_order_and_once():
         )
         return {"subject": f"{row.subject}, {result}"}
 
-    work = kind(
-        lambda row, lease: done.append(row.subject) or "sent", complete=complete
-    )
+    def perform(row, lease):
+        done.append(row.subject)
+        return "sent"
+
+    work = kind(perform, complete=complete)
     post("b", after=-timedelta(seconds=1))
     post("a", after=-timedelta(seconds=2))
     post("later", after=timedelta(minutes=1))

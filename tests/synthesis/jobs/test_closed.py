@@ -2,11 +2,10 @@
 
 import datetime
 import inspect
-from importlib import import_module
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -18,6 +17,7 @@ from billing.ledger.invariants import verify
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, Wallet
 from kit.mail import outbox
+from kit.registry import registered
 from synthesis.jobs.blocking import cancel_shut
 from synthesis.models import Job
 from tests import factories
@@ -182,7 +182,7 @@ def test_an_interrupted_purge_goes_on(alice, submitted, speak_all, step):
     before = lived_in(alice, submitted, speak_all)
     close(alice)
     let_a_week_pass()
-    hooks = list(lifecycle._hooks("purge"))
+    hooks = lifecycle._hooks("purge")
     calls = iter(range(100))
 
     def interrupted(name):
@@ -194,7 +194,7 @@ def test_an_interrupted_purge_goes_on(alice, submitted, speak_all, step):
 
             return run
 
-        return map(stumble, hooks) if name == "purge" else iter(())
+        return list(map(stumble, hooks)) if name == "purge" else []
 
     def run_until_it_stumbles():
         while True:
@@ -253,9 +253,29 @@ def test_what_others_made_in_a_shared_workspace_stays(alice, submitted, speak_al
     assert not ApiToken.objects.exists()
 
 
-@pytest.mark.parametrize("name", settings.LIFECYCLE)
-def test_a_hook_has_a_name_that_is_called(name):
-    module = import_module(name)
+def test_hooks_of_a_higher_app_come_later_but_remove_first():
+    order = [
+        *("webhooks.lifecycle", "billing.lifecycle"),
+        *("providers.lifecycle", "synthesis.lifecycle"),
+    ]
+    assert list(registered("lifecycle")) == order
+    called = []
+    modules = {
+        name: SimpleNamespace(
+            opened=lambda *_, name=name: called.append(name),
+            purge=lambda *_, name=name: called.append(name),
+        )
+        for name in order
+    }
+    with patch.object(lifecycle, "registered", lambda _: modules):
+        with transaction.atomic():
+            lifecycle.opened(Workspace())
+        lifecycle.purge(Workspace())
+    assert called == [*order, *reversed(order)]
+
+
+@pytest.mark.parametrize(("name", "module"), registered("lifecycle").items())
+def test_a_hook_has_a_name_that_is_called(name, module):
     own = {
         key
         for key, value in inspect.getmembers(module, inspect.isfunction)
