@@ -87,7 +87,23 @@ def test_a_mail_that_comes_too_late_is_not_sent(posted):
 
     assert outbox.work() == 0
     outbox.sweep()
-    assert Mail.objects.get().status == "canceled"
+    row = Mail.objects.get()
+    assert (row.status, bytes(row.sealed_text)) == ("canceled", b"")
+
+
+def test_a_mail_whose_sender_died_too_late_is_not_sent(posted):
+    past = timezone.now() - datetime.timedelta(seconds=1)
+    assert outbox.work.take() == posted
+    Mail.objects.update(send_until=past)
+    outbox.sweep()
+    assert Mail.objects.get().status == "processing"  # it may be on its way
+
+    Mail.objects.update(lease_until=past)
+    outbox.sweep()
+    row = Mail.objects.get()
+    assert (row.status, row.lease_until) == ("canceled", None)
+    assert bytes(row.sealed_text) == b""
+    assert outbox.work() == 0
 
 
 def test_what_a_killed_sender_held_is_sent_by_another(posted):
