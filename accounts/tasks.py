@@ -8,7 +8,7 @@ from accounts import sessions
 from accounts.audit import log
 from accounts.login import codes
 from accounts.people import closing, exports
-from kit.calendar import scheduled
+from kit.work.calendar import scheduled
 
 
 @scheduled("remove old logins", timedelta(hours=1))

@@ -9,7 +9,7 @@ from billing.credits import lapsing, token_limits
 from billing.ledger import proofs
 from billing.plans import subscriptions
 from billing.reports import closed_months
-from kit.calendar import scheduled
+from kit.work.calendar import scheduled
 
 
 @scheduled("end credits whose time is over", timedelta(minutes=10))

@@ -11,7 +11,7 @@ from celery.signals import heartbeat_sent, import_modules, worker_process_init
 from django.core.cache import cache
 from django.db.backends.postgresql.base import DatabaseWrapper
 
-from kit import calendar
+from kit.work import calendar
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

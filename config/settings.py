@@ -341,7 +341,7 @@ _static = (
 )
 STORAGES = {
     "default": {
-        "BACKEND": "kit.storage.AtomicFileSystemStorage",
+        "BACKEND": "kit.files.storage.AtomicFileSystemStorage",
         "OPTIONS": {"location": OZVENA_HOME / "media"},
     },
     "staticfiles": {"BACKEND": _static},

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from kit.calendar import scheduled
 from kit.mail import outbox
+from kit.work.calendar import scheduled
 
 
 @shared_task(name=outbox.work.task)

@@ -9,4 +9,4 @@ class ProvidersConfig(AppConfig):
     name = "providers"
     encrypted = ["providers.keys.using.SEALED"]
     lifecycle = ["providers.lifecycle"]
-    swept = ["providers.keys.using"]
+    swept = ["providers.keys.checking"]

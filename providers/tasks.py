@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.schedules import crontab
 
-from kit.calendar import scheduled
+from kit.work.calendar import scheduled
 from providers.catalogue import sync
 from providers.keys import checking, using
 

@@ -4,7 +4,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from accounts.models import Workspace
-from kit.storage import delete_tree
+from kit.files.storage import delete_tree
 from kit.work import bells
 from synthesis.jobs.blocking import CANCEL, cancel_shut
 from synthesis.models import Job

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from kit.calendar import scheduled
+from kit.work.calendar import scheduled
 from synthesis.jobs import blocking
 from synthesis.outputs import assemblies, retention
 from synthesis.samples import making

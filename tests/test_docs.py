@@ -203,7 +203,8 @@ def untrue_names(text: str) -> Iterator[str]:
             yield f"{name}: it is there now; drop the (new)"
         elif not is_new and not is_path(name):
             yield name
-    for name in _DOTTED.findall(text):
+    prose = re.sub(r"^ *```python.*?^ *```", "", text, flags=re.S | re.M)
+    for name in _DOTTED.findall(prose):  # an example in code has names of its own
         if not name.endswith(_SUFFIXES) and not is_importable(name):
             yield name
     for name in quoted(text):

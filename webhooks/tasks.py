@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from kit.calendar import scheduled
+from kit.work.calendar import scheduled
 from webhooks.sending import delivery, retention
 
 

@@ -14,7 +14,7 @@ from accounts.http.permissions import IsPerson
 from accounts.models import Export
 from accounts.people import exports
 from kit import idempotency
-from kit.downloads import send
+from kit.files.downloads import send
 
 
 class ExportSerializer(serializers.ModelSerializer[Export]):

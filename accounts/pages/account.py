@@ -14,8 +14,8 @@ from accounts.http.next_page import with_next
 from accounts.http.visits import for_people
 from accounts.models import Export
 from accounts.people import closing, exports
-from kit.downloads import send
 from kit.errors import AppError
+from kit.files.downloads import send
 
 _CONFIRMED = "close"
 

@@ -33,9 +33,9 @@ from accounts.models import (
 )
 from accounts.people.exports import folder_of
 from kit.db.transactions import needs_transaction, one_transaction
+from kit.files.storage import delete_tree
 from kit.mail import outbox
 from kit.models import Mail
-from kit.storage import delete_tree
 
 KEPT_FOR = timedelta(days=7)
 """How long one may change one's mind."""

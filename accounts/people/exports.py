@@ -39,8 +39,8 @@ from accounts.models import (
 from kit import quotas
 from kit.db.transactions import needs_transaction
 from kit.errors import RateLimited
+from kit.files.storage import delete_tree, draft_folder, save_path
 from kit.mail import outbox
-from kit.storage import delete_tree, draft_folder, save_path
 from kit.work import claims
 from kit.work.loop import Work
 

@@ -2,8 +2,8 @@
 
 A kind of work is a `Work`, declared beside its rules and called by its Celery task. Its
 rows are `kit.models.Claimable`, so whoever is killed over one loses nothing: see
-`kit.work.claims`. Its `sweep` is called by the dispatcher every second. CONTRIBUTING.md has the
-steps to add one.
+`kit.work.claims`. Its `sweep` is called by the dispatcher every second. CONTRIBUTING.md
+has the steps to add one.
 """
 
 import logging

@@ -17,8 +17,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.http.permissions import GuestsWelcome
-from kit.downloads import send
 from kit.errors import NotFound
+from kit.files.downloads import send
 from kit.rest.fields import WholeNumberField
 from synthesis import audio
 from synthesis.api.requests import job_of, scene_of

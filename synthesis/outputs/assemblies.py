@@ -13,7 +13,7 @@ from pathlib import Path
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from kit.storage import draft_folder, save_path
+from kit.files.storage import draft_folder, save_path
 from kit.work import claims
 from kit.work.loop import Work
 from synthesis import audio

@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from kit import idempotency
+from kit.files.storage import delete_tree
 from kit.models import IdempotencyRecord, QuotaCounter
-from kit.storage import delete_tree
 from synthesis.models import Job
 from synthesis.outputs import files
 

@@ -4,8 +4,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from kit import downloads
 from kit.errors import NotFound, RateLimited
+from kit.files import downloads
 from kit.requests import client_address, client_network
 from synthesis.outputs import files
 from synthesis.samples import making

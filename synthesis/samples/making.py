@@ -18,8 +18,8 @@ from kit import quotas
 from kit.db import connections
 from kit.db.transactions import one_transaction
 from kit.errors import NotFound, RateLimited
+from kit.files.storage import draft_folder, save_path
 from kit.ids import new_id
-from kit.storage import draft_folder, save_path
 from kit.work import claims
 from kit.work.loop import Failed, NotNow, Work
 from providers.catalogue import access, samples

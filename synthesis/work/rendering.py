@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from kit.storage import draft_folder, save_path
+from kit.files.storage import draft_folder, save_path
 from kit.work import claims
 from providers.contract.base import Failure, ProviderError
 from providers.contract.registry import get_provider

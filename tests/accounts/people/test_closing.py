@@ -24,9 +24,9 @@ from accounts.models import (
 from accounts.people import blocking, closing, teams
 from accounts.people.signup import sign_up
 from kit.errors import NotFound
+from kit.files.storage import delete_tree
 from kit.mail import outbox
 from kit.models import Mail
-from kit.storage import delete_tree
 from tests import factories
 from tests.accounts.codes import newest_code
 from tests.threads import in_threads

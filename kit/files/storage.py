@@ -22,7 +22,7 @@ from django.utils.deconstruct import deconstructible
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
-@deconstructible(path="kit.storage.AtomicFileSystemStorage")
+@deconstructible(path="kit.files.storage.AtomicFileSystemStorage")
 class AtomicFileSystemStorage(FileSystemStorage):
     """A folder whose files appear complete, or not at all, whatever crashes.
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import InMemoryStorage, Storage, storages
 
-from kit.storage import AtomicFileSystemStorage, delete_tree, save_path
+from kit.files.storage import AtomicFileSystemStorage, delete_tree, save_path
 
 
 @pytest.fixture
