@@ -28,7 +28,7 @@ def count_twice(name: str, error: Exception | None = None) -> int:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_part_of_a_transaction_is_refused_outside_and_does_nothing():
-    expected = r"^tests\.kit\.test_transactions\.count needs an open transaction\.$"
+    expected = r"^tests\.kit\.db\.test_transactions\.count needs an open transaction\.$"
     with pytest.raises(TransactionManagementError, match=expected):
         count("n")
     assert QuotaCounter.objects.count() == 0
