@@ -53,8 +53,7 @@ class TokensView(GenericAPIView[ApiToken]):
         asked = TokenRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         caller = caller_of(request)
-        assert caller.user  # IsPerson
-        fields = asked.validated_data | {"user": caller.user}
+        fields = asked.validated_data | {"user": caller.person}
         fields["environment"] = fields["environment"] or ""
 
         def act() -> idempotency.Answer:

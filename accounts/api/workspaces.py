@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
 from accounts.http.permissions import IsFreshPerson, IsPerson
-from accounts.models import Invitation, Membership, User
+from accounts.models import Invitation, Membership
 from accounts.people import teams
 from accounts.serializers.workspaces import (
     InvitationRequestSerializer,
@@ -37,12 +37,6 @@ def _sent(serializer: Any, request: Request) -> dict[str, Any]:
     asked.is_valid(raise_exception=True)
     fields: dict[str, Any] = asked.validated_data
     return fields
-
-
-def _person(request: Request) -> User:
-    user = caller_of(request).user
-    assert user  # IsPerson
-    return user
 
 
 class WorkspacesView(GenericAPIView[Membership]):
@@ -71,7 +65,7 @@ class WorkspacesView(GenericAPIView[Membership]):
     )
     def post(self, request: Request) -> Response:
         """Open a workspace for a team."""
-        person = _person(request)
+        person = caller_of(request).person
         name = _sent(WorkspaceRequestSerializer, request)["name"]
 
         def act() -> idempotency.Answer:
@@ -131,7 +125,7 @@ class ReopenView(APIView):
     def post(self, request: Request, workspace_id: UUID) -> Response:
         """Open a closed workspace again: its owner, with a fresh login."""
         with transaction.atomic(durable=True):
-            place = teams.reopen(_person(request), workspace_id)
+            place = teams.reopen(caller_of(request).person, workspace_id)
         return Response(WorkspaceSerializer(place).data)
 
 
@@ -241,7 +235,7 @@ class MyInvitationsView(GenericAPIView[Invitation]):
     )
     def get(self, request: Request) -> Response:
         """List the invitations to one's own address, newest first."""
-        person = _person(request)
+        person = caller_of(request).person
         page = self.paginate_queryset(teams.invitations_to(person))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -259,7 +253,7 @@ class MyInvitationView(APIView):
     )
     def post(self, request: Request, invitation_id: UUID) -> Response:
         """Say yes, with a fresh login."""
-        person = _person(request)
+        person = caller_of(request).person
 
         def act() -> idempotency.Answer:
             place = teams.accept(person, invitation_id)
@@ -274,6 +268,6 @@ class MyInvitationView(APIView):
     )
     def delete(self, request: Request, invitation_id: UUID) -> Response:
         """Say no, with a fresh login."""
-        person = _person(request)
+        person = caller_of(request).person
         teams.decline(person, invitation_id)
         return Response(status=204)

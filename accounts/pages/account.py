@@ -58,7 +58,6 @@ def export(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 @require_http_methods(["POST"])
 def close(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Close the account, with a fresh login and the word that says so."""
-    assert caller.user  # for_people
     if not is_fresh(request):
         messages.info(request, "Log in again to close your account.")
         return redirect(with_next("login", "/settings/account"))
@@ -67,7 +66,7 @@ def close(request: HttpRequest, caller: Caller) -> HttpResponse:
         return redirect("account-page")
     try:
         with transaction.atomic(durable=True):
-            gone_at = closing.close(caller.user)
+            gone_at = closing.close(caller.person)
     except AppError as error:
         messages.error(request, str(error))
         return redirect("account-page")

@@ -16,7 +16,7 @@ from accounts.caller import Caller
 from accounts.http.freshness import is_fresh
 from accounts.http.next_page import with_next
 from accounts.http.visits import for_people
-from accounts.models import Membership, User
+from accounts.models import Membership
 from accounts.pages.forms import InvitationForm, NameForm
 from accounts.people import closing, teams
 from accounts.roles import Act
@@ -45,10 +45,10 @@ def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     ]
     context = {
         "rooms": rooms,
-        "invited_to": teams.invitations_to(_person(caller)),
+        "invited_to": teams.invitations_to(caller.person),
         "closed": [
             {"workspace": workspace, "until": workspace.closed_at + closing.KEPT_FOR}
-            for workspace in teams.closed(_person(caller))
+            for workspace in teams.closed(caller.person)
             if workspace.closed_at
         ],
     }
@@ -86,7 +86,7 @@ def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
 
 
 def _create(request: HttpRequest, caller: Caller) -> str:
-    teams.create(_person(caller), _cleaned(NameForm, request)["name"])
+    teams.create(caller.person, _cleaned(NameForm, request)["name"])
     return "The workspace is open."
 
 
@@ -117,16 +117,16 @@ def _close(request: HttpRequest, caller: Caller) -> str:
 
 def _reopen(request: HttpRequest, caller: Caller) -> str:
     wanted = UUID(request.POST.get("workspace", ""))
-    return f"{teams.reopen(_person(caller), wanted).workspace.name} is open again."
+    return f"{teams.reopen(caller.person, wanted).workspace.name} is open again."
 
 
 def _accept(request: HttpRequest, caller: Caller) -> str:
-    place = teams.accept(_person(caller), UUID(request.POST.get("invitation", "")))
+    place = teams.accept(caller.person, UUID(request.POST.get("invitation", "")))
     return f"You are in {place.workspace.name} now."
 
 
 def _decline(request: HttpRequest, caller: Caller) -> str:
-    teams.decline(_person(caller), UUID(request.POST.get("invitation", "")))
+    teams.decline(caller.person, UUID(request.POST.get("invitation", "")))
     return "The invitation is gone."
 
 
@@ -142,7 +142,7 @@ def _change_role(request: HttpRequest, caller: Caller) -> str:
 def _remove(request: HttpRequest, caller: Caller) -> str:
     member = UUID(request.POST.get("member", ""))
     teams.remove(_place(request, caller), member)
-    left = member == _person(caller).pk
+    left = member == caller.person.pk
     return "You have left the workspace." if left else "Removed."
 
 
@@ -184,8 +184,3 @@ def _cleaned(form_class: type[Any], request: HttpRequest) -> dict[str, Any]:
 
 def _place(request: HttpRequest, caller: Caller) -> Membership:
     return teams.place(caller, UUID(request.POST.get("workspace", "")))
-
-
-def _person(caller: Caller) -> User:
-    assert caller.user  # for_people
-    return caller.user

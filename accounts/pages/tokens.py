@@ -22,12 +22,11 @@ _SHOWN = 50  # tokens on a page
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the tokens of the workspace; make one, whose text is shown this once."""
-    assert caller.user  # for_people
     form = TokenForm(request.POST or None)
     text = None
     if request.method == "POST" and form.is_valid():
         try:
-            _, text = tokens.issue(caller.workspace, caller.user, **form.cleaned_data)
+            _, text = tokens.issue(caller.workspace, caller.person, **form.cleaned_data)
         except NotFound:  # removed from the workspace in this moment
             messages.error(request, "You are not in this workspace any more.")
             return redirect("tokens-page")

@@ -17,16 +17,15 @@ from kit.errors import NotFound
 @require_POST
 def choose(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let all pages act in a workspace and an environment from now on."""
-    assert caller.user  # for_people
     environment = request.POST.get("environment", Environment.PRODUCTION)
     try:
-        place = entered_by(caller.user, request.POST.get("workspace", ""))
+        place = entered_by(caller.person, request.POST.get("workspace", ""))
     except NotFound as error:
         raise Http404 from error
     if environment not in set(Environment):
         raise Http404
     preferences.merge(
-        caller.user,
+        caller.person,
         {"workspace": str(place.workspace_id), "environment": environment},
     )
     messages.success(

@@ -45,12 +45,11 @@ def take_try(caller: Caller) -> None:
     Raises:
         RateLimited: there were too many today.
     """
-    assert caller.user  # a person
     today = quotas.today()
     with transaction.atomic(durable=True):
         may_try = quotas.take(
             "promo codes of a person",
-            str(caller.user.pk),
+            str(caller.person.pk),
             limit=TRIES_PER_PERSON,
             period=today,
         ) and quotas.take(
@@ -76,8 +75,7 @@ def redeem(caller: Caller, code: str) -> Redeemed:
         PromoCodeExpired, PromoCodeUsedUp: too late.
     """
     assert connection.in_atomic_block
-    user, workspace = caller.user, caller.workspace
-    assert user  # a person
+    user, workspace = caller.person, caller.workspace
     if caller.environment != Environment.PRODUCTION:
         raise PromoCodeInSandbox
     promo = (

@@ -75,13 +75,12 @@ def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
 @require_POST
 def choose_default(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let names of voices that name no provider mean one of this one's."""
-    assert caller.user  # for_people
     wanted = request.POST.get("provider", "")
     provider = Provider.objects.on_offer().filter(pk=wanted).first()
     if provider is None:
         raise Http404
     try:
-        preferences.merge(caller.user, {"default_provider": provider.slug})
+        preferences.merge(caller.person, {"default_provider": provider.slug})
     except AppError as error:
         messages.error(request, str(error))
     else:
