@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 
 from accounts.models import second_factor  # noqa: F401 - more tables of this app
 from accounts.models.choices import from_plan, one_of
+from accounts.models.querysets import MembershipQuerySet, WorkspaceQuerySet
 from accounts.models.users import User
 from accounts.roles import MemberRole
 from kit.ids import new_id
@@ -44,6 +45,8 @@ class Workspace(models.Model):
     members = models.ManyToManyField(
         User, through="Membership", related_name="workspaces"
     )
+
+    objects = WorkspaceQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -87,6 +90,8 @@ class Membership(models.Model):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [

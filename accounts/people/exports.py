@@ -269,9 +269,7 @@ def _copy(archive: zipfile.ZipFile, name: str, stored: str) -> None:
 
 def _parts(export: Export) -> Iterator[Part]:
     user = export.user
-    places = Membership.objects.select_related("workspace").filter(
-        user=user, workspace__closed_at=None
-    )
+    places = Membership.objects.for_user(user)
     if export.workspace_id:
         places = places.filter(workspace=export.workspace_id)
     yield Table("account.json", [_account(user)])

@@ -44,9 +44,7 @@ Role = Membership.Role
 
 def places(caller: Caller) -> QuerySet[Membership]:
     """Return the caller's places; a token knows but the workspace it is bound to."""
-    found = Membership.objects.select_related("workspace").filter(
-        user=caller.user, workspace__closed_at=None
-    )
+    found = Membership.objects.for_user(caller.person)
     if caller.token is not None:
         found = found.filter(workspace=caller.token.workspace_id)
     return found.order_by("-workspace")
@@ -69,10 +67,7 @@ def place(caller: Caller, workspace_id: uuid.UUID) -> Membership:
 
 def members(*workspaces: Workspace) -> QuerySet[Membership]:
     """Return who is in workspaces."""
-    rows = Membership.objects.select_related("user").filter(
-        workspace__in=workspaces, user__closed_at=None
-    )
-    return rows.order_by("pk")
+    return Membership.objects.for_workspace(*workspaces).order_by("pk")
 
 
 def invitations(*workspaces: Workspace) -> QuerySet[Invitation]:
@@ -91,12 +86,11 @@ def invitations_to(user: User) -> QuerySet[Invitation]:
 
 def closed(user: User) -> QuerySet[Workspace]:
     """Return the workspaces for several that a person has closed and can open again."""
-    return Workspace.objects.filter(
-        memberships__user=user,
-        memberships__role=Role.OWNER,
-        kind=Workspace.Kind.TEAM,
-        closed_at__gt=Now() - closing.KEPT_FOR,
-    ).order_by("closed_at")
+    return (
+        Workspace.objects.owned_by(user)
+        .filter(kind=Workspace.Kind.TEAM, closed_at__gt=Now() - closing.KEPT_FOR)
+        .order_by("closed_at")
+    )
 
 
 def create(owner: User, name: str) -> Membership:
@@ -164,9 +158,7 @@ def reopen(user: User, workspace_id: uuid.UUID) -> Membership:
     _demand_room(user, workspace)
     workspace.closed_at = None
     workspace.save(update_fields=["closed_at"])
-    return Membership.objects.select_related("workspace").get(
-        workspace=workspace, user=user
-    )
+    return Membership.objects.for_user(user).get(workspace=workspace)
 
 
 def invite(by: Membership, email: str, role: str) -> Invitation:
@@ -351,11 +343,7 @@ def _demand_room(owner: User, more: Workspace | None = None) -> None:
         return
     with transaction.atomic():
         User.objects.select_for_update().get(pk=owner.pk)
-        unpaid = Membership.objects.filter(
-            user=owner,
-            role=Role.OWNER,
-            workspace__tier=Workspace.Tier.FREE,
-            workspace__closed_at=None,
-        )
+        owned = Membership.objects.for_user(owner).owners()
+        unpaid = owned.filter(workspace__tier=Workspace.Tier.FREE)
         if unpaid.count() >= MOST_UNPAID:
             raise TooManyWorkspaces(limit=MOST_UNPAID)

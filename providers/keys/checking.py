@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +13,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Membership, User, Workspace
+from accounts.models import Workspace
+from accounts.people.workspaces import owner_addresses
 from kit.mail import outbox
 from kit.secrets import CannotOpen
 from kit.work import bells
@@ -178,10 +178,6 @@ def status_of(provider: Provider, access: Access) -> KeyStatus | None:
 
 def _tell_owner(row: ProviderKey) -> None:
     """Mail the owner, with the row that says so, that a key is of no use any more."""
-    owners: Any = User.objects.filter(
-        memberships__workspace=row.workspace_id,
-        memberships__role=Membership.Role.OWNER,
-    )
     told = {
         "provider": row.provider.name,
         "last4": row.last4,
@@ -189,5 +185,5 @@ def _tell_owner(row: ProviderKey) -> None:
         "url": f"{settings.BASE_URL}{reverse('provider-keys-page')}",
     }
     text = render_to_string("providers/mail/key_refused.txt", told)
-    for email in owners.values_list("email", flat=True):
+    for email in owner_addresses(row.workspace_id):
         outbox.post(email, f"{row.provider.name} refuses your key", text)

@@ -7,7 +7,7 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 
 from accounts.lifecycle import Scope, Table
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from kit.mail.outbox import _context as mail_context
 from kit.models import Mail
 from kit.secrets import Secret, open_sealed
@@ -66,6 +66,16 @@ def test_the_owner_is_told_once_that_a_key_turned_bad(kept, api):
     tasks.check_key(str(row.pk))
     row.refresh_from_db()
     assert (row.status, row.failure, row.failed_at) == ("valid", "", None)
+
+
+def test_an_owner_who_cannot_log_in_is_told_nothing(kept, alice):
+    openai, row = kept
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    openai.key = "s0mething-else"
+    tasks.check_keys()
+    row.refresh_from_db()
+    assert row.failure == "bad_key"
+    assert not Mail.objects.exists()
 
 
 def more_keys(row, count):
