@@ -55,7 +55,7 @@ THEIR_FAULT = {
 OF_THE_KEY = {Failure.BAD_KEY, Failure.QUOTA}
 
 
-class Blocked(Exception):
+class UpstreamUnavailable(Exception):
     """The provider is not called now."""
 
     def __init__(
@@ -110,8 +110,9 @@ def calling(
     holds no connection while the block runs.
 
     Raises:
-        Blocked: not now. Nothing was called; or the call was a probe and only told that
-            it is still so; or our own key was refused, which is no fault of the request.
+        UpstreamUnavailable: not now. Nothing was called; or the call was a probe and only
+            told that it is still so; or our own key was refused, which is no fault of the
+            request.
     """
     leave = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
     connection.close()
@@ -124,7 +125,9 @@ def calling(
         is_ours = error.kind in OF_THE_KEY and credential == PLATFORM
         is_known = leave.is_probe and error.kind in THEIR_FAULT
         if (is_ours or is_known) and row.open_until is not None:
-            raise Blocked(row.reason, row.open_until, was_tried=True) from error
+            raise UpstreamUnavailable(
+                row.reason, row.open_until, was_tried=True
+            ) from error
         raise
     except BaseException:
         with suppress(DatabaseError):  # the dispatcher comes by, too
@@ -137,20 +140,23 @@ def admit(row: Upstream, holder: str, *, is_retry: bool) -> Pass:
     """Return leave for one call of `row`, read just now.
 
     Raises:
-        Blocked: it is open, somebody else tries it, or there were too many retries.
+        UpstreamUnavailable: it is open, someone else tries it, or there were too many
+            retries.
     """
     if row.failing_since is not None and row.open_until is not None:
         now = timezone.now()
         if row.open_until > now:
-            raise Blocked(row.reason, row.open_until)
+            raise UpstreamUnavailable(row.reason, row.open_until)
         half_open = Upstream.objects.filter(
             pk=row.pk, failing_since__isnull=False, open_until__lte=now, probe=""
         )
         if not half_open.update(probe=holder):
-            raise Blocked(row.reason, now + timedelta(seconds=PAUSES[0]))
+            raise UpstreamUnavailable(row.reason, now + timedelta(seconds=PAUSES[0]))
         return Pass(row, is_probe=True, is_retry=is_retry)
     if is_retry and not _take_retry(row):
-        raise Blocked(RETRIES, timezone.now() + timedelta(seconds=_RETRY_WAIT))
+        raise UpstreamUnavailable(
+            RETRIES, timezone.now() + timedelta(seconds=_RETRY_WAIT)
+        )
     return Pass(row, is_probe=False, is_retry=is_retry)
 
 
@@ -237,12 +243,12 @@ def forget_probe(pk: int, holder: str) -> None:
     Upstream.objects.filter(pk=pk, probe=holder).update(probe="")
 
 
-def blocked(provider: str = "") -> dict[tuple[str, str], Upstream]:
+def unavailable(provider: str = "") -> dict[tuple[str, str], Upstream]:
     """Return the upstreams that nobody may call now, by provider and credential.
 
     Those of one provider alone, if given; and none of a region not called from here.
     """
-    rows = Upstream.objects.blocked()
+    rows = Upstream.objects.unavailable()
     return _called_here(rows.filter(provider=provider) if provider else rows)
 
 

@@ -94,7 +94,7 @@ class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
 class UpstreamQuerySet(models.QuerySet["Upstream"]):
     """Ways to providers."""
 
-    def blocked(self) -> Self:
+    def unavailable(self) -> Self:
         """Keep those that nobody may call now, or that somebody tries already."""
         return self.filter(
             Q(open_until__gt=Now()) | ~Q(probe=""), failing_since__isnull=False

@@ -23,7 +23,7 @@ from kit.work import bells, claims
 from providers.catalogue import access, samples
 from providers.contract.base import Failure, ProviderError, SpeechRequest
 from providers.contract.registry import PROVIDERS, get_provider
-from providers.limits.upstreams import Blocked
+from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Sample, Voice
 from providers.models.querysets import PLATFORM
 from synthesis import audio
@@ -139,9 +139,9 @@ def _make(sample: Sample) -> None:
             default_storage.delete(old)
     except claims.LeaseLost as lost:
         logger.info("dropped %s", lost)
-    except Blocked as blocked:
-        logger.info("sample of %s waits: %s", sample.voice_id, blocked)
-        _wait(sample, blocked.until)
+    except UpstreamUnavailable as unavailable:
+        logger.info("sample of %s waits: %s", sample.voice_id, unavailable)
+        _wait(sample, unavailable.until)
     except ProviderError as error:
         logger.warning("sample of %s: %s", sample.voice_id, error)
         _fail(sample, error.kind, is_last=not error.kind.is_retryable)

@@ -37,7 +37,7 @@ def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> An
 
     Raises:
         ProviderError: the provider failed, or the voice was switched off meanwhile.
-        Blocked: it is not called now; see `providers.limits`.
+        UpstreamUnavailable: it is not called now; see `providers.limits`.
     """
     voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
     if voice is None:
@@ -77,7 +77,7 @@ def call(
 
     Raises:
         ProviderError: the provider failed.
-        Blocked: it is not called now.
+        UpstreamUnavailable: it is not called now.
     """
     access = using.access_with(provider, credential)
     spent = ceilings.Spent()

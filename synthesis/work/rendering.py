@@ -46,7 +46,7 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
 
     Raises:
         ProviderError: the provider failed; what is stored stays for the next try.
-        Blocked: the provider is not called now; the same holds.
+        UpstreamUnavailable: the provider is not called now; the same holds.
         LeaseLost: somebody else holds the scene now.
     """
     voice = scene.speaker.partition(":")[2]

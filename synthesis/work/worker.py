@@ -13,7 +13,7 @@ from django.db import transaction
 from kit.work import claims
 from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings
-from providers.limits.upstreams import RETRIES, Blocked
+from providers.limits.upstreams import RETRIES, UpstreamUnavailable
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING
 from synthesis.models import Job, Scene
 from synthesis.work import bells, claiming, fallbacks, quarantine, settlement
@@ -56,9 +56,9 @@ def speak(scene: Scene) -> None:
             settlement.complete(scene, rendered)
     except claims.LeaseLost as lost:
         logger.info("dropped %s", lost)
-    except Blocked as blocked:
-        logger.info("scene %s waits, %s: %s", scene.pk, scene.provider, blocked)
-        wait(scene, blocked)
+    except UpstreamUnavailable as unavailable:
+        logger.info("scene %s waits, %s: %s", scene.pk, scene.provider, unavailable)
+        wait(scene, unavailable)
     except ProviderError as error:
         logger.warning(
             "scene %s, try %d, %s: %s",
@@ -82,7 +82,7 @@ def speak(scene: Scene) -> None:
         give_up_or_retry(scene, INTERNAL_ERROR)
 
 
-def wait(scene: Scene, blocked: Blocked) -> None:
+def wait(scene: Scene, unavailable: UpstreamUnavailable) -> None:
     """Put back a scene that met a provider that is not called now.
 
     It costs no try. An upstream that is open keeps its scenes from being claimed, and the
@@ -90,17 +90,17 @@ def wait(scene: Scene, blocked: Blocked) -> None:
     spent and the next is far.
     """
     try:
-        if blocked.reason == RETRIES:
-            give_up_or_retry(scene, Failure.BUSY, wait=blocked.seconds)
-        elif blocked.reason == ceilings.CEILING:
-            if blocked.seconds > _patience(scene):
+        if unavailable.reason == RETRIES:
+            give_up_or_retry(scene, Failure.BUSY, wait=unavailable.seconds)
+        elif unavailable.reason == ceilings.CEILING:
+            if unavailable.seconds > _patience(scene):
                 fallbacks.give_up(scene, PROVIDER_CEILING)
             else:
-                settlement.put_back(scene, ready_at=blocked.until)
+                settlement.put_back(scene, ready_at=unavailable.until)
         else:
             # Who tried in vain goes behind the others: a text that breaks its provider
             # must not be what every try is made with.
-            settlement.put_back(scene, to_the_end=blocked.was_tried)
+            settlement.put_back(scene, to_the_end=unavailable.was_tried)
     except claims.LeaseLost as lost:
         logger.info("dropped %s", lost)
 
