@@ -73,8 +73,8 @@ class UpstreamUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """Leave to make one call."""
+class Permit:
+    """A permit to make one call."""
 
     upstream: Upstream
     is_probe: bool
@@ -114,16 +114,16 @@ def calling(
             told that it is still so; or our own key was refused, which is no fault of the
             request.
     """
-    leave = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
+    permit = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
     connection.close()
     began = monotonic()
     try:
         yield
     except ProviderError as error:
         seconds = monotonic() - began
-        row = failed(leave, error.kind, seconds=seconds, retry_after=error.retry_after)
+        row = failed(permit, error.kind, seconds=seconds, retry_after=error.retry_after)
         is_ours = error.kind in OF_THE_KEY and credential == PLATFORM
-        is_known = leave.is_probe and error.kind in THEIR_FAULT
+        is_known = permit.is_probe and error.kind in THEIR_FAULT
         if (is_ours or is_known) and row.open_until is not None:
             raise UpstreamUnavailable(
                 row.reason, row.open_until, was_tried=True
@@ -131,13 +131,15 @@ def calling(
         raise
     except BaseException:
         with suppress(DatabaseError):  # the dispatcher comes by, too
-            forget_probe(leave.upstream.pk, holder)  # it tells nothing about the vendor
+            forget_probe(
+                permit.upstream.pk, holder
+            )  # it tells nothing about the vendor
         raise
-    succeeded(leave, seconds=monotonic() - began)
+    succeeded(permit, seconds=monotonic() - began)
 
 
-def admit(row: Upstream, holder: str, *, is_retry: bool) -> Pass:
-    """Return leave for one call of `row`, read just now.
+def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:
+    """Return a permit for one call of `row`, read just now.
 
     Raises:
         UpstreamUnavailable: it is open, someone else tries it, or there were too many
@@ -152,17 +154,17 @@ def admit(row: Upstream, holder: str, *, is_retry: bool) -> Pass:
         )
         if not half_open.update(probe=holder):
             raise UpstreamUnavailable(row.reason, now + timedelta(seconds=PAUSES[0]))
-        return Pass(row, is_probe=True, is_retry=is_retry)
+        return Permit(row, is_probe=True, is_retry=is_retry)
     if is_retry and not _take_retry(row):
         raise UpstreamUnavailable(
             RETRIES, timezone.now() + timedelta(seconds=_RETRY_WAIT)
         )
-    return Pass(row, is_probe=False, is_retry=is_retry)
+    return Permit(row, is_probe=False, is_retry=is_retry)
 
 
-def succeeded(leave: Pass, *, seconds: float) -> None:
+def succeeded(permit: Permit, *, seconds: float) -> None:
     """Count a call that gave audio; a probe closes its upstream."""
-    paid = 0.0 if leave.is_retry or leave.is_probe else RETRY_SHARE
+    paid = 0.0 if permit.is_retry or permit.is_probe else RETRY_SHARE
     with connection.cursor() as cursor:
         # One statement, for it comes after every call.
         cursor.execute(
@@ -185,24 +187,24 @@ def succeeded(leave: Pass, *, seconds: float) -> None:
                 "paid": paid,
                 "most": MOST_RETRIES,
                 "since": timezone.now() - WINDOW,
-                "id": leave.upstream.pk,
+                "id": permit.upstream.pk,
             },
         )
-    if leave.is_probe:
-        reset(leave.upstream)
+    if permit.is_probe:
+        reset(permit.upstream)
 
 
 def failed(
-    leave: Pass, kind: Failure, *, seconds: float, retry_after: float | None = None
+    permit: Permit, kind: Failure, *, seconds: float, retry_after: float | None = None
 ) -> Upstream:
     """Count a call that failed; the upstream opens, or stays open, if that means so."""
     now = timezone.now()
     with transaction.atomic(durable=True):
-        row = Upstream.objects.select_for_update().get(pk=leave.upstream.pk)
+        row = Upstream.objects.select_for_update().get(pk=permit.upstream.pk)
         _count(row, kind, seconds, now)
-        if not (leave.is_retry or leave.is_probe):
+        if not (permit.is_retry or permit.is_probe):
             row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MOST_RETRIES)
-        is_probe = leave.is_probe and row.failing_since is not None
+        is_probe = permit.is_probe and row.failing_since is not None
         if is_probe:
             row.probe = ""
         if kind in THEIR_FAULT:

@@ -133,8 +133,8 @@ def test_audio_that_is_no_speech_stays_counted(
 def test_a_probe_that_failed_counts_like_any_call(submitted, kind, counted) -> None:
     provider = Provider.objects.get(slug="scripted")
     row = upstreams.upstream_of(provider)
-    leave = upstreams.Pass(row, is_probe=False, is_retry=False)
-    upstreams.failed(leave, Failure.DOWN, seconds=0, retry_after=1)
+    permit = upstreams.Permit(row, is_probe=False, is_retry=False)
+    upstreams.failed(permit, Failure.DOWN, seconds=0, retry_after=1)
     Upstream.objects.update(open_until=timezone.now())
     job = submitted(factories.caller(), "Hello there.")
     scripted.failures.append(ProviderError(kind))
