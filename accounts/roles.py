@@ -8,7 +8,7 @@ from accounts.errors import NotAllowed
 
 
 class MemberRole(models.TextChoices):
-    """A member's place in a workspace."""
+    """A member's role in a workspace."""
 
     OWNER = "owner"
     ADMIN = "admin"

@@ -29,7 +29,7 @@ def user(email: str = "", **fields: Any) -> User:
 
 def workspace(owner: User) -> Workspace:
     """Return the personal workspace of `owner`."""
-    return workspaces.entered_by(owner).workspace
+    return workspaces.membership_of(owner).workspace
 
 
 def team(owner: User, *members: User, **fields: Any) -> Workspace:

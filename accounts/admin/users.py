@@ -97,7 +97,7 @@ class UserAdmin(BlockingAdmin):
     def get_inlines(
         self, request: HttpRequest, obj: Model | None
     ) -> list[type[TabularInline]]:
-        """Show no places of somebody who is not there yet."""
+        """Show no memberships of a user who is not there yet."""
         return self.inlines if obj else []
 
     def get_readonly_fields(

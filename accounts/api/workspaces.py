@@ -46,8 +46,8 @@ class WorkspacesView(GenericAPIView[Membership]):
     serializer_class = WorkspaceSerializer
 
     def get_queryset(self) -> QuerySet[Membership]:
-        """Return the caller's places."""
-        return teams.places(caller_of(self.request))
+        """Return the caller's memberships."""
+        return teams.memberships(caller_of(self.request))
 
     @extend_schema(
         operation_id="workspaces_list", responses=WorkspaceSerializer(many=True)
@@ -69,8 +69,8 @@ class WorkspacesView(GenericAPIView[Membership]):
         name = _sent(WorkspaceRequestSerializer, request)["name"]
 
         def act() -> idempotency.Answer:
-            place = teams.create(person, name)
-            return idempotency.Answer(201, dict(WorkspaceSerializer(place).data))
+            membership = teams.create(person, name)
+            return idempotency.Answer(201, dict(WorkspaceSerializer(membership).data))
 
         return respond(
             idempotency.once(idempotency_key(request, is_personal=True), act)
@@ -88,8 +88,8 @@ class WorkspaceView(APIView):
     @extend_schema(operation_id="workspaces_read", responses=WorkspaceSerializer)
     def get(self, request: Request, workspace_id: UUID) -> Response:
         """Tell of a workspace."""
-        place = teams.place(caller_of(request), workspace_id)
-        return Response(WorkspaceSerializer(place).data)
+        membership = teams.membership(caller_of(request), workspace_id)
+        return Response(WorkspaceSerializer(membership).data)
 
     @extend_schema(
         operation_id="workspaces_rename",
@@ -98,9 +98,9 @@ class WorkspaceView(APIView):
     )
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         """Rename a workspace: owners and admins."""
-        place = teams.place(caller_of(request), workspace_id)
-        teams.rename(place, _sent(WorkspaceRequestSerializer, request)["name"])
-        return Response(WorkspaceSerializer(place).data)
+        membership = teams.membership(caller_of(request), workspace_id)
+        teams.rename(membership, _sent(WorkspaceRequestSerializer, request)["name"])
+        return Response(WorkspaceSerializer(membership).data)
 
     @extend_schema(operation_id="workspaces_close", request=None, responses={204: None})
     def delete(self, request: Request, workspace_id: UUID) -> Response:
@@ -108,9 +108,9 @@ class WorkspaceView(APIView):
 
         For 7 days its owner can open it again; after that it is removed.
         """
-        place = teams.place(caller_of(request), workspace_id)
+        membership = teams.membership(caller_of(request), workspace_id)
         with transaction.atomic(durable=True):
-            teams.close(place)
+            teams.close(membership)
         return Response(status=204)
 
 
@@ -125,8 +125,8 @@ class ReopenView(APIView):
     def post(self, request: Request, workspace_id: UUID) -> Response:
         """Open a closed workspace again: its owner, with a fresh login."""
         with transaction.atomic(durable=True):
-            place = teams.reopen(caller_of(request).person, workspace_id)
-        return Response(WorkspaceSerializer(place).data)
+            membership = teams.reopen(caller_of(request).person, workspace_id)
+        return Response(WorkspaceSerializer(membership).data)
 
 
 class MembersView(GenericAPIView[Membership]):
@@ -138,8 +138,8 @@ class MembersView(GenericAPIView[Membership]):
     @extend_schema(operation_id="members_list", responses=MemberSerializer(many=True))
     def get(self, request: Request, workspace_id: UUID) -> Response:
         """List the members, newest first."""
-        place = teams.place(caller_of(request), workspace_id)
-        page = self.paginate_queryset(teams.members(place.workspace))
+        membership = teams.membership(caller_of(request), workspace_id)
+        page = self.paginate_queryset(teams.members(membership.workspace))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
@@ -155,18 +155,18 @@ class MemberView(APIView):
     )
     def patch(self, request: Request, workspace_id: UUID, user_id: UUID) -> Response:
         """Change a role: the owner, with a fresh login. `owner` hands over."""
-        place = teams.place(caller_of(request), workspace_id)
+        membership = teams.membership(caller_of(request), workspace_id)
         role = _sent(RoleRequestSerializer, request)["role"]
         with transaction.atomic(durable=True):
-            member = teams.change_role(place, user_id, role)
+            member = teams.change_role(membership, user_id, role)
         return Response(MemberSerializer(member).data)
 
     @extend_schema(operation_id="members_remove", request=None, responses={204: None})
     def delete(self, request: Request, workspace_id: UUID, user_id: UUID) -> Response:
         """Take a member out, or leave, with a fresh login. Their tokens end."""
-        place = teams.place(caller_of(request), workspace_id)
+        membership = teams.membership(caller_of(request), workspace_id)
         with transaction.atomic(durable=True):
-            teams.remove(place, user_id)
+            teams.remove(membership, user_id)
         return Response(status=204)
 
 
@@ -185,8 +185,8 @@ class InvitationsView(GenericAPIView[Invitation]):
     )
     def get(self, request: Request, workspace_id: UUID) -> Response:
         """List the invitations that wait, newest first."""
-        place = teams.place(caller_of(request), workspace_id)
-        page = self.paginate_queryset(teams.invitations(place.workspace))
+        membership = teams.membership(caller_of(request), workspace_id)
+        page = self.paginate_queryset(teams.invitations(membership.workspace))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
@@ -197,11 +197,11 @@ class InvitationsView(GenericAPIView[Invitation]):
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
         """Invite somebody by mail, with a fresh login; good for 7 days."""
-        place = teams.place(caller_of(request), workspace_id)
+        membership = teams.membership(caller_of(request), workspace_id)
         fields = _sent(InvitationRequestSerializer, request)
 
         def act() -> idempotency.Answer:
-            invitation = teams.invite(place, **fields)
+            invitation = teams.invite(membership, **fields)
             return idempotency.Answer(201, dict(InvitationSerializer(invitation).data))
 
         return respond(idempotency.once(idempotency_key(request), act))
@@ -219,8 +219,8 @@ class InvitationView(APIView):
         self, request: Request, workspace_id: UUID, invitation_id: UUID
     ) -> Response:
         """Take an invitation back, with a fresh login."""
-        place = teams.place(caller_of(request), workspace_id)
-        teams.withdraw(place, invitation_id)
+        membership = teams.membership(caller_of(request), workspace_id)
+        teams.withdraw(membership, invitation_id)
         return Response(status=204)
 
 
@@ -256,8 +256,8 @@ class MyInvitationView(APIView):
         person = caller_of(request).person
 
         def act() -> idempotency.Answer:
-            place = teams.accept(person, invitation_id)
-            return idempotency.Answer(200, dict(WorkspaceSerializer(place).data))
+            membership = teams.accept(person, invitation_id)
+            return idempotency.Answer(200, dict(WorkspaceSerializer(membership).data))
 
         return respond(
             idempotency.once(idempotency_key(request, is_personal=True), act)

@@ -61,14 +61,14 @@ def visitor(request: HttpRequest, user: User) -> Caller:
     Whoever has chosen none, or one that is closed to them now, is in their own; while that
     is suspended, in the first that they can act in.
     """
-    place = _chosen(user) or workspaces.entered_by(user)
-    if place.workspace.is_blocked:
-        place = workspaces.open_to(user).first() or place
+    membership = _chosen(user) or workspaces.membership_of(user)
+    if membership.workspace.is_blocked:
+        membership = workspaces.usable_memberships(user).first() or membership
     return Caller(
-        place.workspace,
+        membership.workspace,
         environment=environment_of(user),
         user=user,
-        member_role=place.role,
+        member_role=membership.role,
         address=client_address(request),
     )
 
@@ -83,18 +83,21 @@ def environment_of(user: User) -> Environment:
 def visit(request: HttpRequest) -> dict[str, Any]:
     """Context processor: who looks at the page, and where they could be.
 
-    `visit` is the Caller, None for visitors; `places` are the workspaces to choose from.
+    `visit` is the Caller, None for visitors; `memberships` lead to the workspaces to
+    choose from.
     Neither costs a query in a page that doesn't show it.
     """
     user = getattr(
         request, "user", None
     )  # a page of errors may come before it is known
     if not isinstance(user, User) or user.closed_at is not None:
-        return {"visit": None, "places": []}
+        return {"visit": None, "memberships": []}
     return {
         "visit": getattr(request, "visitor", None)
         or SimpleLazyObject(lambda: visitor(request, user)),
-        "places": SimpleLazyObject(lambda: list(workspaces.open_to(user))),
+        "memberships": SimpleLazyObject(
+            lambda: list(workspaces.usable_memberships(user))
+        ),
     }
 
 
@@ -103,7 +106,7 @@ def _chosen(user: User) -> Membership | None:
     if not isinstance(wanted, str):
         return None
     try:
-        place = workspaces.entered_by(user, wanted)
+        membership = workspaces.membership_of(user, wanted)
     except NotFound:
         return None
-    return None if place.workspace.is_blocked else place
+    return None if membership.workspace.is_blocked else membership

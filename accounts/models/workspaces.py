@@ -82,7 +82,7 @@ class Workspace(models.Model):
 
 
 class Membership(models.Model):
-    """A person's place in a workspace."""
+    """A person in a workspace, with a role."""
 
     Role = MemberRole
 
@@ -113,7 +113,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A place in a workspace that waits for somebody; who has the address may take it."""
+    """An invitation to a workspace; who has the address may accept it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")

@@ -30,21 +30,21 @@ _OPEN = {"create", "rename"}
 @require_safe
 def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show one's workspaces and invitations."""
-    places = list(teams.places(caller))
-    workspaces = [place.workspace for place in places]
+    memberships = list(teams.memberships(caller))
+    workspaces = [membership.workspace for membership in memberships]
     members = _by_workspace(teams.members(*workspaces))
     invitations = _by_workspace(teams.invitations(*workspaces))
-    rooms = [
+    entries = [
         {
-            "place": place,
-            "members": members[place.workspace_id],
-            "invitations": invitations[place.workspace_id],
-            "may": {act.value: roles.may(place.role, act) for act in Act},
+            "membership": membership,
+            "members": members[membership.workspace_id],
+            "invitations": invitations[membership.workspace_id],
+            "may": {act.value: roles.may(membership.role, act) for act in Act},
         }
-        for place in places
+        for membership in memberships
     ]
     context = {
-        "rooms": rooms,
+        "entries": entries,
         "invited_to": teams.invitations_to(caller.person),
         "closed": [
             {"workspace": workspace, "until": workspace.closed_at + closing.KEPT_FOR}
@@ -91,26 +91,28 @@ def _create(request: HttpRequest, caller: Caller) -> str:
 
 
 def _rename(request: HttpRequest, caller: Caller) -> str:
-    teams.rename(_place(request, caller), _cleaned(NameForm, request)["name"])
+    teams.rename(_membership(request, caller), _cleaned(NameForm, request)["name"])
     return "Renamed."
 
 
 def _invite(request: HttpRequest, caller: Caller) -> str:
     fields = _cleaned(InvitationForm, request)
-    teams.invite(_place(request, caller), **fields)
+    teams.invite(_membership(request, caller), **fields)
     return f"An invitation is on its way to {fields['email']}."
 
 
 def _withdraw(request: HttpRequest, caller: Caller) -> str:
-    teams.withdraw(_place(request, caller), UUID(request.POST.get("invitation", "")))
+    teams.withdraw(
+        _membership(request, caller), UUID(request.POST.get("invitation", ""))
+    )
     return "The invitation is withdrawn."
 
 
 def _close(request: HttpRequest, caller: Caller) -> str:
-    place = _place(request, caller)
-    gone_at = teams.close(place)
+    membership = _membership(request, caller)
+    gone_at = teams.close(membership)
     return (
-        f"{place.workspace.name} is closed. Until {gone_at:%-d %B %Y} you can open it"
+        f"{membership.workspace.name} is closed. Until {gone_at:%-d %B %Y} you can open it"
         " again."
     )
 
@@ -121,8 +123,8 @@ def _reopen(request: HttpRequest, caller: Caller) -> str:
 
 
 def _accept(request: HttpRequest, caller: Caller) -> str:
-    place = teams.accept(caller.person, UUID(request.POST.get("invitation", "")))
-    return f"You are in {place.workspace.name} now."
+    membership = teams.accept(caller.person, UUID(request.POST.get("invitation", "")))
+    return f"You are in {membership.workspace.name} now."
 
 
 def _decline(request: HttpRequest, caller: Caller) -> str:
@@ -135,13 +137,13 @@ def _change_role(request: HttpRequest, caller: Caller) -> str:
     if role not in Membership.Role.values:
         raise NotFound
     member = UUID(request.POST.get("member", ""))
-    changed = teams.change_role(_place(request, caller), member, role)
+    changed = teams.change_role(_membership(request, caller), member, role)
     return f"{changed.user.email} is {changed.role} now."
 
 
 def _remove(request: HttpRequest, caller: Caller) -> str:
     member = UUID(request.POST.get("member", ""))
-    teams.remove(_place(request, caller), member)
+    teams.remove(_membership(request, caller), member)
     left = member == caller.person.pk
     return "You have left the workspace." if left else "Removed."
 
@@ -182,5 +184,5 @@ def _cleaned(form_class: type[Any], request: HttpRequest) -> dict[str, Any]:
     return fields
 
 
-def _place(request: HttpRequest, caller: Caller) -> Membership:
-    return teams.place(caller, UUID(request.POST.get("workspace", "")))
+def _membership(request: HttpRequest, caller: Caller) -> Membership:
+    return teams.membership(caller, UUID(request.POST.get("workspace", "")))

@@ -9,7 +9,7 @@ from accounts.caller import Caller, Environment
 from accounts.http.next_page import next_page
 from accounts.http.visits import for_people
 from accounts.people import preferences
-from accounts.people.workspaces import entered_by
+from accounts.people.workspaces import membership_of
 from kit.errors import NotFound
 
 
@@ -19,16 +19,17 @@ def choose(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let all pages act in a workspace and an environment from now on."""
     environment = request.POST.get("environment", Environment.PRODUCTION)
     try:
-        place = entered_by(caller.person, request.POST.get("workspace", ""))
+        membership = membership_of(caller.person, request.POST.get("workspace", ""))
     except NotFound as error:
         raise Http404 from error
     if environment not in set(Environment):
         raise Http404
     preferences.merge(
         caller.person,
-        {"workspace": str(place.workspace_id), "environment": environment},
+        {"workspace": str(membership.workspace_id), "environment": environment},
     )
     messages.success(
-        request, f"You are in {place.workspace.name} now, in {environment.lower()}."
+        request,
+        f"You are in {membership.workspace.name} now, in {environment.lower()}.",
     )
     return redirect(next_page(request) or "team-page")

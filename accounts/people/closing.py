@@ -206,7 +206,7 @@ def _purge_workspace(workspace: Workspace) -> None:
     with transaction.atomic(durable=True):
         Invitation.objects.filter(workspace=workspace).delete()
         ApiToken.objects.filter(workspace=workspace).delete()
-        # The owner's place stays until the account goes: it says whose this was.
+        # The owner's membership stays until the account goes: it says whose this was.
         Membership.objects.filter(workspace=workspace).exclude(
             role=Membership.Role.OWNER
         ).delete()

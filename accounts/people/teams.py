@@ -42,22 +42,22 @@ INVITATIONS_PER_DAY = 30
 Role = Membership.Role
 
 
-def places(caller: Caller) -> QuerySet[Membership]:
-    """Return the caller's places; a token knows but the workspace it is bound to."""
+def memberships(caller: Caller) -> QuerySet[Membership]:
+    """Return the caller's memberships; a token's is the one it is bound to."""
     found = Membership.objects.for_user(caller.person)
     if caller.token is not None:
         found = found.filter(workspace=caller.token.workspace_id)
     return found.order_by("-workspace")
 
 
-def place(caller: Caller, workspace_id: uuid.UUID) -> Membership:
-    """Return the caller's place in a workspace.
+def membership(caller: Caller, workspace_id: uuid.UUID) -> Membership:
+    """Return the caller's membership of a workspace.
 
     Raises:
         NotFound: there is none.
         Blocked: the workspace is suspended.
     """
-    found = places(caller).filter(workspace=workspace_id).first()
+    found = memberships(caller).filter(workspace=workspace_id).first()
     if found is None:
         raise NotFound
     if found.workspace.is_blocked:
@@ -94,7 +94,7 @@ def closed(user: User) -> QuerySet[Workspace]:
 
 
 def create(owner: User, name: str) -> Membership:
-    """Open a workspace; return its owner's place. Needs an open transaction.
+    """Open a workspace; return its owner's membership. Needs an open transaction.
 
     Raises:
         TooManyWorkspaces: the person owns as many as one can.
@@ -226,7 +226,7 @@ def withdraw(by: Membership, invitation_id: uuid.UUID) -> None:
 
 
 def accept(user: User, invitation_id: uuid.UUID) -> Membership:
-    """Take the place that one is invited to. Needs an open transaction.
+    """Accept an invitation; return the membership. Needs an open transaction.
 
     Raises:
         NotFound: there is no such invitation to this person's address.
@@ -263,7 +263,7 @@ def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
 
     Raises:
         NotFound: there is no such member.
-        NotAllowed: the person's role is too low, or it is the owner's own place.
+        NotAllowed: the person's role is too low, or it is the owner's own membership.
         PersonalWorkspace: it is no workspace for several.
         TooManyWorkspaces: the new owner owns as many as one can.
     """
@@ -288,7 +288,7 @@ def remove(by: Membership, user_id: uuid.UUID) -> None:
     Raises:
         NotFound: there is no such member.
         NotAllowed: the person's role is too low.
-        OwnerStays: it is the owner's place.
+        OwnerStays: it is the owner's membership.
     """
     by, other = _lock_two(by, user_id)
     if other.pk != by.pk:
@@ -310,19 +310,19 @@ def _lock(workspace_id: uuid.UUID) -> Workspace:
     return Workspace.objects.select_for_update().get(pk=workspace_id)
 
 
-def _now(place: Membership) -> Membership:
-    """Return a place as it is now that its workspace is locked.
+def _now(membership: Membership) -> Membership:
+    """Return a membership as it is now that its workspace is locked.
 
     Raises:
         NotFound: the person has left.
     """
-    if now := Membership.objects.filter(pk=place.pk).first():
+    if now := Membership.objects.filter(pk=membership.pk).first():
         return now
     raise NotFound
 
 
 def _lock_two(by: Membership, user_id: uuid.UUID) -> tuple[Membership, Membership]:
-    """Return both places as they are now, with the workspace locked."""
+    """Return both memberships as they are now, with the workspace locked."""
     workspace = _lock(by.workspace_id)
     now = {row.user_id: row for row in members(workspace)}
     if by.user_id not in now or user_id not in now:

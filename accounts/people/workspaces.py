@@ -40,27 +40,27 @@ def owner_addresses(workspace_id: uuid.UUID) -> QuerySet[Membership, str]:
     return owners.filter(user__is_active=True).values_list("user__email", flat=True)
 
 
-def entered_by(user: User, wanted: str | None = None) -> Membership:
-    """Return `user`'s place in the workspace with the id `wanted`, or in the personal one.
+def membership_of(user: User, wanted: str | None = None) -> Membership:
+    """Return `user`'s membership of the workspace `wanted`, an id, or of the personal one.
 
     The workspace comes with it, in one query.
 
     Raises:
         NotFound: there is no such workspace, or the user is no member of it.
     """
-    places = Membership.objects.for_user(user)
+    memberships = Membership.objects.for_user(user)
     if wanted is None:
-        places = places.filter(workspace__kind=Workspace.Kind.PERSONAL)
+        memberships = memberships.filter(workspace__kind=Workspace.Kind.PERSONAL)
     else:
         try:
-            places = places.filter(workspace=uuid.UUID(wanted))
+            memberships = memberships.filter(workspace=uuid.UUID(wanted))
         except ValueError as error:
             raise NotFound from error
-    if place := places.order_by("pk").first():
-        return place
+    if membership := memberships.order_by("pk").first():
+        return membership
     raise NotFound
 
 
-def open_to(user: User) -> QuerySet[Membership]:
-    """Return `user`'s places in workspaces that they can act in, the oldest first."""
+def usable_memberships(user: User) -> QuerySet[Membership]:
+    """Return `user`'s memberships of workspaces that they can act in, the oldest first."""
     return Membership.objects.for_user(user).usable().order_by("workspace")

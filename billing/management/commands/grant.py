@@ -10,7 +10,7 @@ from accounts.audit import log
 from accounts.caller import Environment
 from accounts.models import User
 from accounts.people.signup import known_form
-from accounts.people.workspaces import entered_by
+from accounts.people.workspaces import membership_of
 from billing import ledger
 from billing.ledger import wallets
 from billing.models import LONGEST_REASON, LONGEST_TICKET, Lot
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         """Run the command."""
         try:
             user = User.objects.get(email=known_form(options["email"]))
-            workspace = entered_by(user).workspace
+            workspace = membership_of(user).workspace
         except (User.DoesNotExist, AppError) as error:
             raise CommandError(
                 f"{options['email']!r} belongs to nobody who has signed up."

@@ -133,7 +133,7 @@ def test_a_login_brings_everything_back(alice):
     assert client.get(ME).json()["credits"] == {"available": 5000, "reserved": 0}
     assert factories.api(text).get(ME).status_code == 200
     assert not Workspace.objects.exclude(closed_at=None).exists()
-    assert teams.places(factories.caller(alice)).filter(workspace=team).exists()
+    assert teams.memberships(factories.caller(alice)).filter(workspace=team).exists()
     outbox.work()
     assert mail.outbox[-1].subject == "Your account at Ozvena is open again"
 
@@ -387,10 +387,10 @@ def test_what_is_past_its_week_can_not_be_opened(alice, choir):
 
 def test_an_invitation_to_a_closed_workspace_is_none(alice, choir):
     carol = factories.user("carol@example.com")
-    place = Membership.objects.get(user=alice, workspace=choir)
+    membership = Membership.objects.get(user=alice, workspace=choir)
     with transaction.atomic():
-        invitation = teams.invite(place, carol.email, "member")
-        teams.close(place)
+        invitation = teams.invite(membership, carol.email, "member")
+        teams.close(membership)
     client = factories.browser(carol)
     assert client.get("/api/v1/me/invitations").json()["results"] == []
     answer = client.post(f"/api/v1/me/invitations/{invitation.pk}")
