@@ -11,13 +11,13 @@ from django.views.decorators.http import (
 
 from accounts import sessions
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from accounts.models import LoginSession
 
 _SHOWN = 50  # logins on a page
 
 
-@for_people
+@login_required
 @require_safe
 def logins_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show where one is and was logged in."""
@@ -27,7 +27,7 @@ def logins_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     return render(request, "accounts/logins.html", context)
 
 
-@for_people
+@login_required
 @require_POST
 def end_login(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Log one browser out, or all others."""

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import roles
 from accounts.caller import Caller
+from accounts.http.current_workspace import login_required
 from accounts.http.freshness import is_fresh
 from accounts.http.next_page import with_next
-from accounts.http.visits import for_people
 from accounts.models import Membership
 from accounts.pages.forms import InvitationForm, NameForm
 from accounts.people import closing, teams
@@ -26,7 +26,7 @@ _OPEN = {"create", "rename"}
 """What takes no fresh login."""
 
 
-@for_people
+@login_required
 @require_safe
 def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show one's workspaces and invitations."""
@@ -62,7 +62,7 @@ def _by_workspace(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
     return found
 
 
-@for_people
+@login_required
 @require_POST
 def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
     """Do what a button of the page says, and tell what came of it."""

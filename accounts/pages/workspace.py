@@ -6,14 +6,14 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from accounts.caller import Caller, Environment
+from accounts.http.current_workspace import login_required
 from accounts.http.next_page import next_page
-from accounts.http.visits import for_people
 from accounts.people import preferences
 from accounts.people.workspaces import membership_of
 from kit.errors import NotFound
 
 
-@for_people
+@login_required
 @require_POST
 def choose(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let all pages act in a workspace and an environment from now on."""

@@ -11,7 +11,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from billing.credits import promo
 from billing.ledger import notices, wallets
 from billing.pages.forms import PromoForm, ThresholdForm
@@ -24,7 +24,7 @@ from webhooks.permissions import may_manage
 BESIDES = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
 
 
-@for_people
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show the wallet and its movements; redeem a promo code."""
@@ -42,7 +42,7 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     return _credits(request, caller, form)
 
 
-@for_people
+@login_required
 @require_POST
 def set_threshold(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Set below how many credits the workspace's server is told so."""

@@ -10,7 +10,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from accounts.roles import Act, may
 from kit.errors import AppError, Invalid, NotFound
 from kit.secrets import Secret
@@ -20,7 +20,7 @@ from providers.pages.forms import KeyForm
 
 
 @sensitive_post_parameters("key")
-@for_people
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the workspace's keys; add one, or replace one."""
@@ -57,7 +57,7 @@ def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     )
 
 
-@for_people
+@login_required
 @require_POST
 def act_on_key(
     request: HttpRequest, caller: Caller, provider: str, verb: str

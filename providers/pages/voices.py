@@ -11,7 +11,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people, visitor
+from accounts.http.current_workspace import login_required, page_caller
 from accounts.models import User
 from accounts.people import preferences
 from kit.errors import AppError
@@ -67,11 +67,11 @@ def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
     """Return the providers that whoever asks can speak with."""
     usable = {row.slug for row in providers if access.is_available(row)}
     if isinstance(request.user, User):
-        usable |= using.held_by(visitor(request, request.user).workspace).keys()
+        usable |= using.held_by(page_caller(request, request.user).workspace).keys()
     return usable
 
 
-@for_people
+@login_required
 @require_POST
 def choose_default(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let names of voices that name no provider mean one of this one's."""

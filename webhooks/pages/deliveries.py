@@ -14,7 +14,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from kit.errors import AppError
 from webhooks.models import Delivery
 from webhooks.models.querysets import DeliveryQuerySet
@@ -25,7 +25,7 @@ from webhooks.sending import replay
 
 
 @require_safe
-@for_people
+@login_required
 def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show what was sent to all endpoints, and to jobs' own addresses."""
     return render(
@@ -41,7 +41,7 @@ def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @require_safe
-@for_people
+@login_required
 def delivery_page(
     request: HttpRequest, caller: Caller, delivery_id: UUID
 ) -> HttpResponse:
@@ -59,7 +59,7 @@ def delivery_page(
 
 
 @require_POST
-@for_people
+@login_required
 def replay_log(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Send again what did not arrive anywhere."""
     form = SinceForm(request.POST)
@@ -79,7 +79,7 @@ def replay_log(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @require_POST
-@for_people
+@login_required
 def replay_delivery(
     request: HttpRequest, caller: Caller, delivery_id: UUID
 ) -> HttpResponse:

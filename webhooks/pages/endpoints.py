@@ -14,7 +14,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from accounts.roles import Act, may
 from kit.errors import AppError
 from webhooks import endpoints, snippets
@@ -34,7 +34,7 @@ from webhooks.sending import replay
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_people
+@login_required
 def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the endpoints; make one."""
     form = NewEndpointForm(request.POST or None)
@@ -64,14 +64,14 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @require_safe
-@for_people
+@login_required
 def events_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show each type of event with an example of its data."""
     return render(request, "webhooks/events.html", {"types": event_types().values()})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_people
+@login_required
 def endpoint_page(
     request: HttpRequest, caller: Caller, endpoint_id: UUID
 ) -> HttpResponse:
@@ -109,7 +109,7 @@ def endpoint_page(
 
 
 @require_POST
-@for_people
+@login_required
 def act(
     request: HttpRequest, caller: Caller, endpoint_id: UUID, verb: str
 ) -> HttpResponse:

@@ -132,7 +132,7 @@ def test_plain_members_look_and_change_nothing(alice, page: Client) -> None:
     sent = factories.url_delivery(of, factories.URL)
     to = factories.endpoint(of)
     Delivery.objects.update(status="failed")
-    page.post("/settings/place", {"workspace": of.pk})
+    page.post("/settings/workspace", {"workspace": of.pk})
     shown = page.get("/deliveries")
     assert str(sent.pk) in shown.content.decode()
     assert b"Send again" not in shown.content
