@@ -27,7 +27,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class OperatorGroupAdmin(GroupAdmin, ModelAdmin):
-    """Sets of rights that operators who are no superusers may have."""
+    """Sets of permissions that operators who are no superusers may have."""
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -103,7 +103,7 @@ class UserAdmin(BlockingAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> list[str]:
-        """Keep rights to superusers: others could give themselves any."""
+        """Keep permissions to superusers: others could give themselves any."""
         if obj is None:
             return []
         # Blocking is the one way to suspend people: it cancels their work, too.

@@ -56,7 +56,7 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the actions of the class, without Django's own.
 
-        Those that name no right, as other people's do, take the one to change rows.
+        Those that name no permission, as other people's do, take the one to change rows.
         """
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 
-from accounts.roles import Act, MemberRole, may
+from accounts.roles import MemberRole, Permission, has_permission
 
 if TYPE_CHECKING:
     from accounts.caller import Caller
@@ -54,7 +54,7 @@ class ApiTokenQuerySet(models.QuerySet[Any]):
     def visible_to(self, caller: "Caller") -> "ApiTokenQuerySet":
         """Return the tokens that `caller` may see and revoke: plain members, their own."""
         tokens = self.for_workspace(caller.workspace)
-        if not may(caller.member_role, Act.MANAGE_TOKENS):
+        if not has_permission(caller.member_role, Permission.MANAGE_TOKENS):
             tokens = tokens.filter(created_by=caller.user)
         return tokens
 

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import roles
 from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
 from accounts.http.freshness import is_fresh
@@ -19,7 +18,7 @@ from accounts.http.next_page import with_next
 from accounts.models import Membership
 from accounts.pages.forms import InvitationForm, NameForm
 from accounts.people import closing, teams
-from accounts.roles import Act
+from accounts.roles import Permission, has_permission
 from kit.errors import AppError, Invalid, NotFound
 
 _OPEN = {"create", "rename"}
@@ -39,7 +38,9 @@ def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             "membership": membership,
             "members": members[membership.workspace_id],
             "invitations": invitations[membership.workspace_id],
-            "may": {act.value: roles.may(membership.role, act) for act in Act},
+            "can": {
+                one.value: has_permission(membership.role, one) for one in Permission
+            },
         }
         for membership in memberships
     ]

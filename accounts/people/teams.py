@@ -1,7 +1,7 @@
 """Workspaces that several people share: opening them, and who is in them.
 
 The row of the workspace is locked by whoever changes its members, so that two changes at
-once can't leave it without an owner. Who has which right is in `accounts.roles`.
+once can't leave it without an owner. `accounts.roles` has the permissions of each role.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import lifecycle, roles
+from accounts import lifecycle
 from accounts.caller import Caller
 from accounts.errors import (
     AlreadyMember,
@@ -28,7 +28,7 @@ from accounts.errors import (
 from accounts.models import ApiToken, Invitation, Membership, User, Workspace
 from accounts.people import closing
 from accounts.people.signup import known_form
-from accounts.roles import Act
+from accounts.roles import Permission, require_permission
 from kit import quotas
 from kit.errors import NotFound, RateLimited
 from kit.mail import outbox
@@ -116,7 +116,7 @@ def rename(by: Membership, name: str) -> None:
     Raises:
         NotAllowed: the person's role is too low.
     """
-    roles.demand(by.role, Act.RENAME)
+    require_permission(by.role, Permission.RENAME)
     by.workspace.name = name
     by.workspace.save(update_fields=["name"])
 
@@ -133,7 +133,7 @@ def close(by: Membership) -> datetime:
     """
     workspace = _lock(by.workspace_id)
     by.refresh_from_db(fields=["role"])
-    roles.demand(by.role, Act.CLOSE)
+    require_permission(by.role, Permission.CLOSE)
     if workspace.kind != Workspace.Kind.TEAM:
         raise PersonalWorkspace
     if workspace.closed_at is not None:
@@ -176,11 +176,11 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
     email = known_form(email)
     workspace = _lock(by.workspace_id)
     by = _now(by)
-    roles.demand(by.role, _inviting(role))
+    require_permission(by.role, _inviting(role))
     if workspace.kind != Workspace.Kind.TEAM:
         raise PersonalWorkspace
     if waiting := invitations(workspace).filter(email=email).first():
-        roles.demand(by.role, _inviting(waiting.role))
+        require_permission(by.role, _inviting(waiting.role))
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
         raise AlreadyMember
     if not quotas.take(
@@ -221,7 +221,7 @@ def withdraw(by: Membership, invitation_id: uuid.UUID) -> None:
     invitation = invitations(by.workspace).filter(pk=invitation_id).first()
     if invitation is None:
         raise NotFound
-    roles.demand(by.role, _inviting(invitation.role))
+    require_permission(by.role, _inviting(invitation.role))
     invitation.delete()
 
 
@@ -268,7 +268,9 @@ def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
         TooManyWorkspaces: the new owner owns as many as one can.
     """
     by, other = _lock_two(by, user_id)
-    roles.demand(by.role, Act.HAND_OVER if role == Role.OWNER else Act.CHANGE_ROLE)
+    require_permission(
+        by.role, Permission.HAND_OVER if role == Role.OWNER else Permission.CHANGE_ROLE
+    )
     if other.pk == by.pk:
         raise NotAllowed
     if role == Role.OWNER:
@@ -293,7 +295,9 @@ def remove(by: Membership, user_id: uuid.UUID) -> None:
     by, other = _lock_two(by, user_id)
     if other.pk != by.pk:
         is_member = other.role == Role.MEMBER
-        roles.demand(by.role, Act.REMOVE_MEMBER if is_member else Act.REMOVE_ADMIN)
+        require_permission(
+            by.role, Permission.REMOVE_MEMBER if is_member else Permission.REMOVE_ADMIN
+        )
     if other.role == Role.OWNER:
         raise OwnerStays
     tokens = ApiToken.objects.for_workspace(by.workspace).filter(created_by=other.user)
@@ -301,8 +305,8 @@ def remove(by: Membership, user_id: uuid.UUID) -> None:
     other.delete()
 
 
-def _inviting(role: str) -> Act:
-    return Act.INVITE_MEMBER if role == Role.MEMBER else Act.INVITE_ADMIN
+def _inviting(role: str) -> Permission:
+    return Permission.INVITE_MEMBER if role == Role.MEMBER else Permission.INVITE_ADMIN
 
 
 def _lock(workspace_id: uuid.UUID) -> Workspace:

@@ -133,7 +133,7 @@ class KeptForm(ActForm):
 class Acts(ModelAdmin):
     """Pages that ask for something and do it to one row; put it first in the bases."""
 
-    def has_act_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_operate_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Return whether this operator may move credits."""
         user = request.user
         return isinstance(user, User) and user.has_perm("billing.change_wallet")
@@ -189,12 +189,12 @@ class Acts(ModelAdmin):
 class Decides(Acts):
     """Saying yes or no to what another operator asked for."""
 
-    @action(description="Approve", url_path="approve", permissions=["act"])
+    @action(description="Approve", url_path="approve", permissions=["operate"])
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Do what was asked for."""
         return self._decide(request, object_id, approvals.approve, "Approve")
 
-    @action(description="Refuse", url_path="refuse", permissions=["act"])
+    @action(description="Refuse", url_path="refuse", permissions=["operate"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Leave it undone."""
         return self._decide(request, object_id, approvals.refuse, "Refuse")
@@ -224,7 +224,7 @@ class Decides(Acts):
 class MovesCredits(Acts):
     """Granting, adjusting and rebuilding a wallet."""
 
-    @action(description="Grant credits", url_path="grant", permissions=["act"])
+    @action(description="Grant credits", url_path="grant", permissions=["operate"])
     def grant(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Put credits into the wallet."""
         wallet = self._wallet(request, object_id)
@@ -234,7 +234,7 @@ class MovesCredits(Acts):
             about=_standing(wallet),
         )
 
-    @action(description="Adjust", url_path="adjust", permissions=["act"])
+    @action(description="Adjust", url_path="adjust", permissions=["operate"])
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Add credits to the wallet, or take some away."""
         wallet = self._wallet(request, object_id)
@@ -244,7 +244,7 @@ class MovesCredits(Acts):
             about=_standing(wallet),
         )
 
-    @action(description="Rebuild", url_path="rebuild", permissions=["act"])
+    @action(description="Rebuild", url_path="rebuild", permissions=["operate"])
     def rebuild(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Prove the wallet against its entries, and set right what differs."""
         wallet = self._wallet(request, object_id)
@@ -274,7 +274,7 @@ class MovesCredits(Acts):
 class RefundsLots(Acts):
     """Taking back what a lot was paid for."""
 
-    @action(description="Refund", url_path="refund", permissions=["act"])
+    @action(description="Refund", url_path="refund", permissions=["operate"])
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Take credits of the lot back."""
         lot = self.get_object(request, object_id)
@@ -310,7 +310,7 @@ class ReversesRefunds(Acts):
         self, request: HttpRequest, object_id: str | None = None
     ) -> bool:
         """Return whether this operator may move credits, and this is a refund."""
-        if not object_id or not self.has_act_permission(request):
+        if not object_id or not self.has_operate_permission(request):
             return False
         posted = self.get_object(request, object_id)
         return isinstance(posted, LedgerTransaction) and (

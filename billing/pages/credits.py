@@ -19,7 +19,7 @@ from billing.pages.requests import own_wallet, sees_money
 from billing.plans import products
 from billing.reports import movements
 from kit.errors import AppError
-from webhooks.permissions import may_manage
+from webhooks.permissions import can_manage
 
 BESIDES = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
 
@@ -46,7 +46,7 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @require_POST
 def set_threshold(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Set below how many credits the workspace's server is told so."""
-    if not may_manage(caller):
+    if not can_manage(caller):
         raise PermissionDenied
     form = ThresholdForm(request.POST)
     if not form.is_valid():
@@ -75,7 +75,7 @@ def _credits(
         "next": following,
         "before": before,
         "form": form,
-        "threshold": threshold if may_manage(caller) else None,
+        "threshold": threshold if can_manage(caller) else None,
         "sees_money": sees_money(caller),
         "plans": products.offered_plans(),
         "packs": products.offered_packs(),

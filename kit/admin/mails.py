@@ -24,7 +24,7 @@ class MailAdmin(ReadOnly, ModelAdmin):
     readonly_fields = fields
     actions = ["hasten"]
 
-    @admin.action(description="Try again now", permissions=["act"])
+    @admin.action(description="Try again now", permissions=["operate"])
     def hasten(self, request: HttpRequest, chosen: QuerySet[Mail]) -> None:
         """Send the chosen mails that wait, as after a repair of the mail service."""
         count = 0

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.caller import Caller
-from accounts.roles import Act, demand
+from accounts.roles import Permission, require_permission
 from kit import quotas
 from kit.errors import Invalid, NotFound, RateLimited
 from kit.requests import client_network
@@ -45,7 +45,7 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
         InvalidProviderKey: the provider refuses it.
         KeyNotChecked: the provider doesn't answer; what was there stays.
     """
-    demand(caller.member_role, Act.MANAGE_KEYS)
+    require_permission(caller.member_role, Permission.MANAGE_KEYS)
     provider = _taker(slug)
     _look_at(provider, key, region)
     _take_check(caller)
@@ -86,7 +86,7 @@ def remove(caller: Caller, slug: str) -> None:
         NotAllowed: not for this member.
         NotFound: there is none.
     """
-    demand(caller.member_role, Act.MANAGE_KEYS)
+    require_permission(caller.member_role, Permission.MANAGE_KEYS)
     mine = ProviderKey.objects.for_workspace(caller.workspace)
     row = mine.filter(provider=slug).first()
     if row is None:
@@ -108,7 +108,7 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
         RateLimited: too many keys were checked today.
         KeyNotChecked: the provider doesn't answer; what is known stays.
     """
-    demand(caller.member_role, Act.MANAGE_KEYS)
+    require_permission(caller.member_role, Permission.MANAGE_KEYS)
     mine = ProviderKey.objects.for_workspace(caller.workspace)
     row = mine.filter(provider=slug).select_related("provider").first()
     if row is None:

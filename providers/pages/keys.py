@@ -11,7 +11,7 @@ from django.views.decorators.http import (
 
 from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
-from accounts.roles import Act, may
+from accounts.roles import Permission, has_permission
 from kit.errors import AppError, Invalid, NotFound
 from kit.secrets import Secret
 from providers.keys import saving
@@ -51,7 +51,7 @@ def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             "form": form,
             "offered": providers,
             "default": caller.user and caller.user.preferences.get("default_provider"),
-            "may_manage": may(caller.member_role, Act.MANAGE_KEYS),
+            "can_manage": has_permission(caller.member_role, Permission.MANAGE_KEYS),
         },
         status=400 if form.errors else 200,
     )

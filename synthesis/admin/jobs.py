@@ -109,13 +109,13 @@ class JobAdmin(ReadOnly, ModelAdmin):
         """Return how many scenes are done."""
         return f"{job.done} of {job.total}"
 
-    @admin.action(description="Cancel selected jobs", permissions=["act"])
+    @admin.action(description="Cancel selected jobs", permissions=["operate"])
     def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel jobs as their owners could."""
         for job in queryset:
             self._act(request, job, "canceled", partial(_cancel, job))
 
-    @admin.action(description="Retry failed scenes", permissions=["act"])
+    @admin.action(description="Retry failed scenes", permissions=["operate"])
     def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Speak the failed scenes of jobs again, on their owners' account."""
         for job in queryset:

@@ -20,7 +20,7 @@ from webhooks.models import Delivery
 from webhooks.models.querysets import DeliveryQuerySet
 from webhooks.pages.forms import LogForm, SinceForm
 from webhooks.pages.requests import SHOWN, as_uuid, demand_right
-from webhooks.permissions import may_manage
+from webhooks.permissions import can_manage
 from webhooks.sending import replay
 
 
@@ -33,7 +33,7 @@ def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         "webhooks/log.html",
         {
             "since_form": SinceForm(initial={"hours": 24}),
-            "may_manage": may_manage(caller),
+            "can_manage": can_manage(caller),
             "shows_addresses": True,
         }
         | log(request, Delivery.objects.visible_to(caller)),
@@ -53,7 +53,7 @@ def delivery_page(
         {
             "delivery": delivery,
             "tries": delivery.tries.order_by("-pk")[:SHOWN],
-            "may_manage": may_manage(caller),
+            "can_manage": can_manage(caller),
         },
     )
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import (
 
 from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
-from accounts.roles import Act, may
+from accounts.roles import Permission, has_permission
 from kit.errors import AppError
 from webhooks import endpoints, snippets
 from webhooks.events import event_types
@@ -29,7 +29,7 @@ from webhooks.pages.requests import (
     secret_page,
     with_waiting,
 )
-from webhooks.permissions import may_manage
+from webhooks.permissions import can_manage
 from webhooks.sending import replay
 
 
@@ -55,8 +55,10 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
         {
             "endpoints": with_waiting(Endpoint.objects.visible_to(caller)),
             "form": form,
-            "may_manage": may_manage(caller),
-            "sees_secret": may(caller.member_role, Act.SEE_DEFAULT_SECRET),
+            "can_manage": can_manage(caller),
+            "sees_secret": has_permission(
+                caller.member_role, Permission.SEE_DEFAULT_SECRET
+            ),
             "snippets": snippets.all_snippets(),
         },
         status=400 if form.errors else 200,
@@ -101,7 +103,7 @@ def endpoint_page(
             "endpoint": endpoint,
             "form": form,
             "since_form": SinceForm(initial={"hours": 24}),
-            "may_manage": may_manage(caller),
+            "can_manage": can_manage(caller),
         }
         | log(request, deliveries),
         status=400 if form.errors else 200,
