@@ -411,7 +411,7 @@ RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
 SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
 """Given once to each new user, in each environment; 0: nothing."""
 APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", 1_000_000)
-"""Credits that an operator may grant or adjust alone in one act, up or down."""
+"""Credits that an operator may grant or adjust alone in one step, up or down."""
 PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
 """Seconds that a scene waits for a provider that fails every call."""
 FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)

@@ -117,7 +117,7 @@ class UserAdmin(BlockingAdmin):
         self,
         request: HttpRequest,
         chosen: QuerySet[Any],
-        act: Callable[[Any], object],
+        run: Callable[[Any], object],
         note: str,
     ) -> None:
         """Do it to the chosen people; superusers are touched by superusers alone."""
@@ -125,7 +125,7 @@ class UserAdmin(BlockingAdmin):
         def guarded(person: User) -> None:
             if person.is_superuser and not getattr(request.user, "is_superuser", False):
                 raise NotAllowed
-            act(person)
+            run(person)
 
         super()._apply(request, chosen, guarded, note)
 

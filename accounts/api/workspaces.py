@@ -68,12 +68,12 @@ class WorkspacesView(GenericAPIView[Membership]):
         person = caller_of(request).person
         name = _sent(WorkspaceRequestSerializer, request)["name"]
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             membership = teams.create(person, name)
             return idempotency.Answer(201, dict(WorkspaceSerializer(membership).data))
 
         return respond(
-            idempotency.once(idempotency_key(request, is_personal=True), act)
+            idempotency.once(idempotency_key(request, is_personal=True), run)
         )
 
 
@@ -200,11 +200,11 @@ class InvitationsView(GenericAPIView[Invitation]):
         membership = teams.membership(caller_of(request), workspace_id)
         fields = _sent(InvitationRequestSerializer, request)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             invitation = teams.invite(membership, **fields)
             return idempotency.Answer(201, dict(InvitationSerializer(invitation).data))
 
-        return respond(idempotency.once(idempotency_key(request), act))
+        return respond(idempotency.once(idempotency_key(request), run))
 
 
 class InvitationView(APIView):
@@ -255,12 +255,12 @@ class MyInvitationView(APIView):
         """Say yes, with a fresh login."""
         person = caller_of(request).person
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             membership = teams.accept(person, invitation_id)
             return idempotency.Answer(200, dict(WorkspaceSerializer(membership).data))
 
         return respond(
-            idempotency.once(idempotency_key(request, is_personal=True), act)
+            idempotency.once(idempotency_key(request, is_personal=True), run)
         )
 
     @extend_schema(

@@ -35,7 +35,7 @@ def record(
     after: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Write down an act, in the caller's transaction; without `request` it came by command.
+    """Record an action, in the caller's transaction; without `request` it came by command.
 
     `before` and `after` are snapshots: fields that did not change are left out.
     """

@@ -65,16 +65,16 @@ def _by_workspace(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
 
 @login_required
 @require_POST
-def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
+def action(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
     """Do what a button of the page says, and tell what came of it."""
-    if verb not in _ACTS:
+    if verb not in _ACTIONS:
         raise Http404
     if verb not in _OPEN and not is_fresh(request):
         messages.info(request, "Log in again to change who is in a workspace.")
         return redirect(with_next("login", "/settings/team"))
     try:
         with transaction.atomic(durable=True):
-            done = _ACTS[verb](request, caller)
+            done = _ACTIONS[verb](request, caller)
     except (NotFound, ValueError) as error:
         raise Http404 from error
     except Invalid as error:
@@ -149,7 +149,7 @@ def _remove(request: HttpRequest, caller: Caller) -> str:
     return "You have left the workspace." if left else "Removed."
 
 
-_ACTS: dict[str, Callable[[HttpRequest, Caller], str]] = {
+_ACTIONS: dict[str, Callable[[HttpRequest, Caller], str]] = {
     "create": _create,
     "rename": _rename,
     "invite": _invite,

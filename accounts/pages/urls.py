@@ -34,6 +34,6 @@ urlpatterns = [
     ),
     path("settings/workspace", workspace.choose, name="workspace-choose"),
     path("settings/team", team.team_page, name="team-page"),
-    path("settings/team/<slug:verb>", team.act, name="team-act"),
+    path("settings/team/<slug:verb>", team.action, name="team-action"),
     path("dev/mail", mailbox.mailbox, name="mailbox"),
 ]

@@ -172,8 +172,8 @@ def purge() -> int:
     return count + _each(finished, _remove)
 
 
-def _each(rows: QuerySet[Any], act: Callable[[Any], object]) -> int:
-    """Do `act` to rows until it is done to as many as one run does; return how many.
+def _each(rows: QuerySet[Any], run: Callable[[Any], object]) -> int:
+    """Do `run` to rows until it is done to as many as one run does; return how many.
 
     Those that fail are no hindrance to the others, now or later: they are tried again with
     the next run, and do not count.
@@ -183,7 +183,7 @@ def _each(rows: QuerySet[Any], act: Callable[[Any], object]) -> int:
         if count == _MOST:
             break
         try:
-            act(row)
+            run(row)
         except Exception:
             logger.exception("%s %s could not be purged", row._meta.label, row.pk)
         else:

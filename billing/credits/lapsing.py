@@ -113,8 +113,8 @@ def _all(lots: QuerySet[Any], wallet: int, verb: Callable[[int], int]) -> int:
     return sum(verb(lot) for lot in found)
 
 
-def _sweep(lots: QuerySet[Any], act: Callable[[int], int], batch: int) -> int:
-    """Do `act` for each wallet of `lots`, in a transaction each; return the sum.
+def _sweep(lots: QuerySet[Any], run: Callable[[int], int], batch: int) -> int:
+    """Do `run` for each wallet of `lots`, in a transaction each; return the sum.
 
     A wallet that can't be done now is left for the next run, and holds up no other.
     """
@@ -122,7 +122,7 @@ def _sweep(lots: QuerySet[Any], act: Callable[[int], int], batch: int) -> int:
     for wallet in _wallets(lots, batch):
         try:
             with transaction.atomic(durable=True):
-                total += act(wallet)
+                total += run(wallet)
         except (AppError, DatabaseError):
             logger.exception("wallet %s was left for the next run", wallet)
     return total

@@ -186,7 +186,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
                 "about": "Every provider is asked for its voices now.",
                 "form": form,
             }
-            return TemplateResponse(request, "admin/act.html", context)
+            return TemplateResponse(request, "admin/action.html", context)
         changes = catalogue_voices_sync.sync()
         log.record(
             "synced the catalogue",

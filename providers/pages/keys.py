@@ -59,7 +59,7 @@ def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 @login_required
 @require_POST
-def act_on_key(
+def key_action(
     request: HttpRequest, caller: Caller, provider: str, verb: str
 ) -> HttpResponse:
     """Do what a button beside a key says."""

@@ -124,12 +124,12 @@ class JobAdmin(ReadOnly, ModelAdmin):
             )
 
     def _act(
-        self, request: HttpRequest, job: Job, what: str, act: Callable[[], Job]
+        self, request: HttpRequest, job: Job, what: str, run: Callable[[], Job]
     ) -> None:
-        """Do `act` to a job and record it, both or neither."""
+        """Do `run` to a job and record it, both or neither."""
         try:
             with transaction.atomic(durable=True):
-                act()
+                run()
                 self.log_change(request, job, what)
         except AppError as error:
             self.message_user(request, f"Job {job.pk}: {error}", messages.WARNING)

@@ -112,7 +112,7 @@ def endpoint_page(
 
 @require_POST
 @login_required
-def act(
+def action(
     request: HttpRequest, caller: Caller, endpoint_id: UUID, verb: str
 ) -> HttpResponse:
     """Do what a button on an endpoint's page says."""

@@ -115,7 +115,7 @@ def test_a_repeated_request_opens_one(people):
 
 
 def attempts(people):
-    """Yield each act with the names of those who may, and how it is asked for."""
+    """Yield each action with the names of those who may, and how it is asked for."""
     base = f"{WORKSPACES}/{people['team'].pk}"
     everybody, managers, owner = (
         {"owner", "admin", "member"},

@@ -415,19 +415,19 @@ def test_an_api_token_is_never_verified(root):
 def test_changes_of_one_operators_devices_take_turns(root):
     """None of them ends in a deadlock, whichever rows each of them changes."""
     refusals = (InvalidSecondFactor, TooManyCodes, Authenticator.DoesNotExist)
-    acts: list[Callable[[], object]] = []
+    actions: list[Callable[[], object]] = []
 
-    def act():
+    def action():
         with suppress(*refusals):
-            acts.pop()()
+            actions.pop()()
 
     for _ in range(2):
         _, codes = set_up(root)
         second_factor.begin(root)
-        acts += [
+        actions += [
             partial(second_factor.verify, request_of(root), root, c) for c in codes
         ]
-        acts += [partial(second_factor.confirm_unseen, root)]
-        acts += [partial(second_factor.remove, root)]
-        in_threads(len(acts), act)
+        actions += [partial(second_factor.confirm_unseen, root)]
+        actions += [partial(second_factor.remove, root)]
+        in_threads(len(actions), action)
         second_factor.remove(root)

@@ -39,13 +39,13 @@ def membership(person, workspace) -> Membership:
     )
 
 
-def meanwhile(act: Callable[[], object]) -> threading.Thread:
-    """Start `act` in a thread; return once it has ended, or waits for a lock of ours."""
+def meanwhile(action: Callable[[], object]) -> threading.Thread:
+    """Start `action` in a thread; return once it has ended, or waits for a lock of ours."""
 
     def run() -> None:
         try:
             with transaction.atomic():
-                act()
+                action()
         finally:
             connection.close()
 
@@ -118,20 +118,20 @@ def test_who_is_removed_or_demoted_meanwhile_invites_nobody(alice, bob, team) ->
 
 
 def test_handing_over_while_the_heir_leaves_keeps_one_owner(alice, bob, team) -> None:
-    acts = [
+    actions = [
         lambda: teams.change_role(membership(alice, team), bob.pk, "owner"),
         lambda: teams.remove(membership(bob, team), bob.pk),
     ]
 
-    def act() -> str:
+    def action() -> str:
         try:
             with transaction.atomic():
-                acts.pop()()
+                actions.pop()()
         except (NotFound, Membership.DoesNotExist, OwnerStays) as error:
             return type(error).__name__
         return "done"
 
-    outcomes = in_threads(2, act)
+    outcomes = in_threads(2, action)
 
     assert outcomes.count("done") == 1
     owners = Membership.objects.filter(workspace=team, role="owner")
