@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from accounts.audit import log
-from accounts.audit.back_office import ReasonForm
+from accounts.audit.mixin import ReasonForm
 from providers.catalogue import access as catalogue_voices_access
 from providers.catalogue import sync as catalogue_voices_sync
 from providers.catalogue.regions import region_choices

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from accounts.audit.back_office import Audited
+from accounts.audit.mixin import Audited
 from accounts.models import AuditEntry, User
 from accounts.models.second_factor import Authenticator
 from kit.mail import outbox
@@ -128,7 +128,7 @@ def test_what_is_chosen_over_all_pages_is_recorded_too(world: World) -> None:
 def test_more_rows_than_can_be_recorded_are_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.audit.back_office._MOST", 1)
+    monkeypatch.setattr("accounts.audit.mixin._MOST", 1)
     root = factories.user("root@example.com", is_staff=True, is_superuser=True)
     people = [world.bob, world.alice.owner]
     office = factories.browser(root)
