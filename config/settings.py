@@ -91,12 +91,12 @@ DISPATCH = [
 """Modules whose `sweep()` the dispatcher calls every second."""
 
 SEALED = [
-    "kit.mail.outbox.SEALED",
-    "accounts.login.second_factor.SEALED",
-    "webhooks.sending.signing.SEALED",
-    "providers.keys.using.SEALED",
+    "kit.mail.outbox.ENCRYPTED_COLUMNS",
+    "accounts.login.second_factor.ENCRYPTED_COLUMNS",
+    "webhooks.sending.signing.ENCRYPTED_COLUMNS",
+    "providers.keys.using.ENCRYPTED_COLUMNS",
 ]
-"""Lists of the columns that `manage.py rotate_keys` seals again: `kit.rotation.Sealed`."""
+"""Lists of the columns that `manage.py rotate_keys` encrypts anew: see `kit.rotation`."""
 
 WEBHOOK_EVENT_MODULES = ["synthesis.events", "billing.events", "webhooks.events"]
 """Modules that declare types of webhook event: `webhooks.events.EventType`."""

@@ -28,7 +28,7 @@ from accounts.models.second_factor import (
     is_of_app,
 )
 from kit.mail import outbox
-from kit.rotation import Sealed
+from kit.rotation import EncryptedColumn
 
 D = TypeVar("D", bound=OperatorDevice)
 
@@ -203,4 +203,6 @@ def _put_in_force(device: Authenticator) -> list[str]:
     return recovery.new_codes()
 
 
-SEALED = [Sealed(Authenticator, "sealed_seed", lambda device: device.context)]
+ENCRYPTED_COLUMNS = [
+    EncryptedColumn(Authenticator, "sealed_seed", lambda device: device.context)
+]

@@ -13,7 +13,7 @@ from kit.models import Mail
 
 @admin.register(Mail)
 class MailAdmin(ReadOnly, ModelAdmin):
-    """Mails that were sent, wait, or failed; their texts are sealed, and gone once sent."""
+    """Mails, sent, waiting or failed; their texts are encrypted, and gone once sent."""
 
     list_display = ["subject", "to", "status", "attempts", "created_at", "settled_at"]
     list_filter = ["status"]

@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from kit.mail import files
 from kit.models import Mail
-from kit.rotation import Sealed
-from kit.secrets import CannotOpen, open_sealed, seal
+from kit.rotation import EncryptedColumn
+from kit.secrets import CannotDecrypt, decrypt, encrypt
 from kit.work import bells, claims
 
 SEND = "kit.tasks.send_mails"
@@ -50,7 +50,7 @@ def post(
     assert connection.in_atomic_block
     row = Mail(to=to, subject=subject, send_until=timezone.now() + useful_for)
     row.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
-    row.sealed_text = seal(text, context=_context(row))
+    row.sealed_text = encrypt(text, context=_context(row))
     row.save(force_insert=True)
     bells.ring_on_commit(SEND, QUEUE)
     return row
@@ -129,12 +129,12 @@ def _try(row: Mail) -> Exception | None:
     A mail service's own backend may raise anything, and no mail is to hold up the others.
     """
     if row.crashes >= _MOST_CRASHES:
-        return CannotOpen(f"mail {row.pk} has ended its senders")
+        return CannotDecrypt(f"mail {row.pk} has ended its senders")
     try:
-        text = open_sealed(row.sealed_text, context=_context(row)).reveal_text()
+        text = decrypt(row.sealed_text, context=_context(row)).reveal_text()
         connection.close()  # it goes back to the pool: the mail server may be slow
         EmailMessage(row.subject, text, settings.DEFAULT_FROM_EMAIL, [row.to]).send()
-    except (SMTPException, OSError, CannotOpen) as error:
+    except (SMTPException, OSError, CannotDecrypt) as error:
         logger.warning("mail %s was not sent: %s", row.pk, type(error).__name__)
         return error
     except Exception as error:  # noqa: BLE001 - tried again, like the others
@@ -152,7 +152,9 @@ def _try(row: Mail) -> Exception | None:
 def _most_attempts(failure: Exception) -> float:
     """Return how often it is worth trying: an address that is refused stays refused."""
     return (
-        1 if isinstance(failure, SMTPRecipientsRefused | CannotOpen) else float("inf")
+        1
+        if isinstance(failure, SMTPRecipientsRefused | CannotDecrypt)
+        else float("inf")
     )
 
 
@@ -160,4 +162,4 @@ def _context(row: Mail) -> str:
     return f"kit_mail:{row.pk}:text"
 
 
-SEALED = [Sealed(Mail, "sealed_text", _context)]
+ENCRYPTED_COLUMNS = [EncryptedColumn(Mail, "sealed_text", _context)]

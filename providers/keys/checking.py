@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from accounts.people.workspaces import owner_addresses
 from kit.mail import outbox
-from kit.secrets import CannotOpen
+from kit.secrets import CannotDecrypt
 from kit.work import bells
 from providers.catalogue import access as catalogue_access
 from providers.catalogue import sync
@@ -48,7 +48,7 @@ def check(row: ProviderKey) -> None:
     checked = bytes(row.sealed_key)
     try:
         status = status_of(row.provider, access_of(row))
-    except CannotOpen:
+    except CannotDecrypt:
         logger.exception("a key of a workspace can't be opened")
         return
     now = timezone.now()
@@ -145,7 +145,7 @@ def _learn(row: ProviderKey) -> None:
         access = access_of(row)
         connection.close()
         changes = sync.learn(row.provider, access)
-    except (ProviderError, CannotOpen) as error:
+    except (ProviderError, CannotDecrypt) as error:
         logger.warning("no voices of %s by an own key: %s", row.provider_id, error)
     else:
         logger.info("voices of %s by an own key: %s", row.provider_id, changes)

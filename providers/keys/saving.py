@@ -22,7 +22,7 @@ from providers.errors import (
     UnknownProvider,
 )
 from providers.keys.checking import CHECKED, check, status_of
-from providers.keys.using import LEARN, QUEUE, UNHEARD, access, sealed
+from providers.keys.using import LEARN, QUEUE, UNHEARD, access, encrypted
 from providers.models import Provider, ProviderKey
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
     row = ProviderKey(
         workspace=caller.workspace,
         provider=provider,
-        sealed_key=sealed(key, caller.workspace.pk, slug),
+        sealed_key=encrypted(key, caller.workspace.pk, slug),
         last4=key.reveal_text()[-4:],
         region=region,
         status=status,

@@ -87,7 +87,7 @@ class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
     """Workspaces' own keys."""
 
     def for_workspace(self, workspace: "Workspace") -> Self:
-        """Keep those of `workspace`; what is sealed stays in the database."""
+        """Keep those of `workspace`; the encrypted key stays in the database."""
         return self.filter(workspace=workspace).defer("sealed_key")
 
 

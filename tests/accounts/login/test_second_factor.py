@@ -22,7 +22,7 @@ from accounts.login import links, second_factor
 from accounts.models import AuditEntry, LoginSession
 from accounts.models.second_factor import Authenticator, RecoveryCode, RecoveryDevice
 from kit.mail import outbox
-from kit.secrets import CannotOpen
+from kit.secrets import CannotDecrypt
 from tests import factories
 from tests.accounts.codes import newest_code
 from tests.threads import in_threads
@@ -330,7 +330,7 @@ def test_secrets_are_not_kept_in_the_clear(root):
     kept = [bytes(app.sealed_seed) for app in Authenticator.objects.all()]
     assert len(kept) == 2
     for seed in map(base64.b32decode, (secret, other)):
-        assert all(seed not in sealed for sealed in kept)
+        assert all(seed not in encrypted for encrypted in kept)
     assert codes[0].replace("-", "") not in str(list(RecoveryCode.objects.values()))
     assert secret not in str(list(AuditEntry.objects.values()))
 
@@ -357,7 +357,7 @@ def test_a_seed_opens_for_its_owner_alone(root):
     second_factor.begin(other)
     stolen = Authenticator.objects.get(user=root).sealed_seed
     Authenticator.objects.filter(user=other).update(sealed_seed=stolen)
-    with pytest.raises(CannotOpen):
+    with pytest.raises(CannotDecrypt):
         second_factor.secret_text(Authenticator.objects.get(user=other))
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Membership
 from kit.models import QuotaCounter
-from kit.secrets import CannotOpen, open_sealed
+from kit.secrets import CannotDecrypt, decrypt
 from providers import tasks
 from providers.contract.base import Access, Failure, ProviderError
 from providers.contract.registry import PROVIDERS, get_provider
@@ -39,7 +39,7 @@ def access(workspace, slug: str) -> Access:
     return using.access_with(Provider.objects.get(slug=slug), credential)
 
 
-def test_a_key_is_checked_sealed_and_never_shown(vendor, api, alice):
+def test_a_key_is_checked_encrypted_and_never_shown(vendor, api, alice):
     openai = vendor("openai")
     before = timezone.now()
 
@@ -264,8 +264,8 @@ def test_a_sealed_key_opens_in_its_own_row_alone(alice):
     ProviderKey.objects.filter(pk=row.pk).update(provider="lemonfox")
     with pytest.raises(ProviderError):
         access(mine, "lemonfox")
-    with pytest.raises(CannotOpen):
-        open_sealed(row.sealed_key, context="providers_providerkey")
+    with pytest.raises(CannotDecrypt):
+        decrypt(row.sealed_key, context="providers_providerkey")
 
 
 def test_one_key_for_each_workspace_and_provider(alice):
