@@ -102,7 +102,7 @@ def test_imports_are_seen_wherever_they_are():
 import kit.errors, accounts.models as models
 from billing import ledger
 def late():
-    from providers.contract.base import Provider
+    from providers.contract.base import Adapter
     import_module("synthesis.tasks")
     models.ForeignKey("webhooks.Event", models.CASCADE)
     print("config.settings")

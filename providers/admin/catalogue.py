@@ -19,9 +19,9 @@ from providers.catalogue import sync as catalogue_voices_sync
 from providers.catalogue.regions import region_choices
 from providers.contract.base import ProviderError
 from providers.contract.registry import (
+    ADAPTERS,
     MANY,
-    PROVIDERS,
-    get_provider,
+    get_adapter,
     has_adapter,
     is_of_operators,
 )
@@ -117,7 +117,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     ) -> list[str]:
         """Keep the slug of what is there, and the names that adapters give."""
         fixed = [] if obj is None else ["slug"]
-        if obj is not None and obj.slug in PROVIDERS:
+        if obj is not None and obj.slug in ADAPTERS:
             fixed.append("name")
         return [*fixed, *self.readonly_fields]
 
@@ -164,7 +164,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
                 )
                 continue
             try:
-                status = get_provider(provider.slug).check(
+                status = get_adapter(provider.slug).check(
                     catalogue_voices_access.access_for(provider)
                 )
             except ProviderError as error:

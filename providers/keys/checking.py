@@ -21,7 +21,7 @@ from kit.work import bells
 from providers.catalogue import access as catalogue_access
 from providers.catalogue import sync
 from providers.contract.base import Access, Failure, KeyStatus, ProviderError
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.keys.using import CHECK, QUEUE, UNHEARD, access_of
 from providers.models import Provider, ProviderKey
 
@@ -138,7 +138,7 @@ def _looked_at(key_id: UUID) -> None:
 
 
 def _learn(row: ProviderKey) -> None:
-    has_table = get_provider(row.provider_id).has_voice_table
+    has_table = get_adapter(row.provider_id).has_voice_table
     if row.failure or has_table or catalogue_access.is_available(row.provider):
         return
     try:
@@ -166,7 +166,7 @@ def status_of(provider: Provider, access: Access) -> KeyStatus | None:
     # It may take its time; the pool's connections are for those who query.
     connection.close()
     try:
-        return get_provider(provider.slug).check(access)
+        return get_adapter(provider.slug).check(access)
     except ProviderError as error:
         if error.kind is Failure.BAD_KEY:
             return None

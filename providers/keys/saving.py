@@ -14,7 +14,7 @@ from kit.requests import client_network
 from kit.secrets import Secret
 from kit.work import bells
 from providers.contract.base import Access, KeyStatus, ProviderError
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.errors import (
     InvalidProviderKey,
     KeyNotChecked,
@@ -51,7 +51,7 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
     _take_check(caller)
     status = _ask(provider, access(provider, key, region))
     now = timezone.now()
-    is_to_learn = not get_provider(slug).has_voice_table
+    is_to_learn = not get_adapter(slug).has_voice_table
     row = ProviderKey(
         workspace=caller.workspace,
         provider=provider,
@@ -128,7 +128,7 @@ def _taker(slug: str) -> Provider:
     provider = Provider.objects.on_offer().filter(slug=slug).first()
     if provider is None:
         raise UnknownProvider(provider=slug)
-    if not get_provider(slug).own_key:
+    if not get_adapter(slug).own_key:
         raise OwnKeyNotTaken(provider=provider.name)
     return provider
 
@@ -141,7 +141,7 @@ def _look_at(provider: Provider, key: Secret, region: str) -> None:
         wrong["key"] = [f"A key has {_SHORTEST} to {_LONGEST} characters."]
     elif not (text.isascii() and text.isprintable()) or " " in text:
         wrong["key"] = ["A key has no spaces, line breaks or letters beyond ASCII."]
-    regions = get_provider(provider.slug).regions
+    regions = get_adapter(provider.slug).regions
     if region not in regions:
         named = ", ".join(sorted(filter(None, regions))) or "none"
         wrong["region"] = [f"{provider.name} has these regions: {named}."]

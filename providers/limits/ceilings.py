@@ -13,7 +13,7 @@ from django.db import transaction
 
 from kit import quotas
 from providers.contract.base import Failure, ProviderError
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Provider
 
@@ -91,7 +91,7 @@ def worth(provider: Provider, characters: int) -> int:
 
 def is_spent(provider: Provider, *, is_sandbox: bool) -> bool:
     """Return whether nothing more may be spent today."""
-    if get_provider(provider.slug).is_local:
+    if get_adapter(provider.slug).is_local:
         return False
     return any(
         quotas.used(name, provider.slug, period=quotas.today()) >= limit

@@ -54,7 +54,7 @@ class Unicorn:
         return self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         A text without any letter or digit is UNSPEAKABLE, and so is one of which the
         voice says no word aloud, as in a script that its language doesn't know.

@@ -76,7 +76,7 @@ class Azure(Remote):
         return Limit(int(self.limit.amount * min(1.0, max(speed, _SLOWEST))))
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         Option: `style`, such as `cheerful`, for voices that have it.
         """

@@ -73,7 +73,7 @@ class Cartesia(Remote):
     max_concurrent_per_key = 3
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says; there are no options."""
+        """Speak as `providers.contract.base.Adapter` says; there are no options."""
         self.look_at(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:

@@ -81,7 +81,7 @@ class Compatible(Remote):
     cost_multiplier = Decimal(1)
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         Options: `model`, in place of that of `access` (if neither, `tts-1`, which most
         servers know); and `instructions`.

@@ -58,7 +58,7 @@ class Deepgram(Remote):
     max_concurrent_per_key = 15
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says; there are no options."""
+        """Speak as `providers.contract.base.Adapter` says; there are no options."""
         self.look_at(request)
         if not _VOICE.fullmatch(request.voice):
             raise ProviderError(Failure.UNKNOWN_VOICE)

@@ -103,7 +103,7 @@ class ElevenLabs(Remote):
     max_concurrent_per_key = 5
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         Options: `model`; `stability` and `similarity_boost`, 0 to 1; `language`, two
         letters, which `eleven_multilingual_v2` doesn't take.

@@ -79,7 +79,7 @@ class OpenAI(Remote):
     cost_multiplier = Decimal(1)
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         Options: `model`, and `instructions`, which `tts-1` does not take.
         """

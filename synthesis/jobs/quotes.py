@@ -12,7 +12,7 @@ from accounts.caller import Caller, Environment, Role
 from billing.pricing import price
 from kit import quotas
 from providers.catalogue import access, voices
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.keys import using
 from providers.limits import ceilings
 from providers.models import Provider, ProviderKey, Voice
@@ -202,7 +202,7 @@ def check_options(voice: Voice, options: Mapping[str, object]) -> None:
 
     None of them changes the price: an adapter doesn't declare those that would.
     """
-    known = get_provider(voice.provider_id).options
+    known = get_adapter(voice.provider_id).options
     wrong = {}
     for name, value in options.items():
         if name not in known:
@@ -258,7 +258,7 @@ def check_allowed(
 
 def is_in_sandbox(provider: Provider) -> bool:
     """Return whether sandbox credits buy its voices: built in, or let by operators."""
-    is_local = get_provider(provider.slug).is_local
+    is_local = get_adapter(provider.slug).is_local
     return is_local or provider.sandbox_daily_ceiling is not None
 
 
@@ -296,7 +296,7 @@ def default_provider(caller: Caller) -> str:
 
 def queue_of(provider: str) -> Scene.Queue:
     """Return where scenes of a provider are worked on."""
-    is_local = get_provider(provider).is_local
+    is_local = get_adapter(provider).is_local
     return Scene.Queue.LOCAL if is_local else Scene.Queue.REMOTE
 
 

@@ -22,7 +22,7 @@ from kit.storage import draft_folder, save_path
 from kit.work import bells, claims
 from providers.catalogue import access, samples
 from providers.contract.base import Failure, ProviderError, SpeechRequest
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Sample, Voice
 from providers.models.querysets import PLATFORM
@@ -40,7 +40,7 @@ _MOST_TRIES = 3
 _MOST_CRASHES = 3
 _PAUSE = timedelta(minutes=1)
 _LOOK = 0.05  # seconds between two looks at what a worker is making
-_LOCAL = [slug for slug in PROVIDERS if get_provider(slug).is_local]
+_LOCAL = [slug for slug in ADAPTERS if get_adapter(slug).is_local]
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from django.db import connection
 from accounts.caller import Environment
 from providers.contract import http
 from providers.contract.base import Access, Failure, ProviderError, SpeechRequest, Word
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.keys import using
 from providers.limits import ceilings, upstreams
 from providers.models import Provider, Voice
@@ -82,7 +82,7 @@ def call(
     access = using.access_with(provider, credential)
     spent = ceilings.Spent()
     with ExitStack() as limits:
-        if get_provider(provider.slug).is_local:
+        if get_adapter(provider.slug).is_local:
             connection.close()  # those are for who queries
         else:
             if credential == PLATFORM:
@@ -112,7 +112,7 @@ def _heard(
     spent: ceilings.Spent,
 ) -> Answered:
     words: list[Word] = []
-    speech = get_provider(row.slug).speak(request, access)
+    speech = get_adapter(row.slug).speak(request, access)
     try:
         stored = audio.store_piece(
             _audio_only(speech.parts, words, spent),
@@ -132,7 +132,7 @@ def _heard(
         audio.LOUDNESS_MS / 1000,
         stored.samples / stored.sample_rate,
     )
-    is_trusted = get_provider(row.slug).is_local
+    is_trusted = get_adapter(row.slug).is_local
     return Answered(
         stored, *timing.timed(request.text, words, loudness, is_trusted=is_trusted)
     )

@@ -12,7 +12,7 @@ from kit.models import QuotaCounter
 from kit.secrets import CannotDecrypt, decrypt
 from providers import tasks
 from providers.contract.base import Access, Failure, ProviderError
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 from providers.keys import checking, using
 from providers.models import Provider, ProviderKey, Voice
 from tests import factories
@@ -169,7 +169,7 @@ def test_a_region_must_be_the_providers(vendor, api, slug, region):
 
 
 @pytest.mark.parametrize(
-    "slug", [slug for slug in PROVIDERS if get_provider(slug).own_key]
+    "slug", [slug for slug in ADAPTERS if get_adapter(slug).own_key]
 )
 def test_each_provider_takes_keys(vendor, api, slug):
     found = vendor(slug)
@@ -317,7 +317,7 @@ def test_checks_are_counted_so_that_nobody_tries_stolen_keys(vendor, api, settin
 
 def test_no_transaction_is_open_while_a_provider_is_asked(vendor, api, monkeypatch):
     seen = []
-    adapter = get_provider("openai")
+    adapter = get_adapter("openai")
     check = adapter.check
 
     def watching(access):
