@@ -141,7 +141,7 @@ def _parts(url: str, headers: dict[str, str], body: bytes) -> Generator[bytes | 
             raise ProviderError(Failure.TOO_LONG, "cut off at ten minutes")
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     # What we send is well formed, so what is refused is the voice.
     if answer.status == 400:
         return failed(answer, Failure.UNKNOWN_VOICE)

@@ -108,7 +108,7 @@ def _parts(url: str, headers: dict[str, str], text: str) -> Generator[bytes | Wo
         yield from checked(answer, "pcm")
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     error = refusal(answer, _codes_in, _FAILURES)
     if answer.status in (413, 422):
         return ProviderError(Failure.TOO_LONG, str(error))

@@ -139,7 +139,7 @@ def _parts(
         yield from checked(answer, "pcm")
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     if answer.headers.get("x-should-retry") == "false" and answer.status == 429:
         return failed(answer, Failure.QUOTA, "x-should-retry")
     return refusal(answer, codes_in, FAILURES)

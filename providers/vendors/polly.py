@@ -255,7 +255,7 @@ def _moved(
     return moved
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     code = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
     body = answer.error()
     code = code or text_at(body, "__type").rpartition("#")[2]
