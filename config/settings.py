@@ -13,11 +13,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from config.embedded import paths
-from config.environment import Environment
+from config.environment import Env
 from config.secret_key import kept_encryption_keys, kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = Environment()
+env = Env()
 
 # --- Where it runs -------------------------------------------------------------------
 
