@@ -18,7 +18,7 @@ from accounts.models import (
     User,
 )
 from accounts.people import closing, exports
-from accounts.people.signup import known_form, sign_up
+from accounts.people.signup import normalize_email, sign_up
 from kit.back_office import ReadOnly
 from kit.errors import Invalid
 
@@ -36,7 +36,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_email(self) -> str:
         """Return the address as people are known by it."""
         try:
-            return known_form(self.cleaned_data["email"])
+            return normalize_email(self.cleaned_data["email"])
         except Invalid as error:
             raise forms.ValidationError("This is no usable address.") from error
 

@@ -27,7 +27,7 @@ from accounts.errors import (
 )
 from accounts.models import ApiToken, Invitation, Membership, User, Workspace
 from accounts.people import closing
-from accounts.people.signup import known_form
+from accounts.people.signup import normalize_email
 from accounts.roles import Permission, require_permission
 from kit import quotas
 from kit.errors import NotFound, RateLimited
@@ -173,7 +173,7 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
         AlreadyMember: the person is in it.
         RateLimited: too many in a day.
     """
-    email = known_form(email)
+    email = normalize_email(email)
     workspace = _lock(by.workspace_id)
     by = _now(by)
     require_permission(by.role, _inviting(role))

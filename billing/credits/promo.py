@@ -80,7 +80,7 @@ def redeem(caller: Caller, code: str) -> Redeemed:
         raise PromoCodeInSandbox
     promo = (
         PromoCode.objects.select_for_update()
-        .filter(code=known_form(code), is_enabled=True)
+        .filter(code=normalize_code(code), is_enabled=True)
         .first()
     )
     if promo is None:
@@ -111,6 +111,6 @@ def redeem(caller: Caller, code: str) -> Redeemed:
     return Redeemed(promo.code, promo.credits)
 
 
-def known_form(code: str) -> str:
-    """Return a code as it is written down: in capitals, without white space."""
+def normalize_code(code: str) -> str:
+    """Return a promo code in its normal form: capitals, without white space."""
     return "".join(code.split()).upper()

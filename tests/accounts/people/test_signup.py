@@ -1,7 +1,7 @@
 import pytest
 
 from accounts.models import Membership, User, Workspace
-from accounts.people.signup import known_form, sign_up
+from accounts.people.signup import normalize_email, sign_up
 from accounts.people.workspaces import guests, membership_of, operators
 from kit.errors import Invalid
 from tests.threads import in_threads
@@ -52,7 +52,7 @@ def test_what_is_no_address_is_refused(db, address):
 
 
 def test_an_address_has_one_form():
-    assert known_form(" Bob@Example.Com\n") == "bob@example.com"
+    assert normalize_email(" Bob@Example.Com\n") == "bob@example.com"
 
 
 @pytest.mark.django_db(transaction=True)
