@@ -43,8 +43,8 @@ class ProviderSerializer(serializers.Serializer[Any]):
     @extend_schema_field(serializers.ChoiceField(["exact", "estimated"]))
     def get_word_timestamps(self, provider: Provider) -> str:
         """Return where its word times come from."""
-        told = get_adapter(provider.slug).word_timestamps
-        return "exact" if provider.has_captions else told
+        stated = get_adapter(provider.slug).word_timestamps
+        return "exact" if provider.has_captions else stated
 
     def get_streaming(self, provider: Provider) -> bool:
         """Return whether it streams."""

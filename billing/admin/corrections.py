@@ -251,11 +251,11 @@ class MovesCredits(Acts):
 
         def run(asked: dict[str, Any], operator: User) -> str:
             found = ledger.rebuild(wallet.pk)
-            told = "; ".join(
+            differences = "; ".join(
                 "{row} {column} {stored} → {derived}".format(**asdict(one))
                 for one in found
             )
-            return f"Rebuilt, {len(found)} differences{told and f' ({told})'}"
+            return f"Rebuilt, {len(found)} differences{differences and f' ({differences})'}"
 
         return self.ask(
             *(request, wallet, KeptForm, run),

@@ -33,5 +33,5 @@ class MailAdmin(ReadOnly, ModelAdmin):
                 if outbox.hasten(mail.pk):
                     self.log_change(request, mail, "Tried again.")
                     count += 1
-        told = f"{count} will be tried now. Those that have ended can't be."
-        self.message_user(request, told, messages.SUCCESS)
+        text = f"{count} will be tried now. Those that have ended can't be."
+        self.message_user(request, text, messages.SUCCESS)

@@ -50,10 +50,10 @@ def refusal(
 
 def failed(answer: Response, kind: Failure, *codes: str) -> ProviderError:
     """Return the error of `kind` with what may be told of an answer."""
-    told = [code for code in codes if _CODE.fullmatch(code)]
+    named = [code for code in codes if _CODE.fullmatch(code)]
     return ProviderError(
         kind,
-        " ".join([str(answer.status), *dict.fromkeys(told)]),
+        " ".join([str(answer.status), *dict.fromkeys(named)]),
         retry_after=answer.retry_after if kind.is_retryable else None,
     )
 

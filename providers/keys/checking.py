@@ -178,12 +178,12 @@ def status_of(provider: Provider, access: Access) -> KeyStatus | None:
 
 def _tell_owner(row: ProviderKey) -> None:
     """Mail the owner, with the row that says so, that a key is of no use any more."""
-    told = {
+    context = {
         "provider": row.provider.name,
         "last4": row.last4,
         "workspace": Workspace.objects.get(pk=row.workspace_id).name,
         "url": f"{settings.BASE_URL}{reverse('provider-keys-page')}",
     }
-    text = render_to_string("providers/mail/key_refused.txt", told)
+    text = render_to_string("providers/mail/key_refused.txt", context)
     for email in owner_addresses(row.workspace_id):
         outbox.post(email, f"{row.provider.name} refuses your key", text)
