@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from rest_framework.request import Request
 
+from accounts.errors import AuthenticationRequired, NotAllowed
 from accounts.models import ApiToken, User, Workspace
 from kit.requests import client_network
 
@@ -31,10 +32,24 @@ class Caller:
 
     workspace: Workspace
     environment: Environment = Environment.PRODUCTION
-    user: User | None = None  # None: a guest, or the operators' key
+    user: User | None = None  # None: a guest, or the operators' key; see `person`
     token: ApiToken | None = None
     address: str = ""  # of the client, textual
     member_role: str = ""  # of the user in the workspace: a Membership.Role
+
+    @property
+    def person(self) -> User:
+        """Return the user who asks, by cookie or by token.
+
+        Raises:
+            AuthenticationRequired: it is a guest.
+            NotAllowed: it is the operators' key.
+        """
+        if self.is_guest:
+            raise AuthenticationRequired
+        if self.user is None:
+            raise NotAllowed
+        return self.user
 
     @property
     def is_guest(self) -> bool:

@@ -38,7 +38,7 @@ class Blocked(AppError):
 
 
 class NotAllowed(AppError):
-    """Known, but without the right to do this."""
+    """Known, but without the permission to do this."""
 
     code = "permission_denied"
     status = HTTPStatus.FORBIDDEN

@@ -1,4 +1,4 @@
-"""What members of a workspace may do: the table of `docs/roles.md`, as code."""
+"""Roles of members and their permissions: the table of `docs/roles.md`, as code."""
 
 from enum import StrEnum
 
@@ -8,15 +8,15 @@ from accounts.errors import NotAllowed
 
 
 class MemberRole(models.TextChoices):
-    """A member's place in a workspace."""
+    """A member's role in a workspace."""
 
     OWNER = "owner"
     ADMIN = "admin"
     MEMBER = "member"
 
 
-class Act(StrEnum):
-    """What takes a right."""
+class Permission(StrEnum):
+    """What a member needs a permission for."""
 
     SEE = "see"  # members, and that there is a workspace
     RENAME = "rename"
@@ -36,34 +36,34 @@ class Act(StrEnum):
 
 _OWNER, _ADMIN, _MEMBER = MemberRole
 
-RIGHTS: dict[Act, set[str]] = {
-    Act.SEE: {_OWNER, _ADMIN, _MEMBER},
-    Act.RENAME: {_OWNER, _ADMIN},
-    Act.INVITE_MEMBER: {_OWNER, _ADMIN},
-    Act.INVITE_ADMIN: {_OWNER},
-    Act.REMOVE_MEMBER: {_OWNER, _ADMIN},
-    Act.REMOVE_ADMIN: {_OWNER},
-    Act.CHANGE_ROLE: {_OWNER},
-    Act.HAND_OVER: {_OWNER},
-    Act.CLOSE: {_OWNER},
-    Act.SEE_MONEY: {_OWNER, _ADMIN},
-    Act.MANAGE_KEYS: {_OWNER, _ADMIN},
-    Act.MANAGE_TOKENS: {_OWNER, _ADMIN},
-    Act.MANAGE_WEBHOOKS: {_OWNER, _ADMIN},
-    Act.SEE_DEFAULT_SECRET: {_OWNER},
+PERMISSIONS: dict[Permission, set[str]] = {
+    Permission.SEE: {_OWNER, _ADMIN, _MEMBER},
+    Permission.RENAME: {_OWNER, _ADMIN},
+    Permission.INVITE_MEMBER: {_OWNER, _ADMIN},
+    Permission.INVITE_ADMIN: {_OWNER},
+    Permission.REMOVE_MEMBER: {_OWNER, _ADMIN},
+    Permission.REMOVE_ADMIN: {_OWNER},
+    Permission.CHANGE_ROLE: {_OWNER},
+    Permission.HAND_OVER: {_OWNER},
+    Permission.CLOSE: {_OWNER},
+    Permission.SEE_MONEY: {_OWNER, _ADMIN},
+    Permission.MANAGE_KEYS: {_OWNER, _ADMIN},
+    Permission.MANAGE_TOKENS: {_OWNER, _ADMIN},
+    Permission.MANAGE_WEBHOOKS: {_OWNER, _ADMIN},
+    Permission.SEE_DEFAULT_SECRET: {_OWNER},
 }
 
 
-def may(role: str, act: Act) -> bool:
-    """Whether a member with `role` may do this."""
-    return role in RIGHTS[act]
+def has_permission(role: str, permission: Permission) -> bool:
+    """Return whether a member with `role` has the permission."""
+    return role in PERMISSIONS[permission]
 
 
-def demand(role: str, act: Act) -> None:
-    """Let a member with the right pass.
+def require_permission(role: str, permission: Permission) -> None:
+    """Refuse a member whose role lacks the permission.
 
     Raises:
         NotAllowed: `role` doesn't have it.
     """
-    if not may(role, act):
+    if not has_permission(role, permission):
         raise NotAllowed

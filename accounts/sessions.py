@@ -81,7 +81,7 @@ def current(request: HttpRequest) -> str | None:
 def note_verified(request: HttpRequest, device: Device) -> None:
     """Write into the session that its user has just shown the second factor `device`.
 
-    The session gets a new key, as its rights have grown.
+    The session gets a new key, as its permissions have grown.
     """
     django_otp.login(request, device)
     request.session[_VERIFIED_AT] = int(time.time())

@@ -114,7 +114,7 @@ def issue(
 def find(text: str) -> ApiToken:
     """Return the token with this text, with its workspace and its creator, by one query.
 
-    `creators_role` is the creator's present place in the workspace.
+    `creators_role` is the creator's present role in the workspace.
 
     Raises:
         InvalidToken: there is none, it has expired or was revoked, its creator has left

@@ -9,7 +9,7 @@ _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True}
 _BOOLEANS |= {"": False, "0": False, "false": False, "no": False, "off": False}
 
 
-class Environment(environ.Env):  # type: ignore[misc]  # it has no types
+class Env(environ.Env):  # type: ignore[misc]  # it has no types
     """The variables, each read as the type that its setting has."""
 
     def int(self, var: str, default: Any = environ.Env.NOTSET) -> int:

@@ -12,11 +12,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from config.embedded import paths
-from config.environment import Environment
+from config.environment import Env
 from config.secret_key import kept_encryption_keys, kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = Environment()
+env = Env()
 
 # --- Where it runs -------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "accounts.http.visits.visit",
+                "accounts.http.current_workspace.current_workspace",
             ]
         },
     }
@@ -305,7 +305,7 @@ RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
 SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
 """Given once to each new user, in each environment; 0: nothing."""
 APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", 1_000_000)
-"""Credits that an operator may grant or adjust alone in one act, up or down."""
+"""Credits that an operator may grant or adjust alone in one step, up or down."""
 PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
 """Seconds that a scene waits for a provider that fails every call."""
 FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)

@@ -12,12 +12,12 @@ from django.http import HttpRequest
 class ReadOnly:
     """An admin class that shows rows and has no forms for them; put it first in the bases.
 
-    What its actions do takes the right to change rows: `permissions=["act"]`.
+    What its actions do takes the permission to change rows: `permissions=["operate"]`.
     """
 
     opts: Any  # of the admin class
 
-    def has_act_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_operate_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Return whether this operator may do more than look."""
         name = get_permission_codename("change", self.opts)
         has_perm = getattr(request.user, "has_perm", None)

@@ -1,6 +1,6 @@
-"""The same request twice is one act: Idempotency-Key.
+"""The same request twice is done once: Idempotency-Key.
 
-The key's row is written in the transaction of the act itself, so there is no moment at
+The key's row is written in the transaction of the request itself, so there is no moment at
 which one exists without the other. A second request waits on the row's unique index until
 the first has committed or rolled back.
 """
@@ -66,13 +66,13 @@ def read_key(header: str | None, *, scope: str, body: bytes) -> Key | None:
 @one_transaction
 def once(
     key: Key | None,
-    act: Callable[[], Answer],
+    run: Callable[[], Answer],
     *,
     kept: Callable[[Any], Any] = lambda body: body,
 ) -> Answer:
-    """Run `act` in a transaction of its own, or replay what it answered the first time.
+    """Call `run` in a transaction of its own, or replay what it answered the first time.
 
-    Whatever `act` raises rolls everything back, the key included, so only successes are
+    Whatever `run` raises rolls everything back, the key included, so only successes are
     kept. `kept` turns the body into what is stored: secrets shown once become null.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Sealing everything again with the first of the encryption keys.
+"""Rotating keys: everything is encrypted anew with the first of the encryption keys.
 
 Each app registers lists of its sealed columns (`encrypted`, in `kit.registry`). A row is
 rewritten only if it still holds what was read, so this runs beside everything else; what is
@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A column with sealed values; empty ones and NULL hold nothing."""
+class EncryptedColumn:
+    """A column with encrypted values; empty ones and NULL hold nothing."""
 
     model: type[Model]
     column: str
@@ -36,7 +36,7 @@ class Sealed:
 class Count:
     """What was done with one column."""
 
-    sealed: int = 0  # again, by the first key
+    encrypted: int = 0  # again, by the first key
     unreadable: int = 0  # by no key that we have
     left: int = 0  # values that still need an older key
 
@@ -46,14 +46,14 @@ def columns() -> list[Sealed]:
     return [column for some in registered("encrypted").values() for column in some]
 
 
-def rotate(batch: int = _BATCH) -> Iterator[tuple[Sealed, Count]]:
-    """Seal with the first key what another one has sealed; yield each column when done."""
+def rotate(batch: int = _BATCH) -> Iterator[tuple[EncryptedColumn, Count]]:
+    """Encrypt anew what another than the first key has; yield each column when done."""
     for column in columns():
         yield column, _rotate(column, batch)
 
 
-def outdated(column: Sealed) -> QuerySet[Any]:
-    """Return the rows whose value another than the first key has sealed."""
+def outdated(column: EncryptedColumn) -> QuerySet[Any]:
+    """Return the rows whose value another than the first key has encrypted."""
     head = current_head()
     begins = Func(
         F(column.column),
@@ -62,13 +62,13 @@ def outdated(column: Sealed) -> QuerySet[Any]:
         function="substring",
         output_field=BinaryField(),
     )
-    rows = column.model._default_manager.annotate(sealed_by=begins)
+    rows = column.model._default_manager.annotate(encrypted_by=begins)
     return rows.exclude(Q(**{column.column: None}) | Q(**{column.column: b""})).exclude(
-        sealed_by=head
+        encrypted_by=head
     )
 
 
-def _rotate(column: Sealed, batch: int) -> Count:
+def _rotate(column: EncryptedColumn, batch: int) -> Count:
     count = Count()
     last = None
     while rows := _next(column, batch, last):
@@ -77,8 +77,8 @@ def _rotate(column: Sealed, batch: int) -> Count:
             before = bytes(getattr(row, column.column))
             context = column.context(row)
             try:
-                after = seal(open_sealed(before, context=context), context=context)
-            except CannotOpen as error:
+                after = encrypt(decrypt(before, context=context), context=context)
+            except CannotDecrypt as error:
                 logger.warning("left as it is: %s", error)
                 count.unreadable += 1
                 continue
@@ -86,12 +86,12 @@ def _rotate(column: Sealed, batch: int) -> Count:
                 pk=row.pk, **{column.column: before}
             )
             # If it was written meanwhile, then by a process with the same first key.
-            count.sealed += same.update(**{column.column: after})
+            count.encrypted += same.update(**{column.column: after})
     count.left = outdated(column).count()
     return count
 
 
-def _next(column: Sealed, batch: int, last: object) -> list[Any]:
+def _next(column: EncryptedColumn, batch: int, last: object) -> list[Any]:
     rows = outdated(column).order_by("pk")
     if last is not None:
         rows = rows.filter(pk__gt=last)

@@ -1,10 +1,11 @@
 """Secrets that must be read again: encrypted at rest, masked everywhere else.
 
 AES-256-GCM under the keys of `ENCRYPTION_KEYS` (`id:base64,id:base64…`): the first writes,
-all read, so a key is rotated by putting a new one in front. What is sealed is bound to its
-place, such as a table, a row and a column: copied to another row it can't be opened there.
+all read, so a key is rotated by putting a new one in front. An encrypted value is bound to
+its context, such as a table, a row and a column: copied to another row it can't be
+decrypted there.
 
-A sealed value is `version (1 byte) · length of the key's id (1) · id · nonce (12) · rest`.
+An encrypted value is: version (1 byte), length of the key id (1), id, nonce (12), rest.
 """
 
 import binascii
@@ -22,8 +23,8 @@ _NONCE = 12  # bytes, as NIST SP 800-38D recommends
 _KEY = 32  # bytes
 
 
-class CannotOpen(Exception):
-    """The value was sealed for another place, by a key we don't have, or was changed."""
+class CannotDecrypt(Exception):
+    """The value is of another context, was encrypted by a key we lack, or was changed."""
 
 
 class Secret:
@@ -60,8 +61,8 @@ class Secret:
         raise TypeError("a secret is not written anywhere in the clear")
 
 
-def seal(plaintext: Secret | bytes | str, *, context: str) -> bytes:
-    """Encrypt `plaintext` for the place `context` with the first key."""
+def encrypt(plaintext: Secret | bytes | str, *, context: str) -> bytes:
+    """Encrypt `plaintext` with the first key, bound to `context`."""
     secret = plaintext if isinstance(plaintext, Secret) else Secret(plaintext)
     key = next(iter(_keys().values()))
     head = current_head()
@@ -69,36 +70,40 @@ def seal(plaintext: Secret | bytes | str, *, context: str) -> bytes:
     return head + nonce + key.encrypt(nonce, secret.reveal(), head + context.encode())
 
 
-def open_sealed(sealed: bytes | memoryview, *, context: str) -> Secret:
-    """Return what was sealed for `context`.
+def decrypt(encrypted: bytes | memoryview, *, context: str) -> Secret:
+    """Decrypt a value that is bound to `context`.
 
     Raises:
-        CannotOpen: see there.
+        CannotDecrypt: see there.
     """
-    head, nonce, ciphertext = _split(bytes(sealed))
+    head, nonce, ciphertext = _split(bytes(encrypted))
     key = _keys().get(head[2:].decode("ascii", "replace"))
     if key is None:
-        raise CannotOpen(f"{context} is sealed by a key that ENCRYPTION_KEYS lacks")
+        raise CannotDecrypt(
+            f"{context} is encrypted by a key that ENCRYPTION_KEYS lacks"
+        )
     try:
         return Secret(key.decrypt(nonce, ciphertext, head + context.encode()))
     except InvalidTag as error:
-        raise CannotOpen(f"{context} does not hold what was sealed for it") from error
+        raise CannotDecrypt(
+            f"{context} does not hold what was encrypted for it"
+        ) from error
 
 
 def current_head() -> bytes:
-    """Return what a value begins with that the first key has sealed.
+    """Return what a value begins with that the first key has encrypted.
 
-    What begins otherwise is worth sealing again: see `kit.rotation`.
+    What begins otherwise is to be encrypted anew: see `kit.rotation`.
     """
     key_id = next(iter(_keys()))
     return bytes([_VERSION, len(key_id)]) + key_id.encode()
 
 
-def _split(sealed: bytes) -> tuple[bytes, bytes, bytes]:
-    if len(sealed) < 2 or sealed[0] != _VERSION:
-        raise CannotOpen("this is nothing that was sealed here")
-    end = 2 + sealed[1]
-    return sealed[:end], sealed[end : end + _NONCE], sealed[end + _NONCE :]
+def _split(encrypted: bytes) -> tuple[bytes, bytes, bytes]:
+    if len(encrypted) < 2 or encrypted[0] != _VERSION:
+        raise CannotDecrypt("this is nothing that was encrypted here")
+    end = 2 + encrypted[1]
+    return encrypted[:end], encrypted[end : end + _NONCE], encrypted[end + _NONCE :]
 
 
 def _keys() -> dict[str, AESGCM]:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from kit.rest.fields import TextField
 from providers.catalogue import access, samples
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.models import Provider, ProviderKey, Voice
 
 
@@ -38,21 +38,21 @@ class ProviderSerializer(serializers.Serializer[Any]):
 
     def get_max_characters(self, provider: Provider) -> int:
         """Return the limit of one call."""
-        return get_provider(provider.slug).limit.amount
+        return get_adapter(provider.slug).limit.amount
 
     @extend_schema_field(serializers.ChoiceField(["exact", "estimated"]))
     def get_word_timestamps(self, provider: Provider) -> str:
         """Return where its word times come from."""
-        told = get_provider(provider.slug).word_timestamps
-        return "exact" if provider.has_captions else told
+        stated = get_adapter(provider.slug).word_timestamps
+        return "exact" if provider.has_captions else stated
 
     def get_streaming(self, provider: Provider) -> bool:
         """Return whether it streams."""
-        return get_provider(provider.slug).streaming
+        return get_adapter(provider.slug).streaming
 
     def get_own_key(self, provider: Provider) -> bool:
         """Return whether it takes keys of customers."""
-        return get_provider(provider.slug).own_key
+        return get_adapter(provider.slug).own_key
 
     def get_available(self, provider: Provider) -> bool:
         """Return whether it is set up here, or the caller has brought a key."""

@@ -29,7 +29,7 @@ def user(email: str = "", **fields: Any) -> User:
 
 def workspace(owner: User) -> Workspace:
     """Return the personal workspace of `owner`."""
-    return workspaces.entered_by(owner).workspace
+    return workspaces.membership_of(owner).workspace
 
 
 def team(owner: User, *members: User, **fields: Any) -> Workspace:
@@ -117,7 +117,7 @@ def provider_key(
     values: dict[str, Any] = {
         "workspace": workspace,
         "provider_id": slug,
-        "sealed_key": using.sealed(Secret(key), workspace.pk, slug),
+        "sealed_key": using.encrypted(Secret(key), workspace.pk, slug),
         "last4": key[-4:],
         "status": ProviderKey.Status.VALID,
         "checked_at": timezone.now(),

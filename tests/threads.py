@@ -9,8 +9,8 @@ from django.db import connection
 T = TypeVar("T")
 
 
-def in_threads(count: int, act: Callable[[], T]) -> list[T]:
-    """Run `act` in `count` threads that start together; return what they return.
+def in_threads(count: int, action: Callable[[], T]) -> list[T]:
+    """Call `action` in `count` threads that start together; return what they return.
 
     Each thread has a database connection of its own, so tests that use it need
     `django_db(transaction=True)`. A thread that raises fails the test.
@@ -22,7 +22,7 @@ def in_threads(count: int, act: Callable[[], T]) -> list[T]:
     def run() -> None:
         try:
             barrier.wait()
-            results.append(act())
+            results.append(action())
         except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
             errors.append(error)
         finally:

@@ -1,4 +1,4 @@
-"""Who may see and change webhooks."""
+"""Who has the permission to see and change webhooks."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from accounts.caller import Caller, caller_of
 from accounts.errors import NotAllowed
 from accounts.http.permissions import IsKnown
-from accounts.roles import Act, may
+from accounts.roles import Permission, has_permission
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
@@ -25,11 +25,13 @@ class ManagesWebhooks(IsKnown):
             NotAllowed: a plain member wants to change something.
         """
         super().has_permission(request, view)
-        if request.method not in SAFE_METHODS and not may_manage(caller_of(request)):
+        if request.method not in SAFE_METHODS and not can_manage(caller_of(request)):
             raise NotAllowed
         return True
 
 
-def may_manage(caller: Caller) -> bool:
-    """Whether `caller` may change the workspace's webhooks."""
-    return caller.is_operator or may(caller.member_role, Act.MANAGE_WEBHOOKS)
+def can_manage(caller: Caller) -> bool:
+    """Return whether `caller` has the permission to change the workspace's webhooks."""
+    return caller.is_operator or has_permission(
+        caller.member_role, Permission.MANAGE_WEBHOOKS
+    )

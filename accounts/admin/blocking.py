@@ -32,14 +32,14 @@ class BlockingAdmin(ModelAdmin):
         self,
         request: HttpRequest,
         chosen: QuerySet[Any],
-        act: Callable[[Any], object],
+        run: Callable[[Any], object],
         note: str,
     ) -> None:
         count = 0
         for one in chosen:
             try:
                 with transaction.atomic():
-                    act(one)
+                    run(one)
                     self.log_change(request, one, note)
             except AppError as error:
                 self.message_user(request, f"{one}: {error}", messages.WARNING)

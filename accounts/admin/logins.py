@@ -25,7 +25,7 @@ class LoginSessionAdmin(ReadOnly, ModelAdmin):
     readonly_fields = fields
     actions = ["end"]
 
-    @admin.action(description="Log out", permissions=["act"])
+    @admin.action(description="Log out", permissions=["operate"])
     def end(self, request: HttpRequest, chosen: QuerySet[LoginSession]) -> None:
         """Log the chosen browsers out, at once."""
         for row in chosen:

@@ -38,7 +38,7 @@ class AuthenticatorAdmin(ReadOnly, ModelAdmin):
         _, why = app.verify_is_allowed()
         return why["locked_until"] if why else None
 
-    @admin.action(description="Remove a lost one", permissions=["act"])
+    @admin.action(description="Remove a lost one", permissions=["operate"])
     def remove(self, request: HttpRequest, chosen: QuerySet[Authenticator]) -> None:
         """Let operators who have lost theirs set up another one; not oneself."""
         is_superuser = getattr(request.user, "is_superuser", False)

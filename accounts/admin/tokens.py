@@ -52,7 +52,7 @@ class ApiTokenAdmin(ReadOnly, ModelAdmin):
         """Return what tells a token apart."""
         return f"{token.prefix}…{token.last4}"
 
-    @admin.action(description="Revoke", permissions=["act"])
+    @admin.action(description="Revoke", permissions=["operate"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
         """End the chosen tokens at once, for good."""
         for token in chosen:

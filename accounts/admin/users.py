@@ -18,7 +18,7 @@ from accounts.models import (
     User,
 )
 from accounts.people import closing, exports
-from accounts.people.signup import known_form, sign_up
+from accounts.people.signup import normalize_email, sign_up
 from kit.back_office import ReadOnly
 from kit.errors import Invalid
 
@@ -27,7 +27,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class OperatorGroupAdmin(GroupAdmin, ModelAdmin):
-    """Sets of rights that operators who are no superusers may have."""
+    """Sets of permissions that operators who are no superusers may have."""
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -36,7 +36,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_email(self) -> str:
         """Return the address as people are known by it."""
         try:
-            return known_form(self.cleaned_data["email"])
+            return normalize_email(self.cleaned_data["email"])
         except Invalid as error:
             raise forms.ValidationError("This is no usable address.") from error
 
@@ -97,13 +97,13 @@ class UserAdmin(BlockingAdmin):
     def get_inlines(
         self, request: HttpRequest, obj: Model | None
     ) -> list[type[TabularInline]]:
-        """Show no places of somebody who is not there yet."""
+        """Show no memberships of a user who is not there yet."""
         return self.inlines if obj else []
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> list[str]:
-        """Keep rights to superusers: others could give themselves any."""
+        """Keep permissions to superusers: others could give themselves any."""
         if obj is None:
             return []
         # Blocking is the one way to suspend people: it cancels their work, too.
@@ -117,7 +117,7 @@ class UserAdmin(BlockingAdmin):
         self,
         request: HttpRequest,
         chosen: QuerySet[Any],
-        act: Callable[[Any], object],
+        run: Callable[[Any], object],
         note: str,
     ) -> None:
         """Do it to the chosen people; superusers are touched by superusers alone."""
@@ -125,7 +125,7 @@ class UserAdmin(BlockingAdmin):
         def guarded(person: User) -> None:
             if person.is_superuser and not getattr(request.user, "is_superuser", False):
                 raise NotAllowed
-            act(person)
+            run(person)
 
         super()._apply(request, chosen, guarded, note)
 

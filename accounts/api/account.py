@@ -61,10 +61,10 @@ class ExportView(APIView):
         """Have a new archive made, unless one is under way; five a day."""
         caller = caller_of(request)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             return _underway(exports.begin(caller))
 
-        return _soon(idempotency.once(idempotency_key(request, is_personal=True), act))
+        return _soon(idempotency.once(idempotency_key(request, is_personal=True), run))
 
 
 def _underway(export: Export) -> idempotency.Answer:

@@ -28,9 +28,7 @@ class LoginsView(GenericAPIView[LoginSession]):
 
     def get_queryset(self) -> LoginSessionQuerySet:
         """Return the caller's own."""
-        caller = caller_of(self.request)
-        assert caller.user  # IsPerson
-        return LoginSession.objects.for_user(caller.user)
+        return LoginSession.objects.for_user(caller_of(self.request).person)
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Tell which login asks."""
@@ -55,8 +53,7 @@ class LoginView(GenericAPIView[LoginSession]):
     def delete(self, request: Request, login_id: UUID) -> Response:
         """Log that browser out, at once."""
         caller = caller_of(request)
-        assert caller.user  # IsPerson
-        row = LoginSession.objects.for_user(caller.user).filter(pk=login_id).first()
+        row = LoginSession.objects.for_user(caller.person).filter(pk=login_id).first()
         if row is None:
             raise NotFound
         sessions.end(row)

@@ -53,11 +53,10 @@ class TokensView(GenericAPIView[ApiToken]):
         asked = TokenRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         caller = caller_of(request)
-        assert caller.user  # IsPerson
-        fields = asked.validated_data | {"user": caller.user}
+        fields = asked.validated_data | {"user": caller.person}
         fields["environment"] = fields["environment"] or ""
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             token, text = tokens.issue(caller.workspace, maker=caller.token, **fields)
             return idempotency.Answer(
                 201, TokenSerializer(token).data | {"token": text}
@@ -67,7 +66,7 @@ class TokensView(GenericAPIView[ApiToken]):
             return body | {"token": None}
 
         return respond(
-            idempotency.once(idempotency_key(request, is_personal=True), act, kept=kept)
+            idempotency.once(idempotency_key(request, is_personal=True), run, kept=kept)
         )
 
 

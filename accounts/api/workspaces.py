@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
 from accounts.http.permissions import IsFreshPerson, IsPerson
-from accounts.models import Invitation, Membership, User
+from accounts.models import Invitation, Membership
 from accounts.people import teams
 from accounts.serializers.workspaces import (
     InvitationRequestSerializer,
@@ -39,12 +39,6 @@ def _sent(serializer: Any, request: Request) -> dict[str, Any]:
     return fields
 
 
-def _person(request: Request) -> User:
-    user = caller_of(request).user
-    assert user  # IsPerson
-    return user
-
-
 class WorkspacesView(GenericAPIView[Membership]):
     """The workspaces that the caller is in."""
 
@@ -52,8 +46,8 @@ class WorkspacesView(GenericAPIView[Membership]):
     serializer_class = WorkspaceSerializer
 
     def get_queryset(self) -> QuerySet[Membership]:
-        """Return the caller's places."""
-        return teams.places(caller_of(self.request))
+        """Return the caller's memberships."""
+        return teams.memberships(caller_of(self.request))
 
     @extend_schema(
         operation_id="workspaces_list", responses=WorkspaceSerializer(many=True)
@@ -71,15 +65,15 @@ class WorkspacesView(GenericAPIView[Membership]):
     )
     def post(self, request: Request) -> Response:
         """Open a workspace for a team."""
-        person = _person(request)
+        person = caller_of(request).person
         name = _sent(WorkspaceRequestSerializer, request)["name"]
 
-        def act() -> idempotency.Answer:
-            place = teams.create(person, name)
-            return idempotency.Answer(201, dict(WorkspaceSerializer(place).data))
+        def run() -> idempotency.Answer:
+            membership = teams.create(person, name)
+            return idempotency.Answer(201, dict(WorkspaceSerializer(membership).data))
 
         return respond(
-            idempotency.once(idempotency_key(request, is_personal=True), act)
+            idempotency.once(idempotency_key(request, is_personal=True), run)
         )
 
 
@@ -94,8 +88,8 @@ class WorkspaceView(APIView):
     @extend_schema(operation_id="workspaces_read", responses=WorkspaceSerializer)
     def get(self, request: Request, workspace_id: UUID) -> Response:
         """Tell of a workspace."""
-        place = teams.place(caller_of(request), workspace_id)
-        return Response(WorkspaceSerializer(place).data)
+        membership = teams.membership(caller_of(request), workspace_id)
+        return Response(WorkspaceSerializer(membership).data)
 
     @extend_schema(
         operation_id="workspaces_rename",
@@ -104,9 +98,9 @@ class WorkspaceView(APIView):
     )
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         """Rename a workspace: owners and admins."""
-        place = teams.place(caller_of(request), workspace_id)
-        teams.rename(place, _sent(WorkspaceRequestSerializer, request)["name"])
-        return Response(WorkspaceSerializer(place).data)
+        membership = teams.membership(caller_of(request), workspace_id)
+        teams.rename(membership, _sent(WorkspaceRequestSerializer, request)["name"])
+        return Response(WorkspaceSerializer(membership).data)
 
     @extend_schema(operation_id="workspaces_close", request=None, responses={204: None})
     def delete(self, request: Request, workspace_id: UUID) -> Response:
@@ -114,9 +108,9 @@ class WorkspaceView(APIView):
 
         For 7 days its owner can open it again; after that it is removed.
         """
-        place = teams.place(caller_of(request), workspace_id)
+        membership = teams.membership(caller_of(request), workspace_id)
         with transaction.atomic(durable=True):
-            teams.close(place)
+            teams.close(membership)
         return Response(status=204)
 
 
@@ -131,8 +125,8 @@ class ReopenView(APIView):
     def post(self, request: Request, workspace_id: UUID) -> Response:
         """Open a closed workspace again: its owner, with a fresh login."""
         with transaction.atomic(durable=True):
-            place = teams.reopen(_person(request), workspace_id)
-        return Response(WorkspaceSerializer(place).data)
+            membership = teams.reopen(caller_of(request).person, workspace_id)
+        return Response(WorkspaceSerializer(membership).data)
 
 
 class MembersView(GenericAPIView[Membership]):
@@ -144,8 +138,8 @@ class MembersView(GenericAPIView[Membership]):
     @extend_schema(operation_id="members_list", responses=MemberSerializer(many=True))
     def get(self, request: Request, workspace_id: UUID) -> Response:
         """List the members, newest first."""
-        place = teams.place(caller_of(request), workspace_id)
-        page = self.paginate_queryset(teams.members(place.workspace))
+        membership = teams.membership(caller_of(request), workspace_id)
+        page = self.paginate_queryset(teams.members(membership.workspace))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
@@ -161,18 +155,18 @@ class MemberView(APIView):
     )
     def patch(self, request: Request, workspace_id: UUID, user_id: UUID) -> Response:
         """Change a role: the owner, with a fresh login. `owner` hands over."""
-        place = teams.place(caller_of(request), workspace_id)
+        membership = teams.membership(caller_of(request), workspace_id)
         role = _sent(RoleRequestSerializer, request)["role"]
         with transaction.atomic(durable=True):
-            member = teams.change_role(place, user_id, role)
+            member = teams.change_role(membership, user_id, role)
         return Response(MemberSerializer(member).data)
 
     @extend_schema(operation_id="members_remove", request=None, responses={204: None})
     def delete(self, request: Request, workspace_id: UUID, user_id: UUID) -> Response:
         """Take a member out, or leave, with a fresh login. Their tokens end."""
-        place = teams.place(caller_of(request), workspace_id)
+        membership = teams.membership(caller_of(request), workspace_id)
         with transaction.atomic(durable=True):
-            teams.remove(place, user_id)
+            teams.remove(membership, user_id)
         return Response(status=204)
 
 
@@ -191,8 +185,8 @@ class InvitationsView(GenericAPIView[Invitation]):
     )
     def get(self, request: Request, workspace_id: UUID) -> Response:
         """List the invitations that wait, newest first."""
-        place = teams.place(caller_of(request), workspace_id)
-        page = self.paginate_queryset(teams.invitations(place.workspace))
+        membership = teams.membership(caller_of(request), workspace_id)
+        page = self.paginate_queryset(teams.invitations(membership.workspace))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
@@ -203,14 +197,14 @@ class InvitationsView(GenericAPIView[Invitation]):
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
         """Invite somebody by mail, with a fresh login; good for 7 days."""
-        place = teams.place(caller_of(request), workspace_id)
+        membership = teams.membership(caller_of(request), workspace_id)
         fields = _sent(InvitationRequestSerializer, request)
 
-        def act() -> idempotency.Answer:
-            invitation = teams.invite(place, **fields)
+        def run() -> idempotency.Answer:
+            invitation = teams.invite(membership, **fields)
             return idempotency.Answer(201, dict(InvitationSerializer(invitation).data))
 
-        return respond(idempotency.once(idempotency_key(request), act))
+        return respond(idempotency.once(idempotency_key(request), run))
 
 
 class InvitationView(APIView):
@@ -225,8 +219,8 @@ class InvitationView(APIView):
         self, request: Request, workspace_id: UUID, invitation_id: UUID
     ) -> Response:
         """Take an invitation back, with a fresh login."""
-        place = teams.place(caller_of(request), workspace_id)
-        teams.withdraw(place, invitation_id)
+        membership = teams.membership(caller_of(request), workspace_id)
+        teams.withdraw(membership, invitation_id)
         return Response(status=204)
 
 
@@ -241,7 +235,7 @@ class MyInvitationsView(GenericAPIView[Invitation]):
     )
     def get(self, request: Request) -> Response:
         """List the invitations to one's own address, newest first."""
-        person = _person(request)
+        person = caller_of(request).person
         page = self.paginate_queryset(teams.invitations_to(person))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -259,14 +253,14 @@ class MyInvitationView(APIView):
     )
     def post(self, request: Request, invitation_id: UUID) -> Response:
         """Say yes, with a fresh login."""
-        person = _person(request)
+        person = caller_of(request).person
 
-        def act() -> idempotency.Answer:
-            place = teams.accept(person, invitation_id)
-            return idempotency.Answer(200, dict(WorkspaceSerializer(place).data))
+        def run() -> idempotency.Answer:
+            membership = teams.accept(person, invitation_id)
+            return idempotency.Answer(200, dict(WorkspaceSerializer(membership).data))
 
         return respond(
-            idempotency.once(idempotency_key(request, is_personal=True), act)
+            idempotency.once(idempotency_key(request, is_personal=True), run)
         )
 
     @extend_schema(
@@ -274,6 +268,6 @@ class MyInvitationView(APIView):
     )
     def delete(self, request: Request, invitation_id: UUID) -> Response:
         """Say no, with a fresh login."""
-        person = _person(request)
+        person = caller_of(request).person
         teams.decline(person, invitation_id)
         return Response(status=204)

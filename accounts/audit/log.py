@@ -22,6 +22,7 @@ _SECRET_WORDS = {
     "password",
     "hash",
     "sealed",
+    "encrypted",
     "code",
 }
 

@@ -95,8 +95,8 @@ def _by_cookie(request: Request) -> Caller:
         SessionAuthentication().enforce_csrf(request)
     except PermissionDenied as error:
         raise CSRFFailed from error
-    place = workspaces.entered_by(user, request.META.get("HTTP_X_WORKSPACE"))
-    return Caller(place.workspace, user=user, member_role=place.role)
+    membership = workspaces.membership_of(user, request.META.get("HTTP_X_WORKSPACE"))
+    return Caller(membership.workspace, user=user, member_role=membership.role)
 
 
 def _environment(request: Request, caller: Caller) -> Environment:

@@ -1,4 +1,4 @@
-"""Fresh logins: some acts are for a person who has just shown who they are."""
+"""Fresh logins: some actions are for a person who has just shown who they are."""
 
 import time
 from datetime import timedelta

@@ -6,7 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.caller import caller_of
-from accounts.errors import AuthenticationRequired, NotAllowed
+from accounts.errors import AuthenticationRequired
 from accounts.http.freshness import require_fresh_login
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
@@ -27,7 +27,7 @@ class IsKnown(BasePermission):
         return True
 
 
-class IsPerson(IsKnown):
+class IsPerson(BasePermission):
     """A user, by cookie or by token; the operators' key is nobody in particular."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
@@ -37,10 +37,7 @@ class IsPerson(IsKnown):
             AuthenticationRequired: it is a guest.
             NotAllowed: it is the operators' key.
         """
-        super().has_permission(request, view)
-        if caller_of(request).user is None:
-            raise NotAllowed
-        return True
+        return bool(caller_of(request).person)
 
 
 class IsFreshPerson(IsKnown):

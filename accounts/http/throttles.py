@@ -27,7 +27,7 @@ _unlimited_until = 0.0  # by the monotonic clock; 0 while the cache answers
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class RateLimit:
     """How much of a limit is used up."""
 
     limit: int  # requests per period
@@ -56,9 +56,9 @@ class WorkspaceThrottle(BaseThrottle):
             and request.method in ("POST", "PATCH")
             and not caller.is_guest
         )
-        usage = _count(request._request, caller, is_synthesis=is_synthesis)
-        if usage and usage.count > usage.limit:
-            raise RateLimited(retry_after=usage.reset)
+        rate_limit = _count(request._request, caller, is_synthesis=is_synthesis)
+        if rate_limit and rate_limit.count > rate_limit.limit:
+            raise RateLimited(retry_after=rate_limit.reset)
         return True
 
 
@@ -75,18 +75,19 @@ class RateLimitHeaders:
         if caller is None or caller.is_guest:
             return response
         # Whom a permission or a block has refused was not counted yet.
-        usage = getattr(request, "usage", None) or _count(request, caller)
-        if usage:
-            response["RateLimit-Limit"] = str(usage.limit)
-            response["RateLimit-Remaining"] = str(max(usage.limit - usage.count, 0))
-            response["RateLimit-Reset"] = str(usage.reset)
+        rate_limit = getattr(request, "rate_limit", None) or _count(request, caller)
+        if rate_limit:
+            response["RateLimit-Limit"] = str(rate_limit.limit)
+            left = max(rate_limit.limit - rate_limit.count, 0)
+            response["RateLimit-Remaining"] = str(left)
+            response["RateLimit-Reset"] = str(rate_limit.reset)
         return response
 
 
 def _count(
     request: HttpRequest, caller: Caller, *, is_synthesis: bool = False
-) -> Usage | None:
-    """Count one request and leave the usage on it; None where nothing is limited."""
+) -> RateLimit | None:
+    """Count one request and leave the limit on it; None where nothing is limited."""
     global _unlimited_until
     if caller.is_operator or time.monotonic() < _unlimited_until:
         return None
@@ -110,14 +111,14 @@ def _count(
     _unlimited_until = 0.0
     if found is None:  # as RATELIMIT_FAIL_OPEN wants it
         return None
-    usage = Usage(
+    rate_limit = RateLimit(
         limit=found["limit"],
         count=found["count"],
         # The period ends with the second that `time_left` leads to.
         reset=max(found["time_left"] + 1, 1),
     )
-    request.usage = usage  # type: ignore[attr-defined]
-    return usage
+    request.rate_limit = rate_limit  # type: ignore[attr-defined]
+    return rate_limit
 
 
 def _subject(caller: Caller) -> str:

@@ -27,7 +27,7 @@ from accounts import sessions
 from accounts.errors import Blocked, InvalidCode
 from accounts.models import LoginChallenge, User
 from accounts.people import closing
-from accounts.people.signup import known_form, sign_up
+from accounts.people.signup import normalize_email, sign_up
 from kit import quotas
 from kit.db.transactions import one_transaction
 from kit.errors import RateLimited
@@ -58,7 +58,7 @@ def ask(email: str, *, address: str, device: str = "") -> str:
         Invalid: this can't be an address.
         RateLimited: too many were asked for from this network.
     """
-    email = known_form(email)
+    email = normalize_email(email)
     browser = secrets.token_urlsafe(32)
     code = f"{secrets.randbelow(10**6):06d}"
     challenge = LoginChallenge(
@@ -115,7 +115,7 @@ def redeem(
         InvalidCode: wrong, spent, too old, of another browser, or too many tries.
         Blocked: the person may not log in.
     """
-    email = known_form(email)
+    email = normalize_email(email)
     found = _spend_a_try(_digest(browser), email, address, device)
     if found is None:
         raise InvalidCode

@@ -29,7 +29,7 @@ from accounts.models.second_factor import (
 )
 from kit.db.transactions import needs_transaction
 from kit.mail import outbox
-from kit.rotation import Sealed
+from kit.rotation import EncryptedColumn
 
 D = TypeVar("D", bound=OperatorDevice)
 
@@ -205,4 +205,6 @@ def _put_in_force(device: Authenticator) -> list[str]:
     return recovery.new_codes()
 
 
-SEALED = [Sealed(Authenticator, "sealed_seed", lambda device: device.context)]
+ENCRYPTED_COLUMNS = [
+    EncryptedColumn(Authenticator, "sealed_seed", lambda device: device.context)
+]

@@ -1,15 +1,47 @@
 """Questions about what belongs to a workspace; requests reach rows this way alone."""
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 
-from accounts.roles import Act, may
+from accounts.roles import MemberRole, Permission, has_permission
 
 if TYPE_CHECKING:
     from accounts.caller import Caller
-    from accounts.models import User, Workspace
+    from accounts.models import Membership, User, Workspace  # noqa: F401 - in a base
+
+
+class WorkspaceQuerySet(models.QuerySet["Workspace"]):
+    """Workspaces."""
+
+    def owned_by(self, user: "User") -> Self:
+        """Return the workspaces that `user` owns, closed ones too."""
+        return self.filter(memberships__user=user, memberships__role=MemberRole.OWNER)
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    """Memberships: a person's, or a workspace's."""
+
+    def for_user(self, user: "User") -> Self:
+        """Return the memberships of `user` in open workspaces, each with its workspace."""
+        return self.select_related("workspace").filter(
+            user=user, workspace__closed_at=None
+        )
+
+    def for_workspace(self, *workspaces: "Workspace") -> Self:
+        """Return the members of `workspaces`, each with its user; closed accounts aside."""
+        return self.select_related("user").filter(
+            workspace__in=workspaces, user__closed_at=None
+        )
+
+    def owners(self) -> Self:
+        """Return the owners."""
+        return self.filter(role=MemberRole.OWNER)
+
+    def usable(self) -> Self:
+        """Return the memberships in workspaces that no operator has suspended."""
+        return self.filter(workspace__is_blocked=False)
 
 
 class ApiTokenQuerySet(models.QuerySet[Any]):
@@ -22,7 +54,7 @@ class ApiTokenQuerySet(models.QuerySet[Any]):
     def visible_to(self, caller: "Caller") -> "ApiTokenQuerySet":
         """Return the tokens that `caller` may see and revoke: plain members, their own."""
         tokens = self.for_workspace(caller.workspace)
-        if not may(caller.member_role, Act.MANAGE_TOKENS):
+        if not has_permission(caller.member_role, Permission.MANAGE_TOKENS):
             tokens = tokens.filter(created_by=caller.user)
         return tokens
 

@@ -19,7 +19,7 @@ from django.utils.crypto import salted_hmac
 from django_otp.models import Device, ThrottlingMixin, TimestampMixin
 from django_otp.oath import TOTP
 
-from kit.secrets import open_sealed, seal
+from kit.secrets import decrypt, encrypt
 
 _FIRST_WAIT = 2  # seconds after a wrong code; twice as long after each further one
 _LONGEST_WAIT = timedelta(minutes=15)
@@ -103,11 +103,11 @@ class Authenticator(OperatorDevice):
     @property
     def seed(self) -> bytes:
         """Return the seed in the clear."""
-        return open_sealed(self.sealed_seed, context=self.context).reveal()
+        return decrypt(self.sealed_seed, context=self.context).reveal()
 
     def renew_seed(self) -> None:
         """Take a new random seed, unsaved."""
-        self.sealed_seed = seal(secrets.token_bytes(_SEED), context=self.context)
+        self.sealed_seed = encrypt(secrets.token_bytes(_SEED), context=self.context)
 
     def spend(self, token: str) -> bool:
         """Return whether it is the app's present code, newer than the last one taken."""

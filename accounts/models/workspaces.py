@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 
 from accounts.models import second_factor  # noqa: F401 - more tables of this app
 from accounts.models.choices import from_plan, one_of
+from accounts.models.querysets import MembershipQuerySet, WorkspaceQuerySet
 from accounts.models.users import User
 from accounts.roles import MemberRole
 from kit.ids import new_id
@@ -45,6 +46,8 @@ class Workspace(models.Model):
         User, through="Membership", related_name="workspaces"
     )
 
+    objects = WorkspaceQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -79,7 +82,7 @@ class Workspace(models.Model):
 
 
 class Membership(models.Model):
-    """A person's place in a workspace."""
+    """A person in a workspace, with a role."""
 
     Role = MemberRole
 
@@ -87,6 +90,8 @@ class Membership(models.Model):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -108,7 +113,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A place in a workspace that waits for somebody; who has the address may take it."""
+    """An invitation to a workspace; who has the address may accept it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")

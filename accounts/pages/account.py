@@ -9,9 +9,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.caller import Caller
+from accounts.http.current_workspace import login_required
 from accounts.http.freshness import is_fresh
 from accounts.http.next_page import with_next
-from accounts.http.visits import for_people
 from accounts.models import Export
 from accounts.people import closing, exports
 from kit.errors import AppError
@@ -20,7 +20,7 @@ from kit.files.downloads import send
 _CONFIRMED = "close"
 
 
-@for_people
+@login_required
 @require_safe
 def account_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show who one is here, and the archive of one's data."""
@@ -33,7 +33,7 @@ def account_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     return render(request, "accounts/account.html", context)
 
 
-@for_people
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def export(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Send the archive; a POST has one made."""
@@ -54,11 +54,10 @@ def export(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     return send(request, ready.file, "application/zip", exports.download_name(ready))
 
 
-@for_people
+@login_required
 @require_http_methods(["POST"])
 def close(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Close the account, with a fresh login and the word that says so."""
-    assert caller.user  # for_people
     if not is_fresh(request):
         messages.info(request, "Log in again to close your account.")
         return redirect(with_next("login", "/settings/account"))
@@ -67,7 +66,7 @@ def close(request: HttpRequest, caller: Caller) -> HttpResponse:
         return redirect("account-page")
     try:
         with transaction.atomic(durable=True):
-            gone_at = closing.close(caller.user)
+            gone_at = closing.close(caller.person)
     except AppError as error:
         messages.error(request, str(error))
         return redirect("account-page")

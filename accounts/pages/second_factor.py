@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.audit import log
 from accounts.caller import Caller
+from accounts.http.current_workspace import login_required
 from accounts.http.freshness import is_fresh
 from accounts.http.next_page import next_page, with_next
-from accounts.http.visits import for_people
 from accounts.login import second_factor
 from accounts.models import User
 from accounts.pages.forms import SecondFactorForm, add_refusal
@@ -21,7 +21,7 @@ from accounts.people import staff
 from kit.errors import AppError
 
 
-@for_people
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Ask an operator for the second factor."""
@@ -47,7 +47,7 @@ def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
     )
 
 
-@for_people
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Set up the second factor, with a fresh login; another one takes the old one, too.
@@ -100,7 +100,6 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 def _operator(caller: Caller) -> User:
-    assert caller.user  # for_people
-    if not staff.is_operator(caller.user):
+    if not staff.is_operator(caller.person):
         raise PermissionDenied
-    return caller.user
+    return caller.person

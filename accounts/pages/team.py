@@ -11,44 +11,45 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import roles
 from accounts.caller import Caller
+from accounts.http.current_workspace import login_required
 from accounts.http.freshness import is_fresh
 from accounts.http.next_page import with_next
-from accounts.http.visits import for_people
-from accounts.models import Membership, User
+from accounts.models import Membership
 from accounts.pages.forms import InvitationForm, NameForm
 from accounts.people import closing, teams
-from accounts.roles import Act
+from accounts.roles import Permission, has_permission
 from kit.errors import AppError, Invalid, NotFound
 
 _OPEN = {"create", "rename"}
 """What takes no fresh login."""
 
 
-@for_people
+@login_required
 @require_safe
 def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show one's workspaces and invitations."""
-    places = list(teams.places(caller))
-    workspaces = [place.workspace for place in places]
+    memberships = list(teams.memberships(caller))
+    workspaces = [membership.workspace for membership in memberships]
     members = _by_workspace(teams.members(*workspaces))
     invitations = _by_workspace(teams.invitations(*workspaces))
-    rooms = [
+    entries = [
         {
-            "place": place,
-            "members": members[place.workspace_id],
-            "invitations": invitations[place.workspace_id],
-            "may": {act.value: roles.may(place.role, act) for act in Act},
+            "membership": membership,
+            "members": members[membership.workspace_id],
+            "invitations": invitations[membership.workspace_id],
+            "can": {
+                one.value: has_permission(membership.role, one) for one in Permission
+            },
         }
-        for place in places
+        for membership in memberships
     ]
     context = {
-        "rooms": rooms,
-        "invited_to": teams.invitations_to(_person(caller)),
+        "entries": entries,
+        "invited_to": teams.invitations_to(caller.person),
         "closed": [
             {"workspace": workspace, "until": workspace.closed_at + closing.KEPT_FOR}
-            for workspace in teams.closed(_person(caller))
+            for workspace in teams.closed(caller.person)
             if workspace.closed_at
         ],
     }
@@ -62,18 +63,18 @@ def _by_workspace(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
     return found
 
 
-@for_people
+@login_required
 @require_POST
-def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
+def action(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
     """Do what a button of the page says, and tell what came of it."""
-    if verb not in _ACTS:
+    if verb not in _ACTIONS:
         raise Http404
     if verb not in _OPEN and not is_fresh(request):
         messages.info(request, "Log in again to change who is in a workspace.")
         return redirect(with_next("login", "/settings/team"))
     try:
         with transaction.atomic(durable=True):
-            done = _ACTS[verb](request, caller)
+            done = _ACTIONS[verb](request, caller)
     except (NotFound, ValueError) as error:
         raise Http404 from error
     except Invalid as error:
@@ -86,47 +87,49 @@ def act(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
 
 
 def _create(request: HttpRequest, caller: Caller) -> str:
-    teams.create(_person(caller), _cleaned(NameForm, request)["name"])
+    teams.create(caller.person, _cleaned(NameForm, request)["name"])
     return "The workspace is open."
 
 
 def _rename(request: HttpRequest, caller: Caller) -> str:
-    teams.rename(_place(request, caller), _cleaned(NameForm, request)["name"])
+    teams.rename(_membership(request, caller), _cleaned(NameForm, request)["name"])
     return "Renamed."
 
 
 def _invite(request: HttpRequest, caller: Caller) -> str:
     fields = _cleaned(InvitationForm, request)
-    teams.invite(_place(request, caller), **fields)
+    teams.invite(_membership(request, caller), **fields)
     return f"An invitation is on its way to {fields['email']}."
 
 
 def _withdraw(request: HttpRequest, caller: Caller) -> str:
-    teams.withdraw(_place(request, caller), UUID(request.POST.get("invitation", "")))
+    teams.withdraw(
+        _membership(request, caller), UUID(request.POST.get("invitation", ""))
+    )
     return "The invitation is withdrawn."
 
 
 def _close(request: HttpRequest, caller: Caller) -> str:
-    place = _place(request, caller)
-    gone_at = teams.close(place)
+    membership = _membership(request, caller)
+    gone_at = teams.close(membership)
     return (
-        f"{place.workspace.name} is closed. Until {gone_at:%-d %B %Y} you can open it"
+        f"{membership.workspace.name} is closed. Until {gone_at:%-d %B %Y} you can open it"
         " again."
     )
 
 
 def _reopen(request: HttpRequest, caller: Caller) -> str:
     wanted = UUID(request.POST.get("workspace", ""))
-    return f"{teams.reopen(_person(caller), wanted).workspace.name} is open again."
+    return f"{teams.reopen(caller.person, wanted).workspace.name} is open again."
 
 
 def _accept(request: HttpRequest, caller: Caller) -> str:
-    place = teams.accept(_person(caller), UUID(request.POST.get("invitation", "")))
-    return f"You are in {place.workspace.name} now."
+    membership = teams.accept(caller.person, UUID(request.POST.get("invitation", "")))
+    return f"You are in {membership.workspace.name} now."
 
 
 def _decline(request: HttpRequest, caller: Caller) -> str:
-    teams.decline(_person(caller), UUID(request.POST.get("invitation", "")))
+    teams.decline(caller.person, UUID(request.POST.get("invitation", "")))
     return "The invitation is gone."
 
 
@@ -135,18 +138,18 @@ def _change_role(request: HttpRequest, caller: Caller) -> str:
     if role not in Membership.Role.values:
         raise NotFound
     member = UUID(request.POST.get("member", ""))
-    changed = teams.change_role(_place(request, caller), member, role)
+    changed = teams.change_role(_membership(request, caller), member, role)
     return f"{changed.user.email} is {changed.role} now."
 
 
 def _remove(request: HttpRequest, caller: Caller) -> str:
     member = UUID(request.POST.get("member", ""))
-    teams.remove(_place(request, caller), member)
-    left = member == _person(caller).pk
+    teams.remove(_membership(request, caller), member)
+    left = member == caller.person.pk
     return "You have left the workspace." if left else "Removed."
 
 
-_ACTS: dict[str, Callable[[HttpRequest, Caller], str]] = {
+_ACTIONS: dict[str, Callable[[HttpRequest, Caller], str]] = {
     "create": _create,
     "rename": _rename,
     "invite": _invite,
@@ -182,10 +185,5 @@ def _cleaned(form_class: type[Any], request: HttpRequest) -> dict[str, Any]:
     return fields
 
 
-def _place(request: HttpRequest, caller: Caller) -> Membership:
-    return teams.place(caller, UUID(request.POST.get("workspace", "")))
-
-
-def _person(caller: Caller) -> User:
-    assert caller.user  # for_people
-    return caller.user
+def _membership(request: HttpRequest, caller: Caller) -> Membership:
+    return teams.membership(caller, UUID(request.POST.get("workspace", "")))

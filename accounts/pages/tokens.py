@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import tokens
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from accounts.models import ApiToken
 from accounts.pages.forms import TokenForm
 from kit.errors import NotFound
@@ -18,16 +18,15 @@ from kit.errors import NotFound
 _SHOWN = 50  # tokens on a page
 
 
-@for_people
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the tokens of the workspace; make one, whose text is shown this once."""
-    assert caller.user  # for_people
     form = TokenForm(request.POST or None)
     text = None
     if request.method == "POST" and form.is_valid():
         try:
-            _, text = tokens.issue(caller.workspace, caller.user, **form.cleaned_data)
+            _, text = tokens.issue(caller.workspace, caller.person, **form.cleaned_data)
         except NotFound:  # removed from the workspace in this moment
             messages.error(request, "You are not in this workspace any more.")
             return redirect("tokens-page")
@@ -42,7 +41,7 @@ def tokens_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     )
 
 
-@for_people
+@login_required
 @require_POST
 def revoke_token(request: HttpRequest, caller: Caller, token_id: UUID) -> HttpResponse:
     """End a token at once, for good."""

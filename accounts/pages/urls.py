@@ -32,8 +32,8 @@ urlpatterns = [
         tokens.revoke_token,
         name="token-revoke",
     ),
-    path("settings/place", workspace.choose, name="place-choose"),
+    path("settings/workspace", workspace.choose, name="workspace-choose"),
     path("settings/team", team.team_page, name="team-page"),
-    path("settings/team/<slug:verb>", team.act, name="team-act"),
+    path("settings/team/<slug:verb>", team.action, name="team-action"),
     path("dev/mail", mailbox.mailbox, name="mailbox"),
 ]

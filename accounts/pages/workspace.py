@@ -6,30 +6,30 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from accounts.caller import Caller, Environment
+from accounts.http.current_workspace import login_required
 from accounts.http.next_page import next_page
-from accounts.http.visits import for_people
 from accounts.people import preferences
-from accounts.people.workspaces import entered_by
+from accounts.people.workspaces import membership_of
 from kit.errors import NotFound
 
 
-@for_people
+@login_required
 @require_POST
 def choose(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let all pages act in a workspace and an environment from now on."""
-    assert caller.user  # for_people
     environment = request.POST.get("environment", Environment.PRODUCTION)
     try:
-        place = entered_by(caller.user, request.POST.get("workspace", ""))
+        membership = membership_of(caller.person, request.POST.get("workspace", ""))
     except NotFound as error:
         raise Http404 from error
     if environment not in set(Environment):
         raise Http404
     preferences.merge(
-        caller.user,
-        {"workspace": str(place.workspace_id), "environment": environment},
+        caller.person,
+        {"workspace": str(membership.workspace_id), "environment": environment},
     )
     messages.success(
-        request, f"You are in {place.workspace.name} now, in {environment.lower()}."
+        request,
+        f"You are in {membership.workspace.name} now, in {environment.lower()}.",
     )
     return redirect(next_page(request) or "team-page")

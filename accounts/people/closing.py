@@ -116,11 +116,8 @@ def reopen(user: User) -> None:
     ).update(closed_at=None)
     if not is_open:
         return
-    closed_along = Workspace.objects.filter(
-        memberships__user=user,
-        memberships__role=Membership.Role.OWNER,
-        closed_at=user.closed_at,
-        purged_at=None,
+    closed_along = Workspace.objects.owned_by(user).filter(
+        closed_at=user.closed_at, purged_at=None
     )
     Workspace.objects.filter(pk__in=closed_along.values_list("pk", flat=True)).update(
         closed_at=None
@@ -164,22 +161,19 @@ def purge() -> int:
         closed_at__lt=Now() - KEPT_FOR, is_blocked=False
     ).order_by("closed_at")
     _each(gone.exclude(email__endswith=_NOWHERE), _release)
-    blocked_owner = Membership.objects.filter(
-        workspace=OuterRef("pk"), role=Membership.Role.OWNER, user__is_blocked=True
-    )
+    owners = Membership.objects.owners()
+    blocked_owner = owners.filter(workspace=OuterRef("pk"), user__is_blocked=True)
     empty = Workspace.objects.filter(
         ~Exists(blocked_owner), closed_at__lt=Now() - KEPT_FOR, purged_at=None
     )
     count = _each(empty.order_by("closed_at"), _purge_workspace)
-    unfinished = Membership.objects.filter(
-        user=OuterRef("pk"), role=Membership.Role.OWNER, workspace__purged_at=None
-    )
+    unfinished = owners.filter(user=OuterRef("pk"), workspace__purged_at=None)
     finished = gone.filter(~Exists(unfinished), email__endswith=_NOWHERE)
     return count + _each(finished, _remove)
 
 
-def _each(rows: QuerySet[Any], act: Callable[[Any], object]) -> int:
-    """Do `act` to rows until it is done to as many as one run does; return how many.
+def _each(rows: QuerySet[Any], run: Callable[[Any], object]) -> int:
+    """Do `run` to rows until it is done to as many as one run does; return how many.
 
     Those that fail are no hindrance to the others, now or later: they are tried again with
     the next run, and do not count.
@@ -189,7 +183,7 @@ def _each(rows: QuerySet[Any], act: Callable[[Any], object]) -> int:
         if count == _MOST:
             break
         try:
-            act(row)
+            run(row)
         except Exception:
             logger.exception("%s %s could not be purged", row._meta.label, row.pk)
         else:
@@ -212,7 +206,7 @@ def _purge_workspace(workspace: Workspace) -> None:
     with transaction.atomic(durable=True):
         Invitation.objects.filter(workspace=workspace).delete()
         ApiToken.objects.filter(workspace=workspace).delete()
-        # The owner's place stays until the account goes: it says whose this was.
+        # The owner's membership stays until the account goes: it says whose this was.
         Membership.objects.filter(workspace=workspace).exclude(
             role=Membership.Role.OWNER
         ).delete()
@@ -224,12 +218,10 @@ def _owned_alone_or_not(user: User) -> dict[uuid.UUID, tuple[str, bool]]:
     others = Membership.objects.filter(
         workspace=OuterRef("pk"), user__closed_at=None
     ).exclude(user=user)
-    rows = Workspace.objects.filter(
-        memberships__user=user,
-        memberships__role=Membership.Role.OWNER,
-        closed_at=None,
-    ).annotate(is_shared=Exists(others))
-    return {row.pk: (row.name, row.is_shared) for row in rows.order_by("pk")}
+    owned = Workspace.objects.owned_by(user).filter(closed_at=None)
+    rows = owned.annotate(is_shared=Exists(others))
+    found = rows.order_by("pk").values_list("pk", "name", "is_shared")
+    return {pk: (name, is_shared) for pk, name, is_shared in found}
 
 
 def _lock_workspaces(ids: Iterable[uuid.UUID]) -> list[Workspace]:

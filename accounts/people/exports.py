@@ -206,21 +206,21 @@ def _copy(archive: zipfile.ZipFile, name: str, stored: str) -> None:
 
 def _parts(export: Export) -> Iterator[Part]:
     user = export.user
-    places = Membership.objects.select_related("workspace").filter(
-        user=user, workspace__closed_at=None
-    )
+    memberships = Membership.objects.for_user(user)
     if export.workspace_id:
-        places = places.filter(workspace=export.workspace_id)
+        memberships = memberships.filter(workspace=export.workspace_id)
     yield Table("account.json", [_account(user)])
     yield Table("logins.json", _logins(user))
-    yield Table("workspaces.json", [_place(place) for place in places])
-    for place in places:
+    yield Table(
+        "workspaces.json", [_membership(membership) for membership in memberships]
+    )
+    for membership in memberships:
         scope = Scope(
-            place.workspace,
-            person=None if place.role == Membership.Role.OWNER else user,
+            membership.workspace,
+            person=None if membership.role == Membership.Role.OWNER else user,
             environment=export.environment,
         )
-        folder = _folder(place)
+        folder = _folder(membership)
         yield Table(f"{folder}/tokens.json", _tokens(scope))
         for part in lifecycle.export(scope):
             yield _below(folder, part)
@@ -233,8 +233,8 @@ def _below(folder: str, part: Part) -> Part:
     return StoredFile(name, part.stored)
 
 
-def _folder(place: Membership) -> str:
-    workspace = place.workspace
+def _folder(membership: Membership) -> str:
+    workspace = membership.workspace
     name = slugify(workspace.name, allow_unicode=True)[:40]
     return f"{name}-{str(workspace.pk)[-6:]}" if name else str(workspace.pk)
 
@@ -255,16 +255,16 @@ def _logins(user: User) -> Iterator[dict[str, Any]]:
     )
 
 
-def _place(place: Membership) -> dict[str, Any]:
-    workspace = place.workspace
+def _membership(membership: Membership) -> dict[str, Any]:
+    workspace = membership.workspace
     return {
         "id": workspace.pk,
         "name": workspace.name,
         "kind": workspace.kind,
-        "role": place.role,
-        "folder": _folder(place),
+        "role": membership.role,
+        "folder": _folder(membership),
         "created_at": workspace.created_at,
-        "joined_at": place.created_at,
+        "joined_at": membership.created_at,
     }
 
 

@@ -54,8 +54,8 @@ _WITHOUT_DOTS = {"gmail.com", "proton.me"}
 def person_of(email: str) -> str:
     """Return one name for all the spellings of an address that lead to the same mailbox.
 
-    `email` has the form of `signup.known_form`. What follows a `+` is a tag at about every
-    host that knows tags.
+    `email` is normal, as `signup.normalize_email` makes it. What follows a `+` is a tag at
+    about every host that knows tags.
     """
     local, _, domain = email.rpartition("@")
     domain = _SHARED.get(domain, domain)

@@ -10,8 +10,8 @@ from accounts.people import closing, welcome
 from kit.errors import Invalid
 
 
-def known_form(email: str) -> str:
-    """Return the one form of an address under which a person is known.
+def normalize_email(email: str) -> str:
+    """Return an email address in its normal form, under which a person is known.
 
     Only ASCII is taken: letters that look alike, or become alike when their case is
     changed, would lead one person's mail to another's account (CVE-2019-19844). A domain
@@ -45,7 +45,7 @@ def sign_up(email: str, *, address: str = "", **fields: object) -> User:
     Raises:
         Invalid: the address can't be one.
     """
-    new = User(email=known_form(email), **fields)
+    new = User(email=normalize_email(email), **fields)
     new.set_unusable_password()
     user = _insert(new)
     if closing.is_gone(user.closed_at) and not user.is_blocked:

@@ -1,7 +1,7 @@
 """Workspaces that several people share: opening them, and who is in them.
 
 The row of the workspace is locked by whoever changes its members, so that two changes at
-once can't leave it without an owner. Who has which right is in `accounts.roles`.
+once can't leave it without an owner. `accounts.roles` has the permissions of each role.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import lifecycle, roles
+from accounts import lifecycle
 from accounts.caller import Caller
 from accounts.errors import (
     AlreadyMember,
@@ -27,8 +27,8 @@ from accounts.errors import (
 )
 from accounts.models import ApiToken, Invitation, Membership, User, Workspace
 from accounts.people import closing
-from accounts.people.signup import known_form
-from accounts.roles import Act
+from accounts.people.signup import normalize_email
+from accounts.roles import Permission, require_permission
 from kit import quotas
 from kit.db.transactions import needs_transaction
 from kit.errors import NotFound, RateLimited
@@ -43,24 +43,22 @@ INVITATIONS_PER_DAY = 30
 Role = Membership.Role
 
 
-def places(caller: Caller) -> QuerySet[Membership]:
-    """Return the caller's places; a token knows but the workspace it is bound to."""
-    found = Membership.objects.select_related("workspace").filter(
-        user=caller.user, workspace__closed_at=None
-    )
+def memberships(caller: Caller) -> QuerySet[Membership]:
+    """Return the caller's memberships; a token's is the one it is bound to."""
+    found = Membership.objects.for_user(caller.person)
     if caller.token is not None:
         found = found.filter(workspace=caller.token.workspace_id)
     return found.order_by("-workspace")
 
 
-def place(caller: Caller, workspace_id: uuid.UUID) -> Membership:
-    """Return the caller's place in a workspace.
+def membership(caller: Caller, workspace_id: uuid.UUID) -> Membership:
+    """Return the caller's membership of a workspace.
 
     Raises:
         NotFound: there is none.
         Blocked: the workspace is suspended.
     """
-    found = places(caller).filter(workspace=workspace_id).first()
+    found = memberships(caller).filter(workspace=workspace_id).first()
     if found is None:
         raise NotFound
     if found.workspace.is_blocked:
@@ -70,10 +68,7 @@ def place(caller: Caller, workspace_id: uuid.UUID) -> Membership:
 
 def members(*workspaces: Workspace) -> QuerySet[Membership]:
     """Return who is in workspaces."""
-    rows = Membership.objects.select_related("user").filter(
-        workspace__in=workspaces, user__closed_at=None
-    )
-    return rows.order_by("pk")
+    return Membership.objects.for_workspace(*workspaces).order_by("pk")
 
 
 def invitations(*workspaces: Workspace) -> QuerySet[Invitation]:
@@ -92,12 +87,11 @@ def invitations_to(user: User) -> QuerySet[Invitation]:
 
 def closed(user: User) -> QuerySet[Workspace]:
     """Return the workspaces for several that a person has closed and can open again."""
-    return Workspace.objects.filter(
-        memberships__user=user,
-        memberships__role=Role.OWNER,
-        kind=Workspace.Kind.TEAM,
-        closed_at__gt=Now() - closing.KEPT_FOR,
-    ).order_by("closed_at")
+    return (
+        Workspace.objects.owned_by(user)
+        .filter(kind=Workspace.Kind.TEAM, closed_at__gt=Now() - closing.KEPT_FOR)
+        .order_by("closed_at")
+    )
 
 
 @needs_transaction
@@ -124,7 +118,7 @@ def rename(by: Membership, name: str) -> None:
     Raises:
         NotAllowed: the person's role is too low.
     """
-    roles.demand(by.role, Act.RENAME)
+    require_permission(by.role, Permission.RENAME)
     by.workspace.name = name
     by.workspace.save(update_fields=["name"])
 
@@ -142,7 +136,7 @@ def close(by: Membership) -> datetime:
     """
     workspace = _lock(by.workspace_id)
     by.refresh_from_db(fields=["role"])
-    roles.demand(by.role, Act.CLOSE)
+    require_permission(by.role, Permission.CLOSE)
     if workspace.kind != Workspace.Kind.TEAM:
         raise PersonalWorkspace
     if workspace.closed_at is not None:
@@ -168,9 +162,7 @@ def reopen(user: User, workspace_id: uuid.UUID) -> Membership:
     _demand_room(user, workspace)
     workspace.closed_at = None
     workspace.save(update_fields=["closed_at"])
-    return Membership.objects.select_related("workspace").get(
-        workspace=workspace, user=user
-    )
+    return Membership.objects.for_user(user).get(workspace=workspace)
 
 
 @needs_transaction
@@ -186,14 +178,14 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
         AlreadyMember: the person is in it.
         RateLimited: too many in a day.
     """
-    email = known_form(email)
+    email = normalize_email(email)
     workspace = _lock(by.workspace_id)
     by = _now(by)
-    roles.demand(by.role, _inviting(role))
+    require_permission(by.role, _inviting(role))
     if workspace.kind != Workspace.Kind.TEAM:
         raise PersonalWorkspace
     if waiting := invitations(workspace).filter(email=email).first():
-        roles.demand(by.role, _inviting(waiting.role))
+        require_permission(by.role, _inviting(waiting.role))
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
         raise AlreadyMember
     if not quotas.take(
@@ -234,7 +226,7 @@ def withdraw(by: Membership, invitation_id: uuid.UUID) -> None:
     invitation = invitations(by.workspace).filter(pk=invitation_id).first()
     if invitation is None:
         raise NotFound
-    roles.demand(by.role, _inviting(invitation.role))
+    require_permission(by.role, _inviting(invitation.role))
     invitation.delete()
 
 
@@ -276,12 +268,14 @@ def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
 
     Raises:
         NotFound: there is no such member.
-        NotAllowed: the person's role is too low, or it is the owner's own place.
+        NotAllowed: the person's role is too low, or it is the owner's own membership.
         PersonalWorkspace: it is no workspace for several.
         TooManyWorkspaces: the new owner owns as many as one can.
     """
     by, other = _lock_two(by, user_id)
-    roles.demand(by.role, Act.HAND_OVER if role == Role.OWNER else Act.CHANGE_ROLE)
+    require_permission(
+        by.role, Permission.HAND_OVER if role == Role.OWNER else Permission.CHANGE_ROLE
+    )
     if other.pk == by.pk:
         raise NotAllowed
     if role == Role.OWNER:
@@ -300,12 +294,14 @@ def remove(by: Membership, user_id: uuid.UUID) -> None:
     Raises:
         NotFound: there is no such member.
         NotAllowed: the person's role is too low.
-        OwnerStays: it is the owner's place.
+        OwnerStays: it is the owner's membership.
     """
     by, other = _lock_two(by, user_id)
     if other.pk != by.pk:
         is_member = other.role == Role.MEMBER
-        roles.demand(by.role, Act.REMOVE_MEMBER if is_member else Act.REMOVE_ADMIN)
+        require_permission(
+            by.role, Permission.REMOVE_MEMBER if is_member else Permission.REMOVE_ADMIN
+        )
     if other.role == Role.OWNER:
         raise OwnerStays
     tokens = ApiToken.objects.for_workspace(by.workspace).filter(created_by=other.user)
@@ -313,8 +309,8 @@ def remove(by: Membership, user_id: uuid.UUID) -> None:
     other.delete()
 
 
-def _inviting(role: str) -> Act:
-    return Act.INVITE_MEMBER if role == Role.MEMBER else Act.INVITE_ADMIN
+def _inviting(role: str) -> Permission:
+    return Permission.INVITE_MEMBER if role == Role.MEMBER else Permission.INVITE_ADMIN
 
 
 @needs_transaction
@@ -322,19 +318,19 @@ def _lock(workspace_id: uuid.UUID) -> Workspace:
     return Workspace.objects.select_for_update().get(pk=workspace_id)
 
 
-def _now(place: Membership) -> Membership:
-    """Return a place as it is now that its workspace is locked.
+def _now(membership: Membership) -> Membership:
+    """Return a membership as it is now that its workspace is locked.
 
     Raises:
         NotFound: the person has left.
     """
-    if now := Membership.objects.filter(pk=place.pk).first():
+    if now := Membership.objects.filter(pk=membership.pk).first():
         return now
     raise NotFound
 
 
 def _lock_two(by: Membership, user_id: uuid.UUID) -> tuple[Membership, Membership]:
-    """Return both places as they are now, with the workspace locked."""
+    """Return both memberships as they are now, with the workspace locked."""
     workspace = _lock(by.workspace_id)
     now = {row.user_id: row for row in members(workspace)}
     if by.user_id not in now or user_id not in now:
@@ -355,11 +351,7 @@ def _demand_room(owner: User, more: Workspace | None = None) -> None:
         return
     with transaction.atomic():
         User.objects.select_for_update().get(pk=owner.pk)
-        unpaid = Membership.objects.filter(
-            user=owner,
-            role=Role.OWNER,
-            workspace__tier=Workspace.Tier.FREE,
-            workspace__closed_at=None,
-        )
+        owned = Membership.objects.for_user(owner).owners()
+        unpaid = owned.filter(workspace__tier=Workspace.Tier.FREE)
         if unpaid.count() >= MOST_UNPAID:
             raise TooManyWorkspaces(limit=MOST_UNPAID)

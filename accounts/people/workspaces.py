@@ -34,42 +34,33 @@ def _built_in(kind: Workspace.Kind, name: str) -> Workspace:
         return workspace
 
 
-def owner_addresses(workspace_id: uuid.UUID) -> QuerySet[User, str]:
+def owner_addresses(workspace_id: uuid.UUID) -> QuerySet[Membership, str]:
     """Return where mail about a workspace goes: to its owners who can still log in."""
-    owners = User.objects.filter(
-        memberships__workspace=workspace_id,
-        memberships__role=Membership.Role.OWNER,
-        is_active=True,
-    )
-    return owners.values_list("email", flat=True)
+    owners = Membership.objects.owners().filter(workspace=workspace_id)
+    return owners.filter(user__is_active=True).values_list("user__email", flat=True)
 
 
-def entered_by(user: User, wanted: str | None = None) -> Membership:
-    """Return `user`'s place in the workspace with the id `wanted`, or in the personal one.
+def membership_of(user: User, wanted: str | None = None) -> Membership:
+    """Return `user`'s membership of the workspace `wanted`, an id, or of the personal one.
 
     The workspace comes with it, in one query.
 
     Raises:
         NotFound: there is no such workspace, or the user is no member of it.
     """
-    places = Membership.objects.select_related("workspace").filter(
-        user=user, workspace__closed_at=None
-    )
+    memberships = Membership.objects.for_user(user)
     if wanted is None:
-        places = places.filter(workspace__kind=Workspace.Kind.PERSONAL)
+        memberships = memberships.filter(workspace__kind=Workspace.Kind.PERSONAL)
     else:
         try:
-            places = places.filter(workspace=uuid.UUID(wanted))
+            memberships = memberships.filter(workspace=uuid.UUID(wanted))
         except ValueError as error:
             raise NotFound from error
-    if place := places.order_by("pk").first():
-        return place
+    if membership := memberships.order_by("pk").first():
+        return membership
     raise NotFound
 
 
-def open_to(user: User) -> QuerySet[Membership]:
-    """Return `user`'s places in workspaces that they can act in, the oldest first."""
-    places = Membership.objects.select_related("workspace").filter(
-        user=user, workspace__is_blocked=False, workspace__closed_at=None
-    )
-    return places.order_by("workspace")
+def usable_memberships(user: User) -> QuerySet[Membership]:
+    """Return `user`'s memberships of workspaces that they can act in, the oldest first."""
+    return Membership.objects.for_user(user).usable().order_by("workspace")

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from accounts.caller import Caller, Role
 from accounts.models import LoginSession, User
-from accounts.people.workspaces import entered_by
+from accounts.people.workspaces import membership_of
 from kit.rest.fields import TextField
 
 
@@ -39,8 +39,8 @@ class PersonSerializer(serializers.ModelSerializer[User]):
 
     def get_role(self, user: User) -> Role:
         """Return what the person is in their own workspace."""
-        place = entered_by(user)
-        return Caller(place.workspace, user=user, member_role=place.role).role
+        membership = membership_of(user)
+        return Caller(membership.workspace, user=user, member_role=membership.role).role
 
 
 class NewLoginSerializer(serializers.Serializer[Any]):

@@ -54,7 +54,7 @@ class InvitationRequestSerializer(serializers.Serializer[Any]):
 
 
 class InvitationSerializer(serializers.ModelSerializer[Invitation]):
-    """A place that waits for somebody."""
+    """An invitation to a workspace."""
 
     workspace = serializers.UUIDField(source="workspace_id")
 

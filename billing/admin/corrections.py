@@ -42,7 +42,7 @@ from kit.ids import new_id
 
 
 class ActForm(forms.Form):
-    """What every act asks for. `key` makes a form that is sent twice count once."""
+    """What every action asks for. `key` makes a form that is sent twice count once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     reason = forms.CharField(
@@ -53,7 +53,7 @@ class ActForm(forms.Form):
 
 
 class MovingForm(ActForm):
-    """What every act that moves credits asks for."""
+    """What every action that moves credits asks for."""
 
     ticket = forms.CharField(
         max_length=LONGEST_TICKET,
@@ -121,7 +121,7 @@ class ReverseForm(MovingForm):
 
 
 class KeptForm(ActForm):
-    """An act of which the statement says nothing."""
+    """An action of which the statement says nothing."""
 
     reason = forms.CharField(
         max_length=LONGEST_REASON,
@@ -133,7 +133,7 @@ class KeptForm(ActForm):
 class Acts(ModelAdmin):
     """Pages that ask for something and do it to one row; put it first in the bases."""
 
-    def has_act_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_operate_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Return whether this operator may move credits."""
         user = request.user
         return isinstance(user, User) and user.has_perm("billing.change_wallet")
@@ -143,18 +143,18 @@ class Acts(ModelAdmin):
         request: HttpRequest,
         row: Model,
         form_class: type[ActForm],
-        act: Callable[[dict[str, Any], User], str],
+        run: Callable[[dict[str, Any], User], str],
         *,
         title: str,
         about: str,
     ) -> HttpResponse:
-        """Show the form; once it is filled, do `act` to `row` and go back to it.
+        """Show the form; once it is filled, do `run` to `row` and go back to it.
 
-        `act` gets what was filled in and the operator, and returns what it did; "" if that
+        `run` gets what was filled in and the operator, and returns what it did; "" if that
         was done before, which is not recorded again.
         """
         form = form_class(request.POST or None, initial={"key": new_id()})
-        if form.is_valid() and self._done(request, row, form.cleaned_data, act):
+        if form.is_valid() and self._done(request, row, form.cleaned_data, run):
             name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
             return HttpResponseRedirect(reverse(name, args=[row.pk]))
         context = {
@@ -164,19 +164,19 @@ class Acts(ModelAdmin):
             "about": about,
             "form": form,
         }
-        return TemplateResponse(request, "admin/act.html", context)
+        return TemplateResponse(request, "admin/action.html", context)
 
     def _done(
         self,
         request: HttpRequest,
         row: Model,
         asked: dict[str, Any],
-        act: Callable[[dict[str, Any], User], str],
+        run: Callable[[dict[str, Any], User], str],
     ) -> bool:
         assert isinstance(request.user, User)
         try:
             with transaction.atomic(durable=True):
-                what = act(asked, request.user)
+                what = run(asked, request.user)
                 if what:
                     self.log_change(request, row, f"{what}: {asked['reason']}")
         except AppError as error:
@@ -189,12 +189,12 @@ class Acts(ModelAdmin):
 class Decides(Acts):
     """Saying yes or no to what another operator asked for."""
 
-    @action(description="Approve", url_path="approve", permissions=["act"])
+    @action(description="Approve", url_path="approve", permissions=["operate"])
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Do what was asked for."""
         return self._decide(request, object_id, approvals.approve, "Approve")
 
-    @action(description="Refuse", url_path="refuse", permissions=["act"])
+    @action(description="Refuse", url_path="refuse", permissions=["operate"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Leave it undone."""
         return self._decide(request, object_id, approvals.refuse, "Refuse")
@@ -210,11 +210,11 @@ class Decides(Acts):
         if not isinstance(row, CreditRequest):
             raise Http404
 
-        def act(asked: dict[str, Any], operator: User) -> str:
+        def run(asked: dict[str, Any], operator: User) -> str:
             return decide(row.pk, operator)
 
         return self.ask(
-            *(request, row, KeptForm, act),
+            *(request, row, KeptForm, run),
             title=title,
             about=f"{row}, asked for by {row.asked_by_email} with ticket {row.ticket}: "
             f"{row.reason}. {_standing(row.wallet)}",
@@ -224,7 +224,7 @@ class Decides(Acts):
 class MovesCredits(Acts):
     """Granting, adjusting and rebuilding a wallet."""
 
-    @action(description="Grant credits", url_path="grant", permissions=["act"])
+    @action(description="Grant credits", url_path="grant", permissions=["operate"])
     def grant(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Put credits into the wallet."""
         wallet = self._wallet(request, object_id)
@@ -234,7 +234,7 @@ class MovesCredits(Acts):
             about=_standing(wallet),
         )
 
-    @action(description="Adjust", url_path="adjust", permissions=["act"])
+    @action(description="Adjust", url_path="adjust", permissions=["operate"])
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Add credits to the wallet, or take some away."""
         wallet = self._wallet(request, object_id)
@@ -244,21 +244,21 @@ class MovesCredits(Acts):
             about=_standing(wallet),
         )
 
-    @action(description="Rebuild", url_path="rebuild", permissions=["act"])
+    @action(description="Rebuild", url_path="rebuild", permissions=["operate"])
     def rebuild(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Prove the wallet against its entries, and set right what differs."""
         wallet = self._wallet(request, object_id)
 
-        def act(asked: dict[str, Any], operator: User) -> str:
+        def run(asked: dict[str, Any], operator: User) -> str:
             found = ledger.rebuild(wallet.pk)
-            told = "; ".join(
+            differences = "; ".join(
                 "{row} {column} {stored} → {derived}".format(**asdict(one))
                 for one in found
             )
-            return f"Rebuilt, {len(found)} differences{told and f' ({told})'}"
+            return f"Rebuilt, {len(found)} differences{differences and f' ({differences})'}"
 
         return self.ask(
-            *(request, wallet, KeptForm, act),
+            *(request, wallet, KeptForm, run),
             title="Rebuild",
             about="Columns that differ from the entries are set right; a wallet that is "
             "as it should be stays as it is.",
@@ -274,14 +274,14 @@ class MovesCredits(Acts):
 class RefundsLots(Acts):
     """Taking back what a lot was paid for."""
 
-    @action(description="Refund", url_path="refund", permissions=["act"])
+    @action(description="Refund", url_path="refund", permissions=["operate"])
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Take credits of the lot back."""
         lot = self.get_object(request, object_id)
         if not isinstance(lot, Lot):
             raise Http404
 
-        def act(asked: dict[str, Any], operator: User) -> str:
+        def run(asked: dict[str, Any], operator: User) -> str:
             key = f"refund:{asked['key']}"
             was_done = _is_posted(lot.wallet_id, key)
             taken = ledger.refund(
@@ -296,7 +296,7 @@ class RefundsLots(Acts):
             return "" if was_done else f"Refunded {taken}"
 
         return self.ask(
-            *(request, lot, RefundForm, act),
+            *(request, lot, RefundForm, run),
             title="Refund",
             about=f"{lot.source} of {lot.wallet.workspace}: at most {lot.refundable} "
             f"credits, of which {lot.available} are unused.",
@@ -310,7 +310,7 @@ class ReversesRefunds(Acts):
         self, request: HttpRequest, object_id: str | None = None
     ) -> bool:
         """Return whether this operator may move credits, and this is a refund."""
-        if not object_id or not self.has_act_permission(request):
+        if not object_id or not self.has_operate_permission(request):
             return False
         posted = self.get_object(request, object_id)
         return isinstance(posted, LedgerTransaction) and (
@@ -332,7 +332,7 @@ class ReversesRefunds(Acts):
         source = (lot.restores or lot).source
         credits = sum(entry.amount for entry in refunded)
 
-        def act(asked: dict[str, Any], operator: User) -> str:
+        def run(asked: dict[str, Any], operator: User) -> str:
             was_done = _is_posted(posted.wallet_id, f"reverse:{posted.key}")
             ledger.reverse(
                 source,
@@ -345,7 +345,7 @@ class ReversesRefunds(Acts):
             return "" if was_done else f"Reversed {credits}"
 
         return self.ask(
-            *(request, posted, ReverseForm, act),
+            *(request, posted, ReverseForm, run),
             title="Reverse",
             about=f"{credits} credits of {source} come "
             f"back, and repay a debt first. {_standing(posted.wallet)}",
@@ -363,12 +363,12 @@ def _asking(
 ) -> Callable[[dict[str, Any], User], str]:
     """Return what asks for credits to be moved: the fields of a form are the request's."""
 
-    def act(asked: dict[str, Any], operator: User) -> str:
+    def run(asked: dict[str, Any], operator: User) -> str:
         fields = {name: value for name, value in asked.items() if name != "key"}
         wanted = CreditRequest(id=asked["key"], wallet=wallet, act=what, **fields)
         return approvals.request(wanted, operator)
 
-    return act
+    return run
 
 
 def _standing(wallet: Wallet) -> str:

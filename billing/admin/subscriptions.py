@@ -46,7 +46,7 @@ class SetsPlans(Acts):
         current = subscriptions.current_of(wallet.workspace, wallet.environment)
         has = f"{current.plan} until {current.period_end:%Y-%m-%d}" if current else ""
 
-        def act(asked: dict[str, Any], operator: User) -> str:
+        def run(asked: dict[str, Any], operator: User) -> str:
             plan = asked["plan"]
             subscriptions.set_plan(
                 wallet.workspace, plan, environment=wallet.environment
@@ -54,7 +54,7 @@ class SetsPlans(Acts):
             return f"Set plan {plan.key if plan else 'none'}"
 
         return self.ask(
-            *(request, wallet, SetPlanForm, act),
+            *(request, wallet, SetPlanForm, run),
             title="Set plan",
             about=f"{wallet.workspace}, {wallet.environment.lower()}, has"
             f" {has or 'no plan'}.",

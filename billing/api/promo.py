@@ -50,7 +50,7 @@ class RedeemView(APIView):
         key = idempotency_key(request, is_personal=True)
         promo.take_try(caller)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             redeemed = promo.redeem(caller, asked.validated_data["code"])
             wallet = wallet_of(caller.workspace, caller.environment)
             return idempotency.Answer(
@@ -62,4 +62,4 @@ class RedeemView(APIView):
                 },
             )
 
-        return respond(idempotency.once(key, act))
+        return respond(idempotency.once(key, run))

@@ -71,13 +71,13 @@ def _due(stage: LapseNotice.Stage) -> QuerySet[Any]:
         if stage == LapseNotice.Stage.IDLE_335:
             later = WARNED_AFTER[LapseNotice.Stage.IDLE_358]
             lots = lots.filter(lapses_at__gt=Now() + (ledger.IDLE - later))
-    told = LapseNotice.objects.filter(
+    sent = LapseNotice.objects.filter(
         wallet=OuterRef("wallet"), lapses_at=OuterRef("lapses_at")
     )
-    lots = lots.filter(~Exists(told.filter(stage=stage)))
+    lots = lots.filter(~Exists(sent.filter(stage=stage)))
     if stage == LapseNotice.Stage.IDLE_358:
         # Past the time, for those who have had no warning at all.
-        early = told.filter(stage=LapseNotice.Stage.IDLE_335)
+        early = sent.filter(stage=LapseNotice.Stage.IDLE_335)
         lots = lots.filter(Q(lapses_at__gt=Now()) | ~Exists(early))
     return lots
 
@@ -90,8 +90,8 @@ def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
         due[lot.lapses_at] += lot.available
     for lapses_at, credits in sorted(due.items()):
         ends = lapses_at
-        told = LapseNotice.objects.of_idleness(wallet, lapses_at)
-        if stage != LapseNotice.Stage.ENDS and not told.exists():
+        sent = LapseNotice.objects.of_idleness(wallet, lapses_at)
+        if stage != LapseNotice.Stage.ENDS and not sent.exists():
             ends = max(ends, timezone.now() + ledger.NOTICE)
         LapseNotice.objects.create(
             wallet=locked, stage=stage, lapses_at=lapses_at, credits=credits
@@ -113,8 +113,8 @@ def _all(lots: QuerySet[Any], wallet: int, verb: Callable[[int], int]) -> int:
     return sum(verb(lot) for lot in found)
 
 
-def _sweep(lots: QuerySet[Any], act: Callable[[int], int], batch: int) -> int:
-    """Do `act` for each wallet of `lots`, in a transaction each; return the sum.
+def _sweep(lots: QuerySet[Any], run: Callable[[int], int], batch: int) -> int:
+    """Do `run` for each wallet of `lots`, in a transaction each; return the sum.
 
     A wallet that can't be done now is left for the next run, and holds up no other.
     """
@@ -122,7 +122,7 @@ def _sweep(lots: QuerySet[Any], act: Callable[[int], int], batch: int) -> int:
     for wallet in _wallets(lots, batch):
         try:
             with transaction.atomic(durable=True):
-                total += act(wallet)
+                total += run(wallet)
         except (AppError, DatabaseError):
             logger.exception("wallet %s was left for the next run", wallet)
     return total

@@ -46,12 +46,11 @@ def take_try(caller: Caller) -> None:
     Raises:
         RateLimited: there were too many today.
     """
-    assert caller.user  # a person
     today = quotas.today()
     with transaction.atomic(durable=True):
         may_try = quotas.take(
             "promo codes of a person",
-            str(caller.user.pk),
+            str(caller.person.pk),
             limit=TRIES_PER_PERSON,
             period=today,
         ) and quotas.take(
@@ -82,7 +81,7 @@ def redeem(caller: Caller, code: str) -> Redeemed:
         raise PromoCodeInSandbox
     promo = (
         PromoCode.objects.select_for_update()
-        .filter(code=known_form(code), is_enabled=True)
+        .filter(code=normalize_code(code), is_enabled=True)
         .first()
     )
     if promo is None:
@@ -113,6 +112,6 @@ def redeem(caller: Caller, code: str) -> Redeemed:
     return Redeemed(promo.code, promo.credits)
 
 
-def known_form(code: str) -> str:
-    """Return a code as it is written down: in capitals, without white space."""
+def normalize_code(code: str) -> str:
+    """Return a promo code in its normal form: capitals, without white space."""
     return "".join(code.split()).upper()

@@ -27,7 +27,7 @@ from billing.ledger.posting import (
     Bucket,
     Kind,
     Locked,
-    Movement,
+    Transfer,
     fingerprint,
     lock,
     lock_by_source,
@@ -36,7 +36,7 @@ from billing.ledger.posting import (
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
 from kit.db.transactions import needs_transaction
 
-_Write = Callable[[Locked, Kind, list[Movement]], UUID]
+_Write = Callable[[Locked, Kind, list[Transfer]], UUID]
 _REFUNDABLE = (Lot.Kind.PACK, Lot.Kind.ALLOWANCE)
 
 
@@ -87,21 +87,21 @@ def refund(
     left = part
     if isinstance(part, Fraction):
         left = floor(bought.granted * part + Fraction(1, 2))
-    movements = []
+    transfers = []
     for lot in lots:
         taken = min(int(left), lot.refundable)
         left -= taken
         unused = min(taken, lot.available)
-        movements.append(Movement(lot.pk, Bucket.AVAILABLE, Bucket.REFUND, unused))
-        movements.append(Movement(lot.pk, Bucket.DEBT, Bucket.REFUND, taken - unused))
-    movements = [movement for movement in movements if movement.credits]
-    if not movements:
+        transfers.append(Transfer(lot.pk, Bucket.AVAILABLE, Bucket.REFUND, unused))
+        transfers.append(Transfer(lot.pk, Bucket.DEBT, Bucket.REFUND, taken - unused))
+    transfers = [transfer for transfer in transfers if transfer.credits]
+    if not transfers:
         return 0
     write = partial(
         post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
     )
-    _take_back(locked, Kind.REFUND, movements, write)
-    return sum(movement.credits for movement in movements)
+    _take_back(locked, Kind.REFUND, transfers, write)
+    return sum(transfer.credits for transfer in transfers)
 
 
 @needs_transaction
@@ -200,17 +200,17 @@ def adjust(
     spendable = found.credits - locked.debt
     if spendable < -credits and not allow_debt:
         raise InsufficientCredits(needed=-credits, available=max(0, spendable))
-    movements = [
-        Movement(lot, Bucket.AVAILABLE, Bucket.ADJUST, drawn)
+    transfers = [
+        Transfer(lot, Bucket.AVAILABLE, Bucket.ADJUST, drawn)
         for lot, _, drawn in found.draw(-credits)
     ]
-    if missing := -credits - sum(movement.credits for movement in movements):
-        movements.append(Movement(None, Bucket.DEBT, Bucket.ADJUST, missing))
-    return _take_back(locked, Kind.ADJUST, movements, write)
+    if missing := -credits - sum(transfer.credits for transfer in transfers):
+        transfers.append(Transfer(None, Bucket.DEBT, Bucket.ADJUST, missing))
+    return _take_back(locked, Kind.ADJUST, transfers, write)
 
 
 def _give(
-    wallet: Locked, kind: Kind, filled: list[Movement], write: _Write, *, bucket: str
+    wallet: Locked, kind: Kind, filled: list[Transfer], write: _Write, *, bucket: str
 ) -> LedgerTransaction:
     """Post a new lot, and tell."""
     posted = LedgerTransaction.objects.get(pk=write(wallet, kind, filled))
@@ -221,10 +221,10 @@ def _give(
 
 
 def _take_back(
-    wallet: Locked, kind: Kind, movements: list[Movement], write: _Write
+    wallet: Locked, kind: Kind, transfers: list[Transfer], write: _Write
 ) -> LedgerTransaction:
     """Post what is taken back, and tell if little is left."""
-    posted = LedgerTransaction.objects.get(pk=write(wallet, kind, movements))
+    posted = LedgerTransaction.objects.get(pk=write(wallet, kind, transfers))
     notices.watch(wallet.id)
     return posted
 

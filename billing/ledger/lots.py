@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.errors import LedgerKeyReused
-from billing.ledger.posting import Bucket, Locked, Movement
+from billing.ledger.posting import Bucket, Locked, Transfer
 from billing.models import LedgerTransaction, Lot
 
 DRAW_ORDER = {
@@ -91,7 +91,7 @@ def drawable(wallet: Locked, key: str = "") -> Drawable:
     return Drawable(now, reservation, [row[2:] for row in rows if row[2] is not None])
 
 
-def open_lot(wallet: Locked, new: NewLot) -> list[Movement] | None:
+def open_lot(wallet: Locked, new: NewLot) -> list[Transfer] | None:
     """Write a lot and return what fills it; None if its source was honoured before.
 
     What is bought or added by an operator, or undoes a refund, repays the wallet's debt
@@ -117,20 +117,20 @@ def open_lot(wallet: Locked, new: NewLot) -> list[Movement] | None:
     if row is None:
         return None
     lot, has_begun = row
-    movements = [Movement(lot, Bucket.FUNDING, Bucket.AVAILABLE, new.credits)]
+    transfers = [Transfer(lot, Bucket.FUNDING, Bucket.AVAILABLE, new.credits)]
     repaid = min(new.credits, wallet.debt)
     if repaid and has_begun and (new.kind in REPAYING or new.restores):
-        movements.append(Movement(lot, Bucket.AVAILABLE, Bucket.DEBT, repaid))
-    return movements
+        transfers.append(Transfer(lot, Bucket.AVAILABLE, Bucket.DEBT, repaid))
+    return transfers
 
 
 def paying_debt(
     lot: int, source: Bucket, target: Bucket, credits: int, debt: int
-) -> list[Movement]:
+) -> list[Transfer]:
     """Move `credits` of a lot to `target`, but first as many as are owed to the debt."""
     repaid = min(credits, debt)
     parts = ((Bucket.DEBT, repaid), (target, credits - repaid))
-    return [Movement(lot, source, bucket, part) for bucket, part in parts if part]
+    return [Transfer(lot, source, bucket, part) for bucket, part in parts if part]
 
 
 def posted_before(wallet: Locked, key: str, content: str) -> LedgerTransaction | None:

@@ -1,6 +1,6 @@
-"""Postings: how movements of credits become rows, in one statement under one lock.
+"""Postings: how transfers of credits become rows, in one statement under one lock.
 
-For `billing.ledger` alone. Whatever a posting changes follows from its movements: the
+For `billing.ledger` alone. Whatever a posting changes follows from its transfers: the
 entries, and the columns of wallet, lots and reservation that sum them up, so no two of
 them can disagree.
 """
@@ -149,7 +149,7 @@ class _Cursor(psycopg.Cursor[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class Transfer:
     """`credits` > 0 of a lot, going from one bucket to another.
 
     Without a lot they are a debt that an operator made, greater than all lots together.
@@ -219,7 +219,7 @@ def fingerprint(*content: object) -> str:
 def post(
     wallet: Locked,
     kind: Kind,
-    movements: Sequence[Movement],
+    transfers: Sequence[Transfer],
     *,
     key: str,
     fingerprint: str,
@@ -234,7 +234,7 @@ def post(
 ) -> UUID:
     """Write one transaction and all that follows from it; return its id.
 
-    `opens` is a reservation to be written with it, whose slices are what the movements
+    `opens` is a reservation to be written with it, whose slices are what the transfers
     take from the lots, in their order. `settles` is one that is there, of which `captured`
     and `released` credits more are done with. `is_activity` renews the wallet's time of
     last activity.
@@ -254,9 +254,9 @@ def post(
         "reason": reason,
         "ticket": ticket,
         "is_activity": is_activity,
-        **_entries(wallet, movements),
-        **_lot_columns(movements),
-        **_wallet_columns(movements),
+        **_entries(wallet, transfers),
+        **_lot_columns(transfers),
+        **_wallet_columns(transfers),
     }
     if opens is not None:
         statement = POST_OPENING
@@ -288,21 +288,21 @@ def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
     return Locked(cursor, *row) if row else None
 
 
-def _sides(movements: Iterable[Movement]) -> Iterable[tuple[int | None, Bucket, int]]:
-    """Give each movement's two entries: out of its source, into its target."""
+def _sides(transfers: Iterable[Transfer]) -> Iterable[tuple[int | None, Bucket, int]]:
+    """Give each transfer's two entries: out of its source, into its target."""
     return chain.from_iterable(
         (
-            (movement.lot, movement.source, -movement.credits),
-            (movement.lot, movement.target, movement.credits),
+            (transfer.lot, transfer.source, -transfer.credits),
+            (transfer.lot, transfer.target, transfer.credits),
         )
-        for movement in movements
+        for transfer in transfers
     )
 
 
-def _entries(wallet: Locked, movements: Iterable[Movement]) -> dict[str, Any]:
+def _entries(wallet: Locked, transfers: Iterable[Transfer]) -> dict[str, Any]:
     balance = wallet.available - wallet.debt
     rows = []
-    for lot, bucket, amount in _sides(movements):
+    for lot, bucket, amount in _sides(transfers):
         if bucket in (Bucket.AVAILABLE, Bucket.DEBT):
             balance += amount
         rows.append((new_id(), lot, bucket.value, amount, balance))
@@ -310,23 +310,23 @@ def _entries(wallet: Locked, movements: Iterable[Movement]) -> dict[str, Any]:
     return dict(zip(names, map(_array, zip(*rows, strict=True)), strict=True))
 
 
-def _lot_columns(movements: Iterable[Movement]) -> dict[str, str]:
+def _lot_columns(transfers: Iterable[Transfer]) -> dict[str, str]:
     deltas: dict[int, dict[str, int]] = {}
-    for movement in movements:
-        if movement.source == Bucket.FUNDING or movement.lot is None:
+    for transfer in transfers:
+        if transfer.source == Bucket.FUNDING or transfer.lot is None:
             continue  # the lot was written with it; or there is none
-        delta = deltas.setdefault(movement.lot, dict.fromkeys(LOT_COLUMNS, 0))
-        delta[LOT_COLUMN[movement.source]] -= movement.credits
-        delta[LOT_COLUMN[movement.target]] += movement.credits
+        delta = deltas.setdefault(transfer.lot, dict.fromkeys(LOT_COLUMNS, 0))
+        delta[LOT_COLUMN[transfer.source]] -= transfer.credits
+        delta[LOT_COLUMN[transfer.target]] += transfer.credits
     columns = {
         name: _array(delta[name] for delta in deltas.values()) for name in LOT_COLUMNS
     }
     return {"lots": _array(deltas), **columns}
 
 
-def _wallet_columns(movements: Iterable[Movement]) -> dict[str, int]:
+def _wallet_columns(transfers: Iterable[Transfer]) -> dict[str, int]:
     deltas = defaultdict(int, dict.fromkeys(("available", "reserved", "debt"), 0))
-    for _, bucket, amount in _sides(movements):
+    for _, bucket, amount in _sides(transfers):
         column, sign = WALLET_COLUMN[bucket]
         deltas[column] += sign * amount
     return {

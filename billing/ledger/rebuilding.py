@@ -1,6 +1,6 @@
 """Rebuilding: the columns of a wallet, its lots and reservations, from its entries.
 
-A posting derives both from the same movements, so they agree. Should they ever not, after
+A posting derives both from the same transfers, so they agree. Should they ever not, after
 a hand in the database, the entries count: they can't be changed.
 """
 

@@ -12,7 +12,7 @@ from billing.ledger.posting import (
     Bucket,
     Kind,
     Locked,
-    Movement,
+    Transfer,
     fingerprint,
     lock,
     lock_by_reservation,
@@ -109,7 +109,7 @@ def reserve(
     post(
         locked,
         Kind.RESERVE,
-        [Movement(lot, Bucket.AVAILABLE, Bucket.RESERVED, n) for lot, _, n in drawn],
+        [Transfer(lot, Bucket.AVAILABLE, Bucket.RESERVED, n) for lot, _, n in drawn],
         key=f"reserve:{key}",
         fingerprint=fingerprint(Kind.RESERVE, job, credits),
         opens=reservation,
@@ -151,7 +151,7 @@ def capture(reservation_key: str, credits: int, *, key: str) -> Split:
         locked,
         Kind.CAPTURE,
         [
-            Movement(part.lot, Bucket.RESERVED, Bucket.USAGE, amount)
+            Transfer(part.lot, Bucket.RESERVED, Bucket.USAGE, amount)
             for part, amount in taken
         ],
         key=key,
@@ -184,7 +184,7 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
         raise LedgerKeyReused(key=key)
     if held.left == 0:
         return held.released
-    movements: list[Movement] = []
+    transfers: list[Transfer] = []
     debt = locked.debt
     for part, amount in held.take(held.left):
         target = Bucket.BREAKAGE if part.has_lapsed else Bucket.AVAILABLE
@@ -193,11 +193,11 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
             part.lot, Bucket.RESERVED, target, amount, debt if repays else 0
         )
         debt -= sum(step.credits for step in back if step.target == Bucket.DEBT)
-        movements += back
+        transfers += back
     post(
         locked,
         Kind.RELEASE,
-        movements,
+        transfers,
         key=key,
         fingerprint=content,
         settles=held.id,

@@ -101,7 +101,7 @@ class LedgerTransaction(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One side of a movement: `amount` credits into a bucket (> 0) or out of it (< 0).
+    """One side of a transfer: `amount` credits into a bucket (> 0) or out of it (< 0).
 
     The first three buckets are the wallet's, the others say where credits come from and
     where they go. A debt is the negative of its entries.

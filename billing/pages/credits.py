@@ -11,7 +11,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from billing.credits import promo
 from billing.ledger import notices, wallets
 from billing.pages.forms import PromoForm, ThresholdForm
@@ -19,12 +19,12 @@ from billing.pages.requests import own_wallet, sees_money
 from billing.plans import products
 from billing.reports import movements
 from kit.errors import AppError
-from webhooks.permissions import may_manage
+from webhooks.permissions import can_manage
 
 BESIDES = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
 
 
-@for_people
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show the wallet and its movements; redeem a promo code."""
@@ -42,11 +42,11 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     return _credits(request, caller, form)
 
 
-@for_people
+@login_required
 @require_POST
 def set_threshold(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Set below how many credits the workspace's server is told so."""
-    if not may_manage(caller):
+    if not can_manage(caller):
         raise PermissionDenied
     form = ThresholdForm(request.POST)
     if not form.is_valid():
@@ -75,7 +75,7 @@ def _credits(
         "next": following,
         "before": before,
         "form": form,
-        "threshold": threshold if may_manage(caller) else None,
+        "threshold": threshold if can_manage(caller) else None,
         "sees_money": sees_money(caller),
         "plans": products.offered_plans(),
         "packs": products.offered_packs(),

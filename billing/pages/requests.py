@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from accounts.caller import Caller
-from accounts.roles import Act, may
+from accounts.roles import Permission, has_permission
 from billing.ledger import wallets
 from billing.models import Wallet
 from billing.reports import usage
@@ -17,7 +17,7 @@ def own_wallet(caller: Caller) -> Wallet:
 
 
 def sees_money(caller: Caller) -> bool:
-    return may(caller.member_role, Act.SEE_MONEY)
+    return has_permission(caller.member_role, Permission.SEE_MONEY)
 
 
 def demand_money(caller: Caller) -> None:

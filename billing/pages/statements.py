@@ -9,13 +9,13 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from billing.models import Wallet
 from billing.pages.requests import demand_money, own_wallet
 from billing.reports import statements
 
 
-@for_people
+@login_required
 @require_safe
 def statements_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the months of which there are statements."""
@@ -24,7 +24,7 @@ def statements_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     return render(request, "billing/statements.html", {"months": months})
 
 
-@for_people
+@login_required
 @require_safe
 def statement_page(
     request: HttpRequest, caller: Caller, month: datetime.date
@@ -34,7 +34,7 @@ def statement_page(
     return render(request, "billing/statement.html", context)
 
 
-@for_people
+@login_required
 @require_safe
 def statement_file(
     request: HttpRequest, caller: Caller, month: datetime.date

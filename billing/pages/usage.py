@@ -10,7 +10,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from billing.pages import charts
 from billing.pages.credits import BESIDES
 from billing.pages.requests import last, number, sees_money
@@ -20,7 +20,7 @@ from billing.reports.usage_csv import csv_response
 _RANGES = (7, 30, 90)  # days
 
 
-@for_people
+@login_required
 @require_safe
 def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show how the workspace stands, and what it used day by day."""
@@ -55,7 +55,7 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     return render(request, "billing/usage.html", context)
 
 
-@for_people
+@login_required
 @require_safe
 def usage_file(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Send what was used as a file for spreadsheets."""

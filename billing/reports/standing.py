@@ -12,7 +12,7 @@ from django.db.models import F, Max, Q, Sum
 from django.utils import timezone
 
 from accounts.caller import Caller
-from accounts.roles import Act, may
+from accounts.roles import Permission, has_permission
 from billing.ledger.wallets import wallet_of
 from billing.models import Lot, Store, Subscription, Term, Wallet
 from billing.plans import allowances, subscriptions
@@ -34,7 +34,9 @@ def of(caller: Caller) -> dict[str, Any]:
     Who may not see money gets neither prices nor purchases.
     """
     wallet = wallet_of(caller.workspace, caller.environment)
-    sees_money = caller.is_operator or may(caller.member_role, Act.SEE_MONEY)
+    sees_money = caller.is_operator or has_permission(
+        caller.member_role, Permission.SEE_MONEY
+    )
     lasting = _lasting(wallet, with_purchases=sees_money)
     subscription = subscriptions.current_of(caller.workspace, caller.environment)
     if subscription is None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.caller import Caller
 from accounts.models import ApiToken
-from accounts.roles import Act, may
+from accounts.roles import Permission, has_permission
 from billing.ledger import wallets
 from billing.models import Payer, Split, Usage
 from kit.db.transactions import needs_transaction
@@ -168,7 +168,7 @@ def _visible(caller: Caller, days: Range) -> QuerySet[Usage]:
     rows = Usage.objects.for_workspace(caller.workspace).filter(
         environment=str(caller.environment), created_at__gte=start, created_at__lt=end
     )
-    if caller.user and not may(caller.member_role, Act.SEE_MONEY):
+    if caller.user and not has_permission(caller.member_role, Permission.SEE_MONEY):
         rows = rows.filter(user_id=caller.user.pk)
     return rows
 

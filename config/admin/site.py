@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django_otp.admin import OTPAdminSite
 from unfold.sites import UnfoldAdminSite
 
-from accounts.audit import back_office
+from accounts.audit.mixin import audited
 from accounts.models import User
 from accounts.people import staff
 
@@ -50,7 +50,7 @@ class OperatorSite(UnfoldAdminSite, OTPAdminSite):
         **options: Any,
     ) -> None:
         """Register models, with the audit log over whatever their class does."""
-        super().register(model_or_iterable, back_office.over(admin_class), **options)
+        super().register(model_or_iterable, audited(admin_class), **options)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Guard `view`, and let the theme do what its pages need."""

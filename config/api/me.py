@@ -75,9 +75,8 @@ class MeView(APIView):
         changes = MeChangeSerializer(data=request.data)
         changes.is_valid(raise_exception=True)
         caller = caller_of(request)
-        assert caller.user  # IsPerson
         if "preferences" in changes.validated_data:
-            preferences.merge(caller.user, changes.validated_data["preferences"])
+            preferences.merge(caller.person, changes.validated_data["preferences"])
         return Response(_me(caller))
 
     @extend_schema(operation_id="me_close", request=None, responses={204: None})
@@ -87,10 +86,8 @@ class MeView(APIView):
         A login within 7 days opens it again. After that all of it is removed but the
         ledger, which then names nobody.
         """
-        user = caller_of(request).user
-        assert user  # IsFreshPerson
         with transaction.atomic(durable=True):
-            closing.close(user)
+            closing.close(caller_of(request).person)
         logout(request._request)
         return Response(status=204)
 

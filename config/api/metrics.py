@@ -152,8 +152,10 @@ def _family(
 ) -> Iterator[str]:
     yield f"# HELP {name} {description}\n# TYPE {name} {kind}\n"
     for labels, value in samples:
-        told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        yield f"{name}{{{told}}} {value}\n"
+        pairs = ",".join(
+            f'{label}="{_escaped(text)}"' for label, text in labels.items()
+        )
+        yield f"{name}{{{pairs}}} {value}\n"
 
 
 def _escaped(text: str) -> str:

@@ -13,7 +13,7 @@ from kit.models import Mail
 
 @admin.register(Mail)
 class MailAdmin(ReadOnly, ModelAdmin):
-    """Mails that were sent, wait, or failed; their texts are sealed, and gone once sent."""
+    """Mails, sent, waiting or failed; their texts are encrypted, and gone once sent."""
 
     list_display = ["subject", "to", "status", "attempts", "created_at", "settled_at"]
     list_filter = ["status"]
@@ -24,7 +24,7 @@ class MailAdmin(ReadOnly, ModelAdmin):
     readonly_fields = fields
     actions = ["hasten"]
 
-    @admin.action(description="Try again now", permissions=["act"])
+    @admin.action(description="Try again now", permissions=["operate"])
     def hasten(self, request: HttpRequest, chosen: QuerySet[Mail]) -> None:
         """Send the chosen mails that wait, as after a repair of the mail service."""
         count = 0
@@ -33,5 +33,5 @@ class MailAdmin(ReadOnly, ModelAdmin):
                 if outbox.hasten(mail.pk):
                     self.log_change(request, mail, "Tried again.")
                     count += 1
-        told = f"{count} will be tried now. Those that have ended can't be."
-        self.message_user(request, told, messages.SUCCESS)
+        text = f"{count} will be tried now. Those that have ended can't be."
+        self.message_user(request, text, messages.SUCCESS)

@@ -1,7 +1,7 @@
 """The one client for calls to other servers."""
 
 from kit.http.addresses import look_up
-from kit.http.client import Answer, call
+from kit.http.client import Response, call
 from kit.http.clock import Limits
 from kit.http.errors import (
     Aborted,
@@ -17,12 +17,12 @@ from kit.http.errors import (
 
 __all__ = [
     "Aborted",
-    "Answer",
     "Broken",
     "CallFailed",
     "Incomplete",
     "InvalidRequest",
     "Limits",
+    "Response",
     "TLSFailed",
     "TimedOut",
     "TooLong",

@@ -37,7 +37,7 @@ _LONGEST_HEAD = 64 * 1024  # bytes before the answer's body
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """What a server answered; its body is read once, from the front."""
 
     status: int
@@ -123,7 +123,7 @@ def call(
     resolve: Resolver,
     owner: Hashable = None,
     is_fresh: bool = False,
-) -> Iterator[Answer]:
+) -> Iterator[Response]:
     """Send a request and give the head of the answer; leaving the block ends the call.
 
     Args:
@@ -271,14 +271,14 @@ def _send(connection: Connection, request: bytes, clock: Clock, limits: Limits) 
 
 def _answer(
     connection: Connection, method: str, clock: Clock, limits: Limits
-) -> Answer:
+) -> Response:
     response = _Response(connection, method=method)  # type: ignore[arg-type]
     try:
         with _named(connection):
             response.begin()
     except TooLong as error:
         raise Broken("its head is too long", address=connection.address) from error
-    return Answer(
+    return Response(
         response.status, response.headers, response, connection, clock, limits.quiet
     )
 

@@ -49,7 +49,7 @@ def post(
     """
     row = Mail(to=to, subject=subject, send_until=timezone.now() + useful_for)
     row.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
-    row.sealed_text = seal(text, context=_context(row))
+    row.sealed_text = encrypt(text, context=_context(row))
     row.save(force_insert=True)
     work.ring_on_commit()
     return row
@@ -92,7 +92,7 @@ def _send(row: Mail, _: claims.Lease) -> None:
         text = open_sealed(row.sealed_text, context=_context(row)).reveal_text()
         connections.give_back()
         EmailMessage(row.subject, text, settings.DEFAULT_FROM_EMAIL, [row.to]).send()
-    except (SMTPException, OSError, CannotOpen) as error:
+    except (SMTPException, OSError, CannotDecrypt) as error:
         logger.warning("mail %s was not sent: %s", row.pk, type(error).__name__)
         # An address that is refused stays refused.
         is_last = isinstance(error, SMTPRecipientsRefused | CannotOpen)

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _ringer: "_Ringer | None" = None  # of this process, once it has rung
 
-MOST = 16  # bells for one act; each wakes a slot that works until nothing is left
+MOST = 16  # bells at once; each wakes a slot that works until nothing is left
 _STALE = 30  # seconds after which a bell that nobody heard is thrown away
 _MOST_WAITING = 256  # different bells that wait for the thread
 # As Celery declares them: another broker than Redis lets nobody declare them otherwise.

@@ -13,15 +13,15 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from accounts.audit import log
-from accounts.audit.back_office import ReasonForm
+from accounts.audit.mixin import ReasonForm
 from providers.catalogue import access as catalogue_voices_access
 from providers.catalogue import sync as catalogue_voices_sync
 from providers.catalogue.regions import region_choices
 from providers.contract.base import ProviderError
 from providers.contract.registry import (
+    ADAPTERS,
     MANY,
-    PROVIDERS,
-    get_provider,
+    get_adapter,
     has_adapter,
     is_of_operators,
 )
@@ -117,7 +117,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     ) -> list[str]:
         """Keep the slug of what is there, and the names that adapters give."""
         fixed = [] if obj is None else ["slug"]
-        if obj is not None and obj.slug in PROVIDERS:
+        if obj is not None and obj.slug in ADAPTERS:
             fixed.append("name")
         return [*fixed, *self.readonly_fields]
 
@@ -164,7 +164,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
                 )
                 continue
             try:
-                status = get_provider(provider.slug).check(
+                status = get_adapter(provider.slug).check(
                     catalogue_voices_access.access_for(provider)
                 )
             except ProviderError as error:
@@ -186,7 +186,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
                 "about": "Every provider is asked for its voices now.",
                 "form": form,
             }
-            return TemplateResponse(request, "admin/act.html", context)
+            return TemplateResponse(request, "admin/action.html", context)
         changes = catalogue_voices_sync.sync()
         log.record(
             "synced the catalogue",

@@ -3,7 +3,7 @@
 import os
 
 from providers.contract.base import Access
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.models import Provider
 
 
@@ -35,7 +35,7 @@ def _variable(provider: Provider, name: str) -> str:
 
 def is_available(provider: Provider) -> bool:
     """Return whether this installation can call `provider` without a customer's key."""
-    adapter = get_provider(provider.slug)
+    adapter = get_adapter(provider.slug)
     access = access_for(provider)
     has_address = bool(access.base_url) or access.region in adapter.regions
     has_key = bool(access.key) or not adapter.needs_key

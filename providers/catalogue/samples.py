@@ -18,7 +18,7 @@ def path_of(voice: Voice) -> str | None:
     """
     sample: Sample | None = getattr(voice, "sample", None)
     has_failed = sample is not None and sample.status == Sample.Status.FAILED
-    is_local = get_provider(voice.provider_id).is_local
+    is_local = get_adapter(voice.provider_id).is_local
     if (sample is not None and sample.file) or (is_local and not has_failed):
         return f"/samples/{quote(voice.pk)}.mp3"
     return None

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from providers.catalogue.access import access_for, is_available
 from providers.contract.base import Access, ProviderError, VoiceInfo
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 from providers.models import Provider, Voice
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ def sync() -> Changes:
     """
     changes = Changes()
     for slug, provider in _rows().items():
-        adapter = get_provider(slug)
-        if slug in PROVIDERS and provider.name != adapter.name:
+        adapter = get_adapter(slug)
+        if slug in ADAPTERS and provider.name != adapter.name:
             provider.name = adapter.name
             provider.save(update_fields=["name", "updated_at"])
         if not (adapter.has_voice_table or is_available(provider)):
@@ -72,7 +72,7 @@ def learn(provider: Provider, access: Access) -> Changes:
         ProviderError: the list can't be had now.
     """
     changes = Changes()
-    listed = get_provider(provider.slug).voices(access)
+    listed = get_adapter(provider.slug).voices(access)
     public = [info for info in listed if info.is_public]
     _sync_voices(provider, public, changes, is_whole=False)
     return changes
@@ -81,9 +81,9 @@ def learn(provider: Provider, access: Access) -> Changes:
 def _rows() -> dict[str, Provider]:
     """Return the row of every provider by its slug; those that were missing are new."""
     rows = Provider.objects.with_adapter().in_bulk()
-    for slug in PROVIDERS:
+    for slug in ADAPTERS:
         if slug not in rows:
-            adapter = get_provider(slug)
+            adapter = get_adapter(slug)
             rows[slug], _ = Provider.objects.get_or_create(
                 slug=slug,
                 defaults={

@@ -1,6 +1,6 @@
 """The contract between Ozvena and a speech provider.
 
-A provider is one file with one stateless class that follows `Provider`, one line in
+A provider is one file with one stateless class that follows `Adapter`, one line in
 `providers.contract.registry` and one row in the catalogue. It turns a `SpeechRequest` into
 `Speech` and every failure of the vendor into a `ProviderError`. It knows no tenants, no
 jobs and no prices, and never retries: rendering alone decides about that.
@@ -51,9 +51,7 @@ class SpeechRequest:
     text: str  # plain text, not empty, within the provider's limit
     voice: str  # the provider's own id
     speed: float = 1.0  # 0.25 to 4.0; 1.0 is the voice's own pace
-    options: Mapping[str, object] = field(
-        default_factory=dict
-    )  # see `Provider.options`
+    options: Mapping[str, object] = field(default_factory=dict)  # see `Adapter.options`
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ class ProviderError(Exception):
         super().__init__(f"{kind}: {detail}" if detail else str(kind))
 
 
-class Provider(Protocol):
+class Adapter(Protocol):
     """What every adapter offers."""
 
     slug: str  # in voice ids, settings and URLs

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from providers.contract.base import Failure, ProviderError
-from providers.contract.http import Answer
+from providers.contract.http import Response
 
 _CODE = re.compile(r"[A-Za-z][\w.:+-]{0,59}")
 
@@ -32,7 +32,7 @@ _BY_STATUS = {
 
 
 def refusal(
-    answer: Answer,
+    answer: Response,
     codes_in: Callable[[Any], list[object]],
     kinds: Mapping[str, Failure],
 ) -> ProviderError:
@@ -48,12 +48,12 @@ def refusal(
     return failed(answer, kind or by_status(answer.status), *codes)
 
 
-def failed(answer: Answer, kind: Failure, *codes: str) -> ProviderError:
+def failed(answer: Response, kind: Failure, *codes: str) -> ProviderError:
     """Return the error of `kind` with what may be told of an answer."""
-    told = [code for code in codes if _CODE.fullmatch(code)]
+    named = [code for code in codes if _CODE.fullmatch(code)]
     return ProviderError(
         kind,
-        " ".join([str(answer.status), *dict.fromkeys(told)]),
+        " ".join([str(answer.status), *dict.fromkeys(named)]),
         retry_after=answer.retry_after if kind.is_retryable else None,
     )
 

@@ -73,10 +73,10 @@ def within(
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """What a vendor answered; its body is read once, from the front."""
 
-    _answer: http.Answer = field(repr=False)
+    _answer: http.Response = field(repr=False)
 
     @property
     def status(self) -> int:
@@ -177,7 +177,7 @@ def call(
     body: bytes | None = None,
     *,
     limits: Limits | None = None,
-) -> Iterator[Answer]:
+) -> Iterator[Response]:
     """Send a request and give the head of the answer; leaving the block ends the call.
 
     Raises:
@@ -199,7 +199,7 @@ def call(
                     is_fresh=terms.is_fresh,
                 )
             )
-        yield Answer(answer)
+        yield Response(answer)
 
 
 def parsed(text: bytes) -> Any:

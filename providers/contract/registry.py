@@ -5,9 +5,9 @@ from typing import cast
 
 from django.utils.module_loading import import_string
 
-from providers.contract.base import Provider
+from providers.contract.base import Adapter
 
-PROVIDERS = {
+ADAPTERS = {
     "unicorn": "providers.unicorn.Unicorn",
     "openai": "providers.vendors.openai.OpenAI",
     "elevenlabs": "providers.vendors.elevenlabs.ElevenLabs",
@@ -25,10 +25,10 @@ MANY = "compatible-"
 
 
 @cache
-def get_provider(slug: str) -> Provider:
+def get_adapter(slug: str) -> Adapter:
     """Return the adapter of the provider `slug`; KeyError if there is none."""
     known = "compatible" if is_of_operators(slug) else slug
-    return cast(Provider, import_string(PROVIDERS[known])())
+    return cast(Adapter, import_string(ADAPTERS[known])())
 
 
 def is_of_operators(slug: str) -> bool:
@@ -38,4 +38,4 @@ def is_of_operators(slug: str) -> bool:
 
 def has_adapter(slug: str) -> bool:
     """Return whether something here can call the provider `slug`."""
-    return slug in PROVIDERS or slug.startswith(MANY)
+    return slug in ADAPTERS or slug.startswith(MANY)

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Generator, Iterable
 
 from providers.contract.base import Failure, ProviderError
-from providers.contract.http import Answer
+from providers.contract.http import Response
 
 _NO_AUDIO = ("text/", "application/json", "application/xml", "application/problem")
 _MAGIC = {
@@ -22,7 +22,7 @@ _SNIFFED = 64  # bytes
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
-def checked(answer: Answer, kind: str) -> Generator[bytes]:
+def checked(answer: Response, kind: str) -> Generator[bytes]:
     """Yield an answer's body, which is audio of `kind` (pcm, wav, mp3, flac, ogg).
 
     Raises:

@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -17,12 +16,12 @@ from django.utils import timezone
 from accounts.models import Membership, User, Workspace
 from kit.db import connections
 from kit.mail import outbox
-from kit.secrets import CannotOpen
+from kit.secrets import CannotDecrypt
 from kit.work import bells
 from providers.catalogue import access as catalogue_access
 from providers.catalogue import sync
 from providers.contract.base import Access, Failure, KeyStatus, ProviderError
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.keys.using import CHECK, QUEUE, UNHEARD, access_of
 from providers.models import Provider, ProviderKey
 
@@ -49,7 +48,7 @@ def check(row: ProviderKey) -> None:
     checked = bytes(row.sealed_key)
     try:
         status = status_of(row.provider, access_of(row))
-    except CannotOpen:
+    except CannotDecrypt:
         logger.exception("a key of a workspace can't be opened")
         return
     now = timezone.now()
@@ -139,14 +138,14 @@ def _looked_at(key_id: UUID) -> None:
 
 
 def _learn(row: ProviderKey) -> None:
-    has_table = get_provider(row.provider_id).has_voice_table
+    has_table = get_adapter(row.provider_id).has_voice_table
     if row.failure or has_table or catalogue_access.is_available(row.provider):
         return
     try:
         access = access_of(row)
         connections.give_back()
         changes = sync.learn(row.provider, access)
-    except (ProviderError, CannotOpen) as error:
+    except (ProviderError, CannotDecrypt) as error:
         logger.warning("no voices of %s by an own key: %s", row.provider_id, error)
     else:
         logger.info("voices of %s by an own key: %s", row.provider_id, changes)
@@ -166,7 +165,7 @@ def status_of(provider: Provider, access: Access) -> KeyStatus | None:
     """
     connections.give_back()
     try:
-        return get_provider(provider.slug).check(access)
+        return get_adapter(provider.slug).check(access)
     except ProviderError as error:
         if error.kind is Failure.BAD_KEY:
             return None
@@ -178,16 +177,12 @@ def status_of(provider: Provider, access: Access) -> KeyStatus | None:
 
 def _tell_owner(row: ProviderKey) -> None:
     """Mail the owner, with the row that says so, that a key is of no use any more."""
-    owners: Any = User.objects.filter(
-        memberships__workspace=row.workspace_id,
-        memberships__role=Membership.Role.OWNER,
-    )
-    told = {
+    context = {
         "provider": row.provider.name,
         "last4": row.last4,
         "workspace": Workspace.objects.get(pk=row.workspace_id).name,
         "url": f"{settings.BASE_URL}{reverse('provider-keys-page')}",
     }
-    text = render_to_string("providers/mail/key_refused.txt", told)
-    for email in owners.values_list("email", flat=True):
+    text = render_to_string("providers/mail/key_refused.txt", context)
+    for email in owner_addresses(row.workspace_id):
         outbox.post(email, f"{row.provider.name} refuses your key", text)

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.caller import Caller
-from accounts.roles import Act, demand
+from accounts.roles import Permission, require_permission
 from kit import quotas
 from kit.db.transactions import one_transaction
 from kit.errors import Invalid, NotFound, RateLimited
@@ -15,7 +15,7 @@ from kit.requests import client_network
 from kit.secrets import Secret
 from kit.work import bells
 from providers.contract.base import Access, KeyStatus, ProviderError
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.errors import (
     InvalidProviderKey,
     KeyNotChecked,
@@ -23,7 +23,7 @@ from providers.errors import (
     UnknownProvider,
 )
 from providers.keys.checking import CHECKED, check, status_of
-from providers.keys.using import LEARN, QUEUE, UNHEARD, access, sealed
+from providers.keys.using import LEARN, QUEUE, UNHEARD, access, encrypted
 from providers.models import Provider, ProviderKey
 
 logger = logging.getLogger(__name__)
@@ -46,17 +46,17 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
         InvalidProviderKey: the provider refuses it.
         KeyNotChecked: the provider doesn't answer; what was there stays.
     """
-    demand(caller.member_role, Act.MANAGE_KEYS)
+    require_permission(caller.member_role, Permission.MANAGE_KEYS)
     provider = _taker(slug)
     _look_at(provider, key, region)
     _take_check(caller)
     status = _ask(provider, access(provider, key, region))
     now = timezone.now()
-    is_to_learn = not get_provider(slug).has_voice_table
+    is_to_learn = not get_adapter(slug).has_voice_table
     row = ProviderKey(
         workspace=caller.workspace,
         provider=provider,
-        sealed_key=sealed(key, caller.workspace.pk, slug),
+        sealed_key=encrypted(key, caller.workspace.pk, slug),
         last4=key.reveal_text()[-4:],
         region=region,
         status=status,
@@ -87,7 +87,7 @@ def remove(caller: Caller, slug: str) -> None:
         NotAllowed: not for this member.
         NotFound: there is none.
     """
-    demand(caller.member_role, Act.MANAGE_KEYS)
+    require_permission(caller.member_role, Permission.MANAGE_KEYS)
     mine = ProviderKey.objects.for_workspace(caller.workspace)
     row = mine.filter(provider=slug).first()
     if row is None:
@@ -109,7 +109,7 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
         RateLimited: too many keys were checked today.
         KeyNotChecked: the provider doesn't answer; what is known stays.
     """
-    demand(caller.member_role, Act.MANAGE_KEYS)
+    require_permission(caller.member_role, Permission.MANAGE_KEYS)
     mine = ProviderKey.objects.for_workspace(caller.workspace)
     row = mine.filter(provider=slug).select_related("provider").first()
     if row is None:
@@ -129,7 +129,7 @@ def _taker(slug: str) -> Provider:
     provider = Provider.objects.on_offer().filter(slug=slug).first()
     if provider is None:
         raise UnknownProvider(provider=slug)
-    if not get_provider(slug).own_key:
+    if not get_adapter(slug).own_key:
         raise OwnKeyNotTaken(provider=provider.name)
     return provider
 
@@ -142,7 +142,7 @@ def _look_at(provider: Provider, key: Secret, region: str) -> None:
         wrong["key"] = [f"A key has {_SHORTEST} to {_LONGEST} characters."]
     elif not (text.isascii() and text.isprintable()) or " " in text:
         wrong["key"] = ["A key has no spaces, line breaks or letters beyond ASCII."]
-    regions = get_provider(provider.slug).regions
+    regions = get_adapter(provider.slug).regions
     if region not in regions:
         named = ", ".join(sorted(filter(None, regions))) or "none"
         wrong["region"] = [f"{provider.name} has these regions: {named}."]

@@ -13,8 +13,8 @@ from uuid import UUID
 from django.db.models.functions import Now
 
 from accounts.models import Workspace
-from kit.rotation import Sealed
-from kit.secrets import CannotOpen, Secret, open_sealed, seal
+from kit.rotation import EncryptedColumn
+from kit.secrets import CannotDecrypt, Secret, decrypt, encrypt
 from kit.work import bells
 from providers.catalogue import access as catalogue_access
 from providers.contract.base import Access, Failure, ProviderError
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 def held_by(workspace: Workspace) -> dict[str, ProviderKey]:
-    """Return the keys of `workspace` by their providers, without what is sealed."""
+    """Return the keys of `workspace` by their providers, without the encrypted values."""
     rows = ProviderKey.objects.for_workspace(workspace).select_related("provider")
     return {row.provider_id: row for row in rows}
 
@@ -83,7 +83,7 @@ def access_with(provider: Provider, credential: str) -> Access:
         raise ProviderError(Failure.OWN_KEY_REFUSED)
     try:
         return access_of(row)
-    except CannotOpen as error:
+    except CannotDecrypt as error:
         raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
 
@@ -110,19 +110,19 @@ def _rows_of(slug: str, credential: str) -> ProviderKeyQuerySet:
     return ProviderKey.objects.filter(workspace=workspace_id, provider=slug)
 
 
-def sealed(key: Secret, workspace_id: UUID, slug: str) -> bytes:
-    """Return a key as it is kept: it opens in that workspace's row alone."""
-    return seal(key, context=_context(workspace_id, slug))
+def encrypted(key: Secret, workspace_id: UUID, slug: str) -> bytes:
+    """Return a key encrypted: it can be decrypted in that workspace's row alone."""
+    return encrypt(key, context=_context(workspace_id, slug))
 
 
 def access_of(row: ProviderKey) -> Access:
     """Return how a provider is called with a kept key, decrypted.
 
     Raises:
-        CannotOpen: the key can't be decrypted.
+        CannotDecrypt: the key can't be decrypted.
     """
     context = _context(row.workspace_id, row.provider_id)
-    key = open_sealed(row.sealed_key, context=context)
+    key = decrypt(row.sealed_key, context=context)
     return access(row.provider, key, row.region)
 
 
@@ -136,8 +136,8 @@ def _context(workspace_id: UUID, slug: str) -> str:
     return f"providers_providerkey:{workspace_id}:{slug}:key"
 
 
-SEALED = [
-    Sealed(
+ENCRYPTED_COLUMNS = [
+    EncryptedColumn(
         ProviderKey,
         "sealed_key",
         lambda row: _context(row.workspace_id, row.provider_id),

@@ -13,8 +13,8 @@ from django.db import transaction
 
 from kit import quotas
 from providers.contract.base import Failure, ProviderError
-from providers.contract.registry import get_provider
-from providers.limits.upstreams import Blocked
+from providers.contract.registry import get_adapter
+from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Provider
 
 CEILING = "ceiling"
@@ -56,7 +56,7 @@ def spending(
     may be on its bill and stays counted, whatever became of it.
 
     Raises:
-        Blocked: it would be more than operators allow for today.
+        UpstreamUnavailable: it would be more than operators allow for today.
     """
     amount = worth(provider, characters)
     today = quotas.today()
@@ -65,21 +65,21 @@ def spending(
             quotas.take(name, provider.slug, limit=limit, period=today, amount=amount)
             for name, limit in _ceilings(provider, is_sandbox=is_sandbox)
         ):
-            raise Blocked(CEILING, quotas.next_day())
+            raise UpstreamUnavailable(CEILING, quotas.next_day())
     spent = Spent()
     try:
         yield spent
-    except (Blocked, ProviderError) as error:
+    except (UpstreamUnavailable, ProviderError) as error:
         if not spent.is_heard and _is_free(error):
             _give_back(provider, amount, today, is_sandbox=is_sandbox)
         raise
 
 
-def _is_free(error: Blocked | ProviderError) -> bool:
+def _is_free(error: UpstreamUnavailable | ProviderError) -> bool:
     """Whether a call that ended so is on nobody's bill, if no audio came."""
-    if isinstance(error, Blocked) and not error.was_tried:
+    if isinstance(error, UpstreamUnavailable) and not error.was_tried:
         return True
-    failure = error.__cause__ if isinstance(error, Blocked) else error
+    failure = error.__cause__ if isinstance(error, UpstreamUnavailable) else error
     return isinstance(failure, ProviderError) and failure.kind in _REFUSALS
 
 
@@ -91,7 +91,7 @@ def worth(provider: Provider, characters: int) -> int:
 
 def is_spent(provider: Provider, *, is_sandbox: bool) -> bool:
     """Return whether nothing more may be spent today."""
-    if get_provider(provider.slug).is_local:
+    if get_adapter(provider.slug).is_local:
         return False
     return any(
         quotas.used(name, provider.slug, period=quotas.today()) >= limit

@@ -57,7 +57,7 @@ THEIR_FAULT = {
 OF_THE_KEY = {Failure.BAD_KEY, Failure.QUOTA}
 
 
-class Blocked(Exception):
+class UpstreamUnavailable(Exception):
     """The provider is not called now."""
 
     def __init__(
@@ -75,8 +75,8 @@ class Blocked(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """Leave to make one call."""
+class Permit:
+    """A permit to make one call."""
 
     upstream: Upstream
     is_probe: bool
@@ -112,8 +112,9 @@ def calling(
     holds no connection while the block runs.
 
     Raises:
-        Blocked: not now. Nothing was called; or the call was a probe and only told that
-            it is still so; or our own key was refused, which is no fault of the request.
+        UpstreamUnavailable: not now. Nothing was called; or the call was a probe and only
+            told that it is still so; or our own key was refused, which is no fault of the
+            request.
     """
     leave = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
     connections.give_back()
@@ -122,43 +123,50 @@ def calling(
         yield
     except ProviderError as error:
         seconds = monotonic() - began
-        row = failed(leave, error.kind, seconds=seconds, retry_after=error.retry_after)
+        row = failed(permit, error.kind, seconds=seconds, retry_after=error.retry_after)
         is_ours = error.kind in OF_THE_KEY and credential == PLATFORM
-        is_known = leave.is_probe and error.kind in THEIR_FAULT
+        is_known = permit.is_probe and error.kind in THEIR_FAULT
         if (is_ours or is_known) and row.open_until is not None:
-            raise Blocked(row.reason, row.open_until, was_tried=True) from error
+            raise UpstreamUnavailable(
+                row.reason, row.open_until, was_tried=True
+            ) from error
         raise
     except BaseException:
         with suppress(DatabaseError):  # the dispatcher comes by, too
-            forget_probe(leave.upstream.pk, holder)  # it tells nothing about the vendor
+            forget_probe(
+                permit.upstream.pk, holder
+            )  # it tells nothing about the vendor
         raise
-    succeeded(leave, seconds=monotonic() - began)
+    succeeded(permit, seconds=monotonic() - began)
 
 
-def admit(row: Upstream, holder: str, *, is_retry: bool) -> Pass:
-    """Return leave for one call of `row`, read just now.
+def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:
+    """Return a permit for one call of `row`, read just now.
 
     Raises:
-        Blocked: it is open, somebody else tries it, or there were too many retries.
+        UpstreamUnavailable: it is open, someone else tries it, or there were too many
+            retries.
     """
     if row.failing_since is not None and row.open_until is not None:
         now = timezone.now()
         if row.open_until > now:
-            raise Blocked(row.reason, row.open_until)
+            raise UpstreamUnavailable(row.reason, row.open_until)
         half_open = Upstream.objects.filter(
             pk=row.pk, failing_since__isnull=False, open_until__lte=now, probe=""
         )
         if not half_open.update(probe=holder):
-            raise Blocked(row.reason, now + timedelta(seconds=PAUSES[0]))
-        return Pass(row, is_probe=True, is_retry=is_retry)
+            raise UpstreamUnavailable(row.reason, now + timedelta(seconds=PAUSES[0]))
+        return Permit(row, is_probe=True, is_retry=is_retry)
     if is_retry and not _take_retry(row):
-        raise Blocked(RETRIES, timezone.now() + timedelta(seconds=_RETRY_WAIT))
-    return Pass(row, is_probe=False, is_retry=is_retry)
+        raise UpstreamUnavailable(
+            RETRIES, timezone.now() + timedelta(seconds=_RETRY_WAIT)
+        )
+    return Permit(row, is_probe=False, is_retry=is_retry)
 
 
-def succeeded(leave: Pass, *, seconds: float) -> None:
+def succeeded(permit: Permit, *, seconds: float) -> None:
     """Count a call that gave audio; a probe closes its upstream."""
-    paid = 0.0 if leave.is_retry or leave.is_probe else RETRY_SHARE
+    paid = 0.0 if permit.is_retry or permit.is_probe else RETRY_SHARE
     with connection.cursor() as cursor:
         # One statement, for it comes after every call.
         cursor.execute(
@@ -181,16 +189,16 @@ def succeeded(leave: Pass, *, seconds: float) -> None:
                 "paid": paid,
                 "most": MOST_RETRIES,
                 "since": timezone.now() - WINDOW,
-                "id": leave.upstream.pk,
+                "id": permit.upstream.pk,
             },
         )
-    if leave.is_probe:
-        reset(leave.upstream)
+    if permit.is_probe:
+        reset(permit.upstream)
 
 
 @one_transaction
 def failed(
-    leave: Pass, kind: Failure, *, seconds: float, retry_after: float | None = None
+    permit: Permit, kind: Failure, *, seconds: float, retry_after: float | None = None
 ) -> Upstream:
     """Count a call that failed; the upstream opens, or stays open, if that means so."""
     now = timezone.now()
@@ -239,12 +247,12 @@ def forget_probe(pk: int, holder: str) -> None:
     Upstream.objects.filter(pk=pk, probe=holder).update(probe="")
 
 
-def blocked(provider: str = "") -> dict[tuple[str, str], Upstream]:
+def unavailable(provider: str = "") -> dict[tuple[str, str], Upstream]:
     """Return the upstreams that nobody may call now, by provider and credential.
 
     Those of one provider alone, if given; and none of a region not called from here.
     """
-    rows = Upstream.objects.blocked()
+    rows = Upstream.objects.unavailable()
     return _called_here(rows.filter(provider=provider) if provider else rows)
 
 

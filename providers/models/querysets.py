@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from providers.contract.registry import MANY, PROVIDERS
+from providers.contract.registry import ADAPTERS, MANY
 
 if TYPE_CHECKING:
     from accounts.models import Workspace
@@ -30,7 +30,7 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
 
     def with_adapter(self) -> Self:
         """Keep those that something here can call."""
-        return self.filter(Q(slug__in=PROVIDERS) | Q(slug__startswith=MANY))
+        return self.filter(Q(slug__in=ADAPTERS) | Q(slug__startswith=MANY))
 
     def of_operators(self) -> Self:
         """Keep the servers that operators run themselves."""
@@ -47,7 +47,7 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
     def on_offer(self) -> Self:
         """Keep those that can be chosen, each with its provider at hand."""
         return self.switched_on().filter(
-            Q(provider__in=PROVIDERS) | Q(provider__slug__startswith=MANY),
+            Q(provider__in=ADAPTERS) | Q(provider__slug__startswith=MANY),
             is_offered=True,
         )
 
@@ -87,14 +87,14 @@ class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
     """Workspaces' own keys."""
 
     def for_workspace(self, workspace: "Workspace") -> Self:
-        """Keep those of `workspace`; what is sealed stays in the database."""
+        """Keep those of `workspace`; the encrypted key stays in the database."""
         return self.filter(workspace=workspace).defer("sealed_key")
 
 
 class UpstreamQuerySet(models.QuerySet["Upstream"]):
     """Ways to providers."""
 
-    def blocked(self) -> Self:
+    def unavailable(self) -> Self:
         """Keep those that nobody may call now, or that somebody tries already."""
         return self.filter(
             Q(open_until__gt=Now()) | ~Q(probe=""), failing_since__isnull=False

@@ -8,7 +8,7 @@ from django import forms
 
 from providers.catalogue.languages import name_of, primary
 from providers.catalogue.regions import region_choices
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.models import Provider
 
 
@@ -94,7 +94,7 @@ class KeyForm(forms.Form):
         self, *args: Any, providers: Iterable[Provider], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        takers = [row for row in providers if get_provider(row.slug).own_key]
+        takers = [row for row in providers if get_adapter(row.slug).own_key]
         regions = [(row.name, region_choices(row.slug)) for row in takers]
         for name, choices in (
             ("provider", [(row.slug, row.name) for row in takers]),

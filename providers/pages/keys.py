@@ -10,8 +10,8 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
-from accounts.roles import Act, may
+from accounts.http.current_workspace import login_required
+from accounts.roles import Permission, has_permission
 from kit.errors import AppError, Invalid, NotFound
 from kit.secrets import Secret
 from providers.keys import saving
@@ -20,7 +20,7 @@ from providers.pages.forms import KeyForm
 
 
 @sensitive_post_parameters("key")
-@for_people
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the workspace's keys; add one, or replace one."""
@@ -51,15 +51,15 @@ def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             "form": form,
             "offered": providers,
             "default": caller.user and caller.user.preferences.get("default_provider"),
-            "may_manage": may(caller.member_role, Act.MANAGE_KEYS),
+            "can_manage": has_permission(caller.member_role, Permission.MANAGE_KEYS),
         },
         status=400 if form.errors else 200,
     )
 
 
-@for_people
+@login_required
 @require_POST
-def act_on_key(
+def key_action(
     request: HttpRequest, caller: Caller, provider: str, verb: str
 ) -> HttpResponse:
     """Do what a button beside a key says."""

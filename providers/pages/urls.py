@@ -15,7 +15,7 @@ urlpatterns = [
     ),
     path(
         "settings/provider-keys/<slug:provider>/<slug:verb>",
-        keys.act_on_key,
-        name="provider-key-act",
+        keys.key_action,
+        name="provider-key-action",
     ),
 ]

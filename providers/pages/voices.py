@@ -73,11 +73,11 @@ def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
     """Return the providers that whoever asks can speak with."""
     usable = {row.slug for row in providers if access.is_available(row)}
     if isinstance(request.user, User):
-        usable |= using.held_by(visitor(request, request.user).workspace).keys()
+        usable |= using.held_by(page_caller(request, request.user).workspace).keys()
     return usable
 
 
-@for_people
+@login_required
 @require_POST
 def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let a voice speak whatever names none; without one, let the language decide."""
@@ -99,13 +99,12 @@ def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
 @require_POST
 def choose_default(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let names of voices that name no provider mean one of this one's."""
-    assert caller.user  # for_people
     wanted = request.POST.get("provider", "")
     provider = Provider.objects.on_offer().filter(pk=wanted).first()
     if provider is None:
         raise Http404
     try:
-        preferences.merge(caller.user, {"default_provider": provider.slug})
+        preferences.merge(caller.person, {"default_provider": provider.slug})
     except AppError as error:
         messages.error(request, str(error))
     else:

@@ -22,7 +22,7 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.options import Option
-from providers.unicorn.client import SAMPLE_RATE, Event, say
+from providers.unicorn.client import SAMPLE_RATE, EngineEvent, say
 from providers.unicorn.script import Script, write
 from providers.unicorn.timing import timed
 from providers.unicorn.voices import VOICES
@@ -54,7 +54,7 @@ class Unicorn:
         return self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         A text without any letter or digit is UNSPEAKABLE, and so is one of which the
         voice says no word aloud, as in a script that its language doesn't know.
@@ -89,7 +89,9 @@ class Unicorn:
         return KeyStatus.VALID
 
 
-def _audible(said: Generator[bytes | Event], script: Script) -> Generator[bytes | Word]:
+def _audible(
+    said: Generator[bytes | EngineEvent], script: Script
+) -> Generator[bytes | Word]:
     """Yield audio and words, holding back the silence before the first sound.
 
     Raises:

@@ -38,7 +38,7 @@ def _package() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class EngineEvent:
     """Something begins at `sample`: a word, or the silence after a clause."""
 
     is_word: bool
@@ -130,7 +130,9 @@ os.register_at_fork(after_in_child=_engine.forget)
 atexit.register(_engine.stop)
 
 
-def say(text: str, voice: str, *, rate: int, pitch: int) -> Generator[bytes | Event]:
+def say(
+    text: str, voice: str, *, rate: int, pitch: int
+) -> Generator[bytes | EngineEvent]:
     """Yield samples and events as they come; closing the iterator ends the speaking.
 
     Args:
@@ -159,7 +161,7 @@ def say(text: str, voice: str, *, rate: int, pitch: int) -> Generator[bytes | Ev
             raise ProviderError(Failure.DOWN, f"no engine: {error}") from error
 
 
-def _answers(stream: BinaryIO) -> Iterator[bytes | Event]:
+def _answers(stream: BinaryIO) -> Iterator[bytes | EngineEvent]:
     while header := stream.read(5):
         if len(header) < 5:
             break
@@ -173,7 +175,7 @@ def _answers(stream: BinaryIO) -> Iterator[bytes | Event]:
             yield content
         elif kind == b"E":
             for what, place, sample in struct.iter_unpack("<BII", content):
-                yield Event(what == _WORD, max(place - 1, 0), sample)
+                yield EngineEvent(what == _WORD, max(place - 1, 0), sample)
         else:
             raise ProviderError(Failure.DOWN, content.decode())
     raise ProviderError(Failure.DOWN, "the engine crashed")

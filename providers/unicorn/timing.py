@@ -6,20 +6,22 @@ from collections.abc import Iterable, Iterator
 
 from providers.contract import words
 from providers.contract.base import Word
-from providers.unicorn.client import SAMPLE_RATE, Event
+from providers.unicorn.client import SAMPLE_RATE, EngineEvent
 from providers.unicorn.script import Script
 
 
-def timed(parts: Iterable[bytes | Event], script: Script) -> Iterator[bytes | Word]:
+def timed(
+    parts: Iterable[bytes | EngineEvent], script: Script
+) -> Iterator[bytes | Word]:
     """Pass audio on at once and turn events into words as soon as they are over.
 
     `parts` is what the engine says of `script`; the words are of the original text.
     """
     clock = _Clock(script)
-    ahead: deque[Event] = deque()  # events of audio still to come
+    ahead: deque[EngineEvent] = deque()  # events of audio still to come
     heard = 0  # samples
     for part in parts:
-        if isinstance(part, Event):
+        if isinstance(part, EngineEvent):
             ahead.append(part)
             continue
         yield part
@@ -53,7 +55,7 @@ class _Clock:
         self._told: set[int] = set()  # units with an event of their own
         self._next = 0  # units before this one are over or being said
 
-    def turn(self, event: Event) -> Iterator[Word]:
+    def turn(self, event: EngineEvent) -> Iterator[Word]:
         """Go on to `event`; its audio has been heard."""
         if not event.is_word:
             # The place is the last of the clause, or the space after it.

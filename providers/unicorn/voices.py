@@ -11,7 +11,7 @@ from providers.contract.base import VoiceInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class EngineVoice:
     """A voice with what the engine must be told to speak in it."""
 
     info: VoiceInfo
@@ -173,8 +173,8 @@ _LANGUAGES = (
 )
 
 
-def _voice(language: str, engine_id: str, name: str, kind: _Kind) -> Voice:
-    return Voice(
+def _voice(language: str, engine_id: str, name: str, kind: _Kind) -> EngineVoice:
+    return EngineVoice(
         VoiceInfo(
             language.lower() + kind.suffix, name + kind.name, language, kind.gender
         ),

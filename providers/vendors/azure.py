@@ -76,7 +76,7 @@ class Azure(Remote):
         return Limit(int(self.limit.amount * min(1.0, max(speed, _SLOWEST))))
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         Option: `style`, such as `cheerful`, for voices that have it.
         """
@@ -141,7 +141,7 @@ def _parts(url: str, headers: dict[str, str], body: bytes) -> Generator[bytes | 
             raise ProviderError(Failure.TOO_LONG, "cut off at ten minutes")
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     # What we send is well formed, so what is refused is the voice.
     if answer.status == 400:
         return failed(answer, Failure.UNKNOWN_VOICE)

@@ -73,7 +73,7 @@ class Cartesia(Remote):
     max_concurrent_per_key = 3
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says; there are no options."""
+        """Speak as `providers.contract.base.Adapter` says; there are no options."""
         self.look_at(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
@@ -168,7 +168,7 @@ def _parts(
     yield from timeline.finish()
 
 
-def _events(answer: http.Answer) -> Generator[Any]:
+def _events(answer: http.Response) -> Generator[Any]:
     """Yield what the events of a stream hold; each is one line of data."""
     for line in answer.lines():
         if line.startswith(b"data:"):
@@ -185,14 +185,14 @@ def _tokens(event: object) -> Iterator[tuple[object, object, object]]:
     )
 
 
-def _inner(answer: http.Answer, event: object) -> ProviderError:
+def _inner(answer: http.Response, event: object) -> ProviderError:
     """Return what an error means that came as an event."""
     code, status = text_at(event, "error_code"), inside(event, "status_code")
     kind = by_status(status) if isinstance(status, int) else Failure.DOWN
     return failed(answer, _FAILURES.get(code, kind), code)
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     error = refusal(answer, _codes_in, _FAILURES)
     if answer.status == 404:
         return ProviderError(Failure.UNKNOWN_VOICE, str(error))

@@ -81,7 +81,7 @@ class Compatible(Remote):
     cost_multiplier = Decimal(1)
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         Options: `model`, in place of that of `access` (if neither, `tts-1`, which most
         servers know); and `instructions`.
@@ -165,7 +165,7 @@ def _captioned(
 
 
 def _heard(
-    answer: http.Answer, tokens: list[tuple[object, object, object]]
+    answer: http.Response, tokens: list[tuple[object, object, object]]
 ) -> Generator[bytes]:
     """Yield the audio in lines of JSON, and put the timed tokens aside."""
     for line in answer.lines():
@@ -186,7 +186,7 @@ def _seconds(head: bytes, size: int, rate: int) -> float:
     return max(0, size - head.find(b"data") - 8) / 2 / rate if rate else 0.0
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     """Tell apart what these servers say with words alone; the words stay here."""
     error = answer.error()
     codes = [code for code in _codes_in(error) if isinstance(code, str)]

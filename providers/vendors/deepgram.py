@@ -58,7 +58,7 @@ class Deepgram(Remote):
     max_concurrent_per_key = 15
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says; there are no options."""
+        """Speak as `providers.contract.base.Adapter` says; there are no options."""
         self.look_at(request)
         if not _VOICE.fullmatch(request.voice):
             raise ProviderError(Failure.UNKNOWN_VOICE)
@@ -108,7 +108,7 @@ def _parts(url: str, headers: dict[str, str], text: str) -> Generator[bytes | Wo
         yield from checked(answer, "pcm")
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     error = refusal(answer, _codes_in, _FAILURES)
     if answer.status in (413, 422):
         return ProviderError(Failure.TOO_LONG, str(error))

@@ -103,7 +103,7 @@ class ElevenLabs(Remote):
     max_concurrent_per_key = 5
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         Options: `model`; `stability` and `similarity_boost`, 0 to 1; `language`, two
         letters, which `eleven_multilingual_v2` doesn't take.
@@ -164,12 +164,12 @@ class ElevenLabs(Remote):
             codes = [code for code in _codes_in(answer.error()) if code]
             if "missing_permissions" in codes:
                 return KeyStatus.RESTRICTED
-            told = [code for code in codes if isinstance(code, str)]
-            kinds = [_FAILURES[code] for code in told if code in _FAILURES]
+            named = [code for code in codes if isinstance(code, str)]
+            kinds = [_FAILURES[code] for code in named if code in _FAILURES]
             if not kinds and answer.status in (401, 403):
                 return KeyStatus.UNKNOWN  # a bad key has a code that says so
             kind = kinds[0] if kinds else by_status(answer.status)
-            raise failed(answer, kind, *told)
+            raise failed(answer, kind, *named)
 
     def _key(self, access: Access) -> dict[str, str]:
         return {"xi-api-key": self.key(access)}

@@ -200,7 +200,7 @@ def _parts(
     yield from timeline.finish()
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     error = answer.error()
     codes = [code for code in _codes_in(error) if isinstance(code, str)]
     message = text_at(error, "error", "message").lower()

@@ -146,7 +146,7 @@ def _gender(language: str, name: str) -> Literal["female", "male"]:
     return "female" if is_female else "male"
 
 
-def _read(answer: http.Answer) -> tuple[bytes, list[tuple[object, object, object]]]:
+def _read(answer: http.Response) -> tuple[bytes, list[tuple[object, object, object]]]:
     """Return the file and the timed tokens; a body that is no JSON may be the file."""
     if answer.content_type != "application/json":
         return b"".join(checked(answer, "wav")), []

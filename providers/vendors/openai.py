@@ -79,7 +79,7 @@ class OpenAI(Remote):
     cost_multiplier = Decimal(1)
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says.
+        """Speak as `providers.contract.base.Adapter` says.
 
         Options: `model`, and `instructions`, which `tts-1` does not take.
         """
@@ -139,7 +139,7 @@ def _parts(
         yield from checked(answer, "pcm")
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     if answer.headers.get("x-should-retry") == "false" and answer.status == 429:
         return failed(answer, Failure.QUOTA, "x-should-retry")
     return refusal(answer, codes_in, FAILURES)

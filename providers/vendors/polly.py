@@ -97,7 +97,7 @@ class Polly(Remote):
         return self.limit if speed == 1 else _MARKED_UP
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Provider` says; there are no options."""
+        """Speak as `providers.contract.base.Adapter` says; there are no options."""
         self.look_at(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
@@ -255,7 +255,7 @@ def _moved(
     return moved
 
 
-def _refusal(answer: http.Answer) -> ProviderError:
+def _refusal(answer: http.Response) -> ProviderError:
     code = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
     body = answer.error()
     code = code or text_at(body, "__type").rpartition("#")[2]

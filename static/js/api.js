@@ -26,7 +26,7 @@ export class ApiError extends Error {
  * Throws ApiError.
  */
 export async function call(method, url, { body, key, outlives = false } = {}) {
-  const headers = { Accept: "application/json", ...place() };
+  const headers = { Accept: "application/json", ...workspaceHeaders() };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
   // A visitor has no session and needs no token; the cookie of somebody who is signed in
@@ -47,7 +47,7 @@ export async function call(method, url, { body, key, outlives = false } = {}) {
 
 /** Fetches a file and returns it as a Blob. Throws ApiError. */
 export async function fetchFile(url) {
-  const response = await send(url, { method: "GET", headers: place() });
+  const response = await send(url, { method: "GET", headers: workspaceHeaders() });
   if (!response.ok) {
     const data = parse(await readText(response));
     throw new ApiError({
@@ -61,7 +61,7 @@ export async function fetchFile(url) {
 }
 
 // Where the person who is logged in acts, as the page was told.
-function place() {
+function workspaceHeaders() {
   const { workspace, environment } = document.documentElement.dataset;
   return workspace ? { "X-Workspace": workspace, "X-Environment": environment } : {};
 }

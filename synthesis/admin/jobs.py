@@ -109,13 +109,13 @@ class JobAdmin(ReadOnly, ModelAdmin):
         """Return how many scenes are done."""
         return f"{job.done} of {job.total}"
 
-    @admin.action(description="Cancel selected jobs", permissions=["act"])
+    @admin.action(description="Cancel selected jobs", permissions=["operate"])
     def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel jobs as their owners could."""
         for job in queryset:
             self._act(request, job, "canceled", partial(_cancel, job))
 
-    @admin.action(description="Retry failed scenes", permissions=["act"])
+    @admin.action(description="Retry failed scenes", permissions=["operate"])
     def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Speak the failed scenes of jobs again, on their owners' account."""
         for job in queryset:
@@ -124,12 +124,12 @@ class JobAdmin(ReadOnly, ModelAdmin):
             )
 
     def _act(
-        self, request: HttpRequest, job: Job, what: str, act: Callable[[], Job]
+        self, request: HttpRequest, job: Job, what: str, run: Callable[[], Job]
     ) -> None:
-        """Do `act` to a job and record it, both or neither."""
+        """Do `run` to a job and record it, both or neither."""
         try:
             with transaction.atomic(durable=True):
-                act()
+                run()
                 self.log_change(request, job, what)
         except AppError as error:
             self.message_user(request, f"Job {job.pk}: {error}", messages.WARNING)

@@ -110,7 +110,7 @@ class UpstreamAdmin(ReadOnly, ModelAdmin):
             return ""
         return ceilings.spent_today(row.provider_id)
 
-    @admin.action(description="Call again now", permissions=["act"])
+    @admin.action(description="Call again now", permissions=["operate"])
     def call_again(self, request: HttpRequest, rows: QuerySet[Upstream]) -> None:
         """Close the breaker of the selected ones, as after a new key or a repair."""
         count = 0

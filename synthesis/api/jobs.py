@@ -119,11 +119,11 @@ class JobsView(GenericAPIView[Job]):
         order = serializer.to_order()
         caller = caller_of(request)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             job = submit(caller, quotes.quote(caller, order))
             return idempotency.Answer(202, job_body(request, job))
 
-        return respond(request, idempotency.once(idempotency_key(request), act))
+        return respond(request, idempotency.once(idempotency_key(request), run))
 
 
 class EstimateView(APIView):
@@ -182,13 +182,18 @@ class JobActionView(APIView):
     permission_classes: tuple[type[BasePermission], ...] = (IsKnown,)
 
     def act_on(
-        self, request: Request, job_id: uuid.UUID, act: JobAction, *, status: int = 200
+        self,
+        request: Request,
+        job_id: uuid.UUID,
+        action: JobAction,
+        *,
+        status: int = 200,
     ) -> Response:
-        """Run `act` once, in one transaction, and answer with the job."""
+        """Run `action` once, in one transaction, and answer with the job."""
         job = job_of(request, job_id)
 
         def run() -> idempotency.Answer:
-            return idempotency.Answer(status, job_body(request, act(job.pk)))
+            return idempotency.Answer(status, job_body(request, action(job.pk)))
 
         return respond(request, idempotency.once(idempotency_key(request), run))
 

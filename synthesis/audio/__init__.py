@@ -6,7 +6,7 @@ block, so that an hour needs no more memory than a second. Knows no models and n
 
 from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, read_samples
 from synthesis.audio.encoding import Encoded, encode
-from synthesis.audio.formats import FORMATS, Chapter, Format
+from synthesis.audio.formats import FORMATS, ChapterMark, Format
 from synthesis.audio.joining import Joined, Part, join
 from synthesis.audio.peaks import peaks
 from synthesis.audio.pieces import LOUDNESS_MS, PieceAudio, store_piece
@@ -16,7 +16,7 @@ __all__ = [
     "FORMATS",
     "LOUDNESS_MS",
     "BadAudio",
-    "Chapter",
+    "ChapterMark",
     "Encoded",
     "Format",
     "Joined",

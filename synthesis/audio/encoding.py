@@ -12,7 +12,7 @@ import av
 
 from synthesis.audio import mp3
 from synthesis.audio.decoding import BadAudio, Samples, frame_of, resampled
-from synthesis.audio.formats import FORMATS, Chapter, Format
+from synthesis.audio.formats import FORMATS, ChapterMark, Format
 
 UNKNOWN_LENGTH = 0xFFFFFFFF
 """What a WAV header says when nobody knows yet, or it is too much for 32 bits."""
@@ -33,7 +33,7 @@ def encode(
     format: str,  # noqa: A002
     target: Path,
     title: str = "",
-    chapters: Sequence[Chapter] = (),
+    chapters: Sequence[ChapterMark] = (),
 ) -> Encoded:
     """Encode `blocks` (at `rate` Hz) to a new file, in constant memory.
 
@@ -170,7 +170,7 @@ def _write_raw(
 
 
 def _marks(
-    chapters: Sequence[Chapter], samples: int, rate: int
+    chapters: Sequence[ChapterMark], samples: int, rate: int
 ) -> list[dict[str, Any]]:
     """Return chapters as FFmpeg takes them."""
     starts = [min(round(chapter.start * rate), samples) for chapter in chapters]

@@ -24,7 +24,7 @@ class Format:
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class ChapterMark:
     """A mark in a long file; it lasts until the next one."""
 
     title: str

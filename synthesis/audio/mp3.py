@@ -14,7 +14,7 @@ from typing import BinaryIO
 import lameenc
 
 from synthesis.audio.decoding import Samples, resampled
-from synthesis.audio.formats import Chapter, Format
+from synthesis.audio.formats import ChapterMark, Format
 
 # LAME's scale from 0 (best) to 9 (fastest).
 _QUALITY = 5
@@ -64,7 +64,7 @@ def write(
     format: Format,  # noqa: A002
     target: BinaryIO,
     title: str = "",
-    chapters: Sequence[Chapter] = (),
+    chapters: Sequence[ChapterMark] = (),
 ) -> int:
     """Encode `blocks` (at `rate` Hz) to the empty file `target`; return the samples in it.
 
@@ -166,7 +166,7 @@ def _crc16(data: bytes) -> int:
     return crc
 
 
-def tag(title: str, chapters: Sequence[Chapter], end_ms: int) -> bytes:
+def tag(title: str, chapters: Sequence[ChapterMark], end_ms: int) -> bytes:
     """Return an ID3v2.3 tag; nothing when there is nothing to tell."""
     frames = _text("TIT2", title) if title else b""
     starts = [round(chapter.start * 1000) for chapter in chapters]

@@ -203,7 +203,7 @@ def check_options(voice: Voice, options: Mapping[str, object]) -> None:
 
     None of them changes the price: an adapter doesn't declare those that would.
     """
-    known = get_provider(voice.provider_id).options
+    known = get_adapter(voice.provider_id).options
     wrong = {}
     for name, value in options.items():
         if name not in known:
@@ -254,7 +254,7 @@ def _per_character(voice: Voice) -> str:
 
 def queue_of(provider: str) -> Scene.Queue:
     """Return where scenes of a provider are worked on."""
-    is_local = get_provider(provider).is_local
+    is_local = get_adapter(provider).is_local
     return Scene.Queue.LOCAL if is_local else Scene.Queue.REMOTE
 
 

@@ -167,7 +167,7 @@ def _join(
             yield block
 
     chapters = [
-        audio.Chapter(place.scene.title or f"{place.scene.index}", place.start)
+        audio.ChapterMark(place.scene.title or f"{place.scene.index}", place.start)
         for place in placed
     ]
     audio.encode(

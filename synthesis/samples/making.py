@@ -24,8 +24,8 @@ from kit.work import claims
 from kit.work.loop import Failed, NotNow, Work
 from providers.catalogue import access, samples
 from providers.contract.base import Failure, ProviderError, SpeechRequest
-from providers.contract.registry import PROVIDERS, get_provider
-from providers.limits.upstreams import Blocked
+from providers.contract.registry import ADAPTERS, get_adapter
+from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Sample, Voice
 from providers.models.querysets import PLATFORM
 from synthesis import audio
@@ -39,7 +39,7 @@ MOST_A_DAY = 200
 """Samples that one client address may have made a day."""
 _MOST_AT_ONCE = 2  # makers, of each kind: samples are never urgent
 _LOOK = 0.05  # seconds between two looks at what a worker is making
-_LOCAL = [slug for slug in PROVIDERS if get_provider(slug).is_local]
+_LOCAL = [slug for slug in ADAPTERS if get_adapter(slug).is_local]
 
 logger = logging.getLogger(__name__)
 

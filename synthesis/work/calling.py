@@ -9,7 +9,7 @@ from accounts.caller import Environment
 from kit.db import connections
 from providers.contract import http
 from providers.contract.base import Access, Failure, ProviderError, SpeechRequest, Word
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.keys import using
 from providers.limits import ceilings, upstreams
 from providers.models import Provider, Voice
@@ -36,7 +36,7 @@ def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> An
 
     Raises:
         ProviderError: the provider failed, or the voice was switched off meanwhile.
-        Blocked: it is not called now; see `providers.limits`.
+        UpstreamUnavailable: it is not called now; see `providers.limits`.
     """
     voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
     if voice is None:
@@ -76,7 +76,7 @@ def call(
 
     Raises:
         ProviderError: the provider failed.
-        Blocked: it is not called now.
+        UpstreamUnavailable: it is not called now.
     """
     access = using.access_with(provider, credential)
     spent = ceilings.Spent()
@@ -111,7 +111,7 @@ def _heard(
     spent: ceilings.Spent,
 ) -> Answered:
     words: list[Word] = []
-    speech = get_provider(row.slug).speak(request, access)
+    speech = get_adapter(row.slug).speak(request, access)
     try:
         stored = audio.store_piece(
             _audio_only(speech.parts, words, spent),
@@ -131,7 +131,7 @@ def _heard(
         audio.LOUDNESS_MS / 1000,
         stored.samples / stored.sample_rate,
     )
-    is_trusted = get_provider(row.slug).is_local
+    is_trusted = get_adapter(row.slug).is_local
     return Answered(
         stored, *timing.timed(request.text, words, loudness, is_trusted=is_trusted)
     )

@@ -120,7 +120,7 @@ def what_is_full() -> Full:
             for slug, row in limits.items()
             if row.max_concurrent is not None and providers[slug] >= row.max_concurrent
         },
-        upstreams=set(upstreams.blocked())
+        upstreams=set(upstreams.unavailable())
         | {
             (slug, credential)
             for (slug, credential), count in credentials.items()

@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
 from providers.contract.base import Failure, ProviderError
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.keys import using
 from synthesis import audio
 from synthesis.audio.timing import ESTIMATED, EXACT
@@ -46,11 +46,11 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
 
     Raises:
         ProviderError: the provider failed; what is stored stays for the next try.
-        Blocked: the provider is not called now; the same holds.
+        UpstreamUnavailable: the provider is not called now; the same holds.
         LeaseLost: somebody else holds the scene now.
     """
     voice = scene.speaker.partition(":")[2]
-    limit = get_provider(scene.provider).limit_for(voice, scene.speed)
+    limit = get_adapter(scene.provider).limit_for(voice, scene.speed)
     chunks = splitting.split(scene.text, limit)
     if not chunks:
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")

@@ -19,7 +19,7 @@ from providers.contract.base import Failure, ProviderError
 from providers.errors import OwnKeyMissing, OwnKeyRefused
 from providers.limits import upstreams
 from providers.limits.ceilings import CEILING
-from providers.limits.upstreams import Blocked
+from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Provider
 from synthesis.errors import (
     INTERNAL_ERROR,
@@ -94,9 +94,9 @@ def speak_now(
                 idempotency.finish(key, answer)
     except claims.LeaseLost as lost:
         raise JobCanceled from lost
-    except Blocked as blocked:
+    except UpstreamUnavailable as unavailable:
         fail(PROVIDER_UNAVAILABLE)
-        raise _refusal(begun.provider, blocked) from blocked
+        raise _refusal(begun.provider, unavailable) from unavailable
     except ProviderError as error:
         fail(error.kind)
         logger.warning("speech %s, %s: %s", begun.job_id, begun.provider, error)
@@ -104,8 +104,8 @@ def speak_now(
             raise EmptyText from error
         if error.kind in _OWN_KEY:
             raise _OWN_KEY[error.kind](provider=begun.provider) from error
-        unavailable = error.kind in _UNAVAILABLE
-        raise (ProviderUnavailable if unavailable else ProviderFailed) from error
+        is_down = error.kind in _UNAVAILABLE
+        raise (ProviderUnavailable if is_down else ProviderFailed) from error
     except BaseException:
         fail(INTERNAL_ERROR)
         raise
@@ -180,9 +180,9 @@ def _check_room(quoted: QuotedScene) -> None:
     what befell ours, nor let in where ours has room.
     """
     slug, credential = quoted.provider, quoted.credential
-    if row := upstreams.blocked(slug).get((slug, credential)):
-        blocked = Blocked(row.reason, row.open_until or timezone.now())
-        raise ProviderUnavailable(retry_after=blocked.seconds)
+    if row := upstreams.unavailable(slug).get((slug, credential)):
+        unavailable = UpstreamUnavailable(row.reason, row.open_until or timezone.now())
+        raise ProviderUnavailable(retry_after=unavailable.seconds)
     if Provider.objects.limited().filter(pk=slug).exists():
         # Nobody claims until the scene's row is there, so the answer still holds then.
         claiming.close_gate()
@@ -190,7 +190,7 @@ def _check_room(quoted: QuotedScene) -> None:
             raise ProviderUnavailable(retry_after=1)
 
 
-def _refusal(provider: str, blocked: Blocked) -> AppError:
-    if blocked.reason == CEILING:
-        return ProviderCeiling(provider=provider, retry_after=blocked.seconds)
-    return ProviderUnavailable(retry_after=blocked.seconds)
+def _refusal(provider: str, unavailable: UpstreamUnavailable) -> AppError:
+    if unavailable.reason == CEILING:
+        return ProviderCeiling(provider=provider, retry_after=unavailable.seconds)
+    return ProviderUnavailable(retry_after=unavailable.seconds)

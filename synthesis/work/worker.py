@@ -15,7 +15,7 @@ from kit.work.bells import MOST
 from kit.work.loop import Work
 from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings
-from providers.limits.upstreams import RETRIES, Blocked
+from providers.limits.upstreams import RETRIES, UpstreamUnavailable
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING
 from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
@@ -98,7 +98,7 @@ def _fail(scene: Scene, error: Exception) -> None:
             give_up_or_retry(scene, INTERNAL_ERROR)
 
 
-def wait(scene: Scene, blocked: Blocked) -> None:
+def wait(scene: Scene, unavailable: UpstreamUnavailable) -> None:
     """Put back a scene that met a provider that is not called now.
 
     It costs no try. An upstream that is open keeps its scenes from being claimed, and the

@@ -44,7 +44,7 @@ def change(row):
     return reverse(name, args=[row.pk])
 
 
-def act(office, model, action, *rows):
+def run(office, model, action, *rows):
     url = reverse(f"admin:accounts_{model}_changelist")
     data = {
         "action": action,
@@ -146,13 +146,13 @@ def test_a_person_is_shown_and_never_deleted(office, alice):
 def test_blocking_and_unblocking(office, alice):
     workspace = factories.workspace(alice)
 
-    act(office, "user", "block", alice)
-    act(office, "workspace", "block", workspace)
+    run(office, "user", "block", alice)
+    run(office, "workspace", "block", workspace)
     assert User.objects.get(pk=alice.pk).is_blocked
     assert Workspace.objects.get(pk=workspace.pk).is_blocked
 
-    act(office, "user", "unblock", alice)
-    act(office, "workspace", "unblock", workspace)
+    run(office, "user", "unblock", alice)
+    run(office, "workspace", "unblock", workspace)
     assert not User.objects.get(pk=alice.pk).is_blocked
     assert not Workspace.objects.get(pk=workspace.pk).is_blocked
 
@@ -171,7 +171,7 @@ def test_staff_cannot_give_themselves_rights(alice):
 
     assert answer.status_code in (200, 302)
     assert not User.objects.get(pk=alice.pk).is_superuser
-    assert act(office, "apitoken", "revoke").status_code == 403
+    assert run(office, "apitoken", "revoke").status_code == 403
 
 
 def test_people_are_suspended_by_blocking_alone(office, alice):
@@ -192,13 +192,13 @@ def test_superusers_are_touched_by_superusers_alone(office, root, alice):
     desk = factories.browser(helper)
 
     for action in ("block", "close"):
-        act(desk, "user", action, root, alice)
+        run(desk, "user", action, root, alice)
     for person, is_blocked in ((root, False), (alice, True)):
         person.refresh_from_db()
         assert (person.is_blocked, bool(person.closed_at)) == (is_blocked, is_blocked)
 
     other = factories.user("other@example.com", is_staff=True, is_superuser=True)
-    act(office, "user", "block", other)
+    run(office, "user", "block", other)
     other.refresh_from_db()
     assert other.is_blocked
 
@@ -217,7 +217,7 @@ def test_tokens_are_shown_without_their_secret_and_revoked(office, alice):
     assert token.digest not in page
     assert office.post(change(token), {"name": "x"}).status_code == 403
     assert office.get(reverse("admin:accounts_apitoken_add")).status_code == 403
-    act(office, "apitoken", "revoke", token)
+    run(office, "apitoken", "revoke", token)
     assert ApiToken.objects.get().revoked_at is not None
 
 
@@ -244,7 +244,7 @@ def test_a_login_is_shown_without_its_key_and_ended(office, alice):
     assert row.session_key
     assert row.session_key not in page
     assert client.get("/api/v1/me").json()["role"] == "user"
-    act(office, "loginsession", "end", row)
+    run(office, "loginsession", "end", row)
     assert client.get("/api/v1/me").json()["role"] == "guest"
 
 
@@ -257,7 +257,7 @@ def test_a_lost_second_factor_is_removed_by_somebody_else(office, root):
         Authenticator.objects.get(user=root),
     )
 
-    act(office, "authenticator", "remove", lost, own)
+    run(office, "authenticator", "remove", lost, own)
 
     assert list(Authenticator.objects.all()) == [own]
     assert theirs.get("/admin/").status_code == 302
@@ -289,7 +289,7 @@ def test_an_operator_with_two_apps_is_told_once(office, root):
     second_factor.confirm_unseen(other)
     second_factor.begin(other)
 
-    act(office, "authenticator", "remove", *Authenticator.objects.filter(user=other))
+    run(office, "authenticator", "remove", *Authenticator.objects.filter(user=other))
 
     assert not Authenticator.objects.filter(user=other).exists()
     assert Mail.objects.filter(subject__contains="removed").count() == 1
@@ -303,7 +303,7 @@ def test_a_superusers_second_factor_is_removed_by_superusers_alone(root):
     )
     factories.browser(root)
 
-    act(
+    run(
         factories.browser(helper),
         "authenticator",
         "remove",

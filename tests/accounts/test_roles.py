@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.errors import NotAllowed
 from accounts.models import Membership
-from accounts.roles import Act, demand, may
+from accounts.roles import Permission, has_permission, require_permission
 
 _TABLE = re.findall(
     r"^\| `(\w+)`[^|]*\| (\w+) \| (\w+) \| (\w+) \|$",
@@ -17,17 +17,17 @@ _TABLE = re.findall(
 )
 
 
-def test_every_act_is_documented():
-    assert [row[0] for row in _TABLE] == [act.value for act in Act]
+def test_every_permission_is_documented():
+    assert [row[0] for row in _TABLE] == [permission.value for permission in Permission]
 
 
 @pytest.mark.parametrize("row", _TABLE, ids=lambda row: row[0])
-def test_who_may(row):
-    act, *answers = row
+def test_who_has_which_permission(row):
+    permission, *answers = row
     for role, answer in zip(Membership.Role.values, answers, strict=True):
-        assert may(role, Act(act)) is (answer == "yes")
+        assert has_permission(role, Permission(permission)) is (answer == "yes")
         if answer == "yes":
-            demand(role, Act(act))
+            require_permission(role, Permission(permission))
         else:
             with pytest.raises(NotAllowed):
-                demand(role, Act(act))
+                require_permission(role, Permission(permission))

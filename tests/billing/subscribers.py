@@ -29,7 +29,7 @@ def start(workspace: Workspace, key: str = "plus", /, **options: Any) -> Subscri
         return subscriptions.start(workspace, plan(key), **values)
 
 
-def act(
+def run(
     function: Any, subscription: Subscription, *args: Any, **options: Any
 ) -> Subscription:
     """Call a verb of `billing.plans.subscriptions` in a transaction of its own."""

@@ -336,10 +336,10 @@ def test_an_operator_rebuilds_a_wallet(operator, used):
     )
 
 
-@pytest.mark.parametrize("act", ["wallet_adjust", "wallet_rebuild", "lot_refund"])
-def test_only_operators_with_the_right_act(used, act):
-    row = used.lots.get(kind="pack") if act == "lot_refund" else used
-    address = reverse(f"admin:billing_{act}", args=[row.pk])
+@pytest.mark.parametrize("action", ["wallet_adjust", "wallet_rebuild", "lot_refund"])
+def test_only_operators_with_the_right_act(used, action):
+    row = used.lots.get(kind="pack") if action == "lot_refund" else used
+    address = reverse(f"admin:billing_{action}", args=[row.pk])
     helper = factories.user("helper@example.com", is_staff=True)
     ada = User.objects.get(email="ada@example.com")
     with nothing_changes(used):

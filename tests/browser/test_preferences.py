@@ -31,13 +31,13 @@ def _preferences(person: User) -> dict[str, object]:
     return dict(person.preferences)
 
 
-def _until_saved(page: Page, act: Callable[[], object]) -> None:
+def _until_saved(page: Page, action: Callable[[], object]) -> None:
     with page.expect_response(
         lambda answer: (
             answer.url.endswith("/api/v1/me") and answer.request.method == "PATCH"
         )
     ) as saved:
-        act()
+        action()
     assert saved.value.status == 200
 
 

@@ -299,7 +299,7 @@ def operate(seen: Seen, planted: Planted) -> None:
 def test_a_secret_is_found_in_every_form() -> None:
     seen = Seen()
     secret = "canary-of-the-search-0123456789"
-    sealed = base64.b64encode(b"thirty-two bytes of a hook's key").decode()
+    encoded = base64.b64encode(b"thirty-two bytes of a hook's key").decode()
     seen.note("a", f"x={secret};")
     seen.note("a", f"\\x00{secret.encode().hex()}ff")
     seen.note("b", base64.b64encode(secret.encode()).decode())
@@ -308,7 +308,7 @@ def test_a_secret_is_found_in_every_form() -> None:
     seen.note("e", "08:26:06.123456 a1234567 1234560")
 
     assert seen.places_of(secret) == {"a", "a #2", "b"}
-    assert seen.places_of(f"whsec_{sealed}") == {"c"}
+    assert seen.places_of(f"whsec_{encoded}") == {"c"}
     assert seen.places_of("123456") == NOWHERE  # a full stop is no end of a code
     seen.note("f", "Your code: 123456\n")
     assert seen.places_of("123456") == {"f"}

@@ -13,7 +13,7 @@ from accounts.lifecycle import Scope, Table
 from kit.secrets import Secret
 from providers import tasks
 from providers.catalogue import sync
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
 from synthesis.models import Job
@@ -74,7 +74,7 @@ def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
     put({"key": CANARY, "region": "x/#"}, 400)
     put({"key": CANARY + "\n"}, 400)
     put({"key": CANARY})
-    adapter = get_provider("openai")
+    adapter = get_adapter("openai")
     with monkeypatch.context() as patched:
         patched.setattr(vendor, "answer", lambda asked: Reply(500, body=b"{}"))
         put({"key": CANARY}, 503)

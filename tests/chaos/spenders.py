@@ -56,9 +56,9 @@ class Spender:
 
     def operate(self) -> None:
         """Do one operation at random, until there is an answer."""
-        acts = (self.grant, self.reserve, self.capture, self.release, self.refund)
+        actions = (self.grant, self.reserve, self.capture, self.release, self.refund)
         rare = (self.reverse, self.adjust, self.expire, self.lapse, self.rebuild)
-        common = self.chance.choices(acts, (3, 8, 8, 5, 1))[0]
+        common = self.chance.choices(actions, (3, 8, 8, 5, 1))[0]
         try:
             (common if self.chance.random() < 0.9 else self.chance.choice(rare))()
         except AppError:
@@ -169,7 +169,7 @@ class Spender:
         wallet = self.chance.choice(self.wallets)
         long_ago = timezone.now() - 2 * ledger.IDLE
 
-        def act() -> None:
+        def action() -> None:
             owned = Wallet.objects.select_for_update(no_key=True).filter(pk=wallet.pk)
             owned.get()
             lot = wallet.lots.filter(lapses=True, available__gt=0).first()
@@ -185,7 +185,7 @@ class Spender:
             )
             ledger.lapse(lot.pk)
 
-        self._insist(act)
+        self._insist(action)
 
     def rebuild(self) -> None:
         """Prove a wallet against its entries while others spend from it."""
@@ -197,13 +197,13 @@ class Spender:
         if found:
             raise RuntimeError(f"{wallet} was not as its entries say: {found}")
 
-    def _insist(self, act: Callable[[], Any]) -> Any:
-        """Do `act` in a transaction of its own until the server has answered."""
+    def _insist(self, action: Callable[[], Any]) -> Any:
+        """Call `action` in a transaction of its own until the server has answered."""
         until = time.monotonic() + PATIENCE
         while True:
             try:
                 with transaction.atomic(durable=True):
-                    return act()
+                    return action()
             except (OperationalError, InterfaceError):
                 if time.monotonic() > until:
                     raise

@@ -1,4 +1,4 @@
-"""Rotation of the encryption key: every sealed column, beside work, whatever is killed."""
+"""Rotation of the encryption key: all encrypted columns, beside work, whatever dies."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from accounts.models.second_factor import Authenticator
 from kit import rotation
 from kit.mail import outbox
 from kit.models import Mail
-from kit.secrets import CannotOpen, Secret, open_sealed, seal
+from kit.secrets import CannotDecrypt, Secret, decrypt, encrypt
 from providers.keys import using
 from providers.models import Provider, ProviderKey
 from tests import factories, processes
@@ -48,8 +48,8 @@ def test_every_binary_column_is_declared_or_holds_no_secret():
 
 
 @pytest.fixture
-def sealed(settings):
-    """Rows in every sealed column, by the old key."""
+def encrypted(settings):
+    """Rows in every encrypted column, by the old key."""
     settings.ENCRYPTION_KEYS = OLD
     owner = factories.user("alice@example.com")
     workspace = factories.workspace(owner)
@@ -72,10 +72,10 @@ def sealed(settings):
     return {"workspace": workspace, "endpoint": endpoint, "settled": settled}
 
 
-def readable(sealed) -> dict[str, Any]:
+def readable(encrypted) -> dict[str, Any]:
     """Open everything, as those do who use it."""
     endpoint = Endpoint.objects.get()
-    credential = using.credential_of(sealed["workspace"].pk)
+    credential = using.credential_of(encrypted["workspace"].pk)
     provider = Provider.objects.get()
     return {
         "key": using.access_with(provider, credential).key,
@@ -83,41 +83,43 @@ def readable(sealed) -> dict[str, Any]:
         "default": signing.secret_of(DefaultSigner.objects.get()),
         "seeds": [app.seed for app in Authenticator.objects.order_by("pk")],
         "mails": [
-            open_sealed(mail.sealed_text, context=outbox._context(mail))
+            decrypt(mail.sealed_text, context=outbox._context(mail))
             for mail in Mail.objects.exclude(sealed_text=b"").order_by("pk")
         ],
     }
 
 
-def test_all_is_sealed_again_until_nothing_needs_the_old_key(sealed, settings, capsys):
-    before = readable(sealed)
+def test_all_is_encrypted_anew_until_nothing_needs_the_old_key(
+    encrypted, settings, capsys
+):
+    before = readable(encrypted)
     call_command("rotate_keys", batch=7)
     told = capsys.readouterr().out
     assert told.splitlines() == [
-        f"kit.Mail.sealed_text: {MAILS} sealed again, 0 left.",
-        "accounts.Authenticator.sealed_seed: 2 sealed again, 0 left.",
-        "webhooks.Endpoint.secret: 1 sealed again, 0 left.",
-        "webhooks.Endpoint.old_secret: 1 sealed again, 0 left.",
-        "webhooks.DefaultSigner.secret: 1 sealed again, 0 left.",
-        "webhooks.DefaultSigner.old_secret: 0 sealed again, 0 left.",
-        "providers.ProviderKey.sealed_key: 1 sealed again, 0 left.",
+        f"kit.Mail.sealed_text: {MAILS} encrypted anew, 0 left.",
+        "accounts.Authenticator.sealed_seed: 2 encrypted anew, 0 left.",
+        "webhooks.Endpoint.secret: 1 encrypted anew, 0 left.",
+        "webhooks.Endpoint.old_secret: 1 encrypted anew, 0 left.",
+        "webhooks.DefaultSigner.secret: 1 encrypted anew, 0 left.",
+        "webhooks.DefaultSigner.old_secret: 0 encrypted anew, 0 left.",
+        "providers.ProviderKey.sealed_key: 1 encrypted anew, 0 left.",
         "No value needs an older key.",
     ]
     settings.ENCRYPTION_KEYS = NEW
-    assert readable(sealed) == before
+    assert readable(encrypted) == before
     call_command("rotate_keys")
-    assert capsys.readouterr().out.count(" 0 sealed again, 0 left.") == 7
+    assert capsys.readouterr().out.count(" 0 encrypted anew, 0 left.") == 7
 
 
-def test_the_old_key_alone_is_not_enough_any_more(sealed, settings):
+def test_the_old_key_alone_is_not_enough_any_more(encrypted, settings):
     call_command("rotate_keys", verbosity=0)
     settings.ENCRYPTION_KEYS = OLD
-    with pytest.raises(CannotOpen):
+    with pytest.raises(CannotDecrypt):
         signing.secret_of(Endpoint.objects.get())
 
 
-def test_a_run_that_is_killed_is_gone_on_with(sealed, settings, monkeypatch):
-    before = readable(sealed)
+def test_a_run_that_is_killed_is_gone_on_with(encrypted, settings, monkeypatch):
+    before = readable(encrypted)
     monkeypatch.setenv("ENCRYPTION_KEYS", settings.ENCRYPTION_KEYS)
     column = rotation.columns()[0]
     middle = Mail.objects.exclude(sealed_text=b"").order_by("pk")[MAILS // 2]
@@ -133,7 +135,7 @@ def test_a_run_that_is_killed_is_gone_on_with(sealed, settings, monkeypatch):
     # The statement that waited for the row may still land: the server has it.
     halves = (MAILS // 2 - 1, MAILS // 2)
     assert rotation.outdated(column).count() in halves
-    assert readable(sealed) == before
+    assert readable(encrypted) == before
 
     done = subprocess.run(
         [sys.executable, "manage.py", "rotate_keys"],
@@ -145,36 +147,36 @@ def test_a_run_that_is_killed_is_gone_on_with(sealed, settings, monkeypatch):
     )
     first = done.stdout.splitlines()[0]
     assert first in {
-        f"kit.Mail.sealed_text: {count} sealed again, 0 left." for count in halves
+        f"kit.Mail.sealed_text: {count} encrypted anew, 0 left." for count in halves
     }
     settings.ENCRYPTION_KEYS = NEW
-    assert readable(sealed) == before
+    assert readable(encrypted) == before
 
 
-def test_what_no_key_opens_is_left_and_counted(sealed, settings, capsys):
+def test_what_no_key_opens_is_left_and_counted(encrypted, settings, capsys):
     settings.ENCRYPTION_KEYS = NEW
     with pytest.raises(CommandError, match=f"{MAILS + 6} values"):
         call_command("rotate_keys")
     assert f"{MAILS} left, {MAILS} that no key opens." in capsys.readouterr().out
     settings.ENCRYPTION_KEYS = f"{NEW},{OLD}"
-    assert len(readable(sealed)["mails"]) == MAILS
+    assert len(readable(encrypted)["mails"]) == MAILS
 
 
-def test_a_value_that_is_written_meanwhile_stays(sealed, monkeypatch):
+def test_a_value_that_is_written_meanwhile_stays(encrypted, monkeypatch):
     row = ProviderKey.objects.get()
-    new = using.sealed(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
+    new = using.encrypted(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
 
     def slow(*args, **more):
         ProviderKey.objects.update(sealed_key=new)
-        return seal(*args, **more)
+        return encrypt(*args, **more)
 
-    monkeypatch.setattr("kit.rotation.seal", slow)
+    monkeypatch.setattr("kit.rotation.encrypt", slow)
     call_command("rotate_keys", verbosity=0)
     assert bytes(ProviderKey.objects.get().sealed_key) == new
 
 
-def test_a_setting_that_was_rotated_long_ago_ends_too(sealed, settings):
-    # What is over is sealed again as well: a row may be looked at before it is emptied.
+def test_a_setting_that_was_rotated_long_ago_ends_too(encrypted, settings):
+    # What is over is encrypted anew as well: a row may be looked at before it is emptied.
     Endpoint.objects.update(old_secret_until=timezone.now() - timedelta(days=9))
     call_command("rotate_keys", verbosity=0)
     settings.ENCRYPTION_KEYS = NEW

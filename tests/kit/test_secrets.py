@@ -6,60 +6,60 @@ from django.core.exceptions import ImproperlyConfigured
 
 from kit import checks
 from kit.secrets import (
-    CannotOpen,
+    CannotDecrypt,
     Secret,
     current_head,
-    open_sealed,
+    decrypt,
+    encrypt,
     parse_keys,
-    seal,
 )
 
 OLD = "old:" + b64encode(b"o" * 32).decode()
 NEW = "new:" + b64encode(b"n" * 32).decode()
 
 
-def test_what_is_sealed_opens_in_its_place_only() -> None:
-    sealed = seal("sk-123", context="webhooks.endpoint/1/secret")
+def test_what_is_encrypted_is_decrypted_in_its_context_only() -> None:
+    encrypted = encrypt("sk-123", context="webhooks.endpoint/1/secret")
 
-    assert b"sk-123" not in sealed
+    assert b"sk-123" not in encrypted
     assert (
-        open_sealed(sealed, context="webhooks.endpoint/1/secret").reveal() == b"sk-123"
+        decrypt(encrypted, context="webhooks.endpoint/1/secret").reveal() == b"sk-123"
     )
-    with pytest.raises(CannotOpen):
-        open_sealed(sealed, context="webhooks.endpoint/2/secret")
+    with pytest.raises(CannotDecrypt):
+        decrypt(encrypted, context="webhooks.endpoint/2/secret")
 
 
-def test_the_same_secret_never_seals_to_the_same_bytes() -> None:
-    assert seal("x", context="c") != seal("x", context="c")
+def test_the_same_secret_is_never_encrypted_to_the_same_bytes() -> None:
+    assert encrypt("x", context="c") != encrypt("x", context="c")
 
 
 @pytest.mark.parametrize("at", [0, 1, 3, 10, -1])
 def test_a_changed_byte_is_noticed(settings, at) -> None:
     settings.ENCRYPTION_KEYS = NEW
-    sealed = bytearray(seal("secret", context="c"))
-    sealed[at] ^= 1
-    with pytest.raises(CannotOpen):
-        open_sealed(bytes(sealed), context="c")
+    encrypted = bytearray(encrypt("secret", context="c"))
+    encrypted[at] ^= 1
+    with pytest.raises(CannotDecrypt):
+        decrypt(bytes(encrypted), context="c")
 
 
 @pytest.mark.parametrize("nothing", [b"", b"\x01", b"\x01\xff", b"plain text"])
-def test_what_was_never_sealed_does_not_open(nothing) -> None:
-    with pytest.raises(CannotOpen):
-        open_sealed(nothing, context="c")
+def test_what_was_never_encrypted_is_not_decrypted(nothing) -> None:
+    with pytest.raises(CannotDecrypt):
+        decrypt(nothing, context="c")
 
 
 def test_a_new_key_in_front_writes_and_the_old_one_still_reads(settings) -> None:
     settings.ENCRYPTION_KEYS = OLD
-    sealed = seal("secret", context="c")
+    encrypted = encrypt("secret", context="c")
     settings.ENCRYPTION_KEYS = f"{NEW}, {OLD}"
-    resealed = seal(open_sealed(sealed, context="c"), context="c")
+    encrypted_again = encrypt(decrypt(encrypted, context="c"), context="c")
 
-    assert not sealed.startswith(current_head())
-    assert resealed.startswith(current_head())
+    assert not encrypted.startswith(current_head())
+    assert encrypted_again.startswith(current_head())
     settings.ENCRYPTION_KEYS = NEW
-    assert open_sealed(resealed, context="c") == Secret("secret")
-    with pytest.raises(CannotOpen):
-        open_sealed(sealed, context="c")
+    assert decrypt(encrypted_again, context="c") == Secret("secret")
+    with pytest.raises(CannotDecrypt):
+        decrypt(encrypted, context="c")
 
 
 @pytest.mark.parametrize(

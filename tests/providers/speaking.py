@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import av
 
-from providers.contract.base import Access, Provider, SpeechRequest, Word
+from providers.contract.base import Access, Adapter, SpeechRequest, Word
 from providers.unicorn import Unicorn
 
 
@@ -37,7 +37,7 @@ def hear(
     voice: str = "en-us",
     *,
     speed: float = 1.0,
-    provider: Provider | None = None,
+    provider: Adapter | None = None,
     access: Access | None = None,
     options: dict[str, object] | None = None,
 ) -> Heard:

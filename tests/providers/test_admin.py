@@ -204,7 +204,7 @@ def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):
     row = factories.provider_key(
         factories.workspace(factories.user()), "openai", "k3y-of-a-customer"
     )
-    sealed = bytes(ProviderKey.objects.get().sealed_key)
+    encrypted = bytes(ProviderKey.objects.get().sealed_key)
     page = reverse("admin:providers_providerkey_change", args=[row.pk])
     listing = reverse("admin:providers_providerkey_changelist")
     for answer in (operator.get(listing), operator.get(page)):
@@ -212,7 +212,7 @@ def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):
         shown = answer.content.decode()
         assert "omer" in shown
         assert "k3y-of" not in shown
-        assert sealed.hex() not in shown
+        assert encrypted.hex() not in shown
         assert "memory at" not in shown
     assert operator.post(page, {"last4": "1234"}).status_code == 403
     erase = {"action": "erase", "_selected_action": [str(row.pk)]}

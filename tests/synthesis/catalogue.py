@@ -16,7 +16,7 @@ _VOICES = [
 def fill(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the rows of the catalogue, and let the scripted provider be found."""
     monkeypatch.setitem(
-        registry.PROVIDERS, "scripted", "tests.synthesis.scripted.Scripted"
+        registry.ADAPTERS, "scripted", "tests.synthesis.scripted.Scripted"
     )
     Provider.objects.create(slug="unicorn", name="Unicorn", is_open_to_guests=True)
     Provider.objects.create(slug="scripted", name="Scripted")

@@ -27,7 +27,7 @@ def voices(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     catalogue.fill(monkeypatch)
     yield
     scripted.reset()
-    registry.get_provider.cache_clear()
+    registry.get_adapter.cache_clear()
 
 
 @pytest.fixture

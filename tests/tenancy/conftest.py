@@ -23,7 +23,7 @@ def shared_world(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]
         try:
             yield worlds.build()
         finally:
-            registry.get_provider.cache_clear()
+            registry.get_adapter.cache_clear()
             scripted.reset()
             call_command("flush", interactive=False, inhibit_post_migrate=True)
 

@@ -269,7 +269,7 @@ def test_a_form_about_ones_own_team_reaches_no_other(world: World, row: Page) ->
 def _choose(world: World, name: str, workspace: str) -> int:
     (asker,) = world.askers[name]
     form = {"workspace": workspace, "environment": "PRODUCTION"}
-    return ask(asker, "POST", "/settings/place", form, is_form=True).status_code
+    return ask(asker, "POST", "/settings/workspace", form, is_form=True).status_code
 
 
 def test_nobody_chooses_a_workspace_of_others(world: World) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from accounts.audit.back_office import Audited
+from accounts.audit.mixin import Audited
 from accounts.models import AuditEntry, User
 from accounts.models.second_factor import Authenticator
 from kit.mail import outbox
@@ -56,7 +56,7 @@ def row_of(model: Any, world: World) -> Any:
     return row
 
 
-def act(office: Client, row: Model, action: str) -> Any:
+def run(office: Client, row: Model, action: str) -> Any:
     url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_changelist")
     chosen = {"action": action, "_selected_action": [str(row.pk)], "reason": "a test"}
     return office.post(url, chosen)
@@ -75,7 +75,7 @@ def test_an_action_is_recorded_with_its_reason(
     row = row_of(model, world)
     pk = str(row.pk)
 
-    assert act(factories.browser(root), row, action).status_code == 302
+    assert run(factories.browser(root), row, action).status_code == 302
 
     entry = AuditEntry.objects.get()
     assert (entry.actor_id, entry.reason) == (root.pk, "a test")
@@ -96,7 +96,7 @@ def test_who_may_only_look_can_not_act(
     page = office.get(url)
     assert page.status_code == 200
     assert f'<option value="{action}"'.encode() not in page.content
-    act(office, row, action)
+    run(office, row, action)
 
     assert changed_since(before) == set()
 
@@ -105,7 +105,7 @@ def test_what_an_action_passes_over_is_recorded_with_the_change(world: World) ->
     root = factories.user("root@example.com", is_staff=True, is_superuser=True)
     task = row_of(PeriodicTask, world)
 
-    act(factories.browser(root), task, "disable_tasks")
+    run(factories.browser(root), task, "disable_tasks")
 
     entry = AuditEntry.objects.get()
     assert entry.action == "Asked: Disable selected tasks"
@@ -128,7 +128,7 @@ def test_what_is_chosen_over_all_pages_is_recorded_too(world: World) -> None:
 def test_more_rows_than_can_be_recorded_are_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.audit.back_office._MOST", 1)
+    monkeypatch.setattr("accounts.audit.mixin._MOST", 1)
     root = factories.user("root@example.com", is_staff=True, is_superuser=True)
     people = [world.bob, world.alice.owner]
     office = factories.browser(root)

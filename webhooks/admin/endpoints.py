@@ -84,12 +84,12 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         "replay_failed_of_all_time",
     ]
 
-    @admin.action(description="Send a test event", permissions=["act"])
+    @admin.action(description="Send a test event", permissions=["operate"])
     def send_tests(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Try endpoints out."""
         _each(self, request, chosen, "tested", lambda row: endpoints.send_test(row.pk))
 
-    @admin.action(description="Switch off", permissions=["act"])
+    @admin.action(description="Switch off", permissions=["operate"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Send nothing more to endpoints, and mail their owners."""
         _each(
@@ -100,7 +100,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
             lambda row: endpoints.switch_off(row.pk, Endpoint.Off.OPERATOR),
         )
 
-    @admin.action(description="Switch on", permissions=["act"])
+    @admin.action(description="Switch on", permissions=["operate"])
     def switch_on(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Send to endpoints again, from the next event on."""
         _each(
@@ -112,7 +112,8 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         )
 
     @admin.action(
-        description="Send what failed in the last 24 hours again", permissions=["act"]
+        description="Send what failed in the last 24 hours again",
+        permissions=["operate"],
     )
     def replay_failed_of_a_day(
         self, request: HttpRequest, chosen: QuerySet[Endpoint]
@@ -120,7 +121,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         """Send recent failures again."""
         self._replay_failed(request, chosen, timedelta(days=1))
 
-    @admin.action(description="Send all that failed again", permissions=["act"])
+    @admin.action(description="Send all that failed again", permissions=["operate"])
     def replay_failed_of_all_time(
         self, request: HttpRequest, chosen: QuerySet[Endpoint]
     ) -> None:
@@ -196,7 +197,7 @@ class DeliveryAdmin(ReadOnly, ModelAdmin):
         """Return what is sent."""
         return delivery.event.text
 
-    @admin.action(description="Send again", permissions=["act"])
+    @admin.action(description="Send again", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         """Send deliveries again, as their owners could."""
         _each(self, request, chosen, "sent again", lambda row: replay.replay(row.pk))

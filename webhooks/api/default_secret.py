@@ -47,11 +47,11 @@ class RotateDefaultSecretView(APIView):
         """Change the default secret; for 24 hours both the new and the old one sign."""
         workspace = owner_of(request).workspace
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             signing.rotate_default(workspace.pk)
             return idempotency.Answer(200, None)
 
-        answer = idempotency.once(idempotency_key(request), act)
+        answer = idempotency.once(idempotency_key(request), run)
         # Nothing secret is kept: repeated, it shows what is in use, as a GET does.
         return _default_secret(signing.default_signer(workspace.pk), answer)
 

@@ -67,11 +67,11 @@ class ReplayFailedView(APIView):
         asked.is_valid(raise_exception=True)
         found = endpoint_of(request, endpoint_id)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             count = replay.replay_failed(found.pk, **asked.validated_data)
             return idempotency.Answer(202, {"replayed": count})
 
-        return respond(idempotency.once(idempotency_key(request), act))
+        return respond(idempotency.once(idempotency_key(request), run))
 
 
 class DeliveriesView(GenericAPIView[Delivery]):
@@ -112,11 +112,11 @@ class ReplayAllFailedView(APIView):
         asked.is_valid(raise_exception=True)
         mine = Delivery.objects.visible_to(caller_of(request))
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             count = replay.replay_all_failed(mine, **asked.validated_data)
             return idempotency.Answer(202, {"replayed": count})
 
-        return respond(idempotency.once(idempotency_key(request), act))
+        return respond(idempotency.once(idempotency_key(request), run))
 
 
 class DeliveryView(APIView):
@@ -148,10 +148,10 @@ class ReplayView(APIView):
         """Send an event again, under the same `webhook-id`, with a new schedule."""
         found = _delivery(request, delivery_id)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             return accepted(replay.replay(found.pk))
 
-        return respond(idempotency.once(idempotency_key(request), act))
+        return respond(idempotency.once(idempotency_key(request), run))
 
 
 def _delivery(request: Request, delivery_id: UUID) -> Delivery:

@@ -59,14 +59,14 @@ class EndpointsView(GenericAPIView[Endpoint]):
         fields = dict(asked.validated_data)
         fields["environment"] = fields["environment"] or ""
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             endpoint, secret = endpoints.create(
                 caller.workspace, maker=caller.token, **fields
             )
             return idempotency.Answer(201, with_secret(endpoint, secret))
 
         return respond(
-            idempotency.once(idempotency_key(request), act, kept=without_secret)
+            idempotency.once(idempotency_key(request), run, kept=without_secret)
         )
 
 
@@ -94,11 +94,11 @@ class EndpointView(APIView):
             fields["is_enabled"] = fields.pop("enabled")
         found = endpoint_of(request, endpoint_id)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             changed = endpoints.change(found.pk, **fields)
             return idempotency.Answer(200, dict(EndpointSerializer(changed).data))
 
-        return respond(idempotency.once(idempotency_key(request), act))
+        return respond(idempotency.once(idempotency_key(request), run))
 
     @extend_schema(operation_id="webhooks_delete", responses={204: None})
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
@@ -124,11 +124,11 @@ class RotateView(APIView):
         """Change the secret; for 24 hours both the new and the old one sign."""
         found = endpoint_of(request, endpoint_id)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             return idempotency.Answer(200, with_secret(*endpoints.rotate(found.pk)))
 
         return respond(
-            idempotency.once(idempotency_key(request), act, kept=without_secret)
+            idempotency.once(idempotency_key(request), run, kept=without_secret)
         )
 
 
@@ -147,7 +147,7 @@ class TestView(APIView):
         """Send a `webhook.test` event to this endpoint, whatever it subscribes to."""
         found = endpoint_of(request, endpoint_id)
 
-        def act() -> idempotency.Answer:
+        def run() -> idempotency.Answer:
             return accepted(endpoints.send_test(found.pk))
 
-        return respond(idempotency.once(idempotency_key(request), act))
+        return respond(idempotency.once(idempotency_key(request), run))

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from accounts.caller import Caller, caller_of
 from accounts.http.freshness import require_fresh_login
-from accounts.roles import Act, demand
+from accounts.roles import Permission, require_permission
 from kit.errors import NotFound
 from kit.secrets import Secret
 from webhooks.models import Endpoint
@@ -24,7 +24,7 @@ def owner_of(request: Request) -> Caller:
     """
     require_fresh_login(request._request)
     caller = caller_of(request)
-    demand(caller.member_role, Act.SEE_DEFAULT_SECRET)
+    require_permission(caller.member_role, Permission.SEE_DEFAULT_SECRET)
     return caller
 
 

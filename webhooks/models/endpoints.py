@@ -12,7 +12,7 @@ from webhooks.models.querysets import EndpointQuerySet
 
 
 class Signer(models.Model):
-    """What signs: a sealed secret, and for a while after a rotation the one before it.
+    """What signs: an encrypted secret, and for a while after a rotation the one before it.
 
     Read and written by `webhooks.sending.signing` alone.
     """

@@ -10,19 +10,19 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
+from accounts.http.current_workspace import login_required
 from accounts.http.freshness import is_fresh
 from accounts.http.next_page import with_next
-from accounts.http.visits import for_people
-from accounts.roles import Act, may
+from accounts.roles import Permission, has_permission
 from kit.errors import AppError
 from webhooks.sending import signing
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_people
+@login_required
 def default_secret_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show owners what signs events to jobs' own addresses; change it."""
-    if not may(caller.member_role, Act.SEE_DEFAULT_SECRET):
+    if not has_permission(caller.member_role, Permission.SEE_DEFAULT_SECRET):
         raise PermissionDenied
     if not is_fresh(request):
         messages.info(request, "Log in again to see the default secret.")

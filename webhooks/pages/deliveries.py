@@ -14,18 +14,18 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
+from accounts.http.current_workspace import login_required
 from kit.errors import AppError
 from webhooks.models import Delivery
 from webhooks.models.querysets import DeliveryQuerySet
 from webhooks.pages.forms import LogForm, SinceForm
 from webhooks.pages.requests import SHOWN, as_uuid, demand_right
-from webhooks.permissions import may_manage
+from webhooks.permissions import can_manage
 from webhooks.sending import replay
 
 
 @require_safe
-@for_people
+@login_required
 def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show what was sent to all endpoints, and to jobs' own addresses."""
     return render(
@@ -33,7 +33,7 @@ def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         "webhooks/log.html",
         {
             "since_form": SinceForm(initial={"hours": 24}),
-            "may_manage": may_manage(caller),
+            "can_manage": can_manage(caller),
             "shows_addresses": True,
         }
         | log(request, Delivery.objects.visible_to(caller)),
@@ -41,7 +41,7 @@ def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @require_safe
-@for_people
+@login_required
 def delivery_page(
     request: HttpRequest, caller: Caller, delivery_id: UUID
 ) -> HttpResponse:
@@ -53,13 +53,13 @@ def delivery_page(
         {
             "delivery": delivery,
             "tries": delivery.tries.order_by("-pk")[:SHOWN],
-            "may_manage": may_manage(caller),
+            "can_manage": can_manage(caller),
         },
     )
 
 
 @require_POST
-@for_people
+@login_required
 def replay_log(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Send again what did not arrive anywhere."""
     form = SinceForm(request.POST)
@@ -79,7 +79,7 @@ def replay_log(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @require_POST
-@for_people
+@login_required
 def replay_delivery(
     request: HttpRequest, caller: Caller, delivery_id: UUID
 ) -> HttpResponse:

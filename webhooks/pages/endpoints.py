@@ -14,8 +14,8 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
-from accounts.http.visits import for_people
-from accounts.roles import Act, may
+from accounts.http.current_workspace import login_required
+from accounts.roles import Permission, has_permission
 from kit.errors import AppError
 from webhooks import endpoints, snippets
 from webhooks.events import event_types
@@ -29,12 +29,12 @@ from webhooks.pages.requests import (
     secret_page,
     with_waiting,
 )
-from webhooks.permissions import may_manage
+from webhooks.permissions import can_manage
 from webhooks.sending import replay
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_people
+@login_required
 def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the endpoints; make one."""
     form = NewEndpointForm(request.POST or None)
@@ -55,8 +55,10 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
         {
             "endpoints": with_waiting(Endpoint.objects.visible_to(caller)),
             "form": form,
-            "may_manage": may_manage(caller),
-            "sees_secret": may(caller.member_role, Act.SEE_DEFAULT_SECRET),
+            "can_manage": can_manage(caller),
+            "sees_secret": has_permission(
+                caller.member_role, Permission.SEE_DEFAULT_SECRET
+            ),
             "snippets": snippets.all_snippets(),
         },
         status=400 if form.errors else 200,
@@ -64,14 +66,14 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @require_safe
-@for_people
+@login_required
 def events_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Show each type of event with an example of its data."""
     return render(request, "webhooks/events.html", {"types": event_types().values()})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_people
+@login_required
 def endpoint_page(
     request: HttpRequest, caller: Caller, endpoint_id: UUID
 ) -> HttpResponse:
@@ -101,7 +103,7 @@ def endpoint_page(
             "endpoint": endpoint,
             "form": form,
             "since_form": SinceForm(initial={"hours": 24}),
-            "may_manage": may_manage(caller),
+            "can_manage": can_manage(caller),
         }
         | log(request, deliveries),
         status=400 if form.errors else 200,
@@ -109,8 +111,8 @@ def endpoint_page(
 
 
 @require_POST
-@for_people
-def act(
+@login_required
+def action(
     request: HttpRequest, caller: Caller, endpoint_id: UUID, verb: str
 ) -> HttpResponse:
     """Do what a button on an endpoint's page says."""

@@ -12,7 +12,7 @@ from kit.secrets import Secret
 from webhooks.models import Delivery, Endpoint
 from webhooks.models.querysets import EndpointQuerySet
 from webhooks.pages.forms import EndpointForm
-from webhooks.permissions import may_manage
+from webhooks.permissions import can_manage
 
 SHOWN = 50  # deliveries on a page
 
@@ -38,7 +38,7 @@ def with_waiting(endpoints: EndpointQuerySet) -> list[Endpoint]:
 
 
 def demand_right(caller: Caller) -> None:
-    if not may_manage(caller):
+    if not can_manage(caller):
         raise NotAllowed
 
 

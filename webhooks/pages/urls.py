@@ -13,7 +13,11 @@ urlpatterns = [
         name="webhook-default-secret-page",
     ),
     path("webhooks/<uuid:endpoint_id>", endpoints.endpoint_page, name="webhook-page"),
-    path("webhooks/<uuid:endpoint_id>/<slug:verb>", endpoints.act, name="webhook-act"),
+    path(
+        "webhooks/<uuid:endpoint_id>/<slug:verb>",
+        endpoints.action,
+        name="webhook-action",
+    ),
     path("deliveries", deliveries.log_page, name="deliveries-page"),
     path("deliveries/replay", deliveries.replay_log, name="deliveries-page-replay"),
     path(

@@ -82,7 +82,7 @@ def post(
     )
 
 
-def _beginning(answer: http.Answer) -> str:
+def _beginning(answer: http.Response) -> str:
     """Return the beginning of an answer, as much as came, as text that can be stored."""
     body = bytearray()
     try:

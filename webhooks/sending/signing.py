@@ -48,12 +48,12 @@ def new_secret() -> Secret:
 
 def give_secret(signer: Signer, secret: Secret) -> None:
     """Put a secret into a row that the caller saves."""
-    signer.secret = seal(secret, context=_context(signer, "secret"))
+    signer.secret = encrypt(secret, context=_context(signer, "secret"))
 
 
 def secret_of(signer: Signer) -> Secret:
     """Return the secret in use."""
-    return open_sealed(signer.secret, context=_context(signer, "secret"))
+    return decrypt(signer.secret, context=_context(signer, "secret"))
 
 
 def keys_of(signer: Signer) -> list[Secret]:
@@ -61,9 +61,7 @@ def keys_of(signer: Signer) -> list[Secret]:
     keys = [secret_of(signer)]
     if signer.has_two_secrets:
         assert signer.old_secret is not None
-        keys.append(
-            open_sealed(signer.old_secret, context=_context(signer, "old_secret"))
-        )
+        keys.append(decrypt(signer.old_secret, context=_context(signer, "old_secret")))
     return keys
 
 
@@ -78,7 +76,9 @@ def rotate(signer: Signer) -> Secret:
         raise RotationInProgress(
             until=signer.old_secret_until.isoformat(timespec="seconds")
         )
-    signer.old_secret = seal(secret_of(signer), context=_context(signer, "old_secret"))
+    signer.old_secret = encrypt(
+        secret_of(signer), context=_context(signer, "old_secret")
+    )
     signer.old_secret_until = timezone.now() + OVERLAP
     secret = new_secret()
     give_secret(signer, secret)
@@ -114,8 +114,8 @@ def _context(signer: Signer, column: str) -> str:
     return f"{signer._meta.label_lower}/{signer.pk}/{column}"
 
 
-SEALED = [
-    Sealed(model, column, partial(_context, column=column))
+ENCRYPTED_COLUMNS = [
+    EncryptedColumn(model, column, partial(_context, column=column))
     for model in (Endpoint, DefaultSigner)
     for column in ("secret", "old_secret")
 ]

@@ -10,7 +10,7 @@ from accounts import tokens
 from accounts.audit import log
 from accounts.caller import Environment
 from accounts.people.signup import sign_up
-from accounts.people.workspaces import entered_by
+from accounts.people.workspaces import membership_of
 from kit.errors import AppError, Invalid
 
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             with transaction.atomic():
                 user = sign_up(options["email"])
                 token, text = tokens.issue(
-                    entered_by(user).workspace,
+                    membership_of(user).workspace,
                     user,
                     name=options["name"],
                     environment=(options["environment"] or "").upper(),

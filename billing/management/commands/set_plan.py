@@ -9,8 +9,8 @@ from django.db import transaction
 from accounts.audit import log
 from accounts.caller import Environment
 from accounts.models import User
-from accounts.people.signup import known_form
-from accounts.people.workspaces import entered_by
+from accounts.people.signup import normalize_email
+from accounts.people.workspaces import membership_of
 from billing.models import Plan
 from billing.plans import subscriptions
 from kit.errors import AppError
@@ -38,8 +38,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
         try:
-            user = User.objects.get(email=known_form(options["email"]))
-            workspace = entered_by(user).workspace
+            user = User.objects.get(email=normalize_email(options["email"]))
+            workspace = membership_of(user).workspace
         except (User.DoesNotExist, AppError) as error:
             raise CommandError(
                 f"{options['email']!r} belongs to nobody who has signed up."

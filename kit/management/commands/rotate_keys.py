@@ -1,4 +1,4 @@
-"""Seal all stored secrets with the first of ENCRYPTION_KEYS."""
+"""Encrypt all stored secrets anew with the first of ENCRYPTION_KEYS."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from kit import rotation
 class Command(BaseCommand):
     """Needed before an old key can go; safe to kill, to repeat and to run beside work."""
 
-    help = "Seal all stored secrets again with the first key of ENCRYPTION_KEYS."
+    help = "Encrypt all stored secrets anew with the first key of ENCRYPTION_KEYS."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the size of a batch."""
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         left = 0
         for column, count in rotation.rotate(max(1, options["batch"])):
             left += count.left
-            line = f"{column}: {count.sealed} sealed again, {count.left} left"
+            line = f"{column}: {count.encrypted} encrypted anew, {count.left} left"
             if count.unreadable:
                 line += f", {count.unreadable} that no key opens"
             self.stdout.write(f"{line}.")

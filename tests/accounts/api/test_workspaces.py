@@ -115,7 +115,7 @@ def test_a_repeated_request_opens_one(people):
 
 
 def attempts(people):
-    """Yield each act with the names of those who may, and how it is asked for."""
+    """Yield each action with the names of those who may, and how it is asked for."""
     base = f"{WORKSPACES}/{people['team'].pk}"
     everybody, managers, owner = (
         {"owner", "admin", "member"},
@@ -330,9 +330,9 @@ def test_what_is_refused(people, monkeypatch):
 
 def test_an_invitation_is_accepted_once_with_a_key(people):
     bob = factories.browser(people["stranger"])
-    place = Membership.objects.get(user=people["owner"], workspace=people["team"])
+    membership = Membership.objects.get(user=people["owner"], workspace=people["team"])
     with transaction.atomic():
-        invitation = teams.invite(place, people["stranger"].email, "member")
+        invitation = teams.invite(membership, people["stranger"].email, "member")
     url, once = f"/api/v1/me/invitations/{invitation.pk}", {"Idempotency-Key": "yes"}
 
     first, again = (bob.post(url, headers=once) for _ in range(2))
@@ -344,11 +344,11 @@ def test_an_invitation_is_accepted_once_with_a_key(people):
 
 
 def test_an_admin_overwrites_no_invitation_of_an_admin(people):
-    def place(name):
+    def membership(name):
         return Membership.objects.get(user=people[name], workspace=people["team"])
 
     with transaction.atomic():
-        waiting = teams.invite(place("owner"), "new@example.com", "admin")
+        waiting = teams.invite(membership("owner"), "new@example.com", "admin")
     path = f"{WORKSPACES}/{people['team'].pk}/invitations"
     body = {"email": "New@example.com", "role": "member"}
 

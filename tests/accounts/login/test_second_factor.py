@@ -22,7 +22,7 @@ from accounts.login import links, second_factor
 from accounts.models import AuditEntry, LoginSession
 from accounts.models.second_factor import Authenticator, RecoveryCode, RecoveryDevice
 from kit.mail import outbox
-from kit.secrets import CannotOpen
+from kit.secrets import CannotDecrypt
 from tests import factories
 from tests.accounts.codes import newest_code
 from tests.threads import in_threads
@@ -330,7 +330,7 @@ def test_secrets_are_not_kept_in_the_clear(root):
     kept = [bytes(app.sealed_seed) for app in Authenticator.objects.all()]
     assert len(kept) == 2
     for seed in map(base64.b32decode, (secret, other)):
-        assert all(seed not in sealed for sealed in kept)
+        assert all(seed not in encrypted for encrypted in kept)
     assert codes[0].replace("-", "") not in str(list(RecoveryCode.objects.values()))
     assert secret not in str(list(AuditEntry.objects.values()))
 
@@ -357,7 +357,7 @@ def test_a_seed_opens_for_its_owner_alone(root):
     second_factor.begin(other)
     stolen = Authenticator.objects.get(user=root).sealed_seed
     Authenticator.objects.filter(user=other).update(sealed_seed=stolen)
-    with pytest.raises(CannotOpen):
+    with pytest.raises(CannotDecrypt):
         second_factor.secret_text(Authenticator.objects.get(user=other))
 
 
@@ -415,19 +415,19 @@ def test_an_api_token_is_never_verified(root):
 def test_changes_of_one_operators_devices_take_turns(root):
     """None of them ends in a deadlock, whichever rows each of them changes."""
     refusals = (InvalidSecondFactor, TooManyCodes, Authenticator.DoesNotExist)
-    acts: list[Callable[[], object]] = []
+    actions: list[Callable[[], object]] = []
 
-    def act():
+    def action():
         with suppress(*refusals):
-            acts.pop()()
+            actions.pop()()
 
     for _ in range(2):
         _, codes = set_up(root)
         second_factor.begin(root)
-        acts += [
+        actions += [
             partial(second_factor.verify, request_of(root), root, c) for c in codes
         ]
-        acts += [partial(second_factor.confirm_unseen, root)]
-        acts += [partial(second_factor.remove, root)]
-        in_threads(len(acts), act)
+        actions += [partial(second_factor.confirm_unseen, root)]
+        actions += [partial(second_factor.remove, root)]
+        in_threads(len(actions), action)
         second_factor.remove(root)

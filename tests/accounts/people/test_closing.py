@@ -133,7 +133,7 @@ def test_a_login_brings_everything_back(alice):
     assert client.get(ME).json()["credits"] == {"available": 5000, "reserved": 0}
     assert factories.api(text).get(ME).status_code == 200
     assert not Workspace.objects.exclude(closed_at=None).exists()
-    assert teams.places(factories.caller(alice)).filter(workspace=team).exists()
+    assert teams.memberships(factories.caller(alice)).filter(workspace=team).exists()
     outbox.work()
     assert mail.outbox[-1].subject == "Your account at Ozvena is open again"
 
@@ -296,15 +296,15 @@ def test_closing_and_taking_over_at_once_leave_an_owner(alice):
     bob = factories.user("bob@example.com")
     team = factories.team(alice, bob)
     by = Membership.objects.get(user=alice, workspace=team)
-    acts = iter(
+    actions = iter(
         [
             lambda: closing.close(bob),
             lambda: teams.change_role(by, bob.pk, Membership.Role.OWNER),
         ]
     )
 
-    def act():
-        chosen = next(acts)
+    def run():
+        chosen = next(actions)
         try:
             with transaction.atomic():
                 chosen()
@@ -312,7 +312,7 @@ def test_closing_and_taking_over_at_once_leave_an_owner(alice):
             return type(refused)
         return None
 
-    outcomes = in_threads(2, act)
+    outcomes = in_threads(2, run)
 
     owner = Membership.objects.get(workspace=team, role="owner").user
     assert owner.closed_at is None
@@ -387,10 +387,10 @@ def test_what_is_past_its_week_can_not_be_opened(alice, choir):
 
 def test_an_invitation_to_a_closed_workspace_is_none(alice, choir):
     carol = factories.user("carol@example.com")
-    place = Membership.objects.get(user=alice, workspace=choir)
+    membership = Membership.objects.get(user=alice, workspace=choir)
     with transaction.atomic():
-        invitation = teams.invite(place, carol.email, "member")
-        teams.close(place)
+        invitation = teams.invite(membership, carol.email, "member")
+        teams.close(membership)
     client = factories.browser(carol)
     assert client.get("/api/v1/me/invitations").json()["results"] == []
     answer = client.post(f"/api/v1/me/invitations/{invitation.pk}")
@@ -453,16 +453,16 @@ def test_operators_close_and_open(alice):
         factories.user("root@example.com", is_staff=True, is_superuser=True)
     )
 
-    def act(action):
+    def run(action):
         office.post(
             reverse("admin:accounts_user_changelist"),
             {"action": action, "_selected_action": str(alice.pk), "reason": "asked"},
         )
         alice.refresh_from_db()
 
-    act("close")
+    run("close")
     assert alice.closed_at
-    act("reopen")
+    run("reopen")
     assert alice.closed_at is None
     entries = AuditEntry.objects.order_by("pk").values_list("action", "reason")
     assert list(entries) == [("Closed.", "asked"), ("Opened again.", "asked")]

@@ -1,8 +1,8 @@
 import pytest
 
 from accounts.models import Membership, User, Workspace
-from accounts.people.signup import known_form, sign_up
-from accounts.people.workspaces import entered_by, guests, operators
+from accounts.people.signup import normalize_email, sign_up
+from accounts.people.workspaces import guests, membership_of, operators
 from kit.errors import Invalid
 from tests.threads import in_threads
 
@@ -10,13 +10,13 @@ from tests.threads import in_threads
 def test_a_new_user_owns_a_personal_workspace(db):
     user = sign_up("  Alice@Example.COM ")
 
-    place = Membership.objects.get()
+    membership = Membership.objects.get()
     assert user.email == "alice@example.com"
     assert not user.has_usable_password()
-    assert (place.user, place.role) == (user, Membership.Role.OWNER)
-    assert place.workspace.kind == Workspace.Kind.PERSONAL
-    assert place.workspace.name == "alice"
-    assert entered_by(user) == place
+    assert (membership.user, membership.role) == (user, Membership.Role.OWNER)
+    assert membership.workspace.kind == Workspace.Kind.PERSONAL
+    assert membership.workspace.name == "alice"
+    assert membership_of(user) == membership
 
 
 def test_signing_up_again_changes_nothing(db):
@@ -52,7 +52,7 @@ def test_what_is_no_address_is_refused(db, address):
 
 
 def test_an_address_has_one_form():
-    assert known_form(" Bob@Example.Com\n") == "bob@example.com"
+    assert normalize_email(" Bob@Example.Com\n") == "bob@example.com"
 
 
 @pytest.mark.django_db(transaction=True)

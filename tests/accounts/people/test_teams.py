@@ -33,19 +33,19 @@ def team(alice, bob):
     return factories.team(alice, bob)
 
 
-def place(person, workspace) -> Membership:
+def membership(person, workspace) -> Membership:
     return Membership.objects.select_related("workspace").get(
         user=person, workspace=workspace
     )
 
 
-def meanwhile(act: Callable[[], object]) -> threading.Thread:
-    """Start `act` in a thread; return once it has ended, or waits for a lock of ours."""
+def meanwhile(action: Callable[[], object]) -> threading.Thread:
+    """Start `action` in a thread; return once it has ended, or waits for a lock of ours."""
 
     def run() -> None:
         try:
             with transaction.atomic():
-                act()
+                action()
         finally:
             connection.close()
 
@@ -63,7 +63,7 @@ def meanwhile(act: Callable[[], object]) -> threading.Thread:
 
 
 def test_a_token_that_is_made_while_one_is_removed_ends_too(alice, bob, team) -> None:
-    owner = place(alice, team)
+    owner = membership(alice, team)
     with transaction.atomic():
         _, text = tokens.issue(team, bob, name="Late")
         removal = meanwhile(lambda: teams.remove(owner, bob.pk))
@@ -84,7 +84,7 @@ def test_a_token_is_not_made_once_one_is_being_removed(alice, bob, team) -> None
         refused.append(True)
 
     with transaction.atomic():
-        teams.remove(place(alice, team), bob.pk)
+        teams.remove(membership(alice, team), bob.pk)
         issuing = meanwhile(issue)
     issuing.join()
 
@@ -94,7 +94,7 @@ def test_a_token_is_not_made_once_one_is_being_removed(alice, bob, team) -> None
 
 def test_nobody_makes_a_token_for_a_workspace_that_they_have_left(alice, bob, team):
     with transaction.atomic():
-        teams.remove(place(alice, team), bob.pk)
+        teams.remove(membership(alice, team), bob.pk)
 
     with pytest.raises(NotFound):
         tokens.issue(team, bob, name="Late")
@@ -103,14 +103,14 @@ def test_nobody_makes_a_token_for_a_workspace_that_they_have_left(alice, bob, te
 
 def test_who_is_removed_or_demoted_meanwhile_invites_nobody(alice, bob, team) -> None:
     with transaction.atomic():
-        teams.change_role(place(alice, team), bob.pk, "admin")
-    before = place(bob, team)  # as a request has read it
+        teams.change_role(membership(alice, team), bob.pk, "admin")
+    before = membership(bob, team)  # as a request has read it
     with transaction.atomic():
-        teams.change_role(place(alice, team), bob.pk, "member")
+        teams.change_role(membership(alice, team), bob.pk, "member")
     with pytest.raises(NotAllowed), transaction.atomic():
         teams.invite(before, "friend@example.com", "member")
     with transaction.atomic():
-        teams.remove(place(alice, team), bob.pk)
+        teams.remove(membership(alice, team), bob.pk)
     with pytest.raises(NotFound), transaction.atomic():
         teams.invite(before, "friend@example.com", "member")
 
@@ -118,20 +118,20 @@ def test_who_is_removed_or_demoted_meanwhile_invites_nobody(alice, bob, team) ->
 
 
 def test_handing_over_while_the_heir_leaves_keeps_one_owner(alice, bob, team) -> None:
-    acts = [
-        lambda: teams.change_role(place(alice, team), bob.pk, "owner"),
-        lambda: teams.remove(place(bob, team), bob.pk),
+    actions = [
+        lambda: teams.change_role(membership(alice, team), bob.pk, "owner"),
+        lambda: teams.remove(membership(bob, team), bob.pk),
     ]
 
-    def act() -> str:
+    def action() -> str:
         try:
             with transaction.atomic():
-                acts.pop()()
+                actions.pop()()
         except (NotFound, Membership.DoesNotExist, OwnerStays) as error:
             return type(error).__name__
         return "done"
 
-    outcomes = in_threads(2, act)
+    outcomes = in_threads(2, action)
 
     assert outcomes.count("done") == 1
     owners = Membership.objects.filter(workspace=team, role="owner")

@@ -14,7 +14,7 @@ from billing.ledger.wallets import wallet_of
 from billing.models import LapseNotice, LedgerProof, Lot, Wallet
 from kit.mail import outbox
 from kit.models import Mail
-from kit.secrets import open_sealed
+from kit.secrets import decrypt
 from tests import factories as people
 from tests.billing.factories import (
     capture,
@@ -55,7 +55,7 @@ def mails() -> list[tuple[str, str]]:
     return [
         (
             mail.to,
-            open_sealed(mail.sealed_text, context=outbox._context(mail)).reveal_text(),
+            decrypt(mail.sealed_text, context=outbox._context(mail)).reveal_text(),
         )
         for mail in Mail.objects.order_by("created_at")
     ]

@@ -260,10 +260,10 @@ def test_capture_counts_as_activity():
     assert w.last_activity_at > before
 
 
-@pytest.mark.parametrize("act", [lambda: capture(1), release])
-def test_there_has_to_be_a_reservation(act):
+@pytest.mark.parametrize("action", [lambda: capture(1), release])
+def test_there_has_to_be_a_reservation(action):
     with pytest.raises(Reservation.DoesNotExist):
-        act()
+        action()
 
 
 # --- release -----------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_keys_are_the_wallets_own():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "act",
+    "action",
     [
         lambda w: ledger.grant(w, 1, key="k", kind="pack", source="s", reason=""),
         lambda w: ledger.reserve(w, 1, key="k", job="1", deadline=timezone.now()),
@@ -362,11 +362,11 @@ def test_keys_are_the_wallets_own():
         *("lapse", "adjust", "refund", "reverse"),
     ],
 )
-def test_a_verb_needs_an_open_transaction(act):
+def test_a_verb_needs_an_open_transaction(action):
     w = wallet(("pack", 100))
     reserve(w, 10)
     with nothing_changes(w), pytest.raises(TransactionManagementError):
-        act(w)
+        action(w)
 
 
 @pytest.mark.django_db(transaction=True)

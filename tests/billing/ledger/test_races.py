@@ -53,22 +53,22 @@ SELECT (SELECT sum(available + reserved + consumed - debt) FROM billing_wallet):
 """
 
 
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """Start all acts at the same moment; return their results, refusals included."""
-    barrier = Barrier(len(acts), timeout=30)
+def at_once(*actions: Callable[[], Any]) -> list[Any]:
+    """Start all actions at the same moment; return their results, refusals included."""
+    barrier = Barrier(len(actions), timeout=30)
 
-    def run(act: Callable[[], Any]) -> Any:
+    def run(action: Callable[[], Any]) -> Any:
         try:
             connection.ensure_connection()
             barrier.wait()
-            return act()
+            return action()
         except (InsufficientCredits, LedgerKeyReused, ReservationExhausted) as refusal:
             return refusal
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
 
 
 def test_a_wallet_is_never_overspent():

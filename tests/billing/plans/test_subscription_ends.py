@@ -16,10 +16,10 @@ from tests.billing.subscribers import (
     FREE,
     PLUS,
     STUDIO,
-    act,
     allowances,
     limits,
     plan,
+    run,
     start,
     subscriber,
 )
@@ -48,7 +48,7 @@ def test_a_trial_is_granted_once_for_a_store_account(workspace, clock):
     assert allowances(third) == []
     # Paying brings the first month of its own.
     clock.set(2028, 1, 12)
-    paid = act(subscriptions.renew, trial)
+    paid = run(subscriptions.renew, trial)
     assert (paid.status, paid.anchor_day) == ("active", 12)
     assert paid.period_end == datetime(2028, 2, 12, 12, tzinfo=UTC)
     assert allowances(workspace)[1:] == [(900_000, "2028-02-13 12:00")]
@@ -59,19 +59,19 @@ def test_another_plan_within_a_trial_adds_the_difference(workspace, clock):
     options: dict[str, Any] = {"is_trial": True, "store_account": "cus_1"}
     trial = start(workspace, **options)
     for _ in range(2):
-        act(subscriptions.change_plan, trial, plan("studio"))
-        act(subscriptions.change_plan, trial, plan())
+        run(subscriptions.change_plan, trial, plan("studio"))
+        run(subscriptions.change_plan, trial, plan())
     assert allowances(workspace) == [
         (900_000, "2028-01-12 12:00"),
         (4_100_000, "2028-01-12 12:00"),
     ]
     # What was edited counts from the next month on, in a trial too.
     Plan.objects.filter(key="plus").update(monthly_allowance=9_000_000)
-    act(subscriptions.cancel, trial)
+    run(subscriptions.cancel, trial)
     # Elsewhere the account has had its trial.
     other = factories.workspace(factories.user())
     second = start(other, external_id="sub_2", **options)
-    act(subscriptions.change_plan, second, plan("studio"))
+    run(subscriptions.change_plan, second, plan("studio"))
     assert (len(allowances(workspace)), allowances(other)) == (2, [])
 
 
@@ -101,7 +101,7 @@ def test_what_is_not_paid_goes_on_for_a_while_without_credits(workspace, clock):
     assert len(allowances(workspace)) == 1
     clock.forward(days=15)
     assert subscriptions.keep_all() == 0
-    paid = act(subscriptions.renew, subscription)
+    paid = run(subscriptions.renew, subscription)
     assert (paid.status, len(allowances(workspace))) == ("active", 2)
     clock.set(2028, 3, 5)
     subscriptions.keep_all()
@@ -114,7 +114,7 @@ def test_what_is_not_paid_goes_on_for_a_while_without_credits(workspace, clock):
 
 def test_a_failed_payment_is_noted(workspace):
     subscription = start(workspace)
-    assert act(subscriptions.mark_past_due, subscription).status == "past_due"
+    assert run(subscriptions.mark_past_due, subscription).status == "past_due"
     assert limits(workspace) == PLUS
     assert len(allowances(workspace)) == 1
 
@@ -122,7 +122,7 @@ def test_a_failed_payment_is_noted(workspace):
 def test_a_canceled_one_ends_with_its_period(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
-    canceled = act(subscriptions.cancel, subscription)
+    canceled = run(subscriptions.cancel, subscription)
     assert (canceled.cancel_at_period_end, canceled.renews_at) == (True, None)
     assert limits(workspace) == PLUS
     clock.set(2028, 2, 5)
@@ -135,8 +135,8 @@ def test_a_canceled_one_ends_with_its_period(workspace, clock):
 def test_a_canceled_one_can_go_on(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
-    act(subscriptions.cancel, subscription)
-    resumed = act(subscriptions.resume, subscription)
+    run(subscriptions.cancel, subscription)
+    resumed = run(subscriptions.resume, subscription)
     assert resumed.renews_at == resumed.period_end
     clock.set(2028, 2, 5)
     subscriptions.keep_all()
@@ -147,14 +147,14 @@ def test_a_canceled_one_can_go_on(workspace, clock):
 def test_an_ended_one_leaves_its_credits_and_can_be_paid_for_again(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
-    ended = act(subscriptions.end, subscription)
+    ended = run(subscriptions.end, subscription)
     assert (ended.status, limits(workspace)) == ("canceled", FREE)
     assert summary(wallet_of(workspace, "PRODUCTION"))["balance"] == 905_000
-    act(subscriptions.end, subscription)  # told twice
-    assert act(subscriptions.change_plan, subscription, plan("studio")).plan == plan()
-    act(subscriptions.cancel, subscription)
+    run(subscriptions.end, subscription)  # told twice
+    assert run(subscriptions.change_plan, subscription, plan("studio")).plan == plan()
+    run(subscriptions.cancel, subscription)
     clock.set(2028, 2, 7)
-    back = act(subscriptions.renew, subscription)
+    back = run(subscriptions.renew, subscription)
     assert (back.status, back.anchor_day, back.ended_at) == ("active", 7, None)
     assert limits(workspace) == PLUS
     assert len(allowances(workspace)) == 2
@@ -177,7 +177,7 @@ def test_a_blocked_workspace_keeps_what_it_paid_for(workspace, clock):
     clock.set(2028, 2, 5)
     subscriptions.keep_all()
     assert len(allowances(workspace)) == 2
-    act(subscriptions.end, subscription)
+    run(subscriptions.end, subscription)
     assert limits(workspace) == FREE
 
 

@@ -18,10 +18,10 @@ from tests.billing.subscribers import (
     FREE,
     PLUS,
     STUDIO,
-    act,
     allowances,
     limits,
     plan,
+    run,
     start,
     subscriber,
 )
@@ -53,11 +53,11 @@ def test_a_renewal_adds_and_zeroes_nothing(workspace, clock):
     clock.set(2028, 1, 31)
     subscription = start(workspace)
     clock.set(2028, 2, 29)
-    act(subscriptions.renew, subscription)
+    run(subscriptions.renew, subscription)
     clock.set(2028, 3, 31)
-    act(subscriptions.renew, subscription)
+    run(subscriptions.renew, subscription)
     clock.set(2028, 4, 30)
-    renewed = act(subscriptions.renew, subscription)
+    renewed = run(subscriptions.renew, subscription)
     assert allowances(workspace) == [
         (900_000, "2028-03-01 12:00"),
         (900_000, "2028-04-01 12:00"),
@@ -77,7 +77,7 @@ def test_a_period_told_twice_or_late_counts_once(workspace, clock):
     }
     clock.set(2028, 2, 5, 13)
     for _ in range(3):
-        act(subscriptions.renew, first, **told)
+        run(subscriptions.renew, first, **told)
     late: dict[str, Any] = {"period_start": datetime(2028, 1, 5, 12, tzinfo=UTC)}
     again = start(workspace, **late)
     assert (again.pk, again.period) == (first.pk, 2)
@@ -155,7 +155,7 @@ def test_renewals_at_once_are_one(workspace, clock):
     subscription = start(workspace)
     clock.set(2028, 2, 5)
     ends = datetime(2028, 3, 5, 12, tzinfo=UTC)
-    in_threads(6, lambda: act(subscriptions.renew, subscription, period_end=ends))
+    in_threads(6, lambda: run(subscriptions.renew, subscription, period_end=ends))
     assert len(allowances(workspace)) == 2
 
 
@@ -164,19 +164,19 @@ def test_an_upgrade_grants_the_difference_once(workspace, clock):
     subscription = start(workspace)
     clock.set(2028, 1, 20)
     for _ in range(2):
-        act(subscriptions.change_plan, subscription, plan("studio"))
+        run(subscriptions.change_plan, subscription, plan("studio"))
     assert allowances(workspace) == [
         (900_000, "2028-02-06 12:00"),
         (4_100_000, "2028-02-06 12:00"),
     ]
     assert limits(workspace) == STUDIO
     # Down again, and up again: the month has had its credits.
-    act(subscriptions.change_plan, subscription, plan())
+    run(subscriptions.change_plan, subscription, plan())
     assert limits(workspace) == PLUS
-    act(subscriptions.change_plan, subscription, plan("studio"))
+    run(subscriptions.change_plan, subscription, plan("studio"))
     assert len(allowances(workspace)) == 2
     clock.set(2028, 2, 5)
-    act(subscriptions.renew, subscription)
+    run(subscriptions.renew, subscription)
     assert allowances(workspace)[2:] == [(5_000_000, "2028-03-06 12:00")]
 
 
@@ -190,24 +190,24 @@ def test_an_edited_allowance_counts_from_the_next_month(workspace, clock):
         subscriptions.resume,
         subscriptions.mark_past_due,
     ):
-        changed = act(verb, subscription)
+        changed = run(verb, subscription)
     assert (changed.status, changed.cancel_at_period_end) == ("past_due", False)
     # Up and down again within the month, too.
-    act(subscriptions.change_plan, subscription, plan("studio"))
-    act(subscriptions.change_plan, subscription, plan())
+    run(subscriptions.change_plan, subscription, plan("studio"))
+    run(subscriptions.change_plan, subscription, plan())
     assert [credits for credits, _ in allowances(workspace)] == [900_000, 4_100_000]
     clock.set(2028, 2, 5)
-    act(subscriptions.renew, subscription)
+    run(subscriptions.renew, subscription)
     assert allowances(workspace)[2:] == [(1_000_000, "2028-03-06 12:00")]
 
 
 def test_a_smaller_plan_begins_with_the_next_month(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace, "studio")
-    act(subscriptions.change_plan, subscription, plan())
+    run(subscriptions.change_plan, subscription, plan())
     assert allowances(workspace) == [(5_000_000, "2028-02-06 12:00")]
     clock.set(2028, 2, 5)
-    act(subscriptions.renew, subscription)
+    run(subscriptions.renew, subscription)
     assert allowances(workspace)[1:] == [(900_000, "2028-03-06 12:00")]
 
 
@@ -235,12 +235,12 @@ def test_every_change_is_told(workspace, clock):
             events=["subscription.changed"],
         )
     subscription = start(workspace)
-    act(subscriptions.cancel, subscription)
-    act(subscriptions.resume, subscription)
-    act(subscriptions.change_plan, subscription, plan("studio"))
+    run(subscriptions.cancel, subscription)
+    run(subscriptions.resume, subscription)
+    run(subscriptions.change_plan, subscription, plan("studio"))
     clock.set(2028, 2, 5)
-    act(subscriptions.renew, subscription)
-    act(subscriptions.end, subscription)
+    run(subscriptions.renew, subscription)
+    run(subscriptions.end, subscription)
     told = [
         (data["plan_key"], data["status"], data["renews_at"])
         for event in Event.objects.filter(type="subscription.changed").order_by("pk")

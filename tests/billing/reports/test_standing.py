@@ -24,7 +24,7 @@ from tests.billing.factories import (
     reserve,
     reverse,
 )
-from tests.billing.subscribers import act, plan, start, subscriber
+from tests.billing.subscribers import plan, run, start, subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
 USAGE = "/api/v1/usage"
@@ -181,7 +181,7 @@ def test_a_trial_that_was_had_before_has_nothing(workspace):
 def test_an_upgrade_raises_the_limit(workspace, wallet):
     subscription = start(workspace)
     spend(wallet, 500_000)
-    act(subscriptions.change_plan, subscription, plan("studio"))
+    run(subscriptions.change_plan, subscription, plan("studio"))
     told = usage(workspace)
     assert (told["plan_key"], told["plan_gross_cost"]) == ("studio", 14.99)
     assert (told["monthly_limit"], told["current_usage"]) == (5_000_000, 500_000)
@@ -193,7 +193,7 @@ def test_a_renewed_month_counts_from_nothing(workspace, wallet, clock):
     subscription = start(workspace)
     spend(wallet, 500_000)
     clock.set(2027, 2, 5)
-    act(subscriptions.renew, subscription)
+    run(subscriptions.renew, subscription)
     told = usage(workspace)
     assert (told["monthly_limit"], told["current_usage"]) == (900_000, 0)
     assert told["reset_date"] == "2027-03-05T12:00:00.000Z"
@@ -213,10 +213,10 @@ def test_a_year_is_told_by_its_months(workspace, clock):
 
 def test_what_does_not_renew_has_no_date_for_it(workspace):
     subscription = start(workspace)
-    act(subscriptions.cancel, subscription)
+    run(subscriptions.cancel, subscription)
     told = usage(workspace)
     assert (told["user_tier"], told["plan_renewal_date"]) == ("premium", None)
-    act(subscriptions.end, subscription)
+    run(subscriptions.end, subscription)
     assert usage(workspace)["user_tier"] == "free"
 
 

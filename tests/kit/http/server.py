@@ -76,21 +76,21 @@ def answer(body: bytes = b"hello", *headers: str, status: int = 200) -> Script:
 def sending(data: bytes) -> Script:
     """Send `data`, and that it was all."""
 
-    def act(peer: Peer) -> None:
+    def action(peer: Peer) -> None:
         peer.send(data)
         peer.finish()
 
-    return act
+    return action
 
 
 def dripping(head: bytes, rest: bytes) -> Script:
     """Send `head` at once and `rest` by drips."""
 
-    def act(peer: Peer) -> None:
+    def action(peer: Peer) -> None:
         peer.send(head)
         peer.drip(rest)
 
-    return act
+    return action
 
 
 def reset(peer: Peer) -> None:

@@ -206,7 +206,7 @@ def test_an_answer_may_be_announced(serve) -> None:
 def test_an_answer_may_come_before_all_was_read() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def act() -> None:
+        def action() -> None:
             connection, _ = listening.accept()
             with closing(connection):  # with most unread, which resets it
                 connection.recv(1000)
@@ -214,7 +214,7 @@ def test_an_answer_may_come_before_all_was_read() -> None:
                     b"HTTP/1.1 413 Large\r\nContent-Length: 4\r\n\r\nhalt"
                 )
 
-        threading.Thread(target=act, daemon=True).start()
+        threading.Thread(target=action, daemon=True).start()
         url = f"http://localhost:{listening.getsockname()[1]}/"
         body = bytes(16 * 1024 * 1024)
         assert fetch(url, method="POST", body=body, owner="platform") == b"halt"
@@ -290,13 +290,13 @@ def test_a_certificate_is_checked(serve, monkeypatch) -> None:
 def test_what_speaks_no_tls_is_not_trusted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def act() -> None:
+        def action() -> None:
             connection, _ = listening.accept()
             with closing(connection):
                 connection.sendall(OK + b"\r\n")
                 connection.recv(10_000)
 
-        threading.Thread(target=act, daemon=True).start()
+        threading.Thread(target=action, daemon=True).start()
         url = f"https://localhost:{listening.getsockname()[1]}/"
         assert type(failure(url)) is http.TLSFailed
 

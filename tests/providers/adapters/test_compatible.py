@@ -7,7 +7,7 @@ import pytest
 
 from providers.catalogue import access as catalogue_access
 from providers.contract.base import Access, Failure, ProviderError
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.models import Provider
 from providers.serializers import ProviderSerializer
 from tests.providers.speaking import Heard, check, hear
@@ -20,7 +20,7 @@ def say(access: Access, voice: str, **more) -> Heard:
     heard = hear(
         "Hello there.",
         voice,
-        provider=get_provider("compatible"),
+        provider=get_adapter("compatible"),
         access=access,
         **more,
     )
@@ -35,7 +35,7 @@ def test_speaches_speaks_with_the_model_that_is_installed():
         assert caught.value.kind == Failure.BAD_REQUEST
         heard = say(replace(vendor.access, model=Speaches.model), vendor.voice)
         assert heard.seconds == pytest.approx(0.24)
-        (heart,) = get_provider("compatible").voices(vendor.access)
+        (heart,) = get_adapter("compatible").voices(vendor.access)
         assert (heart.id, heart.name, heart.language) == ("af_heart", "Heart", "en-US")
 
 
@@ -44,7 +44,7 @@ def test_openedai_speaks_with_its_own_two_models():
         assert say(vendor.access, "alloy").sample_rate == 22_050
         better = replace(vendor.access, model="tts-1-hd")
         assert say(better, "nova").sample_rate == 24_000
-        found = get_provider("compatible").voices(vendor.access)
+        found = get_adapter("compatible").voices(vendor.access)
         assert [info.id for info in found] == list(OpenedAI.voices)
 
 
@@ -61,7 +61,7 @@ WORDS = ["It's", "12", "o'clock", "sing", "she", "said"]
 
 def test_kokoro_tells_when_words_are_heard(stage):
     access = replace(stage("compatible").access, has_captions=True)
-    provider = get_provider("compatible")
+    provider = get_adapter("compatible")
     heard = hear(TEXT, "af_bella", provider=provider, access=access)
     check(heard)
     assert heard.spoken == WORDS
@@ -114,7 +114,7 @@ def test_a_fault_with_captions_has_its_kind(stage, fault, kind):
         hear(
             "Hello there. " * 50,
             "af_bella",
-            provider=get_provider("compatible"),
+            provider=get_adapter("compatible"),
             access=access,
         )
     assert caught.value.kind == kind
@@ -142,7 +142,7 @@ def test_operators_name_the_model_and_the_environment_wins(monkeypatch):
 def test_compatible_servers_list_voices_in_their_ways(stage, monkeypatch, listed, ids):
     vendor = stage("compatible")
     monkeypatch.setattr(vendor, "reply", lambda asked: json_reply(listed))
-    found = get_provider("compatible").voices(vendor.access)
+    found = get_adapter("compatible").voices(vendor.access)
     assert [info.id for info in found] == ids
 
 
@@ -150,7 +150,7 @@ def test_compatible_servers_list_voices_in_their_ways(stage, monkeypatch, listed
 def test_a_server_without_a_list_has_the_standard_voices(stage, monkeypatch, status):
     vendor = stage("compatible")
     monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({}, status))
-    found = get_provider("compatible").voices(vendor.access)
+    found = get_adapter("compatible").voices(vendor.access)
     assert [info.id for info in found] == list(OpenedAI.voices)
     assert (found[0].name, found[0].language) == ("Alloy", "mul")
 
@@ -161,7 +161,7 @@ def test_a_compatible_server_may_want_a_key(stage, monkeypatch):
     monkeypatch.setattr(
         vendor, "has_key", lambda asked: asked.headers["Authorization"] == "Bearer k3y"
     )
-    provider = get_provider("compatible")
+    provider = get_adapter("compatible")
     heard = hear("Hello there.", "af_bella", provider=provider, access=vendor.access)
     assert heard.seconds == pytest.approx(0.24)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 
 DOCUMENT = (Path(settings.BASE_DIR) / "docs" / "providers.md").read_text()
 ROWS = [
@@ -16,8 +16,8 @@ ROWS = [
 
 def test_the_table_is_right():
     expected = []
-    for slug in PROVIDERS:
-        provider = get_provider(slug)
+    for slug in ADAPTERS:
+        provider = get_adapter(slug)
         expected.append(
             [
                 f"`{slug}`",
@@ -33,8 +33,8 @@ def test_the_table_is_right():
 
 
 def test_switching_on_is_told_for_each():
-    for slug in PROVIDERS:
-        provider = get_provider(slug)
+    for slug in ADAPTERS:
+        provider = get_adapter(slug)
         if provider.needs_key:
             assert f"{slug.upper()}_API_KEY=" in DOCUMENT
         if provider.regions.keys() - {""}:

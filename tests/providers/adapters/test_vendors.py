@@ -13,7 +13,7 @@ from providers.contract.base import (
     ProviderError,
     SpeechRequest,
 )
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from synthesis.text.splitting import split
 from tests.providers.speaking import check, hear
 from tests.providers.vendors.server import Reply, json_reply
@@ -27,7 +27,7 @@ def asked_of(vendor):
 def say(slug, stage, text="Hello there.", **more):
     vendor = stage(slug)
     voice = more.pop("voice", vendor.voice)
-    heard = hear(text, voice, provider=get_provider(slug), access=vendor.access, **more)
+    heard = hear(text, voice, provider=get_adapter(slug), access=vendor.access, **more)
     check(heard)
     return vendor, heard
 
@@ -88,7 +88,7 @@ def test_openai_knows_which_voice_is_in_which_model(stage):
 
 def test_elevenlabs_lists_voices_page_by_page(stage):
     vendor = stage("elevenlabs")
-    rachel, domi = get_provider("elevenlabs").voices(vendor.access)
+    rachel, domi = get_adapter("elevenlabs").voices(vendor.access)
     assert (rachel.name, rachel.language, rachel.gender) == (
         "Rachel",
         "en-US",
@@ -110,7 +110,7 @@ def test_elevenlabs_may_send_audio_without_times(stage, monkeypatch):
     heard = hear(
         "Hello",
         vendor.voice,
-        provider=get_provider("elevenlabs"),
+        provider=get_adapter("elevenlabs"),
         access=vendor.access,
     )
     assert heard.words == []
@@ -127,7 +127,7 @@ def test_google_marks_each_word(stage):
 
 @pytest.mark.parametrize("text", ["今天天气很好。" * 300, "Ab cd, ef. " * 300])
 def test_google_tells_all_words_where_they_are_short(stage, text):
-    google = get_provider("google")
+    google = get_adapter("google")
     vendor = stage("google")
     limit = google.limit_for(vendor.voice, 1.0)
     chunks = split(text, limit)
@@ -143,7 +143,7 @@ def test_google_tells_all_words_where_they_are_short(stage, text):
 
 
 def test_google_gets_no_sentence_that_is_too_long(stage):
-    google = get_provider("google")
+    google = get_adapter("google")
     vendor = stage("google")
     long = ", ".join(["una frase que no termina nunca"] * 40)
     assert refused("google", stage, text=long[:600]) == Failure.TOO_LONG
@@ -163,7 +163,7 @@ def test_google_voices_without_marks_get_plain_text(stage, monkeypatch):
     reply = json_reply({"audioContent": content})
     monkeypatch.setattr(vendor, "reply", lambda asked: reply)
     heard = hear(
-        "Hello there.", voice, provider=get_provider("google"), access=vendor.access
+        "Hello there.", voice, provider=get_adapter("google"), access=vendor.access
     )
     assert asked_of(vendor)["input"] == {"text": "Hello there."}
     assert vendor.asked[0].path == "/v1/text:synthesize"
@@ -175,7 +175,7 @@ def test_google_leaves_out_the_dearest_and_the_nameless(stage, monkeypatch):
     names = ["en-US-Studio-O", "Kore", "en-US-Chirp3-HD-Kore", "cmn-CN-Wavenet-A"]
     voices = [{"name": name, "languageCodes": [name[:5]]} for name in names]
     monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({"voices": voices}))
-    found = get_provider("google").voices(vendor.access)
+    found = get_adapter("google").voices(vendor.access)
     assert [info.id for info in found] == names[2:]
 
 
@@ -185,19 +185,19 @@ def test_azure_tells_that_an_end_is_missing(stage, monkeypatch):
     reply = Reply(200, "audio/basic", [minute] * 10)
     monkeypatch.setattr(vendor, "reply", lambda asked: reply)
     with pytest.raises(ProviderError) as caught:
-        hear("Hi.", vendor.voice, provider=get_provider("azure"), access=vendor.access)
+        hear("Hi.", vendor.voice, provider=get_adapter("azure"), access=vendor.access)
     assert caught.value.kind == Failure.TOO_LONG
 
 
 def test_azure_gets_less_text_the_slower_it_speaks(stage):
-    azure = get_provider("azure")
+    azure = get_adapter("azure")
     limits = [azure.limit_for("x", speed).amount for speed in (0.25, 0.5, 0.8, 1, 4)]
     assert limits == [900, 900, 1440, 1800, 1800]
     assert refused("azure", stage, text="x" * 901, speed=0.5) == Failure.TOO_LONG
 
 
 def test_polly_counts_its_markup(stage):
-    polly = get_provider("polly")
+    polly = get_adapter("polly")
     text = "a&" * 1_500
     assert polly.limit_for("x", 1).measure(text) == 3_000
     assert polly.limit_for("x", 1.5).measure(text) > 3_000
@@ -209,7 +209,7 @@ def test_polly_counts_its_markup(stage):
 
 def test_azure_offers_no_voice_that_costs_more(stage):
     vendor = stage("azure")
-    (ava,) = get_provider("azure").voices(vendor.access)
+    (ava,) = get_adapter("azure").voices(vendor.access)
     assert (ava.id, ava.name, ava.language) == ("en-US-AvaNeural", "Ava", "en-US")
 
 
@@ -217,7 +217,7 @@ def test_lemonfox_may_answer_with_the_file_itself(stage, monkeypatch):
     vendor = stage("lemonfox")
     reply = Reply(200, "audio/wav", wav("Hello there.", 24_000))
     monkeypatch.setattr(vendor, "reply", lambda asked: reply)
-    provider = get_provider("lemonfox")
+    provider = get_adapter("lemonfox")
     heard = hear("Hello there.", "sarah", provider=provider, access=vendor.access)
     assert heard.seconds == pytest.approx(0.24)
     assert heard.words == []
@@ -226,7 +226,7 @@ def test_lemonfox_may_answer_with_the_file_itself(stage, monkeypatch):
 @pytest.mark.parametrize("status", [403, 404, 405])
 def test_lemonfox_speaks_a_letter_where_it_lists_nothing(stage, monkeypatch, status):
     vendor = stage("lemonfox")
-    lemonfox = get_provider("lemonfox")
+    lemonfox = get_adapter("lemonfox")
 
     def answer(asked):
         vendor.asked.append(asked)
@@ -252,12 +252,12 @@ def test_which_voices_are_of_an_account_is_told(stage):
         ("cartesia", [True, False]),
         ("openai", [True] * 13),
     ):
-        voices = get_provider(slug).voices(stage(slug).access)
+        voices = get_adapter(slug).voices(stage(slug).access)
         assert [info.is_public for info in voices] == public
 
 
 def test_lemonfox_has_the_same_name_in_several_languages():
-    voices = {info.id: info for info in get_provider("lemonfox").voices(Access())}
+    voices = {info.id: info for info in get_adapter("lemonfox").voices(Access())}
     assert voices["sarah"].language == "en-US"
     assert (voices["es-dora"].language, voices["pt-br-dora"].language) == (
         "es",
@@ -268,12 +268,12 @@ def test_lemonfox_has_the_same_name_in_several_languages():
 
 def test_cartesia_names_the_language_of_a_voice(stage, monkeypatch):
     vendor = stage("cartesia")
-    english, german = get_provider("cartesia").voices(vendor.access)
+    english, german = get_adapter("cartesia").voices(vendor.access)
     assert english.id == vendor.voice
     assert german.id == f"de-{vendor.voice.replace('a0', 'b1')}"
     monkeypatch.setattr(vendor, "reply", lambda asked: vendor.refuse(404, "gone"))
     with pytest.raises(ProviderError) as caught:
-        hear("Ja.", german.id, provider=get_provider("cartesia"), access=vendor.access)
+        hear("Ja.", german.id, provider=get_adapter("cartesia"), access=vendor.access)
     assert caught.value.kind == Failure.UNKNOWN_VOICE
     body = json.loads(vendor.asked[-1].body)
     assert (body["language"], body["voice"]) == ("de", {"id": german.id[3:]})
@@ -290,7 +290,7 @@ def test_cartesia_may_not_say_whether_there_are_more(stage, monkeypatch):
         return json_reply({"data": voices[start : start + 100]})
 
     monkeypatch.setattr(vendor, "reply", reply)
-    found = get_provider("cartesia").voices(vendor.access)
+    found = get_adapter("cartesia").voices(vendor.access)
     assert [info.id for info in found] == ids
     assert len(vendor.asked) == 2
 
@@ -305,7 +305,7 @@ def test_polly_keeps_audio_whose_marks_can_not_be_had(stage, monkeypatch):
         return reply(asked)
 
     monkeypatch.setattr(vendor, "reply", without_marks)
-    provider = get_provider("polly")
+    provider = get_adapter("polly")
     heard = hear("Hello there.", vendor.voice, provider=provider, access=vendor.access)
     assert heard.seconds > 0.2
     assert heard.words == []
@@ -322,7 +322,7 @@ def test_polly_finds_words_in_what_it_marked_up(stage):
 
 def test_polly_lists_a_voice_for_each_engine_that_is_priced_alike(stage):
     vendor = stage("polly")
-    voices = get_provider("polly").voices(vendor.access)
+    voices = get_adapter("polly").voices(vendor.access)
     assert [info.id for info in voices] == ["Joanna-neural", "Joanna-standard"]
 
 
@@ -331,6 +331,6 @@ def test_polly_takes_a_key_in_two_parts(stage, key):
     vendor = stage("polly")
     access = Access(key, vendor.access.base_url, vendor.region)
     with pytest.raises(ProviderError) as caught:
-        get_provider("polly").speak(SpeechRequest("Hi.", vendor.voice), access)
+        get_adapter("polly").speak(SpeechRequest("Hi.", vendor.voice), access)
     assert caught.value.kind == Failure.BAD_KEY
     assert vendor.asked == []

@@ -3,7 +3,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from providers.catalogue import sync as catalogue_voices
-from providers.contract.registry import PROVIDERS
+from providers.contract.registry import ADAPTERS
 from providers.models import Provider, Voice
 from tests import factories
 
@@ -48,12 +48,10 @@ def test_providers_are_a_plain_array_for_everybody():
     }
     listed = factories.api().get("/api/v1/providers").json()
     by_slug = {provider["slug"]: provider for provider in listed}
-    assert by_slug.keys() == PROVIDERS.keys()
+    assert by_slug.keys() == ADAPTERS.keys()
     assert expected.items() <= by_slug.items()
-    assert not any(
-        by_slug[slug]["available"] for slug in PROVIDERS.keys() - {"unicorn"}
-    )
-    assert not any(by_slug[slug]["guest"] for slug in PROVIDERS.keys() - {"unicorn"})
+    assert not any(by_slug[slug]["available"] for slug in ADAPTERS.keys() - {"unicorn"})
+    assert not any(by_slug[slug]["guest"] for slug in ADAPTERS.keys() - {"unicorn"})
     client = factories.api(factories.token())
     assert client.get("/api/v1/providers").json() == listed
 

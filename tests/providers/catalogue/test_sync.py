@@ -15,7 +15,7 @@ from providers.catalogue import voices as catalogue_voices_voices
 from providers.catalogue.defaults import default_voices
 from providers.contract import http
 from providers.contract.base import Access, Failure, ProviderError, VoiceInfo
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 from providers.errors import UnknownProvider, UnknownVoice
 from providers.models import Provider, Voice
 from providers.unicorn import Unicorn
@@ -43,10 +43,10 @@ class Choir(Unicorn):
 
 @pytest.fixture
 def choir(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Choir]]:
-    monkeypatch.setitem(PROVIDERS, "choir", f"{__name__}.Choir")
-    get_provider.cache_clear()
+    monkeypatch.setitem(ADAPTERS, "choir", f"{__name__}.Choir")
+    get_adapter.cache_clear()
     yield Choir
-    get_provider.cache_clear()
+    get_adapter.cache_clear()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def synced() -> None:
 
 def test_sync_adds_the_built_in_provider_ready_to_use():
     changes = catalogue_voices_sync.sync()
-    tables = [get_provider(slug) for slug in PROVIDERS]
+    tables = [get_adapter(slug) for slug in ADAPTERS]
     added = sum(len(a.voices(Access())) for a in tables if a.has_voice_table)
     assert (changes.added, changes.updated, changes.withdrawn) == (added, 0, 0)
     unicorn = Provider.objects.get(slug="unicorn")
@@ -77,7 +77,7 @@ def test_sync_again_writes_nothing(synced):
         changes = catalogue_voices_sync.sync()
     assert str(changes) == "0 added, 0 updated, 0 withdrawn"
     assert all(query["sql"].startswith("SELECT") for query in queries.captured_queries)
-    tables = [slug for slug in PROVIDERS if get_provider(slug).has_voice_table]
+    tables = [slug for slug in ADAPTERS if get_adapter(slug).has_voice_table]
     assert len(queries) == 1 + len(tables)
 
 
@@ -85,12 +85,12 @@ def test_a_fresh_catalogue_calls_nobody(monkeypatch):
     monkeypatch.setattr(http, "call", lambda *args, **kwargs: pytest.fail("a call"))
     changes = catalogue_voices_sync.sync()
     assert changes.failed == {}
-    assert {p.slug for p in Provider.objects.all()} == set(PROVIDERS)
+    assert {p.slug for p in Provider.objects.all()} == set(ADAPTERS)
     for provider in Provider.objects.exclude(slug="unicorn"):
         assert not catalogue_voices_access.is_available(provider)
         assert not provider.is_open_to_guests
         assert provider.is_enabled
-        adapter = get_provider(provider.slug)
+        adapter = get_adapter(provider.slug)
         assert provider.cost_multiplier == adapter.cost_multiplier
         assert provider.max_concurrent is None
         assert provider.max_concurrent_per_key == adapter.max_concurrent_per_key
@@ -140,7 +140,7 @@ def test_voices_that_vanish_are_kept_and_come_back(choir, monkeypatch, synced):
     with pytest.raises(UnknownVoice):
         resolve("choir:Alto:1")
     monkeypatch.undo()
-    monkeypatch.setitem(PROVIDERS, "choir", f"{__name__}.Choir")
+    monkeypatch.setitem(ADAPTERS, "choir", f"{__name__}.Choir")
     assert str(catalogue_voices_sync.sync()) == "0 added, 1 updated, 0 withdrawn"
     assert resolve("choir:Alto:1").is_offered
 

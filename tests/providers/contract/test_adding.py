@@ -63,11 +63,11 @@ class Parrot(Remote):
 def parrot(tmp_path, monkeypatch):
     (tmp_path / "parrot_of_a_test.py").write_text(textwrap.dedent(FILE))
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setitem(registry.PROVIDERS, "parrot", "parrot_of_a_test.Parrot")
+    monkeypatch.setitem(registry.ADAPTERS, "parrot", "parrot_of_a_test.Parrot")
     monkeypatch.setattr("kit.work.bells.ring", lambda *args, **more: None)
     yield
     sys.modules.pop("parrot_of_a_test", None)
-    registry.get_provider.cache_clear()
+    registry.get_adapter.cache_clear()
 
 
 def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):

@@ -12,30 +12,30 @@ from kit.http.pool import KEPT
 from providers.contract import http
 from providers.contract.base import (
     Access,
+    Adapter,
     Failure,
     KeyStatus,
-    Provider,
     ProviderError,
     SpeechRequest,
     Word,
 )
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 from synthesis.text.splitting import LONGEST_CHARACTER
 from tests.providers.speaking import Heard, check, hear
 from tests.providers.vendors.server import Fault, Reply, Vendor, spoiled
 from tests.providers.vendors.stage import VENDORS
 
-REMOTE = sorted(set(PROVIDERS) - {"unicorn"})
+REMOTE = sorted(set(ADAPTERS) - {"unicorn"})
 
 
-@pytest.fixture(params=sorted(PROVIDERS))
-def provider(request) -> Provider:
-    return get_provider(request.param)
+@pytest.fixture(params=sorted(ADAPTERS))
+def provider(request) -> Adapter:
+    return get_adapter(request.param)
 
 
 @pytest.fixture(params=REMOTE)
-def remote(request) -> Provider:
-    return get_provider(request.param)
+def remote(request) -> Adapter:
+    return get_adapter(request.param)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def voice(vendor: Vendor | None) -> str:
     return vendor.voice if vendor else "en-us"
 
 
-def refused(provider: Provider, text: str, voice: str, access: Access) -> ProviderError:
+def refused(provider: Adapter, text: str, voice: str, access: Access) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         list(provider.speak(SpeechRequest(text, voice), access).parts)
     assert caught.value.kind.is_retryable or caught.value.retry_after is None
@@ -68,7 +68,7 @@ def test_every_remote_adapter_has_a_vendor():
 
 
 def test_it_describes_itself(provider):
-    assert provider is get_provider(provider.slug)
+    assert provider is get_adapter(provider.slug)
     assert re.fullmatch(r"[a-z][a-z0-9-]{1,39}", provider.slug)
     assert provider.name
     for speed in (0.25, 1.0, 4.0):

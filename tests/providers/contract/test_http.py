@@ -9,7 +9,7 @@ import pytest
 from kit.http.pool import KEPT
 from providers.contract import http
 from providers.contract.base import Failure, ProviderError, SpeechRequest
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from tests.kit.http.server import (
     OK,
     Server,
@@ -206,5 +206,5 @@ def test_an_answer_without_an_end_is_left(stage, monkeypatch):
     monkeypatch.setattr(vendor, "reply", lambda asked: Reply(body=endless()))
     request = SpeechRequest("Hello there.", vendor.voice)
     with pytest.raises(ProviderError, match="more than 100000 bytes") as caught:
-        list(get_provider("elevenlabs").speak(request, vendor.access).parts)
+        list(get_adapter("elevenlabs").speak(request, vendor.access).parts)
     assert caught.value.kind == Failure.BAD_AUDIO

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from providers.contract.options import Choice, Number, Text
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 
 DOCUMENT = (Path(settings.BASE_DIR) / "docs" / "providers.md").read_text()
 
@@ -18,8 +18,8 @@ def test_the_document_names_them_all():
         match[1]: match[2]
         for match in re.finditer(r"^\| (\w+) \| (.*) \|$", table, re.M)
     }
-    for slug in PROVIDERS:
-        options = get_provider(slug).options
+    for slug in ADAPTERS:
+        options = get_adapter(slug).options
         assert (slug in told) == bool(options)
         for name, option in options.items():
             assert f"`{name}`" in told[slug]
@@ -28,10 +28,10 @@ def test_the_document_names_them_all():
 
 
 def test_dearer_models_can_not_be_asked_for():
-    models = get_provider("openai").options["model"]
+    models = get_adapter("openai").options["model"]
     assert models.refusal("tts-1") == ""
     assert models.refusal("tts-1-hd").startswith("One of gpt-4o-mini-tts,")
-    assert "model" not in get_provider("compatible").options
+    assert "model" not in get_adapter("compatible").options
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from providers.contract.base import Failure, KeyStatus, ProviderError, SpeechRequest
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from tests.providers.vendors.server import Asked, Reply
 from tests.providers.vendors.stage import VENDORS
 
@@ -194,7 +194,7 @@ def test_a_key_may_be_good_for_speaking_alone(
     monkeypatch.setattr(
         vendor, "answer", lambda asked: Reply(status, body=encoded(body))
     )
-    assert get_provider(slug).check(vendor.access) == said
+    assert get_adapter(slug).check(vendor.access) == said
 
 
 @pytest.mark.parametrize("slug", sorted(VENDORS))
@@ -202,7 +202,7 @@ def test_a_check_that_gets_nowhere_says_so(stage, monkeypatch, slug):
     vendor = stage(slug)
     monkeypatch.setattr(vendor, "answer", lambda asked: Reply(500, body=b"{}"))
     with pytest.raises(ProviderError) as caught:
-        get_provider(slug).check(vendor.access)
+        get_adapter(slug).check(vendor.access)
     assert caught.value.kind == Failure.DOWN
 
 
@@ -220,5 +220,5 @@ def refused(stage, monkeypatch, slug: str, reply: Reply) -> ProviderError:
     monkeypatch.setattr(vendor, "answer", answer)
     request = SpeechRequest("Hello there.", vendor.voice)
     with pytest.raises(ProviderError) as caught:
-        list(get_provider(slug).speak(request, vendor.access).parts)
+        list(get_adapter(slug).speak(request, vendor.access).parts)
     return caught.value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 from providers.models import Provider
 from tests import factories
 
@@ -23,7 +23,7 @@ def bells(monkeypatch):
 def _providers():
     """Every provider on offer, without the many voices."""
     Provider.objects.bulk_create(
-        Provider(slug=slug, name=get_provider(slug).name) for slug in PROVIDERS
+        Provider(slug=slug, name=get_adapter(slug).name) for slug in ADAPTERS
     )
 
 

@@ -7,10 +7,10 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 
 from accounts.lifecycle import Scope, Table
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from kit.mail.outbox import _context as mail_context
 from kit.models import Mail
-from kit.secrets import Secret, open_sealed
+from kit.secrets import Secret, decrypt
 from providers import lifecycle, tasks
 from providers.contract.base import Failure, ProviderError
 from providers.keys import checking, using
@@ -57,7 +57,7 @@ def test_the_owner_is_told_once_that_a_key_turned_bad(kept, api):
     assert row.failed_at < row.checked_at
     mail = Mail.objects.get(subject="OpenAI refuses your key")
     assert mail.to == "alice@example.com"
-    text = open_sealed(mail.sealed_text, context=mail_context(mail)).reveal_text()
+    text = decrypt(mail.sealed_text, context=mail_context(mail)).reveal_text()
     assert "…test" in text
     assert f"{django_settings.BASE_URL}/settings/provider-keys" in text
     assert "k3y-of" not in text
@@ -66,6 +66,16 @@ def test_the_owner_is_told_once_that_a_key_turned_bad(kept, api):
     tasks.check_key(str(row.pk))
     row.refresh_from_db()
     assert (row.status, row.failure, row.failed_at) == ("valid", "", None)
+
+
+def test_an_owner_who_cannot_log_in_is_told_nothing(kept, alice):
+    openai, row = kept
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    openai.key = "s0mething-else"
+    tasks.check_keys()
+    row.refresh_from_db()
+    assert row.failure == "bad_key"
+    assert not Mail.objects.exists()
 
 
 def more_keys(row, count):
@@ -173,7 +183,7 @@ def test_what_can_not_be_looked_at_is_not_rung_for(kept, bells, monkeypatch, is_
 
 def test_a_key_that_is_replaced_during_its_check_is_left_alone(kept, monkeypatch):
     openai, row = kept
-    new = using.sealed(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
+    new = using.encrypted(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
 
     def answer(asked):
         ProviderKey.objects.filter(pk=row.pk).update(sealed_key=new)

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.models import Membership
 from kit.models import QuotaCounter
-from kit.secrets import CannotOpen, open_sealed
+from kit.secrets import CannotDecrypt, decrypt
 from providers import tasks
 from providers.contract.base import Access, Failure, ProviderError
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 from providers.keys import checking, using
 from providers.models import Provider, ProviderKey, Voice
 from tests import factories
@@ -39,7 +39,7 @@ def access(workspace, slug: str) -> Access:
     return using.access_with(Provider.objects.get(slug=slug), credential)
 
 
-def test_a_key_is_checked_sealed_and_never_shown(vendor, api, alice):
+def test_a_key_is_checked_encrypted_and_never_shown(vendor, api, alice):
     openai = vendor("openai")
     before = timezone.now()
 
@@ -169,7 +169,7 @@ def test_a_region_must_be_the_providers(vendor, api, slug, region):
 
 
 @pytest.mark.parametrize(
-    "slug", [slug for slug in PROVIDERS if get_provider(slug).own_key]
+    "slug", [slug for slug in ADAPTERS if get_adapter(slug).own_key]
 )
 def test_each_provider_takes_keys(vendor, api, slug):
     found = vendor(slug)
@@ -264,8 +264,8 @@ def test_a_sealed_key_opens_in_its_own_row_alone(alice):
     ProviderKey.objects.filter(pk=row.pk).update(provider="lemonfox")
     with pytest.raises(ProviderError):
         access(mine, "lemonfox")
-    with pytest.raises(CannotOpen):
-        open_sealed(row.sealed_key, context="providers_providerkey")
+    with pytest.raises(CannotDecrypt):
+        decrypt(row.sealed_key, context="providers_providerkey")
 
 
 def test_one_key_for_each_workspace_and_provider(alice):
@@ -317,7 +317,7 @@ def test_checks_are_counted_so_that_nobody_tries_stolen_keys(vendor, api, settin
 
 def test_no_transaction_is_open_while_a_provider_is_asked(vendor, api, monkeypatch):
     seen = []
-    adapter = get_provider("openai")
+    adapter = get_adapter("openai")
     check = adapter.check
 
     def watching(access):

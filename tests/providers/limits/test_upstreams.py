@@ -11,7 +11,7 @@ from django.utils import timezone
 from providers.contract.base import Failure, ProviderError
 from providers.keys import using
 from providers.limits import upstreams
-from providers.limits.upstreams import Blocked
+from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Provider, Upstream
 from tests import factories
 from tests.synthesis.clock import let_pass
@@ -40,8 +40,8 @@ def call(
                 raise ProviderError(failure, retry_after=retry_after)
     except ProviderError as error:
         return str(error.kind)
-    except Blocked as blocked:
-        return f"blocked: {blocked.reason}"
+    except UpstreamUnavailable as unavailable:
+        return f"unavailable: {unavailable.reason}"
     return "spoken"
 
 
@@ -56,7 +56,7 @@ def test_failures_of_the_vendor_open_it(provider, kind) -> None:
     assert state() == "closed"
     call(provider, kind)
     assert state() == "open"
-    assert call(provider) == f"blocked: {kind}"
+    assert call(provider) == f"unavailable: {kind}"
     row = Upstream.objects.get()
     assert (row.calls, row.failures) == (5, {kind: 5})
     assert [seen["kind"] for seen in row.recent] == [kind] * 5
@@ -110,9 +110,9 @@ def test_old_failures_do_not_count_for_the_share(provider) -> None:
 
 @pytest.mark.parametrize("kind", [Failure.BAD_KEY, Failure.QUOTA])
 def test_our_key_opens_it_at_once_and_for_long(provider, kind) -> None:
-    assert call(provider, kind) == f"blocked: {kind}"  # no fault of the scene
+    assert call(provider, kind) == f"unavailable: {kind}"  # no fault of the scene
     let_pass(299)
-    assert call(provider) == f"blocked: {kind}"
+    assert call(provider) == f"unavailable: {kind}"
     let_pass(2)
     assert call(provider) == "spoken"
     assert state() == "closed"
@@ -126,16 +126,16 @@ def test_a_customers_key_is_the_customers_matter(provider) -> None:
     assert call(provider, credential="key:7") == "spoken"
     assert call(provider, credential="key:8") == "spoken"
     assert call(provider) == "spoken"
-    assert upstreams.blocked() == {}  # nobody waits for it
+    assert upstreams.unavailable() == {}  # nobody waits for it
 
 
 def test_regions_fail_apart(provider, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_REGION", "eu")
     for _ in range(5):
         call(provider, Failure.DOWN)
-    assert set(upstreams.blocked()) == {("openai", "platform")}
+    assert set(upstreams.unavailable()) == {("openai", "platform")}
     monkeypatch.setenv("OPENAI_REGION", "us")
-    assert upstreams.blocked() == {}
+    assert upstreams.unavailable() == {}
     assert call(provider) == "spoken"
 
 
@@ -147,12 +147,12 @@ def test_an_own_key_fails_in_its_own_region(provider, monkeypatch) -> None:
     for _ in range(5):
         call(provider, Failure.DOWN, credential=mine)
     assert Upstream.objects.get().region == "eu"
-    assert set(upstreams.blocked()) == {("openai", mine)}
+    assert set(upstreams.unavailable()) == {("openai", mine)}
     assert set(upstreams.failing(timezone.now())) == {("openai", mine)}
     assert call(provider) == "spoken"
     row.region = "in"  # replaced
     row.save()
-    assert set(upstreams.blocked()) == set()
+    assert set(upstreams.unavailable()) == set()
     assert call(provider, credential=mine) == "spoken"
 
 
@@ -161,10 +161,10 @@ def test_pauses_grow_and_a_healed_vendor_is_found_within_30_s(provider) -> None:
         call(provider, Failure.DOWN)
     for pause in (5, 10, 20, 20, 20):
         let_pass(pause - 1)
-        assert call(provider, Failure.DOWN) == "blocked: down"
+        assert call(provider, Failure.DOWN) == "unavailable: down"
         calls = Upstream.objects.get().calls
         let_pass(1)
-        assert call(provider, Failure.DOWN) == "blocked: down"  # the probe tells so
+        assert call(provider, Failure.DOWN) == "unavailable: down"  # the probe tells so
         assert Upstream.objects.get().calls == calls + 1
     let_pass(20)
     assert call(provider) == "spoken"
@@ -186,7 +186,7 @@ def test_one_probe_at_a_time(provider) -> None:
         try:
             row = upstreams.upstream_of(provider)
             return upstreams.admit(row, f"{number}:1", is_retry=False).is_probe
-        except Blocked:
+        except UpstreamUnavailable:
             return False
         finally:
             connection.close()
@@ -194,7 +194,7 @@ def test_one_probe_at_a_time(provider) -> None:
     with ThreadPoolExecutor(12) as threads:
         admitted = list(threads.map(admit, range(24)))
     assert admitted.count(True) == 1
-    assert set(upstreams.blocked()) == {("openai", "platform")}
+    assert set(upstreams.unavailable()) == {("openai", "platform")}
 
 
 def test_a_probe_that_tells_nothing_leaves_room_for_the_next(provider) -> None:
@@ -232,7 +232,7 @@ def test_a_late_success_does_not_close_it(provider) -> None:
 def test_a_wish_to_be_left_alone_is_everybodys(provider) -> None:
     assert call(provider, Failure.RATE_LIMITED, retry_after=90) == "rate_limited"
     let_pass(89)
-    assert call(provider) == "blocked: rate_limited"
+    assert call(provider) == "unavailable: rate_limited"
     let_pass(2)
     assert call(provider) == "spoken"
 
@@ -247,14 +247,14 @@ def test_no_wish_is_for_days(provider) -> None:
 def test_retries_are_a_share_of_calls(provider) -> None:
     for _ in range(10):
         assert call(provider, Failure.UNKNOWN_VOICE, is_retry=True) == "unknown_voice"
-    assert call(provider, is_retry=True) == "blocked: retries"
+    assert call(provider, is_retry=True) == "unavailable: retries"
     for _ in range(5):
         call(provider)
     assert call(provider, is_retry=True) == "spoken"
-    assert call(provider, is_retry=True) == "blocked: retries"
+    assert call(provider, is_retry=True) == "unavailable: retries"
     let_pass(upstreams.RETRY_RETURNS + 1)
     assert call(provider, is_retry=True) == "spoken"
-    assert call(provider, is_retry=True) == "blocked: retries"
+    assert call(provider, is_retry=True) == "unavailable: retries"
 
 
 def test_saved_retries_have_an_end(provider) -> None:

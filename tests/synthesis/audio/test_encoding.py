@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from synthesis import audio
-from synthesis.audio import Chapter, Samples
+from synthesis.audio import ChapterMark, Samples
 from synthesis.audio.encoding import wav_header
 from tests.synthesis.sounds import blocks, heard, lag, level, likeness, voice
 
@@ -192,7 +192,11 @@ def mp3_frames(data: bytes, rate: int, samples: int) -> Iterator[int]:
 
 def test_mp3_carries_title_and_chapters(tmp_path: Path) -> None:
     samples = voice(3 * 22_050)
-    chapters = [Chapter("Prológ", 0.0), Chapter("第一章", 0.5), Chapter("3", 1.25)]
+    chapters = [
+        ChapterMark("Prológ", 0.0),
+        ChapterMark("第一章", 0.5),
+        ChapterMark("3", 1.25),
+    ]
     path = encoded(samples, "mp3", tmp_path, title="Kniha č. 1", chapters=chapters)
 
     found, _, container = heard(path)
@@ -208,7 +212,7 @@ def test_mp3_carries_title_and_chapters(tmp_path: Path) -> None:
 
 
 def test_mp3_lists_more_chapters_than_one_table_holds(tmp_path: Path) -> None:
-    chapters = [Chapter(f"Part {number}", number / 1000) for number in range(600)]
+    chapters = [ChapterMark(f"Part {number}", number / 1000) for number in range(600)]
     path = encoded(voice(22_050), "mp3", tmp_path, chapters=chapters)
 
     _, _, container = heard(path)
@@ -226,7 +230,7 @@ def test_mp3_lists_more_chapters_than_one_table_holds(tmp_path: Path) -> None:
 
 def test_m4b_is_an_audiobook_that_starts_before_it_is_loaded(tmp_path: Path) -> None:
     samples = voice(3 * 22_050)
-    chapters = [Chapter("Prológ", 0.0), Chapter("第一章", 1.5)]
+    chapters = [ChapterMark("Prológ", 0.0), ChapterMark("第一章", 1.5)]
     path = encoded(samples, "m4b", tmp_path, title="Kniha", chapters=chapters)
 
     _, _, container = heard(path)
@@ -241,7 +245,7 @@ def test_m4b_is_an_audiobook_that_starts_before_it_is_loaded(tmp_path: Path) -> 
 
 
 def test_m4b_holds_many_chapters(tmp_path: Path) -> None:
-    chapters = [Chapter(f"Part {number}", number / 1000) for number in range(600)]
+    chapters = [ChapterMark(f"Part {number}", number / 1000) for number in range(600)]
     _, _, container = heard(encoded(voice(22_050), "m4b", tmp_path, chapters=chapters))
     assert [(start, title) for start, _, title in marks(container)] == [
         (chapter.start, chapter.title) for chapter in chapters

@@ -185,7 +185,7 @@ def test_a_fallback_voice_of_another_provider_speaks_without_them(
     send, speak_all, monkeypatch
 ) -> None:
     monkeypatch.setitem(
-        registry.PROVIDERS, "second", "tests.synthesis.scripted.Scripted"
+        registry.ADAPTERS, "second", "tests.synthesis.scripted.Scripted"
     )
     row = Provider.objects.create(slug="second", name="Second")
     Voice.objects.create(

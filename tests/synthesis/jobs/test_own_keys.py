@@ -227,7 +227,7 @@ def test_a_key_that_was_refused_meanwhile_is_not_tried(
 
 def test_a_key_that_was_replaced_meanwhile_is_used(own, submitted, caller, speak_all):
     submitted(caller, "Hi.")
-    new = using.sealed(Secret("new-k3y-of-a-test"), own.workspace_id, "scripted")
+    new = using.encrypted(Secret("new-k3y-of-a-test"), own.workspace_id, "scripted")
     ProviderKey.objects.update(sealed_key=new)
     speak_all()
     assert scripted.used == ["new-k3y-of-a-test"]

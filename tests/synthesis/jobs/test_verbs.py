@@ -44,9 +44,9 @@ def balance(caller) -> tuple[int, int]:
     return told["balance"], told["reserved"]
 
 
-def run(act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def run(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     with transaction.atomic(durable=True):
-        return act(*args, **kwargs)
+        return action(*args, **kwargs)
 
 
 def sums(job: Job) -> tuple[str, int, int, int]:

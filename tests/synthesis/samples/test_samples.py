@@ -219,8 +219,8 @@ def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
 
 def open_upstream() -> None:
     row = upstreams.upstream_of(Provider.objects.get(slug="scripted"))
-    leave = upstreams.Pass(row, is_probe=False, is_retry=False)
-    upstreams.failed(leave, Failure.QUOTA, seconds=0)
+    permit = upstreams.Permit(row, is_probe=False, is_retry=False)
+    upstreams.failed(permit, Failure.QUOTA, seconds=0)
 
 
 def test_what_is_made_counts_like_any_call():

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.contract.base import Limit
-from providers.contract.registry import PROVIDERS, get_provider
+from providers.contract.registry import ADAPTERS, get_adapter
 from synthesis.models import Job
 from synthesis.text.splitting import is_speakable, split
 from tests import factories
 
 LIMITS = sorted(
-    {get_provider(slug).limit for slug in PROVIDERS} | {Limit(40), Limit(64, "bytes")},
+    {get_adapter(slug).limit for slug in ADAPTERS} | {Limit(40), Limit(64, "bytes")},
     key=lambda limit: (limit.unit, limit.amount),
 )
 CLUSTERS = [

@@ -14,7 +14,7 @@ from kit import quotas
 from kit.models import QuotaCounter
 from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings, upstreams
-from providers.limits.upstreams import Blocked
+from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Provider, Upstream
 from synthesis.models import Job
 from synthesis.work import worker
@@ -57,7 +57,7 @@ def test_it_is_exact_under_concurrency() -> None:
         try:
             with ceilings.spending(provider, 5, is_sandbox=False):
                 return True
-        except Blocked:
+        except UpstreamUnavailable:
             return False
         finally:
             connection.close()
@@ -133,8 +133,8 @@ def test_audio_that_is_no_speech_stays_counted(
 def test_a_probe_that_failed_counts_like_any_call(submitted, kind, counted) -> None:
     provider = Provider.objects.get(slug="scripted")
     row = upstreams.upstream_of(provider)
-    leave = upstreams.Pass(row, is_probe=False, is_retry=False)
-    upstreams.failed(leave, Failure.DOWN, seconds=0, retry_after=1)
+    permit = upstreams.Permit(row, is_probe=False, is_retry=False)
+    upstreams.failed(permit, Failure.DOWN, seconds=0, retry_after=1)
     Upstream.objects.update(open_until=timezone.now())
     job = submitted(factories.caller(), "Hello there.")
     scripted.failures.append(ProviderError(kind))
@@ -146,8 +146,11 @@ def test_a_probe_that_failed_counts_like_any_call(submitted, kind, counted) -> N
 
 def test_who_meets_an_open_upstream_spends_nothing() -> None:
     provider = limit(daily_ceiling=100)
-    with pytest.raises(Blocked), ceilings.spending(provider, 10, is_sandbox=False):
-        raise Blocked("down", timezone.now())
+    with (
+        pytest.raises(UpstreamUnavailable),
+        ceilings.spending(provider, 10, is_sandbox=False),
+    ):
+        raise UpstreamUnavailable("down", timezone.now())
     assert ceilings.spent_today("scripted") == 0
 
 

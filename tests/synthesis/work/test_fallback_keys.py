@@ -28,7 +28,7 @@ OURS, OWN, OTHER = "0ur-k3y-of-a-test", "own-k3y-of-a-test", "other-k3y-of-a-tes
 def second(voices, monkeypatch):
     """Another provider like the scripted one, three times as dear."""
     monkeypatch.setitem(
-        registry.PROVIDERS, "second", "tests.synthesis.scripted.Scripted"
+        registry.ADAPTERS, "second", "tests.synthesis.scripted.Scripted"
     )
     row = Provider.objects.create(slug="second", name="Second", cost_multiplier=3)
     Voice.objects.create(

@@ -38,12 +38,12 @@ def race(
     """Do both at the same moment; return their results, refusals included."""
     barrier = Barrier(2, timeout=30)
 
-    def run(act: Callable[[], Any], wait: float) -> Any:
+    def run(action: Callable[[], Any], wait: float) -> Any:
         try:
             connection.ensure_connection()
             barrier.wait()
             time.sleep(wait)
-            return act()
+            return action()
         except (LeaseLost, JobNotCancelable) as refusal:
             return refusal
         finally:
@@ -55,19 +55,19 @@ def race(
 
 
 def completing(scene: Scene) -> Callable[[], Job]:
-    def act() -> Job:
+    def action() -> Job:
         with transaction.atomic(durable=True):
             return settlement.complete(scene, SPOKEN)
 
-    return act
+    return action
 
 
 def canceling(job: Job) -> Callable[[], Job]:
-    def act() -> Job:
+    def action() -> Job:
         with transaction.atomic(durable=True):
             return cancel.cancel(job.pk)
 
-    return act
+    return action
 
 
 @pytest.fixture

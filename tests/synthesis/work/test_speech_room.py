@@ -50,8 +50,8 @@ def fail(credential: str, kind: Failure, times: int) -> None:
     provider = Provider.objects.get(slug="scripted")
     for _ in range(times):
         row = upstreams.upstream_of(provider, credential)
-        leave = upstreams.Pass(row, is_probe=False, is_retry=False)
-        upstreams.failed(leave, kind, seconds=0)
+        permit = upstreams.Permit(row, is_probe=False, is_retry=False)
+        upstreams.failed(permit, kind, seconds=0)
 
 
 def under_way(submitted, credential: str, count: int) -> None:

@@ -93,8 +93,8 @@ def test_a_book_stops_between_two_calls(
 
 def test_what_may_not_be_claimed_is_ended_too(submitted, caller, credits) -> None:
     row = upstreams.upstream_of(Provider.objects.get(slug="scripted"))
-    leave = upstreams.Pass(row, is_probe=False, is_retry=False)
-    upstreams.failed(leave, Failure.BUSY, seconds=0, retry_after=3600)
+    permit = upstreams.Permit(row, is_probe=False, is_retry=False)
+    upstreams.failed(permit, Failure.BUSY, seconds=0, retry_after=3600)
     waiting = submitted(caller, "Hello there.")
     paused = submitted(caller, "Hello again.")
     Scene.objects.filter(job=paused).update(is_held=True)

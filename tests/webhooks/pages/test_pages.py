@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from kit.models import Mail
-from kit.secrets import open_sealed
+from kit.secrets import decrypt
 from tests import factories as people
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
@@ -132,7 +132,7 @@ def test_plain_members_look_and_change_nothing(alice, page: Client) -> None:
     sent = factories.url_delivery(of, factories.URL)
     to = factories.endpoint(of)
     Delivery.objects.update(status="failed")
-    page.post("/settings/place", {"workspace": of.pk})
+    page.post("/settings/workspace", {"workspace": of.pk})
     shown = page.get("/deliveries")
     assert str(sent.pk) in shown.content.decode()
     assert b"Send again" not in shown.content
@@ -233,7 +233,7 @@ def test_operators_see_all_but_secrets_and_send_again(alice) -> None:
     to.refresh_from_db()
     assert (to.is_enabled, to.disabled_because) == (False, "operator")
     told = Mail.objects.get()
-    text = open_sealed(told.sealed_text, context=f"kit_mail:{told.pk}:text")
+    text = decrypt(told.sealed_text, context=f"kit_mail:{told.pk}:text")
     assert told.to == alice.email
     assert "One of our operators has switched it off." in text.reveal_text()
 

@@ -14,7 +14,7 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from kit.secrets import seal
+from kit.secrets import encrypt
 from kit.work import claims
 from tests.webhooks import factories
 from tests.webhooks import receiver as scripts
@@ -271,7 +271,7 @@ def test_an_address_that_became_unusable_is_a_failure_like_any_other(settings) -
 def test_a_secret_that_can_not_be_opened_blames_nobody(receiver: Receiver) -> None:
     to = factories.endpoint(url=receiver.url())
     sent = factories.delivery(to)
-    Endpoint.objects.update(secret=seal("x", context="elsewhere"))
+    Endpoint.objects.update(secret=encrypt("x", context="elsewhere"))
     assert delivery.work() == 1
     sent.refresh_from_db()
     to.refresh_from_db()

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from kit.secrets import CannotOpen, Secret
+from kit.secrets import CannotDecrypt, Secret
 from tests.webhooks import factories
 from webhooks import endpoints
 from webhooks.emit import encode
@@ -96,13 +96,13 @@ def test_after_a_rotation_both_secrets_sign_for_a_day() -> None:
 
 
 @pytest.mark.django_db
-def test_secrets_lie_sealed_and_open_in_their_own_row_only() -> None:
+def test_secrets_are_encrypted_and_decrypted_in_their_own_row_only() -> None:
     mine, theirs = factories.endpoint(), factories.endpoint()
     text = factories.secret(mine).encode()
     assert text not in bytes(mine.secret)
     Endpoint.objects.filter(pk=theirs.pk).update(secret=mine.secret)
     theirs.refresh_from_db()
-    with pytest.raises(CannotOpen):
+    with pytest.raises(CannotDecrypt):
         signing.secret_of(theirs)
 
 

@@ -1,4 +1,4 @@
-"""Keeping the audit log of a back office: a layer that goes over every admin class."""
+"""Keeping the audit log of a back office: a mixin that every admin class gets."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -56,7 +56,7 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the actions of the class, without Django's own.
 
-        Those that name no right, as other people's do, take the one to change rows.
+        Those that name no permission, as other people's do, take the one to change rows.
         """
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
@@ -140,8 +140,8 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
         return redirect(f"{listing}?{urlencode(about)}")
 
 
-def over(admin_class: "type[ModelAdmin[Any]] | None") -> "type[ModelAdmin[Any]]":
-    """Return `admin_class` with `Audited` over it."""
+def audited(admin_class: "type[ModelAdmin[Any]] | None") -> "type[ModelAdmin[Any]]":
+    """Return `admin_class` with `Audited` as its first base."""
     base = admin_class or ModelAdmin
     if issubclass(base, Audited):
         return base

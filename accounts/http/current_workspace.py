@@ -1,7 +1,7 @@
-"""Pages for people who are logged in, and where what they do there takes place.
+"""The current workspace and environment of pages, and the login that pages ask for.
 
-A program says with each request in which workspace and environment it acts. A person
-chooses once: the choice is a preference, and all pages keep to it.
+A program names workspace and environment with each request. A person chooses once: the
+choice is a preference, and all pages keep to it.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ from kit.requests import client_address
 P = ParamSpec("P")
 
 
-def for_people(
+def login_required(
     view: Callable[Concatenate[HttpRequest, Caller, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """Let people in who are logged in, and tell the view who they are; others log in.
+    """Call the view with the Caller of a user who is logged in; send others to log in.
 
-    Suspended people get 403, and so does who is in no workspace that is not suspended.
+    Suspended users get 403, and so do users all of whose workspaces are suspended.
     """
 
     @never_cache
@@ -40,12 +40,12 @@ def for_people(
         user = request.user
         if not isinstance(user, User) or user.closed_at is not None:
             return redirect_to_login(request.get_full_path())
-        caller = visitor(request, user)
+        caller = page_caller(request, user)
         if user.is_blocked or not user.is_active:
             return _blocked(request, "account")
         if caller.workspace.is_blocked:
             return _blocked(request, "workspace")
-        request.visitor = caller  # type: ignore[attr-defined]
+        request.page_caller = caller  # type: ignore[attr-defined]
         return view(request, caller, *args, **kwargs)
 
     return guarded
@@ -55,20 +55,20 @@ def _blocked(request: HttpRequest, what: str) -> HttpResponse:
     return render(request, "accounts/blocked.html", {"what": what}, status=403)
 
 
-def visitor(request: HttpRequest, user: User) -> Caller:
-    """Return `user` as the rules see them, in the workspace that they have chosen.
+def page_caller(request: HttpRequest, user: User) -> Caller:
+    """Return the Caller of a page: `user`, in the workspace that they have chosen.
 
-    Whoever has chosen none, or one that is closed to them now, is in their own; while that
-    is suspended, in the first that they can act in.
+    Without a choice, or when it is closed to them now, it is their personal workspace;
+    while that is suspended, the oldest one that is not.
     """
-    place = _chosen(user) or workspaces.entered_by(user)
-    if place.workspace.is_blocked:
-        place = workspaces.open_to(user).first() or place
+    membership = _chosen(user) or workspaces.membership_of(user)
+    if membership.workspace.is_blocked:
+        membership = workspaces.usable_memberships(user).first() or membership
     return Caller(
-        place.workspace,
+        membership.workspace,
         environment=environment_of(user),
         user=user,
-        member_role=place.role,
+        member_role=membership.role,
         address=client_address(request),
     )
 
@@ -80,21 +80,23 @@ def environment_of(user: User) -> Environment:
     return Environment(chosen) if known else Environment.PRODUCTION
 
 
-def visit(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: who looks at the page, and where they could be.
+def current_workspace(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: the Caller of the page, and the workspaces to choose from.
 
-    `visit` is the Caller, None for visitors; `places` are the workspaces to choose from.
-    Neither costs a query in a page that doesn't show it.
+    `caller` is None for visitors; `memberships` have the workspaces. Neither costs a query
+    in a page that doesn't show it.
     """
     user = getattr(
         request, "user", None
     )  # a page of errors may come before it is known
     if not isinstance(user, User) or user.closed_at is not None:
-        return {"visit": None, "places": []}
+        return {"caller": None, "memberships": []}
     return {
-        "visit": getattr(request, "visitor", None)
-        or SimpleLazyObject(lambda: visitor(request, user)),
-        "places": SimpleLazyObject(lambda: list(workspaces.open_to(user))),
+        "caller": getattr(request, "page_caller", None)
+        or SimpleLazyObject(lambda: page_caller(request, user)),
+        "memberships": SimpleLazyObject(
+            lambda: list(workspaces.usable_memberships(user))
+        ),
     }
 
 
@@ -103,7 +105,7 @@ def _chosen(user: User) -> Membership | None:
     if not isinstance(wanted, str):
         return None
     try:
-        place = workspaces.entered_by(user, wanted)
+        membership = workspaces.membership_of(user, wanted)
     except NotFound:
         return None
-    return None if place.workspace.is_blocked else place
+    return None if membership.workspace.is_blocked else membership

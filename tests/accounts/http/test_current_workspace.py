@@ -8,7 +8,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-PAGE, CHOOSE = "/settings/tokens", "/settings/place"
+PAGE, CHOOSE = "/settings/tokens", "/settings/workspace"
 
 
 @pytest.fixture
