@@ -9,7 +9,7 @@ class AccountsConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "accounts"
-    encrypted = ["accounts.login.second_factor.SEALED"]
+    encrypted = ["accounts.login.second_factor.ENCRYPTED_COLUMNS"]
     swept = ["accounts.people.exports.work"]
 
     def ready(self) -> None:

@@ -9,7 +9,7 @@ class KitConfig(AppConfig):
     """Mechanics without business."""
 
     name = "kit"
-    encrypted = ["kit.mail.outbox.SEALED"]
+    encrypted = ["kit.mail.outbox.ENCRYPTED_COLUMNS"]
     swept = ["kit.mail.outbox"]
 
     def ready(self) -> None:

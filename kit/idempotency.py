@@ -80,10 +80,10 @@ def once(
         IdempotencyInProgress: the first request has not ended in time.
     """
     if key is None:
-        return act()
+        return run()
     if replay := begin(key):
         return replay
-    answer = act()
+    answer = run()
     finish(key, Answer(answer.status, kept(answer.body)))
     return answer
 

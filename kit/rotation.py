@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import BinaryField, F, Func, Model, Q, QuerySet, Value
 
 from kit.registry import registered
-from kit.secrets import CannotOpen, current_head, open_sealed, seal
+from kit.secrets import CannotDecrypt, current_head, decrypt, encrypt
 
 _BATCH = 200  # rows
 
@@ -41,8 +41,8 @@ class Count:
     left: int = 0  # values that still need an older key
 
 
-def columns() -> list[Sealed]:
-    """Return every sealed column there is."""
+def columns() -> list[EncryptedColumn]:
+    """Return every encrypted column there is."""
     return [column for some in registered("encrypted").values() for column in some]
 
 

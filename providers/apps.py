@@ -7,6 +7,6 @@ class ProvidersConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "providers"
-    encrypted = ["providers.keys.using.SEALED"]
+    encrypted = ["providers.keys.using.ENCRYPTED_COLUMNS"]
     lifecycle = ["providers.lifecycle"]
     swept = ["providers.keys.checking"]

@@ -9,7 +9,7 @@ class WebhooksConfig(AppConfig):
     """See the docstring of the package."""
 
     name = "webhooks"
-    encrypted = ["webhooks.sending.signing.SEALED"]
+    encrypted = ["webhooks.sending.signing.ENCRYPTED_COLUMNS"]
     lifecycle = ["webhooks.lifecycle"]
     swept = ["webhooks.sending.delivery.work"]
     webhook_events = ["webhooks.events"]

@@ -20,8 +20,8 @@ from kit.db import connections
 from kit.db.transactions import needs_transaction
 from kit.mail import files
 from kit.models import Mail
-from kit.rotation import Sealed
-from kit.secrets import CannotOpen, open_sealed, seal
+from kit.rotation import EncryptedColumn
+from kit.secrets import CannotDecrypt, decrypt, encrypt
 from kit.work import claims
 from kit.work.loop import Failed, Work
 
@@ -89,13 +89,13 @@ def _send(row: Mail, _: claims.Lease) -> None:
     A mail service's own backend may raise anything, and no mail is to hold up the others.
     """
     try:
-        text = open_sealed(row.sealed_text, context=_context(row)).reveal_text()
+        text = decrypt(row.sealed_text, context=_context(row)).reveal_text()
         connections.give_back()
         EmailMessage(row.subject, text, settings.DEFAULT_FROM_EMAIL, [row.to]).send()
     except (SMTPException, OSError, CannotDecrypt) as error:
         logger.warning("mail %s was not sent: %s", row.pk, type(error).__name__)
         # An address that is refused stays refused.
-        is_last = isinstance(error, SMTPRecipientsRefused | CannotOpen)
+        is_last = isinstance(error, SMTPRecipientsRefused | CannotDecrypt)
         raise Failed(is_last=is_last) from error
     except Exception as error:
         # Its words may hold the mail's: where it came from must do.
@@ -124,4 +124,4 @@ work = Work(
     slots=4,
 )
 
-SEALED = [Sealed(Mail, "sealed_text", _context)]
+ENCRYPTED_COLUMNS = [EncryptedColumn(Mail, "sealed_text", _context)]

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from django.db.models.functions import Now
 
 from kit.db.transactions import needs_transaction
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.models import Sample, Voice
 
 

@@ -13,7 +13,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Membership, User, Workspace
+from accounts.models import Workspace
+from accounts.people.workspaces import owner_addresses
 from kit.db import connections
 from kit.mail import outbox
 from kit.secrets import CannotDecrypt

@@ -116,7 +116,7 @@ def calling(
             told that it is still so; or our own key was refused, which is no fault of the
             request.
     """
-    leave = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
+    permit = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
     connections.give_back()
     began = monotonic()
     try:
@@ -202,11 +202,11 @@ def failed(
 ) -> Upstream:
     """Count a call that failed; the upstream opens, or stays open, if that means so."""
     now = timezone.now()
-    row = Upstream.objects.select_for_update().get(pk=leave.upstream.pk)
+    row = Upstream.objects.select_for_update().get(pk=permit.upstream.pk)
     _count(row, kind, seconds, now)
-    if not (leave.is_retry or leave.is_probe):
+    if not (permit.is_retry or permit.is_probe):
         row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MOST_RETRIES)
-    is_probe = leave.is_probe and row.failing_since is not None
+    is_probe = permit.is_probe and row.failing_since is not None
     if is_probe:
         row.probe = ""
     if kind in THEIR_FAULT:

@@ -11,8 +11,8 @@ from django.views.decorators.http import (
 )
 
 from accounts.caller import Caller
+from accounts.http.current_workspace import login_required, page_caller
 from accounts.http.next_page import next_page
-from accounts.http.visits import for_people, visitor
 from accounts.models import User
 from accounts.people import preferences
 from kit.errors import AppError
@@ -81,7 +81,7 @@ def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
 @require_POST
 def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let a voice speak whatever names none; without one, let the language decide."""
-    assert caller.user  # for_people
+    assert caller.user  # login_required
     wanted = request.POST.get("voice", "")
     try:
         if wanted:
@@ -95,7 +95,7 @@ def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
     return redirect(next_page(request) or "voices-page")
 
 
-@for_people
+@login_required
 @require_POST
 def choose_default(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Let names of voices that name no provider mean one of this one's."""

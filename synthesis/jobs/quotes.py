@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts.caller import Caller, Role
 from billing.pricing import price
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
 from providers.models.querysets import PLATFORM

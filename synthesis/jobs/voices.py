@@ -12,7 +12,7 @@ from kit.errors import AppError, Invalid
 from providers.catalogue import access, voices
 from providers.catalogue.defaults import default_voices
 from providers.catalogue.preferred import BUILT_IN, default_provider, preferred_voice
-from providers.contract.registry import get_provider
+from providers.contract.registry import get_adapter
 from providers.errors import OwnKeyRefused
 from providers.keys import using
 from providers.limits import ceilings
@@ -132,5 +132,5 @@ def check_allowed(
 
 def is_in_sandbox(provider: Provider) -> bool:
     """Return whether sandbox credits buy its voices: built in, or let by operators."""
-    is_local = get_provider(provider.slug).is_local
+    is_local = get_adapter(provider.slug).is_local
     return is_local or provider.sandbox_daily_ceiling is not None

@@ -125,9 +125,9 @@ def _make(sample: Sample, _: claims.Lease) -> str:
     """Speak and store a sample; return its name in the storage."""
     try:
         return _spoken(sample)
-    except Blocked as blocked:
-        logger.info("sample of %s waits: %s", sample.voice_id, blocked)
-        raise NotNow(blocked.until) from blocked
+    except UpstreamUnavailable as unavailable:
+        logger.info("sample of %s waits: %s", sample.voice_id, unavailable)
+        raise NotNow(unavailable.until) from unavailable
     except ProviderError as error:
         logger.warning("sample of %s: %s", sample.voice_id, error)
         raise Failed(error.kind, is_last=not error.kind.is_retryable) from error

@@ -81,7 +81,7 @@ def call(
     access = using.access_with(provider, credential)
     spent = ceilings.Spent()
     with ExitStack() as limits:
-        if get_provider(provider.slug).is_local:
+        if get_adapter(provider.slug).is_local:
             connections.give_back()
         else:
             if credential == PLATFORM:

@@ -71,7 +71,7 @@ def _fail(scene: Scene, error: Exception) -> None:
         LeaseLost: somebody else holds the scene now, or it was canceled.
     """
     match error:
-        case Blocked():
+        case UpstreamUnavailable():
             logger.info("scene %s waits, %s: %s", scene.pk, scene.provider, error)
             wait(scene, error)
         case ProviderError():
@@ -105,17 +105,17 @@ def wait(scene: Scene, unavailable: UpstreamUnavailable) -> None:
     dispatcher ends their waiting. There is no use in waiting when the provider's day is
     spent and the next is far.
     """
-    if blocked.reason == RETRIES:
-        give_up_or_retry(scene, Failure.BUSY, wait=blocked.seconds)
-    elif blocked.reason == ceilings.CEILING:
-        if blocked.seconds > _patience(scene):
+    if unavailable.reason == RETRIES:
+        give_up_or_retry(scene, Failure.BUSY, wait=unavailable.seconds)
+    elif unavailable.reason == ceilings.CEILING:
+        if unavailable.seconds > _patience(scene):
             fallbacks.give_up(scene, PROVIDER_CEILING)
         else:
-            settlement.put_back(scene, ready_at=blocked.until)
+            settlement.put_back(scene, ready_at=unavailable.until)
     else:
         # Who tried in vain goes behind the others: a text that breaks its provider must
         # not be what every try is made with.
-        settlement.put_back(scene, to_the_end=blocked.was_tried)
+        settlement.put_back(scene, to_the_end=unavailable.was_tried)
 
 
 def _patience(scene: Scene) -> float:

@@ -15,8 +15,8 @@ from functools import partial
 from django.utils import timezone
 
 from kit.db.transactions import needs_transaction
-from kit.rotation import Sealed
-from kit.secrets import Secret, open_sealed, seal
+from kit.rotation import EncryptedColumn
+from kit.secrets import Secret, decrypt, encrypt
 from webhooks.errors import RotationInProgress
 from webhooks.models import DefaultSigner, Endpoint, Signer
 
