@@ -1,16 +1,41 @@
 """Fixtures and arrangements that every test relies on."""
 
+import fcntl
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 # What Django fills after migrations, the same for every test.
 _KEPT = {"django_content_type", "auth_permission"}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> None:
+    """Give this process a copy of a database that the first one migrates for all.
+
+    The server goes when the run is over, and its databases with it.
+    """
+    process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    template = Path(os.environ["OZVENA_HOME"]) / "template"
+    with django_db_blocker.unblock(), template.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        name = file.read()
+        if not name:
+            name = connection.creation.create_test_db(verbosity=0, serialize=False)
+            file.write(name)
+        connection.settings_dict["NAME"] = name
+        connection.creation.clone_test_db(process, verbosity=0)
+        copied = connection.creation.get_test_db_clone_settings(process)
+        connection.settings_dict["NAME"] = copied["NAME"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -105,7 +105,7 @@ class Membership(models.Model):
             ),
             # A trigger lets nobody but an owner into a personal workspace, and so one
             # person alone.
-            one_of("membership_role_known", role=["owner", "admin", "member"]),
+            one_of("membership_role_known", role=MemberRole.values),
         ]
 
     def __str__(self) -> str:

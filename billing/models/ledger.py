@@ -1,8 +1,8 @@
 """Wallets, their lots of credits, and what of these is held for work.
 
 Amounts are whole credits. Only `billing.ledger` writes these tables; the database says
-the same again with checks, composite foreign keys and triggers (see the migrations
-`wallet_keys`, `ledger_guards` and `lapses_refunds_and_debt`).
+the same again with checks, composite foreign keys and triggers (see the migration
+`guards`).
 """
 
 from collections.abc import Iterable
@@ -113,14 +113,19 @@ class Wallet(models.Model):
         return f"{self.workspace_id} · {self.environment.lower()}"
 
 
+class LotKind(models.TextChoices):
+    """Where the credits of a lot come from."""
+
+    ALLOWANCE = "allowance"  # of a plan; ends with its month
+    PROMO = "promo"  # sign-up and promotional grants
+    PACK = "pack"  # bought; never ends
+    ADJUST = "adjust"  # set right by an operator
+
+
 class Lot(models.Model):
     """Credits that came together, are drawn in one order and end together."""
 
-    class Kind(models.TextChoices):
-        ALLOWANCE = "allowance"  # of a plan; ends with its month
-        PROMO = "promo"  # sign-up and promotional grants
-        PACK = "pack"  # bought; never ends
-        ADJUST = "adjust"  # set right by an operator
+    Kind = LotKind
 
     id = models.BigAutoField(primary_key=True)
     wallet = models.ForeignKey(
@@ -177,7 +182,7 @@ class Lot(models.Model):
                 fields=["id", "environment"], name="lot_in_environment"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["allowance", "promo", "pack", "adjust"]),
+                condition=Q(kind__in=LotKind.values),
                 name="lot_kind_known",
             ),
             models.CheckConstraint(

@@ -18,6 +18,14 @@ class LapseNoticeQuerySet(models.QuerySet["LapseNotice"]):
         )
 
 
+class LapseStage(models.TextChoices):
+    """How long before the end a warning is given."""
+
+    ENDS = "ends", "a week before their time is over"
+    IDLE_335 = "idle_335", "335 days without activity"
+    IDLE_358 = "idle_358", "358 days without activity"
+
+
 class LapseNotice(models.Model):
     """One warning that credits of a wallet end at `lapses_at`, unless they are used.
 
@@ -25,10 +33,7 @@ class LapseNotice(models.Model):
     Written with the event and the mail that it is about, so each goes out once.
     """
 
-    class Stage(models.TextChoices):
-        ENDS = "ends", "a week before their time is over"
-        IDLE_335 = "idle_335", "335 days without activity"
-        IDLE_358 = "idle_358", "358 days without activity"
+    Stage = LapseStage
 
     id = models.BigAutoField(primary_key=True)
     wallet = models.ForeignKey(
@@ -47,7 +52,7 @@ class LapseNotice(models.Model):
                 fields=["wallet", "stage", "lapses_at"], name="lapse_notice_once"
             ),
             models.CheckConstraint(
-                condition=models.Q(stage__in=["ends", "idle_335", "idle_358"]),
+                condition=models.Q(stage__in=LapseStage.values),
                 name="lapse_notice_stage_known",
             ),
             models.CheckConstraint(

@@ -1,8 +1,8 @@
 """Postings: the transactions of the ledger and their entries, which never change.
 
 Amounts are whole credits. Only `billing.ledger` writes these tables; the database says the
-same again with checks, composite foreign keys and triggers (see the migrations
-`wallet_keys` and `ledger_guards`).
+same again with checks, composite foreign keys and triggers (see the migration
+`guards`).
 """
 
 from django.db import models
@@ -17,18 +17,23 @@ LONGEST_REASON = 500  # characters
 LONGEST_TICKET = 100
 
 
+class TransactionKind(models.TextChoices):
+    """What a transaction does."""
+
+    GRANT = "grant"
+    RESERVE = "reserve"
+    CAPTURE = "capture"
+    RELEASE = "release"
+    EXPIRE = "expire"
+    REFUND = "refund"
+    REVERSE = "reverse"
+    ADJUST = "adjust"
+
+
 class LedgerTransaction(models.Model):
     """One posting. Its entries sum to zero; neither it nor they ever change."""
 
-    class Kind(models.TextChoices):
-        GRANT = "grant"
-        RESERVE = "reserve"
-        CAPTURE = "capture"
-        RELEASE = "release"
-        EXPIRE = "expire"
-        REFUND = "refund"
-        REVERSE = "reverse"
-        ADJUST = "adjust"
+    Kind = TransactionKind
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     wallet = models.ForeignKey(
@@ -75,18 +80,7 @@ class LedgerTransaction(models.Model):
                 fields=["wallet", "seq"], name="ledger_transaction_numbered"
             ),
             models.CheckConstraint(
-                condition=Q(
-                    kind__in=[
-                        "grant",
-                        "reserve",
-                        "capture",
-                        "release",
-                        "expire",
-                        "refund",
-                        "reverse",
-                        "adjust",
-                    ]
-                ),
+                condition=Q(kind__in=TransactionKind.values),
                 name="ledger_transaction_kind_known",
             ),
             models.CheckConstraint(
@@ -100,6 +94,19 @@ class LedgerTransaction(models.Model):
         return f"{self.kind} {self.key}"
 
 
+class EntryBucket(models.TextChoices):
+    """Where credits are, come from or go."""
+
+    AVAILABLE = "available"
+    RESERVED = "reserved"
+    DEBT = "debt"
+    FUNDING = "funding"
+    USAGE = "usage"
+    BREAKAGE = "breakage"  # lapsed
+    REFUND = "refund"
+    ADJUST = "adjust"  # taken away by an operator
+
+
 class LedgerEntry(models.Model):
     """One side of a transfer: `amount` credits into a bucket (> 0) or out of it (< 0).
 
@@ -107,15 +114,7 @@ class LedgerEntry(models.Model):
     where they go. A debt is the negative of its entries.
     """
 
-    class Bucket(models.TextChoices):
-        AVAILABLE = "available"
-        RESERVED = "reserved"
-        DEBT = "debt"
-        FUNDING = "funding"
-        USAGE = "usage"
-        BREAKAGE = "breakage"  # lapsed
-        REFUND = "refund"
-        ADJUST = "adjust"  # taken away by an operator
+    Bucket = EntryBucket
 
     OF_THE_WALLET = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.DEBT)
 
@@ -149,18 +148,7 @@ class LedgerEntry(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="entry_not_zero"),
             models.CheckConstraint(
-                condition=Q(
-                    bucket__in=[
-                        "available",
-                        "reserved",
-                        "debt",
-                        "funding",
-                        "usage",
-                        "breakage",
-                        "refund",
-                        "adjust",
-                    ]
-                ),
+                condition=Q(bucket__in=EntryBucket.values),
                 name="entry_bucket_known",
             ),
             # An operator may take more than all lots hold: that debt is of none.

@@ -117,7 +117,7 @@ class Plan(Product):
         constraints = [
             *Product.Meta.constraints,
             models.CheckConstraint(
-                condition=Q(term__in=["monthly", "yearly"]), name="plan_term_known"
+                condition=Q(term__in=Term.values), name="plan_term_known"
             ),
             models.CheckConstraint(
                 condition=Q(

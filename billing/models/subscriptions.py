@@ -41,6 +41,16 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         return self.filter(status__in=Subscription.IN_FORCE)
 
 
+class SubscriptionStatus(models.TextChoices):
+    """How a subscription stands."""
+
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"  # the next period is not paid yet
+    CANCELED = "canceled"  # stopped before its time
+    ENDED = "ended"  # its time ran out
+
+
 class Subscription(models.Model):
     """A plan that a workspace has, paid for period by period.
 
@@ -48,12 +58,7 @@ class Subscription(models.Model):
     and the month's place in it.
     """
 
-    class Status(models.TextChoices):
-        TRIALING = "trialing"
-        ACTIVE = "active"
-        PAST_DUE = "past_due"  # the next period is not paid yet
-        CANCELED = "canceled"  # stopped before its time
-        ENDED = "ended"  # its time ran out
+    Status = SubscriptionStatus
 
     IN_FORCE = (Status.TRIALING, Status.ACTIVE, Status.PAST_DUE)
 
@@ -108,9 +113,7 @@ class Subscription(models.Model):
                 name="subscription_environment_known",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    status__in=["trialing", "active", "past_due", "canceled", "ended"]
-                ),
+                condition=Q(status__in=SubscriptionStatus.values),
                 name="subscription_status_known",
             ),
             models.CheckConstraint(

@@ -4,11 +4,14 @@ It reads what the browser computed, so it sees what a visitor sees. The figures 
 of WCAG 2.2, level AA.
 """
 
+from typing import Literal
+
 from playwright.sync_api import Page
 
 TEXT_CONTRAST = 4.5
 LARGE_TEXT_CONTRAST = 3.0  # from 24 px, or 18.66 px in bold
 OUTLINE_CONTRAST = 3.0  # of the border of a field against what it lies on
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TARGET = 24  # CSS pixels; links within a sentence are exempt
 
 _COLOURS = """
@@ -29,17 +32,14 @@ _COLOURS = """
     const [light, dark] = [luminance(one), luminance(other)].sort((a, b) => b - a);
     return (light + 0.05) / (dark + 0.05);
   };
-  const lineage = (element) => {
-    const elements = [];
-    for (let at = element; at; at = at.parentElement) elements.push(at);
-    return elements;
-  };
+  const known = new Map();
   const background = (element) => {
-    let colour = [255, 255, 255, 1];
-    for (const at of lineage(element).reverse()) {
-      colour = over(rgba(getComputedStyle(at).backgroundColor), colour);
+    if (!element) return [255, 255, 255, 1];
+    if (!known.has(element)) {
+      const own = rgba(getComputedStyle(element).backgroundColor);
+      known.set(element, over(own, background(element.parentElement)));
     }
-    return colour;
+    return known.get(element);
   };
   const isSeen = (element) =>
     element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) &&
@@ -154,10 +154,23 @@ _STRUCTURE = """(target) => {
 }"""
 
 
+_END_TRANSITIONS = """() => {
+  document.body.checkVisibility(); // the new theme counts from here
+  for (const one of document.getAnimations()) {
+    if (one instanceof CSSTransition) one.finish();
+  }
+}"""
+
+
 def problems(page: Page) -> list[str]:
-    """Return what is wrong with the page as it is shown now; empty when nothing is."""
-    return [
-        *page.evaluate(_FAINT_TEXT, [TEXT_CONTRAST, LARGE_TEXT_CONTRAST]),
-        *page.evaluate(_FAINT_OUTLINES, OUTLINE_CONTRAST),
-        *page.evaluate(_STRUCTURE, TARGET),
-    ]
+    """Return what is wrong with the page as it is now, in both themes of the system."""
+    found = list(page.evaluate(_STRUCTURE, TARGET))
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.evaluate(_END_TRANSITIONS)
+        faint = [
+            *page.evaluate(_FAINT_TEXT, [TEXT_CONTRAST, LARGE_TEXT_CONTRAST]),
+            *page.evaluate(_FAINT_OUTLINES, OUTLINE_CONTRAST),
+        ]
+        found += [f"{theme}: {what}" for what in faint]
+    return found

@@ -9,8 +9,7 @@ import pytest
 from django.core.cache import cache
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from providers.catalogue import sync
-from tests import processes
+from tests import processes, whole_catalogue
 
 _HERE = Path(__file__).parent
 _FLAGS = (
@@ -60,7 +59,7 @@ def worker(chromium: Browser, django_db_setup: None) -> Iterator[None]:
 def site(live_server: object, transactional_db: None) -> str:
     """The address of a server with voices, whose visitors have all their tries."""
     cache.clear()  # the limits of the test before
-    sync.sync()
+    whole_catalogue.fill()
     return str(live_server.url)  # type: ignore[attr-defined]
 
 

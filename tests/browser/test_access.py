@@ -30,12 +30,11 @@ def _paper(page: Page) -> str:
 
 
 @pytest.mark.usefixtures("worker")
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("device", [{}, PHONE], ids=["desktop", "phone"])
 def test_the_page_can_be_read_and_used_in_every_state(
-    visit: Visit, theme: str, device: dict[str, object]
+    visit: Visit, device: dict[str, object]
 ) -> None:
-    page = visit(color_scheme=theme, reduced_motion="reduce", **device)
+    page = visit(reduced_motion="reduce", **device)
     demo.wait_for_voices(page)
     assert accessibility.problems(page) == []
     demo.speak(page, "One word after the other is lit while it is heard.")
@@ -49,9 +48,8 @@ def test_the_page_can_be_read_and_used_in_every_state(
     assert accessibility.problems(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_of_a_wrong_address_can_be_read(visit: Visit, theme: str) -> None:
-    page = visit(color_scheme=theme)
+def test_the_page_of_a_wrong_address_can_be_read(visit: Visit) -> None:
+    page = visit()
     _goto_missing(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Only an echo here.")
     assert accessibility.problems(page) == []

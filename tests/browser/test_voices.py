@@ -58,16 +58,13 @@ def test_an_id_is_copied(visit: Visit) -> None:
     assert Voice.objects.get(pk=copied).language == "nci"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_everybody_can_read_it(visit: Visit, theme: str, width: int) -> None:
-    page = visit(
-        "/voices", color_scheme=theme, viewport={"width": width, "height": 800}
-    )
-    assert accessibility.problems(page) == []
-    for narrow in (320, width):
-        page.set_viewport_size({"width": narrow, "height": 800})
-        assert page.evaluate("() => document.documentElement.scrollWidth") == narrow
+def test_everybody_can_read_it(visit: Visit) -> None:
+    page = visit("/voices")
+    for width in (1280, 390, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("() => document.documentElement.scrollWidth") == width
+        if width > 320:
+            assert accessibility.problems(page) == [], width
 
 
 def test_it_needs_no_scripts(visit: Visit) -> None:

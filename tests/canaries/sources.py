@@ -33,8 +33,13 @@ class Seen:
 
     def places_of(self, secret: str) -> set[str]:
         """Return where `secret` stands, in any of its usual forms."""
-        pattern = re.compile("|".join(map(_whole, _forms(secret))))
-        return {place for place, text in self.texts.items() if pattern.search(text)}
+        forms = {form: re.compile(_whole(form)) for form in _forms(secret)}
+        return {
+            place
+            for place, text in self.texts.items()
+            for form, whole in forms.items()
+            if form in text and whole.search(text)  # the former is 100 times as fast
+        }
 
 
 def _whole(form: str) -> str:

@@ -28,6 +28,8 @@ from providers.catalogue import sync
 from synthesis.models import Job
 from tests import factories, processes
 
+pytestmark = pytest.mark.system
+
 POSTS = int(os.environ.get("CHAOS_POSTS", "24"))
 CLIENTS = 4
 _PATIENCE = 300  # seconds for all to be spoken

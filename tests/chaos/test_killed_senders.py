@@ -20,6 +20,8 @@ from tests.webhooks.receiver import Received, Receiver, listening
 from webhooks.models import Attempt, Delivery
 from webhooks.sending import delivery
 
+pytestmark = pytest.mark.system
+
 DELIVERIES = int(os.environ.get("CHAOS_DELIVERIES", "60"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "1"))
 ENDPOINTS = 12

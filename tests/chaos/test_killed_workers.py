@@ -23,6 +23,8 @@ from synthesis.jobs.submit import submit
 from synthesis.models import Job, Scene
 from tests import factories, processes
 
+pytestmark = pytest.mark.system
+
 JOBS = int(os.environ.get("CHAOS_JOBS", "24"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "3"))
 SCENES = 4

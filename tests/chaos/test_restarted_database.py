@@ -23,6 +23,8 @@ from django.conf import settings
 from config.embedded import children, ownership, paths
 from config.embedded.postgres import Postgres
 
+pytestmark = pytest.mark.system
+
 OPERATIONS = int(os.environ.get("CHAOS_OPERATIONS", "800"))
 RESTARTS = int(os.environ.get("CHAOS_RESTARTS", "1"))
 CLIENTS = int(os.environ.get("CHAOS_CLIENTS", "4"))

@@ -21,6 +21,8 @@ from webhooks.events import TEST
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.sending import delivery
 
+pytestmark = pytest.mark.system
+
 DELIVERIES = int(os.environ.get("CHAOS_SIGNED", "200"))
 CUSTOMERS = 8
 _ALPHABET = 'ab "\\\n\t/é中🦄\u2028\x7f</script>'

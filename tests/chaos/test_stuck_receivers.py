@@ -24,9 +24,12 @@ from webhooks.models import Delivery
 from webhooks.sending import delivery, post
 from webhooks.sending.post import DEADLINE, Outcome
 
-pytestmark = pytest.mark.skipif(
-    "CHAOS_DEADLINES" not in os.environ, reason="takes minutes: see `make chaos`"
-)
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(
+        "CHAOS_DEADLINES" not in os.environ, reason="takes minutes: see `make chaos`"
+    ),
+]
 EVENTS = 5000
 MOST = 16.0  # seconds for one attempt, whatever the other side does
 

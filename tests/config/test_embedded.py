@@ -20,6 +20,8 @@ from config.embedded.ownership import owned
 from config.embedded.postgres import Postgres
 from config.embedded.redis import Redis
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture(scope="module")
 def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -18,6 +18,8 @@ from django.conf import settings
 
 from config.embedded import paths
 
+pytestmark = pytest.mark.system
+
 _CHECKOUT = settings.BASE_DIR
 # What the test run, or a developer, has set for itself is not for these.
 _FOREIGN = {

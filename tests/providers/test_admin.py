@@ -6,16 +6,15 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEntry
-from providers.catalogue import sync
 from providers.models import ModelAlias, Provider, ProviderKey, Voice, VoiceAlias
-from tests import factories
+from tests import factories, whole_catalogue
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def operator() -> Client:
-    sync.sync()
+    whole_catalogue.fill()
     return factories.browser(
         factories.user("operator@example.com", is_staff=True, is_superuser=True)
     )

@@ -101,9 +101,25 @@ class Snapshot:
     writes: dict[str, int]
 
 
+_committed: dict[str, str] = {}
+"""Hashes of tables as every test of a world finds them."""
+
+
+def forget_world() -> None:
+    """Look anew at all tables: there is another world in them."""
+    _committed.clear()
+
+
 def snapshot() -> Snapshot:
-    """Look at all watched tables."""
-    return Snapshot(_hashes(_watched()), _writes())
+    """Look at all watched tables.
+
+    Those that this transaction hasn't written to are as they were in the last test.
+    """
+    writes = _writes()
+    as_ever = [name for name in _watched() if not writes[name]]
+    _committed.update(_hashes([name for name in as_ever if name not in _committed]))
+    written = _hashes([name for name in _watched() if writes[name]])
+    return Snapshot(_committed | written, writes)
 
 
 def changed_since(before: Snapshot) -> set[str]:

@@ -1,4 +1,4 @@
-"""One world for all tests of a module: each test leaves it as it was."""
+"""One world for all tests of this folder: each test leaves it as it was."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,14 +9,16 @@ from django.core.management import call_command
 
 from providers.contract import registry
 from tests.synthesis import catalogue, scripted
+from tests.tenancy import asking
 from tests.tenancy import world as worlds
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shared_world(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     """Build the world, committed; tests run in transactions that are rolled back."""
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patched:
         cache.clear()
+        asking.forget_world()
         scripted.reset()
         catalogue.fill(patched)
         patched.setattr(scripted.Scripted, "own_key", True)

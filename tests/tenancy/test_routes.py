@@ -112,17 +112,19 @@ def test_nobody_but_operators_gets_into_the_back_office(world: World) -> None:
     session = browser.session
     del session[DEVICE_ID_SESSION_KEY]
     session.save()
-    askers = [
-        *(world.askers[name][0] for name in ("guest", "owner", "blocked")),
+    guest = world.askers["guest"][0]
+    almost = Asker("an operator without the second factor", browser)
+    others = [
+        *(world.askers[name][0] for name in ("owner", "blocked")),
         *(world.askers[name][0] for name in ("operators", "token_at_page")),
-        Asker("an operator without the second factor", browser),
     ]
     urls = [url for url in _back_office() if url not in _OPEN]
     before = snapshot()
     assert len(urls) > 80
 
-    for url in urls:
-        for asker in askers:
+    for number, url in enumerate(urls):
+        # One gate is before all of them, so the others take turns.
+        for asker in (guest, almost, others[number % len(others)]):
             for method in ("GET", "POST"):
                 response = ask(asker, method, url)
                 status = response.status_code

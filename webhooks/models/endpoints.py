@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts.caller import Environment
 from accounts.models import Workspace
 from kit.ids import new_id
 from webhooks.models.querysets import EndpointQuerySet
@@ -89,7 +90,9 @@ class Endpoint(Signer):
                 name="endpoint_says_why_it_is_off",
             ),
             models.CheckConstraint(
-                condition=Q(environment__in=["", "PRODUCTION", "SANDBOX"]),
+                condition=Q(
+                    environment__in=["", *(each.value for each in Environment)]
+                ),
                 name="endpoint_environment_known",
             ),
         ]

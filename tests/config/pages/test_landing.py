@@ -13,8 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from kit import quotas
-from providers.catalogue import sync as catalogue_voices
-from tests import factories
+from tests import factories, whole_catalogue
 
 
 @pytest.mark.django_db
@@ -44,7 +43,7 @@ def test_the_first_page_counts_a_networks_tries(settings: Settings) -> None:
 @pytest.mark.django_db
 def test_the_first_page_names_only_voices_that_are_there() -> None:
     assert " voices in " not in Client().get("/").content.decode()
-    catalogue_voices.sync()
+    whole_catalogue.fill()
     found = re.search(
         r"(\d+) voices in (\d+) languages", Client().get("/").content.decode()
     )
@@ -98,7 +97,7 @@ def test_an_icon_is_where_browsers_look_for_it() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_command_on_the_first_page_works_as_it_stands(live_server: object) -> None:
-    catalogue_voices.sync()
+    whole_catalogue.fill()
     address = live_server.url  # type: ignore[attr-defined]
     page = Client(headers={"host": address.removeprefix("http://")}).get("/")
     found = re.search(r"<code data-copy-text>(.*?)</code>", page.content.decode(), re.S)

@@ -16,6 +16,8 @@ from config.processes import supervisor as module
 from config.processes.output import Console, Lines
 from config.processes.supervisor import Program, Stopped, Supervisor
 
+pytestmark = pytest.mark.system
+
 
 def shell(name: str, script: str, **options) -> Program:
     def launch(output: int) -> subprocess.Popen[bytes]:

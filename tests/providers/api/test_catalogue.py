@@ -2,17 +2,16 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from providers.catalogue import sync as catalogue_voices
 from providers.contract.registry import ADAPTERS
 from providers.models import Provider, Voice
-from tests import factories
+from tests import factories, whole_catalogue
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def _synced() -> None:
-    catalogue_voices.sync()
+    whole_catalogue.fill()
 
 
 def ids(path: str) -> list[str]:

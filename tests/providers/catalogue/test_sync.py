@@ -1,10 +1,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +17,7 @@ from providers.contract.registry import ADAPTERS, get_adapter
 from providers.errors import UnknownProvider, UnknownVoice
 from providers.models import Provider, Voice
 from providers.unicorn import Unicorn
+from tests import whole_catalogue
 from tests.providers.resolving import resolve
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +50,9 @@ def choir(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Choir]]:
 
 @pytest.fixture
 def synced() -> None:
-    catalogue_voices_sync.sync()
+    whole_catalogue.fill()
+    if "choir" in PROVIDERS:
+        catalogue_voices_sync.sync()
 
 
 def test_sync_adds_the_built_in_provider_ready_to_use():
@@ -414,29 +415,3 @@ def test_a_remote_provider_is_available_with_a_key(choir, synced, monkeypatch):
     assert not catalogue_voices_access.is_available(provider)
     monkeypatch.setenv("CHOIR_API_KEY", "s3cret")
     assert catalogue_voices_access.is_available(provider)
-
-
-def test_limits_of_accounts_became_limits_of_keys(synced):
-    """What operators entered themselves stays."""
-    migration = import_module("providers.migrations.0009_limits_of_accounts")
-    limits = {
-        "elevenlabs": (5, None),
-        "cartesia": (2, None),
-        "google": (50, 7),
-        "unicorn": (5, None),
-    }
-    for slug, (all_keys, one_key) in limits.items():
-        Provider.objects.filter(slug=slug).update(
-            max_concurrent=all_keys, max_concurrent_per_key=one_key
-        )
-
-    def now():
-        rows = Provider.objects.filter(slug__in=limits)
-        return {
-            row.slug: (row.max_concurrent, row.max_concurrent_per_key) for row in rows
-        }
-
-    migration.move_to_keys(apps, None)
-    assert now() == limits | {"elevenlabs": (None, 5)}
-    migration.move_back(apps, None)
-    assert now()["elevenlabs"] == (5, None)

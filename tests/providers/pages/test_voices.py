@@ -5,18 +5,17 @@ import re
 import pytest
 from django.test import Client
 
-from providers.catalogue import sync
 from providers.catalogue.languages import name_of
 from providers.models import Provider, Voice
 from providers.unicorn.voices import VOICES
-from tests import factories
+from tests import factories, whole_catalogue
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def _synced():
-    sync.sync()
+    whole_catalogue.fill()
 
 
 def ids(query: str = "") -> list[str]:

@@ -1,7 +1,12 @@
-"""Triggers that keep the ledger true whoever writes to it.
+"""What the database guards besides its constraints, whoever writes to it.
 
+Composite foreign keys: nothing of one wallet can refer to another wallet's rows. A wallet
+has one environment, so this also keeps sandbox and production apart. The models' own keys
+on these columns have no constraint: these say more, and one check is enough.
+
+Triggers:
 - Transactions and entries are only ever added: no UPDATE, DELETE or TRUNCATE, not even one
-  that finds no row.
+  that finds no row. The same holds for usage.
 - Entries come balanced: those that one statement adds sum to zero for each transaction,
   and carry its wallet and number. So a transaction that balances can't be added to later
   in a way that unbalances it.
@@ -11,6 +16,33 @@ Entries are checked once per statement, so a posting pays for one check, not one
 """
 
 from django.db import migrations
+
+KEYS = [
+    # table, name, columns, table and columns that they refer to
+    ("lot", "lot_of_wallet", "wallet_id, environment", "wallet (id, environment)"),
+    ("lot", "lot_restores", "restores_id, wallet_id", "lot (id, wallet_id)"),
+    (
+        "ledgertransaction",
+        "ledger_transaction_of_wallet",
+        "wallet_id, environment",
+        "wallet (id, environment)",
+    ),
+    (
+        "ledgertransaction",
+        "ledger_transaction_of_reservation",
+        "reservation_id, wallet_id",
+        "reservation (id, wallet_id)",
+    ),
+    ("ledgerentry", "entry_of_lot", "lot_id, wallet_id", "lot (id, wallet_id)"),
+    (
+        "reservationslice",
+        "slice_of_reservation",
+        "reservation_id, wallet_id",
+        "reservation (id, wallet_id)",
+    ),
+    ("reservationslice", "slice_of_lot", "lot_id, wallet_id", "lot (id, wallet_id)"),
+    ("purchase", "purchase_of_lot", "lot_id, environment", "lot (id, environment)"),
+]
 
 APPEND_ONLY = """
 CREATE FUNCTION billing_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -26,8 +58,13 @@ CREATE TRIGGER ledger_transaction_append_only
 CREATE TRIGGER ledger_entry_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_ledgerentry
     FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse_change();
+
+CREATE TRIGGER usage_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_usage
+    FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse_change();
 """
 DROP_APPEND_ONLY = """
+DROP TRIGGER usage_append_only ON billing_usage;
 DROP TRIGGER ledger_entry_append_only ON billing_ledgerentry;
 DROP TRIGGER ledger_transaction_append_only ON billing_ledgertransaction;
 DROP FUNCTION billing_refuse_change();
@@ -89,9 +126,17 @@ DROP FUNCTION billing_check_transaction();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0002_wallet_keys")]
+    dependencies = [("billing", "0001_initial")]
 
     operations = [
+        *(
+            migrations.RunSQL(
+                f"ALTER TABLE billing_{table} ADD CONSTRAINT {name}"
+                f" FOREIGN KEY ({columns}) REFERENCES billing_{target}",
+                f"ALTER TABLE billing_{table} DROP CONSTRAINT {name}",
+            )
+            for table, name, columns, target in KEYS
+        ),
         migrations.RunSQL(APPEND_ONLY, DROP_APPEND_ONLY),
         migrations.RunSQL(ENTRIES_FIT, DROP_ENTRIES_FIT),
         migrations.RunSQL(BALANCED_AT_COMMIT, DROP_BALANCED_AT_COMMIT),
