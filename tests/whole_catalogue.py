@@ -8,7 +8,7 @@ from providers.catalogue import sync
 from providers.contract import registry
 
 _TABLES = ("providers_provider", "providers_voice")
-_PROVIDERS = dict(registry.PROVIDERS)
+_PROVIDERS = dict(registry.ADAPTERS)
 _written: dict[str, bytes] = {}
 
 
@@ -19,7 +19,7 @@ def fill() -> None:
             with cursor.copy(f"COPY {table} FROM STDIN") as copy:
                 copy.write(rows)
         if not _written:
-            with patch.dict(registry.PROVIDERS, _PROVIDERS, clear=True):
+            with patch.dict(registry.ADAPTERS, _PROVIDERS, clear=True):
                 sync.sync()
             for table in _TABLES:
                 with cursor.copy(f"COPY {table} TO STDOUT") as copy:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -22,8 +22,8 @@ from billing.models import LedgerEntry, LedgerTransaction, Lot, Reservation, Wal
 from kit.db.transactions import needs_transaction
 from kit.ids import new_id
 
-Bucket = LedgerEntry.Bucket
-Kind = LedgerTransaction.Kind
+Bucket: TypeAlias = LedgerEntry.Bucket
+Kind: TypeAlias = LedgerTransaction.Kind
 
 LOT_COLUMNS = (
     *("available", "reserved", "consumed", "expired", "revoked", "adjusted", "repaid"),

@@ -8,6 +8,7 @@ the same again with checks, composite foreign keys and triggers (see the migrati
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 from django.db import models
 from django.db.models import F, Q, Value
@@ -125,7 +126,7 @@ class LotKind(models.TextChoices):
 class Lot(models.Model):
     """Credits that came together, are drawn in one order and end together."""
 
-    Kind = LotKind
+    Kind: TypeAlias = LotKind
 
     id = models.BigAutoField(primary_key=True)
     wallet = models.ForeignKey(

@@ -1,6 +1,7 @@
 """What customers were told of credits that will end."""
 
 from datetime import datetime
+from typing import TypeAlias
 
 from django.db import models
 from django.db.models.functions import Now
@@ -33,7 +34,7 @@ class LapseNotice(models.Model):
     Written with the event and the mail that it is about, so each goes out once.
     """
 
-    Stage = LapseStage
+    Stage: TypeAlias = LapseStage
 
     id = models.BigAutoField(primary_key=True)
     wallet = models.ForeignKey(

@@ -5,6 +5,8 @@ same again with checks, composite foreign keys and triggers (see the migration
 `guards`).
 """
 
+from typing import TypeAlias
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -33,7 +35,7 @@ class TransactionKind(models.TextChoices):
 class LedgerTransaction(models.Model):
     """One posting. Its entries sum to zero; neither it nor they ever change."""
 
-    Kind = TransactionKind
+    Kind: TypeAlias = TransactionKind
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     wallet = models.ForeignKey(
@@ -114,7 +116,7 @@ class LedgerEntry(models.Model):
     where they go. A debt is the negative of its entries.
     """
 
-    Bucket = EntryBucket
+    Bucket: TypeAlias = EntryBucket
 
     OF_THE_WALLET = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.DEBT)
 

@@ -51,7 +51,7 @@ def choir(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Choir]]:
 @pytest.fixture
 def synced() -> None:
     whole_catalogue.fill()
-    if "choir" in PROVIDERS:
+    if "choir" in ADAPTERS:
         catalogue_voices_sync.sync()
 
 
