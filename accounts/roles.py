@@ -18,7 +18,6 @@ class MemberRole(models.TextChoices):
 class Permission(StrEnum):
     """What a member needs a permission for."""
 
-    SEE = "see"  # members, and that there is a workspace
     RENAME = "rename"
     INVITE_MEMBER = "invite_member"  # and withdraw such an invitation
     INVITE_ADMIN = "invite_admin"
@@ -34,10 +33,9 @@ class Permission(StrEnum):
     SEE_DEFAULT_SECRET = "see_default_secret"  # noqa: S105 - of webhooks, and change it
 
 
-_OWNER, _ADMIN, _MEMBER = MemberRole
+_OWNER, _ADMIN = MemberRole.OWNER, MemberRole.ADMIN
 
 PERMISSIONS: dict[Permission, set[str]] = {
-    Permission.SEE: {_OWNER, _ADMIN, _MEMBER},
     Permission.RENAME: {_OWNER, _ADMIN},
     Permission.INVITE_MEMBER: {_OWNER, _ADMIN},
     Permission.INVITE_ADMIN: {_OWNER},

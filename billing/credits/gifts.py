@@ -7,34 +7,17 @@ from billing import ledger
 from billing.models import Lot, Wallet
 from kit.db.transactions import needs_transaction
 
-MOBILE_CREDITS = 45_000
-"""For a new customer of the mobile app; they never lapse."""
-
 
 @needs_transaction
 def welcome(wallet: Wallet, user: User) -> None:
     """Give a new user the sign-up grant; safe to repeat."""
     if settings.SIGN_UP_CREDITS:
         source = f"signup:{user.pk}"
-        _give(wallet, settings.SIGN_UP_CREDITS, source, "Sign-up")
-
-
-@needs_transaction
-def welcome_mobile(wallet: Wallet, customer_id: str) -> None:
-    """Give a new mobile customer the first credits, once for each id; safe to repeat."""
-    source = f"free_grant:{customer_id}"
-    _give(wallet, MOBILE_CREDITS, source, "Welcome", lapses=False)
-
-
-def _give(
-    wallet: Wallet, credits: int, source: str, reason: str, *, lapses: bool = True
-) -> None:
-    ledger.grant(
-        wallet,
-        credits,
-        key=source,
-        kind=Lot.Kind.PROMO,
-        source=source,
-        reason=reason,
-        lapses=lapses,
-    )
+        ledger.grant(
+            wallet,
+            settings.SIGN_UP_CREDITS,
+            key=source,
+            kind=Lot.Kind.PROMO,
+            source=source,
+            reason="Sign-up",
+        )

@@ -1,6 +1,5 @@
 """Resolving the name of a voice or a model to a voice of the catalogue."""
 
-import logging
 from collections.abc import Collection
 
 from django.db.models import Q
@@ -8,8 +7,6 @@ from django.db.models.functions import Lower
 
 from providers.errors import UnknownProvider, UnknownVoice
 from providers.models import ModelAlias, Provider, Voice, VoiceAlias
-
-logger = logging.getLogger(__name__)
 
 
 def resolve_model(name: str) -> tuple[Provider, str]:

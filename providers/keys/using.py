@@ -4,7 +4,6 @@ A key is in the clear while its provider is called with it, and nowhere else: no
 database, a task, a log, an answer or an error. No transaction is open during such a call.
 """
 
-import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -30,7 +29,6 @@ QUEUE = "remote"
 _OWN = "workspace:"
 UNHEARD = timedelta(seconds=30)
 """How long a bell for a key is waited for before it is rung again."""
-logger = logging.getLogger(__name__)
 
 
 def held_by(workspace: Workspace) -> dict[str, ProviderKey]:

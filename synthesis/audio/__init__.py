@@ -8,7 +8,6 @@ from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, read_samples
 from synthesis.audio.encoding import Encoded, encode
 from synthesis.audio.formats import FORMATS, ChapterMark, Format
 from synthesis.audio.joining import Joined, Part, join
-from synthesis.audio.peaks import peaks
 from synthesis.audio.pieces import LOUDNESS_MS, PieceAudio, store_piece
 from synthesis.audio.streaming import StreamEncoder
 
@@ -27,7 +26,6 @@ __all__ = [
     "StreamEncoder",
     "encode",
     "join",
-    "peaks",
     "read_samples",
     "store_piece",
 ]

@@ -1,6 +1,5 @@
 """Retention: files go when their time is over, and deleted jobs go for good."""
 
-import logging
 import shutil
 import time
 from datetime import timedelta
@@ -25,8 +24,6 @@ download, or a retry that goes on with the job."""
 
 _DRAFTS_KEPT = 24 * 3600  # seconds; no rendering takes longer
 _MOST = 500  # jobs per run
-
-logger = logging.getLogger(__name__)
 
 
 def purge() -> int:

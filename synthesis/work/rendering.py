@@ -7,7 +7,6 @@ No transaction is open while any of this runs.
 """
 
 import json
-import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -27,8 +26,6 @@ from synthesis.outputs import files
 from synthesis.text import splitting
 from synthesis.text.splitting import Chunk
 from synthesis.work import calling
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

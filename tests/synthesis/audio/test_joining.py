@@ -128,36 +128,6 @@ def test_a_damaged_part_is_told() -> None:
         joined(parts)
 
 
-# --- the outline of a waveform -------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [1, 7, 200, 1_000])
-def test_peaks_are_the_loudest_of_each_stretch(count: int) -> None:
-    sound = voice(60_000)
-    found = audio.peaks(blocks(sound, 1_000), total=60_000, count=count)
-    edges = [60_000 * number // count for number in range(count + 1)]
-    loud = np.abs(sound.astype(np.int32))
-    assert found == [
-        int(loud[edges[number] : edges[number + 1]].max()) for number in range(count)
-    ]
-
-
-def test_peaks_of_less_than_was_promised_end_in_silence() -> None:
-    sound = np.full(1_000, -32_768, np.int16)
-    found = audio.peaks(blocks(sound), total=2_000, count=10)
-    assert found == [32_767] * 5 + [0] * 5
-
-
-def test_peaks_of_more_than_was_promised_stay_inside() -> None:
-    sound = np.concatenate((np.full(1_000, 100, np.int16), np.full(50, 900, np.int16)))
-    assert audio.peaks(blocks(sound), total=1_000, count=2) == [100, 900]
-
-
-def test_peaks_of_nothing_are_flat() -> None:
-    assert audio.peaks([], total=0, count=3) == [0, 0, 0]
-    assert audio.peaks(blocks(voice(2)), total=2, count=5)[0] >= 0
-
-
 # --- with the built-in voice ---------------------------------------------------------
 
 
