@@ -41,7 +41,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError("This is no usable address.") from error
 
 
-class PlacesInline(ReadOnly, TabularInline):
+class MembershipInline(ReadOnly, TabularInline):
     """Who is in which workspace."""
 
     model = Membership
@@ -88,7 +88,7 @@ class UserAdmin(BlockingAdmin):
         "last_login",
     ]
     filter_horizontal = ["groups"]
-    inlines = [PlacesInline]
+    inlines = [MembershipInline]
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         """Ask but for the address of somebody new."""

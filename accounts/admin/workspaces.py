@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 
 from accounts.admin.blocking import BlockingAdmin
-from accounts.admin.users import PlacesInline
+from accounts.admin.users import MembershipInline
 from accounts.models import (
     Workspace,
 )
@@ -44,7 +44,7 @@ class WorkspaceAdmin(BlockingAdmin):
         "created_at",
     ]
     readonly_fields = fields[1:]
-    inlines = [PlacesInline]
+    inlines = [MembershipInline]
 
     def has_add_permission(self, *args: Any) -> bool:
         """Nobody makes workspaces by hand."""

@@ -130,7 +130,7 @@ class KeptForm(ActForm):
     )
 
 
-class Acts(ModelAdmin):
+class ActionPages(ModelAdmin):
     """Pages that ask for something and do it to one row; put it first in the bases."""
 
     def has_operate_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -186,7 +186,7 @@ class Acts(ModelAdmin):
         return True
 
 
-class Decides(Acts):
+class Decides(ActionPages):
     """Saying yes or no to what another operator asked for."""
 
     @action(description="Approve", url_path="approve", permissions=["operate"])
@@ -221,7 +221,7 @@ class Decides(Acts):
         )
 
 
-class MovesCredits(Acts):
+class MovesCredits(ActionPages):
     """Granting, adjusting and rebuilding a wallet."""
 
     @action(description="Grant credits", url_path="grant", permissions=["operate"])
@@ -271,7 +271,7 @@ class MovesCredits(Acts):
         return wallet
 
 
-class RefundsLots(Acts):
+class RefundsLots(ActionPages):
     """Taking back what a lot was paid for."""
 
     @action(description="Refund", url_path="refund", permissions=["operate"])
@@ -303,7 +303,7 @@ class RefundsLots(Acts):
         )
 
 
-class ReversesRefunds(Acts):
+class ReversesRefunds(ActionPages):
     """Undoing a refund that did not last."""
 
     def has_reverse_permission(

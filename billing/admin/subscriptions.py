@@ -10,7 +10,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import User
-from billing.admin.corrections import Acts, KeptForm
+from billing.admin.corrections import ActionPages, KeptForm
 from billing.models import Plan, Subscription, Wallet
 from billing.plans import subscriptions
 from kit.back_office import ReadOnly
@@ -29,7 +29,7 @@ class SetPlanForm(KeptForm):
     field_order = ["key", "plan", "reason"]
 
 
-class SetsPlans(Acts):
+class SetsPlans(ActionPages):
     """The action of a wallet that gives its workspace a plan; put it first in the bases."""
 
     def has_set_plan_permission(self, request: HttpRequest, *args: Any) -> bool:
