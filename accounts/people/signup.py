@@ -1,8 +1,7 @@
 """Becoming a user."""
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
+from email_validator import EmailNotValidError, validate_email
 
 from accounts import lifecycle
 from accounts.models import Membership, User, Workspace
@@ -11,25 +10,24 @@ from kit.errors import Invalid
 
 
 def normalize_email(email: str) -> str:
-    """Return an email address in its normal form, under which a person is known.
+    """Return an email address in the one form under which its user is stored.
 
-    Only ASCII is taken: letters that look alike, or become alike when their case is
-    changed, would lead one person's mail to another's account (CVE-2019-19844). A domain
-    in other letters has its punycode form.
+    Only ASCII is allowed: letters that look alike, or become alike when their case is
+    changed, would send one user's mail to another's account (CVE-2019-19844). A domain in
+    other letters has its punycode form. Quoted local parts and IP addresses are refused:
+    they are further spellings of a mailbox that has a plain one, or of our own machines.
 
     Raises:
-        Invalid: this is no such address.
+        Invalid: mail to this address can't arrive.
     """
     address = email.strip().lower()
+    if not address.isascii():
+        raise Invalid({"email": ["Write the address in ASCII."]})
     try:
-        if not address.isascii():
-            raise ValidationError("Write the address in ASCII.")
-        if len(address) > 254:  # RFC 5321 §4.5.3.1.3, less the angle brackets
-            raise ValidationError("This address is too long.")
-        validate_email(address)
-    except ValidationError as error:
-        raise Invalid({"email": error.messages}) from error
-    return address
+        parts = validate_email(address, check_deliverability=False, strict=True)
+    except EmailNotValidError as error:
+        raise Invalid({"email": ["This is not a valid email address."]}) from error
+    return f"{parts.local_part}@{parts.ascii_domain}"
 
 
 @transaction.atomic
