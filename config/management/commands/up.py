@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -39,27 +40,39 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Read the options."""
         parser.add_argument(
-            "--with-parent",
-            action="store_true",
-            help="stop when the process that started this one is gone (Linux)",
+            "--for-make",
+            type=Path,
+            metavar="FILE",
+            help="stop when the make that wrote its process id to FILE deletes it, which "
+            "it does when it gets a signal, or when that make is gone",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal, or until something can't be kept running."""
-        if options["with_parent"]:
-            children.signal_on_parent_death(signal.SIGTERM)
         commands = _commands()
         console = Console(list(commands))
+        file = options["for_make"]
         try:
-            _run(commands, console)
+            _run(commands, Supervisor(console, partial(_is_abandoned, file)), console)
         except (StartFailed, OSError) as refusal:  # a full disk, say
             console.say(f"Ozvena stops: {refusal}")
             sys.exit(1)
         except KeyboardInterrupt:  # before the supervisor took over the signals
             sys.exit(130)
+        finally:
+            if file is not None:
+                file.unlink(missing_ok=True)
 
 
-def _run(commands: dict[str, str], console: Console) -> None:
+def _is_abandoned(file: Path | None) -> bool:
+    """Return whether the make that started us wants us no more, or is gone."""
+    try:
+        return file is not None and int(file.read_text()) != os.getppid()
+    except OSError:
+        return True
+
+
+def _run(commands: dict[str, str], supervisor: Supervisor, console: Console) -> None:
     home: Path = settings.OZVENA_HOME
     with ownership.owned(home) as lock, _listener() as listener:
         # What processes write is for the account that runs them: mails hold login codes.
@@ -69,7 +82,6 @@ def _run(commands: dict[str, str], console: Console) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         environment = _environment(temporary, listener)
-        supervisor = Supervisor(console)
         with supervisor.running():
             try:
                 for service in _services(home, lock):
