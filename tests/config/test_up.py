@@ -7,10 +7,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,32 +17,9 @@ import pytest
 from django.conf import settings
 
 from config.embedded import paths
+from tests.processes import command
 
 _CHECKOUT = settings.BASE_DIR
-# What the test run, or a developer, has set for itself is not for these.
-_FOREIGN = {
-    *("DATABASE_URL", "BROKER_URL", "CACHE_URL", "STORAGE_URL", "EMBEDDED_DATABASE"),
-    *("BASE_URL", "ALLOWED_HOSTS", "HOST", "SECRET_KEY", "OZVENA_DEVELOPMENT"),
-}
-
-
-def command(
-    *arguments: str,
-    program: Sequence[str] = (sys.executable, "manage.py"),
-    **variables: str,
-) -> subprocess.Popen[str]:
-    """Start manage.py, or another program, with an environment of its own."""
-    kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    return subprocess.Popen(
-        [*program, *arguments],
-        cwd=_CHECKOUT,
-        env=kept | variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # A run in the background ignores SIGINT, and so would all that it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
 
 
 def processes_of(home: Path) -> dict[int, str]:
@@ -206,8 +182,7 @@ def test_a_signal_to_make_alone_stops_all(installation, kind):
     [
         (
             {"OZVENA_HOME": "/dev/null/home"},
-            "Ozvena can't start: OZVENA_HOME=/dev/null/home can't be used: "
-            "Not a directory.",
+            "Ozvena stops: /dev/null/home can't be used: Not a directory.",
         ),
         ({"PORT": "http"}, "Ozvena can't start: PORT must be a whole number."),
         ({"PORT": "65536"}, "Ozvena stops: PORT=65536 is not a port."),

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from config import secret_key
 from config.embedded import children, ownership
 from config.embedded.children import StartFailed
 from config.embedded.postgres import Postgres
@@ -77,6 +78,10 @@ def _run(commands: dict[str, str], supervisor: Supervisor, console: Console) -> 
     with ownership.owned(home) as lock, _listener() as listener:
         # What processes write is for the account that runs them: mails hold login codes.
         os.umask(os.umask(0) | 0o077)
+        if settings.KEEPS_SECRET_KEY:
+            secret_key.make(home, "SECRET_KEY")
+        if settings.KEEPS_ENCRYPTION_KEYS:
+            secret_key.make(home, "ENCRYPTION_KEYS")
         settings.STATIC_ROOT.mkdir(exist_ok=True)
         temporary = home / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
