@@ -15,7 +15,6 @@ from django.core.management.base import BaseCommand
 
 from kit.db import connections
 from kit.registry import registered
-
 from kit.secrets import require_keys
 
 HEARTBEAT = "heartbeat:dispatcher"
