@@ -245,7 +245,8 @@ def _welcome() -> str:
     return "\n".join(
         [
             *lines,
-            "  To become an operator, in another terminal:",
+            "  To become an operator, in another terminal, with an authenticator app at "
+            "hand:",
             f"    {command} createsuperuser --email you@example.com --noinput",
             f"    {command} login_link you@example.com",
             "",
