@@ -1,14 +1,21 @@
 # The commands of Ozvena. Each installs into .venv first, if the requirements have changed.
 
-.PHONY: run test check bench bench-large chaos pins
+.PHONY: run always test check bench bench-large chaos pins
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
-run:
+# A signal that make alone gets reaches no recipe. But make deletes the target that it was
+# making, so there is one, and `up` stops when it is gone.
+RUNNING := .venv/running-$(shell echo $$PPID)
+
+run: $(RUNNING)
+
+$(RUNNING): always
 	@config/install.sh
-	@exec $(PYTHON) manage.py up --with-parent
+	@echo $$PPID >$@
+	@exec $(PYTHON) manage.py up --for-make $@
 
 test:
 	@config/install.sh dev

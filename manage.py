@@ -4,12 +4,14 @@
 import os
 import sys
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
-
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as error:
-        sys.exit(f"Ozvena can't start: {error}")
+        from config.command_line.run import run
+    except ModuleNotFoundError as error:
+        if error.name != "django":
+            raise
+        sys.exit(
+            "Django is not installed here. Use .venv/bin/python, which `make run` makes."
+        )
+    run(sys.argv)

@@ -87,11 +87,25 @@ class InvalidCode(AppError):
     message = "This code is wrong or too old. Ask for a new one."
 
 
+class NotACode(InvalidCode):
+    """What was typed can't be a login code; it was compared with none."""
+
+    message = "A code has six digits."
+
+
 class InvalidSecondFactor(AppError):
     """The code is not the authenticator's present one, nor an unused recovery code."""
 
     code = "invalid_second_factor"
     message = "This code is wrong, or was used already."
+
+
+class NotASecondFactor(InvalidSecondFactor):
+    """What was typed can't be a code of the second factor; it was compared with none."""
+
+    message = (
+        "The app's codes have six digits, recovery codes sixteen letters and digits."
+    )
 
 
 class TooManyCodes(RateLimited):

@@ -2,15 +2,23 @@
 
 import logging
 import os
+import sys
 import warnings
 from typing import Any
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
-from celery.signals import heartbeat_sent, import_modules, worker_process_init
+from celery.signals import (
+    celeryd_init,
+    heartbeat_sent,
+    import_modules,
+    worker_process_init,
+)
 from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql.base import DatabaseWrapper
 
+from kit.secrets import require_keys
 from kit.work import calendar
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -29,6 +37,15 @@ app.autodiscover_tasks()
 def fill_calendar(**_: Any) -> None:
     """Give beat the entries of all tasks, which have just been imported."""
     app.conf.beat_schedule = calendar.entries()
+
+
+@celeryd_init.connect
+def need_keys(**_: Any) -> None:
+    """Start no worker without the keys; an error of ours Celery would only log."""
+    try:
+        require_keys()
+    except ImproperlyConfigured as error:
+        sys.exit(f"Ozvena can't start: {error}")
 
 
 @worker_process_init.connect

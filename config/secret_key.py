@@ -1,57 +1,68 @@
-"""Keys of an installation that was given none."""
+"""Keys of an installation that was given none: files in its home, made by `manage.py up`.
+
+Nobody else makes them. A command in the wrong home, or a machine that should have been
+given the keys of the others, would encrypt with keys of its own that nobody keeps.
+"""
 
 import os
 import secrets
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import SimpleLazyObject
 
-
-def kept_secret_key(home: Path) -> str:
-    """Return the signing key kept in `home/secret-key`, made at first use."""
-    return _kept(home / "secret-key", lambda: secrets.token_urlsafe(50))
-
-
-def kept_encryption_keys(home: Path) -> str:
-    """Return the key kept in `home/encryption-keys`, as ENCRYPTION_KEYS has it."""
-    return _kept(
-        home / "encryption-keys",
+FILES: dict[str, tuple[str, Callable[[], str]]] = {
+    "SECRET_KEY": ("secret-key", lambda: secrets.token_urlsafe(50)),
+    "ENCRYPTION_KEYS": (
+        "encryption-keys",
         lambda: f"local:{b64encode(secrets.token_bytes(32)).decode()}",
-    )
+    ),
+}
+"""The file that keeps a setting, and what makes its text."""
 
 
-def _kept(file: Path, make: Callable[[], str]) -> str:
-    """Return what `file` holds, written at first use.
+def kept(home: Path, setting: str) -> str:
+    """Return what `home` keeps of a setting.
 
-    Processes that start at the same time agree on one key: it is written aside and
-    linked into place, and the first link wins.
+    If that is nothing, the answer raises ImproperlyConfigured when it is first looked at:
+    many commands need no key.
 
     Raises:
-        ImproperlyConfigured: the directory can't be used.
+        ImproperlyConfigured: the file can't be read.
     """
+    name, _ = FILES[setting]
     try:
-        if not file.exists():
-            _write(file, make())
-        return file.read_text()
+        return (home / name).read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return cast(str, SimpleLazyObject(partial(_refuse, home, setting)))
     except OSError as error:
         raise ImproperlyConfigured(
-            f"OZVENA_HOME={file.parent} can't be used: {error.strerror}."
+            f"OZVENA_HOME={home} can't be used: {error.strerror}."
         ) from error
 
 
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}-{os.getpid()}")
+def make(home: Path, setting: str) -> None:
+    """Make a key in `home`, which must be owned, unless there is one."""
+    name, new = FILES[setting]
+    if (home / name).exists():
+        return
+    draft = home / f".{name}"
+    draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
-    try:
-        with draft.open("w") as output:
-            output.write(text)
-            output.flush()
-            os.fsync(output.fileno())  # what it encrypts is lost with it
-        os.link(draft, file)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    with draft.open("w") as output:
+        output.write(new())
+        output.flush()
+        os.fsync(output.fileno())  # what it encrypts is lost with it
+    draft.rename(home / name)
+
+
+def _refuse(home: Path, setting: str) -> Any:
+    name, _ = FILES[setting]
+    raise ImproperlyConfigured(
+        f"{setting} is not set, and OZVENA_HOME={home} holds no {name}. "
+        f"Set it, or start Ozvena there with `make run`, which makes one."
+    )

@@ -13,7 +13,7 @@ from django.templatetags.static import static
 
 from config.embedded import paths
 from config.environment import Env
-from config.secret_key import kept_encryption_keys, kept_secret_key
+from config.secret_key import kept
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -32,10 +32,10 @@ BASE_URL = env.str("BASE_URL", "").rstrip("/") or f"http://{_address}:{PORT}"
 """Where people and webhooks reach this installation; no slash at the end."""
 
 KEEPS_SECRET_KEY = not env.str("SECRET_KEY", "")
-SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret_key(OZVENA_HOME)
+SECRET_KEY = env.str("SECRET_KEY", "") or kept(OZVENA_HOME, "SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 KEEPS_ENCRYPTION_KEYS = not env.str("ENCRYPTION_KEYS", "")
-ENCRYPTION_KEYS = env.str("ENCRYPTION_KEYS", "") or kept_encryption_keys(OZVENA_HOME)
+ENCRYPTION_KEYS = env.str("ENCRYPTION_KEYS", "") or kept(OZVENA_HOME, "ENCRYPTION_KEYS")
 """`id:base64` of 32 bytes, by commas: the first encrypts, all decrypt (`kit.secrets`)."""
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", _address]

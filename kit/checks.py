@@ -12,7 +12,10 @@ from kit.secrets import parse_keys
 
 @register(Tags.security)
 def encryption_keys_are_usable(**_: Any) -> list[CheckMessage]:
-    """Say which key can't be read."""
+    """Say which key can't be read; none has to be there before the first start."""
+    kept = settings.OZVENA_HOME / "encryption-keys"
+    if settings.KEEPS_ENCRYPTION_KEYS and not kept.exists():
+        return []
     try:
         parse_keys(settings.ENCRYPTION_KEYS)
     except ImproperlyConfigured as error:

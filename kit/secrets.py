@@ -99,6 +99,16 @@ def current_head() -> bytes:
     return bytes([_VERSION, len(key_id)]) + key_id.encode()
 
 
+def require_keys() -> None:
+    """Look at all keys as a process starts, before one that is missing ruins its work.
+
+    Raises:
+        ImproperlyConfigured: one is missing, or can't be read.
+    """
+    _ = settings.SECRET_KEY
+    _keys()
+
+
 def _split(encrypted: bytes) -> tuple[bytes, bytes, bytes]:
     if len(encrypted) < 2 or encrypted[0] != _VERSION:
         raise CannotDecrypt("this is nothing that was encrypted here")

@@ -5,12 +5,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.conf import settings
 from django.db import connection
 
 from config.embedded import children
+
+PYTHON = [sys.executable]
+
+# What the test run, or a developer, has set for itself is not for these.
+_FOREIGN = {
+    *("DATABASE_URL", "BROKER_URL", "CACHE_URL", "STORAGE_URL", "EMBEDDED_DATABASE"),
+    *("BASE_URL", "ALLOWED_HOSTS", "HOST", "OZVENA_DEVELOPMENT"),
+    *("SECRET_KEY", "ENCRYPTION_KEYS", "OZVENA_HOME"),
+}
 
 
 def environment() -> dict[str, str]:
@@ -68,3 +77,22 @@ def running(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 kill(process)
+
+
+def command(
+    *arguments: str,
+    program: Sequence[str] = (*PYTHON, "manage.py"),
+    **variables: str,
+) -> subprocess.Popen[str]:
+    """Start manage.py, or another program, with an environment of its own."""
+    kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    return subprocess.Popen(
+        [*program, *arguments],
+        cwd=settings.BASE_DIR,
+        env=kept | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A run in the background ignores SIGINT, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )

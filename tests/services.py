@@ -12,6 +12,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from config import secret_key
 from config.embedded import ownership, paths
 from config.embedded.postgres import Postgres
 from config.embedded.redis import Redis
@@ -32,6 +33,7 @@ def _start() -> None:
     os.environ["OZVENA_DEVELOPMENT"] = "1"
     held = ExitStack()
     lock = held.enter_context(ownership.owned(home))
+    secret_key.make(home, "ENCRYPTION_KEYS")
     services = (Postgres(home, lock, throwaway=True), Redis(home, lock))
 
     def stop() -> None:

@@ -13,6 +13,7 @@ before: whoever uses up the address's tries elsewhere shuts nobody out of their 
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import timedelta
 
@@ -24,7 +25,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import sessions
-from accounts.errors import Blocked, InvalidCode
+from accounts.errors import Blocked, InvalidCode, NotACode
+from accounts.login.spelling import plain
 from accounts.models import LoginChallenge, User
 from accounts.people import closing
 from accounts.people.signup import normalize_email, sign_up
@@ -38,6 +40,7 @@ from kit.requests import client_network, is_own_machine
 VALID_FOR = timedelta(minutes=10)
 TRIES = 5
 _SUBJECT = "Your code for Ozvena"
+_CODE = re.compile("[0-9]{6}")
 
 _SPEND_A_TRY = """
 UPDATE accounts_loginchallenge SET tries_left = tries_left - 1
@@ -112,10 +115,14 @@ def redeem(
 
     Raises:
         Invalid: `email` can't be an address.
+        NotACode: it can't be one; this costs no try.
         InvalidCode: wrong, spent, too old, of another browser, or too many tries.
         Blocked: the person may not log in.
     """
     email = normalize_email(email)
+    code = plain(code)
+    if not _CODE.fullmatch(code):
+        raise NotACode
     found = _spend_a_try(_digest(browser), email, address, device)
     if found is None:
         raise InvalidCode

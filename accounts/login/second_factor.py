@@ -19,12 +19,14 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from accounts import sessions
-from accounts.errors import InvalidSecondFactor, TooManyCodes
+from accounts.errors import InvalidSecondFactor, NotASecondFactor, TooManyCodes
+from accounts.login.spelling import plain
 from accounts.models import User
 from accounts.models.second_factor import (
     Authenticator,
     OperatorDevice,
     RecoveryDevice,
+    is_for_recovery,
     is_of_app,
 )
 from kit.db.transactions import needs_transaction
@@ -95,12 +97,16 @@ def confirm(request: HttpRequest, user: User, code: str) -> list[str]:
     Return new recovery codes, which are shown once.
 
     Raises:
+        NotASecondFactor: it can't be a code of an app; this counts as no try.
         InvalidSecondFactor: it is not the app's present code.
         TooManyCodes: wrong ones came before; it was not looked at.
     """
+    code = plain(code)
+    if not is_of_app(code):
+        raise NotASecondFactor
     with transaction.atomic(durable=True):
         _lock(user)
-        device = _verify(user, Authenticator, _plain(code), is_confirmed=False)
+        device = _verify(user, Authenticator, code, is_confirmed=False)
         codes = _put_in_force(device) if device else []
     if device is None:
         raise InvalidSecondFactor
@@ -119,10 +125,13 @@ def verify(request: HttpRequest, user: User, code: str) -> None:
     """Let the request's login into the back office by an app's code or a recovery code.
 
     Raises:
+        NotASecondFactor: `code` can be neither kind; this counts as no try.
         InvalidSecondFactor: `code` is neither the app's present one nor a recovery code.
         TooManyCodes: wrong ones of its kind came before; it was not looked at.
     """
-    code = _plain(code)
+    code = plain(code)
+    if not (is_of_app(code) or is_for_recovery(code)):
+        raise NotASecondFactor
     kind = Authenticator if is_of_app(code) else RecoveryDevice
     with transaction.atomic(durable=True):
         _lock(user)
@@ -178,11 +187,6 @@ def _verify(user: User, kind: type[D], code: str, *, is_confirmed: bool) -> D | 
         raise TooManyCodes(retry_after=int(left.total_seconds()) + 1)
     verified: D | None = django_otp.verify_token(user, device.persistent_id, code)
     return verified
-
-
-def _plain(code: str) -> str:
-    """Return a code without the spaces and dashes with which people copy it."""
-    return "".join(code.split()).replace("-", "").lower()
 
 
 def _put_in_force(device: Authenticator) -> list[str]:

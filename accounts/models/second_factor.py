@@ -27,6 +27,7 @@ _SEED = 20  # bytes, as RFC 4226 §4 recommends
 _TOLERANCE = 1  # time steps of 30 seconds that a phone's clock may be off
 _RECOVERY_CODES = 10
 _OF_APP = re.compile("[0-9]{6}")
+_FOR_RECOVERY = re.compile("[a-z2-7]{16}")
 
 
 class OperatorDevice(TimestampMixin, ThrottlingMixin, Device):
@@ -174,8 +175,13 @@ class RecoveryCode(models.Model):
 
 
 def is_of_app(code: str) -> bool:
-    """Return whether this looks like a code of an app, and not like a recovery code."""
+    """Return whether this looks like a code of an app."""
     return _OF_APP.fullmatch(code) is not None
+
+
+def is_for_recovery(code: str) -> bool:
+    """Return whether this looks like a recovery code, without its dashes."""
+    return _FOR_RECOVERY.fullmatch(code) is not None
 
 
 def _new_code() -> str:

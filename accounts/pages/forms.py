@@ -37,10 +37,6 @@ class CodeForm(forms.Form):
         ),
     )
 
-    def clean_code(self) -> str:
-        """Return the digits alone, as people copy them with spaces."""
-        return "".join(self.cleaned_data["code"].split())
-
 
 class SecondFactorForm(forms.Form):
     """A code of the authenticator app, or a recovery code."""

@@ -27,7 +27,7 @@ def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Ask an operator for the second factor."""
     user = _operator(caller)
     if not second_factor.is_set_up(user):
-        return redirect("second-factor-set-up")
+        return redirect(with_next("second-factor-set-up", next_page(request)))
     form = SecondFactorForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -57,10 +57,10 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
     user = _operator(caller)
     if not is_fresh(request):
         messages.info(request, "Log in again to set up your second factor.")
-        return redirect(with_next("login", request.path))
+        return redirect(with_next("login", request.get_full_path()))
     is_set_up = second_factor.is_set_up(user)
     if is_set_up and not second_factor.is_verified(user):
-        return redirect(with_next("second-factor", request.path))
+        return redirect(with_next("second-factor", request.get_full_path()))
     if "replace" in request.POST:
         with transaction.atomic():
             second_factor.begin(user)
@@ -81,7 +81,12 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
             add_refusal(form, error)
         else:
             log.record("set up a second factor", user, request=request)
-            return render(request, "accounts/recovery_codes.html", {"codes": codes})
+            leads_to = next_page(request) or reverse("admin:index")
+            return render(
+                request,
+                "accounts/recovery_codes.html",
+                {"codes": codes, "next": leads_to},
+            )
     device = second_factor.draft(user)
     context = {
         "form": form,

@@ -20,11 +20,9 @@ class LoginRequestSerializer(serializers.Serializer[Any]):
     """The code that was mailed, and to whom."""
 
     email = TextField(max_length=254)
-    code = TextField(max_length=20, help_text="Spaces within are left out.")
-
-    def validate_code(self, value: str) -> str:
-        """Return the digits alone, as people copy them with spaces."""
-        return "".join(value.split())
+    code = TextField(
+        max_length=20, help_text="Spaces and dashes between the digits are left out."
+    )
 
 
 class PersonSerializer(serializers.ModelSerializer[User]):

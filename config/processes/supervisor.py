@@ -61,18 +61,23 @@ class _Child:
 class Supervisor:
     """Runs `services`, that the others need, and `programs`."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(
+        self, console: Console, is_abandoned: Callable[[], bool] = lambda: False
+    ) -> None:
         self._console = console
+        self._is_abandoned = is_abandoned
         self._services: list[_Child] = []
         self._programs: list[_Child] = []
         self._selector = selectors.DefaultSelector()
-        self._requests = 0  # to stop
+        self._requests = 0  # to stop, by signals
+        self._answered = 0  # of them, when all begins to stop
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Take signals while the block runs; stop everything when it ends.
 
-        A signal raises Stopped in the block, at the next of our methods.
+        A signal raises Stopped in the block, at the next of our methods; so does
+        `is_abandoned`, once it is true.
         """
         alarm, waker = os.pipe()
         os.set_blocking(alarm, False)
@@ -243,6 +248,9 @@ class Supervisor:
         self._pass_on(timeout)
         if self._requests:
             raise Stopped
+        if self._is_abandoned():
+            self._answered = 1  # the same Ctrl-C may be on its way to us
+            raise Stopped
 
     def _pass_on(self, timeout: float) -> None:
         for key, _ in self._selector.select(timeout):
@@ -282,7 +290,7 @@ class Supervisor:
                 self._stop([child])
 
     def _stop(self, alive: Sequence[_Child]) -> None:
-        begun, requests = time.monotonic(), self._requests
+        begun, answered = time.monotonic(), max(self._answered, self._requests)
         for child in alive:
             if child.process is not None and child.process.poll() is None:
                 child.process.send_signal(child.program.stop_signal)
@@ -293,7 +301,7 @@ class Supervisor:
             for child in tuple(waiting):
                 process = child.process
                 assert process is not None
-                hasty = self._requests > requests and child in self._programs
+                hasty = self._requests > answered and child in self._programs
                 if process.poll() is None and (
                     hasty or spent > child.program.stop_timeout
                 ):

@@ -249,7 +249,7 @@ def test_without_namespaces_root_gives_the_data_to_nobody(
     without_namespaces, initialised
 ):
     if not all(
-        parent.stat().st_mode & 0o001 for parent in postgres._binary("postgres").parents
+        parent.stat().st_mode & 0o001 for parent in postgres.binary("postgres").parents
     ):
         pytest.skip("nobody can't reach the server's program here")
     # Pytest's own directories are closed to nobody.
@@ -274,9 +274,9 @@ def test_without_namespaces_root_gives_the_data_to_nobody(
 
 def test_what_nobody_can_not_reach_is_told(without_namespaces, tmp_path, monkeypatch):
     hidden = tmp_path / "hidden"
-    shutil.copytree(postgres._binary("postgres").parent, hidden / "bin")
+    shutil.copytree(postgres.binary("postgres").parent, hidden / "bin")
     hidden.chmod(0o700)
-    monkeypatch.setattr(postgres, "_binary", lambda name: hidden / "bin" / name)
+    monkeypatch.setattr(postgres, "binary", lambda name: hidden / "bin" / name)
     with (
         owned(tmp_path / "home") as lock,
         pytest.raises(StartFailed, match=rf"the user `nobody` can't reach {hidden}"),

@@ -3,10 +3,10 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,28 +17,11 @@ import pytest
 from django.conf import settings
 
 from config.embedded import paths
+from tests.processes import command
 
 pytestmark = pytest.mark.system
 
 _CHECKOUT = settings.BASE_DIR
-# What the test run, or a developer, has set for itself is not for these.
-_FOREIGN = {
-    *("DATABASE_URL", "BROKER_URL", "CACHE_URL", "STORAGE_URL", "EMBEDDED_DATABASE"),
-    *("BASE_URL", "ALLOWED_HOSTS", "HOST", "SECRET_KEY", "OZVENA_DEVELOPMENT"),
-}
-
-
-def command(*arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """Start manage.py with an environment of its own."""
-    kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    return subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
-        cwd=_CHECKOUT,
-        env=kept | variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def processes_of(home: Path) -> dict[int, str]:
@@ -81,14 +64,17 @@ class Installation:
     def process(self) -> subprocess.Popen[str]:
         return self.started[-1]
 
-    def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
-        self.started.append(self.manage("up"))
+    def start(self, process: subprocess.Popen[str] | None = None) -> None:
+        """Start it, or take `process`, and wait until it says that it is ready."""
+        self.started.append(process or self.manage("up"))
         self.read_until(f"  Ozvena is ready: http://127.0.0.1:{self.port}/")
 
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"OZVENA_HOME": str(self.home), "PORT": str(self.port)}
+
     def manage(self, *arguments: str) -> subprocess.Popen[str]:
-        variables = {"OZVENA_HOME": str(self.home), "PORT": str(self.port)}
-        return command(*arguments, **variables)
+        return command(*arguments, **self.variables)
 
     def read_until(self, wanted: str) -> None:
         assert self.process.stdout is not None
@@ -170,13 +156,35 @@ def test_the_life_of_an_installation(installation):
     assert {name for name in os.listdir(_CHECKOUT) if name[0] != "."} == visible
 
 
+@pytest.mark.skipif(
+    not (_CHECKOUT / ".venv" / "installed").exists() or not shutil.which("make"),
+    reason="make would install into .venv first, from the network",
+)
+@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_a_signal_to_make_alone_stops_all(installation, kind):
+    installation.start(command(program=["make"], **installation.variables))
+    make, number = installation.process, signal.Signals[kind]
+    file = _CHECKOUT / ".venv" / f"running-{make.pid}"
+    assert file.read_text() == f"{make.pid}\n"
+    up = installation.pid_of("manage.py up")
+    assert os.getpgid(up) == os.getpgid(make.pid)
+
+    make.send_signal(number)
+    make.send_signal(number)  # as they do who are impatient: it leaves nothing behind
+    installation.output += make.communicate(timeout=60)[0].splitlines()
+
+    assert make.returncode == -number
+    assert "Stopped." in installation.output
+    wait_until_gone(installation.home)
+    assert not file.exists()
+
+
 @pytest.mark.parametrize(
     ("variables", "line"),
     [
         (
             {"OZVENA_HOME": "/dev/null/home"},
-            "Ozvena can't start: OZVENA_HOME=/dev/null/home can't be used: "
-            "Not a directory.",
+            "Ozvena stops: /dev/null/home can't be used: Not a directory.",
         ),
         ({"PORT": "http"}, "Ozvena can't start: PORT must be a whole number."),
         ({"PORT": "65536"}, "Ozvena stops: PORT=65536 is not a port."),

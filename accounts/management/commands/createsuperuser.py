@@ -39,5 +39,6 @@ class Command(BaseCommand):
         except Invalid as error:
             raise CommandError(f"{email!r} is not a usable email address.") from error
         self.stdout.write(
-            f"{user.email} is an operator now. To log in: manage.py login_link {user.email}"
+            f"{user.email} is an operator now. To log in, with an authenticator app at "
+            f"hand: manage.py login_link {user.email}"
         )

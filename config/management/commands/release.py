@@ -7,6 +7,8 @@ from django.core.checks import Tags
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from kit.secrets import require_keys
+
 
 class Command(BaseCommand):
     """Bring the database, what it begins with and the static files up to this version."""
@@ -17,6 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do each in turn; the schedules are written by beat when it starts."""
+        require_keys()
         verbosity = options["verbosity"]
         call_command("migrate", interactive=False, verbosity=verbosity - 1)
         call_command("sync_catalogue", verbosity=verbosity)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from config import secret_key
 from config.embedded import children, ownership
 from config.embedded.children import StartFailed
 from config.embedded.postgres import Postgres
@@ -39,37 +41,52 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Read the options."""
         parser.add_argument(
-            "--with-parent",
-            action="store_true",
-            help="stop when the process that started this one is gone (Linux)",
+            "--for-make",
+            type=Path,
+            metavar="FILE",
+            help="stop when the make that wrote its process id to FILE deletes it, which "
+            "it does when it gets a signal, or when that make is gone",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal, or until something can't be kept running."""
-        if options["with_parent"]:
-            children.signal_on_parent_death(signal.SIGTERM)
         commands = _commands()
         console = Console(list(commands))
+        file = options["for_make"]
         try:
-            _run(commands, console)
+            _run(commands, Supervisor(console, partial(_is_abandoned, file)), console)
         except (StartFailed, OSError) as refusal:  # a full disk, say
             console.say(f"Ozvena stops: {refusal}")
             sys.exit(1)
         except KeyboardInterrupt:  # before the supervisor took over the signals
             sys.exit(130)
+        finally:
+            if file is not None:
+                file.unlink(missing_ok=True)
 
 
-def _run(commands: dict[str, str], console: Console) -> None:
+def _is_abandoned(file: Path | None) -> bool:
+    """Return whether the make that started us wants us no more, or is gone."""
+    try:
+        return file is not None and int(file.read_text()) != os.getppid()
+    except OSError:
+        return True
+
+
+def _run(commands: dict[str, str], supervisor: Supervisor, console: Console) -> None:
     home: Path = settings.OZVENA_HOME
     with ownership.owned(home) as lock, _listener() as listener:
         # What processes write is for the account that runs them: mails hold login codes.
         os.umask(os.umask(0) | 0o077)
+        if settings.KEEPS_SECRET_KEY:
+            secret_key.make(home, "SECRET_KEY")
+        if settings.KEEPS_ENCRYPTION_KEYS:
+            secret_key.make(home, "ENCRYPTION_KEYS")
         settings.STATIC_ROOT.mkdir(exist_ok=True)
         temporary = home / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         environment = _environment(temporary, listener)
-        supervisor = Supervisor(console)
         with supervisor.running():
             try:
                 for service in _services(home, lock):
@@ -228,7 +245,8 @@ def _welcome() -> str:
     return "\n".join(
         [
             *lines,
-            "  To become an operator, in another terminal:",
+            "  To become an operator, in another terminal, with an authenticator app at "
+            "hand:",
             f"    {command} createsuperuser --email you@example.com --noinput",
             f"    {command} login_link you@example.com",
             "",

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand
 
 from kit.db import connections
 from kit.registry import registered
+from kit.secrets import require_keys
 
 HEARTBEAT = "heartbeat:dispatcher"
 _PERIOD = 1.0  # seconds
@@ -29,6 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
+        require_keys()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -337,7 +337,7 @@ def test_tries_are_counted_by_address_over_all_codes(settings):
     for _ in range(3):
         browser = ask()
         with pytest.raises(InvalidCode):
-            redeem(browser, "no")
+            redeem(browser, a_wrong_one(newest_code("alice@example.com")))
     browser = ask()
 
     with pytest.raises(InvalidCode):
@@ -359,8 +359,9 @@ def test_strangers_shut_nobody_out_of_their_own_browser(settings):
     assert log_in() == 200
     for _ in range(3):  # somebody else, elsewhere, uses everything up
         stranger = ask(address="203.0.113.9")
+        wrong = a_wrong_one(newest_code("alice@example.com"))
         with pytest.raises(InvalidCode):
-            redeem(stranger, "no", address="203.0.113.9")
+            redeem(stranger, wrong, address="203.0.113.9")
     outbox.work()
     mailed = len(mail.outbox)
     ask(address="203.0.113.9")

@@ -112,6 +112,23 @@ def test_the_first_factor_alone_sees_no_page_of_the_back_office(root):
         assert answer["Location"].startswith("/admin/login/")
 
 
+def test_who_asks_for_the_back_office_ends_there(root):
+    """Without a login and an app: through both, and on to the page that was asked for."""
+    client, wanted = Client(), "/admin/accounts/user/?q=alice"
+    page = client.get(wanted, follow=True)
+    (link,) = re.findall(r'href="(/login\?next=[^"]+)"', page.content.decode())
+    code_page = client.post(link, {"email": root.email})["Location"]
+    answer = client.post(code_page, {"code": newest_code(root.email)}, follow=True)
+    set_up_page, _ = answer.redirect_chain[-1]
+    assert set_up_page.startswith("/settings/second-factor?next=")
+    secret = re.findall(r'class="key">(\w+)<', answer.content.decode())[0]
+
+    done = client.post(set_up_page, {"code": app_code(secret)}).content.decode()
+
+    (link,) = re.findall(r'class="button" href="([^"]+)"', done)
+    assert (link, client.get(link).status_code) == (wanted, 200)
+
+
 def test_setting_up_by_page(root):
     client = logged_in(root)
     assert client.get("/login/second-factor")["Location"] == "/settings/second-factor"

@@ -131,9 +131,15 @@ def test_what_is_wrong_with_an_address_is_said_at_its_field():
     assert "Some fields are not valid." not in page
 
 
-def test_operators_find_their_second_factor():
-    link = 'href="/settings/second-factor"'
+def test_operators_find_the_back_office_and_their_second_factor():
+    links = {
+        'href="/admin/"': ("/", "/settings/logins", "/nowhere"),
+        'href="/settings/second-factor"': ("/settings/logins",),
+    }
     root = factories.browser(factories.user(is_staff=True, is_superuser=True))
     alice = factories.browser(factories.user())
-    assert link in root.get("/settings/logins").content.decode()
-    assert link not in alice.get("/settings/logins").content.decode()
+    for link, pages in links.items():
+        for page in pages:
+            assert link in root.get(page).content.decode()
+            for other in (alice, Client()):
+                assert link not in other.get(page, follow=True).content.decode()

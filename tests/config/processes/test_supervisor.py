@@ -29,8 +29,10 @@ def shell(name: str, script: str, **options) -> Program:
 
 
 @contextlib.contextmanager
-def supervising(*names: str) -> Iterator[Supervisor]:
-    supervisor = Supervisor(Console(list(names)))
+def supervising(
+    *names: str, is_abandoned: Callable[[], bool] = lambda: False
+) -> Iterator[Supervisor]:
+    supervisor = Supervisor(Console(list(names)), is_abandoned)
     with supervisor.running():
         yield supervisor
 
@@ -222,6 +224,25 @@ def test_a_second_signal_hastens(tmp_path):
         supervisor.wait_until(written(pids), 10)
     assert not exists(pids.read_text().strip())
     assert time.monotonic() - begun < Program("", shell("", "").launch).stop_timeout
+
+
+@pytest.mark.parametrize(("signals", "ends_itself"), [(0, True), (1, True), (2, False)])
+def test_who_is_abandoned_stops_all(tmp_path, signals, ends_itself):
+    """The first signal after that is the one that made us abandoned."""
+    pids, end, abandoned = tmp_path / "pids", tmp_path / "end", tmp_path / "abandoned"
+    interrupts = f"kill -INT {os.getpid()}; sleep 0.1; " * signals
+    last = (
+        f"sleep 0.2; touch {end}; exit" if ends_itself else "while :; do sleep 1; done"
+    )
+    script = f"trap '{interrupts}{last}' TERM; echo $$ > {pids}; "
+    with supervising("worker", is_abandoned=abandoned.exists) as supervisor:
+        supervisor.start(shell("worker", script + "while :; do sleep 0.01; done"))
+        supervisor.wait_until(written(pids), 10)
+        abandoned.touch()
+        with pytest.raises(Stopped):
+            supervisor.pause(10)
+    assert end.exists() is ends_itself
+    assert not exists(pids.read_text().strip())
 
 
 def test_what_a_dead_program_left_behind_is_ended(tmp_path):

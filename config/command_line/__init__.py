@@ -1,0 +1,1 @@
+"""`manage.py` where nothing runs: a line, at once."""
