@@ -96,14 +96,14 @@ _ENDS = {
 
 
 @needs_transaction
-def tell_end(job: Job) -> None:
+def emit_job_ended(job: Job) -> None:
     """Tell that a job that was saved has ended, to its own address too."""
     event_type = _ENDS[Job.Status(job.status)]
     emit(job.workspace_id, event_type, lambda: _shown(job), url=job.webhook_url)
 
 
 @needs_transaction
-def tell_scene(job: Job, scene: Scene) -> None:
+def emit_scene_completed(job: Job, scene: Scene) -> None:
     """Tell that a scene has its audio.
 
     The one scene of speech at once has nothing to tell that its end doesn't.

@@ -36,13 +36,13 @@ def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
         status=Scene.Status.CANCELED, lease_until=None, finished_at=now
     )
     settlement.release(job, Reservation.objects.filter(job=str(job.pk)))
-    settlement.tell_payer(job)
+    settlement.set_billed_to(job)
     job.status = Job.Status.CANCELED
     job.reason = reason
     job.is_paused = False
     job.finished_at = now
     job.save()
-    events.tell_end(job)
+    events.emit_job_ended(job)
     idempotency.forget(str(job.pk))
     return job
 

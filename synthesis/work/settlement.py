@@ -148,7 +148,7 @@ def lock_job(scene: Scene) -> Job:
     return Job.objects.select_for_update(of=("self",)).get(pk=scene.job_id)
 
 
-def tell_payer(job: Job) -> None:
+def set_billed_to(job: Job) -> None:
     """Say what has paid for an ended job, if anything was captured; the caller saves it.
 
     Until then it says what was reserved.
@@ -187,9 +187,9 @@ def _after_scene(job: Job, scene: Scene) -> None:
         finish(job)
     job.save()
     if scene.status == Scene.Status.COMPLETED:
-        events.tell_scene(job, scene)
+        events.emit_scene_completed(job, scene)
     if job.is_finished:
-        events.tell_end(job)
+        events.emit_job_ended(job)
 
 
 def finish(job: Job) -> None:
@@ -204,7 +204,7 @@ def finish(job: Job) -> None:
         job.status = Job.Status.PARTIAL
     else:
         job.status = Job.Status.FAILED
-    tell_payer(job)
+    set_billed_to(job)
     job.is_paused = False
     job.finished_at = timezone.now()
     if job.status == Job.Status.FAILED:
