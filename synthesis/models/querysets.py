@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from accounts.caller import Caller
     from accounts.models import Workspace
     from synthesis.models import Job, Scene  # noqa: F401
-    from synthesis.work.claiming import Full
+    from synthesis.work.claiming import LimitsReached
 
 _UNFINISHED = ("queued", "processing")
 
@@ -84,9 +84,9 @@ class SceneQuerySet(models.QuerySet["Scene"]):
             counts[row["job"]] = (row["total"], row["done"], row["ended"])
         return counts
 
-    def startable(self, full: Full) -> SceneQuerySet:
-        """Leave out the scenes for which `full` has no room."""
-        held_back = Q(workspace_id__in=full.workspaces) | Q(provider__in=full.providers)
-        for provider, credential in full.upstreams:
+    def startable(self, reached: LimitsReached) -> SceneQuerySet:
+        """Leave out the scenes for which `reached` has no room."""
+        held_back = Q(workspace_id__in=reached.workspaces) | Q(provider__in=reached.providers)
+        for provider, credential in reached.upstreams:
             held_back |= Q(provider=provider, credential=credential)
         return self.exclude(held_back)

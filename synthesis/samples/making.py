@@ -100,9 +100,9 @@ def _of(queue: str) -> QuerySet[Sample]:
 
 def _startable(queue: str) -> QuerySet[Sample]:
     """Return the samples that may be made now: not where a provider has its fill."""
-    full = claiming.what_is_full()
-    closed = full.providers | {
-        provider for provider, key in full.upstreams if key == PLATFORM
+    reached = claiming.limits_reached()
+    closed = reached.providers | {
+        provider for provider, key in reached.upstreams if key == PLATFORM
     }
     return works[queue].due().exclude(voice__provider__in=closed)
 
@@ -114,7 +114,7 @@ def _waiting(queue: str) -> int:
 
 @one_transaction
 def _claim(queue: str) -> Sample | None:
-    claiming.close_gate()
+    claiming.lock_claims()
     making = _of(queue).filter(status=Sample.Status.PROCESSING)
     if making.count() >= _MOST_AT_ONCE:
         return None

@@ -17,7 +17,7 @@ from providers.models.querysets import PLATFORM
 from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
 
-_GATE = 0x6F7A_7661  # advisory lock: one claim at a time, so that limits hold exactly
+_CLAIM_LOCK = 0x6F7A_7661  # advisory lock: one claim at a time, so that limits hold exactly
 _HEAD = 200  # scenes whose turn comes first, among which the next one nearly always is
 
 # The first scene of every lane: a workspace's scenes for one provider and credential. Each
@@ -50,14 +50,14 @@ ORDER BY first.turn, first.index, first.id LIMIT 16
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
+class LimitsReached:
     """What has its fill already, or is not called now."""
 
     workspaces: Set[UUID]
     providers: Set[str]
     upstreams: Set[tuple[str, str]]  # provider and credential
 
-    def holds_back(self, provider: str, credential: str) -> bool:
+    def includes(self, provider: str, credential: str) -> bool:
         """Whether nothing may be started there."""
         return provider in self.providers or (provider, credential) in self.upstreams
 
@@ -65,9 +65,9 @@ class Full:
 def claim_next(queue: str) -> Scene | None:
     """Claim the waiting scene whose turn it is; None if nothing may be started now."""
     with transaction.atomic(durable=True):
-        close_gate()
-        full = what_is_full()
-        scene = claims.claim(_head(queue, full)) or claims.claim(_lanes(queue, full))
+        lock_claims()
+        reached = limits_reached()
+        scene = claims.claim(_head(queue, reached)) or claims.claim(_lanes(queue, reached))
     if scene is not None:
         # Outside the claim: locks are taken job first, and nothing hangs on this.
         Job.objects.filter(pk=scene.job_id, status=Job.Status.QUEUED).update(
@@ -78,11 +78,11 @@ def claim_next(queue: str) -> Scene | None:
 
 def count_startable(queue: str, most: int) -> int:
     """Return how many scenes may be started now; no more than `most` are counted."""
-    full = what_is_full()
-    return _head(queue, full)[:most].count() or _lanes(queue, full)[:most].count()
+    reached = limits_reached()
+    return _head(queue, reached)[:most].count() or _lanes(queue, reached)[:most].count()
 
 
-def what_is_full() -> Full:
+def limits_reached() -> LimitsReached:
     """Count who speaks now; true for as long as nobody else claims.
 
     Counted from the leased rows, so a killed worker's share comes back with its lease.
@@ -113,7 +113,7 @@ def what_is_full() -> Full:
         providers[provider] += count
         credentials[provider, PLATFORM] += count
     limits = {row.slug: row for row in Provider.objects.limited()}
-    return Full(
+    return LimitsReached(
         workspaces={key for key, count in workspaces.items() if count >= most[key]},
         providers={
             slug
@@ -132,31 +132,31 @@ def what_is_full() -> Full:
 
 
 @needs_transaction
-def close_gate() -> None:
+def lock_claims() -> None:
     """Let nobody else claim until the open transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_GATE])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
 
 
-def _head(queue: str, full: Full) -> SceneQuerySet:
+def _head(queue: str, reached: LimitsReached) -> SceneQuerySet:
     """Return what may be started among the scenes whose turn comes first."""
     first = _in_turn(
         Scene.objects.filter(status=Scene.Status.QUEUED, is_held=False, queue=queue)
     )[:_HEAD]
     waiting = Scene.objects.waiting().filter(pk__in=first.values("pk"))
-    return _in_turn(waiting.startable(full))
+    return _in_turn(waiting.startable(reached))
 
 
-def _lanes(queue: str, full: Full) -> SceneQuerySet:
+def _lanes(queue: str, reached: LimitsReached) -> SceneQuerySet:
     """Return the first scene of each lane that may be started."""
     with connection.cursor() as cursor:
         cursor.execute(
             _LANES,
             {
                 "queue": queue,
-                "workspaces": list(full.workspaces),
-                "providers": list(full.providers),
-                "upstreams": [" ".join(pair) for pair in full.upstreams],
+                "workspaces": list(reached.workspaces),
+                "providers": list(reached.providers),
+                "upstreams": [" ".join(pair) for pair in reached.upstreams],
             },
         )
         firsts = [row[0] for row in cursor.fetchall()]

@@ -185,8 +185,8 @@ def _check_room(quoted: QuotedScene) -> None:
         raise ProviderUnavailable(retry_after=unavailable.seconds)
     if Provider.objects.limited().filter(pk=slug).exists():
         # Nobody claims until the scene's row is there, so the answer still holds then.
-        claiming.close_gate()
-        if claiming.what_is_full().holds_back(slug, credential):
+        claiming.lock_claims()
+        if claiming.limits_reached().includes(slug, credential):
             raise ProviderUnavailable(retry_after=1)
 
 
