@@ -21,7 +21,7 @@ from synthesis.text.splitting import Chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class CallResult:
     """Audio that was stored, and the words that came with it."""
 
     audio: audio.PieceAudio
@@ -29,7 +29,7 @@ class Answered:
     timing: str  # where their times come from
 
 
-def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> Answered:
+def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> CallResult:
     """Have `chunk` spoken for `scene` into the empty file `target`.
 
     `is_retry` says that a call for the same was made before and failed.
@@ -69,7 +69,7 @@ def call(
     holder: str,
     is_sandbox: bool,
     is_retry: bool,
-) -> Answered:
+) -> CallResult:
     """Make one call, within all the limits that there are, into an empty file.
 
     `holder` names who calls, for `providers.limits.upstreams`.
@@ -100,16 +100,16 @@ def call(
         limits.enter_context(
             http.within(provider.limits, owner=owner, is_fresh=is_retry)
         )
-        return _heard(provider, request, access, target, spent)
+        return _receive(provider, request, access, target, spent)
 
 
-def _heard(
+def _receive(
     row: Provider,
     request: SpeechRequest,
     access: Access,
     target: BinaryIO,
     spent: ceilings.Spent,
-) -> Answered:
+) -> CallResult:
     words: list[Word] = []
     speech = get_adapter(row.slug).speak(request, access)
     try:
@@ -132,7 +132,7 @@ def _heard(
         stored.samples / stored.sample_rate,
     )
     is_trusted = get_adapter(row.slug).is_local
-    return Answered(
+    return CallResult(
         stored, *timing.timed(request.text, words, loudness, is_trusted=is_trusted)
     )
 

@@ -20,22 +20,22 @@ from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import fallbacks, settlement, worker
 
 _MOST_AT_ONCE = 100  # rows per sweep, so that one sweep stays short
-_LOOKED_AT_AGAIN = timedelta(days=1)
+_RECHECK_AFTER = timedelta(days=1)
 
 
 def sweep() -> None:
     """Take back what was lost, then ring for everything that waits."""
-    end_lost_speech()
+    fail_abandoned_speech()
     for work in worker.works.values():
         work.take_back()
-    free_probes()
-    end_switched_off()
-    end_waiting()
+    release_dead_probes()
+    give_up_switched_off()
+    give_up_unavailable()
     for work in worker.works.values():
         work.ring()
 
 
-def end_lost_speech() -> None:
+def fail_abandoned_speech() -> None:
     """Fail speech at once whose web process died: nobody waits for it any more."""
     lost = claims.expired(Scene.objects.filter(job__source=Job.Source.SPEECH))
     for scene in lost[:_MOST_AT_ONCE]:
@@ -46,7 +46,7 @@ def end_lost_speech() -> None:
             continue  # it was settled after all
 
 
-def free_probes() -> None:
+def release_dead_probes() -> None:
     """Let others try the upstreams whose prober died: its claim has been taken back."""
     for pk, holder in upstreams.under_probe().items():
         if not _is_held(holder):
@@ -63,7 +63,7 @@ def _is_held(holder: str) -> bool:
     return speaking.filter(pk=scene, fence=int(fence)).exists()
 
 
-def end_switched_off() -> None:
+def give_up_switched_off() -> None:
     """Hand on, or give up, what waits for providers that operators have switched off.
 
     Workers do the same with what they may claim; but some of it may be held back.
@@ -78,7 +78,7 @@ def end_switched_off() -> None:
         _give_up(waiting.filter(pk=pk), Failure.SWITCHED_OFF)
 
 
-def end_waiting() -> None:
+def give_up_unavailable() -> None:
     """End the patience of scenes whose upstream has been open for too long.
 
     One with a fallback voice left goes to it after a shorter time.
@@ -118,8 +118,8 @@ def release_forgotten() -> int:
             job = _job_of(reservation)
             if job is None:
                 token_limits.release(reservation.key)
-            elif _is_awaited(job, reservation):
-                ledger.extend(reservation.key, timezone.now() + _LOOKED_AT_AGAIN)
+            elif _has_unfinished_scenes(job, reservation):
+                ledger.extend(reservation.key, timezone.now() + _RECHECK_AFTER)
                 continue
             else:
                 settlement.release(job, Reservation.objects.filter(pk=reservation.pk))
@@ -134,7 +134,7 @@ def _job_of(reservation: Reservation) -> Job | None:
     return jobs.filter(pk=reservation.job).first()
 
 
-def _is_awaited(job: Job, reservation: Reservation) -> bool:
+def _has_unfinished_scenes(job: Job, reservation: Reservation) -> bool:
     """Whether a scene of that priced round is still to be spoken."""
     number = int(reservation.key.rpartition(":")[2])
     return Scene.objects.unfinished().filter(job=job, round=number).exists()

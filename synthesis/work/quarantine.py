@@ -32,7 +32,7 @@ def is_suspect(scene: Scene) -> bool:
     return scene.crashes >= _SUSPECT
 
 
-def speak_apart(scene: Scene) -> None:
+def speak_in_subprocess(scene: Scene) -> None:
     """Speak and settle a suspect scene that we hold in a child process.
 
     Raises:
@@ -47,7 +47,7 @@ def speak_apart(scene: Scene) -> None:
 
 
 @one_transaction
-def strike(scene: Scene) -> None:
+def record_strike(scene: Scene) -> None:
     """Blame a scene that we hold for the end of its process; fail it at the third time.
 
     Raises:

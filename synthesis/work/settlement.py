@@ -126,7 +126,7 @@ def postpone(scene: Scene, *, seconds: float) -> None:
     claims.settle(scene, Scene.Status.QUEUED, attempts=attempts, ready_at=again)
 
 
-def put_back(
+def requeue(
     scene: Scene, *, ready_at: datetime | None = None, to_the_end: bool = False
 ) -> None:
     """Put a scene back for which nothing could be done; it waits as it did before.

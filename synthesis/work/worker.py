@@ -22,8 +22,8 @@ from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import bells, claiming, fallbacks, quarantine, settlement
 from synthesis.work.rendering import Rendered, render
 
-MOST_TRIES = 5
-_LONGEST_WAIT = 60.0  # seconds between two tries
+MAX_TRIES = 5
+_MAX_WAIT = 60.0  # seconds between two tries
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def _of(queue: str) -> SceneQuerySet:
 def _perform(scene: Scene, lease: claims.Lease) -> Rendered | None:
     """Render a scene; None: a process of its own has settled it."""
     if quarantine.is_suspect(scene):
-        quarantine.speak_apart(scene)
+        quarantine.speak_in_subprocess(scene)
         return None
     return _render(scene, lease)
 
@@ -73,7 +73,7 @@ def _fail(scene: Scene, error: Exception) -> None:
     match error:
         case UpstreamUnavailable():
             logger.info("scene %s waits, %s: %s", scene.pk, scene.provider, error)
-            wait(scene, error)
+            wait_for_upstream(scene, error)
         case ProviderError():
             logger.warning(
                 "scene %s, try %d, %s: %s",
@@ -92,13 +92,13 @@ def _fail(scene: Scene, error: Exception) -> None:
             give_up_or_retry(scene, error.kind, wait=pause, is_last=is_last)
         case quarantine.Killed():
             logger.error("scene %s ended its process: %s", scene.pk, error)
-            quarantine.strike(scene)
+            quarantine.record_strike(scene)
         case _:
             logger.error("scene %s failed", scene.pk, exc_info=error)
             give_up_or_retry(scene, INTERNAL_ERROR)
 
 
-def wait(scene: Scene, unavailable: UpstreamUnavailable) -> None:
+def wait_for_upstream(scene: Scene, unavailable: UpstreamUnavailable) -> None:
     """Put back a scene that met a provider that is not called now.
 
     It costs no try. An upstream that is open keeps its scenes from being claimed, and the
@@ -111,11 +111,11 @@ def wait(scene: Scene, unavailable: UpstreamUnavailable) -> None:
         if unavailable.seconds > _patience(scene):
             fallbacks.give_up(scene, PROVIDER_CEILING)
         else:
-            settlement.put_back(scene, ready_at=unavailable.until)
+            settlement.requeue(scene, ready_at=unavailable.until)
     else:
         # Who tried in vain goes behind the others: a text that breaks its provider must
         # not be what every try is made with.
-        settlement.put_back(scene, to_the_end=unavailable.was_tried)
+        settlement.requeue(scene, to_the_end=unavailable.was_tried)
 
 
 def _patience(scene: Scene) -> float:
@@ -134,9 +134,9 @@ def give_up_or_retry(
     `wait` is how long, in seconds; without it the waits double, with full jitter.
     """
     if wait is None:
-        longest = min(_LONGEST_WAIT, 2.0**scene.attempts)
+        longest = min(_MAX_WAIT, 2.0**scene.attempts)
         wait = random.uniform(0, longest)  # noqa: S311
-    if is_last or scene.attempts + 1 >= MOST_TRIES:
+    if is_last or scene.attempts + 1 >= MAX_TRIES:
         fallbacks.give_up(scene, error_code)
     else:
         settlement.postpone(scene, seconds=wait)

@@ -295,10 +295,10 @@ def test_a_maker_that_died_as_the_probe_is_replaced(monkeypatch):
     held = making.works["remote"].take()
     assert held is not None
     upstreams.admit(Upstream.objects.get(), held.holder, is_retry=False)
-    dispatch.free_probes()
+    dispatch.release_dead_probes()
     assert Upstream.objects.get().probe == held.holder  # it is still at it
     Sample.objects.update(status="queued", lease_until=None)
-    dispatch.free_probes()
+    dispatch.release_dead_probes()
     assert Upstream.objects.get().probe == ""
 
 

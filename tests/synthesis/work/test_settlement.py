@@ -107,7 +107,7 @@ def test_passing_failures_end_after_five_tries(
 
     speak_all()
 
-    assert len(scripted.calls) == worker.MOST_TRIES
+    assert len(scripted.calls) == worker.MAX_TRIES
     assert job.scenes.get().error_code == "busy"
     assert credits() == (5000, 0)
 
@@ -115,7 +115,7 @@ def test_passing_failures_end_after_five_tries(
 def test_a_bug_fails_the_scene_and_not_the_worker(
     caller, submitted, speak_all, monkeypatch
 ) -> None:
-    monkeypatch.setattr(worker, "MOST_TRIES", 1)
+    monkeypatch.setattr(worker, "MAX_TRIES", 1)
     scripted.failures.append(ZeroDivisionError())
     job = submitted(caller, "Broken.", "Fine.")
 
