@@ -6,7 +6,7 @@ from django.db import transaction
 from accounts.models import Workspace
 from kit.files.storage import delete_tree
 from kit.work import bells
-from synthesis.jobs.blocking import CANCEL, cancel_shut
+from synthesis.jobs.blocking import CANCEL, cancel_suspended
 from synthesis.models import Job
 from synthesis.outputs import files
 from synthesis.outputs.exporting import export
@@ -32,7 +32,7 @@ def purge(workspace: Workspace) -> None:
 
     Files go before their job's row, so a crash in between leaves a row that is found again.
     """
-    cancel_shut()
+    cancel_suspended()
     jobs = Job.objects.filter(workspace=workspace).order_by("pk")
     for job in jobs.iterator(chunk_size=100):
         delete_tree(default_storage, files.job_folder(job))

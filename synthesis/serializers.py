@@ -13,7 +13,7 @@ from synthesis.errors import (
     PROVIDER_CEILING,
     PROVIDER_UNAVAILABLE,
 )
-from synthesis.jobs.quotes import MOST_SCENES, AskedScene, Order
+from synthesis.jobs.quotes import MAX_SCENES, AskedScene, Order
 from synthesis.models import Job, Scene
 from synthesis.text.chapters import chapters_of
 from webhooks.errors import UnusableURL
@@ -64,11 +64,11 @@ class VoiceRequestSerializer(serializers.Serializer[Any]):
     def asked(self, **fields: Any) -> AskedScene:
         """Return a scene of the validated request; `fields` are its own."""
         data = self.validated_data
-        shared = {name: data[name] for name in _HOW if name in data}
+        shared = {name: data[name] for name in _VOICE_FIELDS if name in data}
         return AskedScene(**shared | fields)
 
 
-_HOW = tuple(VoiceRequestSerializer().fields)
+_VOICE_FIELDS = tuple(VoiceRequestSerializer().fields)
 
 
 class SceneRequestSerializer(VoiceRequestSerializer):
@@ -85,7 +85,7 @@ class JobRequestSerializer(VoiceRequestSerializer):
     text = TextField(required=False, allow_blank=True)
     split = serializers.ChoiceField(choices=["chapters"], required=False)
     scenes = serializers.ListField(
-        child=SceneRequestSerializer(), required=False, max_length=MOST_SCENES
+        child=SceneRequestSerializer(), required=False, max_length=MAX_SCENES
     )
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
     fallback = serializers.ListField(

@@ -45,6 +45,6 @@ def purge() -> None:
 
 @scheduled("cancel the work of blocked people", timedelta(minutes=1))
 @shared_task(name=blocking.CANCEL)
-def cancel_shut() -> None:
+def cancel_suspended() -> None:
     """Cancel what suspended ones, and closed workspaces, have under way."""
-    blocking.cancel_shut()
+    blocking.cancel_suspended()

@@ -113,17 +113,17 @@ class JobAdmin(ReadOnly, ModelAdmin):
     def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel jobs as their owners could."""
         for job in queryset:
-            self._act(request, job, "canceled", partial(_cancel, job))
+            self._apply(request, job, "canceled", partial(_cancel, job))
 
     @admin.action(description="Retry failed scenes", permissions=["operate"])
     def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Speak the failed scenes of jobs again, on their owners' account."""
         for job in queryset:
-            self._act(
+            self._apply(
                 request, job, "retried", partial(again.retry, _owner(job), job.pk)
             )
 
-    def _act(
+    def _apply(
         self, request: HttpRequest, job: Job, what: str, run: Callable[[], Job]
     ) -> None:
         """Do `run` to a job and record it, both or neither."""

@@ -258,7 +258,7 @@ class RetryView(JobActionView):
         )
 
 
-class InOrder(NewestFirst):
+class ScriptOrder(NewestFirst):
     """Pages of scenes in the order of the script."""
 
     ordering = "index"
@@ -268,7 +268,7 @@ class ScenesView(GenericAPIView[Scene]):
     """The scenes of a job, page by page."""
 
     permission_classes = (GuestsWelcome,)
-    pagination_class = InOrder
+    pagination_class = ScriptOrder
     serializer_class = SceneSerializer
     queryset = Scene.objects.none()  # for the schema; `get` says which
 

@@ -17,7 +17,7 @@ from synthesis.jobs import quotes, scenes
 from synthesis.jobs.cancel import lock
 from synthesis.jobs.quotes import AskedScene, Order, Quote
 from synthesis.jobs.scenes import asked_of
-from synthesis.jobs.submit import keep_on, reserve
+from synthesis.jobs.submit import renew_retention, reserve
 from synthesis.models import Job, Scene
 from synthesis.work import bells
 
@@ -50,7 +50,7 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
         raise JobCanceled
     failed.sort(key=lambda scene: scene.index)
     quote = quotes.quote(
-        _in(job, caller),
+        _in_environment_of(job, caller),
         Order([asked_of(scene) for scene in failed], max_cost=max_cost),
     )
     _open_round(caller, job, failed, quote)
@@ -90,14 +90,16 @@ def edit(
     if scene.status in (Scene.Status.QUEUED, Scene.Status.PROCESSING):
         raise SceneBusy
     asked = _changed(asked_of(scene), changes)
-    quote = quotes.quote(_in(job, caller), Order([asked], max_cost=max_cost))
+    quote = quotes.quote(
+        _in_environment_of(job, caller), Order([asked], max_cost=max_cost)
+    )
     job.characters += quote.characters - scene.characters
     scene.render += 1
     _open_round(caller, job, [scene], quote)
     return job, scene
 
 
-def _in(job: Job, caller: Caller) -> Caller:
+def _in_environment_of(job: Job, caller: Caller) -> Caller:
     """Return `caller` where the job is: its wallet pays, whatever the request names."""
     return replace(caller, environment=Environment(job.environment))
 
@@ -115,13 +117,13 @@ def _open_round(caller: Caller, job: Job, rows: list[Scene], quote: Quote) -> No
     """Reserve a new priced round for locked `rows` and queue them."""
     if job.expires_at is not None and job.expires_at <= timezone.now():
         raise Expired
-    keep_on(job)
+    renew_retention(job)
     job.rounds += 1
     if quote.cost:
         payer = reserve(caller, job, quote.cost, round_number=job.rounds)
         if payer == Payer.CREDITS or job.billed_to == Payer.OWN_KEY:
             job.billed_to = payer
-    elif quote.is_by_own_keys and not job.charged and _are_all(job, rows):
+    elif quote.is_by_own_keys and not job.charged and _has_no_other_scenes(job, rows):
         job.billed_to = Payer.OWN_KEY
     job.cost += quote.cost
     job.status = Job.Status.PROCESSING
@@ -146,7 +148,7 @@ def _open_round(caller: Caller, job: Job, rows: list[Scene], quote: Quote) -> No
         bells.ring_on_commit(queue, count)
 
 
-def _are_all(job: Job, rows: list[Scene]) -> bool:
+def _has_no_other_scenes(job: Job, rows: list[Scene]) -> bool:
     """Return whether `rows` are all that the job has."""
     others = Scene.objects.filter(job=job).exclude(pk__in=[s.pk for s in rows])
     return not others.exists()

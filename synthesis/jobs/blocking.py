@@ -12,7 +12,7 @@ BLOCKED, CLOSED = "blocked", "closed"
 """Reasons of a job that was canceled here."""
 
 
-def cancel_shut() -> int:
+def cancel_suspended() -> int:
     """Cancel what suspended and closed ones still have under way; return how many jobs.
 
     Each in a transaction of its own: who holds one workspace's wallet and waits for its

@@ -9,7 +9,7 @@ from kit import idempotency
 from kit.db.transactions import needs_transaction
 from synthesis import events
 from synthesis.errors import JobFinished, JobNotCancelable
-from synthesis.jobs.submit import keep_on
+from synthesis.jobs.submit import renew_retention
 from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import bells, settlement
@@ -84,7 +84,7 @@ def resume(job_id: uuid.UUID) -> Job:
         JobFinished: there is nothing to go on with.
     """
     job = _set_paused(job_id, is_paused=False)
-    keep_on(job)  # it may have been paused for longer than its files are kept
+    renew_retention(job)  # it may have been paused for longer than its files are kept
     job.save(update_fields=["expires_at"])
     _unfinished(job).update(is_held=False)
     queues = _unfinished(job).order_by().values_list("queue", flat=True).distinct()

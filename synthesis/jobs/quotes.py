@@ -29,10 +29,10 @@ from synthesis.models import Job, Scene
 from synthesis.text import splitting
 from synthesis.text.splitting import Shifts
 
-MOST_CHARACTERS = 1_000_000  # of a job
-MOST_SCENES = 5_000
-MOST_AT_ONCE = 5_000  # characters of POST /speech
-MOST_FOR_GUESTS = 500  # characters, in all
+MAX_CHARACTERS = 1_000_000  # of a job
+MAX_SCENES = 5_000
+MAX_SPEECH_CHARACTERS = 5_000  # characters of POST /speech
+MAX_GUEST_CHARACTERS = 500  # characters, in all
 
 _LONGER = "Longer texts go to POST /api/v1/jobs."
 _SIGN_UP = "Sign up to speak longer texts."
@@ -132,8 +132,8 @@ def quote(caller: Caller, order: Order) -> Quote:
             us enough for today.
         PriceChanged: it costs more than `order.max_cost`.
     """
-    if len(order.scenes) > MOST_SCENES:
-        raise TooManyScenes(limit=MOST_SCENES, scenes=len(order.scenes))
+    if len(order.scenes) > MAX_SCENES:
+        raise TooManyScenes(limit=MAX_SCENES, scenes=len(order.scenes))
     texts = [splitting.normalise(scene.text) for scene in order.scenes]
     if not texts or not all(texts):
         raise EmptyText
@@ -259,10 +259,10 @@ def queue_of(provider: str) -> Scene.Queue:
 
 
 def _check_length(caller: Caller, order: Order, characters: int) -> None:
-    limit, hint = MOST_CHARACTERS, _SEVERAL
+    limit, hint = MAX_CHARACTERS, _SEVERAL
     if order.source == Job.Source.SPEECH:
-        limit, hint = MOST_AT_ONCE, _LONGER
+        limit, hint = MAX_SPEECH_CHARACTERS, _LONGER
     if caller.is_guest:
-        limit, hint = MOST_FOR_GUESTS, _SIGN_UP
+        limit, hint = MAX_GUEST_CHARACTERS, _SIGN_UP
     if characters > limit:
         raise TextTooLong(limit=limit, characters=characters, hint=hint)

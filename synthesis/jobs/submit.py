@@ -24,7 +24,7 @@ from synthesis.models import Job, Scene
 from synthesis.work import bells
 
 GUEST_QUOTA = "guest"
-KEPT_FOR_GUESTS = timedelta(hours=24)
+GUEST_RETENTION = timedelta(hours=24)
 RESERVED_FOR = timedelta(days=7)
 """When an open reservation becomes worth a look; see `synthesis.work.dispatch`."""
 
@@ -69,7 +69,7 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
         cost=quote.cost,
         billed_to=_payer(caller, quote),
         expires_at=now
-        + (KEPT_FOR_GUESTS if caller.is_guest else kept_for(caller.workspace)),
+        + (GUEST_RETENTION if caller.is_guest else retention_of(caller.workspace)),
         created_at=now,
     )
     if caller.is_guest:
@@ -140,14 +140,14 @@ def guest_tries_left(address: str) -> int:
     return max(0, int(settings.GUEST_PER_DAY) - used)
 
 
-def keep_on(job: Job) -> None:
+def renew_retention(job: Job) -> None:
     """Begin the retention of a job's files anew, as it goes on; the caller saves it."""
     if job.expires_at is not None:
-        anew = timezone.now() + kept_for(job.workspace)
+        anew = timezone.now() + retention_of(job.workspace)
         job.expires_at = max(job.expires_at, anew)
 
 
-def kept_for(workspace: Workspace) -> timedelta:
+def retention_of(workspace: Workspace) -> timedelta:
     """Return how long the files of a job are kept: as the plan says, or the settings."""
     days = workspace.retention_days
     return timedelta(days=settings.RETENTION_DAYS if days is None else days)

@@ -120,7 +120,7 @@ def check_allowed(
         using.demand_usable(own_key)
         return
     is_sandbox = caller.environment == Environment.SANDBOX
-    if is_sandbox and not is_in_sandbox(provider):
+    if is_sandbox and not is_available_in_sandbox(provider):
         raise SandboxProvider(provider=provider.slug)
     if not access.is_available(provider):
         raise ProviderUnavailable
@@ -130,7 +130,7 @@ def check_allowed(
         )
 
 
-def is_in_sandbox(provider: Provider) -> bool:
+def is_available_in_sandbox(provider: Provider) -> bool:
     """Return whether sandbox credits buy its voices: built in, or let by operators."""
     is_local = get_adapter(provider.slug).is_local
     return is_local or provider.sandbox_daily_ceiling is not None

@@ -86,7 +86,9 @@ class SceneQuerySet(models.QuerySet["Scene"]):
 
     def startable(self, reached: LimitsReached) -> SceneQuerySet:
         """Leave out the scenes for which `reached` has no room."""
-        held_back = Q(workspace_id__in=reached.workspaces) | Q(provider__in=reached.providers)
+        held_back = Q(workspace_id__in=reached.workspaces) | Q(
+            provider__in=reached.providers
+        )
         for provider, credential in reached.upstreams:
             held_back |= Q(provider=provider, credential=credential)
         return self.exclude(held_back)

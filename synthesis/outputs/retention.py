@@ -16,15 +16,15 @@ from kit.models import IdempotencyRecord, QuotaCounter
 from synthesis.models import Job
 from synthesis.outputs import files
 
-DELETED_FOR = timedelta(days=30)
+DELETED_JOB_RETENTION = timedelta(days=30)
 """How long a deleted job's row and files stay, hidden."""
 
-_UNDER_WAY = timedelta(minutes=10)
+_GRACE_PERIOD = timedelta(minutes=10)
 """After its time nobody can ask for a file any more; what asked before ends by then: a
 download, or a retry that goes on with the job."""
 
-_DRAFTS_KEPT = 24 * 3600  # seconds; no rendering takes longer
-_MOST = 500  # jobs per run
+_MAX_DRAFT_AGE = 24 * 3600  # seconds; no rendering takes longer
+_BATCH = 500  # jobs per run
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +36,11 @@ def purge() -> int:
     Returns how many jobs lost their files.
     """
     over = Job.objects.filter(
-        Q(is_deleted=True, deleted_at__lt=Now() - DELETED_FOR)
-        | Q(expires_at__lt=Now() - _UNDER_WAY, files_removed_at=None)
+        Q(is_deleted=True, deleted_at__lt=Now() - DELETED_JOB_RETENTION)
+        | Q(expires_at__lt=Now() - _GRACE_PERIOD, files_removed_at=None)
     ).exclude(status__in=[Job.Status.QUEUED, Job.Status.PROCESSING])
     count = 0
-    for job in over.order_by("pk")[:_MOST]:
+    for job in over.order_by("pk")[:_BATCH]:
         delete_tree(default_storage, files.job_folder(job))
         if job.is_deleted:
             job.delete()
@@ -61,5 +61,5 @@ def _remove_drafts() -> None:
     if not parent.exists():
         return
     for folder in parent.iterdir():
-        if time.time() - folder.stat().st_mtime > _DRAFTS_KEPT:
+        if time.time() - folder.stat().st_mtime > _MAX_DRAFT_AGE:
             shutil.rmtree(folder, ignore_errors=True)

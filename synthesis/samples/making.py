@@ -35,10 +35,10 @@ from synthesis.samples.texts import text_for
 from synthesis.work import calling, claiming
 
 MAKE = "synthesis.tasks.make_samples"
-MOST_A_DAY = 200
+MAX_PER_DAY = 200
 """Samples that one client address may have made a day."""
-_MOST_AT_ONCE = 2  # makers, of each kind: samples are never urgent
-_LOOK = 0.05  # seconds between two looks at what a worker is making
+_MAX_CONCURRENT = 2  # makers, of each kind: samples are never urgent
+_POLL_INTERVAL = 0.05  # seconds between two looks at what a worker is making
 _LOCAL = [slug for slug in ADAPTERS if get_adapter(slug).is_local]
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def find(voice_id: str, *, network: str, patience: float) -> Sample:
         if sample.file or time.monotonic() >= until:
             return sample
         connections.give_back()
-        time.sleep(_LOOK)
+        time.sleep(_POLL_INTERVAL)
 
 
 def work(queue: str) -> int:
@@ -85,13 +85,13 @@ def sweep() -> None:
 
 def _ask(voice: Voice, network: str) -> None:
     with transaction.atomic(durable=True):
-        if not quotas.take("sample", network, limit=MOST_A_DAY, period=quotas.today()):
+        if not quotas.take("sample", network, limit=MAX_PER_DAY, period=quotas.today()):
             raise RateLimited(retry_after=quotas.seconds_left_today())
         if samples.ask([voice]):
             works[Scene.Queue.LOCAL].ring_on_commit()
 
 
-def _of(queue: str) -> QuerySet[Sample]:
+def _samples_of(queue: str) -> QuerySet[Sample]:
     rows = Sample.objects.all()
     if queue == Scene.Queue.LOCAL:
         return rows.filter(voice__provider__in=_LOCAL)
@@ -115,8 +115,8 @@ def _waiting(queue: str) -> int:
 @one_transaction
 def _claim(queue: str) -> Sample | None:
     claiming.lock_claims()
-    making = _of(queue).filter(status=Sample.Status.PROCESSING)
-    if making.count() >= _MOST_AT_ONCE:
+    making = _samples_of(queue).filter(status=Sample.Status.PROCESSING)
+    if making.count() >= _MAX_CONCURRENT:
         return None
     return claims.claim(_startable(queue))
 
@@ -124,7 +124,7 @@ def _claim(queue: str) -> Sample | None:
 def _make(sample: Sample, _: claims.Lease) -> str:
     """Speak and store a sample; return its name in the storage."""
     try:
-        return _spoken(sample)
+        return _speak_and_store(sample)
     except UpstreamUnavailable as unavailable:
         logger.info("sample of %s waits: %s", sample.voice_id, unavailable)
         raise NotNow(unavailable.until) from unavailable
@@ -144,7 +144,7 @@ def _explain(error: Exception) -> dict[str, str]:
     return {"error_code": error.code if isinstance(error, Failed) else INTERNAL_ERROR}
 
 
-def _spoken(sample: Sample) -> str:
+def _speak_and_store(sample: Sample) -> str:
     voice = Voice.objects.switched_on().filter(pk=sample.voice_id).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
@@ -179,7 +179,7 @@ works = {
         task=MAKE,
         queue=queue,
         args=(queue,),
-        rows=partial(_of, queue),
+        rows=partial(_samples_of, queue),
         order=("ready_at", "voice"),
         claim=partial(_claim, queue),
         waiting=partial(_waiting, queue),

@@ -29,7 +29,9 @@ class CallResult:
     timing: str  # where their times come from
 
 
-def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> CallResult:
+def speak(
+    scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool
+) -> CallResult:
     """Have `chunk` spoken for `scene` into the empty file `target`.
 
     `is_retry` says that a call for the same was made before and failed.

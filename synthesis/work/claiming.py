@@ -17,7 +17,9 @@ from providers.models.querysets import PLATFORM
 from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
 
-_CLAIM_LOCK = 0x6F7A_7661  # advisory lock: one claim at a time, so that limits hold exactly
+_CLAIM_LOCK = (
+    0x6F7A_7661  # advisory lock: one claim at a time, so that limits hold exactly
+)
 _HEAD = 200  # scenes whose turn comes first, among which the next one nearly always is
 
 # The first scene of every lane: a workspace's scenes for one provider and credential. Each
@@ -67,7 +69,9 @@ def claim_next(queue: str) -> Scene | None:
     with transaction.atomic(durable=True):
         lock_claims()
         reached = limits_reached()
-        scene = claims.claim(_head(queue, reached)) or claims.claim(_lanes(queue, reached))
+        scene = claims.claim(_head(queue, reached)) or claims.claim(
+            _lanes(queue, reached)
+        )
     if scene is not None:
         # Outside the claim: locks are taken job first, and nothing hangs on this.
         Job.objects.filter(pk=scene.job_id, status=Job.Status.QUEUED).update(

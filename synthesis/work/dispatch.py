@@ -19,7 +19,7 @@ from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import fallbacks, settlement, worker
 
-_MOST_AT_ONCE = 100  # rows per sweep, so that one sweep stays short
+_BATCH = 100  # rows per sweep, so that one sweep stays short
 _RECHECK_AFTER = timedelta(days=1)
 
 
@@ -38,7 +38,7 @@ def sweep() -> None:
 def fail_abandoned_speech() -> None:
     """Fail speech at once whose web process died: nobody waits for it any more."""
     lost = claims.expired(Scene.objects.filter(job__source=Job.Source.SPEECH))
-    for scene in lost[:_MOST_AT_ONCE]:
+    for scene in lost[:_BATCH]:
         try:
             with transaction.atomic(durable=True):
                 settlement.fail(scene, INTERNAL_ERROR)
@@ -74,7 +74,7 @@ def give_up_switched_off() -> None:
     waiting = Scene.objects.filter(
         status=Scene.Status.QUEUED, is_held=False, provider__in=off
     )
-    for pk in waiting.values_list("pk", flat=True)[:_MOST_AT_ONCE]:
+    for pk in waiting.values_list("pk", flat=True)[:_BATCH]:
         _give_up(waiting.filter(pk=pk), Failure.SWITCHED_OFF)
 
 
@@ -93,7 +93,7 @@ def give_up_unavailable() -> None:
             waiting = rows.waiting().filter(
                 provider=provider, credential=credential, ready_at__lt=since
             )
-            for pk in waiting.values_list("pk", flat=True)[:_MOST_AT_ONCE]:
+            for pk in waiting.values_list("pk", flat=True)[:_BATCH]:
                 _give_up(waiting.filter(pk=pk), PROVIDER_UNAVAILABLE)
 
 
@@ -113,7 +113,7 @@ def release_forgotten() -> int:
     that those behind it have their turn.
     """
     count = 0
-    for reservation in Reservation.objects.stale()[:_MOST_AT_ONCE]:
+    for reservation in Reservation.objects.stale()[:_BATCH]:
         with transaction.atomic(durable=True):
             job = _job_of(reservation)
             if job is None:

@@ -71,7 +71,7 @@ def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
     The scene may have changed to a cheaper voice since then, or be paid by nobody.
     """
     is_sandbox = job.environment == Environment.SANDBOX
-    if is_sandbox and not voices.is_in_sandbox(voice.provider):
+    if is_sandbox and not voices.is_available_in_sandbox(voice.provider):
         return False
     if not access.is_available(voice.provider):
         return False

@@ -18,8 +18,8 @@ from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
 from synthesis.work import settlement
 
-_SUSPECT = 3  # lost holders
-_STRIKES = 3  # proven kills
+_SUSPECT_CRASHES = 3  # lost holders
+_MAX_STRIKES = 3  # proven kills
 COMMAND = [sys.executable, str(settings.BASE_DIR / "manage.py"), "speak_scene"]
 
 
@@ -29,7 +29,7 @@ class Killed(Exception):
 
 def is_suspect(scene: Scene) -> bool:
     """Whether too many holders of this scene have vanished."""
-    return scene.crashes >= _SUSPECT
+    return scene.crashes >= _SUSPECT_CRASHES
 
 
 def speak_in_subprocess(scene: Scene) -> None:
@@ -55,7 +55,7 @@ def record_strike(scene: Scene) -> None:
     """
     job = settlement.lock_job(scene)
     held = claims.lock_held(scene)
-    if held.strikes + 1 >= _STRIKES:
+    if held.strikes + 1 >= _MAX_STRIKES:
         settlement.fail_held(job, held, INTERNAL_ERROR)
     else:
         claims.settle(held, Scene.Status.QUEUED, strikes=F("strikes") + 1)

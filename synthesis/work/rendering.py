@@ -54,8 +54,8 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     chunks = splitting.split(scene.text, limit)
     if not chunks:
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
-    pieces = _recorded(scene, chunks)
-    _adopt_stored(scene, chunks, pieces)
+    pieces = _recorded_pieces(scene, chunks)
+    _record_stored(scene, chunks, pieces)
     is_retry = scene.attempts > 0  # the first call is, for it failed before
     for ordinal, chunk in enumerate(chunks, 1):
         if ordinal not in pieces:
@@ -74,7 +74,7 @@ def read_words(name: str) -> Any:
         return json.load(file)
 
 
-def _recorded(scene: Scene, chunks: list[Chunk]) -> dict[int, Piece]:
+def _recorded_pieces(scene: Scene, chunks: list[Chunk]) -> dict[int, Piece]:
     """Return the recorded pieces that are made of `chunks`; forget the others.
 
     Where the text is cut may have changed since: pieces of both ways would repeat some of
@@ -92,7 +92,7 @@ def _recorded(scene: Scene, chunks: list[Chunk]) -> dict[int, Piece]:
     return known
 
 
-def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) -> None:
+def _record_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) -> None:
     """Record the pieces that an earlier holder stored and did not live to record."""
     folder = files.pieces_folder(scene)
     try:
@@ -174,7 +174,7 @@ def _assemble(
         encoded = audio.encode(
             joined.blocks(), rate=rate, format=format, target=draft, title=scene.title
         )
-        words = _words(scene, pieces, joined.starts, encoded.duration_ms / 1000)
+        words = _word_times(scene, pieces, joined.starts, encoded.duration_ms / 1000)
         default_storage.save(
             f"{name}.words.json", ContentFile(json.dumps(words).encode())
         )
@@ -202,7 +202,7 @@ def _open(name: str) -> BinaryIO:
     return cast(BinaryIO, default_storage.open(name))
 
 
-def _words(
+def _word_times(
     scene: Scene, pieces: list[Piece], starts: list[float], seconds: float
 ) -> dict[str, Any]:
     """Return the word times of the whole scene, in the shape that clients get.

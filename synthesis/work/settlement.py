@@ -67,7 +67,7 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
         job.charged += split.subscription + split.credits
         job.charged_to_subscription += split.subscription
     _record_usage(job, held, split)
-    _after_scene(job, held)
+    _finish_round(job, held)
     return job
 
 
@@ -112,7 +112,7 @@ def fail_held(job: Job, held: Scene, error_code: str) -> None:
     held.error_code = error_code
     held.finished_at = timezone.now()
     held.save(update_fields=_ENDED)
-    _after_scene(job, held)
+    _finish_round(job, held)
 
 
 def postpone(scene: Scene, *, seconds: float) -> None:
@@ -176,7 +176,7 @@ def release(job: Job, reservations: ReservationQuerySet) -> None:
 
 
 @needs_transaction
-def _after_scene(job: Job, scene: Scene) -> None:
+def _finish_round(job: Job, scene: Scene) -> None:
     """Close the round and the job if this was the last scene of theirs; save and tell."""
     unfinished = Scene.objects.unfinished().filter(job=job)
     if not unfinished.filter(round=scene.round).exists():

@@ -41,7 +41,7 @@ def speak(scene: Scene) -> None:
     replace(works[scene.queue], perform=_render).do(scene)
 
 
-def _of(queue: str) -> SceneQuerySet:
+def _scenes_of(queue: str) -> SceneQuerySet:
     """Return the scenes that workers of `queue` speak: none of speech at once."""
     return Scene.objects.filter(queue=queue).exclude(job__source=Job.Source.SPEECH)
 
@@ -147,7 +147,7 @@ works = {
         task=bells.RENDER,
         queue=queue,
         args=(queue,),
-        rows=partial(_of, queue),
+        rows=partial(_scenes_of, queue),
         claim=partial(claiming.claim_next, queue),
         waiting=partial(claiming.count_startable, queue, MOST),
         perform=_perform,

@@ -18,7 +18,7 @@ from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, Wallet
 from kit.mail import outbox
 from kit.registry import registered
-from synthesis.jobs.blocking import cancel_shut
+from synthesis.jobs.blocking import cancel_suspended
 from synthesis.models import Job
 from tests import factories
 from tests.accounts.codes import newest_code
@@ -121,7 +121,7 @@ def test_work_under_way_ends_and_its_credits_come_back(alice, submitted):
     job = submitted(caller, "Hello.")
     close(alice)
 
-    assert cancel_shut() == 1
+    assert cancel_suspended() == 1
 
     job.refresh_from_db()
     assert (job.status, job.reason, job.refunded) == ("canceled", "closed", 6)

@@ -18,7 +18,7 @@ from accounts.people import closing
 from billing.models import Reservation
 from providers.contract.base import Failure, ProviderError
 from synthesis.jobs import cancel
-from synthesis.jobs.blocking import cancel_shut
+from synthesis.jobs.blocking import cancel_suspended
 from synthesis.models import Job, Scene
 from synthesis.work import dispatch, quarantine, worker
 from tests import factories
@@ -147,15 +147,15 @@ def blocked_person(stage: Stage) -> None:
     stage.job()
     assert stage.caller.user is not None
     suspending.block(stage.caller.user)
-    cancel_shut()
-    cancel_shut()
+    cancel_suspended()
+    cancel_suspended()
 
 
 def blocked_workspace(stage: Stage) -> None:
     stage.job()
     suspending.block(stage.caller.workspace)
-    cancel_shut()
-    cancel_shut()
+    cancel_suspended()
+    cancel_suspended()
 
 
 def closed_account(stage: Stage) -> None:
@@ -163,8 +163,8 @@ def closed_account(stage: Stage) -> None:
     assert stage.caller.user is not None
     with transaction.atomic(durable=True):
         closing.close(stage.caller.user)
-    cancel_shut()
-    cancel_shut()
+    cancel_suspended()
+    cancel_suspended()
 
 
 def retried(stage: Stage) -> None:

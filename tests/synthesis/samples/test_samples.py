@@ -110,7 +110,7 @@ def test_who_can_not_wait_is_told_when_to_come_back(worker):
 
 
 def test_a_visitor_has_but_so_many_made(worker, monkeypatch):
-    monkeypatch.setattr(making, "MOST_A_DAY", 1)
+    monkeypatch.setattr(making, "MAX_PER_DAY", 1)
     assert Client().get(URL).status_code == 200
     other = "/samples/unicorn%3Aen-gb.mp3"
     refused = Client().get(other)
