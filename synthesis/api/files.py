@@ -83,9 +83,9 @@ class SceneWordsView(FileView):
         found = scene_of(self.job(request, job_id), scene)
         if not found.words:
             raise NotReady
-        told = read_words(found.words)
-        told["words"] = words_as_sent(told["words"], found.shifts)
-        response = Response(told)
+        data = read_words(found.words)
+        data["words"] = words_as_sent(data["words"], found.shifts)
+        response = Response(data)
         response["Cache-Control"] = "private, no-cache"
         return response
 

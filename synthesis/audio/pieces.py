@@ -19,22 +19,24 @@ from synthesis.audio.encoding import AvEncoder
 from synthesis.audio.formats import FORMATS
 
 LOUDNESS_MS = 10
-_LONGEST = 4 * 3600  # seconds; no provider takes a text that long in one call
-_ENDLESS = 2  # times what a text may last: nobody waits for the rest
-_DENSEST = 200_000  # bytes a second of what comes compressed: FLAC of 48 kHz has half
+_MAX_SECONDS = 4 * 3600  # seconds; no provider takes a text that long in one call
+_ENDLESS_FACTOR = 2  # times what a text may last: nobody waits for the rest
+_MAX_BYTES_PER_SECOND = (
+    200_000  # bytes a second of what comes compressed: FLAC of 48 kHz has half
+)
 _RATES = range(8_000, 192_001)  # Hz
 _SILENT = 16  # of 32,767; quieter than the noise of any voice
 _QUIET = 104  # -50 dB: a pause to the ear
 # Letters a second. Voices say 10 to 20 at their own pace, the built-in one 70 at four
 # times that.
-_FASTEST = 60
-_MANY = 100  # letters; fewer may be a word said in a hurry
+_MAX_LETTERS_PER_SECOND = 60
+_MIN_LETTERS = 100  # letters; fewer may be a word said in a hurry
 # Seconds a character. Spoken slowly, "%" or an emoji's name takes two.
-_SLOWEST = 4.0
-_ANYTHING = 15.0  # seconds that any text may last
+_MAX_SECONDS_PER_CHARACTER = 4.0
+_BASE_SECONDS = 15.0  # seconds that any text may last
 # WAV sizes from here on are placeholders of a stream: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000.
 _PLACEHOLDER = 0x7FFF_0000
-_MISCOUNTED = 256  # bytes; some servers count the header too
+_SIZE_TOLERANCE = 256  # bytes; some servers count the header too
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
 _HEAD = 1 << 16  # bytes in which an MP3's first frame begins
 _PADDING = 3 * 1152  # samples at both ends of an MP3, at most
@@ -73,28 +75,32 @@ def store_piece(
         NoSpeech: it is silent, or nobody says the text in that time.
     """
     pieces = (part for part in parts if part)
-    most = min(_ENDLESS * _longest(text, speed), _LONGEST) if text else _LONGEST
+    max_seconds = (
+        min(_ENDLESS_FACTOR * _max_seconds(text, speed), _MAX_SECONDS)
+        if text
+        else _MAX_SECONDS
+    )
     if encoding.name == "pcm":
-        measured = _Measured(_pcm(pieces), encoding.sample_rate, most)
+        measured = _Measured(_pcm(pieces), encoding.sample_rate, max_seconds)
         extension = _write_flac(measured, target)
     elif encoding.name == "wav":
         stream = _Stream(pieces)
         with opened(stream, "wav") as container:
             rate = container.streams.audio[0].rate
-            measured = _Measured(decoded(container, rate=rate), rate, most)
+            measured = _Measured(decoded(container, rate=rate), rate, max_seconds)
             extension = _write_flac(measured, target)
         stream.check_wav_size()
     else:
         size = 0
         for part in pieces:
             size += len(part)
-            if size > most * _DENSEST:
+            if size > max_seconds * _MAX_BYTES_PER_SECOND:
                 raise BadAudio(f"it does not end: {size} bytes")
             target.write(part)
         target.seek(0)
         with opened(target, encoding.name) as container:
             rate = container.streams.audio[0].rate
-            measured = _Measured(decoded(container, rate=rate), rate, most)
+            measured = _Measured(decoded(container, rate=rate), rate, max_seconds)
             for _ in measured:
                 pass
         _check_end(target, encoding.name, measured)
@@ -164,12 +170,14 @@ def _pcm(parts: Iterator[bytes]) -> Iterator[Samples]:
 class _Measured:
     """Measures samples as they pass."""
 
-    def __init__(self, blocks: Iterable[Samples], rate: int, most: float) -> None:
+    def __init__(
+        self, blocks: Iterable[Samples], rate: int, max_seconds: float
+    ) -> None:
         if rate not in _RATES:
             raise BadAudio(f"a rate of {rate} Hz")
         self.rate = rate
         self.samples = 0
-        self._most = most * rate
+        self._max_samples = max_seconds * rate
         self._blocks = blocks
         self._loudest = 0
         self._step = rate * LOUDNESS_MS // 1000
@@ -187,7 +195,7 @@ class _Measured:
                 self._last_loud = (self.samples, block)
             self.samples += len(block)
             self._measure(block)
-            if self.samples > self._most:
+            if self.samples > self._max_samples:
                 raise BadAudio("it does not end")
             yield block
 
@@ -225,15 +233,18 @@ class _Measured:
         seconds = self.samples / self.rate
         letters = sum(map(str.isalnum, text))
         # Vendors that have less of a pace speak at the nearest that they have.
-        if letters > _MANY and letters > _FASTEST * max(1.0, speed) * seconds:
+        if (
+            letters > _MIN_LETTERS
+            and letters > _MAX_LETTERS_PER_SECOND * max(1.0, speed) * seconds
+        ):
             raise NoSpeech(f"{seconds:.1f} s for {letters} letters")
-        if text and seconds > _longest(text, speed):
+        if text and seconds > _max_seconds(text, speed):
             raise NoSpeech(f"{seconds:.1f} s for {len(text)} characters")
 
 
-def _longest(text: str, speed: float) -> float:
+def _max_seconds(text: str, speed: float) -> float:
     """Return how many seconds a text may last at most."""
-    return _ANYTHING + _SLOWEST * len(text) / min(1.0, speed)
+    return _BASE_SECONDS + _MAX_SECONDS_PER_CHARACTER * len(text) / min(1.0, speed)
 
 
 def _loudest(steps: Samples) -> Samples:
@@ -276,7 +287,7 @@ class _Stream:
             place += 8
             if name == b"data":
                 missing = place + size - self._size
-                if size < _PLACEHOLDER and missing > _MISCOUNTED:
+                if size < _PLACEHOLDER and missing > _SIZE_TOLERANCE:
                     raise BadAudio(f"{missing} of {size} bytes are missing")
                 return
             place += size + size % 2

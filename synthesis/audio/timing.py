@@ -20,11 +20,13 @@ from providers.contract.words import Unit
 
 EXACT, ESTIMATED = "exact", "estimated"
 
-_LEAST_KNOWN = 0.5  # of a text's words; with fewer times than that they are no times
-_LEAST_SPAN = 0.25  # of the sounding time, for three words or more
+_MIN_WORD_SHARE = 0.5  # of a text's words; with fewer times than that they are no times
+_MIN_SPAN_SHARE = 0.25  # of the sounding time, for three words or more
 _SILENCE = 0.12  # seconds; shorter ones are within words
 _QUIET = 0.02  # of the loudest: what is below is no sound
-_SKIPPED = 0.35  # seconds that a stop without a silence counts like, or the reverse
+_UNMATCHED_COST = (
+    0.35  # seconds that a stop without a silence counts like, or the reverse
+)
 _PAUSING = frozenset(",;:.!?…،؛؟۔।。！？、，；：—–\n)»”")
 
 
@@ -37,45 +39,47 @@ class Loudness:
     seconds: float  # of all
 
 
-def timed(
-    text: str, told: Sequence[Word], loudness: Loudness, *, is_trusted: bool
+def word_times(
+    text: str, given: Sequence[Word], loudness: Loudness, *, is_trusted: bool
 ) -> tuple[list[Word], str]:
     """Return the words of `text` with their times, and where these come from.
 
-    What a provider `told` is kept if it can be true. Words that it left out get their share
+    What a provider `given` is kept if it can be true. Words that it left out get their share
     of the time between their neighbours, and then all are called estimated; but a trusted
     one (the engine on this machine) knows which it did not speak.
     """
     units = [unit for unit in words.split(text) if unit.has_letters]
-    can_be = bool(told) and _can_be(text, told, loudness, units, is_trusted=is_trusted)
+    is_plausible = bool(given) and _is_plausible(
+        text, given, loudness, units, is_trusted=is_trusted
+    )
     if is_trusted:
-        return list(told) if can_be else [], EXACT
-    if not can_be:
-        return estimated(text, loudness), ESTIMATED
-    missing = _untold(units, told)
+        return list(given) if is_plausible else [], EXACT
+    if not is_plausible:
+        return estimate_times(text, loudness), ESTIMATED
+    missing = _missing_words(units, given)
     if not missing:
-        return list(told), EXACT
-    return _filled(text, told, missing, loudness.seconds), ESTIMATED
+        return list(given), EXACT
+    return _with_missing(text, given, missing, loudness.seconds), ESTIMATED
 
 
-def estimated(text: str, loudness: Loudness) -> list[Word]:
+def estimate_times(text: str, loudness: Loudness) -> list[Word]:
     """Return a time for every word of `text`: in order, and inside the audio."""
     units = [unit for unit in words.split(text) if unit.has_letters]
     if not units or loudness.seconds <= 0:
         return []
-    sounds = _sounds(loudness)
+    sounds = _sounding_spans(loudness)
     lengths = np.array([_length(text[u.word_start : u.word_end]) for u in units])
     ends = np.cumsum(lengths) / lengths.sum()  # of each word, in shares of all
-    moments = _moments(text, units, ends, sounds)
+    moments = _word_spans(text, units, ends, sounds)
     found = []
     for unit, (start, end) in zip(units, moments, strict=True):
         found.append(Word(start, end, unit.word_start, unit.word_end))
     return found
 
 
-def _can_be(
+def _is_plausible(
     text: str,
-    told: Sequence[Word],
+    given: Sequence[Word],
     loudness: Loudness,
     units: Sequence[Unit],
     *,
@@ -83,7 +87,7 @@ def _can_be(
 ) -> bool:
     """Return whether these times can be those of the text in the audio."""
     time, place = 0.0, 0
-    for word in told:
+    for word in given:
         is_in_time = time <= word.start <= word.end <= loudness.seconds + 0.001
         is_in_text = place <= word.char_start < word.char_end <= len(text)
         if not (is_in_time and is_in_text and text[word.char_start : word.char_end]):
@@ -91,32 +95,34 @@ def _can_be(
         time, place = word.end, word.char_end
     if is_trusted:
         return True
-    if len(told) < _LEAST_KNOWN * len(units):
+    if len(given) < _MIN_WORD_SHARE * len(units):
         return False
-    sounding = sum(end - start for start, end in _sounds(loudness))
-    return len(told) < 3 or told[-1].end - told[0].start >= _LEAST_SPAN * sounding
+    sounding = sum(end - start for start, end in _sounding_spans(loudness))
+    return (
+        len(given) < 3 or given[-1].end - given[0].start >= _MIN_SPAN_SHARE * sounding
+    )
 
 
-def _untold(units: Sequence[Unit], told: Sequence[Word]) -> list[Unit]:
-    """Return the words of a text that no told one covers a part of."""
-    starts = [word.char_start for word in told]
+def _missing_words(units: Sequence[Unit], given: Sequence[Word]) -> list[Unit]:
+    """Return the words of a text that no given one covers a part of."""
+    starts = [word.char_start for word in given]
     missing = []
     for unit in units:
         before = bisect_right(starts, unit.word_end - 1) - 1
-        if before < 0 or told[before].char_end <= unit.word_start:
+        if before < 0 or given[before].char_end <= unit.word_start:
             missing.append(unit)
     return missing
 
 
-def _filled(
-    text: str, told: Sequence[Word], missing: Sequence[Unit], seconds: float
+def _with_missing(
+    text: str, given: Sequence[Word], missing: Sequence[Unit], seconds: float
 ) -> list[Word]:
     """Return all words in order; those without a time share what their neighbours leave."""
     found: list[Word] = []
     units = deque(missing)
     last = Word(seconds, seconds, len(text), len(text))
     since = 0.0
-    for word in [*told, last]:
+    for word in [*given, last]:
         between = []
         while units and units[0].word_start < word.char_start:
             between.append(units.popleft())
@@ -131,7 +137,7 @@ def _filled(
     return found[:-1]
 
 
-def _sounds(loudness: Loudness) -> list[tuple[float, float]]:
+def _sounding_spans(loudness: Loudness) -> list[tuple[float, float]]:
     """Return where there is sound (seconds): at least one stretch."""
     steps = np.abs(loudness.steps.astype(np.int32))
     loud = np.flatnonzero(steps > _QUIET * steps.max(initial=0))
@@ -163,7 +169,7 @@ def _length(word: str) -> float:
     return length
 
 
-def _moments(
+def _word_spans(
     text: str,
     units: Sequence[Unit],
     ends: NDArray[np.float64],
@@ -180,7 +186,7 @@ def _moments(
     ]
     expected = [float(ends[index]) * total for index in stops]
     anchors = [(0.0, 0.0)]
-    for stop, silence in _matched(expected, [float(time) for time in heard[:-1]]):
+    for stop, silence in _match_stops(expected, [float(time) for time in heard[:-1]]):
         anchors.append((float(ends[stops[stop]]), float(heard[silence])))
     anchors.append((1.0, total))
     shares, times = zip(*anchors, strict=True)
@@ -189,12 +195,14 @@ def _moments(
     since = 0.0
     for moment in until:
         end = float(max(moment, since))
-        moments.append((_real(since, sounds, heard, 0), _real(end, sounds, heard, 1)))
+        moments.append(
+            (_time_of(since, sounds, heard, 0), _time_of(end, sounds, heard, 1))
+        )
         since = end
     return moments
 
 
-def _real(
+def _time_of(
     heard_until: float,
     sounds: Sequence[tuple[float, float]],
     heard: NDArray[np.float64],
@@ -213,26 +221,26 @@ def _real(
     return min(start + max(0.0, heard_until - before), end)
 
 
-def _matched(
+def _match_stops(
     expected: Sequence[float], silences: Sequence[float]
 ) -> list[tuple[int, int]]:
     """Return which stop is which silence: in order, none twice, all as near as can be.
 
-    One without a partner costs `_SKIPPED`; a pair costs its distance in seconds.
+    One without a partner costs `_UNMATCHED_COST`; a pair costs its distance in seconds.
     """
     if not expected or not silences:
         return []
     rows, columns = len(expected), len(silences)
     gaps = np.abs(np.subtract.outer(np.array(expected), np.array(silences)))
     costs = np.zeros((rows + 1, columns + 1))
-    costs[:, 0] = np.arange(rows + 1) * _SKIPPED
-    costs[0, :] = np.arange(columns + 1) * _SKIPPED
+    costs[:, 0] = np.arange(rows + 1) * _UNMATCHED_COST
+    costs[0, :] = np.arange(columns + 1) * _UNMATCHED_COST
     for row in range(1, rows + 1):
         for column in range(1, columns + 1):
             costs[row, column] = min(
                 costs[row - 1, column - 1] + gaps[row - 1, column - 1],
-                costs[row - 1, column] + _SKIPPED,
-                costs[row, column - 1] + _SKIPPED,
+                costs[row - 1, column] + _UNMATCHED_COST,
+                costs[row, column - 1] + _UNMATCHED_COST,
             )
     pairs = []
     row, column = rows, columns
@@ -241,7 +249,7 @@ def _matched(
         if here == costs[row - 1, column - 1] + gaps[row - 1, column - 1]:
             pairs.append((row - 1, column - 1))
             row, column = row - 1, column - 1
-        elif here == costs[row - 1, column] + _SKIPPED:
+        elif here == costs[row - 1, column] + _UNMATCHED_COST:
             row -= 1
         else:
             column -= 1

@@ -69,7 +69,7 @@ class Order:
 class QuotedScene:
     """A scene with its voice found and its price fixed."""
 
-    asked: AskedScene  # its text normalised, its voice an id in the catalogue
+    asked: AskedScene  # its text normalized, its voice an id in the catalogue
     provider: str
     queue: Scene.Queue
     cost: int  # credits
@@ -134,11 +134,11 @@ def quote(caller: Caller, order: Order) -> Quote:
     """
     if len(order.scenes) > MAX_SCENES:
         raise TooManyScenes(limit=MAX_SCENES, scenes=len(order.scenes))
-    texts = [splitting.normalise(scene.text) for scene in order.scenes]
+    texts = [splitting.normalize(scene.text) for scene in order.scenes]
     if not texts or not all(texts):
         raise EmptyText
     _check_length(caller, order, sum(map(len, texts)))
-    if any(map(splitting.has_endless_character, texts)):
+    if any(map(splitting.has_overlong_character, texts)):
         raise EndlessCharacter(limit=splitting.LONGEST_CHARACTER)
     if caller.is_guest and order.webhook_url:
         raise GuestOption(option="webhooks")
@@ -149,8 +149,8 @@ def quote(caller: Caller, order: Order) -> Quote:
     found = voices.find(caller, named - {""}, own_keys)
     speakers = _speakers(caller, order, texts, found, own_keys)
     scenes = [
-        _scene(caller, asked, normalised, speaker, own_keys)
-        for asked, normalised, speaker in zip(
+        _scene(caller, asked, normalized, speaker, own_keys)
+        for asked, normalized, speaker in zip(
             order.scenes, texts, speakers, strict=True
         )
     ]
@@ -182,7 +182,7 @@ def _speakers(
 def _scene(
     caller: Caller,
     asked: AskedScene,
-    normalised: str,
+    normalized: str,
     voice: Voice,
     own_keys: Mapping[str, ProviderKey],
 ) -> QuotedScene:
@@ -190,10 +190,10 @@ def _scene(
     check_options(voice, asked.options)
     shifts = splitting.shifts_in(asked.text) if asked.shifts is None else asked.shifts
     return QuotedScene(
-        asked=replace(asked, text=normalised, voice=voice.pk, shifts=shifts),
+        asked=replace(asked, text=normalized, voice=voice.pk, shifts=shifts),
         provider=voice.provider_id,
         queue=queue_of(voice.provider_id),
-        cost=0 if is_own else cost(caller, len(normalised), voice.provider),
+        cost=0 if is_own else cost(caller, len(normalized), voice.provider),
         credential=using.credential_of(caller.workspace.pk) if is_own else PLATFORM,
     )
 

@@ -39,5 +39,5 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
 
 
 def asked_of(scene: Scene) -> AskedScene:
-    """Return what was asked for `scene`, its text normalised and its voice chosen."""
+    """Return what was asked for `scene`, its text normalized and its voice chosen."""
     return AskedScene(**{name: getattr(scene, name) for name in _ASKED})

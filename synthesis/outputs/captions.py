@@ -114,7 +114,7 @@ def _tokens(scene: CaptionScene) -> Iterator[_Token]:
         place = max(place, end)
         shown = " ".join(shown.split())
         if shown:
-            yield from _fitting(shown, spaced, word["start"], word["end"], is_last)
+            yield from _word_tokens(shown, spaced, word["start"], word["end"], is_last)
 
 
 def _token_end(text: str, end: int, following: int | None) -> int:
@@ -133,14 +133,14 @@ def _last_space(gap: str) -> int:
     return len(gap)
 
 
-def _fitting(
+def _word_tokens(
     text: str, spaced: bool, start: float, end: float, ends_sentence: bool
 ) -> Iterator[_Token]:
     """Yield a word; if it is wider than a line, in pieces that share its time."""
     end = max(start, end)
     width = _width(text)
     done = 0
-    pieces = [text] if width <= LINE else _pieces(text)
+    pieces = [text] if width <= LINE else _line_pieces(text)
     for number, piece in enumerate(pieces, 1):
         columns = _width(piece)
         yield _Token(
@@ -156,7 +156,7 @@ def _fitting(
         spaced = False
 
 
-def _pieces(text: str) -> list[str]:
+def _line_pieces(text: str) -> list[str]:
     """Cut `text` into pieces of at most a line."""
     pieces: list[str] = []
     room = 0
@@ -182,7 +182,7 @@ def _groups(tokens: list[_Token]) -> Iterator[list[_Token]]:
             yield group[:cut]
             group = group[cut:]
         group.append(token)
-        if token.ends_sentence and _lasts(group) >= _SHORTEST:
+        if token.ends_sentence and _duration(group) >= _SHORTEST:
             # "Why?" she asked.
             goes_on = following is not None and following.text[0].islower()
             if not goes_on:
@@ -202,14 +202,14 @@ def _fits(group: list[_Token], token: _Token) -> bool:
     return columns <= 2 * LINE + 1 and _two_lines([*group, token]) is not None
 
 
-def _lasts(group: list[_Token]) -> float:
+def _duration(group: list[_Token]) -> float:
     return group[-1].end - group[0].start
 
 
 def _best_cut(group: list[_Token]) -> int:
     """Return how many tokens of a full group make the next caption."""
     long_enough = [
-        cut for cut in range(len(group), 0, -1) if _lasts(group[:cut]) >= _SHORTEST
+        cut for cut in range(len(group), 0, -1) if _duration(group[:cut]) >= _SHORTEST
     ]
     for cut in long_enough:
         if group[cut - 1].ends_sentence:

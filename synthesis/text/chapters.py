@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from synthesis.text.splitting import Shifts, returns_in, shifts_of
+from synthesis.text.splitting import Shifts, crlf_offsets, shifts_of
 
 _MARKDOWN = re.compile(r"#{1,3}[ \t]+(?P<title>\S.*)")
 _NUMBER = r"(?:\d+|[ivxlcdm]+|[^\W\d_]+)"
@@ -37,7 +37,7 @@ def chapters_of(text: str) -> list[Chapter]:
 
     A text without headings is one chapter. Nothing is lost but the `#` of Markdown.
     """
-    returns = returns_in(text)
+    crlfs = crlf_offsets(text)
     chapters: list[Chapter] = []
     title, lines = "", list[tuple[str, int]]()  # with their places
     place = 0
@@ -48,12 +48,12 @@ def chapters_of(text: str) -> list[Chapter]:
         )
         heading, start = _heading(row, alone=alone)
         if heading:
-            _close(chapters, title, lines, returns)
+            _close(chapters, title, lines, crlfs)
             title, lines = heading[:200], [(heading, place + start)]
         else:
             lines.append((row, place))
         place += len(row) + 1
-    _close(chapters, title, lines, returns)
+    _close(chapters, title, lines, crlfs)
     return chapters or [Chapter("", text)]
 
 
@@ -73,14 +73,14 @@ def _close(
     chapters: list[Chapter],
     title: str,
     lines: list[tuple[str, int]],
-    returns: list[int],
+    crlfs: list[int],
 ) -> None:
     joined = "\n".join(line for line, _ in lines)
     body = joined.strip()
     if body:
         lead = len(joined) - len(joined.lstrip())
         parts = _parts(lines, lead)
-        chapters.append(Chapter(title, body, shifts_of(parts, returns)))
+        chapters.append(Chapter(title, body, shifts_of(parts, crlfs)))
 
 
 def _parts(lines: list[tuple[str, int]], lead: int) -> Iterator[tuple[int, int, int]]:

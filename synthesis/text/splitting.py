@@ -26,7 +26,7 @@ LONGEST_CHARACTER = 100
 """Code points in what a reader sees as one character; each call takes so many."""
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Return the form that is counted and spoken: LF for CRLF, no white space around."""
     return text.replace("\r\n", "\n").strip()
 
@@ -39,31 +39,31 @@ Pairs of numbers, in order; what comes before the first stands where it stood.
 
 
 def shifts_in(raw: str) -> Shifts:
-    """Return where `normalise(raw)` stands in `raw`."""
+    """Return where `normalize(raw)` stands in `raw`."""
     unified = raw.replace("\r\n", "\n")
     lead = len(unified) - len(unified.lstrip())
-    return shifts_of([(0, lead, len(unified.strip()))], returns_in(raw))
+    return shifts_of([(0, lead, len(unified.strip()))], crlf_offsets(raw))
 
 
-def returns_in(raw: str) -> list[int]:
+def crlf_offsets(raw: str) -> list[int]:
     """Return the offset of each LF that was CRLF, in the text that has LF for it."""
     found = enumerate(regex.finditer("\r\n", raw))
     return [match.start() - number for number, match in found]
 
 
-def shifts_of(parts: Iterable[tuple[int, int, int]], returns: list[int]) -> Shifts:
+def shifts_of(parts: Iterable[tuple[int, int, int]], crlfs: list[int]) -> Shifts:
     """Return where a text stands that was put together from parts of another.
 
     Each is its offset there, its offset in the other one with LF for CRLF, its length.
-    `returns` are those of the other one.
+    `crlfs` are those of the other one.
     """
     shifts: Shifts = []
     known = 0
     for start, place, length in parts:
-        first = bisect_left(returns, place)
-        last = bisect_left(returns, place + length)
+        first = bisect_left(crlfs, place)
+        last = bisect_left(crlfs, place + length)
         steps = [(start, first)]
-        steps += [(returns[n] - place + start + 1, n + 1) for n in range(first, last)]
+        steps += [(crlfs[n] - place + start + 1, n + 1) for n in range(first, last)]
         for offset, count in steps:
             if (shift := place - start + count) != known:
                 shifts.append([offset, shift])
@@ -97,7 +97,7 @@ def is_speakable(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
-def has_endless_character(text: str) -> bool:
+def has_overlong_character(text: str) -> bool:
     """Return whether a character as a reader sees it is one that no call can take.
 
     The most that people write, in scripts and emoji, are some 20 code points.
@@ -350,7 +350,7 @@ def _last_grapheme(text: str, start: int, reach: int) -> int:
     """Return the last place up to `reach` where a reader sees one character end.
 
     One that is longer than the limit itself is cut at `reach`; orders with such are refused
-    (see `has_endless_character`).
+    (see `has_overlong_character`).
     """
     place, step = start, _STEP
     while place < reach:

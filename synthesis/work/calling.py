@@ -135,7 +135,7 @@ def _receive(
     )
     is_trusted = get_adapter(row.slug).is_local
     return CallResult(
-        stored, *timing.timed(request.text, words, loudness, is_trusted=is_trusted)
+        stored, *timing.word_times(request.text, words, loudness, is_trusted=is_trusted)
     )
 
 

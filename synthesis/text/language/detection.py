@@ -20,18 +20,27 @@ from providers.catalogue.languages import is_known
 
 ENGLISH = "en"
 
-_LOOKED_AT = 1000  # characters of a text
-_LIKELY = 0.2  # probability; below, and
-_CLEARLY = (
+_MAX_CHARACTERS = 1000  # characters of a text
+_MIN_PROBABILITY = 0.2  # probability; below, and
+_MIN_RATIO = (
     2  # where it is not so many times that of the script's usual one, that is taken
 )
-_SURE = 0.7  # probability, and
-_ENOUGH = 20  # letters from which on a scene may be in another language than its job
-_JAPANESE = 0.1  # share of kana among them and ideographs; Chinese borrows one or two
+_SURE_PROBABILITY = 0.7  # probability, and
+_SURE_LETTERS = (
+    20  # letters from which on a scene may be in another language than its job
+)
+_JAPANESE_KANA_SHARE = (
+    0.1  # share of kana among them and ideographs; Chinese borrows one or two
+)
 
 # What Unicode's names of letters begin with, and the language that is written so most.
-_SEVERAL = {"LATIN": ENGLISH, "CYRILLIC": "ru", "ARABIC": "ar", "DEVANAGARI": "hi"}
-_ALONE = {
+_SHARED_SCRIPTS = {
+    "LATIN": ENGLISH,
+    "CYRILLIC": "ru",
+    "ARABIC": "ar",
+    "DEVANAGARI": "hi",
+}
+_SINGLE_LANGUAGE_SCRIPTS = {
     "ARMENIAN": "hy",
     "BENGALI": "bn",
     "CJK": "zh",
@@ -55,10 +64,10 @@ _ALONE = {
     "TELUGU": "te",
     "THAI": "th",
 }
-_SYLLABLES = ("CJK", "HANGUL", "HIRAGANA", "KATAKANA")
+_DENSE_SCRIPTS = ("CJK", "HANGUL", "HIRAGANA", "KATAKANA")
 """One of these says as much as about three letters, and Latin names stand among them."""
 
-_MEANT = {"arz": "ar", "nn": "nb", "no": "nb", "sh": "hr", "tl": "fil"}
+_SAME_LANGUAGE = {"arz": "ar", "nn": "nb", "no": "nb", "sh": "hr", "tl": "fil"}
 """Of what the model tells apart and voices don't."""
 
 _WORDS = regex.compile(r"[\p{L}\p{M}'’]++")
@@ -97,25 +106,25 @@ def languages_of(texts: Sequence[str]) -> list[str]:
 
 def _guess(text: str) -> _Guess | None:
     """Return the most likely language of `text`, None if it has no letters that we know."""
-    words = _WORDS.findall(text[:_LOOKED_AT])
+    words = _WORDS.findall(text[:_MAX_CHARACTERS])
     scripts = Counter(map(_script, "".join(words)))
-    for name in _SYLLABLES:
+    for name in _DENSE_SCRIPTS:
         scripts[name] *= 3
     kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
-    if kana > _JAPANESE * (kana + scripts["CJK"]):
+    if kana > _JAPANESE_KANA_SHARE * (kana + scripts["CJK"]):
         scripts["HIRAGANA"] = kana + scripts.pop("CJK", 0)
     del scripts[""]
     letters, script = max(((count, name) for name, count in scripts.items()))
     if not letters:
         return None
-    if script in _ALONE:
-        return _Guess(_ALONE[script], script, is_sure=True)
+    if script in _SINGLE_LANGUAGE_SCRIPTS:
+        return _Guess(_SINGLE_LANGUAGE_SCRIPTS[script], script, is_sure=True)
     found = _ask_model(" ".join(words).lower())
-    usual = _SEVERAL[script]
+    usual = _SHARED_SCRIPTS[script]
     language, probability = max(found.items(), key=itemgetter(1), default=(usual, 0.0))
-    if probability < max(_LIKELY, _CLEARLY * found[usual]):
+    if probability < max(_MIN_PROBABILITY, _MIN_RATIO * found[usual]):
         language = usual
-    is_sure = found[language] >= _SURE and letters >= _ENOUGH
+    is_sure = found[language] >= _SURE_PROBABILITY and letters >= _SURE_LETTERS
     return _Guess(language, script, is_sure)
 
 
@@ -123,7 +132,7 @@ def _guess(text: str) -> _Guess | None:
 def _script(char: str) -> str:
     """Return the script of a letter as Unicode's names call it; empty if not known here."""
     name = unicodedata.name(char, "").partition(" ")[0] if char.isalpha() else ""
-    return name if name in _ALONE or name in _SEVERAL else ""
+    return name if name in _SINGLE_LANGUAGE_SCRIPTS or name in _SHARED_SCRIPTS else ""
 
 
 def _ask_model(words: str) -> Counter[str]:
@@ -131,7 +140,7 @@ def _ask_model(words: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for label, probability in zip(*_model().predict(words, k=8), strict=True):
         code = label.removeprefix("__label__")
-        language = _MEANT.get(code, code)
+        language = _SAME_LANGUAGE.get(code, code)
         if is_known(language):
             found[language] += probability
     return found

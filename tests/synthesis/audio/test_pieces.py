@@ -322,7 +322,7 @@ def test_loudness_is_told_step_by_step() -> None:
 
 
 def test_a_stream_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthesis.audio.pieces._LONGEST", 60)  # seconds
+    monkeypatch.setattr("synthesis.audio.pieces._MAX_SECONDS", 60)  # seconds
     second = voice(8_000, 8_000).tobytes()
     given = 0
 

@@ -61,7 +61,7 @@ def test_they_never_differ(caller, settings, scenes, scripted, unicorn):
     expected = [
         math.ceil(
             Fraction(of_provider[voice.partition(":")[0]])
-            * len(splitting.normalise(sample))
+            * len(splitting.normalize(sample))
         )
         for sample, voice in scenes
     ]
