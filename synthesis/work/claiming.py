@@ -1,4 +1,4 @@
-"""Which scene a worker speaks next."""
+"""Claim the next scene for a worker: the lowest turn that no limit holds back."""
 
 from collections import Counter
 from collections.abc import Set
@@ -23,8 +23,8 @@ _CLAIM_LOCK = (
 _HEAD = 200  # scenes whose turn comes first, among which the next one nearly always is
 
 # The first scene of every lane: a workspace's scenes for one provider and credential. Each
-# step is one look into an index, so it takes time by lanes, however many scenes wait in
-# each: a book that may not go on does not slow down the others.
+# step is one index lookup, so the time depends on the number of lanes and not on the number
+# of waiting scenes: a book that is held back does not slow down the others.
 _LANES = """
 WITH RECURSIVE lane AS (
     (SELECT workspace_id, provider, credential FROM synthesis_scene
@@ -53,19 +53,22 @@ ORDER BY first.turn, first.index, first.id LIMIT 16
 
 @dataclass(frozen=True, slots=True)
 class LimitsReached:
-    """What has its fill already, or is not called now."""
+    """Workspaces, providers and upstreams for which no scene may be started now.
+
+    They have reached their limit of concurrent scenes, or the upstream is unavailable.
+    """
 
     workspaces: Set[UUID]
     providers: Set[str]
     upstreams: Set[tuple[str, str]]  # provider and credential
 
     def includes(self, provider: str, credential: str) -> bool:
-        """Whether nothing may be started there."""
+        """Return whether no call with that provider and credential may be started."""
         return provider in self.providers or (provider, credential) in self.upstreams
 
 
 def claim_next(queue: str) -> Scene | None:
-    """Claim the waiting scene whose turn it is; None if nothing may be started now."""
+    """Claim the waiting scene with the lowest turn; None if none may be started now."""
     with transaction.atomic(durable=True):
         lock_claims()
         reached = limits_reached()
@@ -73,7 +76,8 @@ def claim_next(queue: str) -> Scene | None:
             _lanes(queue, reached)
         )
     if scene is not None:
-        # Outside the claim: locks are taken job first, and nothing hangs on this.
+        # Outside the claim's transaction: locks are taken in the order job, scene. If the
+        # process dies in between, the next change of the job sets its status.
         Job.objects.filter(pk=scene.job_id, status=Job.Status.QUEUED).update(
             status=Job.Status.PROCESSING
         )
@@ -81,15 +85,16 @@ def claim_next(queue: str) -> Scene | None:
 
 
 def count_startable(queue: str, most: int) -> int:
-    """Return how many scenes may be started now; no more than `most` are counted."""
+    """Return how many scenes may be started now, at most `most`."""
     reached = limits_reached()
     return _head(queue, reached)[:most].count() or _lanes(queue, reached)[:most].count()
 
 
 def limits_reached() -> LimitsReached:
-    """Count who speaks now; true for as long as nobody else claims.
+    """Return which limits of concurrent scenes are reached.
 
-    Counted from the leased rows, so a killed worker's share comes back with its lease.
+    It stays true while the caller holds `lock_claims`. Leased rows are counted, so the
+    share of a killed worker is free again when its lease expires.
     """
     workspaces: Counter[UUID] = Counter()
     providers: Counter[str] = Counter()
@@ -137,13 +142,13 @@ def limits_reached() -> LimitsReached:
 
 @needs_transaction
 def lock_claims() -> None:
-    """Let nobody else claim until the open transaction ends."""
+    """Take the lock for claims until the open transaction ends, waiting if needed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
 
 
 def _head(queue: str, reached: LimitsReached) -> SceneQuerySet:
-    """Return what may be started among the scenes whose turn comes first."""
+    """Return the scenes that may be started, among those with the lowest turns."""
     first = _in_turn(
         Scene.objects.filter(status=Scene.Status.QUEUED, is_held=False, queue=queue)
     )[:_HEAD]
@@ -152,7 +157,7 @@ def _head(queue: str, reached: LimitsReached) -> SceneQuerySet:
 
 
 def _lanes(queue: str, reached: LimitsReached) -> SceneQuerySet:
-    """Return the first scene of each lane that may be started."""
+    """Return the first waiting scene of each lane that may be started."""
     with connection.cursor() as cursor:
         cursor.execute(
             _LANES,
