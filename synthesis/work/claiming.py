@@ -17,10 +17,8 @@ from providers.models.querysets import PLATFORM
 from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
 
-_CLAIM_LOCK = (
-    0x6F7A_7661  # advisory lock: one claim at a time, so that limits hold exactly
-)
-_HEAD = 200  # scenes whose turn comes first, among which the next one nearly always is
+_CLAIM_LOCK = 0x6F7A_7661  # advisory lock: one claim at a time, so limits are exact
+_HEAD = 200  # scenes with the lowest turns; the next one is nearly always among them
 
 # The first scene of every lane: a workspace's scenes for one provider and credential. Each
 # step is one index lookup, so the time depends on the number of lanes and not on the number

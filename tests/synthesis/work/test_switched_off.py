@@ -57,7 +57,7 @@ def test_a_scene_that_waits_fails_and_costs_nothing(
     told = client.get(f"/api/v1/jobs/{job.pk}").json()["scenes"][0]["error"]
     assert told == {
         "code": "switched_off",
-        "detail": "The voice was switched off here.",
+        "detail": "The voice was disabled.",
     }
 
 
