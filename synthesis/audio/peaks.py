@@ -1,4 +1,4 @@
-"""The outline of a waveform, for a player to draw."""
+"""Compute the peaks of a waveform, for players to draw."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ from synthesis.audio.decoding import Samples
 
 
 def peaks(blocks: Iterable[Samples], *, total: int, count: int) -> list[int]:
-    """Return the loudest sample (0 to 32,767) of each of `count` equal stretches.
+    """Return the loudest sample (0 to 32,767) in each of `count` equal intervals.
 
-    `total` is how many samples there will be; a few more or fewer do no harm.
+    `total` is the expected number of samples; it may be slightly wrong.
     """
     if total <= 0:
         return [0] * count
@@ -27,7 +27,7 @@ def peaks(blocks: Iterable[Samples], *, total: int, count: int) -> list[int]:
             count - 1,
         )
         starts = np.maximum(edges[first : last + 1] - position, 0)
-        # Stretches shorter than a sample start where their neighbour does.
+        # Intervals shorter than a sample start where the next one does.
         outline[first : last + 1] = np.maximum(
             outline[first : last + 1],
             np.maximum.reduceat(loud, np.minimum(starts, len(loud) - 1)),

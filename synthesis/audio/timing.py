@@ -1,8 +1,8 @@
-"""When each word of a piece is heard: as the provider tells, or as the audio suggests.
+"""Determine the time of each word in a piece: from the provider, or estimated from audio.
 
-An estimate shares the sounding time among the words by their length, and leaves the
-silences out. Where a comma or a full stop stands near a silence, the two are taken for
-the same moment, so that an error never grows beyond a clause.
+An estimate divides the time with sound among the words by their length, and skips the
+silences. A comma or a full stop near a silence is matched with it, so that errors don't
+grow beyond a clause.
 """
 
 from bisect import bisect_right
@@ -20,33 +20,32 @@ from providers.contract.words import Unit
 
 EXACT, ESTIMATED = "exact", "estimated"
 
-_MIN_WORD_SHARE = 0.5  # of a text's words; with fewer times than that they are no times
-_MIN_SPAN_SHARE = 0.25  # of the sounding time, for three words or more
+_MIN_WORD_SHARE = 0.5  # of a text's words must have times, else times are ignored
+_MIN_SPAN_SHARE = 0.25  # of the time with sound that three words or more must span
 _SILENCE = 0.12  # seconds; shorter ones are within words
-_QUIET = 0.02  # of the loudest: what is below is no sound
-_UNMATCHED_COST = (
-    0.35  # seconds that a stop without a silence counts like, or the reverse
-)
+_QUIET = 0.02  # of the loudest sample: below it is silence
+_UNMATCHED_COST = 0.35  # in seconds: of a stop without a silence, or the reverse
 _PAUSING = frozenset(",;:.!?…،؛؟۔।。！？、，；：—–\n)»”")
 
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """How loud audio is, step by step."""
+    """The loudness of audio in equal steps."""
 
-    steps: NDArray[np.int16]  # the loudest sample of each
+    steps: NDArray[np.int16]  # the loudest sample in each step
     step: float  # seconds
-    seconds: float  # of all
+    seconds: float  # total
 
 
 def word_times(
     text: str, given: Sequence[Word], loudness: Loudness, *, is_trusted: bool
 ) -> tuple[list[Word], str]:
-    """Return the words of `text` with their times, and where these come from.
+    """Return the words of `text` with their times, and the timing: exact or estimated.
 
-    What a provider `given` is kept if it can be true. Words that it left out get their share
-    of the time between their neighbours, and then all are called estimated; but a trusted
-    one (the engine on this machine) knows which it did not speak.
+    `given` are the times from the provider. They are kept if they are plausible. Words
+    without a time get a share of the time between their neighbors, and then the timing is
+    estimated. A trusted provider (the engine on this machine) leaves out only words that
+    it did not speak.
     """
     units = [unit for unit in words.split(text) if unit.has_letters]
     is_plausible = bool(given) and _is_plausible(
@@ -63,13 +62,13 @@ def word_times(
 
 
 def estimate_times(text: str, loudness: Loudness) -> list[Word]:
-    """Return a time for every word of `text`: in order, and inside the audio."""
+    """Return an estimated time for every word of `text`, in order and inside the audio."""
     units = [unit for unit in words.split(text) if unit.has_letters]
     if not units or loudness.seconds <= 0:
         return []
     sounds = _sounding_spans(loudness)
     lengths = np.array([_length(text[u.word_start : u.word_end]) for u in units])
-    ends = np.cumsum(lengths) / lengths.sum()  # of each word, in shares of all
+    ends = np.cumsum(lengths) / lengths.sum()  # of each word, as share of the total
     moments = _word_spans(text, units, ends, sounds)
     found = []
     for unit, (start, end) in zip(units, moments, strict=True):
@@ -85,7 +84,7 @@ def _is_plausible(
     *,
     is_trusted: bool,
 ) -> bool:
-    """Return whether these times can be those of the text in the audio."""
+    """Return whether the `given` times can be right for the text and the audio."""
     time, place = 0.0, 0
     for word in given:
         is_in_time = time <= word.start <= word.end <= loudness.seconds + 0.001
@@ -104,7 +103,7 @@ def _is_plausible(
 
 
 def _missing_words(units: Sequence[Unit], given: Sequence[Word]) -> list[Unit]:
-    """Return the words of a text that no given one covers a part of."""
+    """Return the words of a text that no given word overlaps."""
     starts = [word.char_start for word in given]
     missing = []
     for unit in units:
@@ -117,7 +116,7 @@ def _missing_words(units: Sequence[Unit], given: Sequence[Word]) -> list[Unit]:
 def _with_missing(
     text: str, given: Sequence[Word], missing: Sequence[Unit], seconds: float
 ) -> list[Word]:
-    """Return all words in order; those without a time share what their neighbours leave."""
+    """Return all words in order; missing ones share the time between their neighbors."""
     found: list[Word] = []
     units = deque(missing)
     last = Word(seconds, seconds, len(text), len(text))
@@ -138,7 +137,7 @@ def _with_missing(
 
 
 def _sounding_spans(loudness: Loudness) -> list[tuple[float, float]]:
-    """Return where there is sound (seconds): at least one stretch."""
+    """Return the spans with sound as (start, end) in seconds; at least one."""
     steps = np.abs(loudness.steps.astype(np.int32))
     loud = np.flatnonzero(steps > _QUIET * steps.max(initial=0))
     if not len(loud):
@@ -156,13 +155,13 @@ def _sounding_spans(loudness: Loudness) -> list[tuple[float, float]]:
 
 
 def _length(word: str) -> float:
-    """Return how long a word takes, next to others; a letter is 1."""
-    length = 1.5  # what every word takes
+    """Return the relative duration of a word; a letter takes 1."""
+    length = 1.5  # for every word
     for character in word:
         if character.isdigit():
             length += 4  # "seven"
         elif character.isalnum():
-            # An ideograph, or a Korean syllable, is two sounds or three.
+            # An ideograph or a Korean syllable has two or three sounds.
             length += 2.5 if "\u2e80" <= character <= "\ud7ff" else 1
         else:
             length += 0.3
@@ -175,10 +174,10 @@ def _word_spans(
     ends: NDArray[np.float64],
     sounds: Sequence[tuple[float, float]],
 ) -> list[tuple[float, float]]:
-    """Return start and end of each word, given its end as a share of all lengths."""
+    """Return (start, end) of each word in seconds, from its end as share of all lengths."""
     heard = np.cumsum([end - start for start, end in sounds])
     total = float(heard[-1])
-    # Sounding time up to the end of each word; moved so that stops meet silences.
+    # The time with sound up to the end of each word, adjusted so that stops match silences.
     stops = [
         index
         for index, (unit, following) in enumerate(pairwise(units))
@@ -208,9 +207,10 @@ def _time_of(
     heard: NDArray[np.float64],
     side: int,
 ) -> float:
-    """Return the moment at which so many seconds of sound are over.
+    """Return the time in the audio after `heard_until` seconds with sound.
 
-    At a silence that is its beginning for the end of a word, its end for the start.
+    At a silence, the end of a word (`side` 1) is where it begins, and the start of a word
+    (`side` 0) is where it ends.
     """
     ends = [float(time) for time in heard]
     slack = 1e-9
@@ -224,9 +224,9 @@ def _time_of(
 def _match_stops(
     expected: Sequence[float], silences: Sequence[float]
 ) -> list[tuple[int, int]]:
-    """Return which stop is which silence: in order, none twice, all as near as can be.
+    """Return matching pairs of stop and silence, in order, with the lowest total cost.
 
-    One without a partner costs `_UNMATCHED_COST`; a pair costs its distance in seconds.
+    A pair costs its distance in seconds; one without a match costs `_UNMATCHED_COST`.
     """
     if not expected or not silences:
         return []

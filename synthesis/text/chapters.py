@@ -1,7 +1,7 @@
-"""Chapters: a text is cut where a reader sees a heading.
+"""Split a text into chapters at its headings.
 
-A heading is a Markdown heading (`# Title`), or a short line between blank lines that begins
-like one ("Chapter 3", "Part Two", "Kapitel 4. Der Brief", "Prologue").
+A heading is a Markdown heading (`# Title`), or a short line between blank lines that starts
+like a chapter title ("Chapter 3", "Part Two", "Kapitel 4. Der Brief", "Prologue").
 """
 
 import re
@@ -25,21 +25,21 @@ _ALONE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A heading with the text below it; the heading is spoken too."""
+    """A chapter: its heading, and its text including the heading, which is spoken too."""
 
     title: str
     text: str
-    shifts: Shifts = field(default_factory=list)  # where it stands in the whole
+    shifts: Shifts = field(default_factory=list)  # maps to offsets in the whole text
 
 
 def chapters_of(text: str) -> list[Chapter]:
-    """Cut `text` at its headings; what stands before the first one has no title.
+    """Split `text` at its headings; text before the first heading has an empty title.
 
-    A text without headings is one chapter. Nothing is lost but the `#` of Markdown.
+    A text without headings is one chapter. Only the `#` of Markdown is removed.
     """
     crlfs = crlf_offsets(text)
     chapters: list[Chapter] = []
-    title, lines = "", list[tuple[str, int]]()  # with their places
+    title, lines = "", list[tuple[str, int]]()  # each line with its offset
     place = 0
     rows = text.replace("\r\n", "\n").split("\n")
     for number, row in enumerate(rows):
@@ -58,7 +58,7 @@ def chapters_of(text: str) -> list[Chapter]:
 
 
 def _heading(row: str, *, alone: bool) -> tuple[str, int]:
-    """Return the heading in a line, and where it begins; empty if there is none."""
+    """Return the heading in a line and its offset there; ("", 0) if there is none."""
     line = row.strip()
     start = len(row) - len(row.lstrip())
     if found := _MARKDOWN.fullmatch(line):
@@ -84,11 +84,11 @@ def _close(
 
 
 def _parts(lines: list[tuple[str, int]], lead: int) -> Iterator[tuple[int, int, int]]:
-    """Yield for each line its offset in the chapter, its place, and its length."""
+    """Yield offset in the chapter, offset in the text, and length of each line."""
     offset = -lead
     for line, place in lines:
         end = offset + len(line) + 1
         if end > 0:
-            cut = max(0, -offset)  # blanks before the first letter
+            cut = max(0, -offset)  # white space before the first letter
             yield offset + cut, place + cut, len(line) + 1 - cut
         offset = end
