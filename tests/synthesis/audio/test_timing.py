@@ -1,4 +1,4 @@
-"""Word times: what a provider may tell, and what is estimated in its place."""
+"""Word times from providers, and estimates that replace implausible ones."""
 
 import statistics
 
@@ -38,7 +38,7 @@ TEXTS = [
 
 
 def loudness_of(samples: bytes, rate: int) -> Loudness:
-    """Measure as a piece is measured."""
+    """Return the loudness, measured as for a piece."""
     found = np.abs(np.frombuffer(samples, "<i2").astype(np.int32))
     step = rate * LOUDNESS_MS // 1000
     whole = found[: len(found) // step * step].reshape(-1, step)
@@ -52,7 +52,7 @@ def tone(seconds: float) -> Loudness:
 
 
 def check(text: str, found: list[Word], seconds: float) -> None:
-    """Assert what holds for every text and every audio."""
+    """Assert that the words are in order and inside the audio."""
     time, place = 0.0, 0
     for word in found:
         assert time <= word.start <= word.end <= seconds
@@ -115,11 +115,11 @@ def test_estimates_are_in_order_and_inside(text, steps, rest) -> None:
     ],
 )
 def test_estimates_are_near_what_the_engine_tells(voice, text) -> None:
-    heard = hear(text, voice)
-    found = estimate_times(text, loudness_of(heard.audio, heard.sample_rate))
-    exact = {word.char_start: word.start for word in heard.words}
+    spoken = hear(text, voice)
+    found = estimate_times(text, loudness_of(spoken.audio, spoken.sample_rate))
+    exact = {word.char_start: word.start for word in spoken.words}
     errors = [abs(word.start - exact[word.char_start]) for word in found]
-    assert len(errors) == len(heard.words)
+    assert len(errors) == len(spoken.words)
     assert statistics.median(errors) < 0.1
     assert max(errors) < 0.4
 
@@ -192,7 +192,7 @@ def test_words_left_out_together_share_the_time_by_their_lengths() -> None:
 
 
 def test_a_told_word_may_be_several_of_ours() -> None:
-    """Amazon times Chinese words, of one character or more."""
+    """Amazon returns times for Chinese words, which may have several characters."""
     told = [Word(0, 1, 0, 2), Word(1, 2, 2, 4)]
     assert word_times("今天天气", told, tone(2), is_trusted=False) == (told, EXACT)
 

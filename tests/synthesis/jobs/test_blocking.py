@@ -1,4 +1,4 @@
-"""A suspended customer's work ends, and its credits come back."""
+"""Jobs of blocked customers are canceled, and their credits are released."""
 
 import pytest
 from django.db import transaction

@@ -1,4 +1,4 @@
-"""However a job ends, it is told once: to endpoints and to its own address alike."""
+"""The end of a job is emitted once to endpoints and to its own address."""
 
 import json
 import signal
@@ -35,7 +35,7 @@ OWN = "https://hooks.example.com/own"
 
 @dataclass
 class Stage:
-    """A customer, and all that can happen to what they submit."""
+    """A customer, with everything that can end their jobs."""
 
     caller: Caller
     submit: Callable[..., Job]
@@ -48,7 +48,7 @@ class Stage:
         return factories.api(factories.token(self.caller.user))
 
     def job(self, *texts: str, voice: str = "scripted:one") -> str:
-        """Submit a job with an address of its own; return its path."""
+        """Submit a job with its own `webhook_url`; return its path."""
         job = self.submit(
             self.caller, *(texts or ("One.",)), voice=voice, webhook_url=OWN
         )

@@ -1,4 +1,4 @@
-"""The price that is told, the price that is asked for and the price that is charged."""
+"""The estimated price, the reserved price and the charged price are the same."""
 
 import math
 from decimal import Decimal

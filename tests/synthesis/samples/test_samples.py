@@ -1,4 +1,4 @@
-"""Samples of voices: made once, heard by everybody, and paid for by no visitor's wish."""
+"""Voice samples are made once for all users, and guests can't make them cost money."""
 
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ URL = "/samples/unicorn%3Aen-us.mp3"
 
 @pytest.fixture(autouse=True)
 def worker(monkeypatch):
-    """A worker that comes as soon as it is rung for; `at_work` lets it oversleep."""
+    """A worker that starts when it is rung for; `at_work` can disable it."""
     state = {"at_work": True, "bells": 0}
 
     def ring(task, queue, count=1, *, args=()):

@@ -1,4 +1,4 @@
-"""Normal form, offsets and splitting."""
+"""Normalization, offsets and splitting of texts."""
 
 from functools import partial
 
@@ -63,7 +63,7 @@ def pieces(text: str, amount: int, unit: str = "characters") -> list[str]:
 
 
 def stripped(text: str) -> str:
-    """Return `text` without white space around it, unless a mark stands on it."""
+    """Return `text` without outer white space, unless it has a combining mark."""
     text = text.rstrip()
     while (first := regex.match(r"\X", text)) and first[0].isspace():
         text = text[first.end() :]
@@ -282,7 +282,7 @@ def test_packs_many_sentences_into_one_chunk() -> None:
     ],
 )
 def test_no_sentence_ends_here(text: str) -> None:
-    """With room for a little more than the first stop, the cut is at a word or clause."""
+    """If the limit is slightly above the first stop, the cut is at a word or clause."""
     stop = max(text.find(mark) for mark in (". ", "... ", "… ", "?” ", '!" ')) + 4
     chunks = split(text, Limit(stop))
     assert len(chunks) > 1

@@ -1,4 +1,4 @@
-"""The net below: reservations that nobody will capture are released, however many wait."""
+"""Reservations that will never be captured are released, however many there are."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the end of a scene means for its job and its credits."""
+"""Settlement of scenes: status and credits of their jobs."""
 
 import pytest
 from django.core.management import call_command
@@ -23,7 +23,7 @@ def caller():
 
 @pytest.fixture
 def credits(caller):
-    """A function that tells balance and reserved credits; 5,000 come with sign-up."""
+    """A function that returns balance and reserved credits; sign-up gives 5,000."""
     wallet = wallet_of(caller.workspace, caller.environment)
 
     def tell() -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What operators switch off is called no more, by whatever waits."""
+"""Providers and voices that operators disable are not called any more."""
 
 import pytest
 from django.db import transaction
