@@ -1,1 +1,1 @@
-"""From text to audio: jobs, scenes, rendering, files."""
+"""Turn text into audio: jobs, their scenes, speech synthesis and output files."""

@@ -1,10 +1,10 @@
-"""App configuration."""
+"""Configuration of the app `synthesis`."""
 
 from django.apps import AppConfig
 
 
 class SynthesisConfig(AppConfig):
-    """See the docstring of the package."""
+    """Register what other apps call: lifecycle hooks, work to sweep, webhook events."""
 
     name = "synthesis"
     lifecycle = ["synthesis.lifecycle"]

@@ -1,65 +1,63 @@
-"""What synthesis refuses."""
+"""Errors of synthesis that users see, with their codes."""
 
 from http import HTTPStatus
 
 from kit.errors import AppError, Invalid
 
 INTERNAL_ERROR = "internal_error"
-"""Why a scene failed when it was our own fault."""
+"""The error code of a scene that failed because of a bug of ours."""
 PROVIDER_CEILING = "provider_ceiling"
 PROVIDER_UNAVAILABLE = "provider_unavailable"
 
 
 class EmptyText(AppError):
-    """A scene has nothing but white space."""
+    """The text is empty, or holds nothing that the voice can say."""
 
     code = "empty_text"
     message = "There is no text to speak."
 
 
 class InvalidOption(Invalid):
-    """A voice takes no such option, or not with such a value; `fields` says why."""
+    """The voice has no such option, or the value is not allowed; `fields` says why."""
 
     code = "invalid_option"
     message = "Some options are not valid."
 
 
 class TextTooLong(AppError):
-    """More text than this way of asking takes."""
+    """The text is longer than this endpoint takes from this caller."""
 
     code = "text_too_long"
-    message = "This takes at most {limit} characters; you sent {characters}. {hint}"
+    message = "At most {limit} characters are allowed; you sent {characters}. {hint}"
 
 
 class EndlessCharacter(AppError):
-    """A character with more marks on it than a call to any provider takes."""
+    """One character has more combining marks than a call to any provider takes."""
 
     code = "endless_character"
     message = (
-        "The text has a character with more than {limit} marks on it, which no voice can"
-        " say. Remove it; nothing was charged."
+        "The text has a character with more than {limit} combining marks, which no voice"
+        " can say. Please remove it. Nothing was charged."
     )
 
 
 class TooManyScenes(AppError):
-    """More scenes than a job may have."""
+    """The job has too many scenes."""
 
     code = "too_many_scenes"
-    message = "A job takes at most {limit} scenes; you sent {scenes}."
+    message = "A job can have at most {limit} scenes; you sent {scenes}."
 
 
 class GuestProvider(AppError):
-    """A visitor asked for a voice that needs an account."""
+    """The voice needs an account, and the caller is a guest."""
 
     code = "guest_provider"
     status = HTTPStatus.FORBIDDEN
-    message = (
-        "Without an account, only the built-in voices speak. Sign up to use others."
-    )
+    message = "This voice needs an account. Sign up, or use a built-in voice."
 
 
 class GuestOption(AppError):
-    """A visitor asked for something that needs an account."""
+    """The option needs an account, and the caller is a guest."""
 
     code = "guest_option"
     status = HTTPStatus.FORBIDDEN
@@ -67,23 +65,28 @@ class GuestOption(AppError):
 
 
 class GuestLimit(AppError):
-    """A visitor has used today's tries."""
+    """The guest has used all free tries of today."""
 
     code = "guest_limit"
     status = HTTPStatus.TOO_MANY_REQUESTS
-    message = "That was today's last free try from your network. Sign up to go on."
+    message = "Your network has used today's free tries. Sign up to continue."
 
 
 class SandboxProvider(AppError):
-    """Sandbox credits buy the built-in voices only; own keys speak there too."""
+    """The voice is not available in the sandbox.
+
+    Sandbox credits pay for built-in voices only. Own keys work in the sandbox too.
+    """
 
     code = "sandbox_provider"
     status = HTTPStatus.FORBIDDEN
-    message = "In the sandbox, only the built-in voices and keys of your own speak."
+    message = (
+        "In the sandbox you can use the built-in voices, and others with your own keys."
+    )
 
 
 class PriceChanged(AppError):
-    """The price is above what the customer agreed to."""
+    """The price is higher than the customer's `max_cost`."""
 
     code = "price_changed"
     status = HTTPStatus.CONFLICT
@@ -91,7 +94,7 @@ class PriceChanged(AppError):
 
 
 class JobNotCancelable(AppError):
-    """The job has ended already."""
+    """The job has ended, so it can't be canceled."""
 
     code = "job_not_cancelable"
     status = HTTPStatus.CONFLICT
@@ -99,15 +102,15 @@ class JobNotCancelable(AppError):
 
 
 class JobFinished(AppError):
-    """Only a running job can be paused or resumed."""
+    """The job has ended, so it can't be paused or resumed."""
 
     code = "job_finished"
     status = HTTPStatus.CONFLICT
-    message = "This job is {status}."
+    message = "This job is {status}; only a running job can be paused or resumed."
 
 
 class JobCanceled(AppError):
-    """A canceled job stays canceled."""
+    """The job was canceled, so it can't be retried or changed."""
 
     code = "job_canceled"
     status = HTTPStatus.CONFLICT
@@ -123,7 +126,7 @@ class NothingToRetry(AppError):
 
 
 class SceneBusy(AppError):
-    """The scene waits or is being spoken."""
+    """The scene is queued or being spoken, so it can't be changed now."""
 
     code = "scene_busy"
     status = HTTPStatus.CONFLICT
@@ -131,23 +134,23 @@ class SceneBusy(AppError):
 
 
 class NotReady(AppError):
-    """The file does not exist yet."""
+    """The file does not exist yet, since the text is not spoken."""
 
     code = "not_ready"
     status = HTTPStatus.CONFLICT
-    message = "This is not spoken yet."
+    message = "This file is not ready yet."
 
 
 class Expired(AppError):
-    """The file was removed after its retention time."""
+    """The file was deleted after its retention time."""
 
     code = "expired"
     status = HTTPStatus.GONE
-    message = "This audio was kept for its retention time and is gone now."
+    message = "The retention time of this audio is over, and it was deleted."
 
 
 class ProviderFailed(AppError):
-    """The provider could not speak this; nothing was charged."""
+    """The provider failed with an error that a retry would not solve."""
 
     code = "provider_failed"
     status = HTTPStatus.BAD_GATEWAY
@@ -155,7 +158,7 @@ class ProviderFailed(AppError):
 
 
 class ProviderUnavailable(AppError):
-    """The provider does not answer, or has no room now; nothing was charged."""
+    """The provider does not answer, or is at its limit of concurrent calls."""
 
     code = PROVIDER_UNAVAILABLE
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -163,15 +166,15 @@ class ProviderUnavailable(AppError):
 
 
 class ProviderCeiling(AppError):
-    """The provider has cost the operators as much as they allow in a day."""
+    """The operators' daily spending limit for the provider is reached."""
 
     code = PROVIDER_CEILING
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    message = "The voices of {provider} have spoken enough for today (UTC)."
+    message = "The daily limit of {provider} is reached. Try again tomorrow (UTC)."
 
 
 class FallbackDearer(AppError):
-    """A fallback voice costs more than the voice that it would stand in for."""
+    """A fallback voice costs more than the voice that it would replace."""
 
     code = "fallback_dearer"
-    message = "The fallback voice {voice} costs more than a scene's own voice."
+    message = "The fallback voice {voice} costs more than the voice of a scene."

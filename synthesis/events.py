@@ -1,6 +1,7 @@
-"""The webhook events of jobs, and telling them.
+"""Webhook events of jobs, and functions that emit them.
 
-Speech at once is a job as well, and its end is told: whoever asked may have hung up.
+Speech at once is a job too. Its end is emitted as well, since the client may have
+disconnected before the answer.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ _JOBS = f"https://ozvena.example.com/api/v1/jobs/{_ID}"
 def _job(
     status: str, done: int, ended: int, charged: int, **more: Any
 ) -> dict[str, Any]:
-    """Return an example of a job of three scenes."""
+    """Return an example payload of a job with three scenes, for the documentation."""
     return {
         "transaction_id": _ID,
         "title": "Chapter one",
@@ -53,17 +54,17 @@ JOB_COMPLETED = EventType(
 )
 JOB_PARTIAL = EventType(
     "job.partial",
-    "A job has ended; some of its scenes failed and were not charged.",
+    "A job has ended. Some of its scenes failed and were not charged.",
     _job("partial", 2, 3, 4030, refunded=1200),
 )
 JOB_FAILED = EventType(
     "job.failed",
-    "No scene of a job could be spoken; nothing was charged.",
+    "No scene of a job could be spoken. Nothing was charged.",
     _job("failed", 0, 3, 0, refunded=5230),
 )
 JOB_CANCELED = EventType(
     "job.canceled",
-    "A job was canceled; what was spoken until then is charged and kept.",
+    "A job was canceled. What was spoken before is charged and kept.",
     _job("canceled", 1, 3, 1200, refunded=4030, reason="blocked"),
 )
 SCENE_COMPLETED = EventType(
@@ -96,17 +97,17 @@ _ENDS = {
 
 
 @needs_transaction
-def tell_end(job: Job) -> None:
-    """Tell that a job that was saved has ended, to its own address too."""
+def emit_job_ended(job: Job) -> None:
+    """Emit the end of a saved job to all endpoints and to the job's `webhook_url`."""
     event_type = _ENDS[Job.Status(job.status)]
     emit(job.workspace_id, event_type, lambda: _shown(job), url=job.webhook_url)
 
 
 @needs_transaction
-def tell_scene(job: Job, scene: Scene) -> None:
-    """Tell that a scene has its audio.
+def emit_scene_completed(job: Job, scene: Scene) -> None:
+    """Emit that a scene has its audio.
 
-    The one scene of speech at once has nothing to tell that its end doesn't.
+    Not for speech at once: the end of such a job says the same about its only scene.
     """
     if job.source == Job.Source.JOBS:
         emit(

@@ -1,4 +1,4 @@
-"""Shapes of requests and answers, as the HTTP contract gives them."""
+"""Serializers for the requests and responses of jobs, scenes and speech."""
 
 from typing import Any
 
@@ -13,79 +13,79 @@ from synthesis.errors import (
     PROVIDER_CEILING,
     PROVIDER_UNAVAILABLE,
 )
-from synthesis.jobs.quotes import MOST_SCENES, AskedScene, Order
+from synthesis.jobs.quotes import MAX_SCENES, AskedScene, Order
 from synthesis.models import Job, Scene
 from synthesis.text.chapters import chapters_of
 from webhooks.errors import UnusableURL
 from webhooks.sending import addresses
 
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
-SCENES_SHOWN = 200  # a job with more pages them
-_MOST_METADATA = 16_384  # characters of its JSON
+SCENES_SHOWN = 200  # scenes in the body of a job; all are listed at `…/scenes`
+_MAX_METADATA = 16_384  # characters
 
 
 class SpeedField(serializers.FloatField):
-    """How fast to speak: 1.0 is the voice's own pace."""
+    """The speed of speech: 1.0 is the voice's normal speed."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("help_text", "1.0, the voice's own pace, unless it is given.")
+        kwargs.setdefault("help_text", "1.0 is the voice's normal speed, the default.")
         super().__init__(min_value=0.25, max_value=4.0, **kwargs)
 
     def to_internal_value(self, data: Any) -> float:
-        """Return `data`, which must be a number."""
+        """Return `data` as float; strings and booleans are refused."""
         if isinstance(data, bool) or not isinstance(data, int | float):
             self.fail("invalid")
         return float(super().to_internal_value(data))
 
 
 class OptionsField(serializers.DictField):
-    """Options of the voice's provider, by name; `synthesis.jobs.quotes` checks them."""
+    """Options of the voice's provider, by name. `synthesis.jobs.quotes` validates them."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault(
             "help_text",
-            "Options of the voice's provider, such as `model` or `pitch`: see"
-            " docs/providers.md. Unknown ones are refused.",
+            "Options of the voice's provider, such as `model` or `pitch`. Unknown options"
+            " are refused. See docs/providers.md.",
         )
         super().__init__(required=False, **kwargs)
 
 
 class VoiceRequestSerializer(serializers.Serializer[Any]):
-    """How a text is spoken; of a job, how its scenes are that don't say."""
+    """How a text is spoken. In a job, these are defaults for its scenes."""
 
     voice = TextField(
         required=False,
         max_length=200,
-        help_text="Without one: the preferred voice, or one of the text's language.",
+        help_text="Default: your preferred voice, else one for the text's language.",
     )
     speed = SpeedField(required=False)
     options = OptionsField()
 
     def asked(self, **fields: Any) -> AskedScene:
-        """Return a scene of the validated request; `fields` are its own."""
+        """Return a scene of the validated request; `fields` override the defaults."""
         data = self.validated_data
-        shared = {name: data[name] for name in _HOW if name in data}
+        shared = {name: data[name] for name in _VOICE_FIELDS if name in data}
         return AskedScene(**shared | fields)
 
 
-_HOW = tuple(VoiceRequestSerializer().fields)
+_VOICE_FIELDS = tuple(VoiceRequestSerializer().fields)
 
 
 class SceneRequestSerializer(VoiceRequestSerializer):
-    """One scene of a new job; each field is one of `AskedScene`."""
+    """One scene of a new job. Each field is also a field of `AskedScene`."""
 
     text = TextField(allow_blank=True)
     title = TextField(required=False, allow_blank=True, max_length=200)
 
 
 class JobRequestSerializer(VoiceRequestSerializer):
-    """A new job, or one to estimate."""
+    """A job to submit or to estimate."""
 
     title = TextField(required=False, allow_blank=True, max_length=200)
     text = TextField(required=False, allow_blank=True)
     split = serializers.ChoiceField(choices=["chapters"], required=False)
     scenes = serializers.ListField(
-        child=SceneRequestSerializer(), required=False, max_length=MOST_SCENES
+        child=SceneRequestSerializer(), required=False, max_length=MAX_SCENES
     )
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
     fallback = serializers.ListField(
@@ -97,19 +97,21 @@ class JobRequestSerializer(VoiceRequestSerializer):
     markup = serializers.BooleanField(default=False)
 
     def validate_markup(self, value: bool) -> bool:
-        """Refuse what can't be read yet: spoken and charged as text, it would surprise."""
+        """Refuse markup until it is supported, so that tags are not spoken and charged."""
         if value:
-            raise serializers.ValidationError("Markup can't be read yet.")
+            raise serializers.ValidationError("Markup is not supported yet.")
         return value
 
     def validate_metadata(self, value: Any) -> Any:
-        """Keep what is small enough to be shown with every job."""
-        if len(str(value)) > _MOST_METADATA:
-            raise serializers.ValidationError("At most 16 KB.", code="max_length")
+        """Refuse more than 16 KB, since every response about the job contains it."""
+        if len(str(value)) > _MAX_METADATA:
+            raise serializers.ValidationError(
+                "Metadata can have at most 16 KB.", code="max_length"
+            )
         return value
 
     def validate_webhook_url(self, value: str) -> str:
-        """Accept addresses that webhooks may call."""
+        """Refuse URLs that webhooks may not call."""
         if value:
             try:
                 addresses.parse(value)
@@ -118,14 +120,14 @@ class JobRequestSerializer(VoiceRequestSerializer):
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Ask for exactly one kind of script."""
+        """Require exactly one of `text` and `scenes`; `split` needs `text`."""
         if ("text" in attrs) == ("scenes" in attrs):
             raise serializers.ValidationError(
                 {"text": "Send either text or scenes."}, code="required"
             )
         if "split" in attrs and "text" not in attrs:
             raise serializers.ValidationError(
-                {"split": "Only text can be split."}, code="invalid"
+                {"split": "Only text can be split, not scenes."}, code="invalid"
             )
         return attrs
 
@@ -155,7 +157,7 @@ class JobRequestSerializer(VoiceRequestSerializer):
 
 
 class SceneChangeSerializer(SceneRequestSerializer):
-    """What is to be different about a scene."""
+    """The fields of a scene to change, all optional."""
 
     max_cost = WholeNumberField(required=False, min_value=0)
 
@@ -164,13 +166,13 @@ class SceneChangeSerializer(SceneRequestSerializer):
 
 
 class RetryRequestSerializer(serializers.Serializer[Any]):
-    """How much a retry may cost."""
+    """The highest price that the customer accepts for a retry."""
 
     max_cost = WholeNumberField(required=False, min_value=0)
 
 
 class SpeechRequestSerializer(VoiceRequestSerializer):
-    """Speech at once."""
+    """A request for speech at once."""
 
     input = TextField(allow_blank=True)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
@@ -186,10 +188,10 @@ class SpeechRequestSerializer(VoiceRequestSerializer):
 
 
 class SceneSerializer(serializers.ModelSerializer[Scene]):
-    """A scene as clients see it."""
+    """A scene in responses and events."""
 
     spoken_by = serializers.SerializerMethodField(
-        help_text="The voice that spoke: `voice`, or a fallback; null until then."
+        help_text="The voice that was used: `voice` or a fallback. Null before that."
     )
     audio_url = serializers.SerializerMethodField()
     words_url = serializers.SerializerMethodField()
@@ -212,19 +214,19 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
         ]
 
     def get_spoken_by(self, scene: Scene) -> str | None:
-        """Return who spoke it, once it is spoken."""
+        """Return the voice that was used; None while there is no audio."""
         return scene.speaker if scene.audio else None
 
     def get_audio_url(self, scene: Scene) -> str | None:
-        """Return where the audio is, once there is some."""
+        """Return the URL of the audio; None while there is none."""
         return self._url("scene-audio", scene)
 
     def get_words_url(self, scene: Scene) -> str | None:
-        """Return where the word times are, once there are some."""
+        """Return the URL of the word times; None while there are none."""
         return self._url("scene-words", scene)
 
     def get_error(self, scene: Scene) -> dict[str, str] | None:
-        """Return why the scene failed, in the one vocabulary."""
+        """Return code and description of the scene's failure; None without one."""
         if not scene.error_code:
             return None
         detail = _FAILURES.get(scene.error_code, "The voice could not speak this.")
@@ -239,29 +241,29 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
 
 
 _FAILURES = {
-    "unspeakable": "There is nothing in this text that the voice can say.",
-    INTERNAL_ERROR: "Something went wrong on our side.",
+    "unspeakable": "The text has nothing that the voice can say.",
+    INTERNAL_ERROR: "An internal error occurred.",
     "quota": "The provider's quota is used up.",
     "bad_key": "The provider refused the key.",
     "own_key_refused": "The provider refused your own key. Replace it, or remove it.",
     "own_key_missing": "Your own key for the provider was removed.",
-    "rate_limited": "The provider was too busy.",
-    "busy": "The provider was too busy.",
+    "rate_limited": "The provider was busy.",
+    "busy": "The provider was busy.",
     "down": "The provider did not answer.",
     "timeout": "The provider took too long.",
-    "aborted": "The connection to the provider ended too soon.",
-    "switched_off": "The voice was switched off here.",
+    "aborted": "The connection to the provider was lost.",
+    "switched_off": "The voice was disabled.",
     "unknown_voice": "The provider no longer has this voice.",
-    "too_long": "The provider found this text too long.",
-    "bad_audio": "What the provider sent is no audio, or not all of it.",
-    "no_speech": "What the provider sent can't be this text.",
-    PROVIDER_UNAVAILABLE: "The provider could not be reached for too long.",
-    PROVIDER_CEILING: "The provider's voices have spoken enough for today.",
+    "too_long": "The text is too long for the provider.",
+    "bad_audio": "The provider sent damaged or incomplete audio.",
+    "no_speech": "The provider sent audio that doesn't match the text.",
+    PROVIDER_UNAVAILABLE: "The provider was unavailable for too long.",
+    PROVIDER_CEILING: "The provider's daily limit is reached.",
 }
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
-    """A job as clients see it; lists and events leave `scenes` out."""
+    """A job in responses and events; lists and events omit `scenes`."""
 
     transaction_id = serializers.UUIDField(source="id")
     paused = serializers.BooleanField(source="is_paused")
@@ -298,14 +300,14 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             self.fields.pop("scenes")
 
     def get_progress(self, job: Job) -> dict[str, int]:
-        """Return how many scenes there are and how many are done."""
+        """Return the number of scenes, of completed scenes, and the percentage ended."""
         counts = self.context.get("scene_counts") or Scene.objects.progress([job.pk])
         total, done, ended = counts[job.pk]
         percent = 100 * ended // total if total else 100
         return {"scenes_total": total, "scenes_done": done, "percent": percent}
 
     def get_scenes(self, job: Job) -> list[dict[str, Any]]:
-        """Return the first scenes; the rest is at `…/scenes`."""
+        """Return the first `SCENES_SHOWN` scenes; all are listed at `…/scenes`."""
         rows = Scene.objects.filter(job=job).defer("text", "shifts").order_by("index")
         serializer = SceneSerializer(
             rows[:SCENES_SHOWN], many=True, context=self.context
@@ -313,7 +315,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         return list(serializer.data)
 
     def get_links(self, job: Job) -> dict[str, str]:
-        """Return where the job and its files are; the addresses are stable."""
+        """Return the URLs of the job and its files. They never change."""
         request = self.context.get("request")
         names = {"self": "job", **{kind: f"job-{kind}" for kind in _FILES}}
         return {key: absolute(request, name, job.pk) for key, name in names.items()}
@@ -323,9 +325,9 @@ _FILES = ("zip", "audio", "m4b", "srt", "vtt")
 
 
 def absolute(request: Request | None, name: str, *args: object) -> str:
-    """Return the URL of a route, as the client of `request` reaches it.
+    """Return the absolute URL of a route, on the host that `request` was sent to.
 
-    Without a request, in an event say, it is the one that everybody reaches.
+    Without a request, as in events, the host is that of `settings.BASE_URL`.
     """
     path = reverse(name, args=[str(arg) for arg in args])
     if request is None:

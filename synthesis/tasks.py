@@ -1,4 +1,7 @@
-"""What a bell or the calendar starts. Each task is one call, and may run twice."""
+"""Celery tasks, started by a bell or by the calendar.
+
+Each task is one call of a rule, and is safe to run twice.
+"""
 
 from datetime import timedelta
 
@@ -13,13 +16,13 @@ from synthesis.work import bells, dispatch, worker
 
 @shared_task(name=bells.RENDER)
 def render(queue: str) -> None:
-    """Speak what waits in `queue`."""
+    """Speak the scenes that wait in `queue`."""
     worker.work(queue)
 
 
 @shared_task(name=assemblies.work.task)
 def assemble() -> None:
-    """Make the zips, joined audio and audiobooks that were asked for."""
+    """Make the zips, joined audio files and audiobooks that were requested."""
     assemblies.work()
 
 
@@ -32,19 +35,19 @@ def make_samples(queue: str) -> None:
 @scheduled("release forgotten reservations", timedelta(minutes=10))
 @shared_task
 def release_forgotten() -> None:
-    """Release reservations that nothing will ever capture."""
+    """Release reservations that will never be captured."""
     dispatch.release_forgotten()
 
 
 @scheduled("remove what is past its time", timedelta(hours=1))
 @shared_task
 def purge() -> None:
-    """Remove files past their retention, and deleted jobs."""
+    """Delete files past their retention, and jobs that users deleted."""
     retention.purge()
 
 
 @scheduled("cancel the work of blocked people", timedelta(minutes=1))
 @shared_task(name=blocking.CANCEL)
-def cancel_shut() -> None:
-    """Cancel what suspended ones, and closed workspaces, have under way."""
-    blocking.cancel_shut()
+def cancel_suspended() -> None:
+    """Cancel the unfinished jobs of blocked users and of blocked or closed workspaces."""
+    blocking.cancel_suspended()

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from kit import quotas
 from kit.requests import client_address
 from providers.models import Voice
-from synthesis.jobs.quotes import MOST_FOR_GUESTS
+from synthesis.jobs.quotes import MAX_GUEST_CHARACTERS
 from synthesis.jobs.submit import guest_tries_left
 
 
@@ -81,7 +81,7 @@ def landing(request: HttpRequest) -> HttpResponse:
             "voices": voices.count(),
             "languages": len({language.split("-")[0] for language in languages}),
             "examples": EXAMPLES,
-            "characters_limit": MOST_FOR_GUESTS,
+            "characters_limit": MAX_GUEST_CHARACTERS,
             "guest_limit": settings.GUEST_PER_DAY,
             "sign_up_credits": settings.SIGN_UP_CREDITS,
             "guest_left": guest_tries_left(client_address(request)),

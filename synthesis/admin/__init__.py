@@ -1,4 +1,4 @@
-"""The back office: every module here is loaded."""
+"""Admin classes of synthesis. Every module in this folder is loaded."""
 
 from kit.back_office import load
 

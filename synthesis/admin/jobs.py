@@ -1,4 +1,4 @@
-"""Jobs in the back office: looked at, canceled and retried; never edited."""
+"""Admin classes of jobs and scenes. Operators can cancel and retry, but not edit."""
 
 from collections.abc import Callable
 from functools import partial
@@ -24,8 +24,6 @@ admin.site.register(Upstream, UpstreamAdmin)
 
 
 class SceneInline(ReadOnly, TabularInline):
-    """The scenes of a job."""
-
     model = Scene
     fields = [
         "index",
@@ -47,8 +45,6 @@ class SceneInline(ReadOnly, TabularInline):
 
 
 class AssemblyInline(ReadOnly, TabularInline):
-    """Files that were made of a job."""
-
     model = Assembly
     fields = ["kind", "status", "attempts", "crashes", "created_at"]
     readonly_fields = fields
@@ -56,8 +52,6 @@ class AssemblyInline(ReadOnly, TabularInline):
 
 
 class PieceInline(ReadOnly, TabularInline):
-    """The pieces of a scene."""
-
     model = Piece
     fields = ["render", "ordinal", "char_start", "char_end", "samples", "sample_rate"]
     readonly_fields = fields
@@ -66,8 +60,6 @@ class PieceInline(ReadOnly, TabularInline):
 
 @admin.register(Job)
 class JobAdmin(ReadOnly, ModelAdmin):
-    """Every job of every customer."""
-
     list_display = [
         "id",
         "workspace",
@@ -93,12 +85,12 @@ class JobAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="credits")
     def credits(self, job: Job) -> str:
-        """Link to what the job reserved, and so to every posting that it caused."""
+        """Link to the job's reservations, which lead to all its postings."""
         address = reverse("admin:billing_reservation_changelist")
         return format_html('<a href="{}?job={}">Its reservations</a>', address, job.pk)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """Count the scenes of the listed jobs in the list's own query."""
+        """Add the counts of scenes to the query of the list."""
         scenes = Count("scenes")
         done = Count("scenes", filter=Q(scenes__status=Scene.Status.COMPLETED))
         jobs: QuerySet[Job] = super().get_queryset(request)
@@ -106,27 +98,25 @@ class JobAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="scenes")
     def scenes_done(self, job: Any) -> str:
-        """Return how many scenes are done."""
         return f"{job.done} of {job.total}"
 
     @admin.action(description="Cancel selected jobs", permissions=["operate"])
     def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Cancel jobs as their owners could."""
         for job in queryset:
-            self._act(request, job, "canceled", partial(_cancel, job))
+            self._apply(request, job, "canceled", partial(_cancel, job))
 
     @admin.action(description="Retry failed scenes", permissions=["operate"])
     def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Speak the failed scenes of jobs again, on their owners' account."""
+        """Retry the failed scenes of jobs; their owners are charged."""
         for job in queryset:
-            self._act(
+            self._apply(
                 request, job, "retried", partial(again.retry, _owner(job), job.pk)
             )
 
-    def _act(
+    def _apply(
         self, request: HttpRequest, job: Job, what: str, run: Callable[[], Job]
     ) -> None:
-        """Do `run` to a job and record it, both or neither."""
+        """Call `run` and log the change of `job`, both in one transaction."""
         try:
             with transaction.atomic(durable=True):
                 run()
@@ -139,8 +129,6 @@ class JobAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(Scene)
 class SceneAdmin(ReadOnly, ModelAdmin):
-    """Scenes with their pieces."""
-
     list_display = [
         "id",
         "job_link",
@@ -162,7 +150,6 @@ class SceneAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="job")
     def job_link(self, scene: Scene) -> str:
-        """Link to the scene's job."""
         url = reverse("admin:synthesis_job_change", args=[scene.job_id])
         return format_html('<a href="{}">{}</a>', url, scene.job_id)
 

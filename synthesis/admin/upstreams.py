@@ -1,6 +1,6 @@
-"""Upstreams in the back office: who answers, who does not, and a way to try again.
+"""Admin class of upstreams: their state, their failures, and an action to call them again.
 
-They are the providers' rows; the calls under way are counted from our scenes.
+The model belongs to providers, but the calls in flight are counted from scenes.
 """
 
 from typing import Any
@@ -21,8 +21,6 @@ from synthesis.models import Scene
 
 
 class UpstreamAdmin(ReadOnly, ModelAdmin):
-    """A provider in one region with one credential."""
-
     list_display = [
         "provider",
         "region",
@@ -49,7 +47,7 @@ class UpstreamAdmin(ReadOnly, ModelAdmin):
     actions = ["call_again"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upstream]:
-        """Count the calls under way along."""
+        """Add the count of calls in flight to the query of the list."""
         leased = (
             Scene.objects.filter(
                 status=Scene.Status.PROCESSING,
@@ -69,53 +67,46 @@ class UpstreamAdmin(ReadOnly, ModelAdmin):
         label={"closed": "success", "half-open": "warning", "open": "danger"},
     )
     def shown_state(self, row: Upstream) -> str:
-        """Tell whether it is called."""
         return row.state
 
     @admin.display(description="failing for", ordering="failing_since")
     def failing_for(self, row: Upstream) -> str:
-        """Tell since when it is not closed."""
         return timesince(row.failing_since) if row.failing_since else ""
 
     @admin.display(description="in flight", ordering="leased")
     def in_flight(self, row: Any) -> int:
-        """Tell how many scenes are being spoken with it."""
         return int(row.leased)
 
     @admin.display(description="failed")
     def failed(self, row: Upstream) -> int:
-        """Tell how many of its calls failed."""
         return sum(row.failures.values())
 
     @admin.display(description="s per call")
     def mean_seconds(self, row: Upstream) -> str:
-        """Tell how long a call takes."""
         return f"{row.seconds / row.calls:.2f}" if row.calls else ""
 
     @admin.display(description="failed, by kind")
     def failed_by_kind(self, row: Upstream) -> str:
-        """Tell how often each kind of failure was seen."""
         counts = sorted(row.failures.items(), key=lambda pair: -pair[1])
         return ", ".join(f"{kind}: {count}" for kind, count in counts)
 
     @admin.display(description="last failures")
     def last_failures(self, row: Upstream) -> str:
-        """List the newest failures."""
         return "\n".join(f"{seen['at']} {seen['kind']}" for seen in row.recent)
 
     @admin.display(description="spent today")
     def spent_today(self, row: Upstream) -> int | str:
-        """Tell the credits' worth of calls with our key today (UTC), by provider."""
+        """Return the cost in credits of today's calls (UTC) with our key, per provider."""
         if row.credential != PLATFORM:
             return ""
         return ceilings.spent_today(row.provider_id)
 
     @admin.action(description="Call again now", permissions=["operate"])
     def call_again(self, request: HttpRequest, rows: QuerySet[Upstream]) -> None:
-        """Close the breaker of the selected ones, as after a new key or a repair."""
+        """Close the breaker of the selected upstreams, after a problem was solved."""
         count = 0
         for row in rows:
             upstreams.reset(row)
             self.log_change(request, row, "closed its breaker")
             count += 1
-        self.message_user(request, f"{count} are called again.", messages.SUCCESS)
+        self.message_user(request, f"Breakers closed: {count}.", messages.SUCCESS)

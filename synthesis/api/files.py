@@ -1,4 +1,4 @@
-"""Files over HTTP: authorised, ranged, handed to the front server if there is one."""
+"""API of files: audio, word times, assemblies, captions and signed links."""
 
 import uuid
 from datetime import timedelta
@@ -36,15 +36,15 @@ BINARY = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
 
 
 class FileView(APIView):
-    """A file of a job that the caller may see, or for which a signed link was given."""
+    """A file of a job, for callers who may see the job or have a signed link."""
 
     permission_classes = (GuestsWelcome,)
 
     def job(self, request: Request, job_id: uuid.UUID) -> Job:
-        """Return the job whose file is asked for.
+        """Return the job of the requested file.
 
         Raises:
-            NotFound: there is none, or neither the caller nor the link opens it.
+            NotFound: there is no such job, or the caller or the link has no access to it.
             Expired: its files are past their retention.
         """
         link = request.query_params.get("link")
@@ -55,11 +55,9 @@ class FileView(APIView):
 
 
 class SceneAudioView(FileView):
-    """The audio of a scene."""
-
     @extend_schema(operation_id="scenes_audio", responses=BINARY)
     def get(self, request: Request, job_id: uuid.UUID, scene: str) -> HttpResponseBase:
-        """Send the audio in the job's format; ranges work."""
+        """Send the audio in the job's format. Range requests are supported."""
         job = self.job(request, job_id)
         found = scene_of(job, scene)
         if not found.audio:
@@ -72,32 +70,28 @@ class SceneAudioView(FileView):
 
 
 class SceneWordsView(FileView):
-    """When each word of a scene is heard."""
-
     @extend_schema(operation_id="scenes_words", responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:
-        """Send the word times; offsets count code points of the text as it was sent.
+        """Send the word times. Offsets count code points in the text as it was sent.
 
-        That is the scene's own text, or the whole text of a job that was split.
+        This is the text of the scene, or the whole text of a job that was split.
         """
         found = scene_of(self.job(request, job_id), scene)
         if not found.words:
             raise NotReady
-        told = read_words(found.words)
-        told["words"] = words_as_sent(told["words"], found.shifts)
-        response = Response(told)
+        data = read_words(found.words)
+        data["words"] = words_as_sent(data["words"], found.shifts)
+        response = Response(data)
         response["Cache-Control"] = "private, no-cache"
         return response
 
 
 class AssemblyView(FileView):
-    """A file made of all scenes."""
-
     kind: Assembly.Kind = Assembly.Kind.ZIP
 
     @extend_schema(responses={**BINARY, 202: None})
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
-        """Send the file, or say when to come back for it."""
+        """Send the file, or 202 with `Retry-After` while it is being made."""
         job = self.job(request, job_id)
         assembly = assemblies.request(job, self.kind)
         if assembly.status != Assembly.Status.COMPLETED:
@@ -110,13 +104,11 @@ class AssemblyView(FileView):
 
 
 class CaptionsView(FileView):
-    """Subtitles of the joined audio."""
-
     format = "srt"
 
     @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
-        """Send captions for the audio of `…/audio`."""
+        """Send captions for the joined audio at `…/audio`."""
         job = self.job(request, job_id)
         make = captions.srt if self.format == "srt" else captions.vtt
         content_type = "application/x-subrip" if self.format == "srt" else "text/vtt"
@@ -132,23 +124,22 @@ class CaptionsView(FileView):
 
 
 class LinksRequestSerializer(serializers.Serializer[Any]):
-    """How long signed links shall work."""
-
     expires_in = WholeNumberField(
         default=3600, min_value=1, max_value=_LONGEST_LINK, help_text="seconds"
     )
 
 
 class LinksView(APIView):
-    """Links that work without a login."""
-
     @extend_schema(
         operation_id="jobs_links",
         request=LinksRequestSerializer,
         responses={201: OpenApiTypes.OBJECT},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Sign the job's links; they end with the job, or when its owner is blocked."""
+        """Create signed links to the job's files that work without a login.
+
+        They also stop working when the job is deleted or its owner is blocked.
+        """
         job = job_of(request, job_id)
         serializer = LinksRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)

@@ -1,4 +1,4 @@
-"""Jobs over HTTP."""
+"""API of jobs and scenes."""
 
 import uuid
 from collections.abc import Callable
@@ -45,32 +45,30 @@ JobAction = Callable[[uuid.UUID], Job]
 
 
 class EstimateSerializer(serializers.Serializer[Any]):
-    """What a job would cost now."""
+    """The price of a job at this moment."""
 
     characters = serializers.IntegerField()
     cost = serializers.IntegerField()
     available = serializers.IntegerField()
     affordable = serializers.BooleanField(
-        help_text="By the wallet, and by the monthly limit of the token that asks."
+        help_text="Whether the wallet and the token's monthly limit cover the cost."
     )
     scenes = serializers.IntegerField()
     voice = serializers.CharField(
-        allow_null=True, help_text="Who speaks all of it; null if they are several."
+        allow_null=True, help_text="The voice of all scenes; null if they differ."
     )
     voices = serializers.ListField(
-        child=serializers.CharField(), help_text="Who speaks, in order of appearance."
+        child=serializers.CharField(), help_text="The voices, in order of first use."
     )
 
 
 class JobsView(GenericAPIView[Job]):
-    """The jobs of a workspace."""
-
     serializer_class = JobSerializer
-    queryset = Job.objects.none()  # for the schema; `get` says which
+    queryset = Job.objects.none()  # for the schema only
     throttle_scope = "synthesis"
 
     def get_permissions(self) -> list[BasePermission]:
-        """Let visitors submit; a list is somebody's."""
+        """Let guests submit jobs; only users and tokens can list them."""
         return [GuestsWelcome() if self.request.method == "POST" else IsKnown()]
 
     @extend_schema(
@@ -83,7 +81,7 @@ class JobsView(GenericAPIView[Job]):
         responses=JobSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        """List jobs, newest first, without their scenes."""
+        """List the jobs of the workspace, newest first, without their scenes."""
         jobs = Job.objects.visible_to(caller_of(request))
         query = request.query_params
         if status := query.get("status"):
@@ -113,7 +111,7 @@ class JobsView(GenericAPIView[Job]):
         responses={202: JobSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Submit a job: its price is reserved now and captured scene by scene."""
+        """Submit a job. Its price is reserved now and charged as scenes complete."""
         serializer = JobRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         order = serializer.to_order()
@@ -127,15 +125,13 @@ class JobsView(GenericAPIView[Job]):
 
 
 class EstimateView(APIView):
-    """What a job would cost."""
-
     @extend_schema(
         operation_id="estimate",
         request=JobRequestSerializer,
         responses=EstimateSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Price a job; nothing is written."""
+        """Return the price of a job without submitting it."""
         serializer = JobRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         caller = caller_of(request)
@@ -156,20 +152,18 @@ class EstimateView(APIView):
 
 
 class JobView(APIView):
-    """One job."""
-
     def get_permissions(self) -> list[BasePermission]:
-        """Let visitors look at what they made."""
+        """Let guests see jobs by id; only users and tokens can delete them."""
         return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
 
     @extend_schema(operation_id="jobs_retrieve", responses=JobSerializer)
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Show a job with its first 200 scenes."""
+        """Return a job with its first 200 scenes."""
         return Response(job_body(request, job_of(request, job_id)))
 
     @extend_schema(operation_id="jobs_delete", responses={204: None})
     def delete(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Delete a job; one that still runs is canceled first."""
+        """Delete a job. A running job is canceled first."""
         job = job_of(request, job_id)
         with transaction.atomic(durable=True):
             cancel.delete(job.pk)
@@ -177,7 +171,7 @@ class JobView(APIView):
 
 
 class JobActionView(APIView):
-    """Something done to a whole job: the subclass says what."""
+    """Base class of views that apply one action to a job."""
 
     permission_classes: tuple[type[BasePermission], ...] = (IsKnown,)
 
@@ -189,7 +183,10 @@ class JobActionView(APIView):
         *,
         status: int = 200,
     ) -> Response:
-        """Run `action` once, in one transaction, and answer with the job."""
+        """Call `action` in one transaction and respond with the job.
+
+        A request that repeats an `Idempotency-Key` gets the first response.
+        """
         job = job_of(request, job_id)
 
         def run() -> idempotency.Answer:
@@ -199,8 +196,6 @@ class JobActionView(APIView):
 
 
 class CancelView(JobActionView):
-    """Cancel."""
-
     permission_classes = (GuestsWelcome,)
 
     @extend_schema(
@@ -210,31 +205,25 @@ class CancelView(JobActionView):
         responses=JobSerializer,
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Cancel a job; what is spoken stays, and the rest of its credits comes back."""
+        """Cancel a job. Completed scenes stay charged; other credits are released."""
         return self.act_on(request, job_id, cancel.cancel)
 
 
 class PauseView(JobActionView):
-    """Pause."""
-
     @extend_schema(operation_id="jobs_pause", request=None, responses=JobSerializer)
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Hold back the scenes that wait; those being spoken are finished."""
+        """Pause a job. Scenes that are being spoken are finished."""
         return self.act_on(request, job_id, cancel.pause)
 
 
 class ResumeView(JobActionView):
-    """Resume."""
-
     @extend_schema(operation_id="jobs_resume", request=None, responses=JobSerializer)
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Let a paused job go on."""
+        """Resume a paused job."""
         return self.act_on(request, job_id, cancel.resume)
 
 
 class RetryView(JobActionView):
-    """Retry."""
-
     throttle_scope = "synthesis"
 
     @extend_schema(
@@ -244,8 +233,8 @@ class RetryView(JobActionView):
         responses={202: JobSerializer},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Speak the failed scenes again, as a new priced round."""
-        job_of(request, job_id)  # a stranger learns nothing, not even about the body
+        """Retry the failed scenes at the current price."""
+        job_of(request, job_id)  # first: strangers get 404 even if the body is invalid
         serializer = RetryRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         caller = caller_of(request)
@@ -258,23 +247,21 @@ class RetryView(JobActionView):
         )
 
 
-class InOrder(NewestFirst):
-    """Pages of scenes in the order of the script."""
+class ScriptOrder(NewestFirst):
+    """Pagination of scenes by their index."""
 
     ordering = "index"
 
 
 class ScenesView(GenericAPIView[Scene]):
-    """The scenes of a job, page by page."""
-
     permission_classes = (GuestsWelcome,)
-    pagination_class = InOrder
+    pagination_class = ScriptOrder
     serializer_class = SceneSerializer
-    queryset = Scene.objects.none()  # for the schema; `get` says which
+    queryset = Scene.objects.none()  # for the schema only
 
     @extend_schema(operation_id="jobs_scenes", responses=SceneSerializer(many=True))
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
-        """List scenes in their order."""
+        """List the scenes of a job in order."""
         job = job_of(request, job_id)
         page = self.paginate_queryset(
             Scene.objects.filter(job=job).defer("text", "shifts")
@@ -284,15 +271,13 @@ class ScenesView(GenericAPIView[Scene]):
 
 
 class EntriesView(GenericAPIView[LedgerEntry]):
-    """What a job did to the credits."""
-
     pagination_class = ByNumber
     serializer_class = EntrySerializer
-    queryset = LedgerEntry.objects.none()  # for the schema; `get` says which
+    queryset = LedgerEntry.objects.none()  # for the schema only
 
     @extend_schema(operation_id="jobs_entries", responses=EntrySerializer(many=True))
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
-        """List every entry of the ledger that the job caused, newest first."""
+        """List all ledger entries of the job, newest first."""
         job = job_of(request, job_id)
         caused = LedgerEntry.objects.of_job(job.workspace, str(job.pk))
         page = self.paginate_queryset(caused)
@@ -300,17 +285,15 @@ class EntriesView(GenericAPIView[LedgerEntry]):
 
 
 class SceneView(APIView):
-    """One scene."""
-
     throttle_scope = "synthesis"
 
     def get_permissions(self) -> list[BasePermission]:
-        """Let visitors look at what they made."""
+        """Let guests see scenes; only users and tokens can edit them."""
         return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
 
     @extend_schema(operation_id="scenes_retrieve", responses=SceneSerializer)
     def get(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:
-        """Show a scene; `scene` is its id or its index."""
+        """Return a scene, by its id or its index."""
         found = scene_of(job_of(request, job_id), scene)
         return Response(SceneSerializer(found, context={"request": request}).data)
 
@@ -321,7 +304,10 @@ class SceneView(APIView):
         responses={202: SceneSerializer},
     )
     def patch(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:
-        """Speak a scene anew, with other words or another voice, for its price alone."""
+        """Change the text, voice or options of a scene and speak it again.
+
+        Only this scene is charged.
+        """
         job = job_of(request, job_id)
         found = scene_of(job, scene)
         serializer = SceneChangeSerializer(data=request.data)

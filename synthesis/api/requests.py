@@ -1,4 +1,4 @@
-"""What the views of synthesis share: for which job, and what guests are told."""
+"""Functions that the API views share: find a job or scene, build responses."""
 
 import uuid
 from typing import Any
@@ -16,10 +16,10 @@ from synthesis.serializers import JobSerializer
 
 
 def job_of(request: Request, job_id: uuid.UUID) -> Job:
-    """Return the job if the caller may see it.
+    """Return the job, if the caller may see it.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
+        NotFound: there is no such job, or the caller may not see it.
     """
     job = Job.objects.visible_to(caller_of(request)).filter(pk=job_id).first()
     if job is None:
@@ -28,7 +28,7 @@ def job_of(request: Request, job_id: uuid.UUID) -> Job:
 
 
 def scene_of(job: Job, name: str) -> Scene:
-    """Return the scene of `job` that `name` stands for: its id or its index.
+    """Return the scene of `job` with the id or index `name`.
 
     Raises:
         NotFound: the job has no such scene.
@@ -44,12 +44,12 @@ def scene_of(job: Job, name: str) -> Scene:
 
 
 def job_body(request: Request, job: Job) -> Any:
-    """Return the answer's body for a job, as plain JSON values."""
+    """Return the response body for a job, as plain JSON values."""
     return JobSerializer(job, context={"request": request}).data
 
 
 def respond(request: Request, answer: idempotency.Answer) -> Response:
-    """Turn an answer into a response that tells guests how many tries are left."""
+    """Return the response for `answer`; guests get the header `X-Guest-Remaining`."""
     response = http_idempotency.respond(answer)
     caller = caller_of(request)
     if caller.is_guest:

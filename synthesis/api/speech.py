@@ -1,4 +1,4 @@
-"""Speech at once over HTTP."""
+"""API of speech at once: text in, audio out, in one request."""
 
 import base64
 from typing import Any
@@ -20,7 +20,7 @@ from synthesis.work import speech
 
 
 class WordSerializer(serializers.Serializer[Any]):
-    """When a word is heard; its offsets count code points."""
+    """The time of a word in the audio. Offsets count code points of the text."""
 
     word = serializers.CharField()
     start = serializers.FloatField(help_text="seconds")
@@ -30,17 +30,17 @@ class WordSerializer(serializers.Serializer[Any]):
 
 
 class SplitSerializer(serializers.Serializer[Any]):
-    """Which credits paid."""
+    """Credits that paid: of the subscription's allowance, and others."""
 
     subscription = serializers.IntegerField()
     credits = serializers.IntegerField()
 
 
 class SpeechSerializer(serializers.Serializer[Any]):
-    """Spoken text."""
+    """The response: audio, word times and cost."""
 
     audio = serializers.CharField(help_text="base64")
-    voice = serializers.CharField(help_text="The id of the voice that spoke.")
+    voice = serializers.CharField(help_text="Id of the voice that was used.")
     format = serializers.CharField()
     duration_ms = serializers.IntegerField()
     word_timestamps = WordSerializer(many=True)
@@ -53,8 +53,6 @@ class SpeechSerializer(serializers.Serializer[Any]):
 
 
 class SpeechView(APIView):
-    """Text in, audio out, in one request."""
-
     permission_classes = (GuestsWelcome,)
     throttle_scope = "synthesis"
 
@@ -65,7 +63,7 @@ class SpeechView(APIView):
         responses=SpeechSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Speak up to 5,000 characters and answer with audio and word times."""
+        """Speak up to 5,000 characters; return the audio and the word times."""
         serializer = SpeechRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         spoken, replayed = speech.speak_now(

@@ -1,7 +1,7 @@
-"""Audio: pieces as they come from providers, joined as samples and encoded once.
+"""Decode, join, measure and encode audio. Knows no models and no tenants.
 
-Everything is mono. Samples are 16-bit integers in numpy arrays; they come and go block by
-block, so that an hour needs no more memory than a second. Knows no models and no tenants.
+All audio is mono. Samples are 16-bit integers in numpy arrays. They are processed block by
+block, so an hour takes no more memory than a second.
 """
 
 from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, read_samples

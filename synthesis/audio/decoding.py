@@ -1,4 +1,4 @@
-"""Reading samples from audio files, block by block."""
+"""Decode audio files to samples, block by block, and resample them."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -12,26 +12,26 @@ Samples: TypeAlias = NDArray[np.int16]
 """A block of mono audio."""
 
 _BUFFER = 1 << 16  # bytes read at once
-_SLACK = 0.05  # seconds; an encoder's start is sometimes counted and sometimes not
+_SLACK = 0.05  # seconds; some lengths include the encoder's padding and some don't
 
-# The names of FFmpeg's readers. Only these four ever see what a provider sent: nothing is
-# guessed, so no other of its few hundred formats can be reached.
+# FFmpeg's demuxers. Only these four get data from providers: the format is never guessed,
+# so the code of its several hundred other formats can't be reached.
 _DECODERS = ("mp3", "flac", "opus", "libopus", "vorbis", "pcm_")
 _DEMUXERS = {b"fLaC": "flac", b"OggS": "ogg", b"RIFF": "wav", b"RF64": "wav"}
 
 
 class BadAudio(Exception):
-    """This is not audio, or not all of it. The text is for logs."""
+    """The data is no audio, or incomplete audio. The message is for logs."""
 
 
 class NoSpeech(BadAudio):
-    """This is audio, but nobody can have said the text in it."""
+    """The data is audio, but can't be speech of the text."""
 
 
 def read_samples(source: BinaryIO, *, rate: int) -> Iterator[Samples]:
-    """Decode a FLAC, MP3, Ogg or WAV file to mono at `rate` (Hz).
+    """Yield the samples of a FLAC, MP3, Ogg or WAV file, as mono at `rate` (Hz).
 
-    The padding that encoders add at both ends is left out where the file tells its length.
+    The padding that encoders add at both ends is removed if the file states its length.
 
     Raises:
         BadAudio: it can't be decoded.
@@ -43,10 +43,10 @@ def read_samples(source: BinaryIO, *, rate: int) -> Iterator[Samples]:
 
 
 def opened(source: Any, demuxer: str) -> Any:
-    """Open audio of a known format; `source` needs `read`, and `seek` if it has one.
+    """Return an open FFmpeg container for `source`, which is a path or a readable file.
 
     Raises:
-        BadAudio: it is another format, or none.
+        BadAudio: the data is not in the format of `demuxer`.
     """
     try:
         container = av.open(source, "r", format=demuxer, buffer_size=_BUFFER)
@@ -60,10 +60,10 @@ def opened(source: Any, demuxer: str) -> Any:
 
 
 def decoded(container: Any, *, rate: int) -> Iterator[Samples]:
-    """Decode an open file's first track to mono at `rate` (Hz).
+    """Yield the samples of an open file's first track, as mono at `rate` (Hz).
 
     Raises:
-        BadAudio: it can't be decoded, or less of it than its headers promise.
+        BadAudio: it can't be decoded, or is shorter than its headers say.
     """
     track = container.streams.audio[0]
     resampler: av.AudioResampler | None = None
@@ -72,7 +72,7 @@ def decoded(container: Any, *, rate: int) -> Iterator[Samples]:
     for frame in _frames(container, track):
         seconds += frame.samples / frame.sample_rate
         present = (frame.sample_rate, frame.layout.name, frame.format.name)
-        # It changes where a server joined MP3s of different kinds.
+        # The format changes within a file if a server joined different MP3s.
         if resampler is None or present != form:
             if resampler is not None:
                 yield from _arrays(resampler.resample(None))
@@ -81,7 +81,7 @@ def decoded(container: Any, *, rate: int) -> Iterator[Samples]:
         yield from _arrays(resampler.resample(frame))
     if resampler is not None:
         yield from _arrays(resampler.resample(None))
-    # What an MP3 promises may be the length of its first part alone; see `pieces`.
+    # The length in an MP3 may be that of its first part only; see `pieces`.
     if container.format.name in ("flac", "ogg") and track.duration is not None:
         promised = float(track.duration * track.time_base)
         if seconds < promised - _SLACK:
@@ -89,10 +89,10 @@ def decoded(container: Any, *, rate: int) -> Iterator[Samples]:
 
 
 def _frames(container: Any, track: Any) -> Iterator[av.AudioFrame]:
-    """Yield decoded frames.
+    """Yield the decoded frames of a track.
 
-    Servers join MP3s byte by byte, headers and tags included; a few frames in them that
-    are no sound are passed over, as players do.
+    Servers join MP3s byte by byte, including headers and tags. So a few invalid frames in
+    an MP3 are skipped, as players do.
     """
     is_mp3 = container.format.name == "mp3"
     total = bad = 0
@@ -112,7 +112,7 @@ def _frames(container: Any, track: Any) -> Iterator[av.AudioFrame]:
 
 
 class Resampler:
-    """Changes the rate of a stream of blocks; what comes out is aligned with the source."""
+    """Changes the sample rate of a stream of blocks, without a delay in the output."""
 
     def __init__(self, *, rate: int, to: int) -> None:
         self._rate = rate
@@ -122,7 +122,7 @@ class Resampler:
             self._swr = av.AudioResampler(format="s16", layout="mono", rate=to)
 
     def feed(self, block: Samples) -> list[Samples]:
-        """Return what is ready after `block`."""
+        """Return the blocks that are ready after `block`."""
         if self._swr is None or not len(block):
             return [block]
         frame = frame_of(block, self._rate, self._position)
@@ -130,14 +130,14 @@ class Resampler:
         return list(_arrays(self._swr.resample(frame)))
 
     def finish(self) -> list[Samples]:
-        """Return the rest."""
+        """Return the remaining blocks."""
         if self._swr is None or not self._position:
             return []
         return list(_arrays(self._swr.resample(None)))
 
 
 def resampled(blocks: Iterable[Samples], *, rate: int, to: int) -> Iterator[Samples]:
-    """Change the rate of `blocks` from `rate` to `to` (Hz)."""
+    """Yield `blocks` resampled from `rate` to `to` (Hz)."""
     resampler = Resampler(rate=rate, to=to)
     for block in blocks:
         yield from resampler.feed(block)
@@ -145,7 +145,7 @@ def resampled(blocks: Iterable[Samples], *, rate: int, to: int) -> Iterator[Samp
 
 
 def frame_of(block: Samples, rate: int, position: int) -> av.AudioFrame:
-    """Return `block` as FFmpeg takes it; `position` counts the samples before it."""
+    """Return `block` as a frame for FFmpeg; `position` is the number of samples before."""
     frame = av.AudioFrame.from_ndarray(
         np.ascontiguousarray(block)[np.newaxis], format="s16", layout="mono"
     )

@@ -1,4 +1,4 @@
-"""Encoding: samples in, a file out, once and in a stream."""
+"""Encode a stream of samples to a file."""
 
 import io
 import struct
@@ -15,14 +15,14 @@ from synthesis.audio.decoding import BadAudio, Samples, frame_of, resampled
 from synthesis.audio.formats import FORMATS, ChapterMark, Format
 
 UNKNOWN_LENGTH = 0xFFFFFFFF
-"""What a WAV header says when nobody knows yet, or it is too much for 32 bits."""
+"""The size in a WAV header if it is unknown or exceeds 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What went into a file; it plays for exactly as long."""
+    """The length of an encoded file, exact to the sample."""
 
-    samples: int  # at the rate that was given
+    samples: int  # at the input's rate
     duration_ms: int
 
 
@@ -35,12 +35,12 @@ def encode(
     title: str = "",
     chapters: Sequence[ChapterMark] = (),
 ) -> Encoded:
-    """Encode `blocks` (at `rate` Hz) to a new file, in constant memory.
+    """Encode `blocks` (at `rate` Hz) to the new file `target`, in constant memory.
 
-    `title` is kept by mp3, flac, opus and m4b, `chapters` by mp3 and m4b.
+    mp3, flac, opus and m4b store `title`; mp3 and m4b store `chapters`.
 
     Raises:
-        BadAudio: there are no samples; or what yields `blocks` raised it.
+        BadAudio: there are no samples, or the iterator of `blocks` raised it.
     """
     kind = FORMATS[format]
     counted = _Counted(blocks)
@@ -71,9 +71,9 @@ def encode(
 
 
 class AvEncoder:
-    """An encoder and a file writer of FFmpeg.
+    """An encoder and a muxer of FFmpeg.
 
-    `target` is a path, or a file that it can seek in if the format wants that.
+    `target` is a path or a writable file, which must be seekable for some formats.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class AvEncoder:
             target,
             "w",
             format=format.container,
-            # Nothing of the library's version goes into the file.
+            # Keeps the library's version out of the file.
             container_options={"fflags": "+bitexact", **options},
             buffer_size=buffer_size,
         )
@@ -106,12 +106,12 @@ class AvEncoder:
             stream.bit_rate = format.bit_rate
         self._stream = stream
         if title:
-            # Ogg keeps tags with the track, the others with the file.
+            # Ogg stores tags in the track, other formats in the container.
             stream.metadata["title"] = title
             self._container.metadata["title"] = title
         if format.container == "ipod":
             self._container.metadata["genre"] = "Audiobook"
-            self._container.metadata["media_type"] = "2"  # as iTunes tells books apart
+            self._container.metadata["media_type"] = "2"  # audiobook, as in iTunes
 
     def __enter__(self) -> "AvEncoder":
         return self
@@ -120,30 +120,30 @@ class AvEncoder:
         self._container.close()
 
     def feed(self, block: Samples) -> None:
-        """Encode `block`; it is resampled if the format does not know its rate."""
+        """Encode `block`; it is resampled if the format doesn't support its rate."""
         if len(block):
             frame = frame_of(block, self._rate, self._position)
             self._position += len(block)
             self._container.mux(self._stream.encode(frame))
 
     def finish(self, chapters: Sequence[Any] = ()) -> None:
-        """Write what is left; the file is complete after `__exit__`."""
+        """Write the remaining data; the file is complete after `__exit__`."""
         if self._position:
             self._container.mux(self._stream.encode(None))
             if chapters:
                 self._container.set_chapters(list(chapters))
 
 
-# Options of FFmpeg's file writers, https://ffmpeg.org/ffmpeg-formats.html
+# Options of FFmpeg's muxers, https://ffmpeg.org/ffmpeg-formats.html
 _OPTIONS: Mapping[str, Mapping[str, str]] = {
-    # The index goes to the front, so that a player can start before it has the whole
-    # file. Times are counted in 1/90,000 s: in thousandths, the end would be rounded.
+    # The index is at the front, so that players can start before the download ends. Times
+    # are in units of 1/90,000 s: in milliseconds the length would be rounded.
     "m4b": {"movflags": "+faststart", "brand": "M4B ", "movie_timescale": "90000"},
 }
 
 
 def wav_header(rate: int, size: int) -> bytes:
-    """Return the 44 bytes before `size` bytes of 16-bit mono samples."""
+    """Return the WAV header (44 bytes) for `size` bytes of 16-bit mono samples."""
     if size > UNKNOWN_LENGTH - 36:
         size = UNKNOWN_LENGTH
     riff = min(size + 36, UNKNOWN_LENGTH)
@@ -172,7 +172,7 @@ def _write_raw(
 def _marks(
     chapters: Sequence[ChapterMark], samples: int, rate: int
 ) -> list[dict[str, Any]]:
-    """Return chapters as FFmpeg takes them."""
+    """Return chapters in the format of FFmpeg."""
     starts = [min(round(chapter.start * rate), samples) for chapter in chapters]
     ends = [*starts[1:], samples][: len(starts)]
     return [
@@ -190,7 +190,7 @@ def _marks(
 
 
 class _Counted:
-    """Counts samples as they pass."""
+    """An iterator over blocks that counts their samples."""
 
     def __init__(self, blocks: Iterable[Samples]) -> None:
         self._blocks = blocks

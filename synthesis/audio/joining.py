@@ -1,4 +1,4 @@
-"""Joining pieces of audio, sample by sample."""
+"""Join pieces of audio as samples, with pauses and short fades between them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ _FADE_MS = 4
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a longer audio."""
+    """A piece of audio to join."""
 
-    open: Callable[[], BinaryIO]  # each is opened when its turn comes, and closed
-    pause_ms: int = 0  # the silence after it
+    open: Callable[[], BinaryIO]  # called when the part is needed; closed after it
+    pause_ms: int = 0  # silence after it
 
 
 class Joined:
-    """Parts on their way to one audio; read the blocks once."""
+    """Joined parts. `blocks` can be read once."""
 
     def __init__(self, parts: Iterable[Part], rate: int) -> None:
         self._parts = parts
         self.rate = rate
         self.starts: list[float] = []
-        """Where each part starts, in seconds: complete when the blocks are read.
+        """The start of each part in seconds; complete after `blocks` is read.
 
-        Counted in decoded samples, so that word times can be moved by them exactly.
+        Counted in decoded samples, so that word times can be shifted exactly.
         """
 
     def blocks(self) -> Iterator[Samples]:
@@ -51,12 +51,12 @@ class Joined:
 
 
 def join(parts: Iterable[Part], *, rate: int) -> Joined:
-    """Join `parts` at `rate` (Hz), in constant memory whatever their number and length."""
+    """Return `parts` joined at `rate` (Hz), in constant memory."""
     return Joined(parts, rate)
 
 
 def _faded(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
-    """Fade the first and last 4 ms, so that no cut is heard as a click."""
+    """Yield `blocks` with the first and last 4 ms faded, to avoid clicks at the cuts."""
     length = rate * _FADE_MS // 1000
     held = np.zeros(0, np.int16)  # the newest block, which may be the last
     is_first = True
@@ -81,6 +81,6 @@ def _faded(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
 
 
 def _fade(samples: Samples) -> Samples:
-    """Return `samples` rising from silence."""
+    """Return `samples` with a linear fade-in."""
     steps = np.arange(1, len(samples) + 1, dtype=np.float32) / (len(samples) + 1)
     return (samples * steps).astype(np.int16)

@@ -1,9 +1,10 @@
-"""MP3: encoded by LAME, with the header and the tag that players need written here.
+"""Encode MP3 with LAME, and write the Info header and the ID3 tag that players need.
 
-LAME in its own wheel is three times as fast as in FFmpeg's (`benchmarks/audio.py`), but
-gives bare frames. A first frame that holds no sound tells players how many samples are
-padding at both ends; without it they play about 50 ms too much, and words would drift.
-Its layout: http://gabriel.mp3-tech.org/mp3infotag.html, and VbrTag.c in LAME's source.
+The LAME wheel is three times as fast as LAME in FFmpeg's wheel (`benchmarks/audio.py`), but
+returns frames only. The Info header is a first frame without sound that says how many
+samples are padding at both ends. Without it players play about 50 ms too much, and word
+times would be wrong. Its layout: http://gabriel.mp3-tech.org/mp3infotag.html, and VbrTag.c
+in LAME's source.
 """
 
 import struct
@@ -18,7 +19,7 @@ from synthesis.audio.formats import ChapterMark, Format
 
 # LAME's scale from 0 (best) to 9 (fastest).
 _QUALITY = 5
-# Players that know its padding know it by this name.
+# Some players only use the padding fields if they find the name of the encoder.
 _NAME = b"LAME4.0".ljust(9)
 # Samples of silence that LAME puts before the sound (ENCDELAY in its source).
 _DELAY = 576
@@ -32,7 +33,7 @@ _RATES = (44_100, 48_000, 32_000)  # halved in MPEG-2, halved again in MPEG-2.5
 
 
 class Lame:
-    """LAME with a constant bit rate: samples in, whole frames out."""
+    """A LAME encoder with a constant bit rate: samples in, whole frames out."""
 
     def __init__(self, *, rate: int, bit_rate: int) -> None:
         encoder = lameenc.Encoder()
@@ -66,13 +67,13 @@ def write(
     title: str = "",
     chapters: Sequence[ChapterMark] = (),
 ) -> int:
-    """Encode `blocks` (at `rate` Hz) to the empty file `target`; return the samples in it.
+    """Encode `blocks` (at `rate` Hz) to the empty file `target`; return the sample count.
 
     The tag is ID3v2.3 with chapter frames (https://id3.org/id3v2-chapters-1.0).
     """
     frames = Frames(format.rate_for(rate), format.bit_rate)
     lame = Lame(rate=frames.rate, bit_rate=frames.bit_rate)
-    # The end of the last chapter is known last, but does not change the tag's length.
+    # The end of the last chapter is not known yet, but does not change the tag's length.
     head = len(tag(title, chapters, 0)) + frames.length
     target.write(bytes(head))
     samples = size = 0
@@ -91,19 +92,19 @@ def write(
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The frames of a mono MP3 with a constant bit rate."""
+    """The frame layout of a mono MP3 with a constant bit rate."""
 
     rate: int  # Hz
-    bit_rate: int  # bits a second
+    bit_rate: int  # bits per second
 
     @property
     def samples(self) -> int:
-        """How many samples a frame holds."""
+        """The number of samples in a frame."""
         return 1152 if self._is_mpeg1 else 576
 
     @property
     def length(self) -> int:
-        """How many bytes an unpadded frame has."""
+        """The size of an unpadded frame in bytes."""
         return self.samples // 8 * self.bit_rate // self.rate
 
     @property
@@ -111,25 +112,25 @@ class Frames:
         return self.rate >= 32_000
 
     def info(self, samples: int, size: int) -> bytes:
-        """Return the first frame of a file of `samples` in `size` bytes of frames."""
-        # Padded frames keep the average: the number of frames follows from the size.
+        """Return the Info frame of a file with `samples` in `size` bytes of frames."""
+        # Padded frames keep the average size, so the size gives the number of frames.
         count = round(size * self.rate * 8 / (self.samples * self.bit_rate))
         padding = count * self.samples - _DELAY - samples
         frame = self._header() + bytes(17 if self._is_mpeg1 else 9)
         frame += b"Info" + struct.pack(">III", 0b1111, count, size + self.length)
-        frame += bytes(256 * step // 100 for step in range(100))  # where each % begins
+        frame += bytes(256 * step // 100 for step in range(100))  # the seek table
         frame += struct.pack(">I", 100 - 10 * _QUALITY)
         frame += _NAME + bytes([0x01, 0])  # constant bit rate; low-pass unknown
         frame += bytes(8)  # loudness: not measured
         frame += bytes([0, min(255, self.bit_rate // 1000)])
         frame += (_DELAY << 12 | padding).to_bytes(3, "big")
         frame += bytes(4) + struct.pack(">I", size + self.length)
-        frame += bytes(2)  # a checksum of all frames, which no player looks at
+        frame += bytes(2)  # a checksum of all frames, which players ignore
         frame += struct.pack(">H", _crc16(frame))
         return frame.ljust(self.length, b"\0")
 
     def _header(self) -> bytes:
-        """Return the four bytes that begin a frame: layer III, mono, no checksum."""
+        """Return the header of a frame (4 bytes): layer III, mono, no checksum."""
         halvings = 0 if self._is_mpeg1 else 1 if self.rate >= 16_000 else 2
         version = (0b11, 0b10, 0b00)[halvings]
         bit_rate = _BIT_RATES[self._is_mpeg1].index(self.bit_rate // 1000)
@@ -140,7 +141,7 @@ class Frames:
 
 
 def promised_samples(head: bytes) -> int:
-    """Return how long an MP3 says it is; 0 if it does not, or was not finished."""
+    """Return the number of samples that an MP3's Info header states; 0 without one."""
     place = 0
     if head.startswith(b"ID3"):
         size = 0
@@ -167,14 +168,14 @@ def _crc16(data: bytes) -> int:
 
 
 def tag(title: str, chapters: Sequence[ChapterMark], end_ms: int) -> bytes:
-    """Return an ID3v2.3 tag; nothing when there is nothing to tell."""
+    """Return an ID3v2.3 tag with title and chapters; empty if there are none."""
     frames = _text("TIT2", title) if title else b""
     starts = [round(chapter.start * 1000) for chapter in chapters]
     ids = [f"c{number}".encode() for number in range(len(chapters))]
     ends = [*starts[1:], end_ms] if starts else []
     frames += _contents(ids)
     for element, chapter, start, end in zip(ids, chapters, starts, ends, strict=True):
-        # No byte offsets: players go by time.
+        # Without byte offsets, since players use times.
         place = struct.pack(">IIII", start, max(start, end), 0xFFFFFFFF, 0xFFFFFFFF)
         frames += _frame("CHAP", element + b"\0" + place + _text("TIT2", chapter.title))
     if not frames:
@@ -185,7 +186,7 @@ def tag(title: str, chapters: Sequence[ChapterMark], end_ms: int) -> bytes:
 
 
 def _contents(ids: list[bytes]) -> bytes:
-    """Return the table of contents; one list holds 255 entries, so many go in groups."""
+    """Return the table of contents, in nested lists of at most 255 entries."""
     groups = [ids[first : first + 255] for first in range(0, len(ids), 255)]
     if not groups:
         return b""

@@ -1,7 +1,7 @@
-"""Pieces: what one call of a provider gave, checked and stored.
+"""Validate and store pieces: the audio of one provider call each.
 
-What came raw is stored as FLAC, without loss. What came compressed is stored as it came,
-after it was decoded once, since its headers may lie about its length.
+Raw samples and WAV are stored as FLAC, without loss. Compressed audio is stored as it came.
+It is decoded once to measure its length, since headers may be wrong.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,24 +19,24 @@ from synthesis.audio.encoding import AvEncoder
 from synthesis.audio.formats import FORMATS
 
 LOUDNESS_MS = 10
-_LONGEST = 4 * 3600  # seconds; no provider takes a text that long in one call
-_ENDLESS = 2  # times what a text may last: nobody waits for the rest
-_DENSEST = 200_000  # bytes a second of what comes compressed: FLAC of 48 kHz has half
+_MAX_SECONDS = 4 * 3600  # seconds; no provider takes a text that long in one call
+_ENDLESS_FACTOR = 2  # reading stops at this multiple of a text's maximum duration
+_MAX_BYTES_PER_SECOND = 200_000  # of compressed audio; FLAC at 48 kHz has half
 _RATES = range(8_000, 192_001)  # Hz
-_SILENT = 16  # of 32,767; quieter than the noise of any voice
-_QUIET = 104  # -50 dB: a pause to the ear
-# Letters a second. Voices say 10 to 20 at their own pace, the built-in one 70 at four
-# times that.
-_FASTEST = 60
-_MANY = 100  # letters; fewer may be a word said in a hurry
-# Seconds a character. Spoken slowly, "%" or an emoji's name takes two.
-_SLOWEST = 4.0
-_ANYTHING = 15.0  # seconds that any text may last
-# WAV sizes from here on are placeholders of a stream: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000.
+_SILENT = 16  # of 32,767; lower than the noise of any voice
+_QUIET = 104  # of 32,767: -50 dB, perceived as a pause
+# Voices say 10 to 20 letters per second at normal speed, the built-in one 70 at speed 4.
+_MAX_LETTERS_PER_SECOND = 60
+_MIN_LETTERS = 100  # shorter texts are not checked: they may be spoken faster
+# Spoken slowly, "%" or the name of an emoji takes two seconds.
+_MAX_SECONDS_PER_CHARACTER = 4.0
+_BASE_SECONDS = 15.0  # allowed for any text, in addition
+# From here on, sizes in WAV headers are placeholders of streams: 0xFFFFFFFF, 0x7FFFFFFF,
+# 0x7FFFF000.
 _PLACEHOLDER = 0x7FFF_0000
-_MISCOUNTED = 256  # bytes; some servers count the header too
+_SIZE_TOLERANCE = 256  # bytes; some servers count the header too
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
-_HEAD = 1 << 16  # bytes in which an MP3's first frame begins
+_HEAD = 1 << 16  # bytes; the first frame of an MP3 starts within them
 _PADDING = 3 * 1152  # samples at both ends of an MP3, at most
 _SNIFFED = 256  # bytes
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
@@ -45,13 +45,13 @@ _MAGIC = (b"RIFF", b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04")
 
 @dataclass(frozen=True, slots=True)
 class PieceAudio:
-    """A stored piece, as measured by decoding it."""
+    """The measured properties of a stored piece."""
 
     samples: int
     sample_rate: int  # Hz
     extension: str  # with its dot
-    quiet_end_ms: int  # of silence after the last sound
-    loudness: NDArray[np.int16]  # the loudest sample of each LOUDNESS_MS
+    quiet_end_ms: int  # silence after the last sound
+    loudness: NDArray[np.int16]  # the loudest sample in each LOUDNESS_MS
 
 
 def store_piece(
@@ -62,39 +62,42 @@ def store_piece(
     text: str = "",
     speed: float = 1.0,
 ) -> PieceAudio:
-    """Store the audio in `parts` in the empty file `target`, which is read back.
+    """Validate the audio of `parts` and store it in `target`, an empty readable file.
 
-    `text` is what was to be spoken, at `speed`; audio that is far too short or too long
-    for it is refused, and nothing is read beyond twice what it may last. Takes constant
-    memory.
+    `text` was to be spoken at `speed`. Audio that is far too short or too long for it is
+    refused, and reading stops at twice its maximum duration. Takes constant memory.
 
     Raises:
-        BadAudio: it is no audio of that encoding, cut short, or does not end.
-        NoSpeech: it is silent, or nobody says the text in that time.
+        BadAudio: it is no audio of that encoding, is incomplete, or does not end.
+        NoSpeech: it is silent, or its duration is impossible for the text.
     """
     pieces = (part for part in parts if part)
-    most = min(_ENDLESS * _longest(text, speed), _LONGEST) if text else _LONGEST
+    max_seconds = (
+        min(_ENDLESS_FACTOR * _max_seconds(text, speed), _MAX_SECONDS)
+        if text
+        else _MAX_SECONDS
+    )
     if encoding.name == "pcm":
-        measured = _Measured(_pcm(pieces), encoding.sample_rate, most)
+        measured = _Measured(_pcm(pieces), encoding.sample_rate, max_seconds)
         extension = _write_flac(measured, target)
     elif encoding.name == "wav":
         stream = _Stream(pieces)
         with opened(stream, "wav") as container:
             rate = container.streams.audio[0].rate
-            measured = _Measured(decoded(container, rate=rate), rate, most)
+            measured = _Measured(decoded(container, rate=rate), rate, max_seconds)
             extension = _write_flac(measured, target)
         stream.check_wav_size()
     else:
         size = 0
         for part in pieces:
             size += len(part)
-            if size > most * _DENSEST:
+            if size > max_seconds * _MAX_BYTES_PER_SECOND:
                 raise BadAudio(f"it does not end: {size} bytes")
             target.write(part)
         target.seek(0)
         with opened(target, encoding.name) as container:
             rate = container.streams.audio[0].rate
-            measured = _Measured(decoded(container, rate=rate), rate, most)
+            measured = _Measured(decoded(container, rate=rate), rate, max_seconds)
             for _ in measured:
                 pass
         _check_end(target, encoding.name, measured)
@@ -119,10 +122,10 @@ def _write_flac(measured: "_Measured", target: BinaryIO) -> str:
 
 
 def _check_end(target: BinaryIO, name: str, measured: "_Measured") -> None:
-    """Look for what a decoder passes over: that the file stops too early.
+    """Check that a compressed file is complete, which decoders don't.
 
     Raises:
-        BadAudio: it does.
+        BadAudio: the file ends too early.
     """
     size = target.seek(0, 2)
     if name == "ogg":
@@ -142,7 +145,11 @@ def _check_end(target: BinaryIO, name: str, measured: "_Measured") -> None:
 
 
 def _pcm(parts: Iterator[bytes]) -> Iterator[Samples]:
-    """Yield 16-bit little-endian samples, wherever the parts are cut."""
+    """Yield blocks of 16-bit little-endian samples; parts may be cut anywhere.
+
+    Raises:
+        BadAudio: it is a file or a text, or ends in the middle of a sample.
+    """
     head = b""
     for part in parts:
         head += part
@@ -162,14 +169,16 @@ def _pcm(parts: Iterator[bytes]) -> Iterator[Samples]:
 
 
 class _Measured:
-    """Measures samples as they pass."""
+    """An iterator over blocks that measures their samples."""
 
-    def __init__(self, blocks: Iterable[Samples], rate: int, most: float) -> None:
+    def __init__(
+        self, blocks: Iterable[Samples], rate: int, max_seconds: float
+    ) -> None:
         if rate not in _RATES:
             raise BadAudio(f"a rate of {rate} Hz")
         self.rate = rate
         self.samples = 0
-        self._most = most * rate
+        self._max_samples = max_seconds * rate
         self._blocks = blocks
         self._loudest = 0
         self._step = rate * LOUDNESS_MS // 1000
@@ -187,12 +196,12 @@ class _Measured:
                 self._last_loud = (self.samples, block)
             self.samples += len(block)
             self._measure(block)
-            if self.samples > self._most:
+            if self.samples > self._max_samples:
                 raise BadAudio("it does not end")
             yield block
 
     def loudness(self) -> Samples:
-        """Return the loudest sample of each `LOUDNESS_MS`; a rest counts as one."""
+        """Return the loudest sample in each `LOUDNESS_MS`; the last may be shorter."""
         rest = [_loudest(self._rest[np.newaxis])] if len(self._rest) else []
         return np.concatenate([*self._steps, *rest, np.zeros(0, np.int16)])
 
@@ -205,18 +214,18 @@ class _Measured:
 
     @property
     def quiet_end_ms(self) -> int:
-        """How long the silence after the last sound is."""
+        """The length of the silence after the last sound in milliseconds."""
         place, block = self._last_loud
         loud = np.flatnonzero((block > _QUIET) | (block < -_QUIET))
         end = place + int(loud[-1]) + 1 if len(loud) else 0
         return (self.samples - end) * 1000 // self.rate
 
     def check(self, text: str, speed: float) -> None:
-        """Refuse what can't be this text.
+        """Raise unless the measured audio can be speech of `text` at `speed`.
 
         Raises:
-            BadAudio: there is nothing at all.
-            NoSpeech: it can't.
+            BadAudio: there are no samples.
+            NoSpeech: it is silent, too short or too long.
         """
         if not self.samples:
             raise BadAudio("no samples")
@@ -224,20 +233,23 @@ class _Measured:
             raise NoSpeech("nothing but silence")
         seconds = self.samples / self.rate
         letters = sum(map(str.isalnum, text))
-        # Vendors that have less of a pace speak at the nearest that they have.
-        if letters > _MANY and letters > _FASTEST * max(1.0, speed) * seconds:
+        # Vendors that don't support a low speed use the lowest that they have.
+        if (
+            letters > _MIN_LETTERS
+            and letters > _MAX_LETTERS_PER_SECOND * max(1.0, speed) * seconds
+        ):
             raise NoSpeech(f"{seconds:.1f} s for {letters} letters")
-        if text and seconds > _longest(text, speed):
+        if text and seconds > _max_seconds(text, speed):
             raise NoSpeech(f"{seconds:.1f} s for {len(text)} characters")
 
 
-def _longest(text: str, speed: float) -> float:
-    """Return how many seconds a text may last at most."""
-    return _ANYTHING + _SLOWEST * len(text) / min(1.0, speed)
+def _max_seconds(text: str, speed: float) -> float:
+    """Return the maximum duration of a text in seconds."""
+    return _BASE_SECONDS + _MAX_SECONDS_PER_CHARACTER * len(text) / min(1.0, speed)
 
 
 def _loudest(steps: Samples) -> Samples:
-    # The lowest sample has no positive twin in 16 bits.
+    # -32,768 has no positive counterpart in 16 bits.
     loudest: Samples = np.maximum(
         steps.max(axis=1), -np.maximum(steps.min(axis=1), -32767)
     )
@@ -245,7 +257,7 @@ def _loudest(steps: Samples) -> Samples:
 
 
 class _Stream:
-    """Parts as a file that can only be read once, from the front."""
+    """A non-seekable file that reads from `parts`."""
 
     def __init__(self, parts: Iterator[bytes]) -> None:
         self._parts = parts
@@ -254,7 +266,7 @@ class _Stream:
         self._size = 0
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes; none at the end."""
+        """Return up to `size` bytes; empty at the end."""
         if not self._rest:
             self._rest = next(self._parts, b"")
             self._size += len(self._rest)
@@ -264,10 +276,10 @@ class _Stream:
         return data
 
     def check_wav_size(self) -> None:
-        """Compare what the header says with what came.
+        """Compare the size in the header with the number of bytes read.
 
         Raises:
-            BadAudio: the header is believable, and there is less.
+            BadAudio: the header has a real size, and there are fewer bytes.
         """
         place = 12
         while place + 8 <= len(self._head):
@@ -276,7 +288,7 @@ class _Stream:
             place += 8
             if name == b"data":
                 missing = place + size - self._size
-                if size < _PLACEHOLDER and missing > _MISCOUNTED:
+                if size < _PLACEHOLDER and missing > _SIZE_TOLERANCE:
                     raise BadAudio(f"{missing} of {size} bytes are missing")
                 return
             place += size + size % 2

@@ -1,4 +1,4 @@
-"""Encoding while somebody already listens: samples in, bytes out at once."""
+"""Encode audio for streaming: bytes can be sent while samples still arrive."""
 
 import io
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from synthesis.audio.encoding import UNKNOWN_LENGTH, AvEncoder, wav_header
 from synthesis.audio.formats import FORMATS
 from synthesis.audio.mp3 import Lame
 
-# Options of FFmpeg's file writers: a packet goes out as soon as it is made.
+# Options of FFmpeg's muxers, so that each packet is written at once.
 _OPTIONS: Mapping[str, Mapping[str, str]] = {
     "opus": {"page_duration": "20000", "flush_packets": "1"},  # in microseconds
     "aac": {"flush_packets": "1"},
@@ -18,14 +18,14 @@ _BUFFER = 4096  # bytes
 
 
 class StreamEncoder:
-    """Encodes to bytes that can be sent as they come.
+    """Encodes blocks to bytes that can be sent at once.
 
-    Nothing is ever rewritten, so a header that states the length states that it is unknown,
-    and MP3 has the padding of its encoder at both ends.
+    Bytes are never rewritten. So headers state an unknown length, and MP3 has the padding
+    of its encoder at both ends.
     """
 
     def __init__(self, format: str, rate: int) -> None:  # noqa: A002
-        """Encode to `format`, which is not m4b: that has its index at one end."""
+        """Raise ValueError for m4b, which needs its index in one place."""
         kind = FORMATS[format]
         own_rate = kind.rate_for(rate)
         self._resampler = Resampler(rate=rate, to=own_rate)
@@ -74,7 +74,7 @@ class StreamEncoder:
 
 
 class _Sink(io.RawIOBase):
-    """Keeps what is written until it is taken."""
+    """A writable file that buffers bytes until `take`."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

@@ -1,8 +1,8 @@
-"""When each word of a piece is heard: as the provider tells, or as the audio suggests.
+"""Determine the time of each word in a piece: from the provider, or estimated from audio.
 
-An estimate shares the sounding time among the words by their length, and leaves the
-silences out. Where a comma or a full stop stands near a silence, the two are taken for
-the same moment, so that an error never grows beyond a clause.
+An estimate divides the time with sound among the words by their length, and skips the
+silences. A comma or a full stop near a silence is matched with it, so that errors don't
+grow beyond a clause.
 """
 
 from bisect import bisect_right
@@ -20,70 +20,73 @@ from providers.contract.words import Unit
 
 EXACT, ESTIMATED = "exact", "estimated"
 
-_LEAST_KNOWN = 0.5  # of a text's words; with fewer times than that they are no times
-_LEAST_SPAN = 0.25  # of the sounding time, for three words or more
+_MIN_WORD_SHARE = 0.5  # of a text's words must have times, else times are ignored
+_MIN_SPAN_SHARE = 0.25  # of the time with sound that three words or more must span
 _SILENCE = 0.12  # seconds; shorter ones are within words
-_QUIET = 0.02  # of the loudest: what is below is no sound
-_SKIPPED = 0.35  # seconds that a stop without a silence counts like, or the reverse
+_QUIET = 0.02  # of the loudest sample: below it is silence
+_UNMATCHED_COST = 0.35  # in seconds: of a stop without a silence, or the reverse
 _PAUSING = frozenset(",;:.!?…،؛؟۔।。！？、，；：—–\n)»”")
 
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """How loud audio is, step by step."""
+    """The loudness of audio in equal steps."""
 
-    steps: NDArray[np.int16]  # the loudest sample of each
+    steps: NDArray[np.int16]  # the loudest sample in each step
     step: float  # seconds
-    seconds: float  # of all
+    seconds: float  # total
 
 
-def timed(
-    text: str, told: Sequence[Word], loudness: Loudness, *, is_trusted: bool
+def word_times(
+    text: str, given: Sequence[Word], loudness: Loudness, *, is_trusted: bool
 ) -> tuple[list[Word], str]:
-    """Return the words of `text` with their times, and where these come from.
+    """Return the words of `text` with their times, and the timing: exact or estimated.
 
-    What a provider `told` is kept if it can be true. Words that it left out get their share
-    of the time between their neighbours, and then all are called estimated; but a trusted
-    one (the engine on this machine) knows which it did not speak.
+    `given` are the times from the provider. They are kept if they are plausible. Words
+    without a time get a share of the time between their neighbors, and then the timing is
+    estimated. A trusted provider (the engine on this machine) leaves out only words that
+    it did not speak.
     """
     units = [unit for unit in words.split(text) if unit.has_letters]
-    can_be = bool(told) and _can_be(text, told, loudness, units, is_trusted=is_trusted)
+    is_plausible = bool(given) and _is_plausible(
+        text, given, loudness, units, is_trusted=is_trusted
+    )
     if is_trusted:
-        return list(told) if can_be else [], EXACT
-    if not can_be:
-        return estimated(text, loudness), ESTIMATED
-    missing = _untold(units, told)
+        return list(given) if is_plausible else [], EXACT
+    if not is_plausible:
+        return estimate_times(text, loudness), ESTIMATED
+    missing = _missing_words(units, given)
     if not missing:
-        return list(told), EXACT
-    return _filled(text, told, missing, loudness.seconds), ESTIMATED
+        return list(given), EXACT
+    return _with_missing(text, given, missing, loudness.seconds), ESTIMATED
 
 
-def estimated(text: str, loudness: Loudness) -> list[Word]:
-    """Return a time for every word of `text`: in order, and inside the audio."""
+def estimate_times(text: str, loudness: Loudness) -> list[Word]:
+    """Return an estimated time for every word of `text`, in order and inside the audio."""
     units = [unit for unit in words.split(text) if unit.has_letters]
     if not units or loudness.seconds <= 0:
         return []
-    sounds = _sounds(loudness)
+    sounds = _sounding_spans(loudness)
     lengths = np.array([_length(text[u.word_start : u.word_end]) for u in units])
-    ends = np.cumsum(lengths) / lengths.sum()  # of each word, in shares of all
-    moments = _moments(text, units, ends, sounds)
+    ends = np.cumsum(lengths) / lengths.sum()  # of each word, as share of the total
+    moments = _word_spans(text, units, ends, sounds)
     found = []
     for unit, (start, end) in zip(units, moments, strict=True):
         found.append(Word(start, end, unit.word_start, unit.word_end))
     return found
 
 
-def _can_be(
+def _is_plausible(
     text: str,
-    told: Sequence[Word],
+    given: Sequence[Word],
     loudness: Loudness,
     units: Sequence[Unit],
     *,
     is_trusted: bool,
 ) -> bool:
-    """Return whether these times can be those of the text in the audio."""
+    """Return whether the `given` times can be right for the text and the audio."""
     time, place = 0.0, 0
-    for word in told:
+    for word in given:
         is_in_time = time <= word.start <= word.end <= loudness.seconds + 0.001
         is_in_text = place <= word.char_start < word.char_end <= len(text)
         if not (is_in_time and is_in_text and text[word.char_start : word.char_end]):
@@ -91,32 +94,34 @@ def _can_be(
         time, place = word.end, word.char_end
     if is_trusted:
         return True
-    if len(told) < _LEAST_KNOWN * len(units):
+    if len(given) < _MIN_WORD_SHARE * len(units):
         return False
-    sounding = sum(end - start for start, end in _sounds(loudness))
-    return len(told) < 3 or told[-1].end - told[0].start >= _LEAST_SPAN * sounding
+    sounding = sum(end - start for start, end in _sounding_spans(loudness))
+    return (
+        len(given) < 3 or given[-1].end - given[0].start >= _MIN_SPAN_SHARE * sounding
+    )
 
 
-def _untold(units: Sequence[Unit], told: Sequence[Word]) -> list[Unit]:
-    """Return the words of a text that no told one covers a part of."""
-    starts = [word.char_start for word in told]
+def _missing_words(units: Sequence[Unit], given: Sequence[Word]) -> list[Unit]:
+    """Return the words of a text that no given word overlaps."""
+    starts = [word.char_start for word in given]
     missing = []
     for unit in units:
         before = bisect_right(starts, unit.word_end - 1) - 1
-        if before < 0 or told[before].char_end <= unit.word_start:
+        if before < 0 or given[before].char_end <= unit.word_start:
             missing.append(unit)
     return missing
 
 
-def _filled(
-    text: str, told: Sequence[Word], missing: Sequence[Unit], seconds: float
+def _with_missing(
+    text: str, given: Sequence[Word], missing: Sequence[Unit], seconds: float
 ) -> list[Word]:
-    """Return all words in order; those without a time share what their neighbours leave."""
+    """Return all words in order; missing ones share the time between their neighbors."""
     found: list[Word] = []
     units = deque(missing)
     last = Word(seconds, seconds, len(text), len(text))
     since = 0.0
-    for word in [*told, last]:
+    for word in [*given, last]:
         between = []
         while units and units[0].word_start < word.char_start:
             between.append(units.popleft())
@@ -131,8 +136,8 @@ def _filled(
     return found[:-1]
 
 
-def _sounds(loudness: Loudness) -> list[tuple[float, float]]:
-    """Return where there is sound (seconds): at least one stretch."""
+def _sounding_spans(loudness: Loudness) -> list[tuple[float, float]]:
+    """Return the spans with sound as (start, end) in seconds; at least one."""
     steps = np.abs(loudness.steps.astype(np.int32))
     loud = np.flatnonzero(steps > _QUIET * steps.max(initial=0))
     if not len(loud):
@@ -150,29 +155,29 @@ def _sounds(loudness: Loudness) -> list[tuple[float, float]]:
 
 
 def _length(word: str) -> float:
-    """Return how long a word takes, next to others; a letter is 1."""
-    length = 1.5  # what every word takes
+    """Return the relative duration of a word; a letter takes 1."""
+    length = 1.5  # for every word
     for character in word:
         if character.isdigit():
             length += 4  # "seven"
         elif character.isalnum():
-            # An ideograph, or a Korean syllable, is two sounds or three.
+            # An ideograph or a Korean syllable has two or three sounds.
             length += 2.5 if "\u2e80" <= character <= "\ud7ff" else 1
         else:
             length += 0.3
     return length
 
 
-def _moments(
+def _word_spans(
     text: str,
     units: Sequence[Unit],
     ends: NDArray[np.float64],
     sounds: Sequence[tuple[float, float]],
 ) -> list[tuple[float, float]]:
-    """Return start and end of each word, given its end as a share of all lengths."""
+    """Return (start, end) of each word in seconds, from its end as share of all lengths."""
     heard = np.cumsum([end - start for start, end in sounds])
     total = float(heard[-1])
-    # Sounding time up to the end of each word; moved so that stops meet silences.
+    # The time with sound up to the end of each word, adjusted so that stops match silences.
     stops = [
         index
         for index, (unit, following) in enumerate(pairwise(units))
@@ -180,7 +185,7 @@ def _moments(
     ]
     expected = [float(ends[index]) * total for index in stops]
     anchors = [(0.0, 0.0)]
-    for stop, silence in _matched(expected, [float(time) for time in heard[:-1]]):
+    for stop, silence in _match_stops(expected, [float(time) for time in heard[:-1]]):
         anchors.append((float(ends[stops[stop]]), float(heard[silence])))
     anchors.append((1.0, total))
     shares, times = zip(*anchors, strict=True)
@@ -189,20 +194,23 @@ def _moments(
     since = 0.0
     for moment in until:
         end = float(max(moment, since))
-        moments.append((_real(since, sounds, heard, 0), _real(end, sounds, heard, 1)))
+        moments.append(
+            (_time_of(since, sounds, heard, 0), _time_of(end, sounds, heard, 1))
+        )
         since = end
     return moments
 
 
-def _real(
+def _time_of(
     heard_until: float,
     sounds: Sequence[tuple[float, float]],
     heard: NDArray[np.float64],
     side: int,
 ) -> float:
-    """Return the moment at which so many seconds of sound are over.
+    """Return the time in the audio after `heard_until` seconds with sound.
 
-    At a silence that is its beginning for the end of a word, its end for the start.
+    At a silence, the end of a word (`side` 1) is where it begins, and the start of a word
+    (`side` 0) is where it ends.
     """
     ends = [float(time) for time in heard]
     slack = 1e-9
@@ -213,26 +221,26 @@ def _real(
     return min(start + max(0.0, heard_until - before), end)
 
 
-def _matched(
+def _match_stops(
     expected: Sequence[float], silences: Sequence[float]
 ) -> list[tuple[int, int]]:
-    """Return which stop is which silence: in order, none twice, all as near as can be.
+    """Return matching pairs of stop and silence, in order, with the lowest total cost.
 
-    One without a partner costs `_SKIPPED`; a pair costs its distance in seconds.
+    A pair costs its distance in seconds; one without a match costs `_UNMATCHED_COST`.
     """
     if not expected or not silences:
         return []
     rows, columns = len(expected), len(silences)
     gaps = np.abs(np.subtract.outer(np.array(expected), np.array(silences)))
     costs = np.zeros((rows + 1, columns + 1))
-    costs[:, 0] = np.arange(rows + 1) * _SKIPPED
-    costs[0, :] = np.arange(columns + 1) * _SKIPPED
+    costs[:, 0] = np.arange(rows + 1) * _UNMATCHED_COST
+    costs[0, :] = np.arange(columns + 1) * _UNMATCHED_COST
     for row in range(1, rows + 1):
         for column in range(1, columns + 1):
             costs[row, column] = min(
                 costs[row - 1, column - 1] + gaps[row - 1, column - 1],
-                costs[row - 1, column] + _SKIPPED,
-                costs[row, column - 1] + _SKIPPED,
+                costs[row - 1, column] + _UNMATCHED_COST,
+                costs[row, column - 1] + _UNMATCHED_COST,
             )
     pairs = []
     row, column = rows, columns
@@ -241,7 +249,7 @@ def _matched(
         if here == costs[row - 1, column - 1] + gaps[row - 1, column - 1]:
             pairs.append((row - 1, column - 1))
             row, column = row - 1, column - 1
-        elif here == costs[row - 1, column] + _SKIPPED:
+        elif here == costs[row - 1, column] + _UNMATCHED_COST:
             row -= 1
         else:
             column -= 1

@@ -1,1 +1,1 @@
-"""What can be done with a job; one module per verb, called alike by all doors."""
+"""Rules of jobs: quote, submit, cancel, retry. The API, pages and admin call them."""

@@ -1,4 +1,7 @@
-"""Speaking again: failed scenes, or one scene with other words. Each is a priced round."""
+"""Retry failed scenes, or edit one scene and speak it again.
+
+Each retry or edit opens a new round with its own price and reservation.
+"""
 
 import uuid
 from collections import Counter
@@ -17,7 +20,7 @@ from synthesis.jobs import quotes, scenes
 from synthesis.jobs.cancel import lock
 from synthesis.jobs.quotes import AskedScene, Order, Quote
 from synthesis.jobs.scenes import asked_of
-from synthesis.jobs.submit import keep_on, reserve
+from synthesis.jobs.submit import renew_retention, reserve
 from synthesis.models import Job, Scene
 from synthesis.work import bells
 
@@ -28,13 +31,13 @@ _COLUMNS = [
 
 @needs_transaction
 def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> Job:
-    """Queue the failed scenes of a job again, at today's price.
+    """Queue the failed scenes of a job again, at the current price.
 
-    Pieces that were spoken before the failure are kept.
+    Pieces that were stored before the failure are reused.
 
     Raises:
         NothingToRetry: no scene has failed.
-        JobCanceled: a canceled job stays as it is.
+        JobCanceled: the job was canceled.
         Expired: its audio is past its retention.
         PriceChanged, InsufficientCredits, UnknownVoice…: as for a new job.
     """
@@ -50,7 +53,7 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
         raise JobCanceled
     failed.sort(key=lambda scene: scene.index)
     quote = quotes.quote(
-        _in(job, caller),
+        _in_environment_of(job, caller),
         Order([asked_of(scene) for scene in failed], max_cost=max_cost),
     )
     _open_round(caller, job, failed, quote)
@@ -66,14 +69,14 @@ def edit(
     *,
     max_cost: int | None = None,
 ) -> tuple[Job, Scene]:
-    """Speak one scene anew, with `changes`, and charge for that scene alone.
+    """Apply `changes` to one scene and queue it again; only that scene is charged.
 
-    `changes` are fields of `AskedScene`; the others stay as they are, but another voice
-    begins without options.
+    `changes` are fields of `AskedScene`. Other fields stay as they are, except that a
+    changed voice resets `options`.
 
     Raises:
-        SceneBusy: it still waits or is being spoken.
-        JobCanceled: a canceled job stays as it is.
+        SceneBusy: the scene is queued or being spoken.
+        JobCanceled: the job was canceled.
         Expired: its audio is past its retention.
         EmptyText, InvalidOption, PriceChanged, InsufficientCredits…: as for a new job.
     """
@@ -90,38 +93,43 @@ def edit(
     if scene.status in (Scene.Status.QUEUED, Scene.Status.PROCESSING):
         raise SceneBusy
     asked = _changed(asked_of(scene), changes)
-    quote = quotes.quote(_in(job, caller), Order([asked], max_cost=max_cost))
+    quote = quotes.quote(
+        _in_environment_of(job, caller), Order([asked], max_cost=max_cost)
+    )
     job.characters += quote.characters - scene.characters
     scene.render += 1
     _open_round(caller, job, [scene], quote)
     return job, scene
 
 
-def _in(job: Job, caller: Caller) -> Caller:
-    """Return `caller` where the job is: its wallet pays, whatever the request names."""
+def _in_environment_of(job: Job, caller: Caller) -> Caller:
+    """Return `caller` in the environment of `job`, since that wallet pays.
+
+    The environment that the request names does not count.
+    """
     return replace(caller, environment=Environment(job.environment))
 
 
 def _changed(asked: AskedScene, changes: Mapping[str, Any]) -> AskedScene:
     implied: dict[str, Any] = {}
     if "text" in changes:
-        implied["shifts"] = None  # it is a text of its own now
+        implied["shifts"] = None  # it is no longer a part of the text that was sent
     if changes.get("voice", asked.voice) != asked.voice:
         implied["options"] = {}
     return replace(asked, **{**implied, **changes})
 
 
 def _open_round(caller: Caller, job: Job, rows: list[Scene], quote: Quote) -> None:
-    """Reserve a new priced round for locked `rows` and queue them."""
+    """Reserve the price of a new round and queue the locked scenes `rows` in it."""
     if job.expires_at is not None and job.expires_at <= timezone.now():
         raise Expired
-    keep_on(job)
+    renew_retention(job)
     job.rounds += 1
     if quote.cost:
         payer = reserve(caller, job, quote.cost, round_number=job.rounds)
         if payer == Payer.CREDITS or job.billed_to == Payer.OWN_KEY:
             job.billed_to = payer
-    elif quote.is_by_own_keys and not job.charged and _are_all(job, rows):
+    elif quote.is_by_own_keys and not job.charged and _has_no_other_scenes(job, rows):
         job.billed_to = Payer.OWN_KEY
     job.cost += quote.cost
     job.status = Job.Status.PROCESSING
@@ -129,12 +137,12 @@ def _open_round(caller: Caller, job: Job, rows: list[Scene], quote: Quote) -> No
     job.save()
     for scene, quoted in zip(rows, quote.scenes, strict=True):
         if scene.spoken_by or scene.credential != quoted.credential:
-            # The pieces of a fallback voice are not those of the first, and nobody gets
-            # pieces that another's key has paid for.
+            # Pieces of a fallback voice can't be mixed with those of the first voice, and
+            # pieces that another key paid for are not reused.
             scene.render += 1
     scenes.queue(job, rows, quote)
-    # They are locked, and whole: what doesn't change is written as it was read. For 2,000
-    # scenes `bulk_update` would take seconds.
+    # The rows are locked and fully loaded, so writing every column is safe. `bulk_update`
+    # would take seconds for 2,000 scenes.
     Scene.objects.bulk_create(
         rows,
         batch_size=500,
@@ -146,7 +154,7 @@ def _open_round(caller: Caller, job: Job, rows: list[Scene], quote: Quote) -> No
         bells.ring_on_commit(queue, count)
 
 
-def _are_all(job: Job, rows: list[Scene]) -> bool:
-    """Return whether `rows` are all that the job has."""
+def _has_no_other_scenes(job: Job, rows: list[Scene]) -> bool:
+    """Return whether `rows` are all scenes of the job."""
     others = Scene.objects.filter(job=job).exclude(pk__in=[s.pk for s in rows])
     return not others.exists()

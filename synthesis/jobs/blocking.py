@@ -1,4 +1,4 @@
-"""Ending the work of those who were suspended, and of workspaces that were closed."""
+"""Cancel the jobs of blocked users and of blocked or closed workspaces."""
 
 from django.db import transaction
 from django.db.models import Q
@@ -9,14 +9,15 @@ from synthesis.models import Job
 
 CANCEL = "synthesis.tasks.cancel_shut"
 BLOCKED, CLOSED = "blocked", "closed"
-"""Reasons of a job that was canceled here."""
+"""Values of `Job.reason` for jobs that are canceled here."""
 
 
-def cancel_shut() -> int:
-    """Cancel what suspended and closed ones still have under way; return how many jobs.
+def cancel_suspended() -> int:
+    """Cancel unfinished jobs of blocked users and workspaces; return how many.
 
-    Each in a transaction of its own: who holds one workspace's wallet and waits for its
-    next job could meet a worker that does the reverse. Harmless to repeat.
+    Also those of closed workspaces. Each job is canceled in its own transaction: holding
+    one wallet's lock while waiting for the next job could deadlock with a worker that
+    locks in the reverse order. Safe to repeat.
     """
     unfinished = Job.objects.filter(
         Q(workspace__is_blocked=True)

@@ -1,4 +1,4 @@
-"""Canceling, pausing and deleting: ending work, or holding it back."""
+"""Cancel, delete, pause and resume jobs."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from kit import idempotency
 from kit.db.transactions import needs_transaction
 from synthesis import events
 from synthesis.errors import JobFinished, JobNotCancelable
-from synthesis.jobs.submit import keep_on
+from synthesis.jobs.submit import renew_retention
 from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import bells, settlement
@@ -17,9 +17,9 @@ from synthesis.work import bells, settlement
 
 @needs_transaction
 def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
-    """Stop a job: what is spoken stays charged, the rest of its credits comes back.
+    """Cancel a job: completed scenes stay charged, and other credits are released.
 
-    A worker that is speaking one of its scenes finds its fence gone and drops the result.
+    A worker that is speaking one of its scenes loses its lease and discards the result.
 
     Raises:
         JobNotCancelable: the job has ended already.
@@ -28,7 +28,7 @@ def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
     if job.is_finished:
         raise JobNotCancelable(status=job.status)
     now = timezone.now()
-    # Rows are locked in one order, as by everybody else who takes several.
+    # Everything that locks several scenes locks them in this order, to avoid deadlocks.
     ids = list(
         _unfinished(job).order_by("pk").select_for_update().values_list("pk", flat=True)
     )
@@ -36,22 +36,22 @@ def cancel(job_id: uuid.UUID, *, reason: str = "") -> Job:
         status=Scene.Status.CANCELED, lease_until=None, finished_at=now
     )
     settlement.release(job, Reservation.objects.filter(job=str(job.pk)))
-    settlement.tell_payer(job)
+    settlement.set_billed_to(job)
     job.status = Job.Status.CANCELED
     job.reason = reason
     job.is_paused = False
     job.finished_at = now
     job.save()
-    events.tell_end(job)
+    events.emit_job_ended(job)
     idempotency.forget(str(job.pk))
     return job
 
 
 @needs_transaction
 def delete(job_id: uuid.UUID) -> None:
-    """Hide a job at once, canceling it first; its files go when a purge comes by.
+    """Hide a job, after canceling it if it still runs. A later purge deletes its files.
 
-    Harmless to repeat.
+    Safe to repeat.
     """
     job = lock(job_id)
     if not job.is_finished:
@@ -64,12 +64,12 @@ def delete(job_id: uuid.UUID) -> None:
 
 @needs_transaction
 def pause(job_id: uuid.UUID) -> Job:
-    """Hold back the scenes that nobody speaks yet.
+    """Pause a job: its queued scenes are not claimed until it is resumed.
 
     A scene that is being spoken is finished, unless it has to be tried again.
 
     Raises:
-        JobFinished: there is nothing to hold back.
+        JobFinished: the job has ended already.
     """
     job = _set_paused(job_id, is_paused=True)
     _unfinished(job).update(is_held=True)
@@ -78,13 +78,13 @@ def pause(job_id: uuid.UUID) -> Job:
 
 @needs_transaction
 def resume(job_id: uuid.UUID) -> Job:
-    """Let a paused job go on.
+    """Resume a paused job: its queued scenes can be claimed again.
 
     Raises:
-        JobFinished: there is nothing to go on with.
+        JobFinished: the job has ended already.
     """
     job = _set_paused(job_id, is_paused=False)
-    keep_on(job)  # it may have been paused for longer than its files are kept
+    renew_retention(job)  # it may have been paused for longer than its files are kept
     job.save(update_fields=["expires_at"])
     _unfinished(job).update(is_held=False)
     queues = _unfinished(job).order_by().values_list("queue", flat=True).distinct()
@@ -95,7 +95,7 @@ def resume(job_id: uuid.UUID) -> Job:
 
 @needs_transaction
 def lock(job_id: uuid.UUID) -> Job:
-    """Return a job, locked until the transaction ends."""
+    """Return a job with its row locked until the transaction ends."""
     return Job.objects.select_for_update(of=("self",)).get(pk=job_id)
 
 

@@ -1,7 +1,7 @@
-"""Quotes: what a request would speak, and what it costs. Nothing is written here.
+"""Validate an order, choose its voices and price it. Nothing is written here.
 
-`/estimate`, `/jobs` and `/speech` go through `quote`, so that a price told is the price
-charged.
+`/estimate`, `/jobs` and `/speech` all call `quote`, so the estimated price is the price
+that is charged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,31 +29,31 @@ from synthesis.models import Job, Scene
 from synthesis.text import splitting
 from synthesis.text.splitting import Shifts
 
-MOST_CHARACTERS = 1_000_000  # of a job
-MOST_SCENES = 5_000
-MOST_AT_ONCE = 5_000  # characters of POST /speech
-MOST_FOR_GUESTS = 500  # characters, in all
+MAX_CHARACTERS = 1_000_000  # of a job
+MAX_SCENES = 5_000
+MAX_SPEECH_CHARACTERS = 5_000  # of POST /speech
+MAX_GUEST_CHARACTERS = 500  # of all scenes together
 
-_LONGER = "Longer texts go to POST /api/v1/jobs."
-_SIGN_UP = "Sign up to speak longer texts."
-_SEVERAL = "Send a longer book as several jobs."
+_LONGER = "Send longer texts to POST /api/v1/jobs."
+_SIGN_UP = "Sign up to use longer texts."
+_SEVERAL = "Send a longer text as several jobs."
 
 
 @dataclass(frozen=True, slots=True)
 class AskedScene:
-    """A scene as a client asks for it; each field is a column of `Scene`, too."""
+    """A scene as a client requests it. Each field is also a column of `Scene`."""
 
     text: str
-    voice: str = ""  # empty: see `synthesis.voices.choose`
+    voice: str = ""  # empty: chosen by `synthesis.jobs.voices.choose`
     title: str = ""
     speed: float = 1.0
-    options: Mapping[str, object] = field(default_factory=dict)  # as its provider says
-    shifts: Shifts | None = None  # in the text that was sent; None: it is that text
+    options: Mapping[str, object] = field(default_factory=dict)  # of its provider
+    shifts: Shifts | None = None  # None: `text` is the whole text that was sent
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A job as a client asks for it."""
+    """A job as a client requests it, before it is validated and priced."""
 
     scenes: Sequence[AskedScene]
     title: str = ""
@@ -67,78 +67,78 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class QuotedScene:
-    """A scene with its voice found and its price fixed."""
+    """A scene with its voice and its price."""
 
-    asked: AskedScene  # its text normalised, its voice an id in the catalogue
+    asked: AskedScene  # its text is normalized, its voice is an id in the catalogue
     provider: str
     queue: Scene.Queue
-    cost: int  # credits
-    credential: str  # whose key calls the provider: a workspace's own costs nothing
+    cost: int  # credits; 0 with the workspace's own key
+    credential: str  # whose key calls the provider
 
     @property
     def is_for_own_key(self) -> bool:
-        """Whether the workspace's own key speaks it."""
+        """Whether the workspace's own key calls the provider."""
         return self.credential != PLATFORM
 
     @property
     def characters(self) -> int:
-        """Unicode code points, as billed."""
+        """The number of billed characters: Unicode code points."""
         return len(self.asked.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What an order speaks and costs."""
+    """An order with the voice and the price of each scene."""
 
     order: Order
     scenes: Sequence[QuotedScene]
     fallback: Sequence[str] = field(default=())
     fallback_prices: Mapping[str, str | None] = field(default_factory=dict)
-    """Credits per character of each; None with an own key."""
+    """Credits per character of each fallback voice; None with an own key."""
 
     @property
     def characters(self) -> int:
-        """Characters of all scenes."""
+        """The number of billed characters of all scenes."""
         return sum(scene.characters for scene in self.scenes)
 
     @property
     def cost(self) -> int:
-        """Credits for all scenes."""
+        """The price of all scenes in credits."""
         return sum(scene.cost for scene in self.scenes)
 
     @property
     def voices(self) -> list[str]:
-        """Voices of the scenes, in the order of their first."""
+        """The distinct voices of the scenes, in order of first use."""
         return list(dict.fromkeys(scene.asked.voice for scene in self.scenes))
 
     @property
     def is_by_own_keys(self) -> bool:
-        """Whether none of it is spoken with our keys."""
+        """Whether all scenes are spoken with the workspace's own keys."""
         return all(scene.is_for_own_key for scene in self.scenes)
 
 
 def quote(caller: Caller, order: Order) -> Quote:
-    """Find the voices of `order`, check that `caller` may use them, and price each scene.
+    """Return the quote for `order`: the voice and the price in credits of each scene.
 
     Raises:
-        EmptyText, TextTooLong, EndlessCharacter, TooManyScenes: the script can't be taken.
+        EmptyText, TextTooLong, EndlessCharacter, TooManyScenes: the text is not accepted.
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
-        Invalid: a scene names no voice, and there is none to choose.
-        InvalidOption: a scene's voice takes no such option.
-        GuestProvider, GuestOption, SandboxProvider: not for this caller.
-        OwnKeyRefused: the workspace's own key for a provider is of no use.
+        Invalid: a scene names no voice, and no default voice is available.
+        InvalidOption: a scene's voice has no such option.
+        GuestProvider, GuestOption, SandboxProvider: `caller` is not allowed to use it.
+        OwnKeyRefused: the provider has refused the workspace's own key.
         FallbackDearer: a fallback voice costs more than a scene's own.
-        ProviderUnavailable, ProviderCeiling: a provider is not set up here, or has cost
-            us enough for today.
-        PriceChanged: it costs more than `order.max_cost`.
+        ProviderUnavailable, ProviderCeiling: a provider is not configured, or its daily
+            spending limit is reached.
+        PriceChanged: the price is higher than `order.max_cost`.
     """
-    if len(order.scenes) > MOST_SCENES:
-        raise TooManyScenes(limit=MOST_SCENES, scenes=len(order.scenes))
-    texts = [splitting.normalise(scene.text) for scene in order.scenes]
+    if len(order.scenes) > MAX_SCENES:
+        raise TooManyScenes(limit=MAX_SCENES, scenes=len(order.scenes))
+    texts = [splitting.normalize(scene.text) for scene in order.scenes]
     if not texts or not all(texts):
         raise EmptyText
     _check_length(caller, order, sum(map(len, texts)))
-    if any(map(splitting.has_endless_character, texts)):
+    if any(map(splitting.has_overlong_character, texts)):
         raise EndlessCharacter(limit=splitting.LONGEST_CHARACTER)
     if caller.is_guest and order.webhook_url:
         raise GuestOption(option="webhooks")
@@ -149,8 +149,8 @@ def quote(caller: Caller, order: Order) -> Quote:
     found = voices.find(caller, named - {""}, own_keys)
     speakers = _speakers(caller, order, texts, found, own_keys)
     scenes = [
-        _scene(caller, asked, normalised, speaker, own_keys)
-        for asked, normalised, speaker in zip(
+        _scene(caller, asked, normalized, speaker, own_keys)
+        for asked, normalized, speaker in zip(
             order.scenes, texts, speakers, strict=True
         )
     ]
@@ -172,7 +172,7 @@ def _speakers(
     found: Mapping[str, Voice],
     own_keys: Mapping[str, ProviderKey],
 ) -> list[Voice]:
-    """Return the voice of each scene: the one that it names, or one that is chosen."""
+    """Return the voice of each scene: the named one, else a default."""
     names = [scene.voice for scene in order.scenes]
     unnamed = [one for one, name in zip(texts, names, strict=True) if not name]
     chosen = iter(voices.choose(caller, unnamed, own_keys))
@@ -182,7 +182,7 @@ def _speakers(
 def _scene(
     caller: Caller,
     asked: AskedScene,
-    normalised: str,
+    normalized: str,
     voice: Voice,
     own_keys: Mapping[str, ProviderKey],
 ) -> QuotedScene:
@@ -190,25 +190,25 @@ def _scene(
     check_options(voice, asked.options)
     shifts = splitting.shifts_in(asked.text) if asked.shifts is None else asked.shifts
     return QuotedScene(
-        asked=replace(asked, text=normalised, voice=voice.pk, shifts=shifts),
+        asked=replace(asked, text=normalized, voice=voice.pk, shifts=shifts),
         provider=voice.provider_id,
         queue=queue_of(voice.provider_id),
-        cost=0 if is_own else cost(caller, len(normalised), voice.provider),
+        cost=0 if is_own else cost(caller, len(normalized), voice.provider),
         credential=using.credential_of(caller.workspace.pk) if is_own else PLATFORM,
     )
 
 
 def check_options(voice: Voice, options: Mapping[str, object]) -> None:
-    """Raise InvalidOption unless the adapter of `voice` takes all of `options`.
+    """Raise InvalidOption unless the adapter of `voice` accepts all `options`.
 
-    None of them changes the price: an adapter doesn't declare those that would.
+    No option changes the price: adapters don't declare options that would.
     """
     known = get_adapter(voice.provider_id).options
     wrong = {}
     for name, value in options.items():
         if name not in known:
             named = ", ".join(known) or "none"
-            wrong[name] = [f"{voice.pk} has these options: {named}."]
+            wrong[name] = [f"Unknown option. Options of {voice.pk}: {named}."]
         elif refusal := known[name].refusal(value):
             wrong[name] = [refusal]
     if wrong:
@@ -216,14 +216,14 @@ def check_options(voice: Voice, options: Mapping[str, object]) -> None:
 
 
 def cost(caller: Caller, characters: int, provider: Provider) -> int:
-    """Return the credits for a scene; guests and operators pay nothing."""
+    """Return the price of a scene in credits; 0 for guests and operators."""
     if caller.role in (Role.GUEST, Role.ADMIN):
         return 0
     return price(characters, provider.cost_multiplier)
 
 
 def check_price(cost: int, max_cost: int | None) -> None:
-    """Raise PriceChanged when `cost` is above what the customer allowed."""
+    """Raise PriceChanged if `cost` is higher than `max_cost`; None is no limit."""
     if max_cost is not None and cost > max_cost:
         raise PriceChanged(cost=cost, max_cost=max_cost)
 
@@ -234,9 +234,9 @@ def _check_fallback(
     fallback: Sequence[Voice],
     own_keys: Mapping[str, ProviderKey],
 ) -> None:
-    """Raise when a fallback voice would cost more than some scene's own.
+    """Raise FallbackDearer if a fallback voice costs more than some scene's own voice.
 
-    What own keys speak is free, and a scene of theirs falls back to nothing of ours.
+    Scenes with own keys don't count: they are free, and never fall back to our keys.
     """
     if caller.role in (Role.GUEST, Role.ADMIN):
         return
@@ -253,16 +253,16 @@ def _per_character(voice: Voice) -> str:
 
 
 def queue_of(provider: str) -> Scene.Queue:
-    """Return where scenes of a provider are worked on."""
+    """Return the queue for scenes of a provider: local or remote."""
     is_local = get_adapter(provider).is_local
     return Scene.Queue.LOCAL if is_local else Scene.Queue.REMOTE
 
 
 def _check_length(caller: Caller, order: Order, characters: int) -> None:
-    limit, hint = MOST_CHARACTERS, _SEVERAL
+    limit, hint = MAX_CHARACTERS, _SEVERAL
     if order.source == Job.Source.SPEECH:
-        limit, hint = MOST_AT_ONCE, _LONGER
+        limit, hint = MAX_SPEECH_CHARACTERS, _LONGER
     if caller.is_guest:
-        limit, hint = MOST_FOR_GUESTS, _SIGN_UP
+        limit, hint = MAX_GUEST_CHARACTERS, _SIGN_UP
     if characters > limit:
         raise TextTooLong(limit=limit, characters=characters, hint=hint)

@@ -1,4 +1,4 @@
-"""From a quote to scenes, and from a scene back to what was asked for it."""
+"""Convert a quote to `Scene` rows, and a row back to the requested scene."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -13,10 +13,10 @@ _ASKED = tuple(field.name for field in fields(AskedScene))
 
 
 def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
-    """Write `quote` into the scenes of a job, to wait for a worker; none is saved.
+    """Set the columns of `scenes` from `quote` and queue them; the caller saves them.
 
-    They may be new or have been spoken before. An old one goes on with the pieces that it
-    has, unless the caller raises its `render`.
+    The scenes may be new or already spoken. An old one reuses its pieces, unless the
+    caller increases its `render`.
     """
     given = turns.take(job.workspace_id, [quoted.characters for quoted in quote.scenes])
     now = timezone.now()
@@ -39,5 +39,5 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
 
 
 def asked_of(scene: Scene) -> AskedScene:
-    """Return what was asked for `scene`, its text normalised and its voice chosen."""
+    """Return the request for `scene`, with its normalized text and its chosen voice."""
     return AskedScene(**{name: getattr(scene, name) for name in _ASKED})

@@ -1,4 +1,7 @@
-"""Submitting: an order becomes a job with its credits reserved, or nothing at all."""
+"""Submit a job: create its rows and reserve its credits, both or neither.
+
+Also guests' daily tries, and how long the files of a job are kept.
+"""
 
 import uuid
 from collections import Counter
@@ -24,21 +27,22 @@ from synthesis.models import Job, Scene
 from synthesis.work import bells
 
 GUEST_QUOTA = "guest"
-KEPT_FOR_GUESTS = timedelta(hours=24)
+GUEST_RETENTION = timedelta(hours=24)
 RESERVED_FOR = timedelta(days=7)
-"""When an open reservation becomes worth a look; see `synthesis.work.dispatch`."""
+"""After this time an open reservation is checked: see `synthesis.work.dispatch`."""
 
 
 @needs_transaction
 def submit(caller: Caller, quote: Quote) -> Job:
     """Create the job of `quote`, reserve its price, and ring for workers on commit.
 
-    What must happen together with it (the idempotency record) is in the same transaction.
+    The caller's transaction also holds what must happen together with it, such as the
+    idempotency record.
 
     Raises:
-        GuestLimit: a visitor has used today's tries.
-        InsufficientCredits: the wallet does not hold the price.
-        TokenLimitReached: the caller's token may not spend it this month.
+        GuestLimit: the guest has used today's tries.
+        InsufficientCredits: the wallet has fewer credits than the price.
+        TokenLimitReached: the price exceeds the token's monthly limit.
     """
     job = create(caller, quote)
     Scene.objects.bulk_create(scenes_of(job, quote), batch_size=500)
@@ -48,7 +52,10 @@ def submit(caller: Caller, quote: Quote) -> Job:
 
 
 def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> Job:
-    """Create the row of a job with its quota and credits taken, without its scenes."""
+    """Create the row of a job and reserve its price; its scenes are not created.
+
+    Raises: as `submit`.
+    """
     now = timezone.now()
     at_once = quote.order.source == Job.Source.SPEECH
     job = Job(
@@ -69,7 +76,7 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
         cost=quote.cost,
         billed_to=_payer(caller, quote),
         expires_at=now
-        + (KEPT_FOR_GUESTS if caller.is_guest else kept_for(caller.workspace)),
+        + (GUEST_RETENTION if caller.is_guest else retention_of(caller.workspace)),
         created_at=now,
     )
     if caller.is_guest:
@@ -81,7 +88,7 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
 
 
 def scenes_of(job: Job, quote: Quote) -> list[Scene]:
-    """Return the unsaved scenes of a new job, with their turns."""
+    """Return the scenes of a new job with their turns, not saved yet."""
     rows = [
         Scene(job=job, workspace_id=job.workspace_id, index=index)
         for index in range(1, len(quote.scenes) + 1)
@@ -91,11 +98,11 @@ def scenes_of(job: Job, quote: Quote) -> list[Scene]:
 
 
 def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Payer:
-    """Reserve one priced round of `job`; return which kind of credits will pay.
+    """Reserve `cost` credits for one round of `job`; return which kind of credits pays.
 
     Raises:
-        InsufficientCredits: the wallet does not hold `cost`.
-        TokenLimitReached: the caller's token may not spend it this month.
+        InsufficientCredits: the wallet has fewer credits than `cost`.
+        TokenLimitReached: `cost` exceeds the token's monthly limit.
     """
     reservation = ledger.reserve(
         wallet_of(job.workspace, job.environment),
@@ -111,15 +118,15 @@ def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Payer:
 
 
 def round_key(job: Job, number: int) -> str:
-    """Return the ledger's key of a priced round."""
+    """Return the ledger's idempotency key for the reservation of a round."""
     return f"job:{job.pk}:{number}"
 
 
 def take_guest_try(caller: Caller) -> None:
-    """Count one of the visitor's tries of today (UTC).
+    """Count one free try of the guest for today (UTC).
 
     Raises:
-        GuestLimit: there is none left.
+        GuestLimit: the guest has used today's tries.
     """
     network = client_network(caller.address)
     if not quotas.take(
@@ -129,26 +136,26 @@ def take_guest_try(caller: Caller) -> None:
 
 
 def give_back_guest_try(caller: Caller, taken_at: datetime) -> None:
-    """Count a try no longer that was answered with an error."""
+    """Give back a free try, since it was answered with an error."""
     day = taken_at.astimezone(UTC).date()
     quotas.give_back(GUEST_QUOTA, client_network(caller.address), period=day, amount=1)
 
 
 def guest_tries_left(address: str) -> int:
-    """Return how often a visitor at `address` may still ask today."""
+    """Return the number of free tries left today for a guest at `address`."""
     used = quotas.used(GUEST_QUOTA, client_network(address), period=quotas.today())
     return max(0, int(settings.GUEST_PER_DAY) - used)
 
 
-def keep_on(job: Job) -> None:
-    """Begin the retention of a job's files anew, as it goes on; the caller saves it."""
+def renew_retention(job: Job) -> None:
+    """Restart the retention time of a job that continues; the caller saves the job."""
     if job.expires_at is not None:
-        anew = timezone.now() + kept_for(job.workspace)
-        job.expires_at = max(job.expires_at, anew)
+        renewed = timezone.now() + retention_of(job.workspace)
+        job.expires_at = max(job.expires_at, renewed)
 
 
-def kept_for(workspace: Workspace) -> timedelta:
-    """Return how long the files of a job are kept: as the plan says, or the settings."""
+def retention_of(workspace: Workspace) -> timedelta:
+    """Return how long files of jobs are kept: by the workspace's plan, else by settings."""
     days = workspace.retention_days
     return timedelta(days=settings.RETENTION_DAYS if days is None else days)
 
@@ -160,4 +167,4 @@ def _payer(caller: Caller, quote: Quote) -> Payer:
         return Payer.OWN_KEY
     if caller.role == Role.ADMIN:
         return Payer.ADMIN
-    return Payer.CREDITS  # until a reservation says more
+    return Payer.CREDITS  # until the reservation decides

@@ -1,7 +1,7 @@
-"""Which voice speaks a text, and whether the caller may use it.
+"""Find or choose the voice of a text, and check that the caller may use it.
 
-A scene that names none is spoken by the voice that the caller prefers, or by the default
-voice for the language that its text is most likely in.
+A scene without a voice gets the caller's preferred voice, else the default voice for the
+detected language of its text.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +29,7 @@ from synthesis.text.language.detection import ENGLISH, languages_of
 def find(
     caller: Caller, names: Collection[str], own_keys: Mapping[str, ProviderKey]
 ) -> dict[str, Voice]:
-    """Return the voice of each name, all of which `caller` may use.
+    """Return the voice for each name, after checking that `caller` may use it.
 
     Raises:
         UnknownVoice, UnknownProvider: a voice is not in the catalogue.
@@ -45,15 +45,16 @@ def find(
 def choose(
     caller: Caller, texts: Sequence[str], own_keys: Mapping[str, ProviderKey]
 ) -> list[Voice]:
-    """Return who speaks each of the scenes of one job for which no voice is named.
+    """Return a voice for each of `texts`, the scenes of a job that name no voice.
 
-    That is the preferred voice of the caller. Where there is none that can be used, it is
-    the default voice for the language of the text: of the caller's default provider, else
-    of the built-in one, else an English one.
+    That is the caller's preferred voice, if it can be used. Otherwise it is the default
+    voice for the language of the text: of the caller's default provider, else of the
+    built-in one, else an English voice.
 
     Raises:
-        OwnKeyRefused: it was to be spoken with the workspace's own key, and so for nothing.
-        Invalid: there is no voice to choose.
+        OwnKeyRefused: it would be spoken with the workspace's own key, which the provider
+            has refused. With another voice it would cost credits.
+        Invalid: no voice is available.
     """
     if not texts:
         return []
@@ -65,14 +66,14 @@ def choose(
     chosen = [found.get(language) or found.get(ENGLISH) for language in languages]
     speakers = [voice for voice in chosen if voice is not None]
     if len(speakers) < len(chosen):
-        raise Invalid({"voice": ["Name a voice for the job or for each scene."]})
+        raise Invalid({"voice": ["Choose a voice for the job or for each scene."]})
     return speakers
 
 
 def _of_languages(
     caller: Caller, languages: set[str], own_keys: Mapping[str, ProviderKey]
 ) -> dict[str, Voice]:
-    """Return the default voice for each language that has one."""
+    """Return the default voice that `caller` may use, for each language that has one."""
     found: dict[str, Voice] = {}
     for slug in dict.fromkeys((default_provider(caller.user), BUILT_IN)):
         missing = languages - found.keys()
@@ -89,8 +90,8 @@ def _may_use(
     """Return whether `caller` may use `provider` now.
 
     Raises:
-        OwnKeyRefused: with their own key they might. No other voice stands in for it, as
-            that would cost credits.
+        OwnKeyRefused: the provider has refused the caller's own key. No other voice is
+            chosen instead, since it would cost credits.
     """
     try:
         check_allowed(caller, provider, own_keys.get(provider.slug))
@@ -102,17 +103,23 @@ def _may_use(
 
 
 def own_keys_of(caller: Caller) -> dict[str, ProviderKey]:
-    """Return the keys that `caller` brings along, by their providers; guests have none."""
+    """Return the workspace's own keys by provider; guests have none."""
     return {} if caller.is_guest else using.held_by(caller.workspace)
 
 
 def check_allowed(
     caller: Caller, provider: Provider, own_key: ProviderKey | None
 ) -> None:
-    """Raise when `caller` may not use `provider` where it stands.
+    """Raise unless `caller` may use `provider` now.
 
-    Whoever has a key of their own may, in the sandbox too; one that was refused is not
-    passed over.
+    With an own key they may, in the sandbox too.
+
+    Raises:
+        GuestProvider: the caller is a guest, and the provider is not open to guests.
+        OwnKeyRefused: the provider has refused the own key; ours is not used instead.
+        SandboxProvider: the provider is not available in the sandbox.
+        ProviderUnavailable: the provider is not configured.
+        ProviderCeiling: the provider's daily spending limit is reached.
     """
     if caller.is_guest and not provider.is_open_to_guests:
         raise GuestProvider(provider=provider.slug)
@@ -120,7 +127,7 @@ def check_allowed(
         using.demand_usable(own_key)
         return
     is_sandbox = caller.environment == Environment.SANDBOX
-    if is_sandbox and not is_in_sandbox(provider):
+    if is_sandbox and not is_available_in_sandbox(provider):
         raise SandboxProvider(provider=provider.slug)
     if not access.is_available(provider):
         raise ProviderUnavailable
@@ -130,7 +137,10 @@ def check_allowed(
         )
 
 
-def is_in_sandbox(provider: Provider) -> bool:
-    """Return whether sandbox credits buy its voices: built in, or let by operators."""
+def is_available_in_sandbox(provider: Provider) -> bool:
+    """Return whether sandbox credits pay for the provider's voices.
+
+    They do for built-in voices, and where operators have set a sandbox limit.
+    """
     is_local = get_adapter(provider.slug).is_local
     return is_local or provider.sandbox_daily_ceiling is not None

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=dict,
-                        help_text="credits per character that each was quoted at; null: by an own key",
+                        help_text="quoted credits per character of each; null: spoken with an own key",
                     ),
                 ),
                 ("webhook_url", models.CharField(blank=True, max_length=2048)),
@@ -331,7 +331,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "index",
-                    models.PositiveIntegerField(help_text="place in the job, from 1"),
+                    models.PositiveIntegerField(
+                        help_text="position in the job, from 1"
+                    ),
                 ),
                 ("title", models.CharField(blank=True, max_length=200)),
                 ("text", models.TextField()),
@@ -340,7 +342,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=list,
-                        help_text="its offsets in the text that was sent: see `synthesis.text.splitting`",
+                        help_text="maps offsets to the text as sent: see `synthesis.text.splitting`",
                     ),
                 ),
                 (
@@ -365,14 +367,14 @@ class Migration(migrations.Migration):
                     "is_for_own_key",
                     models.BooleanField(
                         default=False,
-                        help_text="quoted with an own key: no key of ours stands in",
+                        help_text="quoted with an own key: never spoken with ours",
                     ),
                 ),
                 (
                     "spoken_by",
                     models.CharField(
                         blank=True,
-                        help_text="the fallback voice in place of `voice`; empty: that one itself",
+                        help_text="the fallback voice that replaces `voice`; empty: `voice` itself",
                         max_length=200,
                     ),
                 ),
@@ -380,7 +382,7 @@ class Migration(migrations.Migration):
                     "fallbacks_left",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="voices of the job's that may still take over",
+                        help_text="fallback voices of the job that are left to try",
                     ),
                 ),
                 ("speed", models.FloatField(default=1.0)),
@@ -409,7 +411,8 @@ class Migration(migrations.Migration):
                 (
                     "render",
                     models.PositiveIntegerField(
-                        default=1, help_text="grows each time that it is spoken anew"
+                        default=1,
+                        help_text="grows each time that the scene is spoken again",
                     ),
                 ),
                 (
@@ -428,7 +431,7 @@ class Migration(migrations.Migration):
                     "is_held",
                     models.BooleanField(
                         default=False,
-                        help_text="not claimable: its job is paused, or it is at once",
+                        help_text="not claimable, since its job is paused",
                     ),
                 ),
                 ("error_code", models.CharField(blank=True, max_length=40)),
@@ -488,17 +491,19 @@ class Migration(migrations.Migration):
                 ("render", models.PositiveIntegerField()),
                 (
                     "ordinal",
-                    models.PositiveIntegerField(help_text="place in the scene, from 1"),
+                    models.PositiveIntegerField(
+                        help_text="position in the scene, from 1"
+                    ),
                 ),
                 (
                     "char_start",
-                    models.PositiveIntegerField(help_text="of its text in the scene's"),
+                    models.PositiveIntegerField(help_text="offset in the scene's text"),
                 ),
                 ("char_end", models.PositiveIntegerField()),
                 (
                     "audio",
                     models.CharField(
-                        help_text="name in the storage; the words lie beside it",
+                        help_text="name in the storage; the words are in a .json next to it",
                         max_length=300,
                     ),
                 ),

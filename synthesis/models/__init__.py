@@ -1,4 +1,4 @@
-"""The records of synthesis, one module per subject; each is imported from here."""
+"""Database models of synthesis. Import each from here, not from its own module."""
 
 from synthesis.models.assemblies import Assembly
 from synthesis.models.jobs import Job

@@ -1,4 +1,4 @@
-"""Assemblies: files made of a whole job."""
+"""The model `Assembly`: a file made of a whole job."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -9,7 +9,7 @@ from synthesis.models.jobs import Job
 
 
 class Assembly(Claimable):
-    """A file made of a whole job: joined audio, chapters or an archive."""
+    """A file made of a whole job: joined audio, an audiobook with chapters, or a zip."""
 
     class Kind(models.TextChoices):
         ZIP = "zip"

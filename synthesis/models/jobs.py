@@ -1,4 +1,4 @@
-"""Jobs: scripts on their way to audio."""
+"""The model `Job`: a text to synthesize, with its price and its state."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -11,7 +11,7 @@ from synthesis.models.querysets import JobQuerySet
 
 
 class Job(models.Model):
-    """A script on its way to audio: one or many scenes, priced before they are spoken."""
+    """A text to synthesize: one or more scenes, priced before they are spoken."""
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -23,7 +23,7 @@ class Job(models.Model):
 
     class Source(models.TextChoices):
         JOBS = "jobs"
-        SPEECH = "speech"  # at once: spoken by the web process that took the request
+        SPEECH = "speech"  # spoken at once, by the web process that took the request
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="jobs")
@@ -41,7 +41,7 @@ class Job(models.Model):
     fallback_prices = models.JSONField(
         default=dict,
         blank=True,
-        help_text="credits per character that each was quoted at; null: by an own key",
+        help_text="quoted credits per character of each; null: spoken with an own key",
     )
     webhook_url = models.CharField(max_length=2048, blank=True)
     metadata = models.JSONField(null=True, blank=True)
@@ -102,5 +102,5 @@ class Job(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more happens unless somebody asks for it."""
+        """Whether the job has ended. A retry or an edit of a scene starts it again."""
         return self.status not in (Job.Status.QUEUED, Job.Status.PROCESSING)

@@ -1,4 +1,4 @@
-"""Questions about jobs and scenes; requests reach rows by `for_workspace` alone."""
+"""Querysets of jobs and scenes. Requests reach rows only through `for_workspace`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from accounts.caller import Caller
     from accounts.models import Workspace
     from synthesis.models import Job, Scene  # noqa: F401
-    from synthesis.work.claiming import Full
+    from synthesis.work.claiming import LimitsReached
 
 _UNFINISHED = ("queued", "processing")
 
 
 class JobQuerySet(models.QuerySet["Job"]):
-    """Jobs."""
+    """Queries for jobs."""
 
     def for_workspace(self, workspace: Workspace) -> JobQuerySet:
         """Return the jobs that members of `workspace` may see."""
@@ -29,8 +29,8 @@ class JobQuerySet(models.QuerySet["Job"]):
     def visible_to(self, caller: Caller) -> JobQuerySet:
         """Return the jobs that `caller` may see by id.
 
-        A guest knows a job by its id alone, for as long as it is kept. A token that is
-        bound to an environment sees nothing of the other.
+        A guest may see any job of guests whose id they know, until it expires. A token
+        that is bound to an environment sees no jobs of the other environment.
         """
         jobs = self.for_workspace(caller.workspace)
         if caller.is_guest:
@@ -40,7 +40,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return jobs
 
     def linked(self, job_id: uuid.UUID) -> JobQuerySet:
-        """Return the job that a signed link names, unless its owner is blocked or gone."""
+        """Return the job of a signed link, unless its owner is blocked or closed."""
         return self.filter(
             pk=job_id,
             is_deleted=False,
@@ -49,26 +49,29 @@ class JobQuerySet(models.QuerySet["Job"]):
         ).exclude(created_by__is_blocked=True)
 
     def with_provider(self, provider: str) -> JobQuerySet:
-        """Return the jobs in which `provider` speaks."""
+        """Return the jobs that have a scene with a voice of `provider`."""
         scenes = self.model._meta.get_field("scenes").related_model._default_manager
         return self.filter(Exists(scenes.filter(job=OuterRef("pk"), provider=provider)))
 
 
 class SceneQuerySet(models.QuerySet["Scene"]):
-    """Scenes."""
+    """Queries for scenes."""
 
     def unfinished(self) -> SceneQuerySet:
-        """Return the scenes that are still to be spoken, or are being spoken."""
+        """Return the scenes that are queued or being spoken."""
         return self.filter(status__in=_UNFINISHED)
 
     def waiting(self) -> SceneQuerySet:
-        """Return the scenes that a worker may take, if no limit stands in the way."""
+        """Return the scenes that a worker may claim, if no limit is reached."""
         return self.filter(status="queued", is_held=False, ready_at__lte=Now())
 
     def progress(
         self, jobs: Collection[uuid.UUID]
     ) -> dict[uuid.UUID, tuple[int, int, int]]:
-        """Return for each job its scenes in all, completed, and ended, by one query."""
+        """Return the number of scenes in total, completed and ended for each job.
+
+        Takes one query for all jobs.
+        """
         counts = dict.fromkeys(jobs, (0, 0, 0))
         rows = (
             self.filter(job__in=jobs)
@@ -84,9 +87,11 @@ class SceneQuerySet(models.QuerySet["Scene"]):
             counts[row["job"]] = (row["total"], row["done"], row["ended"])
         return counts
 
-    def startable(self, full: Full) -> SceneQuerySet:
-        """Leave out the scenes for which `full` has no room."""
-        held_back = Q(workspace_id__in=full.workspaces) | Q(provider__in=full.providers)
-        for provider, credential in full.upstreams:
+    def startable(self, reached: LimitsReached) -> SceneQuerySet:
+        """Exclude the scenes whose workspace, provider or upstream is in `reached`."""
+        held_back = Q(workspace_id__in=reached.workspaces) | Q(
+            provider__in=reached.providers
+        )
+        for provider, credential in reached.upstreams:
             held_back |= Q(provider=provider, credential=credential)
         return self.exclude(held_back)

@@ -1,4 +1,4 @@
-"""Scenes of jobs, and the pieces of audio that they are made of."""
+"""The models `Scene`, a part of a job, and `Piece`, the audio of one provider call."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -13,22 +13,22 @@ from synthesis.models.querysets import SceneQuerySet
 
 
 class Scene(Claimable):
-    """A part of a job with one voice: the unit of claiming, of failure and of charging."""
+    """A part of a job with one voice. Each scene is claimed, fails and is charged alone."""
 
     class Queue(models.TextChoices):
-        LOCAL = "local"  # works on this machine's processors
-        REMOTE = "remote"  # waits for somebody else's
+        LOCAL = "local"  # uses the CPU of this machine
+        REMOTE = "remote"  # waits for a provider's server
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     job = models.ForeignKey(Job, models.CASCADE, related_name="scenes")
     workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="+")
-    index = models.PositiveIntegerField(help_text="place in the job, from 1")
+    index = models.PositiveIntegerField(help_text="position in the job, from 1")
     title = models.CharField(max_length=200, blank=True)
     text = models.TextField()
     shifts = models.JSONField(
         default=list,
         blank=True,
-        help_text="its offsets in the text that was sent: see `synthesis.text.splitting`",
+        help_text="maps offsets to the text as sent: see `synthesis.text.splitting`",
     )
     voice = models.CharField(max_length=200, help_text="id in the catalogue")
     provider = models.CharField(max_length=40, help_text="slug; part of the voice's id")
@@ -36,15 +36,15 @@ class Scene(Claimable):
         max_length=80, default=PLATFORM, help_text="whose key calls the provider"
     )
     is_for_own_key = models.BooleanField(
-        default=False, help_text="quoted with an own key: no key of ours stands in"
+        default=False, help_text="quoted with an own key: never spoken with ours"
     )
     spoken_by = models.CharField(
         max_length=200,
         blank=True,
-        help_text="the fallback voice in place of `voice`; empty: that one itself",
+        help_text="the fallback voice that replaces `voice`; empty: `voice` itself",
     )
     fallbacks_left = models.PositiveIntegerField(
-        default=0, help_text="voices of the job's that may still take over"
+        default=0, help_text="fallback voices of the job that are left to try"
     )
     speed = models.FloatField(default=1.0)
     options = models.JSONField(default=dict, blank=True)
@@ -57,14 +57,14 @@ class Scene(Claimable):
         default=1, help_text="the priced round that pays for it"
     )
     render = models.PositiveIntegerField(
-        default=1, help_text="grows each time that it is spoken anew"
+        default=1, help_text="grows each time that the scene is spoken again"
     )
     queue = models.CharField(max_length=8, choices=Queue.choices)
     turn = models.PositiveBigIntegerField(
         help_text="virtual time; the lowest is spoken next"
     )
     is_held = models.BooleanField(
-        default=False, help_text="not claimable: its job is paused, or it is at once"
+        default=False, help_text="not claimable, since its job is paused"
     )
     error_code = models.CharField(max_length=40, blank=True)
     audio = models.CharField(
@@ -136,30 +136,31 @@ class Scene(Claimable):
 
     @property
     def speaker(self) -> str:
-        """The voice that speaks: the one that was asked for, or a fallback."""
+        """The id of the voice that speaks: the requested one or a fallback."""
         return self.spoken_by or self.voice
 
     @property
     def price(self) -> int:
-        """Credits that are captured when it is spoken."""
+        """The credits that are captured when the scene completes."""
         return self.cost if self.spoken_cost is None else self.spoken_cost
 
     @property
     def holder(self) -> str:
-        """This scene as held by this claim, for `providers.limits.upstreams`."""
+        """The id of this scene and its claim, as `providers.limits.upstreams` takes it."""
         return f"{self.pk}:{self.fence}"
 
 
 class Piece(models.Model):
-    """The audio of one provider call. The file was there before the row."""
+    """The stored audio of one provider call. Its file is stored before its row."""
 
     scene = models.ForeignKey(Scene, models.CASCADE, related_name="pieces")
     render = models.PositiveIntegerField()
-    ordinal = models.PositiveIntegerField(help_text="place in the scene, from 1")
-    char_start = models.PositiveIntegerField(help_text="of its text in the scene's")
+    ordinal = models.PositiveIntegerField(help_text="position in the scene, from 1")
+    char_start = models.PositiveIntegerField(help_text="offset in the scene's text")
     char_end = models.PositiveIntegerField()
     audio = models.CharField(
-        max_length=300, help_text="name in the storage; the words lie beside it"
+        max_length=300,
+        help_text="name in the storage; the words are in a .json next to it",
     )
     samples = models.PositiveBigIntegerField()
     sample_rate = models.PositiveIntegerField(help_text="Hz")

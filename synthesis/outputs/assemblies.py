@@ -1,7 +1,7 @@
-"""Files made of a whole job: an archive, joined audio, an audiobook with chapters.
+"""Assemblies, files made of a whole job: a zip, joined audio, an audiobook with chapters.
 
-They are made when somebody first asks, from the lossless pieces, and kept with the job. A
-scene that is spoken anew gives the job another version, and so another assembly.
+An assembly is made from the stored pieces when it is first requested, and is kept with the
+job. Speaking a scene again changes the job's version, so a new assembly is made.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ BETWEEN_SCENES_MS = 800
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A spoken scene with its place in the joined audio."""
+    """A spoken scene with its pieces and its start in the joined audio."""
 
     scene: Scene
     pieces: list[Piece]
@@ -36,10 +36,12 @@ class Placed:
 
 
 def request(job: Job, kind: Assembly.Kind) -> Assembly:
-    """Return the job's assembly of its present version, asking for it if need be.
+    """Return the assembly of the job's current version; create and queue it if missing.
+
+    One that failed is queued again.
 
     Raises:
-        NotReady: a scene is still to be spoken, or none was.
+        NotReady: a scene is not finished, or no scene was spoken.
     """
     version = _version(spoken_scenes(job), job.format)
     with transaction.atomic(durable=True):
@@ -58,10 +60,10 @@ def request(job: Job, kind: Assembly.Kind) -> Assembly:
 
 
 def spoken_scenes(job: Job) -> list[Scene]:
-    """Return the completed scenes of a job that has ended, in order, without their text.
+    """Return the completed scenes of an ended job, in order; their text is not loaded.
 
     Raises:
-        NotReady: a scene is still to be spoken, or none was.
+        NotReady: a scene is not finished, or no scene was spoken.
     """
     scenes = list(
         Scene.objects.filter(job=job).defer("text", "shifts").order_by("index")
@@ -76,7 +78,7 @@ def spoken_scenes(job: Job) -> list[Scene]:
 
 
 def timeline(scenes: Sequence[Scene]) -> list[Placed]:
-    """Return where each scene starts in the joined audio, computed from samples."""
+    """Return the start of each scene in the joined audio, computed from sample counts."""
     by_scene: dict[object, list[Piece]] = {scene.pk: [] for scene in scenes}
     renders = {scene.pk: scene.render for scene in scenes}
     rows = Piece.objects.filter(scene__in=list(by_scene))
@@ -94,10 +96,10 @@ def timeline(scenes: Sequence[Scene]) -> list[Placed]:
 
 
 def captions_of(job: Job) -> Iterator[CaptionScene]:
-    """Yield what captions are made of, scene by scene.
+    """Return an iterator over the texts and word times of a job, for `captions`.
 
     Raises:
-        NotReady: a scene is still to be spoken, or none was.
+        NotReady: a scene is not finished, or no scene was spoken.
     """
     placed = timeline(spoken_scenes(job))
     return (
@@ -111,7 +113,7 @@ def captions_of(job: Job) -> Iterator[CaptionScene]:
 
 
 def _make(assembly: Assembly, lease: claims.Lease) -> str:
-    """Make the file of an assembly and store it; return its name."""
+    """Make and store the file of an assembly; return its name in the storage."""
     job = assembly.job
     placed = timeline(spoken_scenes(job))
     name = f"{files.job_folder(job)}/{assembly.pk}-{assembly.fence}"

@@ -1,7 +1,8 @@
-"""Captions: word times become SubRip or WebVTT, scene by scene, in a stream.
+"""Make SubRip (SRT) and WebVTT captions from word times, as a stream.
 
-The common conventions: two lines of at most 42 columns, one to seven seconds, a new caption
-where a sentence ends, or a clause if need be. Captions never overlap.
+They follow the common conventions: at most two lines of 42 columns, one to seven seconds
+each, and a new caption at the end of a sentence, or of a clause if needed. Captions never
+overlap.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,10 +16,10 @@ import regex
 from synthesis.text.splitting import sentence_ends
 
 LINE = 42
-"""Columns of a line; an ideograph takes two."""
+"""The maximum columns of a line; an ideograph takes two."""
 _SHORTEST = 1.0  # seconds
 _LONGEST = 7.0
-_GAP = 1.5  # of silence, after which a caption would be in the way
+_GAP = 1.5  # seconds of silence that end a caption
 
 _CLAUSE_END = regex.compile(r"""[,;:،؛—–、，；：]["'”’»›)\]」』）]*$""")
 _GRAPHEME = regex.compile(r"\X")
@@ -26,7 +27,7 @@ _GRAPHEME = regex.compile(r"\X")
 
 @dataclass(frozen=True, slots=True)
 class CaptionScene:
-    """A scene with its place in the joined audio."""
+    """The text and word times of a scene, and its start in the joined audio."""
 
     text: str
     words: Iterable[Mapping[str, Any]]  # start and end (s), char_start and char_end
@@ -34,14 +35,14 @@ class CaptionScene:
 
 
 def srt(scenes: Iterable[CaptionScene]) -> Iterator[str]:
-    """Yield a SubRip file, a caption at a time."""
+    """Yield a SubRip file, one caption at a time."""
     for number, cue in enumerate(_cues(scenes), 1):
         lines = "\n".join(cue.lines)
         yield f"{number}\n{_span(cue, ',')}\n{lines}\n\n"
 
 
 def vtt(scenes: Iterable[CaptionScene]) -> Iterator[str]:
-    """Yield a WebVTT file (https://www.w3.org/TR/webvtt1/), a caption at a time."""
+    """Yield a WebVTT file (https://www.w3.org/TR/webvtt1/), one caption at a time."""
     yield "WEBVTT\n\n"
     for cue in _cues(scenes):
         lines = "\n".join(cue.lines)
@@ -51,7 +52,7 @@ def vtt(scenes: Iterable[CaptionScene]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A word with the punctuation that touches it."""
+    """A word with its adjacent punctuation."""
 
     text: str
     start: float
@@ -81,7 +82,7 @@ def _time(ms: int, point: str) -> str:
 
 
 def _cues(scenes: Iterable[CaptionScene]) -> Iterator[_Cue]:
-    """Yield captions in order, each ending before the next one begins."""
+    """Yield captions in order; each ends before the next one begins."""
     last: _Cue | None = None
     for scene in scenes:
         for tokens in _groups(list(_tokens(scene))):
@@ -100,11 +101,11 @@ def _cues(scenes: Iterable[CaptionScene]) -> Iterator[_Cue]:
 
 
 def _tokens(scene: CaptionScene) -> Iterator[_Token]:
-    """Yield the text of a scene as pieces that fit a line, with their times."""
+    """Yield the text of a scene as tokens that fit into a line, with their times."""
     text = scene.text
     words = sorted(scene.words, key=lambda word: (word["char_start"], word["start"]))
     ends = {*sentence_ends(text), len(text.rstrip())}
-    place = 0  # what comes before it is in a token already
+    place = 0  # the text before it is in earlier tokens
     for number, word in enumerate(words):
         following = words[number + 1]["char_start"] if number + 1 < len(words) else None
         end = _token_end(text, word["char_end"], following)
@@ -114,11 +115,11 @@ def _tokens(scene: CaptionScene) -> Iterator[_Token]:
         place = max(place, end)
         shown = " ".join(shown.split())
         if shown:
-            yield from _fitting(shown, spaced, word["start"], word["end"], is_last)
+            yield from _word_tokens(shown, spaced, word["start"], word["end"], is_last)
 
 
 def _token_end(text: str, end: int, following: int | None) -> int:
-    """Return where the punctuation after a word ends: opening marks go to the next."""
+    """Return the offset after a word's punctuation; opening marks go to the next word."""
     if following is None:
         return len(text)
     gap = text[end:following]
@@ -126,21 +127,21 @@ def _token_end(text: str, end: int, following: int | None) -> int:
 
 
 def _last_space(gap: str) -> int:
-    """Return the place of the last white space in `gap`; its length if there is none."""
+    """Return the offset of the last white space in `gap`, or its length if none."""
     for place in range(len(gap) - 1, -1, -1):
         if gap[place].isspace():
             return place
     return len(gap)
 
 
-def _fitting(
+def _word_tokens(
     text: str, spaced: bool, start: float, end: float, ends_sentence: bool
 ) -> Iterator[_Token]:
-    """Yield a word; if it is wider than a line, in pieces that share its time."""
+    """Yield a word as one token, or as several that share its time if it is too wide."""
     end = max(start, end)
     width = _width(text)
     done = 0
-    pieces = [text] if width <= LINE else _pieces(text)
+    pieces = [text] if width <= LINE else _line_pieces(text)
     for number, piece in enumerate(pieces, 1):
         columns = _width(piece)
         yield _Token(
@@ -156,8 +157,8 @@ def _fitting(
         spaced = False
 
 
-def _pieces(text: str) -> list[str]:
-    """Cut `text` into pieces of at most a line."""
+def _line_pieces(text: str) -> list[str]:
+    """Split `text` into pieces that fit into a line, between graphemes."""
     pieces: list[str] = []
     room = 0
     for match in _GRAPHEME.finditer(text):
@@ -171,7 +172,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _groups(tokens: list[_Token]) -> Iterator[list[_Token]]:
-    """Gather tokens into captions."""
+    """Yield the tokens of each caption."""
     group: list[_Token] = []
     for token, following in zip_longest(tokens, tokens[1:]):
         if group and token.start - group[-1].end > _GAP:
@@ -182,7 +183,7 @@ def _groups(tokens: list[_Token]) -> Iterator[list[_Token]]:
             yield group[:cut]
             group = group[cut:]
         group.append(token)
-        if token.ends_sentence and _lasts(group) >= _SHORTEST:
+        if token.ends_sentence and _duration(group) >= _SHORTEST:
             # "Why?" she asked.
             goes_on = following is not None and following.text[0].islower()
             if not goes_on:
@@ -193,7 +194,7 @@ def _groups(tokens: list[_Token]) -> Iterator[list[_Token]]:
 
 
 def _fits(group: list[_Token], token: _Token) -> bool:
-    """Return whether a caption holds `group` and then `token`."""
+    """Return whether `token` fits into the caption after `group`."""
     if token.end - group[0].start > _LONGEST:
         return False
     columns = sum(known.columns for known in group) + token.columns
@@ -202,14 +203,14 @@ def _fits(group: list[_Token], token: _Token) -> bool:
     return columns <= 2 * LINE + 1 and _two_lines([*group, token]) is not None
 
 
-def _lasts(group: list[_Token]) -> float:
+def _duration(group: list[_Token]) -> float:
     return group[-1].end - group[0].start
 
 
 def _best_cut(group: list[_Token]) -> int:
-    """Return how many tokens of a full group make the next caption."""
+    """Return how many tokens of a full group go into the next caption."""
     long_enough = [
-        cut for cut in range(len(group), 0, -1) if _lasts(group[:cut]) >= _SHORTEST
+        cut for cut in range(len(group), 0, -1) if _duration(group[:cut]) >= _SHORTEST
     ]
     for cut in long_enough:
         if group[cut - 1].ends_sentence:
@@ -232,9 +233,9 @@ def _lines(group: list[_Token]) -> list[str]:
 
 
 def _two_lines(group: list[_Token]) -> int | None:
-    """Return how many tokens go on the first of two lines; None if none fits.
+    """Return how many tokens go on the first of two lines; None if two lines don't fit.
 
-    The lines are of like width, and rather break where the voice does.
+    Lines of similar width are preferred, and breaks at the end of a sentence or clause.
     """
     whole = sum(token.columns for token in group)
     best, least = None, float("inf")
@@ -258,7 +259,7 @@ def _joined(group: list[_Token]) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many columns `text` takes."""
+    """Return the width of `text` in columns."""
     if text.isascii():
         return len(text)
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

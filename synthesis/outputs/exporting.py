@@ -1,4 +1,4 @@
-"""What jobs have in an archive of somebody's data: scripts, word times and audio."""
+"""The part of a data export that jobs have: texts, word times and audio."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from synthesis.outputs import files
 
 
 def export(scope: Scope) -> Iterator[Part]:
-    """Yield the jobs of a workspace that are not deleted, and their scenes' files."""
+    """Yield the jobs in `scope` that are not deleted, and the files of their scenes."""
     jobs = _jobs(scope)
     yield Table("jobs.json", map(_job, jobs.iterator(chunk_size=50)))
     for job in jobs.filter(files_removed_at=None).iterator(chunk_size=50):

@@ -1,8 +1,8 @@
 """Names of files in the storage.
 
-Everything of a job lies below `jobs/<job>/`, so that removing it is removing one folder.
-A name carries the render (it grows when a scene is spoken anew) and the fence of who made
-the file, so that no two processes ever write the same one.
+All files of a job are below `jobs/<job>/`, so deleting them is deleting one folder. A name
+contains the render (a number that grows when a scene is spoken again) and the fence of the
+claim that made the file, so that two processes never write the same file.
 """
 
 import re
@@ -12,27 +12,27 @@ from synthesis.models import Job, Scene
 
 
 def job_folder(job: Job) -> str:
-    """Return the folder of everything that belongs to `job`."""
+    """Return the folder of all files of `job`."""
     return f"jobs/{job.pk}"
 
 
 def pieces_folder(scene: Scene) -> str:
-    """Return the folder of the pieces of a scene's present render."""
+    """Return the folder for the pieces of a scene's current render."""
     return f"jobs/{scene.job_id}/{scene.pk}/{scene.render}"
 
 
 def piece_name(scene: Scene, ordinal: int) -> str:
-    """Return the name of a piece made under the scene's present fence; no extension."""
+    """Return the name of a piece under the scene's current fence, without extension."""
     return f"{pieces_folder(scene)}/{ordinal:06d}-{scene.fence}"
 
 
 def scene_name(scene: Scene) -> str:
-    """Return the name of a scene's finished audio; no extension."""
+    """Return the name of a scene's finished audio, without extension."""
     return f"jobs/{scene.job_id}/{scene.pk}/{scene.render}-{scene.fence}"
 
 
 def download_name(scene: Scene, extension: str) -> str:
-    """Return how a scene's audio is called where people save it: `001-opening.mp3`."""
+    """Return the file name for downloads of a scene's audio, such as `001-opening.mp3`."""
     title = slug(scene.title)
     return (
         f"{scene.index:03d}-{title}{extension}"
@@ -42,6 +42,6 @@ def download_name(scene: Scene, extension: str) -> str:
 
 
 def slug(title: str) -> str:
-    """Return `title` as lower-case letters, digits and hyphens, in any script."""
+    """Return `title` as a file name: lower-case letters of any script, digits, hyphens."""
     folded = unicodedata.normalize("NFC", title).casefold()
     return re.sub(r"[\W_]+", "-", folded).strip("-")[:60].strip("-")

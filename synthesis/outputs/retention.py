@@ -1,4 +1,4 @@
-"""Retention: files go when their time is over, and deleted jobs go for good."""
+"""Delete files past their retention, and jobs that users deleted."""
 
 import shutil
 import time
@@ -15,29 +15,30 @@ from kit.models import IdempotencyRecord, QuotaCounter
 from synthesis.models import Job
 from synthesis.outputs import files
 
-DELETED_FOR = timedelta(days=30)
-"""How long a deleted job's row and files stay, hidden."""
+DELETED_JOB_RETENTION = timedelta(days=30)
+"""How long the row and the files of a deleted job are kept, hidden."""
 
-_UNDER_WAY = timedelta(minutes=10)
-"""After its time nobody can ask for a file any more; what asked before ends by then: a
-download, or a retry that goes on with the job."""
+_GRACE_PERIOD = timedelta(minutes=10)
+"""Expired files can't be requested any more. Within this time, requests from before have
+ended: downloads, and retries that continue the job."""
 
-_DRAFTS_KEPT = 24 * 3600  # seconds; no rendering takes longer
-_MOST = 500  # jobs per run
+_MAX_DRAFT_AGE = 24 * 3600  # seconds; no render takes longer
+_BATCH = 500  # jobs per run
 
 
 def purge() -> int:
-    """Remove what is past its time; safe to interrupt and to repeat.
+    """Delete files and rows past their retention; return the number of jobs purged.
 
-    Files go before the row: a crash in between leaves a row that the next run finds again.
-    Returns how many jobs lost their files.
+    Also old idempotency records, quota counters and temporary folders. Files are deleted
+    before the row: a crash in between leaves a row that the next run finds. Safe to
+    interrupt and to repeat.
     """
     over = Job.objects.filter(
-        Q(is_deleted=True, deleted_at__lt=Now() - DELETED_FOR)
-        | Q(expires_at__lt=Now() - _UNDER_WAY, files_removed_at=None)
+        Q(is_deleted=True, deleted_at__lt=Now() - DELETED_JOB_RETENTION)
+        | Q(expires_at__lt=Now() - _GRACE_PERIOD, files_removed_at=None)
     ).exclude(status__in=[Job.Status.QUEUED, Job.Status.PROCESSING])
     count = 0
-    for job in over.order_by("pk")[:_MOST]:
+    for job in over.order_by("pk")[:_BATCH]:
         delete_tree(default_storage, files.job_folder(job))
         if job.is_deleted:
             job.delete()
@@ -53,10 +54,10 @@ def purge() -> int:
 
 
 def _remove_drafts() -> None:
-    """Remove temporary folders that a killed process left."""
+    """Delete temporary folders that killed processes left."""
     parent = settings.OZVENA_HOME / "tmp"
     if not parent.exists():
         return
     for folder in parent.iterdir():
-        if time.time() - folder.stat().st_mtime > _DRAFTS_KEPT:
+        if time.time() - folder.stat().st_mtime > _MAX_DRAFT_AGE:
             shutil.rmtree(folder, ignore_errors=True)

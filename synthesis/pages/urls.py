@@ -1,4 +1,4 @@
-"""Routes of pages and of what they play."""
+"""Routes of audio that pages play."""
 
 from django.urls import path
 

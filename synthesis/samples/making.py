@@ -1,8 +1,8 @@
-"""Making samples: a sentence in each voice, spoken once and kept.
+"""Make voice samples: one sentence in each voice, spoken once and stored.
 
-A row of `providers.Sample` asks for one; a worker claims it, speaks with our own key within
-the limits that scenes have, and stores the audio before it says so. Visitors can ask for
-built-in voices alone, so they spend nobody's money, and each voice but once.
+A row of `providers.Sample` requests a sample. A worker claims it, calls the provider with
+our key within the limits of scenes, and stores the audio before it updates the row.
+Visitors can request samples of built-in voices only, each once, so they cost nothing.
 """
 
 import hashlib
@@ -35,23 +35,23 @@ from synthesis.samples.texts import text_for
 from synthesis.work import calling, claiming
 
 MAKE = "synthesis.tasks.make_samples"
-MOST_A_DAY = 200
-"""Samples that one client address may have made a day."""
-_MOST_AT_ONCE = 2  # makers, of each kind: samples are never urgent
-_LOOK = 0.05  # seconds between two looks at what a worker is making
+MAX_PER_DAY = 200
+"""The number of samples that one client network may request a day."""
+_MAX_CONCURRENT = 2  # samples at once in each queue, since samples are never urgent
+_POLL_INTERVAL = 0.05  # seconds
 _LOCAL = [slug for slug in ADAPTERS if get_adapter(slug).is_local]
 
 logger = logging.getLogger(__name__)
 
 
 def find(voice_id: str, *, network: str, patience: float) -> Sample:
-    """Return a voice's sample; one of a built-in voice is made if it is missing.
+    """Return the sample of a voice; one of a built-in voice is requested if missing.
 
-    Waits `patience` seconds for a worker. What it returns then may not be completed.
+    Waits up to `patience` seconds for a worker. After that the sample may be unfinished.
 
     Raises:
         NotFound: there is no such voice, or it has no sample.
-        RateLimited: a client in `network` had too many made today.
+        RateLimited: clients in `network` requested too many samples today.
     """
     if not voice_id.isprintable():
         raise NotFound
@@ -69,29 +69,32 @@ def find(voice_id: str, *, network: str, patience: float) -> Sample:
         if sample.file or time.monotonic() >= until:
             return sample
         connections.give_back()
-        time.sleep(_LOOK)
+        time.sleep(_POLL_INTERVAL)
 
 
 def work(queue: str) -> int:
-    """Make the samples that wait in `queue`; return how many were tried."""
+    """Make the samples that wait in `queue`; return how many were claimed."""
     return works[queue]()
 
 
 def sweep() -> None:
-    """Take back samples that were lost, give up deadly ones, and ring for the rest."""
+    """Take back samples with expired leases, then ring for those that wait.
+
+    Samples whose workers died too often are given up.
+    """
     for each in works.values():
         each.sweep()
 
 
 def _ask(voice: Voice, network: str) -> None:
     with transaction.atomic(durable=True):
-        if not quotas.take("sample", network, limit=MOST_A_DAY, period=quotas.today()):
+        if not quotas.take("sample", network, limit=MAX_PER_DAY, period=quotas.today()):
             raise RateLimited(retry_after=quotas.seconds_left_today())
         if samples.ask([voice]):
             works[Scene.Queue.LOCAL].ring_on_commit()
 
 
-def _of(queue: str) -> QuerySet[Sample]:
+def _samples_of(queue: str) -> QuerySet[Sample]:
     rows = Sample.objects.all()
     if queue == Scene.Queue.LOCAL:
         return rows.filter(voice__provider__in=_LOCAL)
@@ -99,24 +102,24 @@ def _of(queue: str) -> QuerySet[Sample]:
 
 
 def _startable(queue: str) -> QuerySet[Sample]:
-    """Return the samples that may be made now: not where a provider has its fill."""
-    full = claiming.what_is_full()
-    closed = full.providers | {
-        provider for provider, key in full.upstreams if key == PLATFORM
+    """Return the samples whose provider has not reached its limits."""
+    reached = claiming.limits_reached()
+    closed = reached.providers | {
+        provider for provider, key in reached.upstreams if key == PLATFORM
     }
     return works[queue].due().exclude(voice__provider__in=closed)
 
 
 def _waiting(queue: str) -> int:
     is_any = works[queue].due().exists() and _startable(queue).exists()
-    return int(is_any)  # samples are never urgent
+    return int(is_any)  # one worker is enough, since samples are never urgent
 
 
 @one_transaction
 def _claim(queue: str) -> Sample | None:
-    claiming.close_gate()
-    making = _of(queue).filter(status=Sample.Status.PROCESSING)
-    if making.count() >= _MOST_AT_ONCE:
+    claiming.lock_claims()
+    making = _samples_of(queue).filter(status=Sample.Status.PROCESSING)
+    if making.count() >= _MAX_CONCURRENT:
         return None
     return claims.claim(_startable(queue))
 
@@ -124,7 +127,7 @@ def _claim(queue: str) -> Sample | None:
 def _make(sample: Sample, _: claims.Lease) -> str:
     """Speak and store a sample; return its name in the storage."""
     try:
-        return _spoken(sample)
+        return _speak_and_store(sample)
     except UpstreamUnavailable as unavailable:
         logger.info("sample of %s waits: %s", sample.voice_id, unavailable)
         raise NotNow(unavailable.until) from unavailable
@@ -134,7 +137,7 @@ def _make(sample: Sample, _: claims.Lease) -> str:
 
 
 def _complete(sample: Sample, name: str) -> dict[str, str]:
-    """Have the sample before removed, if there is one; return where the new one is."""
+    """Return the columns of a finished sample; delete the old file on commit."""
     if sample.file:
         transaction.on_commit(partial(default_storage.delete, sample.file))
     return {"file": name, "error_code": ""}
@@ -144,12 +147,12 @@ def _explain(error: Exception) -> dict[str, str]:
     return {"error_code": error.code if isinstance(error, Failed) else INTERNAL_ERROR}
 
 
-def _spoken(sample: Sample) -> str:
+def _speak_and_store(sample: Sample) -> str:
     voice = Voice.objects.switched_on().filter(pk=sample.voice_id).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
     if not access.is_available(voice.provider):
-        raise ProviderError(Failure.BAD_KEY, "no key of ours")
+        raise ProviderError(Failure.BAD_KEY, "no platform key")
     request = SpeechRequest(text_for(voice.language), voice.provider_voice)
     with draft_folder() as folder:
         draft, whole = folder / "piece", folder / "sample.mp3"
@@ -179,7 +182,7 @@ works = {
         task=MAKE,
         queue=queue,
         args=(queue,),
-        rows=partial(_of, queue),
+        rows=partial(_samples_of, queue),
         order=("ready_at", "voice"),
         claim=partial(_claim, queue),
         waiting=partial(_waiting, queue),

@@ -1,7 +1,7 @@
-"""What voices say in their samples: that one writes, and they read aloud."""
+"""The sentence that a voice says in its sample, in its language."""
 
 _COUNTING = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."
-"""Every voice can say it, in whatever language."""
+"""A text for voices of other languages; every voice can say it."""
 
 _TEXTS = {
     "ar": "مرحبا. اكتب شيئا، وسأقرؤه لك بصوت عال.",
@@ -47,13 +47,13 @@ _TEXTS = {
     "vi": "Xin chào. Hãy viết gì đó, tôi sẽ đọc to cho bạn nghe.",
     "zh": "你好。写点什么，我来读给你听。",
 }
-# The same language under another name; voices that take any speak English.
+# Other codes for the same language. Voices for several languages (mul) speak English.
 _SAME = {"cmn": "zh", "yue": "zh", "nn": "nb", "iw": "he", "fil": "tl", "mul": "en"}
 
 
 def text_for(language: str) -> str:
-    """Return a sentence for a voice of `language` (BCP 47)."""
+    """Return the sample text for a voice of `language` (BCP 47)."""
     tag = language.lower().split("-")
     if "latn" in tag:
-        return _COUNTING  # a script that these sentences are not in
+        return _COUNTING  # these sentences are not in Latin script
     return _TEXTS.get(_SAME.get(tag[0], tag[0]), _COUNTING)

@@ -1,14 +1,14 @@
-"""Chapters: a text is cut where a reader sees a heading.
+"""Split a text into chapters at its headings.
 
-A heading is a Markdown heading (`# Title`), or a short line between blank lines that begins
-like one ("Chapter 3", "Part Two", "Kapitel 4. Der Brief", "Prologue").
+A heading is a Markdown heading (`# Title`), or a short line between blank lines that starts
+like a chapter title ("Chapter 3", "Part Two", "Kapitel 4. Der Brief", "Prologue").
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from synthesis.text.splitting import Shifts, returns_in, shifts_of
+from synthesis.text.splitting import Shifts, crlf_offsets, shifts_of
 
 _MARKDOWN = re.compile(r"#{1,3}[ \t]+(?P<title>\S.*)")
 _NUMBER = r"(?:\d+|[ivxlcdm]+|[^\W\d_]+)"
@@ -25,21 +25,21 @@ _ALONE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A heading with the text below it; the heading is spoken too."""
+    """A chapter: its heading, and its text including the heading, which is spoken too."""
 
     title: str
     text: str
-    shifts: Shifts = field(default_factory=list)  # where it stands in the whole
+    shifts: Shifts = field(default_factory=list)  # maps to offsets in the whole text
 
 
 def chapters_of(text: str) -> list[Chapter]:
-    """Cut `text` at its headings; what stands before the first one has no title.
+    """Split `text` at its headings; text before the first heading has an empty title.
 
-    A text without headings is one chapter. Nothing is lost but the `#` of Markdown.
+    A text without headings is one chapter. Only the `#` of Markdown is removed.
     """
-    returns = returns_in(text)
+    crlfs = crlf_offsets(text)
     chapters: list[Chapter] = []
-    title, lines = "", list[tuple[str, int]]()  # with their places
+    title, lines = "", list[tuple[str, int]]()  # each line with its offset
     place = 0
     rows = text.replace("\r\n", "\n").split("\n")
     for number, row in enumerate(rows):
@@ -48,17 +48,17 @@ def chapters_of(text: str) -> list[Chapter]:
         )
         heading, start = _heading(row, alone=alone)
         if heading:
-            _close(chapters, title, lines, returns)
+            _close(chapters, title, lines, crlfs)
             title, lines = heading[:200], [(heading, place + start)]
         else:
             lines.append((row, place))
         place += len(row) + 1
-    _close(chapters, title, lines, returns)
+    _close(chapters, title, lines, crlfs)
     return chapters or [Chapter("", text)]
 
 
 def _heading(row: str, *, alone: bool) -> tuple[str, int]:
-    """Return the heading in a line, and where it begins; empty if there is none."""
+    """Return the heading in a line and its offset there; ("", 0) if there is none."""
     line = row.strip()
     start = len(row) - len(row.lstrip())
     if found := _MARKDOWN.fullmatch(line):
@@ -73,22 +73,22 @@ def _close(
     chapters: list[Chapter],
     title: str,
     lines: list[tuple[str, int]],
-    returns: list[int],
+    crlfs: list[int],
 ) -> None:
     joined = "\n".join(line for line, _ in lines)
     body = joined.strip()
     if body:
         lead = len(joined) - len(joined.lstrip())
         parts = _parts(lines, lead)
-        chapters.append(Chapter(title, body, shifts_of(parts, returns)))
+        chapters.append(Chapter(title, body, shifts_of(parts, crlfs)))
 
 
 def _parts(lines: list[tuple[str, int]], lead: int) -> Iterator[tuple[int, int, int]]:
-    """Yield for each line its offset in the chapter, its place, and its length."""
+    """Yield offset in the chapter, offset in the text, and length of each line."""
     offset = -lead
     for line, place in lines:
         end = offset + len(line) + 1
         if end > 0:
-            cut = max(0, -offset)  # blanks before the first letter
+            cut = max(0, -offset)  # white space before the first letter
             yield offset + cut, place + cut, len(line) + 1 - cut
         offset = end

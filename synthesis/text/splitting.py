@@ -1,6 +1,6 @@
-"""Text before it is spoken: its normal form, and cutting it to what one call takes.
+"""Normalize a text, split it for provider calls, and map offsets to the text as sent.
 
-Pure functions; every offset counts code points, as the contract with clients does.
+Pure functions. All offsets count Unicode code points, as the API does.
 """
 
 from bisect import bisect_left, bisect_right
@@ -14,56 +14,56 @@ import regex
 
 from providers.contract.base import Limit
 
-# What eSpeak NG leaves between the two halves of a text when it speaks them in one call
-# (measured, 1.52): 540 ms between paragraphs, 310 ms between sentences, 160 ms at a
-# comma. At the end of a call it leaves 7 ms.
+# The pauses of eSpeak NG within one call (measured, 1.52): 540 ms between paragraphs,
+# 310 ms between sentences, 160 ms at a comma. At the end of a call it leaves 7 ms.
 PARAGRAPH_PAUSE_MS = 550
 SENTENCE_PAUSE_MS = 300
 CLAUSE_PAUSE_MS = 150
 
 
 LONGEST_CHARACTER = 100
-"""Code points in what a reader sees as one character; each call takes so many."""
+"""The longest grapheme in code points. Every provider's limit per call is at least that."""
 
 
-def normalise(text: str) -> str:
-    """Return the form that is counted and spoken: LF for CRLF, no white space around."""
+def normalize(text: str) -> str:
+    """Return the text that is billed and spoken: LF for CRLF, no outer white space."""
     return text.replace("\r\n", "\n").strip()
 
 
 Shifts = list[list[int]]
-"""Where a text stands in the one that was sent: from each offset on, by how much further.
+"""Maps offsets of a text to offsets of the text that was sent.
 
-Pairs of numbers, in order; what comes before the first stands where it stood.
+Ordered pairs `[offset, shift]`: from `offset` on, `shift` is added. Before the first pair
+nothing is added.
 """
 
 
 def shifts_in(raw: str) -> Shifts:
-    """Return where `normalise(raw)` stands in `raw`."""
+    """Return the shifts from `normalize(raw)` to `raw`."""
     unified = raw.replace("\r\n", "\n")
     lead = len(unified) - len(unified.lstrip())
-    return shifts_of([(0, lead, len(unified.strip()))], returns_in(raw))
+    return shifts_of([(0, lead, len(unified.strip()))], crlf_offsets(raw))
 
 
-def returns_in(raw: str) -> list[int]:
-    """Return the offset of each LF that was CRLF, in the text that has LF for it."""
+def crlf_offsets(raw: str) -> list[int]:
+    """Return the offset of each LF that was CRLF in `raw`, after CRLF became LF."""
     found = enumerate(regex.finditer("\r\n", raw))
     return [match.start() - number for number, match in found]
 
 
-def shifts_of(parts: Iterable[tuple[int, int, int]], returns: list[int]) -> Shifts:
-    """Return where a text stands that was put together from parts of another.
+def shifts_of(parts: Iterable[tuple[int, int, int]], crlfs: list[int]) -> Shifts:
+    """Return the shifts of a text that was made of parts of a source text.
 
-    Each is its offset there, its offset in the other one with LF for CRLF, its length.
-    `returns` are those of the other one.
+    Each part is its offset in the text, its offset in the source (after CRLF became LF)
+    and its length. `crlfs` are the `crlf_offsets` of the source.
     """
     shifts: Shifts = []
     known = 0
     for start, place, length in parts:
-        first = bisect_left(returns, place)
-        last = bisect_left(returns, place + length)
+        first = bisect_left(crlfs, place)
+        last = bisect_left(crlfs, place + length)
         steps = [(start, first)]
-        steps += [(returns[n] - place + start + 1, n + 1) for n in range(first, last)]
+        steps += [(crlfs[n] - place + start + 1, n + 1) for n in range(first, last)]
         for offset, count in steps:
             if (shift := place - start + count) != known:
                 shifts.append([offset, shift])
@@ -72,7 +72,7 @@ def shifts_of(parts: Iterable[tuple[int, int, int]], returns: list[int]) -> Shif
 
 
 def as_sent(offset: int, shifts: Shifts) -> int:
-    """Return the place of a character in the text that was sent."""
+    """Return the offset of a character in the text that was sent."""
     index = bisect_right(shifts, offset, key=itemgetter(0))
     return offset + (shifts[index - 1][1] if index else 0)
 
@@ -80,12 +80,12 @@ def as_sent(offset: int, shifts: Shifts) -> int:
 def words_as_sent(
     words: Iterable[dict[str, Any]], shifts: Shifts
 ) -> list[dict[str, Any]]:
-    """Return word times with the offsets that they have in the text that was sent."""
+    """Return word times with offsets in the text that was sent."""
     return [
         word
         | {
             "char_start": as_sent(word["char_start"], shifts),
-            # A word's end is before the CR that may follow.
+            # Mapped by its last character, so that a CR after the word is excluded.
             "char_end": as_sent(word["char_end"] - 1, shifts) + 1,
         }
         for word in words
@@ -93,14 +93,14 @@ def words_as_sent(
 
 
 def is_speakable(text: str) -> bool:
-    """Return whether there is a letter or a digit of any script."""
+    """Return whether `text` has a letter or digit of any script."""
     return any(map(str.isalnum, text))
 
 
-def has_endless_character(text: str) -> bool:
-    """Return whether a character as a reader sees it is one that no call can take.
+def has_overlong_character(text: str) -> bool:
+    """Return whether a grapheme has more than `LONGEST_CHARACTER` code points.
 
-    The most that people write, in scripts and emoji, are some 20 code points.
+    In real text, scripts and emoji have at most about 20.
     """
     for stretch in _DENSE.finditer(text):
         place, end = stretch.span()
@@ -111,13 +111,13 @@ def has_endless_character(text: str) -> bool:
                 return True
             if place + _WINDOW >= end:
                 break
-            # The last one may go on: it begins the next window.
+            # The last grapheme may be incomplete: the next window starts with it.
             place += len(window) - len(found[-1])
     return False
 
 
 def sentence_ends(text: str) -> Iterator[int]:
-    """Yield where a sentence of `text` ends, behind its marks: not after "Dr."."""
+    """Yield the offset after each sentence of `text`; "Dr." does not end one."""
     for match in _MARKS.finditer(text):
         kind = match.lastgroup
         if kind in ("end", "ideographic_end"):
@@ -128,21 +128,21 @@ def sentence_ends(text: str) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one call speaks: `source[start:end]`, without white space around it."""
+    """The text for one call: `source[start:end]`, without outer white space."""
 
     text: str
     start: int
     end: int
-    pause_ms: int  # the silence that belongs after it; 0 after the last one
+    pause_ms: int  # the silence after it; 0 for the last chunk
 
 
 def split(text: str, limit: Limit) -> list[Chunk]:
-    """Cut `text` into as few chunks within `limit` as reads well.
+    """Split `text` into few chunks within `limit`, at natural pauses.
 
-    A chunk ends where a paragraph does, else a sentence, a clause, a word, and only where
-    none of them fits, between two characters as a reader sees them. Together the chunks
-    are the text, but for white space between them and for what nobody can speak.
-    Takes time in proportion to the text.
+    A chunk ends at the end of a paragraph, else of a sentence, a clause or a word. Only if
+    none of them fits, it ends between two graphemes. Together the chunks are the whole
+    text, except white space between them and text without letters or digits. Takes time in
+    proportion to the length of the text.
 
     Raises:
         ValueError: `limit` is too small for a single character.
@@ -164,12 +164,12 @@ def split(text: str, limit: Limit) -> list[Chunk]:
 
 
 class _Cut(IntEnum):
-    """Where a chunk may end, the best last."""
+    """The kinds of places where a chunk may end, the best last."""
 
     GRAPHEME = 0
     WORD = 1
     CLAUSE = 2
-    QUOTED = 3  # the end of a sentence, but the speaker in the story goes on
+    QUOTED = 3  # the end of a sentence inside a quotation
     SENTENCE = 4
     PARAGRAPH = 5
 
@@ -183,7 +183,7 @@ _PAUSES = {
     _Cut.PARAGRAPH: PARAGRAPH_PAUSE_MS,
 }
 
-# In this order; a cut counts when the chunk fills at least this share of the limit.
+# Tried in this order. A cut is used if the chunk fills at least this share of the limit.
 _PREFERENCES = (
     (_Cut.PARAGRAPH, 0.5),
     (_Cut.SENTENCE, 0.5),
@@ -195,7 +195,7 @@ _PREFERENCES = (
 )
 
 _CLOSERS = r"""["'”“’»«›)\]}」』】〉》）］｣]"""
-# Runs are taken whole and never given back, so that no text makes this slow.
+# Possessive quantifiers avoid backtracking, so that no text makes this slow.
 _MARKS = regex.compile(
     rf"""
       (?P<paragraph> \n[^\S\n]*+\n\s*+ | [\u2029\f]\s*+ )
@@ -208,22 +208,22 @@ _MARKS = regex.compile(
     regex.VERBOSE,
 )
 _DASHES = ("—", "–")
-# What follows belongs to the character before it.
+# These code points belong to the grapheme before them.
 _CONTINUES = regex.compile(r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]")
 _STANDS_ALONE = regex.compile(r"[\p{GCB=Control}\p{GCB=CR}\p{GCB=LF}]")
 _OPENING = frozenset("“„«「『")
 _CLOSING = frozenset("”»」』")
 _QUOTES = _OPENING | _CLOSING | {'"'}
 _GRAPHEME = regex.compile(r"\X")
-# Where a character can be long: all but its first code point are beyond ASCII.
+# Long graphemes can only be here: all code points but the first are beyond ASCII.
 _DENSE = regex.compile(rf"[^\x00-\x7f]{{{LONGEST_CHARACTER},}}")
 _WINDOW = 4 * LONGEST_CHARACTER
 _STEP = 64  # characters
 _WEIGHED_FIRST = 256  # characters
 _NEXT_LETTER = regex.compile(rf"\s++(?:{_CLOSERS}|[“„«‘¿¡(\[])*+\p{{Ll}}")
 
-# Abbreviations that something follows; those that often end a sentence (etc., Inc.) are
-# not here. A cut too few costs nothing: such a place still counts as a clause.
+# Abbreviations within a sentence. Those that often end one (etc., Inc.) are left out. A
+# missed sentence end does little harm, since the place still counts as a clause end.
 _ABBREVIATIONS = frozenset(
     """
     mr mrs ms mx dr prof st mt ft gen col maj capt cmdr lt sgt cpl rev hon
@@ -245,7 +245,7 @@ _LAST_WORD = regex.compile(r"[\p{L}\p{N}\p{M}.]+$")
 
 
 class _Breaks:
-    """The places where `text` may be cut, found in one pass."""
+    """The offsets where `text` may be cut, by kind, found in one pass."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -254,7 +254,7 @@ class _Breaks:
         for match in _MARKS.finditer(text):
             kind, marks, place = match.lastgroup, match.group(), match.end()
             if kind == "paragraph":
-                depth = 0  # a forgotten mark harms one paragraph
+                depth = 0  # an unclosed quotation affects one paragraph only
                 self._places[_Cut.PARAGRAPH].append(match.start())
                 continue
             for number, mark in enumerate(marks):
@@ -271,7 +271,7 @@ class _Breaks:
         )
 
     def reach_of_sentences(self, start: int, reach: int, most: int) -> int:
-        """Return where a sentence gets longer than `most`, or `reach` if none does."""
+        """Return the offset where a sentence exceeds `most`, or `reach` if none does."""
         since = start
         index = bisect_right(self._ends, start)
         while since + most < reach:
@@ -283,7 +283,7 @@ class _Breaks:
         return reach
 
     def last(self, start: int, reach: int) -> tuple[int, _Cut]:
-        """Return the best end of a chunk from `start` that is not behind `reach`."""
+        """Return the best end for a chunk from `start` up to `reach`, and its kind."""
         if reach == len(self._text):
             return reach, _Cut.GRAPHEME
         for cut, share in _PREFERENCES:
@@ -291,7 +291,7 @@ class _Breaks:
             index = bisect_right(places, reach) - 1
             if index >= 0 and places[index] > start + share * (reach - start):
                 return places[index], cut
-        # A white space at `reach` itself ends the last word that fits.
+        # White space at `reach` itself ends the last word that fits.
         for place in range(reach, start, -1):
             if _is_space(self._text, place):
                 return place, _Cut.WORD
@@ -301,7 +301,8 @@ class _Breaks:
 def _depth_after(text: str, place: int, depth: int) -> int:
     """Return how many quotations are open after the mark at `place`.
 
-    “ closes in German, and » opens: what touches a mark says more than its shape.
+    In German, “ closes a quotation and » opens one. So white space next to a mark counts
+    more than its shape.
     """
     before, after = text[max(0, place - 1) : place], text[place + 1 : place + 2]
     is_free_before = not before or before.isspace() or before in "([{—–-"
@@ -316,7 +317,7 @@ def _depth_after(text: str, place: int, depth: int) -> int:
 
 
 def _may_cut(text: str, kind: str | None, marks: str, place: int) -> bool:
-    """Return whether a chunk may end at `place`, behind these marks."""
+    """Return whether a chunk may end at `place`, after these marks."""
     following = text[place : place + 1]
     if following.isspace():
         return _is_space(text, place)
@@ -326,12 +327,12 @@ def _may_cut(text: str, kind: str | None, marks: str, place: int) -> bool:
 
 
 def _ends_sentence(text: str, match: regex.Match[str]) -> bool:
-    """Return whether the full stop (or the like) in `match` really is one."""
+    """Return whether the punctuation in `match` ends a sentence."""
     if _NEXT_LETTER.match(text, match.end()):
         return False  # "Why?" she asked. Wait... what? e.g. this
     if not match.group().startswith(".") or match.group().startswith(".."):
         return True
-    # Long enough for any word that matters, short enough to stay linear.
+    # 24 characters hold any listed word, and bound the time of the search.
     before = _LAST_WORD.search(text, max(0, match.start() - 24), match.start())
     if before is None:
         return True
@@ -347,15 +348,15 @@ def _ends_sentence(text: str, match: regex.Match[str]) -> bool:
 
 
 def _last_grapheme(text: str, start: int, reach: int) -> int:
-    """Return the last place up to `reach` where a reader sees one character end.
+    """Return the last end of a grapheme up to `reach`.
 
-    One that is longer than the limit itself is cut at `reach`; orders with such are refused
-    (see `has_endless_character`).
+    A grapheme that is longer than the limit is cut at `reach`. Orders with such graphemes
+    are refused before: see `has_overlong_character`.
     """
     place, step = start, _STEP
     while place < reach:
-        # In small steps, since finding the pairs in a row of flags takes the square of
-        # its length. The last grapheme of a step may go on: it begins the next step.
+        # In small steps, since matching a row of flags takes quadratic time. The last
+        # grapheme of a step may be incomplete: the next step starts with it.
         ends = [match.end() for match in _GRAPHEME.finditer(text[place : place + step])]
         if place + step < len(text):
             ends.pop()
@@ -380,7 +381,7 @@ def _skip_space(text: str, place: int) -> int:
 
 
 def _is_space(text: str, place: int) -> bool:
-    """Return whether there is a white space that no mark makes a character of."""
+    """Return whether `place` has white space without a combining mark after it."""
     if not text[place].isspace():
         return False
     if _STANDS_ALONE.match(text, place):
@@ -399,9 +400,9 @@ def _reach(text: str, start: int, limit: Limit) -> int:
 
 
 def _reach_of_weight(text: str, start: int, limit: Limit) -> int:
-    """Return the end of the longest text from `start` within a limit that weighs.
+    """Return the end of the longest text from `start` whose weight is within `limit`.
 
-    Weights grow about as lengths do, so that a guess in proportion is near.
+    Weight grows about in proportion to length, so interpolation search finds it quickly.
     """
     low, light = start, 0
     high = min(start + _WEIGHED_FIRST, len(text))
@@ -426,7 +427,7 @@ def _reach_of_weight(text: str, start: int, limit: Limit) -> int:
 
 
 def _without_unspeakable(text: str, chunks: list[Chunk], limit: Limit) -> list[Chunk]:
-    """Add chunks of mere punctuation to the one before, or drop them; keep the pause."""
+    """Join chunks of mere punctuation to the chunk before, or drop them; keep the pause."""
     kept: list[Chunk] = []
     for chunk in chunks:
         if is_speakable(chunk.text):

@@ -1,4 +1,4 @@
-"""The bell for workers that speak: whoever queues scenes rings it."""
+"""The bell that wakes workers when scenes are queued."""
 
 from kit.work import bells
 
@@ -6,5 +6,5 @@ RENDER = "synthesis.tasks.render"
 
 
 def ring_on_commit(queue: str, count: int) -> None:
-    """Wake up to `count` slots of the workers on `queue`, once scenes are committed."""
+    """Wake up to `count` workers of `queue`, after the open transaction commits."""
     bells.ring_on_commit(RENDER, queue, count, args=[queue])

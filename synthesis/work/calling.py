@@ -1,4 +1,4 @@
-"""One call of a provider: whether it may be made, and whether its answer counts."""
+"""Make one call to a provider, within all limits, and store its audio."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,27 +21,29 @@ from synthesis.text.splitting import Chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """Audio that was stored, and the words that came with it."""
+class CallResult:
+    """The stored audio of one call, and its word times."""
 
     audio: audio.PieceAudio
     words: list[Word]
-    timing: str  # where their times come from
+    timing: str  # exact or estimated
 
 
-def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> Answered:
-    """Have `chunk` spoken for `scene` into the empty file `target`.
+def speak(
+    scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool
+) -> CallResult:
+    """Call the provider for `chunk` of `scene`; write the audio to the empty file `target`.
 
-    `is_retry` says that a call for the same was made before and failed.
+    `is_retry`: an earlier call for the same chunk failed.
 
     Raises:
-        ProviderError: the provider failed, or the voice was switched off meanwhile.
-        UpstreamUnavailable: it is not called now; see `providers.limits`.
+        ProviderError: the provider failed, or the voice was disabled meanwhile.
+        UpstreamUnavailable: the provider may not be called now; see `providers.limits`.
     """
     voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
-    # They mean something to the provider for which they were sent, and to no other.
+    # Options are valid only for the provider of the requested voice.
     is_asked = voice.provider_id == scene.voice.partition(":")[0]
     request = SpeechRequest(
         text=chunk.text,
@@ -69,14 +71,14 @@ def call(
     holder: str,
     is_sandbox: bool,
     is_retry: bool,
-) -> Answered:
-    """Make one call, within all the limits that there are, into an empty file.
+) -> CallResult:
+    """Make one call, within all limits; write the audio to the empty file `target`.
 
-    `holder` names who calls, for `providers.limits.upstreams`.
+    `holder` identifies the claim that calls, for `providers.limits.upstreams`.
 
     Raises:
         ProviderError: the provider failed.
-        UpstreamUnavailable: it is not called now.
+        UpstreamUnavailable: the provider may not be called now.
     """
     access = using.access_with(provider, credential)
     spent = ceilings.Spent()
@@ -94,22 +96,22 @@ def call(
                     provider, credential, holder=holder, is_retry=is_retry
                 )
             )
-        # Who speaks with another key, or with one that was replaced, shares no connection;
-        # and a retry has a new one, so that no call is aborted twice.
+        # Connections are not shared between keys, nor with a key that was replaced. A
+        # retry opens a new connection, so that no call is aborted twice.
         owner = (credential, hash(access.key))
         limits.enter_context(
             http.within(provider.limits, owner=owner, is_fresh=is_retry)
         )
-        return _heard(provider, request, access, target, spent)
+        return _receive(provider, request, access, target, spent)
 
 
-def _heard(
+def _receive(
     row: Provider,
     request: SpeechRequest,
     access: Access,
     target: BinaryIO,
     spent: ceilings.Spent,
-) -> Answered:
+) -> CallResult:
     words: list[Word] = []
     speech = get_adapter(row.slug).speak(request, access)
     try:
@@ -125,22 +127,25 @@ def _heard(
     except audio.BadAudio as error:
         raise ProviderError(Failure.BAD_AUDIO, str(error)) from error
     finally:
-        speech.parts.close()  # what is no audio may go on for ever
+        speech.parts.close()  # a stream that is not audio may never end
     loudness = timing.Loudness(
         stored.loudness,
         audio.LOUDNESS_MS / 1000,
         stored.samples / stored.sample_rate,
     )
     is_trusted = get_adapter(row.slug).is_local
-    return Answered(
-        stored, *timing.timed(request.text, words, loudness, is_trusted=is_trusted)
+    return CallResult(
+        stored, *timing.word_times(request.text, words, loudness, is_trusted=is_trusted)
     )
 
 
 def _audio_only(
     parts: Iterator[bytes | Word], words: list[Word], spent: ceilings.Spent
 ) -> Iterator[bytes]:
-    """Yield the audio among `parts`, put the words aside, and note that there is some."""
+    """Yield the audio of `parts`; append the words to `words`.
+
+    Records in `spent` that audio has arrived, so that the call is counted.
+    """
     for part in parts:
         if isinstance(part, Word):
             words.append(part)

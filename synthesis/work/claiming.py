@@ -1,4 +1,4 @@
-"""Which scene a worker speaks next."""
+"""Claim the next scene for a worker: the lowest turn that no limit holds back."""
 
 from collections import Counter
 from collections.abc import Set
@@ -17,12 +17,12 @@ from providers.models.querysets import PLATFORM
 from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
 
-_GATE = 0x6F7A_7661  # advisory lock: one claim at a time, so that limits hold exactly
-_HEAD = 200  # scenes whose turn comes first, among which the next one nearly always is
+_CLAIM_LOCK = 0x6F7A_7661  # advisory lock: one claim at a time, so limits are exact
+_HEAD = 200  # scenes with the lowest turns; the next one is nearly always among them
 
 # The first scene of every lane: a workspace's scenes for one provider and credential. Each
-# step is one look into an index, so it takes time by lanes, however many scenes wait in
-# each: a book that may not go on does not slow down the others.
+# step is one index lookup, so the time depends on the number of lanes and not on the number
+# of waiting scenes: a book that is held back does not slow down the others.
 _LANES = """
 WITH RECURSIVE lane AS (
     (SELECT workspace_id, provider, credential FROM synthesis_scene
@@ -50,26 +50,32 @@ ORDER BY first.turn, first.index, first.id LIMIT 16
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
-    """What has its fill already, or is not called now."""
+class LimitsReached:
+    """Workspaces, providers and upstreams for which no scene may be started now.
+
+    They have reached their limit of concurrent scenes, or the upstream is unavailable.
+    """
 
     workspaces: Set[UUID]
     providers: Set[str]
     upstreams: Set[tuple[str, str]]  # provider and credential
 
-    def holds_back(self, provider: str, credential: str) -> bool:
-        """Whether nothing may be started there."""
+    def includes(self, provider: str, credential: str) -> bool:
+        """Return whether no call with that provider and credential may be started."""
         return provider in self.providers or (provider, credential) in self.upstreams
 
 
 def claim_next(queue: str) -> Scene | None:
-    """Claim the waiting scene whose turn it is; None if nothing may be started now."""
+    """Claim the waiting scene with the lowest turn; None if none may be started now."""
     with transaction.atomic(durable=True):
-        close_gate()
-        full = what_is_full()
-        scene = claims.claim(_head(queue, full)) or claims.claim(_lanes(queue, full))
+        lock_claims()
+        reached = limits_reached()
+        scene = claims.claim(_head(queue, reached)) or claims.claim(
+            _lanes(queue, reached)
+        )
     if scene is not None:
-        # Outside the claim: locks are taken job first, and nothing hangs on this.
+        # Outside the claim's transaction: locks are taken in the order job, scene. If the
+        # process dies in between, the next change of the job sets its status.
         Job.objects.filter(pk=scene.job_id, status=Job.Status.QUEUED).update(
             status=Job.Status.PROCESSING
         )
@@ -77,15 +83,16 @@ def claim_next(queue: str) -> Scene | None:
 
 
 def count_startable(queue: str, most: int) -> int:
-    """Return how many scenes may be started now; no more than `most` are counted."""
-    full = what_is_full()
-    return _head(queue, full)[:most].count() or _lanes(queue, full)[:most].count()
+    """Return how many scenes may be started now, at most `most`."""
+    reached = limits_reached()
+    return _head(queue, reached)[:most].count() or _lanes(queue, reached)[:most].count()
 
 
-def what_is_full() -> Full:
-    """Count who speaks now; true for as long as nobody else claims.
+def limits_reached() -> LimitsReached:
+    """Return which limits of concurrent scenes are reached.
 
-    Counted from the leased rows, so a killed worker's share comes back with its lease.
+    It stays true while the caller holds `lock_claims`. Leased rows are counted, so the
+    share of a killed worker is free again when its lease expires.
     """
     workspaces: Counter[UUID] = Counter()
     providers: Counter[str] = Counter()
@@ -113,7 +120,7 @@ def what_is_full() -> Full:
         providers[provider] += count
         credentials[provider, PLATFORM] += count
     limits = {row.slug: row for row in Provider.objects.limited()}
-    return Full(
+    return LimitsReached(
         workspaces={key for key, count in workspaces.items() if count >= most[key]},
         providers={
             slug
@@ -132,31 +139,31 @@ def what_is_full() -> Full:
 
 
 @needs_transaction
-def close_gate() -> None:
-    """Let nobody else claim until the open transaction ends."""
+def lock_claims() -> None:
+    """Take the lock for claims until the open transaction ends, waiting if needed."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_GATE])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
 
 
-def _head(queue: str, full: Full) -> SceneQuerySet:
-    """Return what may be started among the scenes whose turn comes first."""
+def _head(queue: str, reached: LimitsReached) -> SceneQuerySet:
+    """Return the scenes that may be started, among those with the lowest turns."""
     first = _in_turn(
         Scene.objects.filter(status=Scene.Status.QUEUED, is_held=False, queue=queue)
     )[:_HEAD]
     waiting = Scene.objects.waiting().filter(pk__in=first.values("pk"))
-    return _in_turn(waiting.startable(full))
+    return _in_turn(waiting.startable(reached))
 
 
-def _lanes(queue: str, full: Full) -> SceneQuerySet:
-    """Return the first scene of each lane that may be started."""
+def _lanes(queue: str, reached: LimitsReached) -> SceneQuerySet:
+    """Return the first waiting scene of each lane that may be started."""
     with connection.cursor() as cursor:
         cursor.execute(
             _LANES,
             {
                 "queue": queue,
-                "workspaces": list(full.workspaces),
-                "providers": list(full.providers),
-                "upstreams": [" ".join(pair) for pair in full.upstreams],
+                "workspaces": list(reached.workspaces),
+                "providers": list(reached.providers),
+                "upstreams": [" ".join(pair) for pair in reached.upstreams],
             },
         )
         firsts = [row[0] for row in cursor.fetchall()]

@@ -1,4 +1,7 @@
-"""What the dispatcher does for scenes every second."""
+"""Housekeeping of scenes: what the dispatcher does every second.
+
+Also the release of reservations that were left open, started by the calendar.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -19,42 +22,42 @@ from synthesis.models import Job, Scene
 from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import fallbacks, settlement, worker
 
-_MOST_AT_ONCE = 100  # rows per sweep, so that one sweep stays short
-_LOOKED_AT_AGAIN = timedelta(days=1)
+_BATCH = 100  # rows per sweep, to keep each sweep short
+_RECHECK_AFTER = timedelta(days=1)
 
 
 def sweep() -> None:
-    """Take back what was lost, then ring for everything that waits."""
-    end_lost_speech()
+    """Take back scenes with expired leases, then ring for the scenes that wait."""
+    fail_abandoned_speech()
     for work in worker.works.values():
         work.take_back()
-    free_probes()
-    end_switched_off()
-    end_waiting()
+    release_dead_probes()
+    give_up_switched_off()
+    give_up_unavailable()
     for work in worker.works.values():
         work.ring()
 
 
-def end_lost_speech() -> None:
-    """Fail speech at once whose web process died: nobody waits for it any more."""
+def fail_abandoned_speech() -> None:
+    """Fail speech at once whose web process died, since no client waits for it."""
     lost = claims.expired(Scene.objects.filter(job__source=Job.Source.SPEECH))
-    for scene in lost[:_MOST_AT_ONCE]:
+    for scene in lost[:_BATCH]:
         try:
             with transaction.atomic(durable=True):
                 settlement.fail(scene, INTERNAL_ERROR)
         except claims.LeaseLost:
-            continue  # it was settled after all
+            continue  # its web process has settled it meanwhile
 
 
-def free_probes() -> None:
-    """Let others try the upstreams whose prober died: its claim has been taken back."""
+def release_dead_probes() -> None:
+    """Release the probes of upstreams whose caller died, so that others can probe."""
     for pk, holder in upstreams.under_probe().items():
         if not _is_held(holder):
             upstreams.forget_probe(pk, holder)
 
 
 def _is_held(holder: str) -> bool:
-    """Whether the claim of a scene, or of a sample, is still there."""
+    """Return whether a scene or sample is still leased under the claim `holder`."""
     if holder.startswith(Sample.HOLDER):
         making = Sample.objects.filter(status=Sample.Status.PROCESSING)
         return holder in {sample.holder for sample in making}
@@ -63,10 +66,10 @@ def _is_held(holder: str) -> bool:
     return speaking.filter(pk=scene, fence=int(fence)).exists()
 
 
-def end_switched_off() -> None:
-    """Hand on, or give up, what waits for providers that operators have switched off.
+def give_up_switched_off() -> None:
+    """Give up waiting scenes of disabled providers, or queue them for a fallback voice.
 
-    Workers do the same with what they may claim; but some of it may be held back.
+    Workers do the same with scenes that they claim, but limits hold some of them back.
     """
     off = list(Provider.objects.filter(is_enabled=False).values_list("pk", flat=True))
     if not off:
@@ -74,14 +77,14 @@ def end_switched_off() -> None:
     waiting = Scene.objects.filter(
         status=Scene.Status.QUEUED, is_held=False, provider__in=off
     )
-    for pk in waiting.values_list("pk", flat=True)[:_MOST_AT_ONCE]:
+    for pk in waiting.values_list("pk", flat=True)[:_BATCH]:
         _give_up(waiting.filter(pk=pk), Failure.SWITCHED_OFF)
 
 
-def end_waiting() -> None:
-    """End the patience of scenes whose upstream has been open for too long.
+def give_up_unavailable() -> None:
+    """Give up scenes whose upstream has been unavailable for too long.
 
-    One with a fallback voice left goes to it after a shorter time.
+    Scenes with a fallback voice left are handed to it after a shorter time.
     """
     now = timezone.now()
     for patience, rows in (
@@ -93,7 +96,7 @@ def end_waiting() -> None:
             waiting = rows.waiting().filter(
                 provider=provider, credential=credential, ready_at__lt=since
             )
-            for pk in waiting.values_list("pk", flat=True)[:_MOST_AT_ONCE]:
+            for pk in waiting.values_list("pk", flat=True)[:_BATCH]:
                 _give_up(waiting.filter(pk=pk), PROVIDER_UNAVAILABLE)
 
 
@@ -106,20 +109,20 @@ def _give_up(waiting: SceneQuerySet, error_code: str) -> None:
 
 
 def release_forgotten() -> int:
-    """Release reservations past their deadline whose jobs have ended or are gone.
+    """Release reservations past their deadline whose jobs have ended; return how many.
 
-    Jobs release what they reserved when they end; this is the net below. A job that still
-    works keeps its credits, however long it takes, and is looked at again a day later, so
-    that those behind it have their turn.
+    Jobs release their reservations when they end, so this only repairs what was missed. A
+    job that still runs keeps its credits, and is checked again a day later, so that it
+    doesn't block the check of other reservations.
     """
     count = 0
-    for reservation in Reservation.objects.stale()[:_MOST_AT_ONCE]:
+    for reservation in Reservation.objects.stale()[:_BATCH]:
         with transaction.atomic(durable=True):
             job = _job_of(reservation)
             if job is None:
                 token_limits.release(reservation.key)
-            elif _is_awaited(job, reservation):
-                ledger.extend(reservation.key, timezone.now() + _LOOKED_AT_AGAIN)
+            elif _has_unfinished_scenes(job, reservation):
+                ledger.extend(reservation.key, timezone.now() + _RECHECK_AFTER)
                 continue
             else:
                 settlement.release(job, Reservation.objects.filter(pk=reservation.pk))
@@ -129,12 +132,12 @@ def release_forgotten() -> int:
 
 
 def _job_of(reservation: Reservation) -> Job | None:
-    """Return the job that reserved, locked; None when it is gone."""
+    """Return the job of a reservation with its row locked; None if it was deleted."""
     jobs = Job.objects.select_for_update(of=("self",))
     return jobs.filter(pk=reservation.job).first()
 
 
-def _is_awaited(job: Job, reservation: Reservation) -> bool:
-    """Whether a scene of that priced round is still to be spoken."""
+def _has_unfinished_scenes(job: Job, reservation: Reservation) -> bool:
+    """Return whether a scene of the reservation's round is not finished."""
     number = int(reservation.key.rpartition(":")[2])
     return Scene.objects.unfinished().filter(job=job, round=number).exists()

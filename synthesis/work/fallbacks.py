@@ -1,7 +1,7 @@
-"""Fallback voices: who speaks when the voice that was asked for can't.
+"""Fallback voices: switch a scene to another voice when its own can't be used.
 
-Only voices that the customer named are taken, in that order. None is dearer than quoted,
-and none is paid with our key where the customer's own was to be used.
+Only voices that the customer named are used, in that order. None costs more than quoted,
+and a scene that was quoted with the customer's own key is never spoken with ours.
 """
 
 from decimal import Decimal
@@ -25,12 +25,12 @@ from synthesis.work import bells, settlement
 
 @one_transaction
 def give_up(scene: Scene, error_code: str) -> None:
-    """Hand a scene that we hold to its next fallback voice; fail it if there is none.
+    """Queue a scene that we hold for its next fallback voice, or fail it if none is left.
 
-    What was our own fault, no other voice would mend.
+    An internal error fails the scene at once, since another voice would not solve it.
 
     Raises:
-        LeaseLost: somebody else holds the scene now, or it was canceled.
+        LeaseLost: another worker holds the scene now, or it was canceled.
     """
     job = settlement.lock_job(scene)
     held = claims.lock_held(scene)
@@ -39,9 +39,10 @@ def give_up(scene: Scene, error_code: str) -> None:
 
 
 def _take_next(job: Job, held: Scene) -> bool:
-    """Queue a locked scene for the next voice that may speak; return whether one may.
+    """Queue a locked scene for the next available voice; return False if there is none.
 
-    Whose key speaks and what it may cost was said when the job was submitted, and holds.
+    The key and the price of each voice stay as they were quoted when the job was
+    submitted.
     """
     while held.fallbacks_left:
         name = job.fallback[len(job.fallback) - held.fallbacks_left]
@@ -60,18 +61,19 @@ def _take_next(job: Job, held: Scene) -> bool:
 
 
 def _has_own_key(job: Job, voice: Voice) -> bool:
-    """Whether the workspace brings a key for the voice that its provider takes."""
+    """Return whether the workspace has a working own key for the voice's provider."""
     row = using.held_by(job.workspace).get(voice.provider_id)
     return row is not None and not row.failure
 
 
 def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
-    """Whether our key may speak for what the scene was quoted.
+    """Return whether our key may be used for the voice at the price of the scene.
 
-    The scene may have changed to a cheaper voice since then, or be paid by nobody.
+    The voice may be too expensive now, if the scene was edited to a cheaper voice. Jobs
+    of guests and operators cost nothing, so the price doesn't matter.
     """
     is_sandbox = job.environment == Environment.SANDBOX
-    if is_sandbox and not voices.is_in_sandbox(voice.provider):
+    if is_sandbox and not voices.is_available_in_sandbox(voice.provider):
         return False
     if not access.is_available(voice.provider):
         return False
@@ -83,7 +85,7 @@ def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
 
 
 def _hand_over(held: Scene, voice: Voice, credential: str) -> None:
-    """Begin a locked scene anew with another voice; its pieces are not mixed."""
+    """Queue a locked scene again with another voice; its old pieces are not reused."""
     held.credential = credential
     held.spoken_by = voice.pk
     held.provider = voice.provider_id

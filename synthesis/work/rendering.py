@@ -1,9 +1,9 @@
-"""Rendering: what a worker does with a scene that it holds.
+"""Render a scene that a worker holds: call the provider, store pieces, join and encode.
 
-The text is split at the provider's limit. Each piece is spoken, stored and only then
-recorded, so whatever was paid for survives a crash: a later try records what it finds
-stored and speaks the rest. The pieces are decoded, joined as samples, and encoded once.
-No transaction is open while any of this runs.
+The text is split at the provider's limit. The audio of each call is stored before its row
+is written, so paid audio survives a crash: the next try records the files that it finds,
+and calls the provider for the rest. The pieces are decoded, joined as samples, and encoded
+once. No transaction is open while this runs.
 """
 
 import json
@@ -30,7 +30,7 @@ from synthesis.work import calling
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A scene's finished files."""
+    """The finished files of a scene."""
 
     audio: str  # name in the storage
     words: str  # name in the storage
@@ -39,21 +39,23 @@ class Rendered:
 
 
 def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # noqa: A002
-    """Speak `scene` in `format` and store its files; record pieces on the way.
+    """Speak `scene` and store its files in `format`; return their names.
+
+    Stored pieces are kept for the next try if it fails.
 
     Raises:
-        ProviderError: the provider failed; what is stored stays for the next try.
-        UpstreamUnavailable: the provider is not called now; the same holds.
-        LeaseLost: somebody else holds the scene now.
+        ProviderError: the provider failed.
+        UpstreamUnavailable: the provider may not be called now.
+        LeaseLost: another worker holds the scene now.
     """
     voice = scene.speaker.partition(":")[2]
     limit = get_adapter(scene.provider).limit_for(voice, scene.speed)
     chunks = splitting.split(scene.text, limit)
     if not chunks:
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
-    pieces = _recorded(scene, chunks)
-    _adopt_stored(scene, chunks, pieces)
-    is_retry = scene.attempts > 0  # the first call is, for it failed before
+    pieces = _recorded_pieces(scene, chunks)
+    _record_stored(scene, chunks, pieces)
+    is_retry = scene.attempts > 0  # true of the first call only: it failed before
     for ordinal, chunk in enumerate(chunks, 1):
         if ordinal not in pieces:
             lease.check()
@@ -66,16 +68,16 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
 
 
 def read_words(name: str) -> Any:
-    """Return `{"words": […], "timing": …}` as stored beside a scene's audio."""
+    """Return `{"words": […], "timing": …}`, as stored for a scene under `name`."""
     with default_storage.open(name) as file:
         return json.load(file)
 
 
-def _recorded(scene: Scene, chunks: list[Chunk]) -> dict[int, Piece]:
-    """Return the recorded pieces that are made of `chunks`; forget the others.
+def _recorded_pieces(scene: Scene, chunks: list[Chunk]) -> dict[int, Piece]:
+    """Return the recorded pieces that match `chunks`, by ordinal; delete the other rows.
 
-    Where the text is cut may have changed since: pieces of both ways would repeat some of
-    it and leave out some.
+    If the text is now split elsewhere, mixing old and new pieces would repeat some of the
+    text and leave out some.
     """
     spans = {n: (chunk.start, chunk.end) for n, chunk in enumerate(chunks, 1)}
     known, stale = {}, []
@@ -89,8 +91,8 @@ def _recorded(scene: Scene, chunks: list[Chunk]) -> dict[int, Piece]:
     return known
 
 
-def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) -> None:
-    """Record the pieces that an earlier holder stored and did not live to record."""
+def _record_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) -> None:
+    """Record pieces that an earlier worker stored, if it died before it recorded them."""
     folder = files.pieces_folder(scene)
     try:
         _, names = default_storage.listdir(folder)
@@ -104,7 +106,7 @@ def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) ->
         if ordinal in known or not 1 <= ordinal <= len(chunks):
             continue
         chunk = chunks[ordinal - 1]
-        # The description is written first: where the audio is, it is.
+        # The description is stored before the audio, so it exists if the audio does.
         with default_storage.open(f"{folder}/{stem}.json") as file:
             about = json.load(file)
         if (about["char_start"], about["char_end"]) == (chunk.start, chunk.end):
@@ -112,7 +114,7 @@ def _adopt_stored(scene: Scene, chunks: list[Chunk], known: dict[int, Piece]) ->
 
 
 def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece:
-    """Have one chunk spoken; store it, then record it."""
+    """Call the provider for one chunk, store its audio, and record the piece."""
     name = files.piece_name(scene, ordinal)
     with draft_folder() as folder:
         draft = folder / "piece"
@@ -124,7 +126,7 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
             "char_end": chunk.end,
             "samples": stored.samples,
             "sample_rate": stored.sample_rate,
-            # Some voices pause by themselves at the end of what they say.
+            # Less the silence that some voices leave at the end of their audio.
             "pause_ms": max(0, chunk.pause_ms - stored.quiet_end_ms),
             "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
             "timing": answered.timing,
@@ -138,7 +140,7 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
 def _record(
     scene: Scene, ordinal: int, chunk: Chunk, name: str, about: dict[str, Any]
 ) -> Piece:
-    """Record a stored piece; if another holder was first, its piece is as good."""
+    """Record a stored piece, or return the row that another worker recorded first."""
     piece, _ = Piece.objects.get_or_create(
         scene=scene,
         render=scene.render,
@@ -171,7 +173,7 @@ def _assemble(
         encoded = audio.encode(
             joined.blocks(), rate=rate, format=format, target=draft, title=scene.title
         )
-        words = _words(scene, pieces, joined.starts, encoded.duration_ms / 1000)
+        words = _word_times(scene, pieces, joined.starts, encoded.duration_ms / 1000)
         default_storage.save(
             f"{name}.words.json", ContentFile(json.dumps(words).encode())
         )
@@ -185,7 +187,7 @@ def _assemble(
 
 
 def parts_of(pieces: list[Piece], *, end_pause_ms: int = 0) -> list[audio.Part]:
-    """Return pieces as `audio.join` takes them; the last one is followed by its pause."""
+    """Return pieces as `audio.join` takes them; `end_pause_ms` follows the last one."""
     return [
         audio.Part(
             partial(_open, piece.audio),
@@ -199,12 +201,12 @@ def _open(name: str) -> BinaryIO:
     return cast(BinaryIO, default_storage.open(name))
 
 
-def _words(
+def _word_times(
     scene: Scene, pieces: list[Piece], starts: list[float], seconds: float
 ) -> dict[str, Any]:
-    """Return the word times of the whole scene, in the shape that clients get.
+    """Return the word times of the scene, in the shape of the API.
 
-    They are called exact if those of every piece are.
+    Their timing is exact if it is exact for every piece.
     """
     words = []
     is_exact = True

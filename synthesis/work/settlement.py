@@ -1,6 +1,6 @@
-"""Settling: what a scene's end means for its job and its credits.
+"""Settle scenes: update the scene, its job and its credits in one transaction.
 
-The order of locks is the same everywhere: job, scene, wallet, lots.
+Locks are taken in the same order everywhere: job, scene, wallet, lots.
 """
 
 from datetime import datetime, timedelta
@@ -41,10 +41,10 @@ _ENDED = [
 
 @needs_transaction
 def complete(scene: Scene, rendered: "Rendered") -> Job:
-    """Give a scene its audio and capture its price, once.
+    """Complete a scene: set its files, capture its price once and record its usage.
 
     Raises:
-        LeaseLost: somebody else holds the scene now, or it was canceled.
+        LeaseLost: another worker holds the scene now, or it was canceled.
     """
     job = lock_job(scene)
     held = claims.lock_held(scene)
@@ -67,7 +67,7 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
         job.charged += split.subscription + split.credits
         job.charged_to_subscription += split.subscription
     _record_usage(job, held, split)
-    _after_scene(job, held)
+    _finish_round(job, held)
     return job
 
 
@@ -93,12 +93,12 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
 
 @needs_transaction
 def fail(scene: Scene, error_code: str) -> Job:
-    """End a scene without audio; its credits go back when its round ends.
+    """Fail a scene. Its credits are released when its round ends.
 
-    No other voice is taken: see `synthesis.work.fallbacks`.
+    No fallback voice is tried: see `synthesis.work.fallbacks`.
 
     Raises:
-        LeaseLost: somebody else holds the scene now, or it was canceled.
+        LeaseLost: another worker holds the scene now, or it was canceled.
     """
     job = lock_job(scene)
     fail_held(job, claims.lock_held(scene), error_code)
@@ -106,35 +106,36 @@ def fail(scene: Scene, error_code: str) -> Job:
 
 
 def fail_held(job: Job, held: Scene, error_code: str) -> None:
-    """End a locked scene of a locked job without audio."""
+    """Fail a locked scene of a locked job."""
     held.status = Scene.Status.FAILED
     held.lease_until = None
     held.error_code = error_code
     held.finished_at = timezone.now()
     held.save(update_fields=_ENDED)
-    _after_scene(job, held)
+    _finish_round(job, held)
 
 
 def postpone(scene: Scene, *, seconds: float) -> None:
-    """Put a scene back for a later try.
+    """Queue a scene for a retry after `seconds`, and count the failed try.
 
     Raises:
-        LeaseLost: somebody else holds the scene now, or it was canceled.
+        LeaseLost: another worker holds the scene now, or it was canceled.
     """
-    again = timezone.now() + timedelta(seconds=seconds)
+    ready_at = timezone.now() + timedelta(seconds=seconds)
     attempts = scene.attempts + 1
-    claims.settle(scene, Scene.Status.QUEUED, attempts=attempts, ready_at=again)
+    claims.settle(scene, Scene.Status.QUEUED, attempts=attempts, ready_at=ready_at)
 
 
-def put_back(
+def requeue(
     scene: Scene, *, ready_at: datetime | None = None, to_the_end: bool = False
 ) -> None:
-    """Put a scene back for which nothing could be done; it waits as it did before.
+    """Queue a scene again without counting a try, in its old place in the queue.
 
-    Or `to_the_end` of the queue, as if it were new.
+    With `to_the_end` it gets a new turn, like a new scene. With `ready_at` it is not
+    claimed before.
 
     Raises:
-        LeaseLost: somebody else holds the scene now, or it was canceled.
+        LeaseLost: another worker holds the scene now, or it was canceled.
     """
     columns: dict[str, Any] = {"ready_at": ready_at} if ready_at else {}
     if to_the_end:
@@ -144,14 +145,14 @@ def put_back(
 
 @needs_transaction
 def lock_job(scene: Scene) -> Job:
-    """Return the scene's job, locked."""
+    """Return the job of a scene with its row locked."""
     return Job.objects.select_for_update(of=("self",)).get(pk=scene.job_id)
 
 
-def tell_payer(job: Job) -> None:
-    """Say what has paid for an ended job, if anything was captured; the caller saves it.
+def set_billed_to(job: Job) -> None:
+    """Set `billed_to` of an ended job by what was captured; the caller saves it.
 
-    Until then it says what was reserved.
+    If nothing was captured, it stays as it was set by the reservation.
     """
     if job.charged > job.charged_to_subscription:
         job.billed_to = Payer.CREDITS
@@ -160,14 +161,14 @@ def tell_payer(job: Job) -> None:
 
 
 def release_round(job: Job, number: int) -> None:
-    """Give back what a priced round has not captured; the caller saves the job."""
+    """Release what a round has not captured; the caller saves the job."""
     release(job, Reservation.objects.filter(key=round_key(job, number)))
 
 
 def release(job: Job, reservations: ReservationQuerySet) -> None:
-    """Give back what `reservations` of a locked job still hold; harmless to repeat.
+    """Release open `reservations` of a locked job; the caller saves the job.
 
-    A round that cost nothing has none. The caller saves the job.
+    A round that cost nothing has no reservation. Safe to repeat.
     """
     for key in reservations.open().values_list("key", flat=True):
         token_limits.release(key)
@@ -176,8 +177,8 @@ def release(job: Job, reservations: ReservationQuerySet) -> None:
 
 
 @needs_transaction
-def _after_scene(job: Job, scene: Scene) -> None:
-    """Close the round and the job if this was the last scene of theirs; save and tell."""
+def _finish_round(job: Job, scene: Scene) -> None:
+    """Finish the round and the job if `scene` was the last; save the job, emit events."""
     unfinished = Scene.objects.unfinished().filter(job=job)
     if not unfinished.filter(round=scene.round).exists():
         release_round(job, scene.round)
@@ -187,9 +188,9 @@ def _after_scene(job: Job, scene: Scene) -> None:
         finish(job)
     job.save()
     if scene.status == Scene.Status.COMPLETED:
-        events.tell_scene(job, scene)
+        events.emit_scene_completed(job, scene)
     if job.is_finished:
-        events.tell_end(job)
+        events.emit_job_ended(job)
 
 
 def finish(job: Job) -> None:
@@ -204,7 +205,7 @@ def finish(job: Job) -> None:
         job.status = Job.Status.PARTIAL
     else:
         job.status = Job.Status.FAILED
-    tell_payer(job)
+    set_billed_to(job)
     job.is_paused = False
     job.finished_at = timezone.now()
     if job.status == Job.Status.FAILED:

@@ -1,4 +1,4 @@
-"""Speech at once: a job of one scene, spoken by the web process that took the request."""
+"""Speech at once: a job of one scene, spoken by the web process during the request."""
 
 import logging
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ _OWN_KEY: dict[Failure, type[AppError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A finished scene with its files read."""
+    """A finished scene with the contents of its files."""
 
     job: Job
     scene: Scene
@@ -67,17 +67,18 @@ class Spoken:
 def speak_now(
     caller: Caller, order: Order, key: idempotency.Key | None
 ) -> tuple[Spoken, bool]:
-    """Speak an order of one scene and charge for it; return it, and whether it is a replay.
+    """Speak an order of one scene and charge for it.
 
-    The credits are reserved before the provider is called and captured with the stored
-    audio. No transaction is open in between.
+    Return the speech, and whether it replays the answer to an earlier request with `key`.
+    The credits are reserved before the provider is called, and captured after the audio
+    is stored. No transaction is open in between.
 
     Raises:
         GuestLimit, InsufficientCredits: refused, and nothing is written.
-        EmptyText: there is nothing in the text that the voice can say.
+        EmptyText: the voice can say nothing of the text.
         ProviderFailed, ProviderUnavailable: nothing is charged.
-        OwnKeyRefused, OwnKeyMissing: it was to be spoken with the workspace's own key.
-        JobCanceled: it was canceled meanwhile; nothing is charged.
+        OwnKeyRefused, OwnKeyMissing: the workspace's own key was refused or removed.
+        JobCanceled: the job was canceled meanwhile; nothing is charged.
         IdempotencyMismatch, IdempotencyInProgress: see `kit.idempotency`.
     """
     begun = _begin(caller, order, key)
@@ -113,10 +114,10 @@ def speak_now(
 
 
 def read(job: Job) -> Spoken:
-    """Read the stored audio of speech at once.
+    """Return the stored audio and words of speech at once.
 
     Raises:
-        Expired: it is past its retention.
+        Expired: the files are past their retention.
     """
     scene = job.scenes.get()
     if job.is_deleted or not scene.audio:
@@ -130,7 +131,7 @@ def read(job: Job) -> Spoken:
 def _begin(
     caller: Caller, order: Order, key: idempotency.Key | None
 ) -> Scene | idempotency.Answer:
-    """Create the job with its scene leased by us, or return the first answer to `key`."""
+    """Create the job and its leased scene, or return the stored answer for `key`."""
     job_id = new_id()
     if key and (first := idempotency.begin(key, subject=str(job_id))):
         return first
@@ -146,10 +147,11 @@ def _begin(
 
 
 def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # noqa: A002
-    """Render a scene; once more if its provider's kept connection turns out to have ended.
+    """Render a scene, with one retry if a kept connection to the provider was closed.
 
-    No worker comes back to it, and whoever asks is waiting. The text may have been heard,
-    and billed to us, so it is sent again but once; its customer is charged once either way.
+    The retry is made here, since no worker retries the scene and the client waits. The
+    provider may have processed and billed the first call, so there is only one retry. The
+    customer is charged once either way.
 
     Raises: as `synthesis.work.rendering.render`.
     """
@@ -159,7 +161,7 @@ def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # n
         if error.kind is not Failure.ABORTED:
             raise
         logger.info("speech %s, %s: %s", scene.job_id, scene.provider, error)
-    scene.attempts += 1  # a retry: it takes from the allowance, and opens a connection
+    scene.attempts += 1  # marks a retry: it uses the allowance and a new connection
     return render(scene, lease, format=format)
 
 
@@ -170,23 +172,24 @@ def _fail(caller: Caller, scene: Scene, error_code: str) -> None:
             if caller.is_guest:
                 submit.give_back_guest_try(caller, scene.job.created_at)
     except claims.LeaseLost:
-        logger.info("%s was settled by somebody else", scene.pk)
+        logger.info("scene %s was settled by another process", scene.pk)
 
 
 def _check_room(quoted: QuotedScene) -> None:
-    """Raise ProviderUnavailable when the provider may not be called at this moment.
+    """Raise ProviderUnavailable if the provider may not be called at this moment.
 
-    What matters is the credential that would call it: an own key is neither kept out by
-    what befell ours, nor let in where ours has room.
+    Only the credential that would call it counts: failures and limits of our key don't
+    affect an own key, and the reverse.
     """
     slug, credential = quoted.provider, quoted.credential
     if row := upstreams.unavailable(slug).get((slug, credential)):
         unavailable = UpstreamUnavailable(row.reason, row.open_until or timezone.now())
         raise ProviderUnavailable(retry_after=unavailable.seconds)
     if Provider.objects.limited().filter(pk=slug).exists():
-        # Nobody claims until the scene's row is there, so the answer still holds then.
-        claiming.close_gate()
-        if claiming.what_is_full().holds_back(slug, credential):
+        # No claim is made until this transaction has written the scene's row, so the
+        # limits can't change in between.
+        claiming.lock_claims()
+        if claiming.limits_reached().includes(slug, credential):
             raise ProviderUnavailable(retry_after=1)
 
 

@@ -1,9 +1,9 @@
-"""Fair turns: one customer's book delays nobody's short clip.
+"""Fair turns: the order of scenes, so that a long book does not delay a short clip.
 
 Start-time fair queueing (Goyal, Vin, Cheng 1996): each workspace is a flow, a scene's
 length is its characters, and its turn is the virtual time at which it would start if all
 flows were served side by side. A worker takes the lowest turn. The virtual time is the
-turn that is next to be served; while nothing waits, it stays at the highest turn given.
+lowest turn that waits, or the highest turn given while nothing waits.
 """
 
 import uuid
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from synthesis.models import Scene
 
-_OVERHEAD = 50  # characters: what a call costs besides its length
+_OVERHEAD = 50  # characters: the fixed cost of a call
 
 
 def take(workspace_id: uuid.UUID, lengths: Sequence[int]) -> list[int]:
-    """Return the turns of new scenes of `lengths` characters, in order."""
+    """Return turns for new scenes of a workspace with `lengths` characters, in order."""
     last = (
         Scene.objects.filter(workspace_id=workspace_id)
         .order_by("-turn")

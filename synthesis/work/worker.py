@@ -1,6 +1,6 @@
-"""Speaking scenes: claimed in fair turns, rendered, settled; and what a failure means.
+"""Speak scenes: claim in fair turns, render, settle, and decide about retries.
 
-This is the one place that retries. Adapters and HTTP never do.
+Only this module retries. Adapters and the HTTP client never do.
 """
 
 import logging
@@ -22,34 +22,34 @@ from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import bells, claiming, fallbacks, quarantine, settlement
 from synthesis.work.rendering import Rendered, render
 
-MOST_TRIES = 5
-_LONGEST_WAIT = 60.0  # seconds between two tries
+MAX_TRIES = 5
+_MAX_WAIT = 60.0  # seconds between two tries
 
 logger = logging.getLogger(__name__)
 
 
 def work(queue: str) -> int:
-    """Speak scenes of `queue` until none may be started; return how many were claimed."""
+    """Speak scenes of `queue` until none may be started; return how many."""
     return works[queue]()
 
 
 def speak(scene: Scene) -> None:
-    """Render a scene that we hold, in this process, and settle it.
+    """Render and settle a scene that we hold, in this process.
 
-    Nothing is raised for its failure.
+    A failure is settled as well, and raises nothing.
     """
     replace(works[scene.queue], perform=_render).do(scene)
 
 
-def _of(queue: str) -> SceneQuerySet:
-    """Return the scenes that workers of `queue` speak: none of speech at once."""
+def _scenes_of(queue: str) -> SceneQuerySet:
+    """Return the scenes for workers of `queue`; speech at once is excluded."""
     return Scene.objects.filter(queue=queue).exclude(job__source=Job.Source.SPEECH)
 
 
 def _perform(scene: Scene, lease: claims.Lease) -> Rendered | None:
-    """Render a scene; None: a process of its own has settled it."""
+    """Render a scene; return None if a child process has settled it."""
     if quarantine.is_suspect(scene):
-        quarantine.speak_apart(scene)
+        quarantine.speak_in_subprocess(scene)
         return None
     return _render(scene, lease)
 
@@ -65,15 +65,15 @@ def _settle(scene: Scene, rendered: Rendered | None) -> None:
 
 
 def _fail(scene: Scene, error: Exception) -> None:
-    """Decide what a failure means for a scene.
+    """Settle a scene whose rendering raised `error`: retry, wait, fall back or fail.
 
     Raises:
-        LeaseLost: somebody else holds the scene now, or it was canceled.
+        LeaseLost: another worker holds the scene now, or it was canceled.
     """
     match error:
         case UpstreamUnavailable():
             logger.info("scene %s waits, %s: %s", scene.pk, scene.provider, error)
-            wait(scene, error)
+            wait_for_upstream(scene, error)
         case ProviderError():
             logger.warning(
                 "scene %s, try %d, %s: %s",
@@ -82,28 +82,27 @@ def _fail(scene: Scene, error: Exception) -> None:
                 scene.provider,
                 error,
             )
-            # A provider that says when to come back is not called before by anybody: its
-            # upstream sees to that, and ends the wait if it lasts too long. Nor is there
-            # anything to wait for after a kept connection that had ended: the next try
-            # opens one.
+            # No pause is needed after `Retry-After`: the upstream's breaker stays open for
+            # that time, and limits how long scenes wait. Nor is one needed after a kept
+            # connection was closed: the next try opens a new one.
             is_due = error.retry_after is not None or error.kind is Failure.ABORTED
             pause = 0.0 if is_due else None
             is_last = not error.kind.is_retryable
             give_up_or_retry(scene, error.kind, wait=pause, is_last=is_last)
         case quarantine.Killed():
             logger.error("scene %s ended its process: %s", scene.pk, error)
-            quarantine.strike(scene)
+            quarantine.record_strike(scene)
         case _:
             logger.error("scene %s failed", scene.pk, exc_info=error)
             give_up_or_retry(scene, INTERNAL_ERROR)
 
 
-def wait(scene: Scene, unavailable: UpstreamUnavailable) -> None:
-    """Put back a scene that met a provider that is not called now.
+def wait_for_upstream(scene: Scene, unavailable: UpstreamUnavailable) -> None:
+    """Queue a scene again whose provider may not be called now.
 
-    It costs no try. An upstream that is open keeps its scenes from being claimed, and the
-    dispatcher ends their waiting. There is no use in waiting when the provider's day is
-    spent and the next is far.
+    No try is counted. While the upstream's breaker is open its scenes are not claimed, and
+    the dispatcher limits how long they wait. If the provider's daily limit is reached and
+    the next day is too far away, the scene is given up at once.
     """
     if unavailable.reason == RETRIES:
         give_up_or_retry(scene, Failure.BUSY, wait=unavailable.seconds)
@@ -111,15 +110,15 @@ def wait(scene: Scene, unavailable: UpstreamUnavailable) -> None:
         if unavailable.seconds > _patience(scene):
             fallbacks.give_up(scene, PROVIDER_CEILING)
         else:
-            settlement.put_back(scene, ready_at=unavailable.until)
+            settlement.requeue(scene, ready_at=unavailable.until)
     else:
-        # Who tried in vain goes behind the others: a text that breaks its provider must
-        # not be what every try is made with.
-        settlement.put_back(scene, to_the_end=unavailable.was_tried)
+        # A scene that failed as the probe goes to the end of the queue: a text that makes
+        # its provider fail must not be the probe every time.
+        settlement.requeue(scene, to_the_end=unavailable.was_tried)
 
 
 def _patience(scene: Scene) -> float:
-    """Return how long a scene waits for its provider, in seconds."""
+    """Return how many seconds a scene waits for an unavailable provider."""
     has_other = scene.fallbacks_left > 0
     return float(
         settings.FALLBACK_PATIENCE if has_other else settings.PROVIDER_PATIENCE
@@ -129,14 +128,14 @@ def _patience(scene: Scene) -> float:
 def give_up_or_retry(
     scene: Scene, error_code: str, *, wait: float | None = None, is_last: bool = False
 ) -> None:
-    """Queue the scene for a later try, or give it up when no more tries would help.
+    """Queue a scene for a retry, or give it up if it has no tries left or `is_last`.
 
-    `wait` is how long, in seconds; without it the waits double, with full jitter.
+    `wait` is the delay in seconds; None means exponential backoff with full jitter.
     """
     if wait is None:
-        longest = min(_LONGEST_WAIT, 2.0**scene.attempts)
+        longest = min(_MAX_WAIT, 2.0**scene.attempts)
         wait = random.uniform(0, longest)  # noqa: S311
-    if is_last or scene.attempts + 1 >= MOST_TRIES:
+    if is_last or scene.attempts + 1 >= MAX_TRIES:
         fallbacks.give_up(scene, error_code)
     else:
         settlement.postpone(scene, seconds=wait)
@@ -147,7 +146,7 @@ works = {
         task=bells.RENDER,
         queue=queue,
         args=(queue,),
-        rows=partial(_of, queue),
+        rows=partial(_scenes_of, queue),
         claim=partial(claiming.claim_next, queue),
         waiting=partial(claiming.count_startable, queue, MOST),
         perform=_perform,

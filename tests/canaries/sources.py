@@ -1,4 +1,4 @@
-"""Everywhere a secret could turn up: answers, logs, mails, tables, cache and broker."""
+"""Collect what could leak a secret: responses, logs, mails, tables, cache and broker."""
 
 import base64
 import logging
@@ -19,20 +19,20 @@ from config.celery import app
 
 
 class Seen:
-    """Texts by the name of the place where they were found."""
+    """Collected texts, by the name of the place where each was found."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self._times: Counter[str] = Counter()
 
     def note(self, place: str, text: str) -> None:
-        """Add what was found at a place; the second time it is another one."""
+        """Add a text found at a place; repeated places are numbered."""
         self._times[place] += 1
         number = self._times[place]
         self.texts[place if number == 1 else f"{place} #{number}"] = text
 
     def places_of(self, secret: str) -> set[str]:
-        """Return where `secret` stands, in any of its usual forms."""
+        """Return the places that contain `secret` in any of its usual encodings."""
         forms = {form: re.compile(_whole(form)) for form in _forms(secret)}
         return {
             place
@@ -43,7 +43,7 @@ class Seen:
 
 
 def _whole(form: str) -> str:
-    """Return a pattern for `form`; six digits are no part of something longer."""
+    """Return a pattern for `form`; short ones don't match inside a longer word."""
     edge = r"[\w.:-]" if len(form) < 16 else r"\b\B"  # the latter is never there
     return rf"(?<!{edge}){re.escape(form)}(?!{edge})"
 
@@ -58,7 +58,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def _decoded(secret: str) -> bytes:
-    """Return the bytes that a secret stands for, if it is written in base64."""
+    """Return the bytes of a secret in base64; empty if it is not base64."""
     try:
         return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except ValueError:
@@ -66,7 +66,7 @@ def _decoded(secret: str) -> bytes:
 
 
 class Watched(Client):
-    """A browser or a program, all of whose answers are noted."""
+    """A test client that collects all responses."""
 
     def __init__(self, seen: Seen, **headers: str) -> None:
         super().__init__(raise_request_exception=False, headers=headers)
@@ -80,7 +80,7 @@ class Watched(Client):
 
 
 def text_of(response: HttpResponseBase) -> str:
-    """Return an answer as it goes over the line: headers, cookies and body."""
+    """Return a response as text: headers, cookies and body."""
     if response.streaming:
         parts = list(response.streaming_content)  # type: ignore[attr-defined]
         response.streaming_content = parts  # type: ignore[attr-defined]
@@ -98,7 +98,7 @@ def _without_ids(place: str) -> str:
 
 @contextmanager
 def logs_noted(seen: Seen) -> Iterator[None]:
-    """Note all log records with their tracebacks, as LOG_LEVEL=DEBUG writes them."""
+    """Collect all log records with their tracebacks, as LOG_LEVEL=DEBUG writes them."""
     lines: list[str] = []
 
     class Handler(logging.Handler):
@@ -125,7 +125,7 @@ def note_mails(seen: Seen) -> None:
 
 
 def note_tables(seen: Seen) -> None:
-    """Note each table as text, as a dump has it."""
+    """Collect each table as text, as in a dump."""
     tables = connection.introspection.django_table_names(only_existing=True)
     for table in tables:
         with (
@@ -136,7 +136,7 @@ def note_tables(seen: Seen) -> None:
 
 
 def note_redis(seen: Seen) -> None:
-    """Note all that the cache and the broker hold."""
+    """Collect the contents of the cache and the broker."""
     from django_redis import get_redis_connection
 
     seen.note("cache", _dump(get_redis_connection("default")))
@@ -160,7 +160,7 @@ def _dump(client: Any) -> str:
 
 
 def note_settings_are_hidden(seen: Seen) -> None:
-    """Note what Django's own page of errors would tell of the settings."""
+    """Collect the settings as Django's debug page shows them."""
     from django.views.debug import get_default_exception_reporter_filter
 
     shown = get_default_exception_reporter_filter().get_safe_settings()

@@ -1,9 +1,9 @@
-"""Secrets stay where they belong.
+"""Secrets appear in the expected places only.
 
-A recognisable secret is planted wherever one can enter; the system is then driven through
-normal use and through failures, and everything that it said or kept is searched. Each
-secret may stand in the places that its line names, and must stand there: a search that
-finds nothing anywhere would prove nothing.
+A recognizable secret is entered wherever one can be. Then the system runs through normal
+use and failures, and all its outputs and stores are searched. Each secret may appear only
+in the places that its row lists, and must appear there: otherwise a broken search would
+pass.
 """
 
 import base64
@@ -53,14 +53,14 @@ IN_SETTINGS = {
     "EMAIL_HOST_PASSWORD": "canary-of-the-mail-password-01234",
     "STRIPE_SECRET_KEY": "canary-of-the-stripe-key-0123456789",
 }
-"""Secrets of the installation: nowhere but in the settings."""
+"""Secrets of the installation, which may only be in the settings."""
 
 PROVIDER_KEY = "canary-of-the-provider-key-0123456789"
 DATABASE_PASSWORD = "canary-of-the-database-password-0123"
 
 
 class Planted:
-    """Secrets, each with the places where it may stand."""
+    """Secrets with the places where each may appear."""
 
     def __init__(self) -> None:
         self.places: dict[str, tuple[str, set[str]]] = {}
@@ -98,7 +98,7 @@ def _json(client: Watched, path: str, body: object = None, **headers: str) -> An
 
 
 def log_in(seen: Seen, planted: Planted) -> Watched:
-    """Log in by code, with a wrong one before; return the browser."""
+    """Log in by code, after a wrong one; return the browser."""
     browser = Watched(seen)
     email = {"email": "alice@example.com"}
     _json(browser, "/api/v1/auth/code", email)
@@ -129,7 +129,7 @@ def log_in(seen: Seen, planted: Planted) -> Watched:
 
 
 def use_tokens(seen: Seen, planted: Planted, browser: Watched) -> Watched:
-    """Make tokens by both doors, with a repetition; return a program."""
+    """Create tokens by page and API, with a repeated request; return an API client."""
     key = {"Idempotency-Key": "a-key"}
     made = _json(browser, "/api/v1/tokens", {"name": "One"}, **key)
     text = planted.plant("API token", made["token"], {"POST /api/v1/tokens"})
@@ -154,7 +154,7 @@ def use_tokens(seen: Seen, planted: Planted, browser: Watched) -> Watched:
 def use_webhooks(
     seen: Seen, planted: Planted, browser: Watched, program: Watched
 ) -> None:
-    """Make endpoints by both doors; deliver to a server that answers badly."""
+    """Create endpoints by page and API; deliver to a server that responds with errors."""
     with listening() as server:
         body = {"url": server.url(), "events": ["webhook.test", "job.completed"]}
         key = {"Idempotency-Key": "a-key"}
@@ -187,7 +187,7 @@ def use_webhooks(
 
 
 def speak(seen: Seen, planted: Planted, program: Watched, vendor: OpenAI) -> None:
-    """Speak by the vendor, as a job and at once; have it fail in each of its ways."""
+    """Speak with the vendor as a job and at once, and with each of its failures."""
     body = {"text": "Hello.", "voice": "openai:alloy"}
     job = _json(program, "/api/v1/jobs", body)["transaction_id"]
     assert worker.work("remote") == 1
@@ -215,7 +215,7 @@ def speak(seen: Seen, planted: Planted, program: Watched, vendor: OpenAI) -> Non
 
 
 def fail(seen: Seen, settings: Any, browser: Watched, program: Watched) -> None:
-    """Break what can break: a view, a mail server, a task, the database."""
+    """Cause errors in a view, a mail server, a task and the database."""
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("broken")

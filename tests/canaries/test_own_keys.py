@@ -1,4 +1,4 @@
-"""A workspace's key is planted, and looked for wherever something is written or shown."""
+"""A workspace's own key appears in no response, log, mail, table, cache or queue."""
 
 import json
 import logging

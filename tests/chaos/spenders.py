@@ -1,9 +1,9 @@
-"""Many clients that use every verb of the ledger at random, whatever becomes of the server.
+"""Many clients that call random operations of the ledger while the server restarts.
 
-`python -m tests.chaos.spenders FOLDER CLIENTS OPERATIONS` works on the database of the
-settings. Each client is a process. When the server goes away it does the same operation
-again under the same key until it has an answer. A dot on the standard output stands for
-100 operations; FOLDER gets a file for each client with what it was answered.
+`python -m tests.chaos.spenders FOLDER CLIENTS OPERATIONS` uses the database of the
+settings. Each client is a process. If the server goes away, it repeats the operation under
+the same key until it is answered. It prints a dot for each 100 operations, and writes a
+file for each client to FOLDER with the answers.
 """
 
 import json
@@ -22,7 +22,7 @@ import django
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-# A connection each, made anew at once: a pool waits longer and longer for a dead server.
+# One connection each, reopened at once: a pool would wait longer and longer.
 settings.DATABASES["default"]["OPTIONS"]["pool"] = False
 django.setup()
 
@@ -42,7 +42,7 @@ PATIENCE = 300  # seconds without an answer
 
 
 class Spender:
-    """One client; `answers` are the postings that it was told of: wallet, key, credits."""
+    """One client; `answers` are its confirmed postings: wallet, key, credits."""
 
     def __init__(self, seed: int, wallets: list[Wallet]) -> None:
         self.chance = random.Random(seed)
@@ -55,7 +55,7 @@ class Spender:
         self.refunded: list[tuple[Wallet, str, str]] = []
 
     def operate(self) -> None:
-        """Do one operation at random, until there is an answer."""
+        """Do one random operation, repeated until it is answered."""
         actions = (self.grant, self.reserve, self.capture, self.release, self.refund)
         rare = (self.reverse, self.adjust, self.expire, self.lapse, self.rebuild)
         common = self.chance.choices(actions, (3, 8, 8, 5, 1))[0]
@@ -165,7 +165,7 @@ class Spender:
             self._insist(lambda: ledger.expire(ended[0]))
 
     def lapse(self) -> None:
-        """Let a year pass for a gift that is left, after a warning, and end it."""
+        """Make a remaining gift a year old, warn about it, and let it lapse."""
         wallet = self.chance.choice(self.wallets)
         long_ago = timezone.now() - 2 * ledger.IDLE
 
@@ -198,7 +198,7 @@ class Spender:
             raise RuntimeError(f"{wallet} was not as its entries say: {found}")
 
     def _insist(self, action: Callable[[], Any]) -> Any:
-        """Call `action` in a transaction of its own until the server has answered."""
+        """Call `action` in its own transaction, repeated until the server answers."""
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -227,7 +227,7 @@ def _run(number: int, folder: Path, wallets: list[Wallet], operations: int) -> N
 
 
 def main() -> None:
-    """Open the wallets, and let all clients loose on them."""
+    """Open the wallets and start all clients."""
     folder, clients, operations = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     workspaces = [Workspace.objects.create(name="Chaos") for _ in range(WALLETS // 2)]
     wallets = [

@@ -1,4 +1,4 @@
-"""Redis hangs, as a machine under water does: jobs are taken at once all the same.
+"""Redis hangs, like an overloaded machine; jobs are still accepted at once.
 
 `make test` runs a short form, `make chaos` the long one (CHAOS_POSTS).
 """
@@ -37,7 +37,7 @@ _PATIENCE = 300  # seconds for all to be spoken
 
 @pytest.fixture
 def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
-    """A Redis of this test's own, which the processes that it starts use."""
+    """A Redis for this test and the processes that it starts."""
     home = tmp_path / "home"
     with ownership.owned(home) as lock:
         server = Redis(home, lock)

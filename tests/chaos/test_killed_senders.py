@@ -1,4 +1,4 @@
-"""Senders of webhooks die by `kill -9`; every event arrives, under one id each.
+"""Webhook workers are killed with `kill -9`; every event arrives, each under one id.
 
 `make test` runs a short form, `make chaos` the long one (CHAOS_DELIVERIES, CHAOS_KILLS).
 """
@@ -88,7 +88,7 @@ def test_killed_senders_lose_nothing(settings, monkeypatch) -> None:
 
 
 def _arrange(server: Receiver) -> tuple[dict[str, str], dict[str, bytes]]:
-    """Write the deliveries; return secrets by path, and bodies by event."""
+    """Create the deliveries; return secrets by path and bodies by event."""
     secrets: dict[str, str] = {}
     expected: dict[str, bytes] = {}
     endpoints = []

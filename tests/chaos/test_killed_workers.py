@@ -1,4 +1,4 @@
-"""Workers die by `kill -9`, again and again; nothing is lost, doubled or blamed.
+"""Workers are killed with `kill -9`; no scene is lost, charged twice or given a strike.
 
 `make test` runs a short form, `make chaos` the long one (CHAOS_JOBS, CHAOS_KILLS).
 """
@@ -55,7 +55,7 @@ def test_killed_workers_lose_nothing_and_blame_nobody() -> None:
     deadline = time.monotonic() + 1200
     try:
         for number in range(KILLS + 1):
-            # Some jobs before each kill, so that it finds somebody at work.
+            # Some jobs before each kill, so that a worker is busy.
             for script in texts[number :: KILLS + 1]:
                 order = Order([AskedScene(text, "unicorn:en-us") for text in script])
                 caller = rng.choice(callers)

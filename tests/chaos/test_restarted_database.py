@@ -1,8 +1,8 @@
-"""The database is shut down without warning, again and again; no credit is lost or made.
+"""The database crashes repeatedly; no credit is lost or created.
 
 `make test` runs a short form, `make chaos` the long one (CHAOS_OPERATIONS,
-CHAOS_RESTARTS, CHAOS_CLIENTS). The server is one that waits for its disk, as in
-production: what was answered has to be there after a crash.
+CHAOS_RESTARTS, CHAOS_CLIENTS). The server waits for its disk, as in production, so
+confirmed operations must survive a crash.
 """
 
 import json
@@ -32,7 +32,7 @@ CLIENTS = int(os.environ.get("CHAOS_CLIENTS", "4"))
 
 @pytest.fixture
 def server() -> Iterator[Postgres]:
-    """A database of its own, with our tables."""
+    """A PostgreSQL server for this test, with all tables."""
     home = Path(tempfile.mkdtemp(prefix="ozvena-chaos-"))
     with ownership.owned(home) as lock:
         started = Postgres(home, lock)
@@ -95,7 +95,7 @@ def test_a_restarted_database_loses_no_credit(server: Postgres, tmp_path: Path) 
 
 
 def _restart(server: Postgres) -> None:
-    """Shut the server down as a crash would, and start it again."""
+    """Stop the server without a clean shutdown, and start it again."""
     assert server.process
     server.process.send_signal(signal.SIGQUIT)  # "immediate shutdown"
     server.process.wait(60)
@@ -106,7 +106,7 @@ def _check(
     client: "psycopg.Connection[tuple[object, ...]]",
     answers: list[tuple[int, str, str, int]],
 ) -> None:
-    """Every posting that somebody was told of is there, once, and there is no other."""
+    """Every confirmed posting exists exactly once, and no other posting does."""
     stored = client.execute(
         "SELECT wallet_id, kind, key FROM billing_ledgertransaction"
         " WHERE kind <> 'expire'"

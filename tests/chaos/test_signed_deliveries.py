@@ -1,4 +1,4 @@
-"""Deliveries by the thousand, each judged by the reference library of the specification.
+"""Thousands of deliveries, each verified by the reference library of Standard Webhooks.
 
 `make test` runs a short form, `make chaos` the long one (CHAOS_SIGNED).
 """

@@ -1,7 +1,7 @@
-"""Receivers at their worst, with the deadlines that are in force.
+"""Webhook receivers that hang, with the deadlines of production.
 
-`make chaos` runs these: they take as long as the deadline does. `make test` has the same
-with shorter deadlines, and the order of claims without any waiting.
+`make chaos` runs these tests, which take as long as the deadlines. `make test` runs the
+same with shorter deadlines, and tests the order of claims without waiting.
 """
 
 import os
@@ -39,7 +39,7 @@ MOST = 16.0  # seconds for one attempt, whatever the other side does
 def test_five_thousand_events_to_a_tarpit_delay_nobody_else(
     settings, monkeypatch, slots: int, crowd: int
 ) -> None:
-    """A worker whose slots hang, for one workspace or for three; then comes another."""
+    """Start workers whose slots hang on one workspace or three, then send to another."""
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     monkeypatch.setenv("WEBHOOK_ALLOW_LOOPBACK", "1")
     with listening() as server:
@@ -68,7 +68,7 @@ def test_five_thousand_events_to_a_tarpit_delay_nobody_else(
 
 
 def _until(is_so: Callable[[], bool], seconds: float) -> None:
-    """Sweep as the dispatcher does until something is so."""
+    """Sweep like the dispatcher until a condition holds."""
     deadline = time.monotonic() + seconds
     swept = 0.0
     while not is_so():
@@ -88,12 +88,12 @@ def _on(received: list[Received], path: str) -> list[Received]:
 
 
 def never_read(peer: socket.socket) -> None:
-    """Take nothing more of a request."""
+    """Read no more of a request."""
     time.sleep(60)
 
 
 def silent_tls(peer: socket.socket) -> None:
-    """Begin a handshake byte by byte."""
+    """Send a TLS handshake byte by byte."""
     peer.sendall(b"\x16\x03\x03\x40\x00")
     for _ in range(600):
         peer.sendall(b"\x02")
@@ -178,7 +178,7 @@ def test_an_attempt_ends_in_sixteen_seconds_whatever_the_other_side_does(
 
 @contextmanager
 def _answering(script: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Listen, read nothing, and do as the script says with each connection."""
+    """Listen, and call the script with each connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -194,7 +194,7 @@ def _answering(script: Callable[[socket.socket], None]) -> Iterator[int]:
 
 @contextmanager
 def _black_hole() -> Iterator[int]:
-    """A port at which connections are neither made nor refused: its queue is full."""
+    """A port that neither accepts nor refuses connections, since its queue is full."""
     with socket.socket() as listener, ExitStack() as held:
         listener.bind(("0.0.0.0", 0))
         listener.listen(0)

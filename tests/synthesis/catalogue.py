@@ -14,7 +14,7 @@ _VOICES = [
 
 
 def fill(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the rows of the catalogue, and let the scripted provider be found."""
+    """Create the rows of the catalogue, and register the scripted provider."""
     monkeypatch.setitem(
         registry.ADAPTERS, "scripted", "tests.synthesis.scripted.Scripted"
     )

@@ -1,4 +1,4 @@
-"""Claiming in tests, where something is known to wait."""
+"""Claim a scene in tests where one is waiting."""
 
 from synthesis.models import Scene
 from synthesis.work import claiming

@@ -1,4 +1,4 @@
-"""Time that passes at once: what waits is moved into the past."""
+"""Simulate time passing: times in waiting rows are moved into the past."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from synthesis.models import Scene
 
 
 def let_pass(seconds: float) -> None:
-    """Let so many seconds pass for everything that waits."""
+    """Move the times of all waiting rows `seconds` into the past."""
     ago = timedelta(seconds=seconds)
     Scene.objects.filter(status="queued").update(ready_at=F("ready_at") - ago)
     Upstream.objects.update(

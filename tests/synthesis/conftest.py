@@ -1,4 +1,4 @@
-"""What tests of synthesis need: a catalogue, and a provider that does as it is told."""
+"""Fixtures for tests of synthesis: a catalogue with a scripted provider, and jobs."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -44,7 +44,7 @@ def submitted(voices: None) -> Callable[..., Job]:
 
 @pytest.fixture
 def speak_all() -> Callable[[], int]:
-    """A function that does what both kinds of workers do, until nothing is left."""
+    """A function that works like both kinds of workers until no scene waits."""
 
     def speak() -> int:
         return worker.work("remote") + worker.work("local")

@@ -1,6 +1,6 @@
-"""A provider that does what a test tells it: a tone per character, or a failure.
+"""A provider that a test controls: it returns a tone per character, or a failure.
 
-It follows the contract like any other, so everything above it is the real thing.
+It implements the adapter contract like any other, so all code above it is real.
 """
 
 import math
@@ -27,8 +27,8 @@ RATE = 16_000  # Hz
 PER_CHARACTER = RATE // 50  # samples: 20 ms
 
 calls: list[str] = []
-used: list[str] = []  # the keys that came with the calls
-wishes: list[dict[str, object]] = []  # the options that came with them
+keys_used: list[str] = []  # of the calls
+options_sent: list[dict[str, object]] = []  # with the calls
 failures: list[ProviderError | BaseException] = []
 fail_at: dict[int, ProviderError] = {}  # by the number of the call, from 1
 gate = threading.Event()  # while cleared, speaking waits
@@ -38,8 +38,8 @@ gate.set()
 def reset() -> None:
     """Forget calls and failures."""
     calls.clear()
-    used.clear()
-    wishes.clear()
+    keys_used.clear()
+    options_sent.clear()
     failures.clear()
     fail_at.clear()
     gate.set()
@@ -67,14 +67,14 @@ class Scripted:
     max_concurrent_per_key: int | None = None
 
     def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return the same for all."""
+        """Return the same limit for all voices."""
         return self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as the test says."""
+        """Return a tone, or fail, as the test has configured."""
         calls.append(request.text)
-        used.append(access.key)
-        wishes.append(dict(request.options))
+        keys_used.append(access.key)
+        options_sent.append(dict(request.options))
         gate.wait(20)
         if len(calls) in fail_at:
             raise fail_at[len(calls)]
@@ -83,14 +83,14 @@ class Scripted:
         return Speech(Encoding("pcm", RATE), self._parts(request.text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the two voices there are."""
+        """Return the provider's two voices."""
         return [
             VoiceInfo("one", "One", "en-US", "female"),
             VoiceInfo("two", "Two", "en-GB", "male"),
         ]
 
     def check(self, access: Access) -> KeyStatus:
-        """Say yes."""
+        """Accept any key."""
         return KeyStatus.VALID
 
     def _parts(self, text: str) -> Generator[bytes | Word]:

@@ -1,4 +1,4 @@
-"""Sounds to encode, and what to measure when they come back."""
+"""Generate audio for tests, and measure decoded audio."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from synthesis.audio import Samples
 
 
 def voice(samples: int, rate: int = 22_050, *, seed: int = 1) -> Samples:
-    """Return something like speech: harmonics in syllables, breath, and pauses."""
+    """Return speech-like audio: harmonics in syllables, noise and pauses."""
     random = np.random.default_rng(seed)
     time = np.arange(samples) / rate
     pitch = 2 * np.pi * np.cumsum(110 + 20 * np.sin(2 * np.pi * 0.7 * time)) / rate
@@ -34,8 +34,8 @@ def blocks(samples: Samples, size: int = 4_800) -> Iterator[Samples]:
         place += step
 
 
-def heard(path: Path) -> tuple[Samples, int, Any]:
-    """Return the samples, the rate and the open file, as an FFmpeg player hears it."""
+def decode(path: Path) -> tuple[Samples, int, Any]:
+    """Decode a file with FFmpeg; return the samples, the rate and the open file."""
     container = av.open(str(path))
     track = container.streams.audio[0]
     resampler = av.AudioResampler(format="s16", layout="mono", rate=track.rate)
@@ -62,7 +62,7 @@ def lag(first: Samples, second: Samples) -> int:
 
 
 def likeness(first: Samples, second: Samples) -> float:
-    """Return how alike two sounds are: 1 is equal but for loudness."""
+    """Return the correlation of two sounds: 1 if they differ in loudness only."""
     size = min(len(first), len(second))
     one, two = (side[:size].astype(np.float64) for side in (first, second))
     return float(np.dot(one, two) / np.sqrt(np.dot(one, one) * np.dot(two, two)))

@@ -1,4 +1,4 @@
-"""What the connections to a provider that are kept between calls may do, and may not."""
+"""Connections to providers that are kept between calls, and retries when one was closed."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ TEXT = "A short scene."
 
 @pytest.fixture
 def vendor(monkeypatch) -> Iterator[Vendor]:
-    """A server on this machine that the catalogue knows, and that keeps connections."""
+    """A local server in the catalogue that keeps connections open."""
     row = Provider.objects.create(slug="compatible", name="Own")
     Voice.objects.create(
         id=SERVER, provider=row, provider_voice="af_bella", name="B", language="en"
@@ -45,7 +45,7 @@ def owner():
 
 @pytest.fixture
 def say(owner):
-    """A function that asks for speech at once."""
+    """A function that requests speech at once."""
     api = factories.api(factories.token(owner))
     body = json.dumps({"input": TEXT, "voice": SERVER})
     return lambda: api.post("/api/v1/speech", body, content_type="application/json")
@@ -170,7 +170,7 @@ def test_speech_at_once_asks_no_third_time(vendor, say, credits) -> None:
 
 
 def test_what_was_heard_is_not_asked_again_at_once(vendor, say, credits) -> None:
-    """A refusal, a bad answer or silence on a kept connection is the answer."""
+    """A refusal, a bad answer or a timeout on a kept connection is not retried."""
     Provider.objects.filter(pk="compatible").update(total_seconds=0.3)
     for number, fault in enumerate(
         (Fault.RESET, Fault.TRUNCATED, Fault.DRIP, Fault.BUSY), 1

@@ -1,4 +1,4 @@
-"""Asking, and seeing what was told and whether anything changed."""
+"""Send requests, compare responses, and detect changes of tables."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def ask(
     is_form: bool = False,
     **headers: Any,
 ) -> HttpResponseBase:
-    """Send a request, with JSON or a form; the asker's cookies stay as they are."""
+    """Send a request with JSON or a form; the asker's cookies are not changed."""
     cookies = deepcopy(asker.client.cookies)
     options: dict[str, Any] = {"headers": {**asker.headers, **headers}}
     if is_form:
@@ -54,14 +54,14 @@ def ask(
 
 
 def body_of(response: HttpResponseBase) -> bytes:
-    """Return the body, streamed or not."""
+    """Return the body of a response, streamed or not."""
     if response.streaming:
         return b"".join(response.streaming_content)  # type: ignore[attr-defined]
     return bytes(response.content)  # type: ignore[attr-defined]
 
 
-def told(response: HttpResponseBase, **instead: str) -> tuple[Any, ...]:
-    """Return all that an answer tells; each name of `instead` is another's value."""
+def comparable(response: HttpResponseBase, **instead: str) -> tuple[Any, ...]:
+    """Return status, headers, body and cookies; values in `instead` replace their names."""
 
     def same(text: str) -> str:
         for ours, others in instead.items():
@@ -79,13 +79,13 @@ def told(response: HttpResponseBase, **instead: str) -> tuple[Any, ...]:
 
 
 def code_of(response: HttpResponseBase) -> str:
-    """Return the code of an answer of the API."""
+    """Return the error code of an API response."""
     return str(json.loads(body_of(response)).get("code", ""))
 
 
 @contextmanager
-def undone() -> Iterator[None]:
-    """Take back whatever happens within."""
+def rolled_back() -> Iterator[None]:
+    """Roll back all changes made within the block."""
     point = transaction.savepoint()
     try:
         yield
@@ -95,25 +95,25 @@ def undone() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the watched tables hold, and how often this transaction has written to them."""
+    """Hashes of the watched tables, and how often this transaction wrote to each."""
 
     hashes: dict[str, str]
     writes: dict[str, int]
 
 
 _committed: dict[str, str] = {}
-"""Hashes of tables as every test of a world finds them."""
+"""Hashes of tables at the start of each test."""
 
 
-def forget_world() -> None:
-    """Look anew at all tables: there is another world in them."""
+def forget_hashes() -> None:
+    """Clear the cached hashes, since the tables have new contents."""
     _committed.clear()
 
 
 def snapshot() -> Snapshot:
-    """Look at all watched tables.
+    """Return a snapshot of all watched tables.
 
-    Those that this transaction hasn't written to are as they were in the last test.
+    Tables that this transaction hasn't written to are the same as in the last test.
     """
     writes = _writes()
     as_ever = [name for name in _watched() if not writes[name]]
@@ -123,10 +123,10 @@ def snapshot() -> Snapshot:
 
 
 def changed_since(before: Snapshot) -> set[str]:
-    """Return the names of the tables whose rows are other ones than `before`.
+    """Return the names of the tables whose rows differ from `before`.
 
-    Only tables that were written to since are looked at; a write that was taken back
-    counts as one.
+    Only tables that were written to since are compared. A write that was rolled back counts
+    as a write.
     """
     writes = _writes()
     written = [name for name in _watched() if writes[name] != before.writes[name]]
@@ -162,6 +162,6 @@ def _writes() -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def nobodys() -> str:
-    """Return an id that nothing has."""
+def unknown_id() -> str:
+    """Return an id that no row has."""
     return str(uuid.UUID(str(new_id())))

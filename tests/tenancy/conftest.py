@@ -1,4 +1,4 @@
-"""One world for all tests of this folder: each test leaves it as it was."""
+"""One set of tenants for all tests of this folder; each test rolls back its changes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,10 +15,10 @@ from tests.tenancy import world as worlds
 
 @pytest.fixture(scope="package")
 def shared_world(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
-    """Build the world, committed; tests run in transactions that are rolled back."""
+    """Create and commit the world; tests run in transactions that are rolled back."""
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patched:
         cache.clear()
-        asking.forget_world()
+        asking.forget_hashes()
         scripted.reset()
         catalogue.fill(patched)
         patched.setattr(scripted.Scripted, "own_key", True)
@@ -36,7 +36,7 @@ def world(
     db: None,
     settings: Any,
 ) -> worlds.World:
-    """Everybody, for one test."""
+    """The shared world, for one test."""
     settings.ADMIN_ACCESS_KEY = worlds.ADMIN_KEY
     settings.RATE_SYNTHESIS = settings.RATE_OTHER = "100000/m"
     return shared_world

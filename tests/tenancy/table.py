@@ -1,12 +1,12 @@
-"""Who is told what: each route that names a thing, with every method that it answers.
+"""The expected status of each caller for each method of each route with an id.
 
-A cell is the status that somebody gets; of a pair, the first is told to cookies, the
-second to tokens (changing who is in a workspace takes a fresh login, which no token has).
-Whoever is blocked gets 403 everywhere, so no cell says it. Only the owner, and members
-where they get a 2xx, change anything; the tests see to that too.
+A cell is a status. In a pair, the first is for cookies and the second for tokens: changing
+members takes a fresh login, which a token never has. Blocked users get 403 everywhere, so
+they have no cell. Only the owner, and members with a 2xx, may change rows; the tests check
+that too.
 
-A new route takes a line here. A new kind of thing takes a maker in `world.MAKERS`, and
-a line in THINGS if routes call it otherwise.
+A new route needs a row here. A new kind of thing needs a maker in `world.MAKERS`, and a
+line in THINGS if the route parameter has another name.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ THINGS = {
     "delivery_id": "delivery",
     "provider": "provider",
 }
-"""Which thing fills a parameter of a route, unless a row says otherwise."""
+"""The thing that fills each route parameter, unless a row says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Page:
-    """A method of a page; pages act in the personal workspace, so members are strangers.
+    """A method of a page. Pages use the personal workspace, so members are strangers.
 
     Forms about teams name the workspace, and answer members with 302 and a message. Guests
-    are sent to the login, and so are programs: a token opens no page.
+    and tokens are redirected to the login.
     """
 
     method: str
@@ -133,7 +133,7 @@ ROWS = [
     Row("POST",   f"{_HOOK}/replay",                    202,       403,       404,    404,       401,  404,  404, _SINCE),
     Row("GET",    "deliveries/<uuid:delivery_id>",      200,       200,       404,    404,       401,  404,  404),
     Row("POST",   "deliveries/<uuid:delivery_id>/replay", 202,     403,       404,    404,       401,  404,  404),
-    # A provider's name is everybody's; each reaches the key that their own workspace has for it.
+    # Providers exist for all tenants; each reaches its own workspace's key.
     Row("PUT",    "provider-keys/<slug:provider>",      200,       403,       200,    200,       401,  403,  200, _KEY),
     Row("DELETE", "provider-keys/<slug:provider>",      204,       403,       204,    204,       401,  403,  204, of=_TEAM_KEY),
 ]
@@ -175,17 +175,17 @@ PAGES = [
 
 CHANGES_NOTHING = {
     "POST jobs/<uuid:job_id>/resume",  # it runs already
-    "POST jobs/<uuid:job_id>/links",  # a link is signed, and written nowhere
+    "POST jobs/<uuid:job_id>/links",  # a link is signed, and stored nowhere
     "POST webhooks/<uuid:endpoint_id>/replay",  # nothing has failed
     "POST webhooks/<uuid:endpoint_id>/<slug:verb> on",  # it is on already
     "POST webhooks/<uuid:endpoint_id>/<slug:verb> replay",
 }
-"""What leaves all rows as they are, even for its owner."""
+"""Methods that change no row, even for the owner."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A method of a route of the API that names nothing."""
+    """A method of an API route without an id."""
 
     method: str
     route: str
@@ -206,7 +206,7 @@ _NEW_HOOK: dict[str, Any] = {"url": "https://example.com/x", "events": ["webhook
 _EMAIL: dict[str, Any] = {"email": "code@example.com"}
 
 COUNTS_TRIES = {"auth/session", "promo-codes/redeem"}
-"""What writes down that somebody has tried, though it refuses."""
+"""Methods that record the attempt even if they refuse it."""
 
 _NO_TEXT: dict[str, Any] = {
     "input": " "
@@ -269,4 +269,4 @@ TAKES_FRESH_LOGIN = {
     "GET webhooks/default-secret",
     "POST webhooks/default-secret/rotate",
 }
-"""What no bearer may do, whoever it is, nor a login that is older than 15 minutes."""
+"""Methods that tokens and logins older than 15 minutes may not call."""

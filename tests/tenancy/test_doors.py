@@ -1,11 +1,18 @@
-"""What holds for every route of the table, whoever asks: forgery, methods, odd ids."""
+"""Rules for every route of the table: CSRF, methods and malformed ids."""
 
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from tests.tenancy.asking import ask, body_of, changed_since, nobodys, snapshot, told
+from tests.tenancy.asking import (
+    ask,
+    body_of,
+    changed_since,
+    comparable,
+    snapshot,
+    unknown_id,
+)
 from tests.tenancy.table import PAGES, ROWS, Page, Row
 from tests.tenancy.test_ids import by_name, form_of, url_of, values_of
 from tests.tenancy.world import Asker, World
@@ -18,7 +25,7 @@ _PAGES = {row.route: row for row in PAGES}
 
 
 def forged(asker: Asker) -> Asker:
-    """Return the same login, used by a page of somebody else's."""
+    """Return a client with the same login, as used by another site."""
     client = Client(enforce_csrf_checks=True)
     client.cookies = asker.client.cookies
     return Asker("forged", client, asker.headers)
@@ -57,7 +64,7 @@ def test_no_other_method_does_anything(world: World, route: str) -> None:
     for method in set(METHODS) - answered:
         for asker in world.askers["owner"]:
             assert ask(asker, method, url).status_code == 405
-    # A header that asks for another method is not heard.
+    # A header that overrides the method is ignored.
     for name in ("X-HTTP-Method-Override", "X-Method-Override"):
         header: dict[str, Any] = {name: "DELETE"}
         method = "POST" if "PUT" in answered else "PUT"
@@ -81,20 +88,23 @@ def test_no_other_method_does_anything_to_a_page(world: World, route: str) -> No
 def test_head_and_options_tell_strangers_nothing(world: World, route: str) -> None:
     row = _ROUTES[route]
     theirs = values_of(row, world.alice.things)
-    nowhere = {name: nobodys() for name in theirs}
-    instead = {nowhere[name]: theirs[name] for name in theirs}
+    missing_ids = {name: unknown_id() for name in theirs}
+    instead = {missing_ids[name]: theirs[name] for name in theirs}
     before = snapshot()
     for name in ("stranger", "elsewhere", "guest", "operators"):
         for asker in world.askers[name]:
             for method in ("HEAD", "OPTIONS"):
                 foreign = ask(asker, method, url_of(row, theirs))
-                missing = ask(asker, method, url_of(row, nowhere))
+                missing = ask(asker, method, url_of(row, missing_ids))
                 if "workspace_id" in route and (name, asker.name) == (
                     "elsewhere",
                     "cookie",
                 ):
                     continue  # her own workspace, wherever she comes from
-                assert told(foreign) == told(missing, **instead), (name, method)
+                assert comparable(foreign) == comparable(missing, **instead), (
+                    name,
+                    method,
+                )
                 if method == "HEAD":
                     assert foreign.status_code in (401, 403, 404, 405)
                     assert body_of(foreign) == b""
@@ -103,7 +113,7 @@ def test_head_and_options_tell_strangers_nothing(world: World, route: str) -> No
 
 @pytest.mark.parametrize("route", [*_ROUTES, *_PAGES])
 def test_an_id_has_one_form(world: World, route: str) -> None:
-    """No other way of writing an id leads to a thing, and none to a failure."""
+    """Other spellings of an id find nothing and cause no server error."""
     row = _ROUTES.get(route) or _PAGES[route]
     asker = world.askers["owner" if route in _ROUTES else "in_personal"][0]
     values = values_of(row, world.alice.things)

@@ -1,4 +1,4 @@
-"""Every route with an id, asked for by everybody who must not see what it names."""
+"""Access to every route with an id, by callers with and without permission."""
 
 import re
 
@@ -12,10 +12,10 @@ from tests.tenancy.asking import (
     body_of,
     changed_since,
     code_of,
-    nobodys,
+    comparable,
+    rolled_back,
     snapshot,
-    told,
-    undone,
+    unknown_id,
 )
 from tests.tenancy.table import (
     CALLS,
@@ -35,7 +35,7 @@ API = "/api/v1/"
 
 
 def values_of(row: Row | Page, things: dict[str, str]) -> dict[str, str]:
-    """Return what fills the route's parameters."""
+    """Return the values of the route's parameters."""
     names = _PARAMETER.findall(row.route)
     return {name: things[(THINGS | row.of)[name]] for name in names if name != "verb"}
 
@@ -58,7 +58,7 @@ def expected(cell: int | tuple[int, int], asker: Asker) -> int:
 
 
 def columns(row: Row, world: World) -> list[tuple[str, Asker, int]]:
-    """Return who asks, how, and what they are told."""
+    """Return each asker with the method and the expected status."""
     names = ["stranger", "elsewhere", "guest", "operators", "sandbox", "member"]
     found = [
         (name, asker, expected(getattr(row, name), asker))
@@ -79,7 +79,7 @@ def test_each_is_told_what_the_table_says(world: World, row: Row) -> None:
     seen = {}
     before = snapshot()
     for name, asker, status in columns(row, world):
-        with undone():
+        with rolled_back():
             response = ask(asker, row.method, url, row.body)
             seen[name, asker.name] = (response.status_code, status)
             changed = changed_since(before)
@@ -117,35 +117,35 @@ def test_no_bearer_and_no_old_login_is_fresh(world: World, row: Row | Call) -> N
 
     for asker in askers:
         response = ask(asker, row.method, url, row.body)
-        told = (response.status_code, code_of(response))
-        assert told == (403, "fresh_login_required"), asker.name
+        comparable = (response.status_code, code_of(response))
+        assert comparable == (403, "fresh_login_required"), asker.name
     assert changed_since(before) == set()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_name)
 def test_what_is_not_ones_own_is_as_if_it_were_nowhere(world: World, row: Row) -> None:
     theirs = values_of(row, world.alice.things)
-    nowhere = {name: nobodys() for name in theirs}
-    instead = {nowhere[name]: theirs[name] for name in theirs}
+    missing_ids = {name: unknown_id() for name in theirs}
+    instead = {missing_ids[name]: theirs[name] for name in theirs}
     for name, asker, status in columns(row, world):
         is_inside = name in ("member", "owner") or (name, status) == ("sandbox", 403)
         if status < 400 or is_inside:
             continue
-        with undone():
-            foreign = told(ask(asker, row.method, url_of(row, theirs), row.body))
-        with undone():
-            missing = ask(asker, row.method, url_of(row, nowhere), row.body)
-        assert foreign == told(missing, **instead), f"{name} by {asker.name}"
+        with rolled_back():
+            foreign = comparable(ask(asker, row.method, url_of(row, theirs), row.body))
+        with rolled_back():
+            missing = ask(asker, row.method, url_of(row, missing_ids), row.body)
+        assert foreign == comparable(missing, **instead), f"{name} by {asker.name}"
 
 
 def test_a_key_of_another_workspace_stays(world: World) -> None:
-    """Its route names a provider, which everybody has."""
+    """The route contains a provider, which exists for every workspace."""
     ours = ProviderKey.objects.filter(workspace__in=[world.alice.team.pk])
     before = ours.values().get()
 
     for asker in world.askers["stranger"]:
         url = f"{API}provider-keys/scripted"
-        with undone():
+        with rolled_back():
             assert ask(asker, "PUT", url, {"key": "my-0wn-k3y-now"}).status_code == 200
             assert ask(asker, "DELETE", url).status_code == 204
             assert ask(asker, "DELETE", url).status_code == 404
@@ -157,21 +157,23 @@ _NESTED = [row for row in ROWS if len(_PARAMETER.findall(row.route)) > 1]
 
 @pytest.mark.parametrize("row", _NESTED, ids=by_name)
 def test_ones_own_does_not_lead_to_what_is_in_others(world: World, row: Row) -> None:
-    """A stranger's own job, say, with the id of a scene of somebody else's."""
+    """For example a stranger's own job with the id of another's scene."""
     own = values_of(row, world.mallory.things)
     last = list(own)[-1]
     foreign = own | {last: values_of(row, world.alice.things)[last]}
-    nowhere = own | {last: nobodys()}
+    missing_ids = own | {last: unknown_id()}
     asker = world.askers["stranger"][0]
     before = snapshot()
 
     answer = ask(asker, row.method, url_of(row, foreign), row.body)
-    missing = ask(asker, row.method, url_of(row, nowhere), row.body)
+    missing = ask(asker, row.method, url_of(row, missing_ids), row.body)
 
     assert answer.status_code == 404
-    assert told(answer) == told(missing, **{nowhere[last]: foreign[last]})
+    assert comparable(answer) == comparable(
+        missing, **{missing_ids[last]: foreign[last]}
+    )
     assert changed_since(before) == set()
-    with undone():
+    with rolled_back():
         mine = ask(asker, row.method, url_of(row, own), row.body)
         assert mine.status_code == expected(row.owner, asker)
 
@@ -207,7 +209,7 @@ def test_pages_tell_each_what_the_table_says(world: World, row: Page) -> None:
     }
     for name, status in statuses.items():
         (asker,) = world.askers[name]
-        with undone():
+        with rolled_back():
             response = ask(asker, row.method, url, form_of(row, things), is_form=True)
             assert response.status_code == status, name
             changed = bool(changed_since(before))
@@ -218,8 +220,8 @@ def test_pages_tell_each_what_the_table_says(world: World, row: Page) -> None:
 @pytest.mark.parametrize("row", PAGES, ids=by_name)
 def test_pages_tell_strangers_nothing(world: World, row: Page) -> None:
     theirs = world.alice.things
-    nowhere = {name: nobodys() for name in theirs}
-    instead = {nowhere[name]: theirs[name] for name in theirs}
+    missing_ids = {name: unknown_id() for name in theirs}
+    instead = {missing_ids[name]: theirs[name] for name in theirs}
     for name in ("stranger_personal", "blocked_personal", "guest_at_page"):
         (asker,) = world.askers[name]
         foreign, missing = (
@@ -230,9 +232,9 @@ def test_pages_tell_strangers_nothing(world: World, row: Page) -> None:
                 form_of(row, things),
                 is_form=True,
             )
-            for things in (theirs, nowhere)
+            for things in (theirs, missing_ids)
         )
-        assert told(foreign) == told(missing, **instead), name
+        assert comparable(foreign) == comparable(missing, **instead), name
 
 
 def _mixed(own: Tenant, other: Tenant) -> dict[str, str]:
@@ -274,13 +276,13 @@ def _choose(world: World, name: str, workspace: str) -> int:
 
 def test_nobody_chooses_a_workspace_of_others(world: World) -> None:
     before = snapshot()
-    for workspace in (world.alice.things["workspace"], nobodys(), "nonsense", ""):
+    for workspace in (world.alice.things["workspace"], unknown_id(), "nonsense", ""):
         assert _choose(world, "stranger_personal", workspace) == 404
     assert changed_since(before) == set()
 
 
 def test_a_choice_opens_no_workspace_that_one_is_not_in(world: World) -> None:
-    """A preference can be written by API, whatever it says."""
+    """Preferences can have any value, since the API accepts them."""
     owner = world.mallory.owner
     owner.preferences = {"workspace": world.alice.things["workspace"]}
     owner.save(update_fields=["preferences"])

@@ -1,4 +1,4 @@
-"""Signed links: whoever has one needs no login, and it opens its own job alone."""
+"""Signed links work without a login, for their own job only."""
 
 import json
 from urllib.parse import urlsplit
@@ -8,7 +8,14 @@ from django.utils import timezone
 
 from accounts.models import User, Workspace
 from synthesis.models import Job
-from tests.tenancy.asking import ask, body_of, changed_since, code_of, snapshot, told
+from tests.tenancy.asking import (
+    ask,
+    body_of,
+    changed_since,
+    code_of,
+    comparable,
+    snapshot,
+)
 from tests.tenancy.table import ROWS
 from tests.tenancy.test_ids import by_name, url_of, values_of
 from tests.tenancy.world import Asker, Tenant, World
@@ -18,7 +25,7 @@ FILES = [row for row in ROWS if row.route.rpartition("/")[2] in _FILES]
 
 
 def links_of(tenant: Tenant, asker: Asker) -> str:
-    """Return the query by which a tenant's job is opened."""
+    """Return the query string of a signed link to a tenant's job."""
     url = f"/api/v1/jobs/{tenant.things['job']}/links"
     signed = json.loads(body_of(ask(asker, "POST", url)))
     queries = {urlsplit(signed[name]).query for name in ("zip", "audio", "srt")}
@@ -53,7 +60,7 @@ def test_a_link_opens_a_file_to_anybody_who_is_not_blocked(world, link, row) -> 
 def test_a_link_ends_with_its_owner_and_with_the_job(world, link, row, whom) -> None:
     tenant = world.alice
     url = url_of(row, values_of(row, tenant.things))
-    missing = told(ask(world.askers["guest"][0], "GET", url))
+    missing = comparable(ask(world.askers["guest"][0], "GET", url))
     if whom == "owner":
         User.objects.filter(pk=tenant.owner.pk).update(is_blocked=True)
     elif whom == "workspace":
@@ -69,7 +76,7 @@ def test_a_link_ends_with_its_owner_and_with_the_job(world, link, row, whom) -> 
             response = ask(asker, "GET", f"{url}?{link}")
             assert response.status_code == 404, (name, asker.name)
             if name == "guest":
-                assert told(response) == missing
+                assert comparable(response) == missing
     for asker in world.askers["owner"]:
         shut = 404 if whom == "deleted" else 403
         assert ask(asker, "GET", f"{url}?{link}").status_code == shut

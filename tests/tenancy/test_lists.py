@@ -1,4 +1,4 @@
-"""Every route of the API without an id: who may call it, and whose rows it tells."""
+"""Access to every API route without an id, and the rows that it returns."""
 
 import base64
 import itertools
@@ -13,10 +13,10 @@ from tests.tenancy.asking import (
     body_of,
     changed_since,
     code_of,
-    nobodys,
+    comparable,
+    rolled_back,
     snapshot,
-    told,
-    undone,
+    unknown_id,
 )
 from tests.tenancy.table import CALLS, COUNTS_TRIES, Call, Cell
 from tests.tenancy.test_doors import METHODS, forged
@@ -49,7 +49,7 @@ def test_each_may_call_what_the_table_says(world: World, call: Call) -> None:
     for name in ("blocked", "guest", "operators", "member", "owner"):
         for asker in world.askers[name]:
             status = 403 if name == "blocked" else expected(getattr(call, name), asker)
-            with undone():
+            with rolled_back():
                 response = call_by(asker, call)
                 assert response.status_code == status, (name, asker.name)
                 changed = changed_since(before)
@@ -115,8 +115,8 @@ def test_a_cookie_enters_no_workspace_of_others(world: World, call: Call) -> Non
     # The header is read in one place: the odd ones take turns, two for each call.
     turn = CALLS.index(call)
     answers = [
-        told(call_by(asker, call, **{"X-Workspace": wanted}))
-        for wanted in (nobodys(), hers, odd[turn % 6], odd[(turn + 3) % 6])
+        comparable(call_by(asker, call, **{"X-Workspace": wanted}))
+        for wanted in (unknown_id(), hers, odd[turn % 6], odd[(turn + 3) % 6])
     ]
 
     assert answers[0][0] == 404
@@ -130,14 +130,14 @@ def test_a_token_stays_where_it_is_bound(world: World, call: Call) -> None:
         asker = world.askers[name][-1]
         plain = Asker(asker.name, asker.client)
         ask(plain, "GET", f"{API}me")  # notes the use, which lists of tokens tell
-        with undone():
-            alone_told = told(call_by(plain, call))
+        with rolled_back():
+            alone_answer = comparable(call_by(plain, call))
         for wanted in (world.alice.things["workspace"], "nonsense"):
-            with undone():
+            with rolled_back():
                 response = call_by(plain, call, **{"X-Workspace": wanted})
-                assert response.status_code == alone_told[0]
+                assert response.status_code == alone_answer[0]
                 if call.method == "GET" and call.route != "me/export":  # it has an id
-                    assert told(response) == alone_told
+                    assert comparable(response) == alone_answer
 
 
 # --- The environment ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Every action of the back office: it is recorded with its reason, and takes a right."""
+"""Every admin action needs a permission, and is logged with its reason."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ ACTIONS = [
     for model, page in admin.site._registry.items()
     for name in page.actions or []
 ]
-"""By class of the rows."""
+"""Actions by model."""
 
 
 def by_name(value: Any) -> str:
@@ -34,7 +34,7 @@ def by_name(value: Any) -> str:
 
 
 def row_of(model: Any, world: World) -> Any:
-    """Return a row that an action could be about."""
+    """Return a row that the action can be applied to."""
     if model is ProviderKey:
         return factories.provider_key(world.alice.team, "unicorn")
     if model is Upstream:

@@ -1,4 +1,4 @@
-"""No route is forgotten: each is in a table, or is left out for a reason."""
+"""Every route is in a table, or excluded for a reason."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ LEFT_OUT = {
     "api/v1/docs/": "a page, the same for everybody; see test_schema.py",
     "samples/<path:voice_id>.mp3": "public; see synthesis/test_samples.py",
 }
-"""Routes with a parameter, or of the API, that name nothing of anybody's."""
+"""Routes that are excluded, since they refer to no tenant's data."""
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -35,7 +35,7 @@ def walk(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def ours() -> dict[str, Any]:
-    """Return all routes but those of the back office, with their views."""
+    """Return all routes except the admin's, with their views."""
     found = walk(get_resolver().url_patterns)
     return {route: view for route, view in found if not route.startswith("admin/")}
 
@@ -45,7 +45,7 @@ def is_watched(route: str) -> bool:
 
 
 def tabled() -> dict[str, set[str]]:
-    """Return the methods that the tables have for each route."""
+    """Return the methods in the tables for each route."""
     methods: dict[str, set[str]] = {}
     rows: list[Any] = [*ROWS, *CALLS]
     for row in rows:
@@ -56,7 +56,7 @@ def tabled() -> dict[str, set[str]]:
 
 
 def test_every_route_is_in_a_table() -> None:
-    """Add a line to `table.py`: who may ask for it, and what everybody else is told."""
+    """If this fails, add a row to `table.py` with the expected status of each caller."""
     watched = {route for route in ours() if is_watched(route)}
 
     assert watched - set(tabled()) - set(LEFT_OUT) == set()

@@ -1,7 +1,7 @@
-"""Two tenants with one of everything, and everybody who may ask for it.
+"""Two tenants with one of each thing, and all kinds of callers that request them.
 
-`alice` owns a team with `bob` and `carol` as members, `dave` as one who is blocked; what
-she has is what others ask for. `mallory` owns a team like it, with one of everything too.
+`alice` owns a team with the members `bob` and `carol`, and with `dave`, who is blocked.
+Others request her things. `mallory` owns a similar team, also with one of each thing.
 """
 
 import datetime
@@ -40,7 +40,7 @@ ADMIN_KEY = "the-operators-key-of-the-tenancy-tests"
 
 @dataclass(frozen=True)
 class Asker:
-    """One way of asking: a client and what it sends with each request."""
+    """A client and the headers that it sends with each request."""
 
     name: str
     client: Client
@@ -49,7 +49,7 @@ class Asker:
 
 @dataclass
 class Tenant:
-    """A team with its owner, and the names of what they have."""
+    """A team with its owner, and the ids of its things."""
 
     owner: User
     team: Workspace
@@ -59,7 +59,7 @@ class Tenant:
 
 @dataclass
 class World:
-    """Everybody."""
+    """Both tenants and all askers."""
 
     alice: Tenant
     mallory: Tenant
@@ -124,7 +124,7 @@ def _provider_key(workspace: Workspace) -> str:
 
 
 def _page_key(owner: User) -> str:
-    """Return a name that is everybody's; alice alone has a key for it at home."""
+    """Return a provider that all tenants see; alice also has an own key for it."""
     if owner.email == "alice@example.com":
         _provider_key(factories.workspace(owner))
     return "scripted"
@@ -159,14 +159,14 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
     "team_key": lambda own: _provider_key(own.team),
     "page_key": lambda own: _page_key(own.owner),
 }
-"""Makes each thing, for both tenants; its name is what rows of the table ask for."""
+"""The functions that create each thing, by its name in the table."""
 
 
 # --- The world ---------------------------------------------------------------------------
 
 
 def build() -> World:
-    """Make everybody and everything; needs the small catalogue."""
+    """Create all tenants, askers and things; needs the small catalogue."""
     workspaces.guests()  # the two that are otherwise made at first use
     workspaces.operators()
     PromoCode.objects.create(code="TENANCY", credits=1, max_uses=9)
@@ -213,8 +213,8 @@ def _askers(world: World) -> dict[str, list[Asker]]:
     return {
         "owner": [cookie(alice.owner, **at_team), token(alice.owner, alice.team)],
         "member": [cookie(world.bob, **at_team), token(world.bob, alice.team)],
-        # Three ways of not being there: in a team of one's own, by each door, and with
-        # the one header that the door of tokens must not hear.
+        # Three strangers: with their own team by cookie and by token, and by token with the
+        # header that tokens must ignore.
         "stranger": [
             cookie(mallory.owner, **{"X-Workspace": str(mallory.team.pk)}),
             token(mallory.owner, mallory.team),

@@ -1,7 +1,7 @@
-"""`manage.py speak_scene SCENE FENCE`: speak one scene in a process of its own.
+"""`manage.py speak_scene SCENE FENCE`: speak one claimed scene in a child process.
 
-Not for people: a worker starts it for a scene that is suspected of killing its worker, and
-holds the scene's lease meanwhile.
+Only workers start it, for a scene that may crash its process. The worker keeps the lease
+of the scene meanwhile. See `synthesis.work.quarantine`.
 """
 
 import os
@@ -16,17 +16,17 @@ from synthesis.work.worker import speak
 
 
 class Command(BaseCommand):
-    """Speak a scene that our parent process has claimed."""
+    """Speak a scene that the parent process has claimed."""
 
-    help = "Speak a claimed scene (started by workers)."
+    help = "Speak a claimed scene. Started by workers, not by operators."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the scene's id and the fence under which it was claimed."""
-        parser.add_argument("scene")
-        parser.add_argument("fence", type=int)
+        """Add the scene's id and the fence of its claim."""
+        parser.add_argument("scene", help="id of the scene")
+        parser.add_argument("fence", type=int, help="fence of the worker's claim")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Speak and settle; the fence decides whether it counts."""
+        """Speak and settle the scene; the result is discarded if the fence has changed."""
         threading.Thread(target=_end_with_parent, daemon=True).start()
         scene = Scene.objects.get(pk=options["scene"])
         scene.fence = options["fence"]
@@ -34,5 +34,5 @@ class Command(BaseCommand):
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()  # returns when the parent's end of the pipe closes
+    sys.stdin.buffer.read()  # returns when the parent dies, which closes the pipe
     os._exit(1)

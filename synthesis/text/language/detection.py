@@ -1,7 +1,7 @@
-"""The language that a text is most likely in: by its letters, then by fastText's model.
+"""Detect the language of a text by its script, then by fastText's model.
 
-Most scripts belong to one language. Where they don't, a model decides. It was made from
-whole sentences: of a few words it knows more without punctuation and in lower case.
+Most scripts belong to one language. For the others the model decides. It was trained on
+whole sentences: for a few words it works better without punctuation and in lower case.
 """
 
 import unicodedata
@@ -20,18 +20,25 @@ from providers.catalogue.languages import is_known
 
 ENGLISH = "en"
 
-_LOOKED_AT = 1000  # characters of a text
-_LIKELY = 0.2  # probability; below, and
-_CLEARLY = (
-    2  # where it is not so many times that of the script's usual one, that is taken
-)
-_SURE = 0.7  # probability, and
-_ENOUGH = 20  # letters from which on a scene may be in another language than its job
-_JAPANESE = 0.1  # share of kana among them and ideographs; Chinese borrows one or two
+_MAX_CHARACTERS = 1000  # of a text that are used
+# The usual language of the script is assumed, unless another one has this probability, and
+# is this many times as likely.
+_MIN_PROBABILITY = 0.2
+_MIN_RATIO = 2
+# From this probability and number of letters on, a scene may be in another language than
+# the rest of its job.
+_SURE_PROBABILITY = 0.7
+_SURE_LETTERS = 20
+_JAPANESE_KANA_SHARE = 0.1  # of kana and ideographs; Chinese borrows one or two kana
 
-# What Unicode's names of letters begin with, and the language that is written so most.
-_SEVERAL = {"LATIN": ENGLISH, "CYRILLIC": "ru", "ARABIC": "ar", "DEVANAGARI": "hi"}
-_ALONE = {
+# The first word of the Unicode names of letters, and the most common language of each.
+_SHARED_SCRIPTS = {
+    "LATIN": ENGLISH,
+    "CYRILLIC": "ru",
+    "ARABIC": "ar",
+    "DEVANAGARI": "hi",
+}
+_SINGLE_LANGUAGE_SCRIPTS = {
     "ARMENIAN": "hy",
     "BENGALI": "bn",
     "CJK": "zh",
@@ -55,11 +62,11 @@ _ALONE = {
     "TELUGU": "te",
     "THAI": "th",
 }
-_SYLLABLES = ("CJK", "HANGUL", "HIRAGANA", "KATAKANA")
-"""One of these says as much as about three letters, and Latin names stand among them."""
+_DENSE_SCRIPTS = ("CJK", "HANGUL", "HIRAGANA", "KATAKANA")
+"""A letter of these counts like three others, since texts contain names in Latin."""
 
-_MEANT = {"arz": "ar", "nn": "nb", "no": "nb", "sh": "hr", "tl": "fil"}
-"""Of what the model tells apart and voices don't."""
+_SAME_LANGUAGE = {"arz": "ar", "nn": "nb", "no": "nb", "sh": "hr", "tl": "fil"}
+"""Languages that the model distinguishes, but voices don't."""
 
 _WORDS = regex.compile(r"[\p{L}\p{M}'’]++")
 
@@ -75,11 +82,11 @@ _NO_GUESS = _Guess(ENGLISH, "", is_sure=False)
 
 
 def languages_of(texts: Sequence[str]) -> list[str]:
-    """Return the language of each scene of a job, as BCP 47 names it: `en`, `zh`.
+    """Return the language (BCP 47, such as `en`) of each scene of a job.
 
-    The first 1,000 characters of each are looked at. A scene that is too short to tell is
-    in the language that most of the others are in, unless its letters are different. Where
-    nothing can be told, that is English.
+    Only the first 1,000 characters of each scene are used. A scene that is too short to be
+    sure gets the main language of the job, unless its script differs. If nothing can be
+    detected, it is English.
     """
     guesses = [_guess(text) for text in texts]
     sure: Counter[_Guess] = Counter()
@@ -96,42 +103,42 @@ def languages_of(texts: Sequence[str]) -> list[str]:
 
 
 def _guess(text: str) -> _Guess | None:
-    """Return the most likely language of `text`, None if it has no letters that we know."""
-    words = _WORDS.findall(text[:_LOOKED_AT])
+    """Return the most likely language of `text`; None if it has no known letters."""
+    words = _WORDS.findall(text[:_MAX_CHARACTERS])
     scripts = Counter(map(_script, "".join(words)))
-    for name in _SYLLABLES:
+    for name in _DENSE_SCRIPTS:
         scripts[name] *= 3
     kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
-    if kana > _JAPANESE * (kana + scripts["CJK"]):
+    if kana > _JAPANESE_KANA_SHARE * (kana + scripts["CJK"]):
         scripts["HIRAGANA"] = kana + scripts.pop("CJK", 0)
     del scripts[""]
     letters, script = max(((count, name) for name, count in scripts.items()))
     if not letters:
         return None
-    if script in _ALONE:
-        return _Guess(_ALONE[script], script, is_sure=True)
+    if script in _SINGLE_LANGUAGE_SCRIPTS:
+        return _Guess(_SINGLE_LANGUAGE_SCRIPTS[script], script, is_sure=True)
     found = _ask_model(" ".join(words).lower())
-    usual = _SEVERAL[script]
+    usual = _SHARED_SCRIPTS[script]
     language, probability = max(found.items(), key=itemgetter(1), default=(usual, 0.0))
-    if probability < max(_LIKELY, _CLEARLY * found[usual]):
+    if probability < max(_MIN_PROBABILITY, _MIN_RATIO * found[usual]):
         language = usual
-    is_sure = found[language] >= _SURE and letters >= _ENOUGH
+    is_sure = found[language] >= _SURE_PROBABILITY and letters >= _SURE_LETTERS
     return _Guess(language, script, is_sure)
 
 
 @lru_cache(maxsize=4096)
 def _script(char: str) -> str:
-    """Return the script of a letter as Unicode's names call it; empty if not known here."""
+    """Return the script of a letter by its Unicode name; empty if it is not known here."""
     name = unicodedata.name(char, "").partition(" ")[0] if char.isalpha() else ""
-    return name if name in _ALONE or name in _SEVERAL else ""
+    return name if name in _SINGLE_LANGUAGE_SCRIPTS or name in _SHARED_SCRIPTS else ""
 
 
 def _ask_model(words: str) -> Counter[str]:
-    """Return the likeliest of the languages that have voices, each with its probability."""
+    """Return the most likely languages that have voices, with their probabilities."""
     found: Counter[str] = Counter()
     for label, probability in zip(*_model().predict(words, k=8), strict=True):
         code = label.removeprefix("__label__")
-        language = _MEANT.get(code, code)
+        language = _SAME_LANGUAGE.get(code, code)
         if is_known(language):
             found[language] += probability
     return found
@@ -139,5 +146,5 @@ def _ask_model(words: str) -> Counter[str]:
 
 @cache
 def _model() -> Any:
-    """Return the model; loading it takes 20 ms and 6 MB."""
+    """Return the fastText model; loading it takes 20 ms and 6 MB."""
     return fasttext.load_model(str(Path(__file__).with_name("lid.176.ftz")))

@@ -1,4 +1,4 @@
-"""Jobs in the back office."""
+"""Admin pages of jobs."""
 
 import pytest
 

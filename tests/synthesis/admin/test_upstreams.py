@@ -1,4 +1,4 @@
-"""Operators see which providers answer, and let them be called again."""
+"""Admin pages of upstreams: state, failures, and the action that closes the breaker."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Files of a job: whole, in ranges, joined, and by signed links."""
+"""API of files: whole, in ranges, joined, and by signed links."""
 
 import io
 import json

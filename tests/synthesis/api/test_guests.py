@@ -1,4 +1,4 @@
-"""What a visitor may do: five tries a day, the built-in voice, and nothing of others."""
+"""Guests have five tries a day and built-in voices, and see no jobs of others."""
 
 import json
 from collections import Counter
@@ -32,7 +32,7 @@ def post(url: str, body: object, **extra: Any):
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8:0:7::{number:x}"])
 def test_a_hundred_parallel_tries_are_five(address: str) -> None:
-    """Over both routes, with forged headers, and from all of one customer's addresses."""
+    """On both routes, with forged headers, from all addresses of one network."""
 
     def send(number: int) -> tuple[int, str]:
         path, body = _WAYS[number % 2]

@@ -1,4 +1,4 @@
-"""Jobs over HTTP, as programs and visitors meet them."""
+"""API of jobs, for tokens and guests."""
 
 import json
 import uuid

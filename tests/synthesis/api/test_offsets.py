@@ -1,4 +1,4 @@
-"""Word times lead back into the text as it was sent."""
+"""Word times have offsets in the text as it was sent."""
 
 import json
 from typing import Any
@@ -36,7 +36,7 @@ def send(api):
     return ask
 
 
-def heard(api, job: str, scene: int = 1) -> Any:
+def word_times(api, job: str, scene: int = 1) -> Any:
     told = api.get(f"/api/v1/jobs/{job}/scenes/{scene}/words").json()
     assert told["timing"] == "exact"
     return told["words"]
@@ -53,7 +53,7 @@ def cut(sent: str, words: list[dict]) -> list[str]:
 def test_words_of_a_job(api, send, speak_all, voice) -> None:
     job = send("jobs", {"text": SENT, "voice": voice}).json()["transaction_id"]
     speak_all()
-    assert cut(SENT, heard(api, job)) == WORDS
+    assert cut(SENT, word_times(api, job)) == WORDS
 
 
 def test_words_of_each_scene(api, send, speak_all) -> None:
@@ -61,9 +61,9 @@ def test_words_of_each_scene(api, send, speak_all) -> None:
     body = {"scenes": scenes, "voice": "scripted:one"}
     job = send("jobs", body).json()["transaction_id"]
     speak_all()
-    assert cut(SENT, heard(api, job, 1)) == WORDS
-    assert cut("As it is.", heard(api, job, 2)) == ["As", "it", "is"]
-    assert cut("\n\nLower.", heard(api, job, 3)) == ["Lower"]
+    assert cut(SENT, word_times(api, job, 1)) == WORDS
+    assert cut("As it is.", word_times(api, job, 2)) == ["As", "it", "is"]
+    assert cut("\n\nLower.", word_times(api, job, 3)) == ["Lower"]
     shifts = list(Scene.objects.order_by("index").values_list("shifts", flat=True))
     assert shifts[1:] == [[], [[0, 2]]]
 
@@ -71,7 +71,7 @@ def test_words_of_each_scene(api, send, speak_all) -> None:
 def test_words_of_speech_at_once_and_of_its_job(api, send) -> None:
     told = send("speech", {"input": SENT, "voice": "scripted:one"}).json()
     assert cut(SENT, told["word_timestamps"]) == WORDS
-    assert heard(api, told["transaction_id"]) == told["word_timestamps"]
+    assert word_times(api, told["transaction_id"]) == told["word_timestamps"]
 
 
 def test_words_of_chapters_count_in_the_whole_text(api, send, speak_all) -> None:
@@ -79,14 +79,14 @@ def test_words_of_chapters_count_in_the_whole_text(api, send, speak_all) -> None
     job = send("jobs", body).json()
     assert len(job["scenes"]) == 4
     speak_all()
-    spoken = [cut(BOOK, heard(api, job["transaction_id"], n)) for n in range(1, 5)]
+    spoken = [cut(BOOK, word_times(api, job["transaction_id"], n)) for n in range(1, 5)]
     assert spoken == [
         ["Before", "all"],
         ["The", "first", "Hello", "there"],
         ["Two", "And", "more"],
         ["Chapter", "3", "The", "end"],
     ]
-    starts = [w["char_start"] for w in heard(api, job["transaction_id"], 3)]
+    starts = [w["char_start"] for w in word_times(api, job["transaction_id"], 3)]
     assert starts == [BOOK.index("Two"), BOOK.index("And"), BOOK.index("more")]
 
 
@@ -98,13 +98,13 @@ def test_a_changed_text_counts_anew_and_other_changes_keep_it(
     scene = f"jobs/{job}/scenes/1"
     send(scene, {"voice": "scripted:two"}, "patch")
     speak_all()
-    assert cut(SENT, heard(api, job)) == WORDS
+    assert cut(SENT, word_times(api, job)) == WORDS
     send(scene, {"text": "\r\nNew\r\nwords."}, "patch")
     speak_all()
-    assert cut("\r\nNew\r\nwords.", heard(api, job)) == ["New", "words"]
+    assert cut("\r\nNew\r\nwords.", word_times(api, job)) == ["New", "words"]
     send(scene, {"text": "Plain."}, "patch")
     speak_all()
-    assert cut("Plain.", heard(api, job)) == ["Plain"]
+    assert cut("Plain.", word_times(api, job)) == ["Plain"]
     assert Scene.objects.get().shifts == []
 
 

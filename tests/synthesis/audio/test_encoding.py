@@ -1,4 +1,4 @@
-"""Encoded files, decoded and measured."""
+"""Encoding: files are decoded again and measured."""
 
 import struct
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from synthesis import audio
 from synthesis.audio import ChapterMark, Samples
 from synthesis.audio.encoding import wav_header
-from tests.synthesis.sounds import blocks, heard, lag, level, likeness, voice
+from tests.synthesis.sounds import blocks, decode, lag, level, likeness, voice
 
 RATES = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000]
 
@@ -28,7 +28,7 @@ def encoded(
 
 
 def at_rate(samples: Samples, rate: int, to: int) -> Samples:
-    """Resample by an independent way: straight lines between samples."""
+    """Resample independently of FFmpeg: by linear interpolation."""
     places = np.arange(round(len(samples) * to / rate)) * rate / to
     return np.interp(places, np.arange(len(samples)), samples).astype(np.int16)
 
@@ -42,7 +42,7 @@ def test_length_is_exact_to_the_sample(kind: str, rate: int, tmp_path: Path) -> 
     samples = voice(3 * rate + 77, rate)
     path = encoded(samples, kind, tmp_path, rate=rate)
 
-    found, found_rate, container = heard(path)
+    found, found_rate, container = decode(path)
 
     assert (found_rate, len(found)) == (rate, len(samples))
     assert container.duration == pytest.approx(len(samples) / rate * 1e6, abs=20)
@@ -51,7 +51,7 @@ def test_length_is_exact_to_the_sample(kind: str, rate: int, tmp_path: Path) -> 
 @pytest.mark.parametrize("rate", [*RATES, 12_345])
 def test_opus_is_exact_to_the_sample_at_its_own_rate(rate: int, tmp_path: Path) -> None:
     samples = voice(3 * rate + 77, rate)
-    found, found_rate, _ = heard(encoded(samples, "opus", tmp_path, rate=rate))
+    found, found_rate, _ = decode(encoded(samples, "opus", tmp_path, rate=rate))
     assert found_rate == 48_000
     assert abs(len(found) - len(samples) * 48_000 / rate) <= 3
 
@@ -60,14 +60,14 @@ def test_opus_is_exact_to_the_sample_at_its_own_rate(rate: int, tmp_path: Path) 
 def test_m4b_says_its_exact_length(rate: int, tmp_path: Path) -> None:
     """The last frame is padded; the edit list tells players where to stop."""
     samples = voice(3 * rate + 77, rate)
-    found, found_rate, container = heard(encoded(samples, "m4b", tmp_path, rate=rate))
+    found, found_rate, container = decode(encoded(samples, "m4b", tmp_path, rate=rate))
     assert container.duration == pytest.approx(len(samples) / rate * 1e6, abs=20)
     assert 0 <= len(found) - len(samples) * found_rate / rate < 1_024
 
 
 def test_aac_has_only_the_padding_of_its_frames(tmp_path: Path) -> None:
     samples = voice(66_227)
-    found, _, _ = heard(encoded(samples, "aac", tmp_path))
+    found, _, _ = decode(encoded(samples, "aac", tmp_path))
     assert 1_024 <= len(found) - len(samples) < 3 * 1_024
     assert lag(samples, found) == 1_024
 
@@ -88,7 +88,7 @@ def test_sound_is_in_its_place_and_as_loud_as_it_was(
     kind: str, alike: float, tmp_path: Path
 ) -> None:
     samples = voice(100_000)
-    found, rate, _ = heard(encoded(samples, kind, tmp_path))
+    found, rate, _ = decode(encoded(samples, kind, tmp_path))
     expected = at_rate(samples, 22_050, rate)
     assert lag(expected, found) == 0
     assert likeness(expected, found) >= alike - 1e-9
@@ -102,7 +102,7 @@ def test_a_rate_that_a_format_does_not_know_is_changed(
     kind: str, tmp_path: Path
 ) -> None:
     samples = voice(60_000, 17_000)
-    found, rate, _ = heard(encoded(samples, kind, tmp_path, rate=17_000))
+    found, rate, _ = decode(encoded(samples, kind, tmp_path, rate=17_000))
     assert rate in (*audio.FORMATS[kind].rates, 48_000)
     assert lag(at_rate(samples, 17_000, rate), found) == 0
 
@@ -140,7 +140,7 @@ def test_an_error_on_the_way_comes_through(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [22_050, 44_100])
 def test_any_length_of_mp3_is_exact(count: int, rate: int, tmp_path: Path) -> None:
     samples = voice(count, rate)
-    found, _, _ = heard(encoded(samples, "mp3", tmp_path, rate=rate))
+    found, _, _ = decode(encoded(samples, "mp3", tmp_path, rate=rate))
     assert len(found) == count
 
 
@@ -199,7 +199,7 @@ def test_mp3_carries_title_and_chapters(tmp_path: Path) -> None:
     ]
     path = encoded(samples, "mp3", tmp_path, title="Kniha č. 1", chapters=chapters)
 
-    found, _, container = heard(path)
+    found, _, container = decode(path)
 
     assert path.read_bytes()[:4] == b"ID3\x03"
     assert len(found) == len(samples)
@@ -215,7 +215,7 @@ def test_mp3_lists_more_chapters_than_one_table_holds(tmp_path: Path) -> None:
     chapters = [ChapterMark(f"Part {number}", number / 1000) for number in range(600)]
     path = encoded(voice(22_050), "mp3", tmp_path, chapters=chapters)
 
-    _, _, container = heard(path)
+    _, _, container = decode(path)
 
     assert [title for _, _, title in marks(container)] == [
         chapter.title for chapter in chapters
@@ -233,7 +233,7 @@ def test_m4b_is_an_audiobook_that_starts_before_it_is_loaded(tmp_path: Path) -> 
     chapters = [ChapterMark("Prológ", 0.0), ChapterMark("第一章", 1.5)]
     path = encoded(samples, "m4b", tmp_path, title="Kniha", chapters=chapters)
 
-    _, _, container = heard(path)
+    _, _, container = decode(path)
 
     data = path.read_bytes()
     assert data[4:12] == b"ftypM4B "
@@ -246,21 +246,21 @@ def test_m4b_is_an_audiobook_that_starts_before_it_is_loaded(tmp_path: Path) -> 
 
 def test_m4b_holds_many_chapters(tmp_path: Path) -> None:
     chapters = [ChapterMark(f"Part {number}", number / 1000) for number in range(600)]
-    _, _, container = heard(encoded(voice(22_050), "m4b", tmp_path, chapters=chapters))
+    _, _, container = decode(encoded(voice(22_050), "m4b", tmp_path, chapters=chapters))
     assert [(start, title) for start, _, title in marks(container)] == [
         (chapter.start, chapter.title) for chapter in chapters
     ]
 
 
 def test_m4b_without_chapters_has_none(tmp_path: Path) -> None:
-    _, _, container = heard(encoded(voice(30_000), "m4b", tmp_path))
+    _, _, container = decode(encoded(voice(30_000), "m4b", tmp_path))
     assert container.chapters() == []
     assert len(container.streams) == 1
 
 
 @pytest.mark.parametrize("kind", ["flac", "opus"])
 def test_title_is_kept(kind: str, tmp_path: Path) -> None:
-    _, _, container = heard(encoded(voice(30_000), kind, tmp_path, title="Názov"))
+    _, _, container = decode(encoded(voice(30_000), kind, tmp_path, title="Názov"))
     tags = container.metadata | container.streams.audio[0].metadata
     assert tags["title"] == "Názov"
 

@@ -1,4 +1,4 @@
-"""Joined audio, its times, and what a player draws."""
+"""Joining audio, its times, and waveform peaks."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What providers send, good and bad."""
+"""Validation and storage of the audio that providers send."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ FORMATS = {"mp3": "mp3", "flac": "flac", "ogg": "opus", "wav": "wav"}
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, bytes]:
-    """The same sound in all encodings."""
+    """The same audio in all encodings."""
     folder: Path = tmp_path_factory.mktemp("files")
     made = {}
     for name, kind in FORMATS.items():
@@ -36,7 +36,7 @@ def files(tmp_path_factory) -> dict[str, bytes]:
 def stored(
     data: bytes, name: str, *, rate: int = 0, text: str = "", speed: float = 1
 ) -> tuple[PieceAudio, bytes]:
-    """Store `data` as it arrives from a network: in parts of uneven length."""
+    """Store `data` in parts of uneven length, as from a network."""
     target = io.BytesIO()
     cuts = [0, 1, 3, 3, 44, 1_000, *range(1_001, len(data), 3_333), len(data)]
     parts = (data[one:two] for one, two in pairwise(cuts))
@@ -322,7 +322,7 @@ def test_loudness_is_told_step_by_step() -> None:
 
 
 def test_a_stream_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthesis.audio.pieces._LONGEST", 60)  # seconds
+    monkeypatch.setattr("synthesis.audio.pieces._MAX_SECONDS", 60)  # seconds
     second = voice(8_000, 8_000).tobytes()
     given = 0
 
@@ -341,7 +341,7 @@ def test_a_stream_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_nobody_listens_for_ever_to_a_short_text(
     name: str, files: dict[str, bytes]
 ) -> None:
-    """A second of text may last 19 s; after 38 s of it nothing more is taken."""
+    """A text of one second may last 19 s; reading stops after 38 s."""
     part = SPOKEN.tobytes() if name == "pcm" else files[name]
     given = 0
 

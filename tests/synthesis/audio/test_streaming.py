@@ -1,4 +1,4 @@
-"""Audio that is sent while it is made."""
+"""Encoding for streaming."""
 
 import struct
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from synthesis import audio
-from tests.synthesis.sounds import blocks, heard, lag, likeness, voice
+from tests.synthesis.sounds import blocks, decode, lag, likeness, voice
 
 RATE = 22_050
 SPOKEN = voice(3 * RATE + 77)
@@ -26,13 +26,13 @@ def test_what_is_streamed_is_what_was_said(
 ) -> None:
     path = tmp_path / f"stream{audio.FORMATS[kind].extension}"
     path.write_bytes(streamed(kind, rate))
-    found, found_rate, _ = heard(path)
+    found, found_rate, _ = decode(path)
 
     expected = SPOKEN
     if found_rate != rate:
         places = np.arange(len(SPOKEN) * found_rate // rate) * rate / found_rate
         expected = np.interp(places, np.arange(len(SPOKEN)), SPOKEN).astype(np.int16)
-    # Without a header that tells it, an encoder's start is heard.
+    # Without a header that states it, the encoder's padding is audible.
     late = {"mp3": 1_105, "aac": 1_024}.get(kind, 0)
     assert lag(expected, found) == late
     assert likeness(expected, found[late:]) > 0.95

@@ -1,4 +1,4 @@
-"""Word times: what a provider may tell, and what is estimated in its place."""
+"""Word times from providers, and estimates that replace implausible ones."""
 
 import statistics
 
@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from providers.contract import words
 from providers.contract.base import Word
 from synthesis.audio import LOUDNESS_MS
-from synthesis.audio.timing import ESTIMATED, EXACT, Loudness, estimated, timed
+from synthesis.audio.timing import (
+    ESTIMATED,
+    EXACT,
+    Loudness,
+    estimate_times,
+    word_times,
+)
 from synthesis.work import rendering
 from tests import factories
 from tests.providers.speaking import hear
@@ -32,7 +38,7 @@ TEXTS = [
 
 
 def loudness_of(samples: bytes, rate: int) -> Loudness:
-    """Measure as a piece is measured."""
+    """Return the loudness, measured as for a piece."""
     found = np.abs(np.frombuffer(samples, "<i2").astype(np.int32))
     step = rate * LOUDNESS_MS // 1000
     whole = found[: len(found) // step * step].reshape(-1, step)
@@ -46,7 +52,7 @@ def tone(seconds: float) -> Loudness:
 
 
 def check(text: str, found: list[Word], seconds: float) -> None:
-    """Assert what holds for every text and every audio."""
+    """Assert that the words are in order and inside the audio."""
     time, place = 0.0, 0
     for word in found:
         assert time <= word.start <= word.end <= seconds
@@ -63,7 +69,7 @@ def check(text: str, found: list[Word], seconds: float) -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_word_has_a_time(text) -> None:
-    check(text, estimated(text, tone(7.3)), 7.3)
+    check(text, estimate_times(text, tone(7.3)), 7.3)
 
 
 @settings(max_examples=150, deadline=None)
@@ -81,7 +87,7 @@ def test_every_word_has_a_time(text) -> None:
 def test_estimates_are_in_order_and_inside(text, steps, rest) -> None:
     levels = np.abs(np.array(steps, np.int16))
     seconds = len(steps) * 0.01 + rest
-    found = estimated(text, Loudness(levels, 0.01, seconds))
+    found = estimate_times(text, Loudness(levels, 0.01, seconds))
     if seconds > 0:
         check(text, found, seconds)
     else:
@@ -109,18 +115,18 @@ def test_estimates_are_in_order_and_inside(text, steps, rest) -> None:
     ],
 )
 def test_estimates_are_near_what_the_engine_tells(voice, text) -> None:
-    heard = hear(text, voice)
-    found = estimated(text, loudness_of(heard.audio, heard.sample_rate))
-    exact = {word.char_start: word.start for word in heard.words}
+    spoken = hear(text, voice)
+    found = estimate_times(text, loudness_of(spoken.audio, spoken.sample_rate))
+    exact = {word.char_start: word.start for word in spoken.words}
     errors = [abs(word.start - exact[word.char_start]) for word in found]
-    assert len(errors) == len(heard.words)
+    assert len(errors) == len(spoken.words)
     assert statistics.median(errors) < 0.1
     assert max(errors) < 0.4
 
 
 def test_silences_belong_to_no_word() -> None:
     steps = np.array([0] * 30 + [9000] * 50 + [0] * 60 + [9000] * 50 + [0] * 10)
-    found = estimated("One two, three four.", Loudness(steps, 0.01, 2.0))
+    found = estimate_times("One two, three four.", Loudness(steps, 0.01, 2.0))
     spans = [(round(word.start, 2), round(word.end, 2)) for word in found]
     assert spans[0][0] == 0.3
     assert spans[1][1] == 0.8
@@ -133,7 +139,7 @@ TEXT = "Hello there you."
 
 
 def test_what_can_be_true_is_kept() -> None:
-    assert timed(TEXT, TOLD, tone(1.5), is_trusted=False) == (TOLD, EXACT)
+    assert word_times(TEXT, TOLD, tone(1.5), is_trusted=False) == (TOLD, EXACT)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +160,7 @@ def test_what_can_be_true_is_kept() -> None:
     ],
 )
 def test_what_can_not_be_true_is_estimated(told) -> None:
-    found, timing = timed(TEXT, told, tone(1.5), is_trusted=False)
+    found, timing = word_times(TEXT, told, tone(1.5), is_trusted=False)
     assert timing == ESTIMATED
     check(TEXT, found, 1.5)
 
@@ -169,7 +175,7 @@ def test_what_can_not_be_true_is_estimated(told) -> None:
 )
 def test_a_word_left_out_is_filled_in_and_owned_up_to(left_out, filled) -> None:
     told = [word for place, word in enumerate(TOLD) if place != left_out]
-    found, timing = timed(TEXT, told, tone(1.5), is_trusted=False)
+    found, timing = word_times(TEXT, told, tone(1.5), is_trusted=False)
     assert timing == ESTIMATED
     assert found == [*TOLD[:left_out], filled, *TOLD[left_out + 1 :]]
 
@@ -177,7 +183,7 @@ def test_a_word_left_out_is_filled_in_and_owned_up_to(left_out, filled) -> None:
 def test_words_left_out_together_share_the_time_by_their_lengths() -> None:
     text = "One two three! Four fifteen."
     told = [Word(0, 1, 0, 3), Word(4, 5, 15, 19), Word(5, 6, 20, 27)]
-    found, timing = timed(text, told, tone(6), is_trusted=False)
+    found, timing = word_times(text, told, tone(6), is_trusted=False)
     assert timing == ESTIMATED
     check(text, found, 6)
     middle = found[1].end
@@ -186,13 +192,13 @@ def test_words_left_out_together_share_the_time_by_their_lengths() -> None:
 
 
 def test_a_told_word_may_be_several_of_ours() -> None:
-    """Amazon times Chinese words, of one character or more."""
+    """Amazon returns times for Chinese words, which may have several characters."""
     told = [Word(0, 1, 0, 2), Word(1, 2, 2, 4)]
-    assert timed("今天天气", told, tone(2), is_trusted=False) == (told, EXACT)
+    assert word_times("今天天气", told, tone(2), is_trusted=False) == (told, EXACT)
 
 
 def test_the_engine_knows_which_words_it_left_out() -> None:
-    assert timed(TEXT, TOLD[:2], tone(1.5), is_trusted=True) == (TOLD[:2], EXACT)
+    assert word_times(TEXT, TOLD[:2], tone(1.5), is_trusted=True) == (TOLD[:2], EXACT)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,11 +1,11 @@
-"""A suspended customer's work ends, and its credits come back."""
+"""Jobs of blocked customers are canceled, and their credits are released."""
 
 import pytest
 from django.db import transaction
 
 from accounts.people import blocking as suspending
 from billing.ledger.wallets import summary, wallet_of
-from synthesis.jobs.blocking import cancel_shut
+from synthesis.jobs.blocking import cancel_suspended
 from synthesis.models import Job
 from synthesis.work import claiming
 from tests import factories
@@ -26,8 +26,8 @@ def test_queued_work_is_canceled_and_its_credits_come_back(submitted, whom):
 
     suspending.block(getattr(caller, whom))
 
-    assert cancel_shut() == 1
-    assert cancel_shut() == 0
+    assert cancel_suspended() == 1
+    assert cancel_suspended() == 0
     job.refresh_from_db()
     assert (job.status, job.reason) == ("canceled", "blocked")
     assert (job.charged, job.refunded) == (0, 12)
@@ -46,7 +46,7 @@ def test_what_team_mates_do_goes_on(submitted):
 
     suspending.block(bob)
 
-    assert cancel_shut() == 1
+    assert cancel_suspended() == 1
     states = {job.pk: job.status for job in Job.objects.all()}
     assert states == {hers.pk: "queued", his.pk: "canceled"}
 
@@ -58,7 +58,7 @@ def test_what_is_being_spoken_is_dropped(submitted):
     assert scene is not None
 
     suspending.block(caller.workspace)
-    cancel_shut()
+    cancel_suspended()
 
     scene.refresh_from_db()
     assert scene.status == "canceled"

@@ -1,4 +1,4 @@
-"""What a closed account leaves: its work ends, and after its week nothing is left of it."""
+"""Closing an account cancels its jobs, and after a week deletes its data."""
 
 import datetime
 import inspect
@@ -18,7 +18,7 @@ from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, Wallet
 from kit.mail import outbox
 from kit.registry import registered
-from synthesis.jobs.blocking import cancel_shut
+from synthesis.jobs.blocking import cancel_suspended
 from synthesis.models import Job
 from tests import factories
 from tests.accounts.codes import newest_code
@@ -42,7 +42,7 @@ def alice():
 
 @pytest.fixture(autouse=True)
 def own_storage(settings, tmp_path):
-    """Files of no other test, which may run at the same time."""
+    """A storage folder for this test only, since others may run at the same time."""
     default = settings.STORAGES["default"] | {"OPTIONS": {"location": tmp_path}}
     settings.STORAGES = settings.STORAGES | {"default": default}
 
@@ -63,7 +63,7 @@ def let_a_week_pass():
 
 
 def traces(*needles):
-    """Return the tables with a row, in any column, that holds one of the texts."""
+    """Return the tables that contain one of the texts in any column."""
     found = set()
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -90,7 +90,7 @@ def stored(folder=""):
 
 
 def lived_in(alice, submitted, speak_all):
-    """Leave something of a person everywhere."""
+    """Create rows and files of a user in every app."""
     before = stored()
     caller = factories.caller(alice)
     client = factories.browser(alice)
@@ -121,7 +121,7 @@ def test_work_under_way_ends_and_its_credits_come_back(alice, submitted):
     job = submitted(caller, "Hello.")
     close(alice)
 
-    assert cancel_shut() == 1
+    assert cancel_suspended() == 1
 
     job.refresh_from_db()
     assert (job.status, job.reason, job.refunded) == ("canceled", "closed", 6)
@@ -168,7 +168,7 @@ def test_nothing_is_left_but_the_ledger(alice, submitted, speak_all):
 
 
 def _pseudonymous():
-    """The ledger's keys name the person by a number that leads nowhere any more."""
+    """The ledger keeps the user's number, which no longer refers to a row."""
     return {
         "billing_ledgertransaction",  # key signup:<id>
         "billing_lot",  # source signup:<id>

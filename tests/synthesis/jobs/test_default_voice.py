@@ -1,4 +1,4 @@
-"""Requests that name no voice: who speaks them, what that costs, and how it is told."""
+"""Requests without a voice: which voice is chosen, its price, and its id in responses."""
 
 import json
 from typing import Any

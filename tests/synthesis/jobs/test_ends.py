@@ -1,4 +1,4 @@
-"""However a job ends, it is told once: to endpoints and to its own address alike."""
+"""The end of a job is emitted once to endpoints and to its own address."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ from accounts.people import closing
 from billing.models import Reservation
 from providers.contract.base import Failure, ProviderError
 from synthesis.jobs import cancel
-from synthesis.jobs.blocking import cancel_shut
+from synthesis.jobs.blocking import cancel_suspended
 from synthesis.models import Job, Scene
 from synthesis.work import dispatch, quarantine, worker
 from tests import factories
@@ -35,7 +35,7 @@ OWN = "https://hooks.example.com/own"
 
 @dataclass
 class Stage:
-    """A customer, and all that can happen to what they submit."""
+    """A customer, with everything that can end their jobs."""
 
     caller: Caller
     submit: Callable[..., Job]
@@ -48,7 +48,7 @@ class Stage:
         return factories.api(factories.token(self.caller.user))
 
     def job(self, *texts: str, voice: str = "scripted:one") -> str:
-        """Submit a job with an address of its own; return its path."""
+        """Submit a job with its own `webhook_url`; return its path."""
         job = self.submit(
             self.caller, *(texts or ("One.",)), voice=voice, webhook_url=OWN
         )
@@ -147,15 +147,15 @@ def blocked_person(stage: Stage) -> None:
     stage.job()
     assert stage.caller.user is not None
     suspending.block(stage.caller.user)
-    cancel_shut()
-    cancel_shut()
+    cancel_suspended()
+    cancel_suspended()
 
 
 def blocked_workspace(stage: Stage) -> None:
     stage.job()
     suspending.block(stage.caller.workspace)
-    cancel_shut()
-    cancel_shut()
+    cancel_suspended()
+    cancel_suspended()
 
 
 def closed_account(stage: Stage) -> None:
@@ -163,8 +163,8 @@ def closed_account(stage: Stage) -> None:
     assert stage.caller.user is not None
     with transaction.atomic(durable=True):
         closing.close(stage.caller.user)
-    cancel_shut()
-    cancel_shut()
+    cancel_suspended()
+    cancel_suspended()
 
 
 def retried(stage: Stage) -> None:

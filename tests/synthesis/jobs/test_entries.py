@@ -1,4 +1,4 @@
-"""What a job did to the credits, entry by entry."""
+"""API of the ledger entries of a job."""
 
 import pytest
 

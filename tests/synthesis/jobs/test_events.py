@@ -1,4 +1,4 @@
-"""Every way in which a job ends is told, in the same transaction, to all who listen."""
+"""Every end of a job emits an event in the same transaction."""
 
 import json
 from typing import Any

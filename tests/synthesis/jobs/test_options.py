@@ -1,4 +1,4 @@
-"""Options: checked against what the voice's provider takes, and sent to it alone."""
+"""Options are validated for the voice's provider, and sent to that provider only."""
 
 import json
 
@@ -60,7 +60,11 @@ def test_a_scene_has_its_own_or_those_of_the_job(send, speak_all) -> None:
     assert answer.json()["cost"] == 14
     speak_all()
     assert scripted.calls == ["One.", "Two.", "Three."]
-    assert scripted.wishes == [{"pitch": 2.5, "style": "merry"}, {"style": "calm"}, {}]
+    assert scripted.options_sent == [
+        {"pitch": 2.5, "style": "merry"},
+        {"style": "calm"},
+        {},
+    ]
 
 
 def test_chapters_have_those_of_the_job(send, speak_all) -> None:
@@ -68,13 +72,13 @@ def test_chapters_have_those_of_the_job(send, speak_all) -> None:
     body = JOB | {"text": text, "split": "chapters", "options": {"pitch": 1}}
     assert send("jobs", body).status_code == 202
     speak_all()
-    assert scripted.wishes == [{"pitch": 1}] * 2
+    assert scripted.options_sent == [{"pitch": 1}] * 2
 
 
 def test_speech_at_once_takes_them(send) -> None:
     answer = send("speech", SPEECH | {"options": {"language": "en"}})
     assert (answer.status_code, answer.json()["cost"]) == (200, 12)
-    assert scripted.wishes == [{"language": "en"}]
+    assert scripted.options_sent == [{"language": "en"}]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,11 @@ def test_speech_at_once_takes_them(send) -> None:
     [
         (
             {"volume": 3},
-            {"volume": ["scripted:one has these options: pitch, style, language."]},
+            {
+                "volume": [
+                    "Unknown option. Options of scripted:one: pitch, style, language."
+                ]
+            },
         ),
         ({"pitch": 21}, {"pitch": ["A number from -20 to 20."]}),
         ({"pitch": "2"}, {"pitch": ["A number from -20 to 20."]}),
@@ -129,7 +137,7 @@ def test_built_in_voices_have_none(send) -> None:
     body = JOB | {"voice": "unicorn:en-us", "options": {"pitch": 1}}
     answer = send("jobs", body)
     assert answer.json()["fields"] == {
-        "options": {"pitch": ["unicorn:en-us has these options: none."]}
+        "options": {"pitch": ["Unknown option. Options of unicorn:en-us: none."]}
     }
     guest = factories.api().post(
         "/api/v1/jobs", json.dumps(body), content_type="application/json"
@@ -157,7 +165,7 @@ def test_a_changed_scene_keeps_them_with_its_voice(
     url = f"jobs/{job['transaction_id']}/scenes/1"
     assert send(url, change, "patch").status_code == 202
     speak_all()
-    assert scripted.wishes == [{"pitch": 3}, kept]
+    assert scripted.options_sent == [{"pitch": 3}, kept]
     assert Scene.objects.get().options == kept
 
 
@@ -178,7 +186,7 @@ def test_a_retry_keeps_them(send, speak_all) -> None:
     speak_all()
     assert send(f"jobs/{job['transaction_id']}/retry", {}).status_code == 202
     speak_all()
-    assert scripted.wishes == [{"pitch": 3}] * 2
+    assert scripted.options_sent == [{"pitch": 3}] * 2
 
 
 def test_a_fallback_voice_of_another_provider_speaks_without_them(
@@ -195,7 +203,7 @@ def test_a_fallback_voice_of_another_provider_speaks_without_them(
     assert send("jobs", body).status_code == 202
     scripted.failures += [ProviderError(Failure.UNKNOWN_VOICE)] * 2
     speak_all()
-    assert scripted.wishes == [{"pitch": 3}, {"pitch": 3}, {}]
+    assert scripted.options_sent == [{"pitch": 3}, {"pitch": 3}, {}]
     scene = Scene.objects.get()
     assert (scene.status, scene.speaker) == ("completed", "second:one")
     assert scene.options == {

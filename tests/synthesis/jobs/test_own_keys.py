@@ -1,4 +1,4 @@
-"""Speaking with a workspace's own key: free, and never with ours unasked."""
+"""Own keys: speech is free, and our key never replaces them."""
 
 import json
 
@@ -93,7 +93,7 @@ def test_a_job_by_an_own_key_costs_nothing(own, submitted, caller, speak_all, cr
     speak_all()
     job.refresh_from_db()
     assert (job.status, job.charged, job.refunded) == ("completed", 0, 0)
-    assert scripted.used == [OWN, OWN]
+    assert scripted.keys_used == [OWN, OWN]
     assert credits() == (5000, 0)
     assert not LedgerTransaction.objects.filter(kind__in=["reserve", "capture"])
 
@@ -102,7 +102,7 @@ def test_a_workspace_without_a_key_pays(own, submitted, speak_all):
     job = submitted(factories.caller(), "Three.")
     assert (job.cost, job.billed_to) == (6, "credits")
     speak_all()
-    assert scripted.used == [OURS]
+    assert scripted.keys_used == [OURS]
 
 
 def test_some_scenes_by_an_own_key_and_some_by_ours(
@@ -124,7 +124,7 @@ def test_some_scenes_by_an_own_key_and_some_by_ours(
     speak_all()
     done = api.get(f"/api/v1/jobs/{job['transaction_id']}").json()
     assert (done["status"], done["charged"], done["refunded"]) == ("completed", 9, 0)
-    assert scripted.used == [OWN]
+    assert scripted.keys_used == [OWN]
     assert credits() == (4991, 0)
     charged = Usage.objects.order_by("provider").values_list(
         "provider", "credits", "billed_to"
@@ -137,7 +137,7 @@ def test_speech_at_once_by_an_own_key(own, api, credits):
     told = answer.json()
     assert (told["cost"], told["billed_to"]) == (0, "own_key")
     assert told["split"] == {"subscription": 0, "credits": 0}
-    assert scripted.used == [OWN]
+    assert scripted.keys_used == [OWN]
     assert credits() == (5000, 0)
 
 
@@ -182,7 +182,7 @@ def test_a_key_that_is_refused_fails_the_scene_and_is_checked(
         answer = post(api, "speech", {"input": "No.", "voice": "scripted:one"})
         assert (answer.status_code, answer.json()["code"]) == (409, "own_key_refused")
     assert (Job.objects.get().status, Job.objects.get().charged) == ("failed", 0)
-    assert scripted.used == [OWN]
+    assert scripted.keys_used == [OWN]
     assert ("providers.tasks.check_key", {"args": [str(own.pk)]}) in [
         (task, more) for task, more in bells if "count" not in more
     ]
@@ -196,7 +196,7 @@ def test_our_own_bad_key_is_not_a_customers(submitted, caller, speak_all, bells)
     job = submitted(caller, "No.")
     speak_all()
     scene = job.scenes.get()
-    assert (scene.status, scene.error_code) == ("queued", "")  # until operators mend it
+    assert (scene.status, scene.error_code) == ("queued", "")  # until operators fix it
     assert not [task for task, _ in bells if task == using.CHECK]
 
 
@@ -230,7 +230,7 @@ def test_a_key_that_was_replaced_meanwhile_is_used(own, submitted, caller, speak
     new = using.encrypted(Secret("new-k3y-of-a-test"), own.workspace_id, "scripted")
     ProviderKey.objects.update(sealed_key=new)
     speak_all()
-    assert scripted.used == ["new-k3y-of-a-test"]
+    assert scripted.keys_used == ["new-k3y-of-a-test"]
 
 
 def test_a_retry_decides_anew_who_pays(submitted, caller, speak_all, credits):
@@ -247,7 +247,7 @@ def test_a_retry_decides_anew_who_pays(submitted, caller, speak_all, credits):
     scripted.reset()
     speak_all()
     # Nothing that our key has paid for is given away.
-    assert scripted.used == [OWN, OWN]
+    assert scripted.keys_used == [OWN, OWN]
     scene.refresh_from_db()
     assert (scene.status, scene.cost, scene.render) == ("completed", 0, 2)
     job.refresh_from_db()
@@ -259,7 +259,7 @@ def test_a_retry_decides_anew_who_pays(submitted, caller, speak_all, credits):
         job, _ = again.edit(caller, job.pk, scene.pk, {"text": "Anew."})
     assert job.billed_to == "credits"
     speak_all()
-    assert scripted.used[-1] == OURS
+    assert scripted.keys_used[-1] == OURS
     assert credits() == (4995, 0)
 
 
@@ -326,7 +326,7 @@ def test_operators_use_their_own_keys_too(own, owner, submitted, speak_all):
     job = submitted(factories.caller(owner), "Hi.")
     assert (job.cost, job.billed_to) == (0, "own_key")
     speak_all()
-    assert scripted.used == [OWN]
+    assert scripted.keys_used == [OWN]
 
 
 def test_a_provider_without_our_key_speaks_with_theirs(monkeypatch, api, owner):

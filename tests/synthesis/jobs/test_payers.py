@@ -1,4 +1,4 @@
-"""What a job was billed to: reserved credits until it ends, captured ones then."""
+"""`billed_to` shows reserved credits until the job ends, then captured ones."""
 
 import pytest
 from django.db import transaction
@@ -19,7 +19,7 @@ JSON = "application/json"
 
 @pytest.fixture
 def caller(voices):
-    """Somebody whose allowance pays for the first five characters."""
+    """A customer whose allowance pays for the first five characters."""
     caller = factories.caller()
     w = wallet_of(caller.workspace, "PRODUCTION")
     grant(w, 5, kind="allowance")

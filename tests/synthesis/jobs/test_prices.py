@@ -1,4 +1,4 @@
-"""The price that is told, the price that is asked for and the price that is charged."""
+"""The estimated price, the reserved price and the charged price are the same."""
 
 import math
 from decimal import Decimal
@@ -61,7 +61,7 @@ def test_they_never_differ(caller, settings, scenes, scripted, unicorn):
     expected = [
         math.ceil(
             Fraction(of_provider[voice.partition(":")[0]])
-            * len(splitting.normalise(sample))
+            * len(splitting.normalize(sample))
         )
         for sample, voice in scenes
     ]

@@ -1,4 +1,4 @@
-"""A row of usage for each scene that was spoken, and limits of tokens on the way."""
+"""Usage records of completed scenes, and monthly limits of tokens."""
 
 import pytest
 from django.db.models import Sum

@@ -1,4 +1,4 @@
-"""Cancel, pause, delete, retry and edit: what they do, and what they refuse."""
+"""Cancel, pause, delete, retry and edit jobs."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Captions, as a player reads them."""
+"""Captions in SubRip and WebVTT."""
 
 import re
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Archives of one's own data."""
+"""Export of a user's data as an archive."""
 
 import datetime
 import io
@@ -38,7 +38,7 @@ def alice():
 
 
 def fetch(client):
-    """Ask for an archive, let the worker work, and return what is in it."""
+    """Request an archive, let the worker make it, and return its contents."""
     asked = client.get(EXPORT)
     assert (asked.status_code, asked["Retry-After"]) == (202, "1")
     assert asked.json()["status"] == "queued"

@@ -1,4 +1,4 @@
-"""Files go when their time is over; deleted jobs go for good."""
+"""Deletion of expired files and of deleted jobs."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ def folder(job: Job) -> Path:
 def test_what_has_just_ended_keeps_its_files_for_what_is_under_way(
     submitted, speak_all
 ) -> None:
-    """A retry may have begun before the end, and commit after it."""
+    """A retry may start before the files expire, and commit after that."""
     job = submitted(factories.caller(), "Just over.")
     speak_all()
     for ago, purged in ((timedelta(minutes=9), 0), (timedelta(minutes=11), 1)):

@@ -1,4 +1,4 @@
-"""Samples of voices: made once, heard by everybody, and paid for by no visitor's wish."""
+"""Voice samples are made once for all users, and guests can't make them cost money."""
 
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ URL = "/samples/unicorn%3Aen-us.mp3"
 
 @pytest.fixture(autouse=True)
 def worker(monkeypatch):
-    """A worker that comes as soon as it is rung for; `at_work` lets it oversleep."""
+    """A worker that starts when it is rung for; `at_work` can disable it."""
     state = {"at_work": True, "bells": 0}
 
     def ring(task, queue, count=1, *, args=()):
@@ -110,7 +110,7 @@ def test_who_can_not_wait_is_told_when_to_come_back(worker):
 
 
 def test_a_visitor_has_but_so_many_made(worker, monkeypatch):
-    monkeypatch.setattr(making, "MOST_A_DAY", 1)
+    monkeypatch.setattr(making, "MAX_PER_DAY", 1)
     assert Client().get(URL).status_code == 200
     other = "/samples/unicorn%3Aen-gb.mp3"
     refused = Client().get(other)
@@ -295,10 +295,10 @@ def test_a_maker_that_died_as_the_probe_is_replaced(monkeypatch):
     held = making.works["remote"].take()
     assert held is not None
     upstreams.admit(Upstream.objects.get(), held.holder, is_retry=False)
-    dispatch.free_probes()
+    dispatch.release_dead_probes()
     assert Upstream.objects.get().probe == held.holder  # it is still at it
     Sample.objects.update(status="queued", lease_until=None)
-    dispatch.free_probes()
+    dispatch.release_dead_probes()
     assert Upstream.objects.get().probe == ""
 
 

@@ -1,4 +1,4 @@
-"""In which language a text is: whole sentences for sure, a few words as well as can be."""
+"""Language detection of sentences and of a few words."""
 
 from collections import Counter
 

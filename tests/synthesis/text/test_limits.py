@@ -1,4 +1,4 @@
-"""Every adapter's limit: no call gets too much, and nobody's character is torn apart."""
+"""No call exceeds its adapter's limit, and no grapheme is split."""
 
 import json
 from itertools import product
@@ -42,7 +42,7 @@ PIECES = st.one_of(
 
 
 def edges(text: str) -> set[int]:
-    """Return where a reader sees one character end and the next begin."""
+    """Return the offsets between graphemes."""
     return {0, *(match.end() for match in regex.finditer(r"\X", text))}
 
 
@@ -59,7 +59,7 @@ def check(text: str, limit: Limit) -> None:
 
 
 def of_weights(limit: Limit) -> bool:
-    """Whether each character is looked at: a long text takes 30 times as long."""
+    """Whether the limit weighs each character, which takes 30 times as long."""
     return limit.weigh is not None
 
 

@@ -1,4 +1,4 @@
-"""Normal form, offsets and splitting."""
+"""Normalization, offsets and splitting of texts."""
 
 from functools import partial
 
@@ -15,9 +15,9 @@ from synthesis.text.splitting import (
     SENTENCE_PAUSE_MS,
     Chunk,
     as_sent,
-    has_endless_character,
+    has_overlong_character,
     is_speakable,
-    normalise,
+    normalize,
     shifts_in,
     split,
 )
@@ -63,7 +63,7 @@ def pieces(text: str, amount: int, unit: str = "characters") -> list[str]:
 
 
 def stripped(text: str) -> str:
-    """Return `text` without white space around it, unless a mark stands on it."""
+    """Return `text` without outer white space, unless it has a combining mark."""
     text = text.rstrip()
     while (first := regex.match(r"\X", text)) and first[0].isspace():
         text = text[first.end() :]
@@ -74,17 +74,17 @@ def stripped(text: str) -> str:
 
 
 def test_normal_form_has_line_feeds_and_no_space_around() -> None:
-    assert normalise("\r\n  One\r\ntwo\n\nthree \t\r\n") == "One\ntwo\n\nthree"
-    assert normalise(" \r\n ") == ""
+    assert normalize("\r\n  One\r\ntwo\n\nthree \t\r\n") == "One\ntwo\n\nthree"
+    assert normalize(" \r\n ") == ""
 
 
 def test_a_lone_carriage_return_stays() -> None:
-    assert normalise("a\rb\n\rc") == "a\rb\n\rc"
+    assert normalize("a\rb\n\rc") == "a\rb\n\rc"
 
 
 @given(texts)
 def test_normal_form_only_loses_returns_and_outer_space(raw: str) -> None:
-    once = normalise(raw)
+    once = normalize(raw)
     assert once == once.strip()
     # A return before a CRLF stays: each CRLF loses exactly its own.
     assert once == "\n".join(raw.split("\r\n")).strip()
@@ -92,7 +92,7 @@ def test_normal_form_only_loses_returns_and_outer_space(raw: str) -> None:
 
 def test_offsets_lead_back_to_the_text_as_sent() -> None:
     raw = " \r\nOne\r\n\r\ntwo.\r\n"
-    text = normalise(raw)
+    text = normalize(raw)
     original = partial(as_sent, shifts=shifts_in(raw))
     place = text.index("two")
     assert raw[original(place) : original(place + 4)] == "two."
@@ -102,12 +102,12 @@ def test_offsets_lead_back_to_the_text_as_sent() -> None:
 
 @given(texts)
 def test_every_offset_leads_to_its_character(raw: str) -> None:
-    text = normalise(raw)
+    text = normalize(raw)
     original = partial(as_sent, shifts=shifts_in(raw))
     for place, character in enumerate(text):
         found = raw[original(place) : original(place + 1)]
         assert found == ("\r\n" if found == "\r\n" else character)
-        assert normalise(f"x{found}x") == f"x{character}x"
+        assert normalize(f"x{found}x") == f"x{character}x"
 
 
 LINES = st.lists(
@@ -282,7 +282,7 @@ def test_packs_many_sentences_into_one_chunk() -> None:
     ],
 )
 def test_no_sentence_ends_here(text: str) -> None:
-    """With room for a little more than the first stop, the cut is at a word or clause."""
+    """If the limit is slightly above the first stop, the cut is at a word or clause."""
     stop = max(text.find(mark) for mark in (". ", "... ", "… ", "?” ", '!" ')) + 4
     chunks = split(text, Limit(stop))
     assert len(chunks) > 1
@@ -423,7 +423,7 @@ def test_a_long_text_of_anything_is_split(unit: str) -> None:
     ],
 )
 def test_a_character_may_have_a_hundred_marks(text: str, is_endless: bool) -> None:
-    assert has_endless_character(text) is is_endless
+    assert has_overlong_character(text) is is_endless
     if not is_endless and is_speakable(text):
         for limit in (Limit(500), Limit(1_000, "bytes")):
             said = "".join(chunk.text for chunk in split(text, limit))
@@ -433,4 +433,4 @@ def test_a_character_may_have_a_hundred_marks(text: str, is_endless: bool) -> No
 @pytest.mark.parametrize("unit", ["今天", "🇩🇪", "a\u0301", "👍🏽"])
 def test_looking_for_one_takes_no_time_to_speak_of(unit: str) -> None:
     """If time grew with the square of the length, this would take hours."""
-    assert not has_endless_character(unit * (1_000_000 // len(unit)))
+    assert not has_overlong_character(unit * (1_000_000 // len(unit)))

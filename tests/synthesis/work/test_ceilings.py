@@ -1,4 +1,4 @@
-"""What a provider may cost in a day, exact under concurrency, and the sandbox's share."""
+"""Daily ceilings of providers, exact under concurrency, and those of the sandbox."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -95,7 +95,7 @@ def test_what_was_refused_is_given_back(kind, counted) -> None:
 
 @pytest.mark.parametrize("kind", [Failure.TOO_LONG, Failure.UNSPEAKABLE])
 def test_what_was_heard_stays_counted(submitted, speak_all, monkeypatch, kind) -> None:
-    """Azure, say, finds out after ten minutes of audio that the text was too long."""
+    """Azure, for example, refuses a text as too long after ten minutes of audio."""
     parts = scripted.Scripted._parts
 
     def cut_off(self, text):

@@ -1,4 +1,4 @@
-"""Whose turn it is, and how many at a time."""
+"""Claiming: the order of turns and the limits of concurrent scenes."""
 
 import threading
 from collections import Counter

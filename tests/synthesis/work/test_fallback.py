@@ -1,4 +1,4 @@
-"""Fallback voices: who takes over, when, at what price, and never what else."""
+"""Fallback voices: which one takes over, when and at what price."""
 
 import json
 
@@ -154,7 +154,7 @@ def test_an_outage_hands_on_after_a_minute(submitted, owner, credits) -> None:
 
 
 def test_voices_are_taken_in_order_and_once(submitted, speak_all) -> None:
-    """One is switched off, one is the voice itself, one can't say it, one can."""
+    """Fallbacks: a disabled voice, the voice itself, one that fails, one that works."""
     Voice.objects.filter(pk="unicorn:en-gb").update(is_enabled=False)
     job = submitted(factories.caller(), "Hello there.")
     Job.objects.update(

@@ -1,4 +1,4 @@
-"""Whose key a fallback voice speaks with: what was quoted, and never ours unasked."""
+"""Fallback voices use the key that was quoted, and never ours instead of an own key."""
 
 import json
 
@@ -26,7 +26,7 @@ OURS, OWN, OTHER = "0ur-k3y-of-a-test", "own-k3y-of-a-test", "other-k3y-of-a-tes
 
 @pytest.fixture(autouse=True)
 def second(voices, monkeypatch):
-    """Another provider like the scripted one, three times as dear."""
+    """A provider like the scripted one at three times the price."""
     monkeypatch.setitem(
         registry.ADAPTERS, "second", "tests.synthesis.scripted.Scripted"
     )
@@ -61,7 +61,7 @@ def refuse(times: int = 1) -> None:
 def test_a_voice_of_an_own_key_that_is_gone_is_passed_over(
     submitted, speak_all, caller, credits, fate
 ) -> None:
-    """Its price was never compared, so ours would speak below it."""
+    """Its price was not compared when quoting, so our key would be undercharged."""
     key = own(caller, "second")
     job = submitted(caller, TEXT, fallback=["second:one"])
     assert (job.cost, job.fallback_prices) == (12, {"second:one": None})
@@ -79,7 +79,7 @@ def test_a_voice_of_an_own_key_that_is_gone_is_passed_over(
         "scripted:one",
     )
     assert (job.charged, job.refunded, credits()) == (0, 12, (5000, 0))
-    assert scripted.used == [OURS]
+    assert scripted.keys_used == [OURS]
 
 
 def test_after_it_the_next_voice_is_asked(submitted, speak_all, caller) -> None:
@@ -90,13 +90,13 @@ def test_after_it_the_next_voice_is_asked(submitted, speak_all, caller) -> None:
     speak_all()
     job.refresh_from_db()
     assert (job.status, job.scenes.get().speaker) == ("completed", "scripted:two")
-    assert (job.charged, scripted.used) == (12, [OURS, OURS])
+    assert (job.charged, scripted.keys_used) == (12, [OURS, OURS])
 
 
 def test_a_key_that_was_added_later_changes_no_price(
     submitted, speak_all, caller, credits
 ) -> None:
-    """Who pays is decided when the job is submitted."""
+    """The key is decided when the job is submitted."""
     job = submitted(caller, TEXT, fallback=["scripted:two"])
     assert job.fallback_prices == {"scripted:two": "1.000"}
     own(caller, "scripted")
@@ -104,7 +104,7 @@ def test_a_key_that_was_added_later_changes_no_price(
     speak_all()
     job.refresh_from_db()
     assert (job.status, job.charged, credits()) == ("completed", 12, (4988, 0))
-    assert scripted.used == [OURS, OURS]
+    assert scripted.keys_used == [OURS, OURS]
 
 
 def test_one_own_key_takes_over_from_another(
@@ -119,7 +119,7 @@ def test_one_own_key_takes_over_from_another(
     scene = job.scenes.get()
     assert (scene.status, scene.speaker) == ("completed", "second:one")
     assert scene.credential == using.credential_of(caller.workspace.pk)
-    assert scripted.used == [OWN, OTHER]
+    assert scripted.keys_used == [OWN, OTHER]
     assert (job.cost, job.charged, credits()) == (0, 0, (5000, 0))
 
 
@@ -136,7 +136,7 @@ def test_an_own_key_that_fails_gives_way_to_ours_where_ours_was_asked_for(
     scene = job.scenes.get()
     assert (scene.status, scene.speaker) == ("completed", "unicorn:en-us")
     assert (scene.credential, scene.spoken_cost) == ("platform", 12)
-    assert scripted.used == [OURS, OTHER]
+    assert scripted.keys_used == [OURS, OTHER]
     assert (job.charged, job.refunded, credits()) == (12, 0, (4988, 0))
     assert Usage.objects.get().billed_to == "credits"
 
@@ -150,7 +150,7 @@ def test_a_scene_of_an_own_key_never_goes_to_ours(submitted, speak_all, caller) 
     speak_all()
     scene = job.scenes.get()
     assert (scene.status, scene.speaker) == ("failed", "scripted:one")
-    assert scripted.used == [OWN]
+    assert scripted.keys_used == [OWN]
 
 
 def test_a_retry_by_an_own_key_goes_to_own_keys_alone(
@@ -167,7 +167,7 @@ def test_a_retry_by_an_own_key_goes_to_own_keys_alone(
     speak_all()
     scene = job.scenes.get()
     assert (scene.status, scene.speaker) == ("failed", "scripted:one")
-    assert (scripted.used, credits()) == ([OWN], (5000, 0))
+    assert (scripted.keys_used, credits()) == ([OWN], (5000, 0))
 
 
 def test_a_scene_that_was_changed_to_a_cheaper_voice_leaves_the_dear_ones(

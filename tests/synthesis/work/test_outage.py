@@ -1,4 +1,4 @@
-"""A provider that fails costs its customers nothing, and itself few calls."""
+"""Outages of providers: few calls are made, and customers are not charged."""
 
 import json
 import time
@@ -42,7 +42,7 @@ def credits(owner):
 
 @pytest.fixture
 def vendor(monkeypatch) -> Iterator[Vendor]:
-    """A server on this machine that the catalogue knows."""
+    """A local server in the catalogue."""
     row = Provider.objects.create(slug="compatible", name="Own")
     Voice.objects.create(
         id=SERVER, provider=row, provider_voice="af_bella", name="B", language="en"
@@ -54,7 +54,7 @@ def vendor(monkeypatch) -> Iterator[Vendor]:
 
 
 def fail_all(count: int = 5) -> None:
-    """Let so many calls of the scripted provider fail."""
+    """Make the given number of calls of the scripted provider fail."""
     scripted.failures.extend(ProviderError(Failure.DOWN) for _ in range(count))
 
 
@@ -226,7 +226,7 @@ def test_a_prober_that_died_is_replaced(submitted) -> None:
 def test_a_text_that_breaks_its_provider_does_not_keep_it_shut(
     submitted, monkeypatch
 ) -> None:
-    """Its scenes come first, and would be what every try is made with."""
+    """Its scenes have the lowest turns, so they would be every probe."""
     speak = scripted.Scripted.speak
 
     def spoken(self, request, access):

@@ -1,4 +1,4 @@
-"""A scene that kills its process is found out; one that was only there is not."""
+"""A scene that kills its process is failed; one that was claimed by chance is not."""
 
 import signal
 import sys
@@ -19,7 +19,7 @@ VOICE = "unicorn:en-us"
 
 
 def lose_holder() -> None:
-    """Do what a `kill -9` of the worker and the dispatcher together do to a scene."""
+    """Simulate a `kill -9` of a worker and the dispatcher's take-back of its scene."""
     claim("local")
     Scene.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     dispatch.sweep()
@@ -27,7 +27,7 @@ def lose_holder() -> None:
 
 @pytest.fixture
 def own_process(monkeypatch):
-    """Let the processes that a worker starts use the test database."""
+    """Configure child processes of workers to use the test database."""
     for name, value in processes.environment().items():
         monkeypatch.setenv(name, value)
 

@@ -1,6 +1,6 @@
-"""A worker that settles a scene, against whoever ends the job or looks for what it holds.
+"""A worker settles a scene while another thread ends the job or releases its credits.
 
-Threads with connections of their own; whoever is first, every credit is accounted for.
+Each thread has its own connection. Whichever is first, all credits are accounted for.
 """
 
 import time
@@ -35,7 +35,7 @@ STARTS = [(0, 0), (0, 0), (0, 0), (0.02, 0), (0, 0.02)]
 def race(
     first: Callable[[], Any], second: Callable[[], Any], waits: tuple[float, float]
 ) -> tuple[Any, Any]:
-    """Do both at the same moment; return their results, refusals included."""
+    """Run both at the same moment; return their results or errors."""
     barrier = Barrier(2, timeout=30)
 
     def run(action: Callable[[], Any], wait: float) -> Any:

@@ -1,4 +1,4 @@
-"""The net below: reservations that nobody will capture are released, however many wait."""
+"""Reservations that will never be captured are released, however many there are."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_paused_jobs_do_not_starve_those_behind_them(submitted, monkeypatch):
-    monkeypatch.setattr(dispatch, "_MOST_AT_ONCE", 2)
+    monkeypatch.setattr(dispatch, "_BATCH", 2)
     caller = factories.caller()
     for _ in range(3):
         submitted(caller, "One.")

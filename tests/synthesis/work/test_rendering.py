@@ -1,4 +1,4 @@
-"""Pieces are stored before they are recorded, and never spoken twice."""
+"""Rendering: pieces are stored before they are recorded, and never spoken twice."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the end of a scene means for its job and its credits."""
+"""Settlement of scenes: status and credits of their jobs."""
 
 import pytest
 from django.core.management import call_command
@@ -23,7 +23,7 @@ def caller():
 
 @pytest.fixture
 def credits(caller):
-    """A function that tells balance and reserved credits; 5,000 come with sign-up."""
+    """A function that returns balance and reserved credits; sign-up gives 5,000."""
     wallet = wallet_of(caller.workspace, caller.environment)
 
     def tell() -> tuple[int, int]:
@@ -107,7 +107,7 @@ def test_passing_failures_end_after_five_tries(
 
     speak_all()
 
-    assert len(scripted.calls) == worker.MOST_TRIES
+    assert len(scripted.calls) == worker.MAX_TRIES
     assert job.scenes.get().error_code == "busy"
     assert credits() == (5000, 0)
 
@@ -115,7 +115,7 @@ def test_passing_failures_end_after_five_tries(
 def test_a_bug_fails_the_scene_and_not_the_worker(
     caller, submitted, speak_all, monkeypatch
 ) -> None:
-    monkeypatch.setattr(worker, "MOST_TRIES", 1)
+    monkeypatch.setattr(worker, "MAX_TRIES", 1)
     scripted.failures.append(ZeroDivisionError())
     job = submitted(caller, "Broken.", "Fine.")
 

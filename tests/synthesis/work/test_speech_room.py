@@ -1,4 +1,4 @@
-"""Speech at once asks for room where it is going to be spoken: with that key."""
+"""Speech at once checks the limits of the key that will be used."""
 
 import json
 from datetime import timedelta
@@ -30,7 +30,7 @@ def owner():
 
 @pytest.fixture
 def mine(owner):
-    """The credential of the workspace that brings a key."""
+    """The credential of the workspace with an own key."""
     factories.provider_key(factories.workspace(owner), "scripted", OWN)
     return using.credential_of(factories.workspace(owner).pk)
 
@@ -55,7 +55,7 @@ def fail(credential: str, kind: Failure, times: int) -> None:
 
 
 def under_way(submitted, credential: str, count: int) -> None:
-    """Let so many scenes be spoken with a credential at this moment."""
+    """Create scenes that are being spoken with a credential."""
     job = submitted(factories.caller(), *["Busy."] * count)
     Scene.objects.filter(job=job).update(
         credential=credential,
@@ -70,7 +70,7 @@ def test_our_used_up_quota_keeps_out_no_own_key(say, owner, mine) -> None:
     fail("platform", Failure.QUOTA, 1)
     answer = say()
     assert (answer.status_code, answer.json()["billed_to"]) == (200, "own_key")
-    assert scripted.used == [OWN]
+    assert scripted.keys_used == [OWN]
 
 
 def test_an_own_key_whose_upstream_is_open_is_refused(say, owner, mine) -> None:

@@ -1,4 +1,4 @@
-"""What operators switch off is called no more, by whatever waits."""
+"""Providers and voices that operators disable are not called any more."""
 
 import pytest
 from django.db import transaction
@@ -57,7 +57,7 @@ def test_a_scene_that_waits_fails_and_costs_nothing(
     told = client.get(f"/api/v1/jobs/{job.pk}").json()["scenes"][0]["error"]
     assert told == {
         "code": "switched_off",
-        "detail": "The voice was switched off here.",
+        "detail": "The voice was disabled.",
     }
 
 
