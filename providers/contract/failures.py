@@ -1,8 +1,8 @@
-"""From a vendor's refusal to a `ProviderError`.
+"""Turn a vendor's error response into a `ProviderError`.
 
-What a vendor writes may quote the text that was to be spoken, so of its words only codes
-reach our logs: short, and of the letters that codes have. What is of another type than the
-vendor documents is taken for nothing at all.
+A vendor's message may quote the customer's text. So only its error codes reach our logs:
+short, with the characters that codes have. Values of another type than the vendor
+documents are treated as missing.
 """
 
 import math
@@ -31,25 +31,25 @@ _BY_STATUS = {
 }
 
 
-def refusal(
+def error_from_response(
     answer: Response,
     codes_in: Callable[[Any], list[object]],
     kinds: Mapping[str, Failure],
 ) -> ProviderError:
-    """Return what an answer that is no success means.
+    """Return the error for a response whose status is not a success.
 
     Args:
-        codes_in: finds the vendor's codes in the error's body, the most telling first.
-        kinds: what its codes mean; without one of these the status decides.
+        codes_in: finds the vendor's codes in the error's body, the most specific first.
+        kinds: the kind of failure by code; for other codes the status decides.
     """
     body = answer.error()
     codes = [code for code in codes_in(body) if isinstance(code, str)]
     kind = next((kinds[code] for code in codes if code in kinds), None)
-    return failed(answer, kind or by_status(answer.status), *codes)
+    return provider_error(answer, kind or failure_for_status(answer.status), *codes)
 
 
-def failed(answer: Response, kind: Failure, *codes: str) -> ProviderError:
-    """Return the error of `kind` with what may be told of an answer."""
+def provider_error(answer: Response, kind: Failure, *codes: str) -> ProviderError:
+    """Return an error of `kind` with the response's status and valid codes."""
     named = [code for code in codes if _CODE.fullmatch(code)]
     return ProviderError(
         kind,
@@ -58,15 +58,15 @@ def failed(answer: Response, kind: Failure, *codes: str) -> ProviderError:
     )
 
 
-def by_status(status: int) -> Failure:
-    """Return what a status means when nothing more is known."""
+def failure_for_status(status: int) -> Failure:
+    """Return the kind of failure for an HTTP status, without a known code."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     return Failure.BAD_REQUEST if 400 <= status < 500 else Failure.DOWN
 
 
-def inside(value: object, *path: str) -> Any:
-    """Return what lies at `path` in nested objects, or None where there is no such."""
+def value_at(value: object, *path: str) -> Any:
+    """Return the value at `path` in nested JSON objects; None if there is none."""
     for name in path:
         if not isinstance(value, dict):
             return None
@@ -74,20 +74,20 @@ def inside(value: object, *path: str) -> Any:
     return value
 
 
-def listed(value: object, *path: str) -> list[Any]:
-    """Return the list that lies at `path` in nested objects; empty if none does."""
-    found = inside(value, *path)
+def list_at(value: object, *path: str) -> list[Any]:
+    """Return the list at `path` in nested JSON objects; empty if there is none."""
+    found = value_at(value, *path)
     return found if isinstance(found, list) else []
 
 
 def text_at(value: object, *path: str) -> str:
-    """Return the text that lies at `path` in nested objects; empty if none does."""
-    found = inside(value, *path)
+    """Return the text at `path` in nested JSON objects; empty if there is none."""
+    found = value_at(value, *path)
     return found if isinstance(found, str) else ""
 
 
-def finite(value: object) -> float | None:
-    """Return a number of JSON, unless it is none or not finite."""
+def finite_number(value: object) -> float | None:
+    """Return a JSON number as a float; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

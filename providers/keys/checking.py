@@ -1,4 +1,4 @@
-"""Checking a workspace's own keys with their providers, now and by the calendar."""
+"""Check workspaces' own keys with their providers, on demand and by schedule."""
 
 import logging
 from collections import Counter
@@ -23,24 +23,25 @@ from providers.catalogue import access as catalogue_access
 from providers.catalogue import sync
 from providers.contract.base import Access, Failure, KeyStatus, ProviderError
 from providers.contract.registry import get_adapter
-from providers.keys.using import CHECK, QUEUE, UNHEARD, access_of
+from providers.keys.using import CHECK, QUEUE, RING_AGAIN_AFTER, access_for_key
 from providers.models import Provider, ProviderKey
 
 logger = logging.getLogger(__name__)
 
 
-CHECKED = ["status", "checked_at", "failure", "failed_at"]
-_STALE = timedelta(hours=20)
-"""How old the last check of a key is when the nightly one looks at it again."""
-_SILENT = 3
-"""Keys of one region in a row that get no answer before the rest are left for the night."""
-_OF_THE_ACCOUNT = {Failure.RATE_LIMITED, Failure.BUSY}
+CHECK_FIELDS = ["status", "checked_at", "failure", "failed_at"]
+_CHECK_INTERVAL = timedelta(hours=20)
+"""The age of a key's last check after which the nightly one checks it again."""
+_MAX_UNANSWERED = 3
+"""After so many consecutive keys without an answer, the rest of a region is skipped."""
+_ACCOUNT_FAILURES = {Failure.RATE_LIMITED, Failure.BUSY}
 
 
 def check(row: ProviderKey) -> None:
-    """Ask the provider about a kept key; note what it says, and tell the owner bad news.
+    """Check a saved key with its provider and store the result.
 
-    Harmless to repeat. A key that was replaced meanwhile is left alone.
+    The owner gets a mail when the key turns invalid. Safe to repeat. A key that was
+    replaced during the check is not changed.
 
     Raises:
         ProviderError: the provider doesn't answer; nothing is changed.
@@ -48,9 +49,9 @@ def check(row: ProviderKey) -> None:
     row.refresh_from_db()
     checked = bytes(row.sealed_key)
     try:
-        status = status_of(row.provider, access_of(row))
+        status = key_status(row.provider, access_for_key(row))
     except CannotDecrypt:
-        logger.exception("a key of a workspace can't be opened")
+        logger.exception("a workspace's own key can't be decrypted")
         return
     now = timezone.now()
     row.status = status or KeyStatus.UNKNOWN
@@ -62,35 +63,35 @@ def check(row: ProviderKey) -> None:
             pk=row.pk, sealed_key=checked
         )
         before = same.values_list("failure", flat=True).first()
-        same.update(**{name: getattr(row, name) for name in CHECKED})
+        same.update(**{name: getattr(row, name) for name in CHECK_FIELDS})
         if before == "" and row.failure:
-            _tell_owner(row)
+            _notify_owner(row)
 
 
 def check_all() -> int:
-    """Check every key that was not looked at today; return how many were.
+    """Check all keys that were not checked today; return how many were checked.
 
-    Those go first whose turn was longest ago, whatever came of it. Where several keys of a
-    region get no answer, its others are not asked in this run; an account that is asked
-    too much stands for itself alone. A run that is killed is gone on with by the next.
+    Keys whose last attempt is oldest come first. If several keys of a region get no answer,
+    this run skips the rest of the region. An account's rate limit is not counted as such,
+    since it says nothing about other accounts. After a killed run the next one continues.
     """
-    due = ProviderKey.objects.filter(checked_at__lt=Now() - _STALE)
+    due = ProviderKey.objects.filter(checked_at__lt=Now() - _CHECK_INTERVAL)
     turns = due.order_by(F("tried_at").asc(nulls_first=True), "checked_at")
     unanswered: Counter[tuple[str, str]] = Counter()
     learned: set[str] = set()
     count = 0
     for key_id in list(turns.values_list("pk", flat=True)):
         row = _row(key_id)
-        if row is None or unanswered[row.provider_id, row.region] >= _SILENT:
+        if row is None or unanswered[row.provider_id, row.region] >= _MAX_UNANSWERED:
             continue
         ProviderKey.objects.filter(pk=key_id).update(tried_at=Now())
         try:
             check(row)
         except ProviderKey.DoesNotExist:
-            continue  # it has just been removed
+            continue  # it was just removed
         except ProviderError as error:
             logger.warning("a key of %s can't be checked: %s", row.provider_id, error)
-            if error.kind not in _OF_THE_ACCOUNT:
+            if error.kind not in _ACCOUNT_FAILURES:
                 unanswered[row.provider_id, row.region] += 1
         else:
             count += 1
@@ -102,54 +103,58 @@ def check_all() -> int:
 
 
 def sweep() -> None:
-    """Ring again for the keys that no worker has come to look at."""
+    """Ring again for keys that no worker has checked yet."""
     due = ProviderKey.objects.filter(due_at__lte=Now())
     for key_id in due.order_by("due_at").values_list("pk", flat=True)[: bells.MOST]:
-        # Another dispatcher may be quicker.
-        if due.filter(pk=key_id).update(due_at=Now() + UNHEARD):
+        # Another dispatcher may have done it already.
+        if due.filter(pk=key_id).update(due_at=Now() + RING_AGAIN_AFTER):
             bells.ring(CHECK, QUEUE, args=[str(key_id)])
 
 
 def check_one(key_id: UUID) -> None:
-    """Check a key that gave reason to doubt it, and see which voices it can list."""
+    """Check a key after its provider rejected a call, and add voices that it can list."""
     try:
         row = _row(key_id)
         if row is not None:
             check(row)
-            _learn(row)
+            _add_voices(row)
     except ProviderKey.DoesNotExist:
         return
     except ProviderError as error:
         logger.warning("a key can't be checked: %s", error)
     finally:
-        _looked_at(key_id)
+        _clear_due(key_id)
 
 
 def learn_voices(key_id: UUID) -> None:
-    """Add the public voices that a key can list, if nobody else here can list them."""
+    """Add the public voices that a key can list, unless they can be listed without it."""
     try:
         if (row := _row(key_id)) is not None:
-            _learn(row)
+            _add_voices(row)
     finally:
-        _looked_at(key_id)
+        _clear_due(key_id)
 
 
-def _looked_at(key_id: UUID) -> None:
+def _clear_due(key_id: UUID) -> None:
     ProviderKey.objects.filter(pk=key_id).update(due_at=None)
 
 
-def _learn(row: ProviderKey) -> None:
+def _add_voices(row: ProviderKey) -> None:
     has_table = get_adapter(row.provider_id).has_voice_table
     if row.failure or has_table or catalogue_access.is_available(row.provider):
         return
     try:
-        access = access_of(row)
+        access = access_for_key(row)
         connections.give_back()
-        changes = sync.learn(row.provider, access)
+        changes = sync.add_public_voices(row.provider, access)
     except (ProviderError, CannotDecrypt) as error:
-        logger.warning("no voices of %s by an own key: %s", row.provider_id, error)
+        logger.warning(
+            "can't list the voices of %s with an own key: %s", row.provider_id, error
+        )
     else:
-        logger.info("voices of %s by an own key: %s", row.provider_id, changes)
+        logger.info(
+            "listed the voices of %s with an own key: %s", row.provider_id, changes
+        )
 
 
 def _row(key_id: UUID) -> ProviderKey | None:
@@ -158,11 +163,11 @@ def _row(key_id: UUID) -> ProviderKey | None:
     return rows.filter(pk=key_id, **is_open).first()
 
 
-def status_of(provider: Provider, access: Access) -> KeyStatus | None:
-    """Return what a provider says of a key; None if it refuses it.
+def key_status(provider: Provider, access: Access) -> KeyStatus | None:
+    """Return the status of a key by its provider's check; None if it is rejected.
 
     Raises:
-        ProviderError: it doesn't answer.
+        ProviderError: the provider doesn't answer.
     """
     connections.give_back()
     try:
@@ -172,12 +177,14 @@ def status_of(provider: Provider, access: Access) -> KeyStatus | None:
             return None
         if error.kind.is_retryable:
             raise
-        logger.warning("%s says nothing of a key: %s", provider.slug, error)
-        return KeyStatus.UNKNOWN  # out of credit, say
+        logger.warning(
+            "%s doesn't say whether a key is valid: %s", provider.slug, error
+        )
+        return KeyStatus.UNKNOWN  # for example, the account has no credit
 
 
-def _tell_owner(row: ProviderKey) -> None:
-    """Mail the owner, with the row that says so, that a key is of no use any more."""
+def _notify_owner(row: ProviderKey) -> None:
+    """Mail the owner that a key was rejected, in the transaction that stores it."""
     context = {
         "provider": row.provider.name,
         "last4": row.last4,
@@ -186,4 +193,4 @@ def _tell_owner(row: ProviderKey) -> None:
     }
     text = render_to_string("providers/mail/key_refused.txt", context)
     for email in owner_addresses(row.workspace_id):
-        outbox.post(email, f"{row.provider.name} refuses your key", text)
+        outbox.post(email, f"{row.provider.name} rejected your key", text)

@@ -1,4 +1,4 @@
-"""Saving, checking on demand and removing a workspace's own keys."""
+"""Save, check and remove a workspace's own keys, on a member's request."""
 
 import logging
 
@@ -22,110 +22,117 @@ from providers.errors import (
     OwnKeyNotTaken,
     UnknownProvider,
 )
-from providers.keys.checking import CHECKED, check, status_of
-from providers.keys.using import LEARN, QUEUE, UNHEARD, access, encrypted
+from providers.keys.checking import CHECK_FIELDS, check, key_status
+from providers.keys.using import (
+    LEARN,
+    QUEUE,
+    RING_AGAIN_AFTER,
+    access_for_secret,
+    encrypt_key,
+)
 from providers.models import Provider, ProviderKey
 
 logger = logging.getLogger(__name__)
 
 
 _QUOTA = "provider_key"
-_SHORTEST = 12  # characters, of which four are shown
-_LONGEST = 4_400  # Polly's may hold a session token
-_SAVED = ["sealed_key", "last4", "region", "due_at", "created_by"]
+_MIN_LENGTH = 12  # characters, of which four are shown
+_MAX_LENGTH = 4_400  # characters; Polly's may include a session token
+_SAVED_FIELDS = ["sealed_key", "last4", "region", "due_at", "created_by"]
 
 
 def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> ProviderKey:
-    """Check a key with its provider, then keep it in place of the one before.
+    """Check a key with its provider, then save it in place of the workspace's old one.
 
     Raises:
-        NotAllowed: not for this member.
-        UnknownProvider, OwnKeyNotTaken: no such provider, or none that takes keys.
-        Invalid: what was sent is no key, or no region of the provider's; nobody was asked.
+        NotAllowed: the member lacks the permission.
+        UnknownProvider: no available provider has this slug.
+        OwnKeyNotTaken: the provider accepts no own keys.
+        Invalid: the key is malformed or the region unknown; the provider was not called.
         RateLimited: too many keys were checked today.
-        InvalidProviderKey: the provider refuses it.
-        KeyNotChecked: the provider doesn't answer; what was there stays.
+        InvalidProviderKey: the provider rejects the key.
+        KeyNotChecked: the provider doesn't answer; the old key stays.
     """
     require_permission(caller.member_role, Permission.MANAGE_KEYS)
-    provider = _taker(slug)
-    _look_at(provider, key, region)
-    _take_check(caller)
-    status = _ask(provider, access(provider, key, region))
+    provider = _provider_with_own_keys(slug)
+    _validate(provider, key, region)
+    _count_check(caller)
+    status = _check_new_key(provider, access_for_secret(provider, key, region))
     now = timezone.now()
-    is_to_learn = not get_adapter(slug).has_voice_table
+    adds_voices = not get_adapter(slug).has_voice_table
     row = ProviderKey(
         workspace=caller.workspace,
         provider=provider,
-        sealed_key=encrypted(key, caller.workspace.pk, slug),
+        sealed_key=encrypt_key(key, caller.workspace.pk, slug),
         last4=key.reveal_text()[-4:],
         region=region,
         status=status,
         checked_at=now,
-        due_at=now + UNHEARD if is_to_learn else None,
+        due_at=now + RING_AGAIN_AFTER if adds_voices else None,
         failure="",
         failed_at=None,
         created_by=caller.user,
     )
     with transaction.atomic(durable=True):
-        # One statement: of two that save at once, the later one stays, as a whole.
+        # One statement: of two concurrent saves the later one wins, with all its fields.
         ProviderKey.objects.bulk_create(
             [row],
             update_conflicts=True,
             unique_fields=["workspace", "provider"],
-            update_fields=[*CHECKED, *_SAVED],
+            update_fields=[*CHECK_FIELDS, *_SAVED_FIELDS],
         )
         row = ProviderKey.objects.for_workspace(caller.workspace).get(provider=provider)
-        if is_to_learn:
+        if adds_voices:
             bells.ring_on_commit(LEARN, QUEUE, args=[str(row.pk)])
     return row
 
 
 def remove(caller: Caller, slug: str) -> None:
-    """Erase a key. Scenes that were to be spoken with it fail, and cost nothing.
+    """Delete a workspace's own key. Scenes that wait for it fail and cost nothing.
 
     Raises:
-        NotAllowed: not for this member.
-        NotFound: there is none.
+        NotAllowed: the member lacks the permission.
+        NotFound: the workspace has no key for this provider.
     """
     require_permission(caller.member_role, Permission.MANAGE_KEYS)
     mine = ProviderKey.objects.for_workspace(caller.workspace)
     row = mine.filter(provider=slug).first()
     if row is None:
         raise NotFound
-    erase(row)
+    delete(row)
 
 
-def erase(row: ProviderKey) -> None:
-    """Erase a key; harmless to repeat."""
+def delete(row: ProviderKey) -> None:
+    """Delete a key; safe to repeat."""
     ProviderKey.objects.filter(pk=row.pk).delete()
 
 
 def check_again(caller: Caller, slug: str) -> ProviderKey:
-    """Ask the provider about a key that is kept, and note what it says.
+    """Check a saved key with its provider, store the result and return the key.
 
     Raises:
-        NotAllowed: not for this member.
-        NotFound: there is none.
+        NotAllowed: the member lacks the permission.
+        NotFound: the workspace has no key for this provider.
         RateLimited: too many keys were checked today.
-        KeyNotChecked: the provider doesn't answer; what is known stays.
+        KeyNotChecked: the provider doesn't answer; nothing is changed.
     """
     require_permission(caller.member_role, Permission.MANAGE_KEYS)
     mine = ProviderKey.objects.for_workspace(caller.workspace)
     row = mine.filter(provider=slug).select_related("provider").first()
     if row is None:
         raise NotFound
-    _take_check(caller)
+    _count_check(caller)
     try:
         check(row)
-    except ProviderKey.DoesNotExist as error:  # removed at this moment
+    except ProviderKey.DoesNotExist as error:  # removed during the check
         raise NotFound from error
     except ProviderError as error:
         raise KeyNotChecked(provider=row.provider.name) from error
     return row
 
 
-def _taker(slug: str) -> Provider:
-    """Return a provider that takes keys."""
+def _provider_with_own_keys(slug: str) -> Provider:
+    """Return the available provider `slug` if it accepts own keys; raise otherwise."""
     provider = Provider.objects.on_offer().filter(slug=slug).first()
     if provider is None:
         raise UnknownProvider(provider=slug)
@@ -134,12 +141,12 @@ def _taker(slug: str) -> Provider:
     return provider
 
 
-def _look_at(provider: Provider, key: Secret, region: str) -> None:
-    """Refuse what can't be a key or is no region, without asking anybody."""
+def _validate(provider: Provider, key: Secret, region: str) -> None:
+    """Raise Invalid unless key and region are well formed; calls nobody."""
     wrong: dict[str, object] = {}
     text = key.reveal().decode(errors="replace")
-    if not _SHORTEST <= len(text) <= _LONGEST:
-        wrong["key"] = [f"A key has {_SHORTEST} to {_LONGEST} characters."]
+    if not _MIN_LENGTH <= len(text) <= _MAX_LENGTH:
+        wrong["key"] = [f"A key has {_MIN_LENGTH} to {_MAX_LENGTH} characters."]
     elif not (text.isascii() and text.isprintable()) or " " in text:
         wrong["key"] = ["A key has no spaces, line breaks or letters beyond ASCII."]
     regions = get_adapter(provider.slug).regions
@@ -151,8 +158,11 @@ def _look_at(provider: Provider, key: Secret, region: str) -> None:
 
 
 @one_transaction
-def _take_check(caller: Caller) -> None:
-    """Count one check; else this would tell anybody which stolen keys are good."""
+def _count_check(caller: Caller) -> None:
+    """Count one check, or raise RateLimited.
+
+    Without a limit, anyone could test stolen keys here.
+    """
     limit = settings.PROVIDER_KEY_CHECKS
     subjects = [(caller.subject, limit)]
     if caller.address:
@@ -162,12 +172,12 @@ def _take_check(caller: Caller) -> None:
             raise RateLimited(retry_after=quotas.seconds_left_today())
 
 
-def _ask(provider: Provider, access: Access) -> KeyStatus:
-    """Return what a provider says of a new key; see `save`."""
+def _check_new_key(provider: Provider, access: Access) -> KeyStatus:
+    """Return the status of a new key; raise the errors of `save`."""
     try:
-        status = status_of(provider, access)
+        status = key_status(provider, access)
     except ProviderError as error:
-        logger.warning("a key for %s can't be checked: %s", provider.slug, error)
+        logger.warning("a new key for %s can't be checked: %s", provider.slug, error)
         raise KeyNotChecked(provider=provider.name) from error
     if status is None:
         raise InvalidProviderKey(provider=provider.name)

@@ -1,7 +1,7 @@
-"""Using a workspace's own keys: whose key calls a provider, and opening it.
+"""Find and decrypt the key for a call: the platform's or a workspace's own.
 
-A key is in the clear while its provider is called with it, and nowhere else: not in the
-database, a task, a log, an answer or an error. No transaction is open during such a call.
+A key is decrypted only for a call to its provider. It is never in plain text in the
+database, a task, a log, a response or an error. No transaction is open during such a call.
 """
 
 from collections.abc import Collection, Iterator
@@ -31,24 +31,20 @@ UNHEARD = timedelta(seconds=30)
 """How long a bell for a key is waited for before it is rung again."""
 
 
-def held_by(workspace: Workspace) -> dict[str, ProviderKey]:
-    """Return the keys of `workspace` by their providers, without the encrypted values."""
+def keys_by_provider(workspace: Workspace) -> dict[str, ProviderKey]:
+    """Return the own keys of `workspace` by provider, without the encrypted values."""
     rows = ProviderKey.objects.for_workspace(workspace).select_related("provider")
     return {row.provider_id: row for row in rows}
 
 
-def demand_usable(row: ProviderKey) -> None:
-    """Let a key pass that its provider has not refused.
-
-    Raises:
-        OwnKeyRefused: it has.
-    """
+def require_usable(row: ProviderKey) -> None:
+    """Raise OwnKeyRefused if the provider rejected the key."""
     if row.failure:
         raise OwnKeyRefused(provider=row.provider.name)
 
 
 def credential_of(workspace_id: UUID) -> str:
-    """Return the credential that a workspace's own keys are, for any provider."""
+    """Return the name of a workspace's credential, the same for all providers."""
     return f"{_OWN}{workspace_id}"
 
 
@@ -64,73 +60,75 @@ def regions_of(credentials: Collection[str]) -> dict[tuple[str, str], str]:
     return {(slug, credential_of(owner)): region for slug, owner, region in found}
 
 
-def access_with(provider: Provider, credential: str) -> Access:
-    """Return how `provider` is called with a credential, now: ours, or a workspace's own.
+def access_for_credential(provider: Provider, credential: str) -> Access:
+    """Return the key, address and region for calls to `provider` with a credential.
 
-    Ours never stands in for one that is gone.
+    The credential is the platform's or a workspace's own. If an own key was removed, the
+    platform's key is not used instead.
 
     Raises:
         ProviderError: OWN_KEY_MISSING, it was removed; OWN_KEY_REFUSED, it can't be used.
     """
     if credential == PLATFORM:
         return catalogue_access.access_for(provider)
-    row = _rows_of(provider.slug, credential).select_related("provider").first()
+    row = _key_rows(provider.slug, credential).select_related("provider").first()
     if row is None:
         raise ProviderError(Failure.OWN_KEY_MISSING)
     if row.failure:
         raise ProviderError(Failure.OWN_KEY_REFUSED)
     try:
-        return access_of(row)
+        return access_for_key(row)
     except CannotDecrypt as error:
         raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
 
 @contextmanager
-def blamed(slug: str, credential: str) -> Iterator[None]:
-    """Say of a workspace's own key that it was refused, and have it checked soon.
+def reporting_bad_key(slug: str, credential: str) -> Iterator[None]:
+    """Raise BAD_KEY of the block as OWN_KEY_REFUSED for an own key, and queue its check.
 
-    A refusal may be about a voice or a place alone, so it is the check that decides.
+    The check decides whether the key is invalid: the vendor may have rejected only the
+    voice or the region.
     """
     try:
         yield
     except ProviderError as error:
         if credential == PLATFORM or error.kind is not Failure.BAD_KEY:
             raise
-        doubted = _rows_of(slug, credential)
-        doubted.update(due_at=Now() + UNHEARD)
-        for key_id in doubted.values_list("pk", flat=True):
+        rejected = _key_rows(slug, credential)
+        rejected.update(due_at=Now() + RING_AGAIN_AFTER)
+        for key_id in rejected.values_list("pk", flat=True):
             bells.ring(CHECK, QUEUE, args=[str(key_id)])
         raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
 
-def _rows_of(slug: str, credential: str) -> ProviderKeyQuerySet:
+def _key_rows(slug: str, credential: str) -> ProviderKeyQuerySet:
     workspace_id = UUID(credential.removeprefix(_OWN))
     return ProviderKey.objects.filter(workspace=workspace_id, provider=slug)
 
 
-def encrypted(key: Secret, workspace_id: UUID, slug: str) -> bytes:
-    """Return a key encrypted: it can be decrypted in that workspace's row alone."""
+def encrypt_key(key: Secret, workspace_id: UUID, slug: str) -> bytes:
+    """Encrypt a key so that it can be decrypted only in that workspace's row."""
     return encrypt(key, context=_context(workspace_id, slug))
 
 
-def access_of(row: ProviderKey) -> Access:
-    """Return how a provider is called with a kept key, decrypted.
+def access_for_key(row: ProviderKey) -> Access:
+    """Return the access for a saved key, decrypted.
 
     Raises:
         CannotDecrypt: the key can't be decrypted.
     """
     context = _context(row.workspace_id, row.provider_id)
     key = decrypt(row.sealed_key, context=context)
-    return access(row.provider, key, row.region)
+    return access_for_secret(row.provider, key, row.region)
 
 
-def access(provider: Provider, key: Secret, region: str) -> Access:
-    """Return how `provider` is called with `key`."""
+def access_for_secret(provider: Provider, key: Secret, region: str) -> Access:
+    """Return the access for calls to `provider` with `key` in `region`."""
     return Access(key.reveal_text(), catalogue_access.base_url_of(provider), region)
 
 
 def _context(workspace_id: UUID, slug: str) -> str:
-    """Return what a key is bound to: there is one row for it."""
+    """Return the associated data that binds an encrypted key to its row."""
     return f"providers_providerkey:{workspace_id}:{slug}:key"
 
 

@@ -1,10 +1,10 @@
-"""Whether a provider is called now: the breaker, and the retries that it is spared.
+"""The circuit breaker and the retry budget of calls to providers.
 
-An *upstream* is a provider in one region with one credential. Its row, which all processes
-share, holds what the last calls told. While they succeed it is closed, and calls pass. A
-row of failures that are the vendor's fault opens it, and so does a vendor that asks to be
-left alone for a time: then nobody calls, until a pause is over and one call alone, the
-probe, finds out. What it finds closes the upstream, or begins the next, longer pause.
+An *upstream* is a provider in one region with one credential. Its row holds statistics of
+the last calls, shared by all processes. While calls succeed, the upstream is closed and
+calls are allowed. Repeated failures of the vendor open it, and so does a vendor that asks
+us to wait. Then no calls are made until a pause is over. After the pause one call, the
+probe, is allowed. If it succeeds, the upstream closes; else the next, longer pause begins.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,53 +24,53 @@ from providers.keys import using
 from providers.models import Provider, Upstream
 from providers.models.querysets import PLATFORM, UpstreamQuerySet
 
-MOST_IN_A_ROW = 5
-"""Failures without a success between them that open an upstream."""
+MAX_FAILURES_IN_A_ROW = 5
+"""Consecutive failures that open an upstream."""
 WINDOW = timedelta(seconds=30)
-LEAST_CALLS = 20  # in a window, before their share of failures counts
-MOST_FAILED = 0.5
+MIN_CALLS = 20  # in a window, before the share of failures counts
+MAX_FAILURE_SHARE = 0.5
 PAUSES = (5.0, 10.0, 20.0)
-"""Seconds before each probe; the last one goes on. A healed vendor is found by then."""
-KEY_PAUSE = 300.0  # seconds; a key or a quota does not heal by itself
-LONGEST_PAUSE = 3600.0  # seconds that a vendor may ask for
+"""Seconds before each probe; the last value repeats."""
+KEY_PAUSE = 300.0  # seconds; a rejected key or an empty quota needs someone to fix it
+MAX_PAUSE = 3600.0  # seconds that a vendor may ask for
 
 RETRY_SHARE = 0.2
-"""Each first call pays for so much of a retry."""
-MOST_RETRIES = 100.0  # that can be saved up
-FREE_RETRIES = 10.0  # that come back by themselves, for those who call rarely
-RETRY_RETURNS = 10.0  # seconds, for one of them
+"""Each first call adds this share of a retry to the budget."""
+MAX_RETRIES = 100.0  # the largest budget
+FREE_RETRIES = 10.0  # the budget refills to this, for upstreams that are called rarely
+RETRY_REFILL = 10.0  # seconds until one of these is back
 _RETRY_WAIT = 10.0
 
 RETRIES = "retries"
-"""Why a provider is not called, beside the kinds of failure: too many were retries."""
+"""A reason of UpstreamUnavailable: the budget of retries is empty."""
 
-_RECENT = 20  # failures that operators see
+_RECENT = 20  # failures that are kept for operators
 
-# Not ABORTED: closing an idle connection is no failure of the vendor's.
-THEIR_FAULT = {
+# Without ABORTED: closing an idle connection is not a failure of the vendor.
+VENDOR_FAILURES = {
     Failure.DOWN,
     Failure.TIMEOUT,
     Failure.BUSY,
     Failure.BAD_AUDIO,
     Failure.RATE_LIMITED,
 }
-OF_THE_KEY = {Failure.BAD_KEY, Failure.QUOTA}
+KEY_FAILURES = {Failure.BAD_KEY, Failure.QUOTA}
 
 
 class UpstreamUnavailable(Exception):
-    """The provider is not called now."""
+    """The provider can't be called now."""
 
     def __init__(
-        self, reason: str, until: datetime, *, was_tried: bool = False
+        self, reason: str, until: datetime, *, was_called: bool = False
     ) -> None:
-        self.reason = reason  # of `providers.contract.base.Failure`, or why else
-        self.until = until  # when it is worth asking again
-        self.was_tried = was_tried  # whether a call was made that told so
+        self.reason = reason  # a `Failure`, RETRIES or `ceilings.CEILING`
+        self.until = until  # when to try again
+        self.was_called = was_called  # whether a call was made and failed
         super().__init__(f"{reason} until {until:%H:%M:%S}")
 
     @property
     def seconds(self) -> int:
-        """How long to wait: at least a second."""
+        """The seconds to wait, at least one."""
         return max(1, round((self.until - timezone.now()).total_seconds()))
 
 
@@ -84,7 +84,7 @@ class Permit:
 
 
 def upstream_of(provider: Provider, credential: str = PLATFORM) -> Upstream:
-    """Return the row of the way by which `provider` is called here."""
+    """Return the upstream of a provider and credential; create its row if missing."""
     row, _ = Upstream.objects.get_or_create(
         provider=provider,
         region=_region(provider, credential, using.regions_of([credential])),
@@ -96,7 +96,7 @@ def upstream_of(provider: Provider, credential: str = PLATFORM) -> Upstream:
 def _region(
     provider: Provider, credential: str, own: Mapping[tuple[str, str], str]
 ) -> str:
-    """Return where a credential is called: ours as set up here, others as `own` says."""
+    """Return the region of calls with a credential: as set up here, or as in `own`."""
     if credential == PLATFORM:
         return access.access_for(provider).region
     return own.get((provider.slug, credential), "")
@@ -106,15 +106,15 @@ def _region(
 def calling(
     provider: Provider, credential: str, *, holder: str, is_retry: bool
 ) -> Iterator[None]:
-    """Let the block make one call, and learn from how it ends.
+    """Check the breaker, run the block, which makes one call, and record its result.
 
-    `holder` names who calls, for `Upstream.probe`. Needs that no transaction is open, and
-    holds no connection while the block runs.
+    `holder` identifies the caller, for `Upstream.probe`. No transaction may be open; no
+    database connection is held while the block runs.
 
     Raises:
-        UpstreamUnavailable: not now. Nothing was called; or the call was a probe and only
-            told that it is still so; or our own key was refused, which is no fault of the
-            request.
+        UpstreamUnavailable: the upstream can't be called now, and no call was made. Or the
+            call was a failed probe. Or it failed because of the platform's key or quota,
+            which is not the fault of the request.
     """
     permit = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
     connections.give_back()
@@ -123,29 +123,30 @@ def calling(
         yield
     except ProviderError as error:
         seconds = monotonic() - began
-        row = failed(permit, error.kind, seconds=seconds, retry_after=error.retry_after)
-        is_ours = error.kind in OF_THE_KEY and credential == PLATFORM
-        is_known = permit.is_probe and error.kind in THEIR_FAULT
+        row = record_failure(
+            permit, error.kind, seconds=seconds, retry_after=error.retry_after
+        )
+        is_ours = error.kind in KEY_FAILURES and credential == PLATFORM
+        is_known = permit.is_probe and error.kind in VENDOR_FAILURES
         if (is_ours or is_known) and row.open_until is not None:
             raise UpstreamUnavailable(
-                row.reason, row.open_until, was_tried=True
+                row.reason, row.open_until, was_called=True
             ) from error
         raise
     except BaseException:
-        with suppress(DatabaseError):  # the dispatcher comes by, too
-            forget_probe(
-                permit.upstream.pk, holder
-            )  # it tells nothing about the vendor
+        with suppress(DatabaseError):  # if it fails, the dispatcher does it later
+            # The block was interrupted, which says nothing about the vendor.
+            release_probe(permit.upstream.pk, holder)
         raise
-    succeeded(permit, seconds=monotonic() - began)
+    record_success(permit, seconds=monotonic() - began)
 
 
 def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:
-    """Return a permit for one call of `row`, read just now.
+    """Return a permit for one call to the upstream; `row` must be fresh.
 
     Raises:
-        UpstreamUnavailable: it is open, someone else tries it, or there were too many
-            retries.
+        UpstreamUnavailable: it is open, another call is its probe, or the budget of
+            retries is empty.
     """
     if row.failing_since is not None and row.open_until is not None:
         now = timezone.now()
@@ -164,11 +165,11 @@ def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:
     return Permit(row, is_probe=False, is_retry=is_retry)
 
 
-def succeeded(permit: Permit, *, seconds: float) -> None:
-    """Count a call that gave audio; a probe closes its upstream."""
+def record_success(permit: Permit, *, seconds: float) -> None:
+    """Record a call that returned audio; a successful probe closes the upstream."""
     paid = 0.0 if permit.is_retry or permit.is_probe else RETRY_SHARE
     with connection.cursor() as cursor:
-        # One statement, for it comes after every call.
+        # A single statement, since it runs after every call.
         cursor.execute(
             """
             UPDATE providers_upstream SET
@@ -187,7 +188,7 @@ def succeeded(permit: Permit, *, seconds: float) -> None:
             {
                 "seconds": seconds,
                 "paid": paid,
-                "most": MOST_RETRIES,
+                "most": MAX_RETRIES,
                 "since": timezone.now() - WINDOW,
                 "id": permit.upstream.pk,
             },
@@ -197,33 +198,33 @@ def succeeded(permit: Permit, *, seconds: float) -> None:
 
 
 @one_transaction
-def failed(
+def record_failure(
     permit: Permit, kind: Failure, *, seconds: float, retry_after: float | None = None
 ) -> Upstream:
-    """Count a call that failed; the upstream opens, or stays open, if that means so."""
+    """Record a failed call, and open the upstream or extend its pause if needed."""
     now = timezone.now()
     row = Upstream.objects.select_for_update().get(pk=permit.upstream.pk)
     _count(row, kind, seconds, now)
     if not (permit.is_retry or permit.is_probe):
-        row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MOST_RETRIES)
+        row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MAX_RETRIES)
     is_probe = permit.is_probe and row.failing_since is not None
     if is_probe:
         row.probe = ""
-    if kind in THEIR_FAULT:
+    if kind in VENDOR_FAILURES:
         row.in_a_row += 1
         row.window_failures += 1
-        if is_probe or retry_after or _is_too_much(row):
+        if is_probe or retry_after or _fails_too_often(row):
             _open(row, kind, now, retry_after)
-    elif kind in OF_THE_KEY and row.credential == PLATFORM:
-        # A customer's own key is looked at by `providers.keys.using`.
+    elif kind in KEY_FAILURES and row.credential == PLATFORM:
+        # `providers.keys.using` handles workspaces' own keys.
         _open(row, kind, now, KEY_PAUSE)
-    # Any other is the request's own: it tells nothing about the vendor.
+    # Any other failure is the request's: it says nothing about the vendor.
     row.save()
     return row
 
 
 def reset(row: Upstream) -> None:
-    """Close an upstream, whatever its last calls told."""
+    """Close an upstream and clear its counters of failures."""
     Upstream.objects.filter(pk=row.pk).update(
         failing_since=None,
         open_until=None,
@@ -236,28 +237,28 @@ def reset(row: Upstream) -> None:
     )
 
 
-def under_probe() -> dict[int, str]:
-    """Return who tries which upstream, by its row."""
+def probes() -> dict[int, str]:
+    """Return the holders of current probes, by the upstream's primary key."""
     probed = Upstream.objects.exclude(probe="")
     return dict(probed.values_list("pk", "probe"))
 
 
-def forget_probe(pk: int, holder: str) -> None:
-    """Let somebody else try an upstream whose prober has vanished."""
+def release_probe(pk: int, holder: str) -> None:
+    """Release a probe whose holder is gone, so that another call can probe."""
     Upstream.objects.filter(pk=pk, probe=holder).update(probe="")
 
 
 def unavailable(provider: str = "") -> dict[tuple[str, str], Upstream]:
-    """Return the upstreams that nobody may call now, by provider and credential.
+    """Return the upstreams that can't be called now, by provider and credential.
 
-    Those of one provider alone, if given; and none of a region not called from here.
+    Only those of `provider`, if given. Regions that are not in use are left out.
     """
     rows = Upstream.objects.unavailable()
     return _called_here(rows.filter(provider=provider) if provider else rows)
 
 
 def failing(since: datetime) -> dict[tuple[str, str], Upstream]:
-    """Return the upstreams that opened before `since` and have not closed."""
+    """Return the upstreams that opened before `since` and are still open."""
     return _called_here(Upstream.objects.filter(failing_since__lt=since))
 
 
@@ -282,22 +283,22 @@ def _count(row: Upstream, kind: Failure, seconds: float, now: datetime) -> None:
     row.window_calls += 1
 
 
-def _is_too_much(row: Upstream) -> bool:
-    if row.in_a_row >= MOST_IN_A_ROW:
+def _fails_too_often(row: Upstream) -> bool:
+    if row.in_a_row >= MAX_FAILURES_IN_A_ROW:
         return True
-    is_enough = row.window_calls >= LEAST_CALLS
-    return is_enough and row.window_failures >= MOST_FAILED * row.window_calls
+    is_enough = row.window_calls >= MIN_CALLS
+    return is_enough and row.window_failures >= MAX_FAILURE_SHARE * row.window_calls
 
 
 def _open(
     row: Upstream, kind: Failure, now: datetime, asked: float | None = None
 ) -> None:
-    """Open a locked row for a pause, or for as long as was `asked` for (seconds)."""
+    """Open a locked row for the next pause, or for the `asked` seconds."""
     if row.failing_since is None:
         row.failing_since = now
         row.openings = 0
         row.open_until = None
-    pause = min(asked, LONGEST_PAUSE) if asked else 0.0
+    pause = min(asked, MAX_PAUSE) if asked else 0.0
     if not asked and (row.open_until is None or row.open_until <= now):
         pause = PAUSES[min(row.openings, len(PAUSES) - 1)]
         row.openings += 1
@@ -308,11 +309,11 @@ def _open(
 
 @one_transaction
 def _take_retry(row: Upstream) -> bool:
-    """Take one from the allowance of retries; return whether there was one."""
+    """Take one retry from the budget; return whether there was one."""
     now = timezone.now()
     row = Upstream.objects.select_for_update().get(pk=row.pk)
     if row.retry_allowance < FREE_RETRIES:
-        returned = (now - row.retries_at).total_seconds() / RETRY_RETURNS
+        returned = (now - row.retries_at).total_seconds() / RETRY_REFILL
         row.retry_allowance = min(row.retry_allowance + returned, FREE_RETRIES)
     row.retries_at = now
     is_there = row.retry_allowance >= 1

@@ -1,4 +1,4 @@
-"""The voice gallery."""
+"""Pages of the voice gallery and of default voices and providers."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -22,13 +22,13 @@ from providers.keys import using
 from providers.models import Provider, Voice
 from providers.pages.forms import GalleryForm
 
-_ON_A_PAGE = 48  # voices: whole rows, whether two, three or four stand in one
+_ON_A_PAGE = 48  # voices; full rows with two, three or four columns
 
 
 @require_safe
 @cache_control(private=True)
 def gallery(request: HttpRequest) -> HttpResponse:
-    """Show the voices on offer: search, listen, copy an id."""
+    """Show the available voices: search, listen, copy an id."""
     offered = Voice.objects.on_offer()
     providers = list(Provider.objects.on_offer())
     form = GalleryForm(
@@ -56,7 +56,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
                 {
                     "voice": row,
                     "language": name_of(row.language),
-                    "sample": samples.path_of(row),
+                    "sample": samples.sample_path(row),
                     "is_usable": row.provider_id in usable,
                 }
                 for row in page
@@ -70,25 +70,27 @@ def gallery(request: HttpRequest) -> HttpResponse:
 
 
 def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
-    """Return the providers that whoever asks can speak with."""
+    """Return the slugs of the providers that the visitor can use."""
     usable = {row.slug for row in providers if access.is_available(row)}
     if isinstance(request.user, User):
-        usable |= using.held_by(page_caller(request, request.user).workspace).keys()
+        usable |= using.keys_by_provider(
+            page_caller(request, request.user).workspace
+        ).keys()
     return usable
 
 
 @login_required
 @require_POST
 def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Let a voice speak whatever names none; without one, let the language decide."""
+    """Set the user's default voice, or remove it if none is sent."""
     assert caller.user  # login_required
     wanted = request.POST.get("voice", "")
     try:
         if wanted:
-            voice = preferred.prefer_voice(caller.user, wanted)
+            voice = preferred.set_preferred_voice(caller.user, wanted)
             messages.success(request, f"{voice.name} is your default voice now.")
         else:
-            preferred.prefer_no_voice(caller.user)
+            preferred.clear_preferred_voice(caller.user)
             messages.success(request, "The language of a text decides who speaks it.")
     except AppError as error:
         messages.error(request, str(error))
@@ -98,7 +100,7 @@ def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_POST
 def choose_default(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Let names of voices that name no provider mean one of this one's."""
+    """Set the user's default provider, for voices that are named without one."""
     wanted = request.POST.get("provider", "")
     provider = Provider.objects.on_offer().filter(pk=wanted).first()
     if provider is None:

@@ -1,10 +1,10 @@
 """ElevenLabs: `POST /v1/text-to-speech/{voice}/stream/with-timestamps`.
 
 Sources: elevenlabs-python 2.59 (2026-07), elevenlabs-docs and its table of errors, read
-2026-11-20. Traps: the answer is JSON line by line, not events; a key that may only speak
-gets 401 for every question, told apart by `status`; errors have three shapes; out of
-credit is 401 or 402; PCM at 44.1 kHz costs a plan, 24 kHz does not; `eleven_v3` takes
-3,000 characters, and its times drift towards the end.
+2026-11-20. Traps: the response is JSON lines, not events; a key for speech only gets
+401 for every list, distinguished by `status`; errors have three shapes; no credit is 401 or
+402; PCM at 44.1 kHz needs a paid plan, 24 kHz does not; `eleven_v3` accepts 3,000
+characters, and its times drift towards the end.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from providers.contract import http, words
-from providers.contract.alignment import Timeline, of_characters, timed
+from providers.contract.alignment import Timeline, timed_tokens, words_from_characters
 from providers.contract.base import (
     Access,
     Encoding,
@@ -29,16 +29,22 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    by_status,
-    failed,
-    inside,
-    listed,
-    refusal,
+    error_from_response,
+    failure_for_status,
+    list_at,
+    provider_error,
     text_at,
+    value_at,
 )
 from providers.contract.options import Choice, Number, Option, Text
-from providers.contract.remote import Remote, choice, number_option, pace, text_option
-from providers.contract.sound import look_at, unpacked
+from providers.contract.remote import (
+    Remote,
+    choice_option,
+    clamp_speed,
+    number_option,
+    text_option,
+)
+from providers.contract.sound import decode_base64, require_audio
 
 _RATE = 24_000  # Hz
 _MODELS = (
@@ -52,7 +58,7 @@ _MODELS = (
 _VOICE = re.compile(r"[A-Za-z0-9]{12,40}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _SHARE = Number(0, 1)
-_SKIPPED = 40  # characters that an alignment may leave out at once
+_SKIPPED = 40  # characters in a row that an alignment may skip
 _MOST_PAGES = 100
 _FAILURES = {
     "invalid_api_key": Failure.BAD_KEY,
@@ -78,7 +84,7 @@ _FAILURES = {
 
 
 class ElevenLabs(Remote):
-    """Voices with times for every character."""
+    """The adapter of ElevenLabs: voices with times for every character."""
 
     slug = "elevenlabs"
     name = "ElevenLabs"
@@ -92,7 +98,7 @@ class ElevenLabs(Remote):
         "in": "https://api.in.residency.elevenlabs.io",
         "sg": "https://api.sg.residency.elevenlabs.io",
     }
-    # The first model is the dearest of these, and what the price is of.
+    # The first model is the default. It is the most expensive, and sets the price.
     options: Mapping[str, Option] = {
         "model": Choice(_MODELS),
         "stability": _SHARE,
@@ -103,15 +109,15 @@ class ElevenLabs(Remote):
     max_concurrent_per_key = 5
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says.
+        """Synthesize a request, as `providers.contract.base.Adapter` says.
 
         Options: `model`; `stability` and `similarity_boost`, 0 to 1; `language`, two
-        letters, which `eleven_multilingual_v2` doesn't take.
+        letters, which `eleven_multilingual_v2` doesn't support.
         """
-        self.look_at(request)
+        self.validate(request)
         if not _VOICE.fullmatch(request.voice):
             raise ProviderError(Failure.UNKNOWN_VOICE)
-        model = choice(request, "model", _MODELS)
+        model = choice_option(request, "model", _MODELS)
         body: dict[str, object] = {"text": request.text, "model_id": model}
         settings = {
             name: value
@@ -120,7 +126,7 @@ class ElevenLabs(Remote):
             is not None
         }
         if request.speed != 1:
-            settings["speed"] = pace(request, 0.7, 1.2)
+            settings["speed"] = clamp_speed(request, 0.7, 1.2)
         if settings:
             body["voice_settings"] = settings
         language = text_option(request, "language", 2)
@@ -136,7 +142,7 @@ class ElevenLabs(Remote):
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, request.text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices of the account, page by page."""
+        """Return the voices of the account's list, which has pages."""
         headers = self._key(access)
         found: dict[str, VoiceInfo] = {}
         token = ""
@@ -145,18 +151,21 @@ class ElevenLabs(Remote):
             url = f"{self.address(access)}/v2/voices?{urlencode(query)}"
             with http.call("GET", url, headers, limits=http.QUICK) as answer:
                 if answer.status != 200:
-                    raise refusal(answer, _codes_in, _FAILURES)
+                    raise error_from_response(answer, _codes_in, _FAILURES)
                 page = answer.json()
-            for entry in listed(page, "voices"):
-                if info := _info(entry):
+            for entry in list_at(page, "voices"):
+                if info := _voice_info(entry):
                     found[info.id] = info
             token = text_at(page, "next_page_token")
-            if not (inside(page, "has_more") and token):
+            if not (value_at(page, "has_more") and token):
                 break
         return list(found.values())
 
     def check(self, access: Access) -> KeyStatus:
-        """Look at the subscription, which is free and which not every key may."""
+        """Check the key by reading the subscription, which is free.
+
+        Keys may lack the permission for it; then they are RESTRICTED.
+        """
         url = f"{self.address(access)}/v1/user/subscription"
         with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
             if answer.status == 200:
@@ -167,9 +176,9 @@ class ElevenLabs(Remote):
             named = [code for code in codes if isinstance(code, str)]
             kinds = [_FAILURES[code] for code in named if code in _FAILURES]
             if not kinds and answer.status in (401, 403):
-                return KeyStatus.UNKNOWN  # a bad key has a code that says so
-            kind = kinds[0] if kinds else by_status(answer.status)
-            raise failed(answer, kind, *named)
+                return KeyStatus.UNKNOWN  # a bad key would have a known code
+            kind = kinds[0] if kinds else failure_for_status(answer.status)
+            raise provider_error(answer, kind, *named)
 
     def _key(self, access: Access) -> dict[str, str]:
         return {"xi-api-key": self.key(access)}
@@ -181,74 +190,76 @@ def _parts(
     timeline, letters = Timeline(_RATE), _Letters(text)
     with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
         if answer.status != 200:
-            raise refusal(answer, _codes_in, _FAILURES)
+            raise error_from_response(answer, _codes_in, _FAILURES)
         if answer.content_type.startswith("text/html"):
-            raise ProviderError(Failure.BAD_AUDIO, "a page")
+            raise ProviderError(Failure.BAD_AUDIO, "a web page")
         for line in answer.lines():
             if not line.strip():
                 continue
-            said = http.parsed(line)
-            if inside(said, "detail") is not None:
+            said = http.parse_json(line)
+            if value_at(said, "detail") is not None:
                 codes = [code for code in _codes_in(said) if isinstance(code, str)]
                 kinds = [_FAILURES[code] for code in codes if code in _FAILURES]
-                raise failed(answer, kinds[0] if kinds else Failure.DOWN, *codes)
-            timeline.add(letters.feed(inside(said, "alignment")))
-            if audio := unpacked(inside(said, "audio_base64")):
+                raise provider_error(
+                    answer, kinds[0] if kinds else Failure.DOWN, *codes
+                )
+            timeline.add_words(letters.feed(value_at(said, "alignment")))
+            if audio := decode_base64(value_at(said, "audio_base64")):
                 if not timeline.seconds:
-                    look_at(audio, "pcm")
-                yield from timeline.hear(audio)
+                    require_audio(audio, "pcm")
+                yield from timeline.add_audio(audio)
     if not timeline.seconds:
-        raise ProviderError(Failure.BAD_AUDIO, "nothing")
-    timeline.add(letters.finish())
+        raise ProviderError(Failure.BAD_AUDIO, "empty")
+    timeline.add_words(letters.finish())
     yield from timeline.finish()
 
 
 class _Letters:
-    """Follows the characters of a text as their times come, and tells its words."""
+    """Collects the times of a text's characters and builds timed words from them."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._place = 0
+        self._offset = 0
         self._times: dict[int, tuple[float, float]] = {}
         self._words = [unit for unit in words.split(text) if unit.has_letters]
-        self._told = 0
+        self._done = 0
 
     def feed(self, alignment: object) -> list[Word]:
-        """Take an alignment, or None; return the words that are whole with it."""
+        """Add an alignment, or None; return the words that it completes."""
         rows = zip(
-            listed(alignment, "characters"),
-            listed(alignment, "character_start_times_seconds"),
-            listed(alignment, "character_end_times_seconds"),
+            list_at(alignment, "characters"),
+            list_at(alignment, "character_start_times_seconds"),
+            list_at(alignment, "character_end_times_seconds"),
             strict=False,
         )
-        for character, start, end in timed(rows):
-            reach = self._place + _SKIPPED + len(character)
-            found = self._text.find(character, self._place, reach)
+        for character, start, end in timed_tokens(rows):
+            reach = self._offset + _SKIPPED + len(character)
+            found = self._text.find(character, self._offset, reach)
             if found >= 0 and character:
-                for place in range(found, found + len(character)):
-                    self._times[place] = (start, end)
-                self._place = found + len(character)
-        whole = self._told
-        while whole < len(self._words) and self._words[whole].word_end <= self._place:
+                for index in range(found, found + len(character)):
+                    self._times[index] = (start, end)
+                self._offset = found + len(character)
+        whole = self._done
+        while whole < len(self._words) and self._words[whole].word_end <= self._offset:
             whole += 1
-        return self._tell(whole)
+        return self._take_words(whole)
 
     def finish(self) -> list[Word]:
-        """Return the words that are left."""
-        return self._tell(len(self._words))
+        """Return the remaining words."""
+        return self._take_words(len(self._words))
 
-    def _tell(self, upto: int) -> list[Word]:
-        units, self._told = self._words[self._told : upto], upto
-        return of_characters(units, self._times)
+    def _take_words(self, upto: int) -> list[Word]:
+        units, self._done = self._words[self._done : upto], upto
+        return words_from_characters(units, self._times)
 
 
 def _codes_in(body: Any) -> list[object]:
-    detail = inside(body, "detail")
-    return [inside(detail, name) for name in ("status", "code", "type")]
+    detail = value_at(body, "detail")
+    return [value_at(detail, name) for name in ("status", "code", "type")]
 
 
-def _info(entry: object) -> VoiceInfo | None:
-    voice = inside(entry, "voice_id")
+def _voice_info(entry: object) -> VoiceInfo | None:
+    voice = value_at(entry, "voice_id")
     if not isinstance(voice, str) or not _VOICE.fullmatch(voice):
         return None
     known: dict[object, Literal["female", "male", "neutral"]] = {
@@ -262,19 +273,19 @@ def _info(entry: object) -> VoiceInfo | None:
         _language(entry),
         known.get(text_at(entry, "labels", "gender"), ""),
         text_at(entry, "description") or text_at(entry, "labels", "accent"),
-        # Others are cloned, or were put into the account by its owner.
-        is_public=inside(entry, "category") == "premade",
+        # Other voices are cloned or were added to the account by its owner.
+        is_public=value_at(entry, "category") == "premade",
     )
 
 
 def _language(entry: object) -> str:
-    """Return the first language that is vouched for; `mul` if none is."""
-    verified = inside(entry, "verified_languages")
+    """Return the first verified language; `mul` if there is none."""
+    verified = value_at(entry, "verified_languages")
     first = verified[0] if isinstance(verified, list) and verified else None
     for found in (
-        inside(first, "locale"),
-        inside(first, "language"),
-        inside(entry, "labels", "language"),
+        value_at(first, "locale"),
+        value_at(first, "language"),
+        value_at(entry, "labels", "language"),
     ):
         if isinstance(found, str) and re.fullmatch(r"[A-Za-z]{2,3}(-\w{2,8})*", found):
             return found

@@ -40,7 +40,7 @@ def speak(
         ProviderError: the provider failed, or the voice was disabled meanwhile.
         UpstreamUnavailable: the provider may not be called now; see `providers.limits`.
     """
-    voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
+    voice = Voice.objects.enabled().filter(pk=scene.speaker).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
     # Options are valid only for the provider of the requested voice.
@@ -80,7 +80,7 @@ def call(
         ProviderError: the provider failed.
         UpstreamUnavailable: the provider may not be called now.
     """
-    access = using.access_with(provider, credential)
+    access = using.access_for_credential(provider, credential)
     spent = ceilings.Spent()
     with ExitStack() as limits:
         if get_adapter(provider.slug).is_local:
@@ -150,5 +150,5 @@ def _audio_only(
         if isinstance(part, Word):
             words.append(part)
         else:
-            spent.is_heard = spent.is_heard or bool(part)
+            spent.has_audio = spent.has_audio or bool(part)
             yield part

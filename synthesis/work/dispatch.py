@@ -53,7 +53,7 @@ def release_dead_probes() -> None:
     """Release the probes of upstreams whose caller died, so that others can probe."""
     for pk, holder in upstreams.under_probe().items():
         if not _is_held(holder):
-            upstreams.forget_probe(pk, holder)
+            upstreams.release_probe(pk, holder)
 
 
 def _is_held(holder: str) -> bool:

@@ -26,22 +26,22 @@ def text(response) -> str:
 
 def test_a_key_is_saved_checked_and_removed(office, openai):
     empty = text(office.get(PAGE))
-    assert "There is none yet." in empty
+    assert "You have no keys yet." in empty
     assert '<option value="openai">OpenAI</option>' in empty
     assert '<option value="unicorn">' not in empty
     sent = {"provider": "openai", "key": f" {openai.key}\n", "region": ""}
     page = text(office.post(PAGE, sent, follow=True))
-    assert "OpenAI takes the key …test." in page
+    assert "OpenAI accepted the key …test." in page
     assert "Works." in page
     assert openai.key not in page
     page = text(office.post(f"{PAGE}/openai/check", follow=True))
-    assert "OpenAI takes the key." in page
+    assert "OpenAI accepted the key." in page
     openai.key = "an0ther"
     page = text(office.post(f"{PAGE}/openai/check", follow=True))
-    assert "OpenAI refuses the key." in page
-    assert "Refused since" in page
+    assert "OpenAI rejected the key." in page
+    assert "Rejected since" in page
     page = text(office.post(f"{PAGE}/openai/remove", follow=True))
-    assert "The key is erased." in page
+    assert "The key was removed." in page
     assert ProviderKey.objects.count() == 0
     assert office.post(f"{PAGE}/openai/remove").status_code == 404
     assert office.post(f"{PAGE}/openai/check").status_code == 404
@@ -50,7 +50,7 @@ def test_a_key_is_saved_checked_and_removed(office, openai):
 @pytest.mark.parametrize(
     ("sent", "told"),
     [
-        ({"provider": "openai", "key": "wr0ng-k3y-it"}, "OpenAI refuses this key."),
+        ({"provider": "openai", "key": "wr0ng-k3y-it"}, "OpenAI rejected this key."),
         ({"provider": "openai", "key": "wr0ng k3y of it"}, "no spaces"),
         ({"provider": "openai", "key": ""}, "required"),
         (
@@ -74,7 +74,7 @@ def test_mistakes_are_told_and_the_key_is_not_repeated(office, openai, sent, tol
 
 def test_regions_are_listed_by_their_providers(office):
     page = text(office.get(PAGE))
-    assert '<option value="" selected>The usual one</option>' in page
+    assert '<option value="" selected>Default</option>' in page
     polly = page.partition('<optgroup label="Amazon Polly">')[2]
     assert '<option value="eu-west-1">eu-west-1</option>' in polly
     assert '<optgroup label="OpenAI">' not in page
@@ -86,7 +86,7 @@ def test_nobody_else_gets_in(alice, openai):
     assert anonymous.get(PAGE)["Location"].startswith("/login")
     factories.provider_key(factories.workspace(alice), "openai")
     stranger = factories.browser(factories.user())
-    assert "There is none yet." in text(stranger.get(PAGE))
+    assert "You have no keys yet." in text(stranger.get(PAGE))
     assert stranger.post(f"{PAGE}/openai/remove").status_code == 404
     assert stranger.post(f"{PAGE}/openai/burn").status_code == 404
     assert stranger.get(f"{PAGE}/openai/remove").status_code == 405
