@@ -27,8 +27,8 @@ CHECK = "providers.tasks.check_key"
 LEARN = "providers.tasks.learn_voices"
 QUEUE = "remote"
 _OWN = "workspace:"
-UNHEARD = timedelta(seconds=30)
-"""How long a bell for a key is waited for before it is rung again."""
+RING_AGAIN_AFTER = timedelta(seconds=30)
+"""Ring again if no worker checked a key within this time."""
 
 
 def keys_by_provider(workspace: Workspace) -> dict[str, ProviderKey]:

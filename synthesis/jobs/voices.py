@@ -104,7 +104,7 @@ def _may_use(
 
 def own_keys_of(caller: Caller) -> dict[str, ProviderKey]:
     """Return the workspace's own keys by provider; guests have none."""
-    return {} if caller.is_guest else using.held_by(caller.workspace)
+    return {} if caller.is_guest else using.keys_by_provider(caller.workspace)
 
 
 def check_allowed(

@@ -51,7 +51,7 @@ def fail_abandoned_speech() -> None:
 
 def release_dead_probes() -> None:
     """Release the probes of upstreams whose caller died, so that others can probe."""
-    for pk, holder in upstreams.under_probe().items():
+    for pk, holder in upstreams.probes().items():
         if not _is_held(holder):
             upstreams.release_probe(pk, holder)
 

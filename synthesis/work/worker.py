@@ -114,7 +114,7 @@ def wait_for_upstream(scene: Scene, unavailable: UpstreamUnavailable) -> None:
     else:
         # A scene that failed as the probe goes to the end of the queue: a text that makes
         # its provider fail must not be the probe every time.
-        settlement.requeue(scene, to_the_end=unavailable.was_tried)
+        settlement.requeue(scene, to_the_end=unavailable.was_called)
 
 
 def _patience(scene: Scene) -> float:
