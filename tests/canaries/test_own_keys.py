@@ -44,7 +44,7 @@ def vendor(monkeypatch):
         yield found
 
 
-def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
+def test_an_own_key_appears_nowhere(vendor, monkeypatch, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     sent: list[object] = []
     for name in ("ring", "ring_soon"):
@@ -149,7 +149,7 @@ def _broken(*args: object) -> None:
     raise RuntimeError("a bug of ours")
 
 
-def test_a_sync_of_the_catalogue_uses_no_customers_key(vendor, monkeypatch):
+def test_catalogue_sync_uses_no_own_key(vendor, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     factories.provider_key(factories.workspace(factories.user()), "openai", CANARY)
     assert sync.sync().failed == {}

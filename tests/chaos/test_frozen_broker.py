@@ -84,7 +84,7 @@ def _post(address: str, token: str, number: int) -> tuple[int, float]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_broker_that_hangs_delays_no_job_by_more_than_its_own_time(
+def test_a_hanging_broker_delays_requests_by_its_timeout_only(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync.sync()

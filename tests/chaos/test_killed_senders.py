@@ -41,7 +41,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_killed_senders_lose_nothing(settings, monkeypatch) -> None:
+def test_killed_webhook_workers_lose_no_delivery(settings, monkeypatch) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     monkeypatch.setenv("WEBHOOK_ALLOW_LOOPBACK", "1")
     with listening() as server:

@@ -37,7 +37,7 @@ def _text(rng: random.Random) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_killed_workers_lose_nothing_and_blame_nobody() -> None:
+def test_killed_workers_lose_no_scene_and_give_no_strikes() -> None:
     rng = random.Random(7)
     sync.sync()
     callers = [factories.caller() for _ in range(CUSTOMERS)]

@@ -30,7 +30,7 @@ _PATIENCE = 900  # seconds for all of it
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_delivery_has_a_good_signature(settings, monkeypatch) -> None:
+def test_every_delivery_has_a_valid_signature(settings, monkeypatch) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     monkeypatch.setenv("WEBHOOK_ALLOW_LOOPBACK", "1")
     rng = random.Random(10)

@@ -289,7 +289,7 @@ PATHS: list[tuple[Path, list[str]]] = [
 
 
 @pytest.mark.parametrize(("path", "ends"), PATHS, ids=[p.__name__ for p, _ in PATHS])
-def test_an_end_is_told_once_to_everybody(
+def test_the_end_of_a_job_is_emitted_once_to_each_receiver(
     stage: Stage, path: Path, ends: list[str]
 ) -> None:
     path(stage)
@@ -310,13 +310,13 @@ def test_an_end_is_told_once_to_everybody(
     )
 
 
-def test_a_blocked_owner_reads_why(stage: Stage) -> None:
+def test_a_blocked_owner_sees_the_reason(stage: Stage) -> None:
     blocked_person(stage)
     data = json.loads(bytes(Event.objects.get().body))["data"]
     assert (data["reason"], data["charged"], data["refunded"]) == ("blocked", 0, 4)
 
 
-def test_a_canceled_job_deleted_twice_is_told_once(stage: Stage) -> None:
+def test_a_canceled_job_that_is_deleted_twice_emits_one_event(stage: Stage) -> None:
     deleted(stage)
     with transaction.atomic():
         cancel.delete(Job.objects.get().pk)

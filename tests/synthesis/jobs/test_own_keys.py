@@ -200,7 +200,7 @@ def test_our_own_bad_key_is_not_a_customers(submitted, caller, speak_all, bells)
     assert not [task for task, _ in bells if task == using.CHECK]
 
 
-def test_a_key_that_is_known_to_be_bad_is_not_passed_over(own, caller, api, credits):
+def test_a_key_known_to_be_refused_is_an_error(own, caller, api, credits):
     ProviderKey.objects.update(failure="bad_key", failed_at=timezone.now())
     order = Order([AskedScene("Hi.", "scripted:one")])
     with pytest.raises(OwnKeyRefused):

@@ -40,7 +40,7 @@ def test_a_scene_has_the_same_fields_from_the_request_to_the_database():
     assert asked <= {column.name for column in Scene._meta.concrete_fields}
 
 
-def test_a_job_gives_its_scenes_what_they_do_not_say_themselves():
+def test_scenes_inherit_missing_fields_from_the_job():
     job = {"voice": "a", "speed": 2.0, "options": {"pitch": 1}}
     scene = {"text": "Two.", "voice": "b", "title": "II", "speed": 0.5, "options": {}}
     asked = [
@@ -61,7 +61,7 @@ def test_a_job_gives_its_scenes_what_they_do_not_say_themselves():
     assert chapter == replace(asked[0], title="I", text="I\nOne.", shifts=[[0, 2]])
 
 
-def test_a_scene_spoken_again_keeps_what_is_not_changed(submitted, speak_all):
+def test_an_edited_scene_keeps_the_other_fields(submitted, speak_all):
     caller = factories.caller()
     scene = submitted(caller, "  Hello.", "Another.").scenes.get(index=1)
     Scene.objects.filter(pk=scene.pk).update(title="I", speed=2, options={"pitch": 1})

@@ -116,7 +116,7 @@ def test_a_scene_ends_while_its_job_is_canceled(caller, wallet, submitted, waits
 
 
 @pytest.mark.parametrize("waits", STARTS)
-def test_a_scene_ends_while_the_reaper_looks_at_its_credits(
+def test_a_scene_ends_while_its_reservation_is_checked(
     caller, wallet, submitted, waits
 ):
     job = submitted(caller, "Five.")
@@ -134,7 +134,7 @@ def test_a_scene_ends_while_the_reaper_looks_at_its_credits(
 
 
 @pytest.mark.parametrize("waits", STARTS)
-def test_a_job_is_canceled_while_the_reaper_looks_at_its_credits(
+def test_a_job_is_canceled_while_its_reservation_is_checked(
     caller, wallet, submitted, waits
 ):
     job = submitted(caller, "Five.")
