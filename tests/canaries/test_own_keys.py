@@ -70,7 +70,7 @@ def test_an_own_key_appears_nowhere(vendor, monkeypatch, caplog, capfd):
         url = f"/api/v1/{path}"
         see(api.post(url, json.dumps(body), content_type="application/json"), status)
 
-    # It is saved, refused, malformed; the provider is down, quotes it, or we have a bug.
+    # Save the key; let it be refused, malformed, quoted by the provider, or hit a bug.
     put({"key": CANARY, "region": "x/#"}, 400)
     put({"key": CANARY + "\n"}, 400)
     put({"key": CANARY})
@@ -89,7 +89,7 @@ def test_an_own_key_appears_nowhere(vendor, monkeypatch, caplog, capfd):
         see(office.post("/settings/provider-keys", _typed(CANARY)), 500)
     see(office.post("/settings/provider-keys", _typed(CANARY)), 302)
 
-    # It speaks, well and badly.
+    # Speak with the key, with success and failures.
     speak()
     speak("speech", {"input": "Hi.", "voice": "openai:alloy"}, 200)
     vendor.fault = Fault.BROKEN
@@ -107,7 +107,7 @@ def test_an_own_key_appears_nowhere(vendor, monkeypatch, caplog, capfd):
     tasks.check_key(str(ProviderKey.objects.get().pk))
     assert ProviderKey.objects.get().failure == "bad_key"
 
-    # It is looked for.
+    # Search for the key.
     for url in (
         *("/api/v1/provider-keys", "/api/v1/providers", "/api/v1/me", "/api/v1/jobs"),
         *(f"/api/v1/jobs/{job.pk}" for job in Job.objects.all()),
@@ -137,7 +137,7 @@ def test_an_own_key_appears_nowhere(vendor, monkeypatch, caplog, capfd):
     credential = using.credential_of(factories.workspace(alice).pk)
     ProviderKey.objects.update(failure="", failed_at=None)
     access = using.access_with(Provider.objects.get(slug="openai"), credential)
-    assert access.key == CANARY  # it was there all the time
+    assert access.key == CANARY  # the key was stored all the time
     assert CANARY not in repr([access, Secret(CANARY)])
 
 

@@ -61,7 +61,7 @@ def test_killed_webhook_workers_lose_no_delivery(settings, monkeypatch) -> None:
                 ):
                     processes.kill(worker)
                     kills += 1
-                    # Nobody is left to renew a lease: let their time pass at once.
+                    # No worker is left to renew a lease, so expire all leases at once.
                     Delivery.objects.filter(status="processing").update(
                         lease_until=timezone.now()
                     )

@@ -62,7 +62,7 @@ def test_killed_workers_lose_no_scene_and_give_no_strikes() -> None:
                 with transaction.atomic():
                     submit(caller, quotes.quote(caller, order))
             if number < KILLS:
-                # It has claimed something since it started, and dies over its work.
+                # It has claimed a scene since it started, and is killed at work.
                 while _claims() == claims:
                     assert time.monotonic() < deadline, _what_is_left()
                     time.sleep(0.02)

@@ -64,7 +64,7 @@ def test_every_delivery_has_a_valid_signature(settings, monkeypatch) -> None:
             while judged < DELIVERIES:
                 assert time.monotonic() - began < _PATIENCE
                 delivery.work.sweep()
-                # As they come: the library refuses what is older than five minutes.
+                # At once: the library refuses signatures older than five minutes.
                 for request in server.received[judged:]:
                     for judge in judges[request.path]:
                         told = judge.verify(request.body, request.headers)

@@ -31,7 +31,7 @@ pytestmark = [
     ),
 ]
 EVENTS = 5000
-MOST = 16.0  # seconds for one attempt, whatever the other side does
+MOST = 16.0  # seconds for one attempt
 
 
 @pytest.mark.django_db(transaction=True)

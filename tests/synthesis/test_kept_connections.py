@@ -90,7 +90,7 @@ def test_each_key_has_connections_of_its_own(submitted, monkeypatch) -> None:
             submitted(callers[number], TEXT, voice="openai:alloy")
             worker.work("remote")
             seen.append(vendor.connections)
-        # A key that replaces another is another one.
+        # A replaced key gets new connections.
         ProviderKey.objects.filter(workspace=callers[0].workspace).delete()
         factories.provider_key(callers[0].workspace, "openai", "key-in-its-place")
         submitted(callers[0], TEXT, voice="openai:alloy")

@@ -100,7 +100,7 @@ def test_head_and_options_reveal_nothing_to_strangers(world: World, route: str) 
                     "elsewhere",
                     "cookie",
                 ):
-                    continue  # her own workspace, wherever she comes from
+                    continue  # her own workspace, from either workspace
                 assert comparable(foreign) == comparable(missing, **instead), (
                     name,
                     method,

@@ -187,7 +187,7 @@ def test_a_blocked_workspace_refuses_cookies_and_tokens(world: World, row: Row) 
     for asker in [*world.askers["owner"], *world.askers["member"]]:
         response = ask(asker, row.method, url, row.body)
         assert (response.status_code, code_of(response)) == (403, "blocked")
-    # Asked for by name, from outside of it; what is closed is another one.
+    # The id names the blocked workspace; the request is made from another one.
     if "workspace_id" in row.route and not row.of:
         by_cookie = ask(world.askers["elsewhere"][0], row.method, url, row.body)
         assert (by_cookie.status_code, code_of(by_cookie)) == (403, "blocked")

@@ -112,7 +112,7 @@ def test_a_login_can_not_enter_foreign_workspaces(world: World, call: Call) -> N
         f"{hers},{mine}",
     ]
 
-    # The header is read in one place: the odd ones take turns, two for each call.
+    # The header is read in one place, so two invalid values per call are enough.
     turn = CALLS.index(call)
     answers = [
         comparable(call_by(asker, call, **{"X-Workspace": wanted}))
@@ -129,7 +129,7 @@ def test_a_token_stays_in_its_workspace(world: World, call: Call) -> None:
     for name in ("stranger", "operators", "guest"):
         asker = world.askers[name][-1]
         plain = Asker(asker.name, asker.client)
-        ask(plain, "GET", f"{API}me")  # notes the use, which lists of tokens tell
+        ask(plain, "GET", f"{API}me")  # records the use, which lists of tokens show
         with rolled_back():
             alone_answer = comparable(call_by(plain, call))
         for wanted in (world.alice.things["workspace"], "nonsense"):
@@ -158,7 +158,7 @@ def test_no_other_environment(world: World, call: Call) -> None:
         for name in ("owner", "stranger", "guest", "operators")
         for asker in world.askers[name]
     ]
-    # They take turns: every call meets each asker and each way of being wrong.
+    # In turns: every call gets each asker and each kind of invalid value.
     asked = [
         (name, asker, *wrong[(CALLS.index(call) + number) % len(wrong)])
         for number, (name, asker) in enumerate(askers)

@@ -91,7 +91,7 @@ def test_every_form_action_is_in_the_table() -> None:
 # --- The back office ---------------------------------------------------------------------
 
 
-_OPEN = {"/admin/login/", "/admin/logout/"}  # lead elsewhere, whoever comes
+_OPEN = {"/admin/login/", "/admin/logout/"}  # redirect every caller
 
 
 def _back_office() -> list[str]:
@@ -123,7 +123,7 @@ def test_only_operators_enter_the_back_office(world: World) -> None:
     assert len(urls) > 80
 
     for number, url in enumerate(urls):
-        # One gate is before all of them, so the others take turns.
+        # One check guards all of them, so the other callers take turns.
         for asker in (guest, almost, others[number % len(others)]):
             for method in ("GET", "POST"):
                 response = ask(asker, method, url)

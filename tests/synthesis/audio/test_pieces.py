@@ -200,7 +200,7 @@ def test_the_silence_at_the_end_is_measured() -> None:
     [
         ("x" * 170, 1.0),
         ("x" * 700, 4.0),
-        ("x" * 100, 0.25),  # a few letters may be said in a hurry
+        ("x" * 100, 0.25),  # a few letters may be spoken fast
         ("So.", 0.25),
         ("😀", 1.0),
     ],

@@ -246,7 +246,7 @@ def test_a_retry_decides_anew_who_pays(submitted, caller, speak_all, credits):
     assert (job.billed_to, job.cost) == ("own_key", len(text))  # the first round's
     scripted.reset()
     speak_all()
-    # Nothing that our key has paid for is given away.
+    # Pieces that our key paid for are not reused for free.
     assert scripted.keys_used == [OWN, OWN]
     scene.refresh_from_db()
     assert (scene.status, scene.cost, scene.render) == ("completed", 0, 2)

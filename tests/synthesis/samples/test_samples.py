@@ -163,7 +163,7 @@ def test_a_new_sample_replaces_the_old_one():
     making.work("remote")
     failed = Sample.objects.get()
     assert (failed.status, failed.error_code) == ("failed", "unknown_voice")
-    assert failed.file == before.file  # what there was is still heard
+    assert failed.file == before.file  # the old sample is still served
     assert Client().get("/samples/scripted%3Aone.mp3").status_code == 200
     assert ask("scripted:one", again=True) == 1
     making.work("remote")
@@ -209,7 +209,7 @@ def test_a_sample_of_a_killed_worker_is_claimed_again(monkeypatch, worker):
     ask("unicorn:en-us")
     past = timezone.now() - timedelta(seconds=1)
     for crashes in (1, 2, 3):
-        assert making.works["local"].take()  # who takes it dies
+        assert making.works["local"].take()  # its worker dies
         Sample.objects.update(lease_until=past)
         making.sweep()
         assert Sample.objects.get().crashes == crashes
@@ -296,7 +296,7 @@ def test_the_probe_of_a_killed_worker_is_released(monkeypatch):
     assert held is not None
     upstreams.admit(Upstream.objects.get(), held.holder, is_retry=False)
     dispatch.release_dead_probes()
-    assert Upstream.objects.get().probe == held.holder  # it is still at it
+    assert Upstream.objects.get().probe == held.holder  # its worker is alive
     Sample.objects.update(status="queued", lease_until=None)
     dispatch.release_dead_probes()
     assert Upstream.objects.get().probe == ""

@@ -188,7 +188,7 @@ def test_graphemes_are_not_split(text: str, limit: Limit) -> None:
     }
     for chunk in split(text, limit):
         assert chunk.start not in whole
-        # A mark that stands on white space alone belongs to nobody.
+        # A combining mark on white space belongs to no chunk.
         assert chunk.end not in whole
 
 
@@ -200,7 +200,7 @@ def test_pauses_are_between_chunks_only(text: str, limit: Limit) -> None:
 
 
 @given(texts)
-@example("\u2029\u0301a")  # no mark stands on the end of a paragraph
+@example("\u2029\u0301a")  # a paragraph separator takes no combining mark
 def test_a_text_within_the_limit_is_one_chunk(text: str) -> None:
     expected = [stripped(text)] if is_speakable(text) else []
     assert pieces(text, 10_000) == expected
@@ -338,7 +338,7 @@ def test_flags_are_not_split() -> None:
     assert pieces("a🇩🇪🇸🇰b", 4) == ["a🇩🇪", "🇸🇰b"]
 
 
-# --- what nobody can speak -----------------------------------------------------------
+# --- unspeakable text ----------------------------------------------------------------
 
 
 def test_punctuation_stays_where_there_is_room() -> None:

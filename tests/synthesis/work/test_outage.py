@@ -62,7 +62,7 @@ def fail_all(count: int = 5) -> None:
     ("fault", "patience", "count"),
     [
         (Fault.BUSY, 600, 120),
-        # They are waited for alike: what differs is seen in two minutes.
+        # All kinds wait alike; the differences show within two minutes.
         (Fault.BROKEN, 120, 12),
         (Fault.RATE, 120, 12),
         (Fault.HTML, 120, 12),
@@ -217,7 +217,7 @@ def test_the_probe_of_a_killed_worker_is_replaced(submitted) -> None:
     upstreams.admit(Upstream.objects.get(), dead.holder, is_retry=False)
     assert claiming.claim_next("remote") is None
     dispatch.sweep()
-    assert Upstream.objects.get().probe == dead.holder  # it is still at it
+    assert Upstream.objects.get().probe == dead.holder  # its worker is alive
 
     Scene.objects.filter(pk=dead.pk).update(lease_until=timezone.now())
     dispatch.sweep()

@@ -124,7 +124,7 @@ def test_a_scene_ends_while_its_reservation_is_checked(
     scene = claim()
     completed, released = race(completing(scene), dispatch.release_forgotten, waits)
     assert isinstance(completed, Job)
-    # Found stale and awaited, or stale and used up by then: nothing comes back.
+    # Whether it was still needed or used up by then, nothing is released.
     assert released in (0, 1)
     job.refresh_from_db()
     assert (job.status, job.charged, job.refunded) == ("completed", 5, 0)

@@ -116,7 +116,7 @@ def test_a_limit_that_changes_in_between_repeats_and_loses_nothing(
     assert [p.ordinal for p in pieces] == list(range(1, len(pieces) + 1))
     spoken = [scene.text[p.char_start : p.char_end] for p in pieces]
     assert " ".join(spoken) == TEXT
-    # What is cut as before is not spoken again.
+    # Chunks that are cut as before are not spoken again.
     assert scripted.calls == (SENTENCES[2:] if amount == 52 else spoken)
 
 

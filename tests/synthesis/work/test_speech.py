@@ -159,7 +159,7 @@ def test_a_web_process_that_dies_leaves_nothing_reserved(
     body = {"input": "Lost.", "voice": "scripted:one"}
     with monkeypatch.context() as patched:
         patched.setattr(speech, "render", die)
-        patched.setattr(speech, "_fail", lambda *_: None)  # not even that
+        patched.setattr(speech, "_fail", lambda *_: None)  # nor does it fail the job
         with pytest.raises(SystemExit):
             post(api, body, **{"Idempotency-Key": "lost"})
     assert credits() == (4995, 5)
