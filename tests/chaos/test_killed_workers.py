@@ -18,7 +18,7 @@ from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, LedgerTransaction
 from providers.catalogue import sync
 from synthesis.jobs import quotes
-from synthesis.jobs.quotes import AskedScene, Order
+from synthesis.jobs.quotes import Order, RequestedScene
 from synthesis.jobs.submit import submit
 from synthesis.models import Job, Scene
 from tests import factories, processes
@@ -57,7 +57,9 @@ def test_killed_workers_lose_no_scene_and_give_no_strikes() -> None:
         for number in range(KILLS + 1):
             # Some jobs before each kill, so that a worker is busy.
             for script in texts[number :: KILLS + 1]:
-                order = Order([AskedScene(text, "unicorn:en-us") for text in script])
+                order = Order(
+                    [RequestedScene(text, "unicorn:en-us") for text in script]
+                )
                 caller = rng.choice(callers)
                 with transaction.atomic():
                     submit(caller, quotes.quote(caller, order))

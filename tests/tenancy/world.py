@@ -27,7 +27,7 @@ from billing.ledger.wallets import wallet_of
 from billing.models import PromoCode
 from providers.contract.base import Failure, ProviderError
 from synthesis.jobs import quotes
-from synthesis.jobs.quotes import AskedScene, Order
+from synthesis.jobs.quotes import Order, RequestedScene
 from synthesis.jobs.submit import submit
 from synthesis.models import Job
 from synthesis.work import worker
@@ -76,7 +76,7 @@ def _caller(tenant: Tenant) -> Any:
 
 
 def _submitted(tenant: Tenant, voice: str) -> Job:
-    order = Order([AskedScene("Hello.", voice)], title="Ours")
+    order = Order([RequestedScene("Hello.", voice)], title="Ours")
     with transaction.atomic():
         return submit(_caller(tenant), quotes.quote(_caller(tenant), order))
 
