@@ -69,9 +69,7 @@ class Order:
 class QuotedScene:
     """A scene with its voice and its price."""
 
-    requested: (
-        RequestedScene  # its text is normalized, its voice is an id in the catalogue
-    )
+    requested: RequestedScene  # with normalized text and the voice's id
     provider: str
     queue: Scene.Queue
     cost: int  # credits; 0 with the workspace's own key
