@@ -13,7 +13,7 @@ from synthesis.errors import (
     PROVIDER_CEILING,
     PROVIDER_UNAVAILABLE,
 )
-from synthesis.jobs.quotes import MAX_SCENES, AskedScene, Order
+from synthesis.jobs.quotes import MAX_SCENES, Order, RequestedScene
 from synthesis.models import Job, Scene
 from synthesis.text.chapters import chapters_of
 from webhooks.errors import UnusableURL
@@ -61,18 +61,18 @@ class VoiceRequestSerializer(serializers.Serializer[Any]):
     speed = SpeedField(required=False)
     options = OptionsField()
 
-    def asked(self, **fields: Any) -> AskedScene:
+    def to_scene(self, **fields: Any) -> RequestedScene:
         """Return a scene of the validated request; `fields` override the defaults."""
         data = self.validated_data
         shared = {name: data[name] for name in _VOICE_FIELDS if name in data}
-        return AskedScene(**shared | fields)
+        return RequestedScene(**shared | fields)
 
 
 _VOICE_FIELDS = tuple(VoiceRequestSerializer().fields)
 
 
 class SceneRequestSerializer(VoiceRequestSerializer):
-    """One scene of a new job. Each field is also a field of `AskedScene`."""
+    """One scene of a new job. Each field is also a field of `RequestedScene`."""
 
     text = TextField(allow_blank=True)
     title = TextField(required=False, allow_blank=True, max_length=200)
@@ -135,16 +135,16 @@ class JobRequestSerializer(VoiceRequestSerializer):
         """Return the validated request as an order."""
         data = self.validated_data
         if "scenes" in data:
-            scenes = [self.asked(**scene) for scene in data["scenes"]]
+            scenes = [self.to_scene(**scene) for scene in data["scenes"]]
         elif "split" in data:
             scenes = [
-                self.asked(
+                self.to_scene(
                     text=chapter.text, title=chapter.title, shifts=chapter.shifts
                 )
                 for chapter in chapters_of(data["text"])
             ]
         else:
-            scenes = [self.asked(text=data["text"])]
+            scenes = [self.to_scene(text=data["text"])]
         return Order(
             scenes=scenes,
             title=data.get("title", ""),
@@ -181,7 +181,7 @@ class SpeechRequestSerializer(VoiceRequestSerializer):
         """Return the validated request as an order of one scene."""
         data = self.validated_data
         return Order(
-            scenes=[self.asked(text=data["input"])],
+            scenes=[self.to_scene(text=data["input"])],
             format=data["format"],
             source=Job.Source.SPEECH,
         )

@@ -18,8 +18,8 @@ from kit.errors import NotFound
 from synthesis.errors import Expired, JobCanceled, NothingToRetry, SceneBusy
 from synthesis.jobs import quotes, scenes
 from synthesis.jobs.cancel import lock
-from synthesis.jobs.quotes import AskedScene, Order, Quote
-from synthesis.jobs.scenes import asked_of
+from synthesis.jobs.quotes import Order, Quote, RequestedScene
+from synthesis.jobs.scenes import requested_of
 from synthesis.jobs.submit import renew_retention, reserve
 from synthesis.models import Job, Scene
 from synthesis.work import bells
@@ -54,7 +54,7 @@ def retry(caller: Caller, job_id: uuid.UUID, *, max_cost: int | None = None) -> 
     failed.sort(key=lambda scene: scene.index)
     quote = quotes.quote(
         _in_environment_of(job, caller),
-        Order([asked_of(scene) for scene in failed], max_cost=max_cost),
+        Order([requested_of(scene) for scene in failed], max_cost=max_cost),
     )
     _open_round(caller, job, failed, quote)
     return job
@@ -71,7 +71,7 @@ def edit(
 ) -> tuple[Job, Scene]:
     """Apply `changes` to one scene and queue it again; only that scene is charged.
 
-    `changes` are fields of `AskedScene`. Other fields stay as they are, except that a
+    `changes` are fields of `RequestedScene`. Other fields stay as they are, except that a
     changed voice resets `options`.
 
     Raises:
@@ -92,9 +92,9 @@ def edit(
         raise JobCanceled
     if scene.status in (Scene.Status.QUEUED, Scene.Status.PROCESSING):
         raise SceneBusy
-    asked = _changed(asked_of(scene), changes)
+    requested = _changed(requested_of(scene), changes)
     quote = quotes.quote(
-        _in_environment_of(job, caller), Order([asked], max_cost=max_cost)
+        _in_environment_of(job, caller), Order([requested], max_cost=max_cost)
     )
     job.characters += quote.characters - scene.characters
     scene.render += 1
@@ -110,13 +110,13 @@ def _in_environment_of(job: Job, caller: Caller) -> Caller:
     return replace(caller, environment=Environment(job.environment))
 
 
-def _changed(asked: AskedScene, changes: Mapping[str, Any]) -> AskedScene:
+def _changed(requested: RequestedScene, changes: Mapping[str, Any]) -> RequestedScene:
     implied: dict[str, Any] = {}
     if "text" in changes:
         implied["shifts"] = None  # it is no longer a part of the text that was sent
-    if changes.get("voice", asked.voice) != asked.voice:
+    if changes.get("voice", requested.voice) != requested.voice:
         implied["options"] = {}
-    return replace(asked, **{**implied, **changes})
+    return replace(requested, **{**implied, **changes})
 
 
 def _open_round(caller: Caller, job: Job, rows: list[Scene], quote: Quote) -> None:

@@ -40,7 +40,7 @@ _SEVERAL = "Send a longer text as several jobs."
 
 
 @dataclass(frozen=True, slots=True)
-class AskedScene:
+class RequestedScene:
     """A scene as a client requests it. Each field is also a column of `Scene`."""
 
     text: str
@@ -55,7 +55,7 @@ class AskedScene:
 class Order:
     """A job as a client requests it, before it is validated and priced."""
 
-    scenes: Sequence[AskedScene]
+    scenes: Sequence[RequestedScene]
     title: str = ""
     format: str = "mp3"
     fallback: Sequence[str] = ()
@@ -69,7 +69,7 @@ class Order:
 class QuotedScene:
     """A scene with its voice and its price."""
 
-    asked: AskedScene  # its text is normalized, its voice is an id in the catalogue
+    requested: RequestedScene  # with normalized text and the voice's id
     provider: str
     queue: Scene.Queue
     cost: int  # credits; 0 with the workspace's own key
@@ -83,7 +83,7 @@ class QuotedScene:
     @property
     def characters(self) -> int:
         """The number of billed characters: Unicode code points."""
-        return len(self.asked.text)
+        return len(self.requested.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Quote:
     @property
     def voices(self) -> list[str]:
         """The distinct voices of the scenes, in order of first use."""
-        return list(dict.fromkeys(scene.asked.voice for scene in self.scenes))
+        return list(dict.fromkeys(scene.requested.voice for scene in self.scenes))
 
     @property
     def is_by_own_keys(self) -> bool:
@@ -149,8 +149,8 @@ def quote(caller: Caller, order: Order) -> Quote:
     found = voices.find(caller, named - {""}, own_keys)
     speakers = _speakers(caller, order, texts, found, own_keys)
     scenes = [
-        _scene(caller, asked, normalized, speaker, own_keys)
-        for asked, normalized, speaker in zip(
+        _scene(caller, requested, normalized, speaker, own_keys)
+        for requested, normalized, speaker in zip(
             order.scenes, texts, speakers, strict=True
         )
     ]
@@ -181,16 +181,20 @@ def _speakers(
 
 def _scene(
     caller: Caller,
-    asked: AskedScene,
+    requested: RequestedScene,
     normalized: str,
     voice: Voice,
     own_keys: Mapping[str, ProviderKey],
 ) -> QuotedScene:
     is_own = voice.provider_id in own_keys
-    check_options(voice, asked.options)
-    shifts = splitting.shifts_in(asked.text) if asked.shifts is None else asked.shifts
+    check_options(voice, requested.options)
+    shifts = (
+        splitting.shifts_in(requested.text)
+        if requested.shifts is None
+        else requested.shifts
+    )
     return QuotedScene(
-        asked=replace(asked, text=normalized, voice=voice.pk, shifts=shifts),
+        requested=replace(requested, text=normalized, voice=voice.pk, shifts=shifts),
         provider=voice.provider_id,
         queue=queue_of(voice.provider_id),
         cost=0 if is_own else cost(caller, len(normalized), voice.provider),

@@ -5,11 +5,11 @@ from dataclasses import fields
 
 from django.utils import timezone
 
-from synthesis.jobs.quotes import AskedScene, Quote
+from synthesis.jobs.quotes import Quote, RequestedScene
 from synthesis.models import Job, Scene
 from synthesis.work import turns
 
-_ASKED = tuple(field.name for field in fields(AskedScene))
+_REQUESTED = tuple(field.name for field in fields(RequestedScene))
 
 
 def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
@@ -21,8 +21,8 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
     given = turns.take(job.workspace_id, [quoted.characters for quoted in quote.scenes])
     now = timezone.now()
     for scene, quoted, turn in zip(scenes, quote.scenes, given, strict=True):
-        for name in _ASKED:
-            setattr(scene, name, getattr(quoted.asked, name))
+        for name in _REQUESTED:
+            setattr(scene, name, getattr(quoted.requested, name))
         scene.provider, scene.queue = quoted.provider, quoted.queue
         scene.credential = quoted.credential
         scene.is_for_own_key = quoted.is_for_own_key
@@ -38,6 +38,6 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
         scene.duration_ms = scene.finished_at = None
 
 
-def asked_of(scene: Scene) -> AskedScene:
+def requested_of(scene: Scene) -> RequestedScene:
     """Return the request for `scene`, with its normalized text and its chosen voice."""
-    return AskedScene(**{name: getattr(scene, name) for name in _ASKED})
+    return RequestedScene(**{name: getattr(scene, name) for name in _REQUESTED})

@@ -44,7 +44,7 @@ class Seen:
 
 def _whole(form: str) -> str:
     """Return a pattern for `form`; short ones don't match inside a longer word."""
-    edge = r"[\w.:-]" if len(form) < 16 else r"\b\B"  # the latter is never there
+    edge = r"[\w.:-]" if len(form) < 16 else r"\b\B"  # the latter never matches
     return rf"(?<!{edge}){re.escape(form)}(?!{edge})"
 
 
@@ -143,7 +143,7 @@ def note_redis(seen: Seen) -> None:
     with app.connection_for_read() as broker:
         channel: Any = broker.default_channel
         seen.note("broker", _dump(channel.client))
-    assert cache.get("no such thing") is None  # it was there to be looked at
+    assert cache.get("no such thing") is None  # the cache was reachable
 
 
 def _dump(client: Any) -> str:

@@ -296,7 +296,7 @@ def operate(seen: Seen, planted: Planted) -> None:
 # --- The search --------------------------------------------------------------------------
 
 
-def test_a_secret_is_found_in_every_form() -> None:
+def test_secrets_are_found_in_every_encoding() -> None:
     seen = Seen()
     secret = "canary-of-the-search-0123456789"
     encoded = base64.b64encode(b"thirty-two bytes of a hook's key").decode()
@@ -314,7 +314,9 @@ def test_a_secret_is_found_in_every_form() -> None:
     assert seen.places_of("123456") == {"f"}
 
 
-def test_secrets_stay_where_they_belong(settings, planted, monkeypatch, capfd) -> None:
+def test_secrets_appear_in_expected_places_only(
+    settings, planted, monkeypatch, capfd
+) -> None:
     seen = Seen()
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     settings.RATE_SYNTHESIS = settings.RATE_OTHER = "100000/m"

@@ -44,7 +44,7 @@ def vendor(monkeypatch):
         yield found
 
 
-def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
+def test_an_own_key_appears_nowhere(vendor, monkeypatch, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     sent: list[object] = []
     for name in ("ring", "ring_soon"):
@@ -70,7 +70,7 @@ def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
         url = f"/api/v1/{path}"
         see(api.post(url, json.dumps(body), content_type="application/json"), status)
 
-    # It is saved, refused, malformed; the provider is down, quotes it, or we have a bug.
+    # Save the key; let it be refused, malformed, quoted by the provider, or hit a bug.
     put({"key": CANARY, "region": "x/#"}, 400)
     put({"key": CANARY + "\n"}, 400)
     put({"key": CANARY})
@@ -89,7 +89,7 @@ def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
         see(office.post("/settings/provider-keys", _typed(CANARY)), 500)
     see(office.post("/settings/provider-keys", _typed(CANARY)), 302)
 
-    # It speaks, well and badly.
+    # Speak with the key, with success and failures.
     speak()
     speak("speech", {"input": "Hi.", "voice": "openai:alloy"}, 200)
     vendor.fault = Fault.BROKEN
@@ -107,7 +107,7 @@ def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
     tasks.check_key(str(ProviderKey.objects.get().pk))
     assert ProviderKey.objects.get().failure == "bad_key"
 
-    # It is looked for.
+    # Search for the key.
     for url in (
         *("/api/v1/provider-keys", "/api/v1/providers", "/api/v1/me", "/api/v1/jobs"),
         *(f"/api/v1/jobs/{job.pk}" for job in Job.objects.all()),
@@ -151,7 +151,7 @@ def _broken(*args: object) -> None:
     raise RuntimeError("a bug of ours")
 
 
-def test_a_sync_of_the_catalogue_uses_no_customers_key(vendor, monkeypatch):
+def test_catalogue_sync_uses_no_own_key(vendor, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     factories.provider_key(factories.workspace(factories.user()), "openai", CANARY)
     assert sync.sync().failed == {}

@@ -84,7 +84,7 @@ def _post(address: str, token: str, number: int) -> tuple[int, float]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_broker_that_hangs_delays_no_job_by_more_than_its_own_time(
+def test_a_hanging_broker_delays_requests_by_its_timeout_only(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync.sync()
@@ -109,7 +109,7 @@ def test_a_broker_that_hangs_delays_no_job_by_more_than_its_own_time(
     ]
     try:
         _wait_for(address)
-        _submit(address, token)  # all that is made at first use is made
+        _submit(address, token)  # everything that is created at first use exists
         before = _submit(address, token)
         redis.process.send_signal(signal.SIGSTOP)
         answers = _submit(address, token)
@@ -129,7 +129,7 @@ def test_a_broker_that_hangs_delays_no_job_by_more_than_its_own_time(
     )
     assert {status for status, _ in answers} == {202}
     assert Job.objects.count() == 3 * POSTS
-    # A request that waited as others wait for Redis would take 2 to 7 s longer.
+    # A request that waited for Redis by its default timeouts would take 2 to 7 s longer.
     assert _quantile(answers, 0.99) < _quantile(before, 0.99) + 1.5
 
 

@@ -41,7 +41,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_killed_senders_lose_nothing(settings, monkeypatch) -> None:
+def test_killed_webhook_workers_lose_no_delivery(settings, monkeypatch) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     monkeypatch.setenv("WEBHOOK_ALLOW_LOOPBACK", "1")
     with listening() as server:
@@ -61,7 +61,7 @@ def test_killed_senders_lose_nothing(settings, monkeypatch) -> None:
                 ):
                     processes.kill(worker)
                     kills += 1
-                    # Nobody is left to renew a lease: let their time pass at once.
+                    # No worker is left to renew a lease, so expire all leases at once.
                     Delivery.objects.filter(status="processing").update(
                         lease_until=timezone.now()
                     )

@@ -18,7 +18,7 @@ from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerEntry, LedgerTransaction
 from providers.catalogue import sync
 from synthesis.jobs import quotes
-from synthesis.jobs.quotes import AskedScene, Order
+from synthesis.jobs.quotes import Order, RequestedScene
 from synthesis.jobs.submit import submit
 from synthesis.models import Job, Scene
 from tests import factories, processes
@@ -37,7 +37,7 @@ def _text(rng: random.Random) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_killed_workers_lose_nothing_and_blame_nobody() -> None:
+def test_killed_workers_lose_no_scene_and_give_no_strikes() -> None:
     rng = random.Random(7)
     sync.sync()
     callers = [factories.caller() for _ in range(CUSTOMERS)]
@@ -57,12 +57,14 @@ def test_killed_workers_lose_nothing_and_blame_nobody() -> None:
         for number in range(KILLS + 1):
             # Some jobs before each kill, so that a worker is busy.
             for script in texts[number :: KILLS + 1]:
-                order = Order([AskedScene(text, "unicorn:en-us") for text in script])
+                order = Order(
+                    [RequestedScene(text, "unicorn:en-us") for text in script]
+                )
                 caller = rng.choice(callers)
                 with transaction.atomic():
                     submit(caller, quotes.quote(caller, order))
             if number < KILLS:
-                # It has claimed something since it started, and dies over its work.
+                # It has claimed a scene since it started, and is killed at work.
                 while _claims() == claims:
                     assert time.monotonic() < deadline, _what_is_left()
                     time.sleep(0.02)

@@ -30,7 +30,7 @@ _PATIENCE = 900  # seconds for all of it
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_delivery_has_a_good_signature(settings, monkeypatch) -> None:
+def test_every_delivery_has_a_valid_signature(settings, monkeypatch) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     monkeypatch.setenv("WEBHOOK_ALLOW_LOOPBACK", "1")
     rng = random.Random(10)
@@ -64,7 +64,7 @@ def test_every_delivery_has_a_good_signature(settings, monkeypatch) -> None:
             while judged < DELIVERIES:
                 assert time.monotonic() - began < _PATIENCE
                 delivery.work.sweep()
-                # As they come: the library refuses what is older than five minutes.
+                # At once: the library refuses signatures older than five minutes.
                 for request in server.received[judged:]:
                     for judge in judges[request.path]:
                         told = judge.verify(request.body, request.headers)

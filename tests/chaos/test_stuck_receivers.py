@@ -31,12 +31,12 @@ pytestmark = [
     ),
 ]
 EVENTS = 5000
-MOST = 16.0  # seconds for one attempt, whatever the other side does
+MOST = 16.0  # seconds for one attempt
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("slots", "crowd"), [(8, 1), (24, 1), (24, 3)])
-def test_five_thousand_events_to_a_tarpit_delay_nobody_else(
+def test_five_thousand_events_to_a_hanging_receiver_delay_no_others(
     settings, monkeypatch, slots: int, crowd: int
 ) -> None:
     """Start workers whose slots hang on one workspace or three, then send to another."""
@@ -116,9 +116,7 @@ HOSTILE = {
 }
 
 
-def test_an_attempt_ends_in_sixteen_seconds_whatever_the_other_side_does(
-    settings, monkeypatch
-) -> None:
+def test_an_attempt_ends_within_sixteen_seconds(settings, monkeypatch) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     monkeypatch.setattr("webhooks.sending.addresses.is_public", lambda *_: True)
     released = threading.Event()

@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.caller import Caller
 from providers.contract import registry
 from synthesis.jobs import quotes
-from synthesis.jobs.quotes import AskedScene, Order
+from synthesis.jobs.quotes import Order, RequestedScene
 from synthesis.jobs.submit import submit
 from synthesis.models import Job
 from synthesis.work import worker
@@ -35,7 +35,7 @@ def submitted(voices: None) -> Callable[..., Job]:
     """A function that submits texts as a job of one scene each."""
 
     def make(caller: Caller, *texts: str, voice: str = VOICE, **order: Any) -> Job:
-        scenes = [AskedScene(text, voice) for text in texts]
+        scenes = [RequestedScene(text, voice) for text in texts]
         with transaction.atomic():
             return submit(caller, quotes.quote(caller, Order(scenes, **order)))
 

@@ -90,7 +90,7 @@ def test_each_key_has_connections_of_its_own(submitted, monkeypatch) -> None:
             submitted(callers[number], TEXT, voice="openai:alloy")
             worker.work("remote")
             seen.append(vendor.connections)
-        # A key that replaces another is another one.
+        # A replaced key gets new connections.
         ProviderKey.objects.filter(workspace=callers[0].workspace).delete()
         factories.provider_key(callers[0].workspace, "openai", "key-in-its-place")
         submitted(callers[0], TEXT, voice="openai:alloy")
@@ -108,7 +108,7 @@ def test_each_key_has_connections_of_its_own(submitted, monkeypatch) -> None:
     ]
 
 
-def test_a_worker_asks_once_more_what_may_not_have_been_heard(
+def test_a_worker_retries_a_call_on_a_closed_connection(
     submitted, vendor, owner, credits
 ) -> None:
     vendor.is_impatient = True
@@ -131,7 +131,7 @@ def test_a_worker_asks_once_more_what_may_not_have_been_heard(
     assert (row.calls, row.failures) == (15, {"aborted": 7})
 
 
-def test_an_aborted_call_takes_from_the_allowance_of_retries(submitted, vendor) -> None:
+def test_a_retry_of_an_aborted_call_uses_the_allowance(submitted, vendor) -> None:
     vendor.is_impatient = True
     submitted(factories.caller(), TEXT, voice=SERVER)
     worker.work("remote")
@@ -142,7 +142,7 @@ def test_an_aborted_call_takes_from_the_allowance_of_retries(submitted, vendor) 
     assert Scene.objects.filter(status="queued").count() == 1
 
 
-def test_speech_at_once_asks_once_more(vendor, say, credits) -> None:
+def test_speech_at_once_retries_an_aborted_call_once(vendor, say, credits) -> None:
     vendor.is_impatient = True
     for number in (1, 3, 5):
         assert say().status_code == 200
@@ -152,7 +152,7 @@ def test_speech_at_once_asks_once_more(vendor, say, credits) -> None:
     assert (row.state, row.in_a_row, row.failures) == ("closed", 0, {"aborted": 2})
 
 
-def test_speech_at_once_asks_no_third_time(vendor, say, credits) -> None:
+def test_speech_at_once_does_not_retry_twice(vendor, say, credits) -> None:
     assert say().status_code == 200
     vendor.is_impatient = True
     vendor.fault = Fault.RESET  # and the new connection ends, too
@@ -169,7 +169,7 @@ def test_speech_at_once_asks_no_third_time(vendor, say, credits) -> None:
     ]
 
 
-def test_what_was_heard_is_not_asked_again_at_once(vendor, say, credits) -> None:
+def test_answered_calls_are_not_retried_at_once(vendor, say, credits) -> None:
     """A refusal, a bad answer or a timeout on a kept connection is not retried."""
     Provider.objects.filter(pk="compatible").update(total_seconds=0.3)
     for number, fault in enumerate(

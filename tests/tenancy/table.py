@@ -85,7 +85,7 @@ _KEY = {"key": "an0ther-k3y-of-a-test"}
 _TEAM_KEY = {"provider": "team_key"}
 _PAGE_KEY = {"provider": "page_key"}
 _LOGIN = (403, 403)  # never for tokens, and for cookies only with the right
-_TOKEN = (404, 403)  # a token learns that it may not before it learns anything else
+_TOKEN = (404, 403)  # tokens are refused before anything else is checked
 
 # fmt: off
 ROWS = [
@@ -194,7 +194,7 @@ class Call:
     guest: int
     operators: int
     body: dict[str, Any] = field(default_factory=dict)
-    shows: str = ""  # a thing that the owner's list names, and no stranger's
+    shows: str = ""  # a thing that is in the owner's list, and in no stranger's
     is_watched: bool = True  # a success changes rows; for POST and the like
 
     def __str__(self) -> str:
@@ -217,7 +217,7 @@ CALLS = [
     #    method    route                     owner       member      guest operators
     Call("POST",   "auth/code",              202,        202,        202, 202, _EMAIL),
     Call("POST",   "auth/session",           400,        400,        400, 400, _EMAIL | {"code": "000000"}),
-    Call("DELETE", "auth/session",           204,        204,        401, 204, is_watched=False),  # a bearer has no login
+    Call("DELETE", "auth/session",           204,        204,        401, 204, is_watched=False),  # tokens have no login
     Call("GET",    "me",                     200,        200,        200, 200, shows="workspace"),
     Call("PATCH",  "me",                     200,        200,        401, 403, {"preferences": {"a": 1}}),
     Call("DELETE", "me",                     (409, 403), (204, 403), 401, 403),  # the owner has a team

@@ -85,7 +85,7 @@ def test_no_other_method_does_anything_to_a_page(world: World, route: str) -> No
 
 
 @pytest.mark.parametrize("route", _ROUTES)
-def test_head_and_options_tell_strangers_nothing(world: World, route: str) -> None:
+def test_head_and_options_reveal_nothing_to_strangers(world: World, route: str) -> None:
     row = _ROUTES[route]
     theirs = values_of(row, world.alice.things)
     missing_ids = {name: unknown_id() for name in theirs}
@@ -100,7 +100,7 @@ def test_head_and_options_tell_strangers_nothing(world: World, route: str) -> No
                     "elsewhere",
                     "cookie",
                 ):
-                    continue  # her own workspace, wherever she comes from
+                    continue  # her own workspace, from either workspace
                 assert comparable(foreign) == comparable(missing, **instead), (
                     name,
                     method,

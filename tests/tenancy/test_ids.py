@@ -73,7 +73,7 @@ def by_name(row: Row | Page) -> str:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_name)
-def test_each_is_told_what_the_table_says(world: World, row: Row) -> None:
+def test_each_caller_gets_the_status_of_the_table(world: World, row: Row) -> None:
     things = world.alice.things
     url = url_of(row, values_of(row, things))
     seen = {}
@@ -95,12 +95,12 @@ def test_each_is_told_what_the_table_says(world: World, row: Row) -> None:
 _FRESH = [row for row in [*ROWS, *CALLS] if str(row) in TAKES_FRESH_LOGIN]
 
 
-def test_what_takes_a_fresh_login_is_in_the_table() -> None:
+def test_methods_that_take_a_fresh_login_are_in_the_table() -> None:
     assert {str(row) for row in _FRESH} == TAKES_FRESH_LOGIN
 
 
 @pytest.mark.parametrize("row", _FRESH, ids=str)
-def test_no_bearer_and_no_old_login_is_fresh(world: World, row: Row | Call) -> None:
+def test_tokens_and_old_logins_are_not_fresh(world: World, row: Row | Call) -> None:
     url = f"{API}{row.route}"
     if isinstance(row, Row):
         url = url_of(row, values_of(row, world.alice.things))
@@ -123,7 +123,7 @@ def test_no_bearer_and_no_old_login_is_fresh(world: World, row: Row | Call) -> N
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_name)
-def test_what_is_not_ones_own_is_as_if_it_were_nowhere(world: World, row: Row) -> None:
+def test_foreign_and_missing_ids_get_the_same_response(world: World, row: Row) -> None:
     theirs = values_of(row, world.alice.things)
     missing_ids = {name: unknown_id() for name in theirs}
     instead = {missing_ids[name]: theirs[name] for name in theirs}
@@ -156,7 +156,7 @@ _NESTED = [row for row in ROWS if len(_PARAMETER.findall(row.route)) > 1]
 
 
 @pytest.mark.parametrize("row", _NESTED, ids=by_name)
-def test_ones_own_does_not_lead_to_what_is_in_others(world: World, row: Row) -> None:
+def test_foreign_ids_in_own_routes_are_not_found(world: World, row: Row) -> None:
     """For example a stranger's own job with the id of another's scene."""
     own = values_of(row, world.mallory.things)
     last = list(own)[-1]
@@ -179,7 +179,7 @@ def test_ones_own_does_not_lead_to_what_is_in_others(world: World, row: Row) -> 
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_name)
-def test_a_blocked_workspace_shuts_both_doors(world: World, row: Row) -> None:
+def test_a_blocked_workspace_refuses_cookies_and_tokens(world: World, row: Row) -> None:
     url = url_of(row, values_of(row, world.alice.things))
     Workspace.objects.filter(pk=world.alice.team.pk).update(is_blocked=True)
     before = snapshot()
@@ -187,7 +187,7 @@ def test_a_blocked_workspace_shuts_both_doors(world: World, row: Row) -> None:
     for asker in [*world.askers["owner"], *world.askers["member"]]:
         response = ask(asker, row.method, url, row.body)
         assert (response.status_code, code_of(response)) == (403, "blocked")
-    # Asked for by name, from outside of it; what is closed is another one.
+    # The id names the blocked workspace; the request is made from another one.
     if "workspace_id" in row.route and not row.of:
         by_cookie = ask(world.askers["elsewhere"][0], row.method, url, row.body)
         assert (by_cookie.status_code, code_of(by_cookie)) == (403, "blocked")
@@ -195,7 +195,7 @@ def test_a_blocked_workspace_shuts_both_doors(world: World, row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", PAGES, ids=by_name)
-def test_pages_tell_each_what_the_table_says(world: World, row: Page) -> None:
+def test_each_caller_gets_the_page_status_of_the_table(world: World, row: Page) -> None:
     things = world.alice.things
     url = url_of(row, values_of(row, things))
     before = snapshot()
@@ -218,7 +218,7 @@ def test_pages_tell_each_what_the_table_says(world: World, row: Page) -> None:
 
 
 @pytest.mark.parametrize("row", PAGES, ids=by_name)
-def test_pages_tell_strangers_nothing(world: World, row: Page) -> None:
+def test_pages_reveal_nothing_to_strangers(world: World, row: Page) -> None:
     theirs = world.alice.things
     missing_ids = {name: unknown_id() for name in theirs}
     instead = {missing_ids[name]: theirs[name] for name in theirs}
@@ -249,7 +249,7 @@ _OF_TEAMS = [
 
 
 @pytest.mark.parametrize("row", _OF_TEAMS, ids=by_name)
-def test_a_form_about_ones_own_team_reaches_no_other(world: World, row: Page) -> None:
+def test_forms_of_a_team_change_no_other_team(world: World, row: Page) -> None:
     form = form_of(row, _mixed(world.mallory, world.alice))
     before = snapshot()
 
@@ -274,14 +274,14 @@ def _choose(world: World, name: str, workspace: str) -> int:
     return ask(asker, "POST", "/settings/workspace", form, is_form=True).status_code
 
 
-def test_nobody_chooses_a_workspace_of_others(world: World) -> None:
+def test_a_foreign_workspace_can_not_be_chosen(world: World) -> None:
     before = snapshot()
     for workspace in (world.alice.things["workspace"], unknown_id(), "nonsense", ""):
         assert _choose(world, "stranger_personal", workspace) == 404
     assert changed_since(before) == set()
 
 
-def test_a_choice_opens_no_workspace_that_one_is_not_in(world: World) -> None:
+def test_choosing_a_workspace_needs_membership(world: World) -> None:
     """Preferences can have any value, since the API accepts them."""
     owner = world.mallory.owner
     owner.preferences = {"workspace": world.alice.things["workspace"]}
@@ -297,7 +297,7 @@ def test_a_choice_opens_no_workspace_that_one_is_not_in(world: World) -> None:
     assert changed_since(before) == set()
 
 
-def test_a_member_looks_at_the_chosen_workspace_and_changes_nothing(
+def test_a_member_can_view_but_not_change_the_chosen_workspace(
     world: World,
 ) -> None:
     things = world.alice.things

@@ -40,7 +40,7 @@ def link(world: World) -> str:
 
 
 @pytest.mark.parametrize("row", FILES, ids=by_name)
-def test_a_link_opens_a_file_to_anybody_who_is_not_blocked(world, link, row) -> None:
+def test_a_link_opens_a_file_for_all_but_blocked_users(world, link, row) -> None:
     url = f"{url_of(row, values_of(row, world.alice.things))}?{link}"
 
     for name in ("guest", "stranger", "operators", "sandbox", "owner"):
@@ -84,7 +84,7 @@ def test_a_link_ends_with_its_owner_and_with_the_job(world, link, row, whom) -> 
 
 
 @pytest.mark.parametrize("row", FILES, ids=by_name)
-def test_what_a_blocked_customer_has_under_way_is_not_told(world, row) -> None:
+def test_running_jobs_of_a_blocked_customer_are_not_shown(world, row) -> None:
     things = world.alice.things | {"job": world.alice.things["running_job"]}
     url = url_of(row, values_of(row, things | {"scene_id": "1"}))
     made = ask(world.askers["owner"][1], "POST", f"/api/v1/jobs/{things['job']}/links")
@@ -120,7 +120,7 @@ def test_a_link_opens_no_other_job_and_can_not_be_changed(world, link, row) -> N
         assert response.status_code == 404, query
 
 
-def test_a_link_is_no_key_to_the_job(world, link) -> None:
+def test_a_link_does_not_open_the_job_itself(world, link) -> None:
     job = world.alice.things["job"]
     guest = world.askers["guest"][0]
     before = snapshot()

@@ -44,7 +44,7 @@ def call_by(asker: Asker, call: Call, query: str = "", **headers: Any) -> Any:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=by_name)
-def test_each_may_call_what_the_table_says(world: World, call: Call) -> None:
+def test_each_caller_may_call_what_the_table_says(world: World, call: Call) -> None:
     before = snapshot()
     for name in ("blocked", "guest", "operators", "member", "owner"):
         for asker in world.askers[name]:
@@ -60,7 +60,7 @@ def test_each_may_call_what_the_table_says(world: World, call: Call) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=by_name)
-def test_a_blocked_workspace_answers_nothing(world: World, call: Call) -> None:
+def test_a_blocked_workspace_is_refused(world: World, call: Call) -> None:
     Workspace.objects.filter(pk=world.alice.team.pk).update(is_blocked=True)
     before = snapshot()
 
@@ -71,7 +71,7 @@ def test_a_blocked_workspace_answers_nothing(world: World, call: Call) -> None:
 
 
 @pytest.mark.parametrize("call", LISTS, ids=by_name)
-def test_a_list_names_nothing_of_others(world: World, call: Call) -> None:
+def test_lists_contain_nothing_of_others(world: World, call: Call) -> None:
     own = world.alice.things[call.shows].encode()
     shared = {world.alice.things["received"].encode(), b"", own[:0]}
     everything = {value.encode() for value in world.alice.things.values()} - shared
@@ -89,7 +89,7 @@ _IN_A_WORKSPACE = [call for call in LISTS if call.route not in _OF_A_PERSON]
 
 
 @pytest.mark.parametrize("call", _IN_A_WORKSPACE, ids=by_name)
-def test_another_workspace_of_the_same_person_names_nothing(world, call) -> None:
+def test_lists_contain_nothing_of_the_users_other_workspaces(world, call) -> None:
     for asker in world.askers["elsewhere"]:
         answer = body_of(call_by(asker, call))
         assert world.alice.things[call.shows].encode() not in answer
@@ -99,7 +99,7 @@ def test_another_workspace_of_the_same_person_names_nothing(world, call) -> None
 
 
 @pytest.mark.parametrize("call", CALLS, ids=by_name)
-def test_a_cookie_enters_no_workspace_of_others(world: World, call: Call) -> None:
+def test_a_login_can_not_enter_foreign_workspaces(world: World, call: Call) -> None:
     asker = Asker("cookie", world.askers["stranger_personal"][0].client)
     before = snapshot()
     hers, mine = (tenant.things["workspace"] for tenant in (world.alice, world.mallory))
@@ -112,7 +112,7 @@ def test_a_cookie_enters_no_workspace_of_others(world: World, call: Call) -> Non
         f"{hers},{mine}",
     ]
 
-    # The header is read in one place: the odd ones take turns, two for each call.
+    # The header is read in one place, so two invalid values per call are enough.
     turn = CALLS.index(call)
     answers = [
         comparable(call_by(asker, call, **{"X-Workspace": wanted}))
@@ -125,11 +125,11 @@ def test_a_cookie_enters_no_workspace_of_others(world: World, call: Call) -> Non
 
 
 @pytest.mark.parametrize("call", CALLS, ids=by_name)
-def test_a_token_stays_where_it_is_bound(world: World, call: Call) -> None:
+def test_a_token_stays_in_its_workspace(world: World, call: Call) -> None:
     for name in ("stranger", "operators", "guest"):
         asker = world.askers[name][-1]
         plain = Asker(asker.name, asker.client)
-        ask(plain, "GET", f"{API}me")  # notes the use, which lists of tokens tell
+        ask(plain, "GET", f"{API}me")  # records the use, which lists of tokens show
         with rolled_back():
             alone_answer = comparable(call_by(plain, call))
         for wanted in (world.alice.things["workspace"], "nonsense"):
@@ -158,7 +158,7 @@ def test_no_other_environment(world: World, call: Call) -> None:
         for name in ("owner", "stranger", "guest", "operators")
         for asker in world.askers[name]
     ]
-    # They take turns: every call meets each asker and each way of being wrong.
+    # In turns: every call gets each asker and each kind of invalid value.
     asked = [
         (name, asker, *wrong[(CALLS.index(call) + number) % len(wrong)])
         for number, (name, asker) in enumerate(askers)
@@ -207,7 +207,7 @@ def _cursors(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize("call", PAGED, ids=by_name)
-def test_a_cursor_leads_to_nobody_elses_rows(world: World, call: Call) -> None:
+def test_a_cursor_does_not_lead_to_foreign_rows(world: World, call: Call) -> None:
     theirs = [value.encode() for value in world.alice.things.values()]
     theirs.remove(world.alice.things["received"].encode())
     strangers = itertools.cycle(world.askers["stranger"])
@@ -225,7 +225,9 @@ def test_a_cursor_leads_to_nobody_elses_rows(world: World, call: Call) -> None:
 @pytest.mark.parametrize(
     "limit", ["0", "-1", "x", "%00", "1e3", "99999999999999999999"]
 )
-def test_odd_limits_are_no_failure(world: World, call: Call, limit: str) -> None:
+def test_invalid_limits_are_no_server_error(
+    world: World, call: Call, limit: str
+) -> None:
     asker = world.askers["owner"][1]
     response = call_by(asker, call, f"?limit={limit}")
     assert response.status_code == 200

@@ -83,7 +83,7 @@ def test_an_action_is_recorded_with_its_reason(
 
 
 @pytest.mark.parametrize(("model", "action"), ACTIONS, ids=by_name)
-def test_who_may_only_look_can_not_act(
+def test_view_permission_does_not_allow_actions(
     world: World, model: type[Model], action: str
 ) -> None:
     looker = factories.user("looker@example.com", is_staff=True)
@@ -101,7 +101,7 @@ def test_who_may_only_look_can_not_act(
     assert changed_since(before) == set()
 
 
-def test_what_an_action_passes_over_is_recorded_with_the_change(world: World) -> None:
+def test_rows_that_an_action_skips_are_recorded(world: World) -> None:
     root = factories.user("root@example.com", is_staff=True, is_superuser=True)
     task = row_of(PeriodicTask, world)
 
@@ -112,7 +112,7 @@ def test_what_an_action_passes_over_is_recorded_with_the_change(world: World) ->
     assert (entry.before, entry.after) == ({"enabled": True}, {"enabled": False})
 
 
-def test_what_is_chosen_over_all_pages_is_recorded_too(world: World) -> None:
+def test_rows_selected_across_pages_are_recorded(world: World) -> None:
     root = factories.user("root@example.com", is_staff=True, is_superuser=True)
     row_of(PeriodicTask, world)
     url = reverse("admin:django_celery_beat_periodictask_changelist")
@@ -148,7 +148,7 @@ def test_more_rows_than_can_be_recorded_are_refused(
     assert not AuditEntry.objects.exists()
 
 
-def test_groups_and_rights_are_recorded(world: World) -> None:
+def test_changes_of_groups_and_permissions_are_recorded(world: World) -> None:
     root = factories.user("root@example.com", is_staff=True, is_superuser=True)
     right = Permission.objects.get(codename="view_user")
 

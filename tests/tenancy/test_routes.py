@@ -75,7 +75,7 @@ def test_every_method_of_the_api_is_in_a_table() -> None:
     assert methods == {route: tabled()[route] for route in methods}
 
 
-def test_every_verb_of_a_form_is_in_the_table() -> None:
+def test_every_form_action_is_in_the_table() -> None:
     from accounts.pages.team import _ACTIONS
     from webhooks.pages.endpoints import _DEEDS
 
@@ -91,7 +91,7 @@ def test_every_verb_of_a_form_is_in_the_table() -> None:
 # --- The back office ---------------------------------------------------------------------
 
 
-_OPEN = {"/admin/login/", "/admin/logout/"}  # lead elsewhere, whoever comes
+_OPEN = {"/admin/login/", "/admin/logout/"}  # redirect every caller
 
 
 def _back_office() -> list[str]:
@@ -106,7 +106,7 @@ def _back_office() -> list[str]:
     return urls
 
 
-def test_nobody_but_operators_gets_into_the_back_office(world: World) -> None:
+def test_only_operators_enter_the_back_office(world: World) -> None:
     half = factories.user(is_staff=True, is_superuser=True)
     browser = factories.browser(half)
     session = browser.session
@@ -123,7 +123,7 @@ def test_nobody_but_operators_gets_into_the_back_office(world: World) -> None:
     assert len(urls) > 80
 
     for number, url in enumerate(urls):
-        # One gate is before all of them, so the others take turns.
+        # One check guards all of them, so the other callers take turns.
         for asker in (guest, almost, others[number % len(others)]):
             for method in ("GET", "POST"):
                 response = ask(asker, method, url)
@@ -135,7 +135,9 @@ def test_nobody_but_operators_gets_into_the_back_office(world: World) -> None:
     assert changed_since(before) == set()
 
 
-def test_what_is_for_development_is_nowhere_else(world: World, settings: Any) -> None:
+def test_development_routes_exist_in_development_only(
+    world: World, settings: Any
+) -> None:
     for is_development, status in ((True, 200), (False, 404)):
         settings.DEVELOPMENT = is_development
         for asker in [*world.askers["guest"], *world.askers["owner"]]:

@@ -27,7 +27,7 @@ from billing.ledger.wallets import wallet_of
 from billing.models import PromoCode
 from providers.contract.base import Failure, ProviderError
 from synthesis.jobs import quotes
-from synthesis.jobs.quotes import AskedScene, Order
+from synthesis.jobs.quotes import Order, RequestedScene
 from synthesis.jobs.submit import submit
 from synthesis.models import Job
 from synthesis.work import worker
@@ -76,7 +76,7 @@ def _caller(tenant: Tenant) -> Any:
 
 
 def _submitted(tenant: Tenant, voice: str) -> Job:
-    order = Order([AskedScene("Hello.", voice)], title="Ours")
+    order = Order([RequestedScene("Hello.", voice)], title="Ours")
     with transaction.atomic():
         return submit(_caller(tenant), quotes.quote(_caller(tenant), order))
 
@@ -149,12 +149,12 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
     ),
     "token": lambda own: _token(own.owner, own.team),
     "endpoint": lambda own: _endpoint(own.team, own.things, ""),
-    # Pages act in the personal workspace.
+    # Pages use the personal workspace.
     "own_token": lambda own: _token(own.owner, factories.workspace(own.owner)),
     "own_endpoint": lambda own: _endpoint(
         factories.workspace(own.owner), own.things, "_own"
     ),
-    # The last: jobs of before are paid with credits.
+    # Last, so that the earlier jobs are paid with credits.
     "provider": lambda own: "scripted",
     "team_key": lambda own: _provider_key(own.team),
     "page_key": lambda own: _page_key(own.owner),
@@ -167,7 +167,7 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
 
 def build() -> World:
     """Create all tenants, askers and things; needs the small catalogue."""
-    workspaces.guests()  # the two that are otherwise made at first use
+    workspaces.guests()  # two rows that are otherwise created at first use
     workspaces.operators()
     PromoCode.objects.create(code="TENANCY", credits=1, max_uses=9)
     world = World(
@@ -222,7 +222,7 @@ def _askers(world: World) -> dict[str, list[Asker]]:
                 "token and header", token(mallory.owner, mallory.team).client, at_team
             ),
         ],
-        # The owner herself, through a door to another workspace.
+        # The owner herself, in another workspace.
         "elsewhere": [cookie(alice.owner), token(alice.owner, elsewhere)],
         "guest": [Asker("nobody", factories.api())],
         "operators": [Asker("key", factories.api(ADMIN_KEY))],

@@ -19,7 +19,9 @@ def test_operators_see_a_job_with_its_scenes(back_office, submitted) -> None:
     assert back_office.post(f"{JOBS}{job.pk}/change/").status_code == 403
 
 
-def test_operators_cancel_and_are_told_what_can_not_be(back_office, submitted) -> None:
+def test_operators_cancel_and_see_what_can_not_be_canceled(
+    back_office, submitted
+) -> None:
     job = submitted(factories.caller(), "Stopped.")
     chosen = {
         "action": "cancel_jobs",

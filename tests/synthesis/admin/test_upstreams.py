@@ -33,7 +33,9 @@ def failing() -> Upstream:
     )
 
 
-def test_the_list_tells_how_each_does(back_office, failing, submitted) -> None:
+def test_the_list_shows_the_state_of_each_upstream(
+    back_office, failing, submitted
+) -> None:
     submitted(factories.caller(), "One.")
     Upstream.objects.filter(pk=failing.pk).update(failing_since=None, open_until=None)
     claim()
@@ -47,14 +49,14 @@ def test_the_list_tells_how_each_does(back_office, failing, submitted) -> None:
     assert row.leased == 1
 
 
-def test_a_page_tells_the_last_failures(back_office, failing) -> None:
+def test_a_page_shows_the_last_failures(back_office, failing) -> None:
     url = reverse("admin:providers_upstream_change", args=[failing.pk])
     page = back_office.get(url).content.decode()
     assert "down: 12, busy: 3" in page
     assert "2026-11-26T08:00:00+00:00 down" in page
 
 
-def test_an_operator_lets_it_be_called_again(back_office, failing) -> None:
+def test_an_operator_closes_the_breaker(back_office, failing) -> None:
     before = AuditEntry.objects.count()
     answer = back_office.post(
         reverse(LIST),
@@ -70,7 +72,7 @@ def test_an_operator_lets_it_be_called_again(back_office, failing) -> None:
     assert AuditEntry.objects.count() > before
 
 
-def test_nobody_edits_or_deletes_them(back_office, failing) -> None:
+def test_upstreams_can_not_be_edited_or_deleted(back_office, failing) -> None:
     url = reverse("admin:providers_upstream_change", args=[failing.pk])
     assert back_office.post(url, {"calls": 0}).status_code == 403
     answer = back_office.post(

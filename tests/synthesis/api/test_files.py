@@ -100,7 +100,9 @@ def test_the_joined_audio_is_made_on_demand(api, job) -> None:
     assert milliseconds_of(content(done)) == pytest.approx(expected, abs=3)
 
 
-def test_what_ends_its_makers_fails_and_can_be_asked_for_again(api, job) -> None:
+def test_an_assembly_that_kills_workers_fails_and_can_be_requested_again(
+    api, job
+) -> None:
     url = f"/api/v1/jobs/{job.pk}/audio"
     api.get(url)
     Assembly.objects.update(crashes=3)
@@ -153,7 +155,7 @@ def test_captions_follow_the_joined_audio(api, job) -> None:
     assert f"00:00:{start:06.3f}"[:11] in vtt
 
 
-def test_an_edited_scene_asks_for_another_assembly(api, job, speak_all) -> None:
+def test_an_edited_scene_makes_a_new_assembly(api, job, speak_all) -> None:
     url = f"/api/v1/jobs/{job.pk}/audio"
     api.get(url)
     assemblies.work()
@@ -197,7 +199,7 @@ def test_signed_links_open_without_a_login_until_they_end(api, job, owner) -> No
     assert anybody.get(url).status_code == 404
 
 
-def test_audio_past_its_time_is_gone(api, job, audio_url) -> None:
+def test_expired_audio_is_gone(api, job, audio_url) -> None:
     Job.objects.update(expires_at=timezone.now())
     answer = api.get(audio_url)
     assert (answer.status_code, answer.json()["code"]) == (410, "expired")

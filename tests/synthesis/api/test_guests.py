@@ -31,7 +31,7 @@ def post(url: str, body: object, **extra: Any):
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8:0:7::{number:x}"])
-def test_a_hundred_parallel_tries_are_five(address: str) -> None:
+def test_of_a_hundred_parallel_tries_five_are_allowed(address: str) -> None:
     """On both routes, with forged headers, from all addresses of one network."""
 
     def send(number: int) -> tuple[int, str]:
@@ -59,7 +59,7 @@ def test_a_hundred_parallel_tries_are_five(address: str) -> None:
     assert other.status_code == 202
 
 
-def test_what_is_answered_with_an_error_is_no_try() -> None:
+def test_a_request_that_fails_is_not_counted_as_a_try() -> None:
     silence = {"input": "!!!", "voice": "unicorn:en-us"}
     for _ in range(6):
         refused = post("/api/v1/speech", silence, REMOTE_ADDR="192.0.2.8")
@@ -68,7 +68,7 @@ def test_what_is_answered_with_an_error_is_no_try() -> None:
     assert left == 5
 
 
-def test_what_is_left_is_told_and_refusals_do_not_count() -> None:
+def test_responses_show_the_tries_left_and_refusals_do_not_count() -> None:
     assert post("/api/v1/jobs", BODY)["X-Guest-Remaining"] == "4"
     too_long = post("/api/v1/jobs", BODY | {"text": "x" * 501})
     assert (too_long.status_code, too_long.json()["code"]) == (400, "text_too_long")
@@ -82,7 +82,7 @@ def test_what_is_left_is_told_and_refusals_do_not_count() -> None:
     assert Job.objects.count() == 2
 
 
-def test_the_limit_says_when_it_ends(settings) -> None:
+def test_the_limit_has_a_retry_after(settings) -> None:
     settings.GUEST_PER_DAY = 0
     answer = post("/api/v1/jobs", BODY)
     assert answer.status_code == 429
@@ -90,28 +90,28 @@ def test_the_limit_says_when_it_ends(settings) -> None:
     assert Job.objects.count() == 0
 
 
-def test_the_id_is_the_key_to_a_visitors_job(speak_all) -> None:
+def test_a_guests_job_is_visible_by_its_id(speak_all) -> None:
     job = post("/api/v1/jobs", BODY).json()
     speak_all()
-    somebody = factories.api()
-    done = somebody.get(job["links"]["self"])
+    another_guest = factories.api()
+    done = another_guest.get(job["links"]["self"])
     assert done.json()["status"] == "completed"
-    assert somebody.get(done.json()["scenes"][0]["audio_url"]).status_code == 200
+    assert another_guest.get(done.json()["scenes"][0]["audio_url"]).status_code == 200
     for method, path in [("get", "/api/v1/jobs"), ("post", "/api/v1/estimate")]:
-        answer = getattr(somebody, method)(path)
+        answer = getattr(another_guest, method)(path)
         assert (answer.status_code, answer.json()["code"]) == (
             401,
             "authentication_required",
         )
-    assert somebody.delete(job["links"]["self"]).status_code == 401
-    canceled = somebody.post(job["links"]["self"] + "/cancel")
+    assert another_guest.delete(job["links"]["self"]).status_code == 401
+    canceled = another_guest.post(job["links"]["self"] + "/cancel")
     assert (canceled.status_code, canceled.json()["code"]) == (
         409,
         "job_not_cancelable",
     )
 
 
-def test_a_visitors_job_is_gone_after_a_day() -> None:
+def test_a_guests_job_expires_after_a_day() -> None:
     job = post("/api/v1/jobs", BODY).json()
     Job.objects.update(expires_at="2020-01-01T00:00:00Z")
     answer = factories.api().get(job["links"]["self"])

@@ -97,7 +97,7 @@ def test_lists_are_paged_newest_first_without_scenes(api) -> None:
     assert len(api.get(f"{JOBS}?provider=scripted").json()["results"]) == 3
 
 
-def test_an_estimate_writes_nothing_and_is_the_price(api) -> None:
+def test_an_estimate_writes_nothing_and_equals_the_price(api) -> None:
     body = {"text": " Twelve char\r\n", "voice": "scripted:one"}
     told = post(api, "/api/v1/estimate", body).json()
     assert told == {
@@ -214,14 +214,14 @@ def test_ten_megabytes_are_too_large(api) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-def test_credits_that_are_missing_are_told(api) -> None:
+def test_missing_credits_are_a_402(api) -> None:
     answer = post(api, JOBS, {"text": "x" * 6000, "voice": "scripted:one"})
     assert answer.status_code == 429
     assert answer.json()["params"] == {"needed": 6000, "available": 5000}
     assert "Retry-After" not in answer
 
 
-def test_strangers_see_nothing(api, owner) -> None:
+def test_strangers_get_404(api, owner) -> None:
     job = post(api, JOBS, {"text": "Mine.", "voice": "scripted:one"}).json()
     stranger = factories.api(factories.token())
     missing = uuid.uuid4()

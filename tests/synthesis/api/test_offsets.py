@@ -90,7 +90,7 @@ def test_words_of_chapters_count_in_the_whole_text(api, send, speak_all) -> None
     assert starts == [BOOK.index("Two"), BOOK.index("And"), BOOK.index("more")]
 
 
-def test_a_changed_text_counts_anew_and_other_changes_keep_it(
+def test_a_changed_text_resets_offsets_and_other_edits_keep_them(
     api, send, speak_all
 ) -> None:
     job = send("jobs", {"text": SENT, "voice": "scripted:one"}).json()["transaction_id"]

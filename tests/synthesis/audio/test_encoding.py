@@ -98,9 +98,7 @@ def test_sound_is_in_its_place_and_as_loud_as_it_was(
 
 
 @pytest.mark.parametrize("kind", ["mp3", "opus", "m4b"])
-def test_a_rate_that_a_format_does_not_know_is_changed(
-    kind: str, tmp_path: Path
-) -> None:
+def test_unsupported_rates_are_resampled(kind: str, tmp_path: Path) -> None:
     samples = voice(60_000, 17_000)
     found, rate, _ = decode(encoded(samples, kind, tmp_path, rate=17_000))
     assert rate in (*audio.FORMATS[kind].rates, 48_000)
@@ -115,13 +113,13 @@ def test_the_same_samples_make_the_same_bytes(kind: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("kind", list(audio.FORMATS))
-def test_nothing_is_refused(kind: str, tmp_path: Path) -> None:
+def test_empty_audio_is_refused(kind: str, tmp_path: Path) -> None:
     with pytest.raises(audio.BadAudio, match="nothing to encode"):
         encoded(voice(0), kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", list(audio.FORMATS))
-def test_an_error_on_the_way_comes_through(kind: str, tmp_path: Path) -> None:
+def test_errors_of_the_input_are_raised(kind: str, tmp_path: Path) -> None:
     def broken() -> Iterator[Samples]:
         yield voice(30_000)
         raise audio.BadAudio("a damaged part")
@@ -159,7 +157,7 @@ def test_any_length_of_mp3_is_exact(count: int, rate: int, tmp_path: Path) -> No
         (8_000, "ffe388c0", 576),
     ],
 )
-def test_mp3_header_tells_frames_bytes_and_padding(
+def test_mp3_header_states_frames_bytes_and_padding(
     rate: int, start: str, samples: int, tmp_path: Path
 ) -> None:
     data = encoded(voice(2 * rate), "mp3", tmp_path, rate=rate).read_bytes()

@@ -78,7 +78,7 @@ def test_very_short_parts_keep_their_length(length: int) -> None:
     assert starts == [0, length / RATE]
 
 
-def test_parts_of_different_rates_meet_at_one() -> None:
+def test_parts_of_different_rates_are_resampled() -> None:
     first, second = voice(44_100, 44_100), voice(16_000, 16_000)
     found, starts = joined(
         [Part(stored(first, 44_100), 500), Part(stored(second, 16_000))], rate=24_000
@@ -121,7 +121,7 @@ def test_one_part_is_open_at_a_time() -> None:
     assert all(file.closed for file in opened)
 
 
-def test_a_damaged_part_is_told() -> None:
+def test_a_damaged_part_raises() -> None:
     good = stored(voice(20_000))().getvalue()
     parts = [Part(partial(io.BytesIO, good)), Part(partial(io.BytesIO, good[:-900]))]
     with pytest.raises(audio.BadAudio):

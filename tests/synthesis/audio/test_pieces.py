@@ -80,7 +80,7 @@ def test_raw_samples_are_kept_without_loss() -> None:
 
 
 @pytest.mark.parametrize("name", ["mp3", "flac", "ogg"])
-def test_what_came_compressed_is_kept_as_it_came(
+def test_compressed_audio_is_stored_unchanged(
     name: str, files: dict[str, bytes]
 ) -> None:
     piece, kept = stored(files[name], name)
@@ -110,7 +110,7 @@ def test_wav_becomes_flac(files: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFDB, 0])
 @pytest.mark.parametrize("riff", [0xFFFFFFFF, 0x7FFFFFFF, 0])
-def test_wav_sizes_that_streams_make_up_are_not_believed(
+def test_placeholder_sizes_in_wav_are_ignored(
     size: int, riff: int, files: dict[str, bytes]
 ) -> None:
     good = files["wav"]
@@ -121,7 +121,7 @@ def test_wav_sizes_that_streams_make_up_are_not_believed(
     assert np.array_equal(read(kept), SPOKEN)
 
 
-def test_a_true_wav_size_keeps_what_follows_out_of_the_sound(
+def test_data_after_the_wav_samples_is_ignored(
     files: dict[str, bytes],
 ) -> None:
     comment = b"LIST" + struct.pack("<I", 1_000) + b"\xff\x7f" * 500
@@ -161,14 +161,14 @@ def test_wav_of_the_standard_library() -> None:
 @pytest.mark.parametrize(
     "tail", [b"TAG" + bytes(125), b"ID3\x03\0\0\0\0\0\x10" + bytes(16)]
 )
-def test_tags_at_the_end_of_mp3_are_no_sound(
+def test_tags_at_the_end_of_mp3_are_ignored(
     tail: bytes, files: dict[str, bytes]
 ) -> None:
     piece, _ = stored(files["mp3"] + tail, "mp3")
     assert piece.samples == len(SPOKEN)
 
 
-def test_mp3s_that_a_server_joined_are_heard_to_the_end(tmp_path: Path) -> None:
+def test_joined_mp3s_are_decoded_to_the_end(tmp_path: Path) -> None:
     target = tmp_path / "part.mp3"
     audio.encode(blocks(SPOKEN), rate=RATE, format="mp3", target=target, title="Part")
     piece, kept = stored(3 * target.read_bytes(), "mp3")
@@ -176,7 +176,7 @@ def test_mp3s_that_a_server_joined_are_heard_to_the_end(tmp_path: Path) -> None:
     assert len(read(kept)) == piece.samples
 
 
-def test_joined_mp3s_of_different_kinds_are_heard_too(
+def test_joined_mp3s_of_different_formats_are_decoded(
     files: dict[str, bytes], tmp_path: Path
 ) -> None:
     target = tmp_path / "part.mp3"
@@ -200,7 +200,7 @@ def test_the_silence_at_the_end_is_measured() -> None:
     [
         ("x" * 170, 1.0),
         ("x" * 700, 4.0),
-        ("x" * 100, 0.25),  # a few letters may be said in a hurry
+        ("x" * 100, 0.25),  # a few letters may be spoken fast
         ("So.", 0.25),
         ("😀", 1.0),
     ],
@@ -221,13 +221,13 @@ NOISE = np.random.default_rng(7).bytes(50_000)
 @pytest.mark.parametrize(
     "data", [b"", b"\0", PAGE, ERROR, NOISE, bytes(50_000)], ids=lambda data: len(data)
 )
-def test_what_is_no_audio_is_refused(name: str, data: bytes) -> None:
+def test_data_that_is_no_audio_is_refused(name: str, data: bytes) -> None:
     with pytest.raises(BadAudio):
         stored(data, name)
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", PAGE, ERROR, bytes(50_000)])
-def test_what_is_no_samples_is_refused(data: bytes) -> None:
+def test_data_that_is_no_samples_is_refused(data: bytes) -> None:
     with pytest.raises(BadAudio):
         stored(data, "pcm", rate=RATE)
 
@@ -262,7 +262,7 @@ def test_audio_that_was_cut_short_is_refused(
         stored(data[: int(share * len(data))], name)
 
 
-def test_a_wav_size_that_counts_the_header_too_is_forgiven() -> None:
+def test_a_wav_size_that_includes_the_header_is_accepted() -> None:
     data = wav(SPOKEN.tobytes())
     size = struct.pack("<I", 2 * len(SPOKEN) + 44)
     _, kept = stored(data[:40] + size + data[44:], "wav")
@@ -270,18 +270,20 @@ def test_a_wav_size_that_counts_the_header_too_is_forgiven() -> None:
 
 
 @pytest.mark.parametrize("name", ["flac", "ogg"])
-def test_a_missing_byte_is_noticed(name: str, files: dict[str, bytes]) -> None:
+def test_a_missing_byte_is_detected(name: str, files: dict[str, bytes]) -> None:
     with pytest.raises(BadAudio):
         stored(files[name][:-1], name)
 
 
-def test_half_a_sample_is_noticed() -> None:
+def test_half_a_sample_is_detected() -> None:
     with pytest.raises(BadAudio, match="half a sample"):
         stored(SPOKEN.tobytes()[:-1], "pcm", rate=RATE)
 
 
 @pytest.mark.parametrize("name", ["mp3", "flac", "ogg"])
-def test_a_hole_in_the_middle_is_noticed(name: str, files: dict[str, bytes]) -> None:
+def test_missing_data_in_the_middle_is_detected(
+    name: str, files: dict[str, bytes]
+) -> None:
     data = files[name]
     middle = len(data) // 2
     holed = data[:middle] + NOISE[: len(data) // 8] + data[middle + len(data) // 8 :]
@@ -307,21 +309,21 @@ def test_far_too_little_sound_for_the_text_is_refused(letters, speed) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "speed"), [(20, 1.0), (28, 0.5)])
-def test_far_too_much_is_refused(seconds, speed) -> None:
+def test_far_too_much_sound_for_the_text_is_refused(seconds, speed) -> None:
     sound = voice(seconds * 8_000, 8_000).tobytes()
     with pytest.raises(NoSpeech, match="1 characters"):
         stored(sound, "pcm", rate=8_000, text="a", speed=speed)
     stored(sound, "pcm", rate=8_000, text="a" * 5, speed=speed)
 
 
-def test_loudness_is_told_step_by_step() -> None:
+def test_loudness_is_measured_in_steps() -> None:
     steps = [0, 5, 900, 30_000, -32_768]
     sound = np.repeat(np.array(steps, np.int16), 80)
     piece, _ = stored(sound.tobytes() + b"\0\1" * 3, "pcm", rate=8_000)
     assert piece.loudness.tolist() == [0, 5, 900, 30_000, 32_767, 256]
 
 
-def test_a_stream_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_stops_in_an_endless_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthesis.audio.pieces._MAX_SECONDS", 60)  # seconds
     second = voice(8_000, 8_000).tobytes()
     given = 0
@@ -338,7 +340,7 @@ def test_a_stream_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("name", ["mp3", "ogg", "flac", "pcm"])
-def test_nobody_listens_for_ever_to_a_short_text(
+def test_reading_stops_early_for_a_short_text(
     name: str, files: dict[str, bytes]
 ) -> None:
     """A text of one second may last 19 s; reading stops after 38 s."""
@@ -361,7 +363,9 @@ def test_nobody_listens_for_ever_to_a_short_text(
 
 
 @pytest.mark.parametrize("name", ["pcm", "wav", "mp3"])
-def test_what_is_somewhat_too_long_is_no_speech(name: str, tmp_path: Path) -> None:
+def test_audio_that_is_somewhat_too_long_is_no_speech(
+    name: str, tmp_path: Path
+) -> None:
     sound = voice(25 * 8_000, 8_000)
     if name == "pcm":
         data = sound.tobytes()
@@ -372,7 +376,7 @@ def test_what_is_somewhat_too_long_is_no_speech(name: str, tmp_path: Path) -> No
         stored(data, name, rate=8_000, text="a")
 
 
-def test_a_failing_provider_is_heard_of() -> None:
+def test_errors_of_the_provider_are_raised() -> None:
     def failing() -> Iterator[bytes]:
         yield SPOKEN.tobytes()
         raise ConnectionResetError

@@ -21,9 +21,7 @@ def streamed(kind: str, rate: int = RATE) -> bytes:
 
 @pytest.mark.parametrize("rate", [22_050, 24_000, 44_100])
 @pytest.mark.parametrize("kind", ["mp3", "opus", "aac", "flac", "wav"])
-def test_what_is_streamed_is_what_was_said(
-    kind: str, rate: int, tmp_path: Path
-) -> None:
+def test_streamed_audio_equals_the_input(kind: str, rate: int, tmp_path: Path) -> None:
     path = tmp_path / f"stream{audio.FORMATS[kind].extension}"
     path.write_bytes(streamed(kind, rate))
     found, found_rate, _ = decode(path)
@@ -83,7 +81,7 @@ def test_a_stream_of_nothing_is_a_header_at_most(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stream_that_is_left_leaves_nothing_behind(kind: str) -> None:
+def test_a_stream_can_be_abandoned(kind: str) -> None:
     encoder = audio.StreamEncoder(kind, RATE)
     encoder.feed(SPOKEN)
     del encoder

@@ -114,7 +114,7 @@ def test_estimates_are_in_order_and_inside(text, steps, rest) -> None:
         ),
     ],
 )
-def test_estimates_are_near_what_the_engine_tells(voice, text) -> None:
+def test_estimates_are_near_the_times_of_the_engine(voice, text) -> None:
     spoken = hear(text, voice)
     found = estimate_times(text, loudness_of(spoken.audio, spoken.sample_rate))
     exact = {word.char_start: word.start for word in spoken.words}
@@ -138,7 +138,7 @@ TOLD = [Word(0.1, 0.4, 0, 5), Word(0.5, 0.9, 6, 11), Word(1.0, 1.4, 12, 15)]
 TEXT = "Hello there you."
 
 
-def test_what_can_be_true_is_kept() -> None:
+def test_plausible_times_are_kept() -> None:
     assert word_times(TEXT, TOLD, tone(1.5), is_trusted=False) == (TOLD, EXACT)
 
 
@@ -159,7 +159,7 @@ def test_what_can_be_true_is_kept() -> None:
         [Word(float("nan"), 0.4, 0, 5), *TOLD[1:]],
     ],
 )
-def test_what_can_not_be_true_is_estimated(told) -> None:
+def test_implausible_times_are_replaced_by_estimates(told) -> None:
     found, timing = word_times(TEXT, told, tone(1.5), is_trusted=False)
     assert timing == ESTIMATED
     check(TEXT, found, 1.5)
@@ -173,14 +173,16 @@ def test_what_can_not_be_true_is_estimated(told) -> None:
         (2, Word(0.9, 1.5, 12, 15)),
     ],
 )
-def test_a_word_left_out_is_filled_in_and_owned_up_to(left_out, filled) -> None:
+def test_a_missing_word_is_filled_in_and_the_timing_is_estimated(
+    left_out, filled
+) -> None:
     told = [word for place, word in enumerate(TOLD) if place != left_out]
     found, timing = word_times(TEXT, told, tone(1.5), is_trusted=False)
     assert timing == ESTIMATED
     assert found == [*TOLD[:left_out], filled, *TOLD[left_out + 1 :]]
 
 
-def test_words_left_out_together_share_the_time_by_their_lengths() -> None:
+def test_adjacent_missing_words_share_the_time_by_length() -> None:
     text = "One two three! Four fifteen."
     told = [Word(0, 1, 0, 3), Word(4, 5, 15, 19), Word(5, 6, 20, 27)]
     found, timing = word_times(text, told, tone(6), is_trusted=False)
@@ -191,7 +193,7 @@ def test_words_left_out_together_share_the_time_by_their_lengths() -> None:
     assert found[1:3] == [Word(1, middle, 4, 7), Word(middle, 4, 8, 13)]
 
 
-def test_a_told_word_may_be_several_of_ours() -> None:
+def test_a_given_word_may_cover_several_words() -> None:
     """Amazon returns times for Chinese words, which may have several characters."""
     told = [Word(0, 1, 0, 2), Word(1, 2, 2, 4)]
     assert word_times("今天天气", told, tone(2), is_trusted=False) == (told, EXACT)

@@ -19,7 +19,7 @@ def balance(caller):
 
 
 @pytest.mark.parametrize("whom", ["user", "workspace"])
-def test_queued_work_is_canceled_and_its_credits_come_back(submitted, whom):
+def test_queued_jobs_are_canceled_and_refunded(submitted, whom):
     caller, other = factories.caller(), factories.caller()
     job, kept = submitted(caller, "Hello.", "Again."), submitted(other, "Hello.")
     assert balance(caller) == (5000 - 12, 12)
@@ -36,7 +36,7 @@ def test_queued_work_is_canceled_and_its_credits_come_back(submitted, whom):
     assert kept.status == "queued"
 
 
-def test_what_team_mates_do_goes_on(submitted):
+def test_jobs_of_team_members_continue(submitted):
     alice, bob = factories.user(), factories.user()
     team = factories.team(alice, bob)
     with transaction.atomic():
@@ -51,7 +51,7 @@ def test_what_team_mates_do_goes_on(submitted):
     assert states == {hers.pk: "queued", his.pk: "canceled"}
 
 
-def test_what_is_being_spoken_is_dropped(submitted):
+def test_the_result_of_a_canceled_scene_is_discarded(submitted):
     caller = factories.caller()
     submitted(caller, "Hello.")
     scene = claiming.claim_next("remote")
@@ -65,7 +65,7 @@ def test_what_is_being_spoken_is_dropped(submitted):
     assert balance(caller) == (5000, 0)
 
 
-def test_the_bell_is_rung(submitted, monkeypatch):
+def test_blocking_rings_the_bell(submitted, monkeypatch):
     rung = []
     monkeypatch.setattr(
         "kit.work.bells.ring_soon", lambda task, *_, **__: rung.append(task)

@@ -116,7 +116,7 @@ def lived_in(alice, submitted, speak_all):
     return before
 
 
-def test_work_under_way_ends_and_its_credits_come_back(alice, submitted):
+def test_unfinished_jobs_are_canceled_and_refunded(alice, submitted):
     caller = factories.caller(alice)
     job = submitted(caller, "Hello.")
     close(alice)
@@ -129,7 +129,7 @@ def test_work_under_way_ends_and_its_credits_come_back(alice, submitted):
     assert summary(wallet)["balance"] == 5000
 
 
-def test_nothing_is_removed_before_its_time(alice, submitted, speak_all):
+def test_nothing_is_deleted_before_its_time(alice, submitted, speak_all):
     lived_in(alice, submitted, speak_all)
     close(alice)
     before = stored()
@@ -140,7 +140,7 @@ def test_nothing_is_removed_before_its_time(alice, submitted, speak_all):
     assert Job.objects.count() == 1
 
 
-def test_nothing_is_left_but_the_ledger(alice, submitted, speak_all):
+def test_a_purge_leaves_only_the_ledger(alice, submitted, speak_all):
     others = factories.user("bob@example.com")
     before = lived_in(alice, submitted, speak_all)
     kept = submitted(factories.caller(others), "Something else.")
@@ -178,7 +178,7 @@ def _pseudonymous():
 
 
 @pytest.mark.parametrize("step", range(4))
-def test_an_interrupted_purge_goes_on(alice, submitted, speak_all, step):
+def test_an_interrupted_purge_continues(alice, submitted, speak_all, step):
     before = lived_in(alice, submitted, speak_all)
     close(alice)
     let_a_week_pass()
@@ -214,7 +214,7 @@ def test_an_interrupted_purge_goes_on(alice, submitted, speak_all, step):
     assert not Job.objects.exists()
 
 
-def test_one_that_can_not_be_purged_holds_up_nobody(alice, submitted, caplog):
+def test_a_purge_that_fails_does_not_block_others(alice, submitted, caplog):
     bob = factories.user("bob@example.com")
     for person in (alice, bob):
         close(person)
@@ -233,7 +233,7 @@ def test_one_that_can_not_be_purged_holds_up_nobody(alice, submitted, caplog):
     assert User.objects.count() == 0
 
 
-def test_what_others_made_in_a_shared_workspace_stays(alice, submitted, speak_all):
+def test_jobs_of_others_in_a_shared_workspace_stay(alice, submitted, speak_all):
     bob = factories.user("bob@example.com")
     team = factories.team(bob, alice)
     with transaction.atomic():
@@ -253,7 +253,7 @@ def test_what_others_made_in_a_shared_workspace_stays(alice, submitted, speak_al
     assert not ApiToken.objects.exists()
 
 
-def test_hooks_of_a_higher_app_come_later_but_remove_first():
+def test_hooks_of_higher_apps_run_later_but_purge_first():
     order = [
         *("webhooks.lifecycle", "billing.lifecycle"),
         *("providers.lifecycle", "synthesis.lifecycle"),
@@ -275,7 +275,7 @@ def test_hooks_of_a_higher_app_come_later_but_remove_first():
 
 
 @pytest.mark.parametrize(("name", "module"), registered("lifecycle").items())
-def test_a_hook_has_a_name_that_is_called(name, module):
+def test_every_hook_has_a_known_name(name, module):
     own = {
         key
         for key, value in inspect.getmembers(module, inspect.isfunction)

@@ -148,7 +148,7 @@ def test_the_preferred_voice_speaks_where_none_is_named(api, credits, speak_all)
 
 
 @pytest.mark.usefixtures("german")
-def test_a_preference_that_can_not_be_met_leaves_it_to_the_language(owner, api):
+def test_a_preferred_voice_that_is_unavailable_is_replaced_by_language(owner, api):
     def prefer(voice: object) -> None:
         preferences.merge(owner, {"voice": voice})
 
@@ -180,7 +180,7 @@ def test_a_preference_that_can_not_be_met_leaves_it_to_the_language(owner, api):
 
 
 @pytest.mark.usefixtures("voices")
-def test_a_provider_that_is_not_set_up_speaks_for_nobody(owner, api, monkeypatch):
+def test_a_provider_that_is_not_configured_is_not_chosen(owner, api, monkeypatch):
     monkeypatch.setattr(scripted.Scripted, "needs_key", True)
     for chosen in ({"voice": "scripted:two"}, {"default_provider": "scripted"}):
         owner.preferences = chosen
@@ -205,7 +205,7 @@ def test_the_default_provider_speaks_the_languages_that_it_has(owner, api):
 
 
 @pytest.mark.usefixtures("german")
-def test_an_own_key_that_is_refused_is_not_passed_over(owner, api, credits):
+def test_a_refused_own_key_is_an_error(owner, api, credits):
     factories.provider_key(factories.workspace(owner), "scripted")
     preferences.merge(owner, {"voice": "scripted:two"})
     told = post(api, "estimate", {"text": "Hi."}).json()
@@ -249,7 +249,7 @@ def test_refused_calls_charge_nothing(owner, api, credits) -> None:
 
 
 @pytest.mark.usefixtures("voices")
-def test_where_there_is_no_voice_one_must_be_named(api, credits) -> None:
+def test_without_a_default_voice_one_must_be_named(api, credits) -> None:
     Provider.objects.filter(slug="unicorn").update(is_enabled=False)
     for path, body in [("jobs", {"text": "Hi."}), ("speech", {"input": "Hi."})]:
         answer = post(api, path, body)
@@ -273,7 +273,7 @@ def test_a_repeat_keeps_the_voice(owner, api, credits) -> None:
 
 
 @pytest.mark.usefixtures("german")
-def test_visitors_and_operators_need_name_none(settings) -> None:
+def test_guests_and_operators_need_not_name_a_voice(settings) -> None:
     settings.ADMIN_ACCESS_KEY = "o" * 32
     Provider.objects.filter(slug="scripted").update(is_open_to_guests=True)
     for client, billed_to in [
@@ -289,7 +289,7 @@ def test_visitors_and_operators_need_name_none(settings) -> None:
 
 
 @pytest.mark.usefixtures("voices")
-def test_everybody_has_their_own_in_a_team_and_so_have_their_tokens(owner):
+def test_each_team_member_and_their_tokens_use_their_own_preference(owner):
     other = factories.user()
     team = factories.team(owner, other)
     preferences.merge(owner, {"voice": "scripted:one"})
@@ -302,7 +302,7 @@ def test_everybody_has_their_own_in_a_team_and_so_have_their_tokens(owner):
 
 
 @pytest.mark.usefixtures("voices")
-def test_a_fallback_is_measured_by_the_voice_that_is_chosen(owner, api) -> None:
+def test_a_fallback_is_compared_with_the_chosen_voice(owner, api) -> None:
     Provider.objects.filter(slug="scripted").update(cost_multiplier=2)
     order = {"text": "Hi.", "fallback": ["scripted:two"]}
     assert post(api, "jobs", order).json()["code"] == "fallback_dearer"

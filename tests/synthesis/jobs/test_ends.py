@@ -201,7 +201,7 @@ def canceled_after_a_failure(stage: Stage) -> None:
     path = stage.job("Fails.", "Waits.")
     worker.speak(claim())
     assert stage.post(f"{path}/cancel") == 200
-    assert stage.post(f"{path}/retry") == 409  # canceled is canceled
+    assert stage.post(f"{path}/retry") == 409  # canceled jobs stay canceled
 
 
 def lost_by_a_worker(stage: Stage) -> None:
@@ -250,7 +250,7 @@ def speech_that_fails(stage: Stage) -> None:
 def speech_of_a_killed_process(stage: Stage) -> None:
     speech_at_once(stage)
     job = Job.objects.get()
-    # As it was before its end: leased by a process that is no more.
+    # As before its end: leased by a process that has died.
     Event.objects.all().delete()
     job.scenes.update(
         status="processing", cost=0, lease_until=timezone.now() - timedelta(seconds=1)
@@ -289,7 +289,7 @@ PATHS: list[tuple[Path, list[str]]] = [
 
 
 @pytest.mark.parametrize(("path", "ends"), PATHS, ids=[p.__name__ for p, _ in PATHS])
-def test_an_end_is_told_once_to_everybody(
+def test_the_end_of_a_job_is_emitted_once_to_each_receiver(
     stage: Stage, path: Path, ends: list[str]
 ) -> None:
     path(stage)
@@ -299,7 +299,7 @@ def test_an_end_is_told_once_to_everybody(
     for event in events:
         told = json.loads(bytes(event.body))
         job = Job.objects.get(pk=told["data"]["transaction_id"])
-        # One event, hence one `webhook-id`, whoever hears it.
+        # One event, so one `webhook-id` for all receivers.
         addresses = {EVERYBODY} | ({OWN} if job.webhook_url else set())
         rows = Delivery.objects.filter(event=event)
         assert sorted(row.address for row in rows) == sorted(addresses)
@@ -310,13 +310,13 @@ def test_an_end_is_told_once_to_everybody(
     )
 
 
-def test_a_blocked_owner_reads_why(stage: Stage) -> None:
+def test_a_blocked_owner_sees_the_reason(stage: Stage) -> None:
     blocked_person(stage)
     data = json.loads(bytes(Event.objects.get().body))["data"]
     assert (data["reason"], data["charged"], data["refunded"]) == ("blocked", 0, 4)
 
 
-def test_a_canceled_job_deleted_twice_is_told_once(stage: Stage) -> None:
+def test_a_canceled_job_that_is_deleted_twice_emits_one_event(stage: Stage) -> None:
     deleted(stage)
     with transaction.atomic():
         cancel.delete(Job.objects.get().pk)

@@ -38,7 +38,7 @@ def moves(results: list[dict]) -> list[tuple[str, str, int]]:
     return [(one["kind"], one["bucket"], one["credits"]) for one in results]
 
 
-def test_every_entry_of_a_job_and_no_other(owner, job, speak_all):
+def test_entries_are_those_of_the_job_only(owner, job, speak_all):
     api = factories.api(factories.token(owner))
     assert moves(entries(api, job).json()["results"]) == [
         ("reserve", "reserved", 20),
@@ -67,15 +67,13 @@ def test_pages(owner, job):
     assert moves(rest["results"]) == [("reserve", "promo", -20)]
 
 
-def test_a_stranger_and_a_visitor_see_nothing(job):
+def test_strangers_and_guests_see_no_entries(job):
     stranger = factories.api(factories.token())
     assert entries(stranger, job).status_code == 404
     assert entries(factories.api(), job).status_code == 401
 
 
-def test_it_takes_the_same_queries_however_long(
-    owner, job, django_assert_max_num_queries
-):
+def test_the_number_of_queries_is_constant(owner, job, django_assert_max_num_queries):
     api = factories.browser(owner)
     entries(api, job)
     with django_assert_max_num_queries(9):

@@ -113,7 +113,7 @@ def test_a_canceled_job_and_one_of_a_blocked_owner(caller, submitted, reason) ->
     assert told()[1][1]["reason"] == reason
 
 
-def test_a_deleted_job_that_ran_was_canceled(caller, submitted) -> None:
+def test_deleting_a_running_job_emits_its_cancellation(caller, submitted) -> None:
     listen(caller)
     job = submitted(caller, "One.")
     with transaction.atomic():
@@ -147,7 +147,7 @@ def test_a_jobs_own_address_gets_its_end_under_the_same_id(
     ]
 
 
-def test_what_is_rolled_back_is_not_told(caller, submitted) -> None:
+def test_a_rolled_back_transaction_emits_nothing(caller, submitted) -> None:
     listen(caller)
     job = submitted(caller, "One.")
     with transaction.atomic():
@@ -179,7 +179,7 @@ def test_the_examples_have_the_fields_of_the_real_ones(
         "https://[::1]/",
     ],
 )
-def test_an_address_that_is_never_called_is_refused_at_submit(url) -> None:
+def test_a_forbidden_webhook_url_is_refused_at_submit(url) -> None:
     client = factories.api(factories.token())
     body = {"text": "One.", "voice": "unicorn:en-us", "webhook_url": url}
     answer = client.post("/api/v1/jobs", body, content_type="application/json")

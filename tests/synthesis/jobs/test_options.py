@@ -43,7 +43,7 @@ def send(owner):
     return ask
 
 
-def test_a_scene_has_its_own_or_those_of_the_job(send, speak_all) -> None:
+def test_a_scene_uses_its_own_options_or_those_of_the_job(send, speak_all) -> None:
     answer = send(
         "jobs",
         {
@@ -67,7 +67,7 @@ def test_a_scene_has_its_own_or_those_of_the_job(send, speak_all) -> None:
     ]
 
 
-def test_chapters_have_those_of_the_job(send, speak_all) -> None:
+def test_chapters_use_the_options_of_the_job(send, speak_all) -> None:
     text = "# One\n\nHello.\n\n# Two\n\nHello again."
     body = JOB | {"text": text, "split": "chapters", "options": {"pitch": 1}}
     assert send("jobs", body).status_code == 202
@@ -75,7 +75,7 @@ def test_chapters_have_those_of_the_job(send, speak_all) -> None:
     assert scripted.options_sent == [{"pitch": 1}] * 2
 
 
-def test_speech_at_once_takes_them(send) -> None:
+def test_speech_at_once_accepts_options(send) -> None:
     answer = send("speech", SPEECH | {"options": {"language": "en"}})
     assert (answer.status_code, answer.json()["cost"]) == (200, 12)
     assert scripted.options_sent == [{"language": "en"}]
@@ -109,7 +109,7 @@ def test_speech_at_once_takes_them(send) -> None:
         ),
     ],
 )
-def test_bad_ones_are_named_and_nothing_is_written(
+def test_invalid_options_are_listed_and_nothing_is_written(
     send, credits, options, wrong
 ) -> None:
     scenes = {"scenes": [{"text": "Hello.", "options": options}], "voice": JOB["voice"]}
@@ -126,14 +126,14 @@ def test_bad_ones_are_named_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("options", [None, [], "pitch", 3])
-def test_what_is_no_object_is_refused(send, options) -> None:
+def test_options_must_be_an_object(send, options) -> None:
     answer = send("jobs", JOB | {"options": options})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert list(answer.json()["fields"]) == ["options"]
     assert Job.objects.count() == 0
 
 
-def test_built_in_voices_have_none(send) -> None:
+def test_built_in_voices_have_no_options(send) -> None:
     body = JOB | {"voice": "unicorn:en-us", "options": {"pitch": 1}}
     answer = send("jobs", body)
     assert answer.json()["fields"] == {
@@ -157,7 +157,7 @@ def test_built_in_voices_have_none(send) -> None:
         ({"voice": "scripted:two", "options": {"pitch": 1}}, {"pitch": 1}),
     ],
 )
-def test_a_changed_scene_keeps_them_with_its_voice(
+def test_an_edited_scene_keeps_its_options_with_its_voice(
     send, submitted, owner, speak_all, change, kept
 ) -> None:
     job = send("jobs", JOB | {"options": {"pitch": 3}}).json()
@@ -169,7 +169,7 @@ def test_a_changed_scene_keeps_them_with_its_voice(
     assert Scene.objects.get().options == kept
 
 
-def test_a_change_that_can_not_be_changes_nothing(send, speak_all, credits) -> None:
+def test_an_invalid_edit_changes_nothing(send, speak_all, credits) -> None:
     job = send("jobs", JOB | {"options": {"pitch": 3}}).json()
     speak_all()
     url = f"jobs/{job['transaction_id']}/scenes/1"
@@ -180,7 +180,7 @@ def test_a_change_that_can_not_be_changes_nothing(send, speak_all, credits) -> N
     assert credits() == (4988, 0)
 
 
-def test_a_retry_keeps_them(send, speak_all) -> None:
+def test_a_retry_keeps_the_options(send, speak_all) -> None:
     scripted.failures.append(ProviderError(Failure.UNKNOWN_VOICE))
     job = send("jobs", JOB | {"options": {"pitch": 3}}).json()
     speak_all()
@@ -189,7 +189,7 @@ def test_a_retry_keeps_them(send, speak_all) -> None:
     assert scripted.options_sent == [{"pitch": 3}] * 2
 
 
-def test_a_fallback_voice_of_another_provider_speaks_without_them(
+def test_a_fallback_voice_of_another_provider_gets_no_options(
     send, speak_all, monkeypatch
 ) -> None:
     monkeypatch.setitem(

@@ -21,7 +21,7 @@ from synthesis.errors import (
     SandboxProvider,
 )
 from synthesis.jobs import again, quotes
-from synthesis.jobs.quotes import AskedScene, Order
+from synthesis.jobs.quotes import Order, RequestedScene
 from synthesis.models import Job, Scene
 from tests import factories
 from tests.providers.vendors.openai import OpenAI
@@ -200,9 +200,9 @@ def test_our_own_bad_key_is_not_a_customers(submitted, caller, speak_all, bells)
     assert not [task for task, _ in bells if task == using.CHECK]
 
 
-def test_a_key_that_is_known_to_be_bad_is_not_passed_over(own, caller, api, credits):
+def test_a_key_known_to_be_refused_is_an_error(own, caller, api, credits):
     ProviderKey.objects.update(failure="bad_key", failed_at=timezone.now())
-    order = Order([AskedScene("Hi.", "scripted:one")])
+    order = Order([RequestedScene("Hi.", "scripted:one")])
     with pytest.raises(OwnKeyRefused):
         quotes.quote(caller, order)
     for path, body in (
@@ -246,7 +246,7 @@ def test_a_retry_decides_anew_who_pays(submitted, caller, speak_all, credits):
     assert (job.billed_to, job.cost) == ("own_key", len(text))  # the first round's
     scripted.reset()
     speak_all()
-    # Nothing that our key has paid for is given away.
+    # Pieces that our key paid for are not reused for free.
     assert scripted.keys_used == [OWN, OWN]
     scene.refresh_from_db()
     assert (scene.status, scene.cost, scene.render) == ("completed", 0, 2)
@@ -291,13 +291,13 @@ def test_own_keys_speak_in_the_sandbox(own, owner, api, credits):
     assert post(api, "speech", body, **sandbox).json()["code"] == "sandbox_provider"
     caller = factories.caller(owner, environment=Environment.SANDBOX)
     with pytest.raises(SandboxProvider):
-        quotes.quote(caller, Order([AskedScene("Hi.", "scripted:one")]))
+        quotes.quote(caller, Order([RequestedScene("Hi.", "scripted:one")]))
 
 
 def test_guests_have_no_keys(own):
     guest = factories.guest()
     factories.provider_key(guest.workspace, "scripted", OWN)  # by some mistake
-    order = Order([AskedScene("Hi.", "scripted:one")])
+    order = Order([RequestedScene("Hi.", "scripted:one")])
     with pytest.raises(GuestProvider):
         quotes.quote(guest, order)
     Provider.objects.filter(slug="scripted").update(is_open_to_guests=True)
@@ -313,7 +313,7 @@ def test_a_fallback_voice_may_be_of_an_own_key(owner, caller):
         name="Alloy",
         language="mul",
     )
-    order = Order([AskedScene("Hi.", "scripted:one")], fallback=["openai:alloy"])
+    order = Order([RequestedScene("Hi.", "scripted:one")], fallback=["openai:alloy"])
     with pytest.raises(ProviderUnavailable):
         quotes.quote(caller, order)
     factories.provider_key(caller.workspace, "openai", OWN)

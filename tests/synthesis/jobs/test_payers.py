@@ -37,7 +37,7 @@ def test_a_job_that_spends_both_is_billed_to_credits(caller, submitted, speak_al
     assert job.billed_to == "credits"
 
 
-def test_what_was_not_captured_has_not_paid(caller, submitted):
+def test_only_captured_credits_count_as_payer(caller, submitted):
     job = submitted(caller, "Five.", "More.")
     worker.speak(claim())
     scripted.failures.append(ProviderError(Failure.BAD_REQUEST, "no"))

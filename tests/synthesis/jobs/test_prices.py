@@ -49,7 +49,9 @@ def caller(voices):
     scripted=multipliers,
     unicorn=multipliers,
 )
-def test_they_never_differ(caller, settings, scenes, scripted, unicorn):
+def test_estimated_and_charged_price_are_equal(
+    caller, settings, scenes, scripted, unicorn
+):
     settings.RATE_SYNTHESIS = settings.RATE_OTHER = "100000/m"
     of_provider = {"scripted": scripted, "unicorn": unicorn}
     for slug, multiplier in of_provider.items():
@@ -98,7 +100,7 @@ def test_they_never_differ(caller, settings, scenes, scripted, unicorn):
 
 
 @pytest.mark.parametrize("staff", [True, False])
-def test_operators_and_guests_are_quoted_nothing(voices, settings, staff):
+def test_quotes_for_operators_and_guests_cost_nothing(voices, settings, staff):
     Provider.objects.update(cost_multiplier=7)
     settings.ADMIN_ACCESS_KEY = "k" * 32
     if staff:

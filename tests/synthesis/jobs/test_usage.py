@@ -29,7 +29,7 @@ def rows():
     )
 
 
-def test_each_scene_is_a_charge(submitted, speak_all) -> None:
+def test_each_scene_is_a_usage_record(submitted, speak_all) -> None:
     caller = factories.caller()
     grant(wallet_of(caller.workspace, "PRODUCTION"), 12, kind="allowance")
     job = submitted(caller, "One. " * 2, "Two two.", metadata={"a": 1})
@@ -47,7 +47,7 @@ def test_each_scene_is_a_charge(submitted, speak_all) -> None:
     assert job.charged == Usage.objects.aggregate(all=Sum("credits"))["all"]
 
 
-def test_what_failed_is_no_usage(submitted, speak_all) -> None:
+def test_failed_scenes_are_no_usage(submitted, speak_all) -> None:
     scripted.failures.append(ProviderError(Failure.BAD_REQUEST, "vendor words"))
     submitted(factories.caller(), "This one fails.", "This one does not.")
     speak_all()
@@ -64,7 +64,7 @@ def test_guests_and_operators_are_counted_too(submitted, speak_all) -> None:
     ]
 
 
-def test_speaking_anew_is_another_charge(voices, speak_all) -> None:
+def test_speaking_a_scene_again_is_another_usage_record(voices, speak_all) -> None:
     user = factories.user()
     api = factories.api(factories.token(user))
     body = {"text": "Once.", "voice": "scripted:one"}
@@ -77,7 +77,7 @@ def test_speaking_anew_is_another_charge(voices, speak_all) -> None:
     assert list(found) == [(1, 5), (2, 7)]
 
 
-def test_speech_at_once_is_a_charge(voices) -> None:
+def test_speech_at_once_is_a_usage_record(voices) -> None:
     api = factories.api(factories.token())
     body = {"input": "Right now.", "voice": "scripted:one"}
     assert api.post("/api/v1/speech", body, JSON).status_code == 200
@@ -119,7 +119,7 @@ def test_a_token_past_its_limit_is_refused_and_nothing_is_written(
     assert spent(token, "PRODUCTION") == 30
 
 
-def test_what_a_job_gives_back_can_be_spent_again(limited, speak_all) -> None:
+def test_released_credits_can_be_spent_again(limited, speak_all) -> None:
     token, api = limited
     body = {"text": "x" * 30, "voice": "scripted:one"}
     job = api.post("/api/v1/jobs", body, JSON).json()["transaction_id"]

@@ -80,7 +80,7 @@ def test_a_scene_canceled_while_it_is_spoken_is_not_charged(caller, submitted) -
     assert balance(caller) == (5000, 0)
 
 
-def test_what_has_ended_is_not_canceled(caller, submitted, speak_all) -> None:
+def test_an_ended_job_is_not_canceled(caller, submitted, speak_all) -> None:
     job = submitted(caller, "Done.")
     speak_all()
     before = sums(job)
@@ -91,7 +91,7 @@ def test_what_has_ended_is_not_canceled(caller, submitted, speak_all) -> None:
     assert sums(job) == before == ("completed", 5, 5, 0)
 
 
-def test_a_paused_job_waits_and_goes_on(caller, submitted, speak_all) -> None:
+def test_a_paused_job_waits_and_resumes(caller, submitted, speak_all) -> None:
     job = submitted(caller, "One.", "Two.")
     run(cancel.pause, job.pk)
     assert speak_all() == 0
@@ -203,7 +203,7 @@ def test_a_price_above_what_is_allowed_is_refused(caller, submitted, speak_all) 
     assert sums(job) == ("completed", 6, 6, 0)
 
 
-def test_a_scene_that_waits_is_busy(caller, submitted) -> None:
+def test_a_queued_scene_is_busy(caller, submitted) -> None:
     job = submitted(caller, "Waiting.")
     with pytest.raises(SceneBusy):
         run(again.edit, caller, job.pk, job.scenes.get().pk, {"text": "Other."})
@@ -218,7 +218,7 @@ def test_a_canceled_job_is_not_edited(caller, submitted) -> None:
     assert balance(caller) == (5000, 0)
 
 
-def test_of_a_canceled_job_nothing_has_failed(caller, submitted) -> None:
+def test_a_canceled_job_has_no_failed_scenes_to_retry(caller, submitted) -> None:
     job = submitted(caller, "Canceled.")
     run(cancel.cancel, job.pk)
     with pytest.raises(NothingToRetry):
@@ -226,7 +226,7 @@ def test_of_a_canceled_job_nothing_has_failed(caller, submitted) -> None:
     assert balance(caller) == (5000, 0)
 
 
-def test_a_sandbox_job_stays_there_whatever_the_request_names(submitted) -> None:
+def test_retries_and_edits_use_the_environment_of_the_job(submitted) -> None:
     sandbox = factories.caller(environment=Environment.SANDBOX)
     production = replace(sandbox, environment=Environment.PRODUCTION)
     with transaction.atomic():
@@ -247,7 +247,7 @@ def test_a_sandbox_job_stays_there_whatever_the_request_names(submitted) -> None
     assert job.rounds == 1
 
 
-def test_what_is_past_its_retention_is_not_spoken_again(caller, submitted) -> None:
+def test_an_expired_job_is_not_spoken_again(caller, submitted) -> None:
     job = submitted(caller, "One.", "Two.")
     scripted.failures.append(ProviderError(Failure.BAD_REQUEST, "no"))
     worker.speak(claim())
@@ -267,7 +267,7 @@ def test_what_is_past_its_retention_is_not_spoken_again(caller, submitted) -> No
     ]
 
 
-def test_speaking_again_begins_the_retention_anew(caller, submitted) -> None:
+def test_speaking_again_restarts_the_retention(caller, submitted) -> None:
     job = submitted(caller, "One.")
     worker.speak(claim())
     soon = timezone.now() + timedelta(hours=1)

@@ -54,14 +54,14 @@ def texts(*scenes: CaptionScene) -> list[str]:
     return [" / ".join(lines) for _, _, lines in cues("".join(srt(scenes)))]
 
 
-def test_subrip_to_the_letter() -> None:
+def test_subrip_format() -> None:
     assert "".join(srt([scene("Hello there. How are you?", pace=0.5)])) == (
         "1\n00:00:00,000 --> 00:00:01,000\nHello there.\n\n"
         "2\n00:00:01,000 --> 00:00:02,500\nHow are you?\n\n"
     )
 
 
-def test_webvtt_to_the_letter() -> None:
+def test_webvtt_format() -> None:
     assert "".join(vtt([scene("Fish & <b>chips</b>.", pace=0.5)])) == (
         "WEBVTT\n\n"
         "00:00:00.000 --> 00:00:02.000\nFish &amp; &lt;b&gt;chips&lt;/b&gt;.\n\n"
@@ -83,7 +83,7 @@ def test_scenes_follow_each_other_by_their_offsets() -> None:
     assert [(start, end) for start, end, _ in found] == [(0.0, 1.0), (3600.25, 3601.25)]
 
 
-def test_a_long_sentence_fills_two_lines_of_like_width() -> None:
+def test_a_long_sentence_fills_two_lines_of_similar_width() -> None:
     (first, *_) = texts(
         scene(
             "The quick brown fox jumps over the lazy dog and runs away again.", pace=0.2
@@ -92,7 +92,7 @@ def test_a_long_sentence_fills_two_lines_of_like_width() -> None:
     assert first == "The quick brown fox jumps over / the lazy dog and runs away again."
 
 
-def test_lines_rather_break_where_the_voice_does() -> None:
+def test_lines_break_at_clauses_if_possible() -> None:
     (first,) = texts(
         scene("When it is raining, it pours on everybody alike.", pace=0.2)
     )
@@ -116,7 +116,7 @@ def test_short_sentences_share_a_caption() -> None:
     ]
 
 
-def test_he_said_stays_with_what_he_said() -> None:
+def test_a_quotation_and_its_speaker_share_a_caption() -> None:
     assert texts(scene("“Why did you do it?” she asked him. He left.", pace=0.4)) == [
         "“Why did you do it?” she asked him.",
         "He left.",
@@ -142,7 +142,7 @@ def test_words_joined_by_a_hyphen_stay_joined() -> None:
     assert texts(CaptionScene("well-known.", words, 0.0)) == ["well-known."]
 
 
-def test_a_caption_goes_when_nobody_speaks() -> None:
+def test_a_caption_ends_at_a_long_silence() -> None:
     found = cues("".join(srt([scene("One two three. Four five six.", pause=5.0)])))
     assert [(start, end) for start, end, _ in found] == [(0.0, 1.0), (5.9, 6.9)]
 
@@ -171,7 +171,7 @@ def test_ideographs_take_two_columns_and_no_spaces() -> None:
     assert [lines for _, _, lines in found] == [[text[:21], text[21:]]]
 
 
-def test_text_that_was_not_timed_is_not_lost() -> None:
+def test_text_without_times_is_not_lost() -> None:
     words = timed("One two three four five.")
     text = "First, One two three four five. And so on."
     shifted = [

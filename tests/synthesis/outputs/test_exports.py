@@ -62,7 +62,7 @@ def home_of(archive):
     return place["folder"]
 
 
-def test_all_that_is_kept_of_a_person(alice, submitted, speak_all):
+def test_an_archive_contains_all_data_of_a_user(alice, submitted, speak_all):
     client = factories.browser(alice)
     text = factories.token(alice, name="Station")
     job = submitted(
@@ -101,7 +101,7 @@ def test_all_that_is_kept_of_a_person(alice, submitted, speak_all):
     assert archive.read(f"{home}/audio/{job.pk}/001.mp3") == sound
 
 
-def test_no_secrets_and_no_hashes(alice, submitted):
+def test_an_archive_contains_no_secrets_and_no_hashes(alice, submitted):
     token = factories.token(alice)
     archive = fetch(factories.browser(alice))
     everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
@@ -110,7 +110,7 @@ def test_no_secrets_and_no_hashes(alice, submitted):
         assert secret not in everything
 
 
-def test_for_a_day_it_is_the_same_one_and_post_makes_another(alice):
+def test_get_returns_the_same_archive_for_a_day_and_post_makes_another(alice):
     client = factories.browser(alice)
     fetch(client)
     assert client.get(EXPORT).status_code == 200
@@ -130,7 +130,7 @@ def begin(caller):
         return exports.begin(caller).pk
 
 
-def test_a_key_makes_one_archive(alice):
+def test_an_idempotency_key_makes_one_archive(alice):
     client = factories.browser(alice)
     once = {"Idempotency-Key": "mine"}
     first = client.post(EXPORT, headers=once)
@@ -144,7 +144,7 @@ def test_a_key_makes_one_archive(alice):
     assert Export.objects.count() == 1
 
 
-def test_so_many_a_day(alice):
+def test_archives_are_limited_per_day(alice):
     client = factories.browser(alice)
     for _ in range(exports.PER_DAY):
         assert client.post(EXPORT).status_code == 202
@@ -158,13 +158,13 @@ def test_so_many_a_day(alice):
     assert client.get(EXPORT).status_code == 200
 
 
-def test_many_who_ask_at_once_get_one(alice):
+def test_concurrent_requests_make_one_archive(alice):
     caller = factories.caller(alice)
     made = in_threads(6, lambda: begin(caller))
     assert len(set(made)) == Export.objects.count() == 1
 
 
-def test_a_token_gets_its_workspace_and_environment_alone(alice, submitted):
+def test_a_token_exports_its_workspace_and_environment_only(alice, submitted):
     bob = factories.user("bob@example.com")
     team = factories.team(alice, bob, name="Choir")
     wallet = wallet_of(team, "SANDBOX")
@@ -192,7 +192,7 @@ def test_a_token_gets_its_workspace_and_environment_alone(alice, submitted):
             ]
 
 
-def test_others_data_is_not_in_it(alice, submitted):
+def test_an_archive_contains_no_data_of_others(alice, submitted):
     bob = factories.user("bob@example.com")
     submitted(factories.caller(bob), "A stranger's words.", voice="unicorn:en-us")
     archive = fetch(factories.browser(alice))
@@ -201,7 +201,7 @@ def test_others_data_is_not_in_it(alice, submitted):
     assert b"bob" not in everything
 
 
-def test_a_file_that_is_past_its_retention_is_left_out(alice, submitted, speak_all):
+def test_expired_files_are_left_out(alice, submitted, speak_all):
     job = submitted(factories.caller(alice), "One.", voice="unicorn:en-us")
     speak_all()
     default_storage.delete(job.scenes.get().audio)
@@ -210,7 +210,7 @@ def test_a_file_that_is_past_its_retention_is_left_out(alice, submitted, speak_a
     assert table(archive, "/jobs.json")[0]["status"] == "completed"
 
 
-def test_a_mail_tells_that_it_is_ready(alice):
+def test_a_mail_is_sent_when_the_archive_is_ready(alice):
     fetch(factories.browser(alice))
     outbox.work()
     (sent,) = mail.outbox
@@ -237,7 +237,7 @@ def test_a_worker_that_was_killed_loses_nothing(alice):
         claims.lock_held(held)
 
 
-def test_what_can_not_be_made_is_given_up_and_asked_for_anew(alice, caplog):
+def test_an_archive_that_fails_is_given_up_and_can_be_requested_again(alice, caplog):
     client = factories.browser(alice)
     client.get(EXPORT)
     with patch.object(exports, "_write_zip", side_effect=OSError("disk full")):
@@ -252,7 +252,7 @@ def test_what_can_not_be_made_is_given_up_and_asked_for_anew(alice, caplog):
     assert client.get(EXPORT).status_code == 200
 
 
-def test_it_is_gone_after_a_day(alice):
+def test_an_archive_is_deleted_after_a_day(alice):
     client = factories.browser(alice)
     fetch(client)
     name = Export.objects.get().file
@@ -265,14 +265,14 @@ def test_it_is_gone_after_a_day(alice):
     assert not Export.objects.exists()
 
 
-def test_ranges_work(alice):
+def test_range_requests(alice):
     client = factories.browser(alice)
     fetch(client)
     part = client.get(EXPORT, headers={"Range": "bytes=0-3"})
     assert (part.status_code, part.getvalue()) == (206, b"PK\x03\x04")
 
 
-def test_by_page(alice):
+def test_export_by_page(alice):
     client = factories.browser(alice)
     assert client.get("/settings/account/export").status_code == 404
     packing = client.post("/settings/account/export", follow=True).content.decode()
@@ -286,7 +286,7 @@ def test_by_page(alice):
     assert sent["Content-Disposition"].startswith('attachment; filename="ozvena-')
 
 
-def test_operators_have_it_packed_and_the_person_is_told(alice):
+def test_operators_request_an_archive_and_the_user_gets_a_mail(alice):
     office = factories.browser(
         factories.user("root@example.com", is_staff=True, is_superuser=True)
     )

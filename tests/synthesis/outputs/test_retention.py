@@ -19,7 +19,7 @@ def folder(job: Job) -> Path:
     return settings.OZVENA_HOME / "media" / "jobs" / str(job.pk)
 
 
-def test_what_has_just_ended_keeps_its_files_for_what_is_under_way(
+def test_files_that_just_expired_are_kept_for_running_requests(
     submitted, speak_all
 ) -> None:
     """A retry may start before the files expire, and commit after that."""
@@ -31,7 +31,7 @@ def test_what_has_just_ended_keeps_its_files_for_what_is_under_way(
         assert folder(job).exists() == (not purged)
 
 
-def test_a_purge_takes_what_is_over_and_nothing_else(submitted, speak_all) -> None:
+def test_a_purge_deletes_only_expired_files(submitted, speak_all) -> None:
     caller = factories.caller()
     expired, deleted, kept = (submitted(caller, f"Number {n}.") for n in range(3))
     speak_all()
@@ -50,7 +50,7 @@ def test_a_purge_takes_what_is_over_and_nothing_else(submitted, speak_all) -> No
     assert LedgerTransaction.objects.count() == postings
 
 
-def test_what_still_works_is_not_purged(submitted) -> None:
+def test_running_jobs_are_not_purged(submitted) -> None:
     job = submitted(factories.caller(), "Waiting.")
     Job.objects.update(expires_at=timezone.now() - timedelta(days=1))
     assert retention.purge() == 0

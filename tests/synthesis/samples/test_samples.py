@@ -61,7 +61,7 @@ def content(answer) -> bytes:
     return b"".join(answer) if answer.streaming else answer.content
 
 
-def test_the_first_who_asks_has_it_made_and_all_hear_it():
+def test_the_first_request_makes_the_sample_for_all():
     first = Client().get(URL)
     assert first.status_code == 200
     assert first["Content-Type"] == "audio/mpeg"
@@ -86,7 +86,7 @@ def test_the_first_who_asks_has_it_made_and_all_hear_it():
     assert Client().post(URL).status_code == 405
 
 
-def test_many_who_ask_at_once_have_it_made_once(worker, monkeypatch):
+def test_concurrent_requests_make_one_sample(worker, monkeypatch):
     monkeypatch.setattr(pages_samples, "_PATIENCE", 20.0)
     statuses = in_threads(6, lambda: Client().get(URL).status_code)
     assert statuses == [200] * 6
@@ -95,7 +95,7 @@ def test_many_who_ask_at_once_have_it_made_once(worker, monkeypatch):
     assert QuotaCounter.objects.get(name="sample").used <= 6
 
 
-def test_who_can_not_wait_is_told_when_to_come_back(worker):
+def test_a_sample_that_is_not_ready_is_a_202_with_retry_after(worker):
     worker["at_work"] = False
     answer = Client().get(URL)
     assert (answer.status_code, answer["Retry-After"]) == (202, "1")
@@ -109,7 +109,7 @@ def test_who_can_not_wait_is_told_when_to_come_back(worker):
     assert Client().get(URL).status_code == 200
 
 
-def test_a_visitor_has_but_so_many_made(worker, monkeypatch):
+def test_requests_for_samples_are_limited_per_day(worker, monkeypatch):
     monkeypatch.setattr(making, "MAX_PER_DAY", 1)
     assert Client().get(URL).status_code == 200
     other = "/samples/unicorn%3Aen-gb.mp3"
@@ -125,19 +125,19 @@ def test_a_visitor_has_but_so_many_made(worker, monkeypatch):
     "path",
     ["unicorn%3Anobody", "scripted%3Aone", "nobody", "..%2f..%2fetc%2fpasswd", "%00"],
 )
-def test_what_has_no_sample_is_not_found(path):
+def test_a_voice_without_a_sample_is_a_404(path):
     assert Client().get(f"/samples/{path}.mp3").status_code == 404
     assert Sample.objects.count() == 0
     assert scripted.calls == []
 
 
-def test_what_is_switched_off_is_not_heard():
+def test_samples_of_disabled_voices_are_not_served():
     assert Client().get(URL).status_code == 200
     Voice.objects.filter(pk="unicorn:en-us").update(is_enabled=False)
     assert Client().get(URL).status_code == 404
 
 
-def test_visitors_never_spend_money_and_operators_do():
+def test_only_operators_request_samples_that_cost_money():
     url = "/samples/scripted%3Aone.mp3"
     listed = {v["id"]: v for v in Client().get("/api/v1/voices").json()}
     assert listed["scripted:one"]["sample_url"] is None
@@ -154,7 +154,7 @@ def test_visitors_never_spend_money_and_operators_do():
     assert len(scripted.calls) == 2
 
 
-def test_a_sample_that_is_made_anew_takes_the_place_of_the_old():
+def test_a_new_sample_replaces_the_old_one():
     ask("scripted:one")
     making.work("remote")
     before = Sample.objects.get()
@@ -163,7 +163,7 @@ def test_a_sample_that_is_made_anew_takes_the_place_of_the_old():
     making.work("remote")
     failed = Sample.objects.get()
     assert (failed.status, failed.error_code) == ("failed", "unknown_voice")
-    assert failed.file == before.file  # what there was is still heard
+    assert failed.file == before.file  # the old sample is still served
     assert Client().get("/samples/scripted%3Aone.mp3").status_code == 200
     assert ask("scripted:one", again=True) == 1
     making.work("remote")
@@ -173,7 +173,7 @@ def test_a_sample_that_is_made_anew_takes_the_place_of_the_old():
     assert not default_storage.exists(before.file)
 
 
-def test_a_failure_is_tried_again_and_then_given_up():
+def test_a_failure_is_retried_and_then_given_up():
     ask("scripted:one")
     scripted.failures += [ProviderError(Failure.DOWN)] * 3
     for attempt in (1, 2):
@@ -194,7 +194,7 @@ def test_a_failure_is_tried_again_and_then_given_up():
     assert Client().get(url).status_code == 200
 
 
-def test_a_provider_without_our_key_makes_none(monkeypatch):
+def test_a_provider_without_our_key_makes_no_sample(monkeypatch):
     monkeypatch.setattr(scripted.Scripted, "needs_key", True)
     factories.provider_key(factories.workspace(factories.user()), "scripted")
     ask("scripted:one")
@@ -203,13 +203,13 @@ def test_a_provider_without_our_key_makes_none(monkeypatch):
     assert scripted.calls == []
 
 
-def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
+def test_a_sample_of_a_killed_worker_is_claimed_again(monkeypatch, worker):
     worker["at_work"] = False
     monkeypatch.setattr("kit.work.bells.ring_if_quiet", lambda *args, **more: None)
     ask("unicorn:en-us")
     past = timezone.now() - timedelta(seconds=1)
     for crashes in (1, 2, 3):
-        assert making.works["local"].take()  # who takes it dies
+        assert making.works["local"].take()  # its worker dies
         Sample.objects.update(lease_until=past)
         making.sweep()
         assert Sample.objects.get().crashes == crashes
@@ -223,7 +223,7 @@ def open_upstream() -> None:
     upstreams.record_failure(permit, Failure.QUOTA, seconds=0)
 
 
-def test_what_is_made_counts_like_any_call():
+def test_samples_count_like_any_call():
     ask("scripted:one")
     making.work("remote")
     assert Sample.objects.get().status == "completed"
@@ -231,7 +231,7 @@ def test_what_is_made_counts_like_any_call():
     assert Upstream.objects.get().calls == 1
 
 
-def test_a_spent_ceiling_makes_it_wait_for_tomorrow():
+def test_a_sample_waits_for_tomorrow_if_the_ceiling_is_reached():
     Provider.objects.filter(slug="scripted").update(daily_ceiling=10)
     ask("scripted:one")
     assert making.work("remote") == 1
@@ -241,7 +241,7 @@ def test_a_spent_ceiling_makes_it_wait_for_tomorrow():
     assert (scripted.calls, ceilings.spent_today("scripted")) == ([], 0)
 
 
-def test_an_open_breaker_keeps_it_waiting():
+def test_a_sample_waits_for_an_open_breaker():
     open_upstream()
     ask("scripted:one")
     assert making.work("remote") == 0
@@ -251,7 +251,7 @@ def test_an_open_breaker_keeps_it_waiting():
     assert Sample.objects.get().status == "completed"
 
 
-def test_our_bad_key_costs_it_no_try():
+def test_our_refused_key_counts_no_try_of_a_sample():
     ask("scripted:one")
     scripted.failures.append(ProviderError(Failure.BAD_KEY))
     making.work("remote")
@@ -261,7 +261,7 @@ def test_our_bad_key_costs_it_no_try():
 
 
 @pytest.mark.parametrize("limit", ["max_concurrent", "max_concurrent_per_key"])
-def test_scenes_and_samples_share_the_room_of_a_provider(submitted, limit):
+def test_scenes_and_samples_share_the_limit_of_a_provider(submitted, limit):
     Provider.objects.filter(slug="scripted").update(**{limit: 1})
     submitted(factories.caller(), "A scene.")
     ask("scripted:one")
@@ -273,7 +273,7 @@ def test_scenes_and_samples_share_the_room_of_a_provider(submitted, limit):
     assert claiming.claim_next("remote") is None
 
 
-def test_operators_time_limits_hold_for_it(monkeypatch):
+def test_time_limits_of_providers_apply_to_samples(monkeypatch):
     Provider.objects.filter(slug="scripted").update(total_seconds=7)
     seen = []
     speak = scripted.Scripted.speak
@@ -288,7 +288,7 @@ def test_operators_time_limits_hold_for_it(monkeypatch):
     assert [limits.total for limits in seen] == [7]
 
 
-def test_a_maker_that_died_as_the_probe_is_replaced(monkeypatch):
+def test_the_probe_of_a_killed_worker_is_released(monkeypatch):
     open_upstream()
     Upstream.objects.update(open_until=timezone.now())
     ask("scripted:one")
@@ -296,13 +296,13 @@ def test_a_maker_that_died_as_the_probe_is_replaced(monkeypatch):
     assert held is not None
     upstreams.admit(Upstream.objects.get(), held.holder, is_retry=False)
     dispatch.release_dead_probes()
-    assert Upstream.objects.get().probe == held.holder  # it is still at it
+    assert Upstream.objects.get().probe == held.holder  # its worker is alive
     Sample.objects.update(status="queued", lease_until=None)
     dispatch.release_dead_probes()
     assert Upstream.objects.get().probe == ""
 
 
-def test_no_more_than_two_are_made_at_once():
+def test_at_most_two_samples_are_made_at_once():
     for voice in ("unicorn:en-us", "unicorn:en-gb"):
         ask(voice)
     Voice.objects.create(
@@ -319,13 +319,13 @@ def test_no_more_than_two_are_made_at_once():
     assert making.works["remote"].take()  # another kind
 
 
-def test_rows_say_again_what_the_rules_say():
+def test_constraints_of_samples():
     for fields in ({"status": "completed"}, {"status": "processing"}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Sample.objects.create(voice_id="unicorn:en-us", **fields)
 
 
-def test_every_language_has_something_to_say():
+def test_every_language_has_a_sample_text():
     for voice in VOICES.values():
         assert any(map(str.isalnum, text_for(voice.info.language)))
     assert text_for("en-GB-x-rp") == text_for("en")
@@ -335,7 +335,7 @@ def test_every_language_has_something_to_say():
     assert len({text_for(tag) for tag in ("sk", "cs", "de", "uk", "ja")}) == 5
 
 
-def test_operators_ask_by_an_action(back_office):
+def test_an_admin_action_requests_samples(back_office):
     url = "/admin/providers/voice/"
     chosen = {
         "_selected_action": ["unicorn:en-us", "scripted:one"],

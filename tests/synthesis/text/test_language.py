@@ -113,19 +113,19 @@ def test_a_text_is_in_its_language(table):
     assert wrong == []
 
 
-def test_where_nothing_can_be_told_it_is_english():
+def test_an_unknown_language_is_english():
     assert [one(text) for text in UNTELLING] == ["en"] * len(UNTELLING)
     assert languages_of(UNTELLING) == ["en"] * len(UNTELLING)
     assert languages_of([]) == []
 
 
-def test_where_words_tell_nothing_their_letters_do():
+def test_unknown_words_are_detected_by_script():
     assert [one(text) for text in ("Ъъ", "بب", "कख", "Djjk")] == [
         *("ru", "ar", "hi", "en")
     ]
 
 
-def test_a_scene_goes_with_its_job_unless_it_is_surely_another():
+def test_a_scene_has_the_language_of_its_job_unless_it_is_sure():
     german = "Das Wetter ist heute sehr schön, und wir fahren ans Meer."
     english = "The weather is lovely today, and we are going to the sea."
     for texts, expected in [
@@ -138,7 +138,7 @@ def test_a_scene_goes_with_its_job_unless_it_is_surely_another():
         assert languages_of(texts) == expected.split(), texts
 
 
-def test_only_the_beginning_of_a_text_is_looked_at(monkeypatch):
+def test_only_the_beginning_of_a_text_is_used(monkeypatch):
     asked: list[str] = []
     ask = detection._ask_model
 

@@ -65,7 +65,7 @@ def of_weights(limit: Limit) -> bool:
 
 def test_a_row_of_clusters_is_cut_between_them() -> None:
     for (limit, cluster), case in cases(product(LIMITS, CLUSTERS[:8])):
-        # Where sentences are short too, a few of them tell as much as a full call.
+        # If sentences are limited too, a few of them test as much as a full call.
         is_short = of_weights(limit) and cluster != CLUSTERS[0]
         amount = 3 * limit.sentence if is_short and limit.sentence else limit.amount
         with case:

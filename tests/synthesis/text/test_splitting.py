@@ -90,7 +90,7 @@ def test_normal_form_only_loses_returns_and_outer_space(raw: str) -> None:
     assert once == "\n".join(raw.split("\r\n")).strip()
 
 
-def test_offsets_lead_back_to_the_text_as_sent() -> None:
+def test_offsets_map_to_the_text_as_sent() -> None:
     raw = " \r\nOne\r\n\r\ntwo.\r\n"
     text = normalize(raw)
     original = partial(as_sent, shifts=shifts_in(raw))
@@ -101,7 +101,7 @@ def test_offsets_lead_back_to_the_text_as_sent() -> None:
 
 
 @given(texts)
-def test_every_offset_leads_to_its_character(raw: str) -> None:
+def test_every_offset_maps_to_its_character(raw: str) -> None:
     text = normalize(raw)
     original = partial(as_sent, shifts=shifts_in(raw))
     for place, character in enumerate(text):
@@ -129,7 +129,7 @@ LINES = st.lists(
 
 
 @given(LINES, st.sampled_from(["\n", "\r\n", "\n\r\n"]))
-def test_every_letter_of_a_chapter_is_where_it_says(lines, end) -> None:
+def test_offsets_of_chapters_map_to_their_letters(lines, end) -> None:
     text = end.join(lines)
     for chapter in chapters_of(text):
         for offset, letter in enumerate(chapter.text):
@@ -143,7 +143,7 @@ def test_letters_and_digits_of_any_script_are_speakable(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n", "...", "—", "😀", "🇩🇪", "* * *", "\u0301"])
-def test_marks_and_pictures_are_not(text: str) -> None:
+def test_punctuation_and_emoji_are_not_speakable(text: str) -> None:
     assert not is_speakable(text)
 
 
@@ -177,9 +177,7 @@ def test_nothing_that_can_be_spoken_is_lost_or_said_twice(
 
 
 @given(texts, limits)
-def test_what_a_reader_sees_as_one_character_stays_whole(
-    text: str, limit: Limit
-) -> None:
+def test_graphemes_are_not_split(text: str, limit: Limit) -> None:
     graphemes = list(regex.finditer(r"\X", text))
     whole = {
         place
@@ -190,20 +188,20 @@ def test_what_a_reader_sees_as_one_character_stays_whole(
     }
     for chunk in split(text, limit):
         assert chunk.start not in whole
-        # A mark that stands on white space alone belongs to nobody.
+        # A combining mark on white space belongs to no chunk.
         assert chunk.end not in whole
 
 
 @given(texts, limits)
-def test_pauses_stand_between_chunks_only(text: str, limit: Limit) -> None:
+def test_pauses_are_between_chunks_only(text: str, limit: Limit) -> None:
     chunks = split(text, limit)
     assert all(chunk.pause_ms >= 0 for chunk in chunks)
     assert not chunks or chunks[-1].pause_ms == 0
 
 
 @given(texts)
-@example("\u2029\u0301a")  # no mark stands on the end of a paragraph
-def test_what_fits_is_one_chunk(text: str) -> None:
+@example("\u2029\u0301a")  # a paragraph separator takes no combining mark
+def test_a_text_within_the_limit_is_one_chunk(text: str) -> None:
     expected = [stripped(text)] if is_speakable(text) else []
     assert pieces(text, 10_000) == expected
 
@@ -330,17 +328,17 @@ def test_bytes_are_counted_where_the_provider_counts_them() -> None:
     assert pieces("éééé éééé", 9) == ["éééé éééé"]
 
 
-def test_a_family_of_emoji_is_not_torn_apart() -> None:
+def test_emoji_sequences_are_not_split() -> None:
     family = "👩\u200d👩\u200d👧\u200d👦"  # 7 code points
     assert pieces(f"a{family}b", 8) == [f"a{family}", "b"]
     assert pieces(f"ab{family}c", 8) == ["ab", f"{family}c"]
 
 
-def test_flags_are_not_torn_apart() -> None:
+def test_flags_are_not_split() -> None:
     assert pieces("a🇩🇪🇸🇰b", 4) == ["a🇩🇪", "🇸🇰b"]
 
 
-# --- what nobody can speak -----------------------------------------------------------
+# --- unspeakable text ----------------------------------------------------------------
 
 
 def test_punctuation_stays_where_there_is_room() -> None:
@@ -360,7 +358,7 @@ def test_a_dropped_row_of_marks_leaves_its_pause() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "...", "😀 😀 😀", "— — —" * 50])
-def test_a_text_that_nobody_can_speak_has_no_chunks(text: str) -> None:
+def test_an_unspeakable_text_has_no_chunks(text: str) -> None:
     assert split(text, Limit(10)) == []
 
 
@@ -431,6 +429,6 @@ def test_a_character_may_have_a_hundred_marks(text: str, is_endless: bool) -> No
 
 
 @pytest.mark.parametrize("unit", ["今天", "🇩🇪", "a\u0301", "👍🏽"])
-def test_looking_for_one_takes_no_time_to_speak_of(unit: str) -> None:
+def test_finding_overlong_characters_takes_linear_time(unit: str) -> None:
     """If time grew with the square of the length, this would take hours."""
     assert not has_overlong_character(unit * (1_000_000 // len(unit)))

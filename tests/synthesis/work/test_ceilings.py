@@ -50,7 +50,7 @@ def iter_bytes(audio: bytes):
     yield audio
 
 
-def test_it_is_exact_under_concurrency() -> None:
+def test_the_ceiling_is_exact_under_concurrency() -> None:
     provider = limit(daily_ceiling=100, cost_multiplier=2)
 
     def call(_: int) -> bool:
@@ -83,7 +83,7 @@ def test_it_is_exact_under_concurrency() -> None:
         (Failure.NO_SPEECH, 10),
     ],
 )
-def test_what_was_refused_is_given_back(kind, counted) -> None:
+def test_refused_calls_are_not_counted(kind, counted) -> None:
     provider = limit(daily_ceiling=100)
     with (
         pytest.raises(ProviderError),
@@ -94,7 +94,9 @@ def test_what_was_refused_is_given_back(kind, counted) -> None:
 
 
 @pytest.mark.parametrize("kind", [Failure.TOO_LONG, Failure.UNSPEAKABLE])
-def test_what_was_heard_stays_counted(submitted, speak_all, monkeypatch, kind) -> None:
+def test_calls_that_returned_audio_stay_counted(
+    submitted, speak_all, monkeypatch, kind
+) -> None:
     """Azure, for example, refuses a text as too long after ten minutes of audio."""
     parts = scripted.Scripted._parts
 
@@ -144,7 +146,7 @@ def test_a_probe_that_failed_counts_like_any_call(submitted, kind, counted) -> N
     assert ceilings.spent_today("scripted") == counted
 
 
-def test_who_meets_an_open_upstream_spends_nothing() -> None:
+def test_calls_that_an_open_breaker_stops_are_not_counted() -> None:
     provider = limit(daily_ceiling=100)
     with (
         pytest.raises(UpstreamUnavailable),
@@ -154,13 +156,13 @@ def test_who_meets_an_open_upstream_spends_nothing() -> None:
     assert ceilings.spent_today("scripted") == 0
 
 
-def test_what_is_spent_is_counted_without_a_ceiling_too(submitted, speak_all) -> None:
+def test_spending_is_counted_without_a_ceiling_too(submitted, speak_all) -> None:
     submitted(factories.caller(), "Hello there.")
     speak_all()
     assert ceilings.spent_today("scripted") == 12
 
 
-def test_new_work_is_refused_until_midnight(owner) -> None:
+def test_new_jobs_are_refused_until_midnight(owner) -> None:
     limit(daily_ceiling=20)
     QuotaCounter.objects.create(
         name="provider_spend", subject="scripted", period=timezone.now().date(), used=20
@@ -175,7 +177,7 @@ def test_new_work_is_refused_until_midnight(owner) -> None:
     assert post(owner).status_code == 202
 
 
-def test_a_scene_that_meets_it_is_refunded(owner, submitted, settings) -> None:
+def test_a_scene_that_meets_the_ceiling_is_refunded(owner, submitted, settings) -> None:
     settings.PROVIDER_PATIENCE = -1  # the next day is never near enough
     limit(daily_ceiling=20)
     job = submitted(factories.caller(owner), "Hello there.", "Hello again!")
@@ -198,7 +200,9 @@ def test_a_scene_waits_for_a_near_midnight(submitted, settings) -> None:
     assert (waiting.ready_at, waiting.attempts) == (quotas.next_day(), 0)
 
 
-def test_it_goes_to_a_fallback_voice(submitted, speak_all, settings) -> None:
+def test_a_scene_that_meets_the_ceiling_goes_to_a_fallback_voice(
+    submitted, speak_all, settings
+) -> None:
     settings.PROVIDER_PATIENCE = -1
     limit(daily_ceiling=20)
     job = submitted(
@@ -214,7 +218,7 @@ def test_it_goes_to_a_fallback_voice(submitted, speak_all, settings) -> None:
     ]
 
 
-def test_the_sandbox_speaks_as_much_as_operators_allow(owner, submitted) -> None:
+def test_the_sandbox_has_a_ceiling_of_its_own(owner, submitted) -> None:
     sandbox = "/api/v1/jobs?environment=sandbox"
     answer = post(owner, sandbox)
     assert (answer.status_code, answer.json()["code"]) == (403, "sandbox_provider")

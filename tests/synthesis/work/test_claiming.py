@@ -48,7 +48,7 @@ def test_two_books_take_turns_by_length(submitted, settings) -> None:
     assert order.count(short.pk) == 8
 
 
-def test_a_workspace_has_its_share_and_no_more(submitted, settings) -> None:
+def test_a_workspace_has_a_limit_of_concurrent_scenes(submitted, settings) -> None:
     settings.WORKSPACE_CONCURRENCY = 2
     mine = submitted(factories.caller(), "One.", "Two.", "Three.")
     held = claimed_by(3)
@@ -62,7 +62,7 @@ def test_a_workspace_has_its_share_and_no_more(submitted, settings) -> None:
     assert claim().job == mine
 
 
-def test_a_plan_has_a_share_of_its_own(submitted, settings) -> None:
+def test_a_plan_sets_the_limit_of_concurrent_scenes(submitted, settings) -> None:
     settings.WORKSPACE_CONCURRENCY = 2
     large, small = factories.caller(), factories.caller()
     Workspace.objects.filter(pk=large.workspace.pk).update(concurrency=3)
@@ -77,7 +77,7 @@ def test_a_plan_has_a_share_of_its_own(submitted, settings) -> None:
     assert list(held.values()) == [2]
 
 
-def test_a_provider_is_never_asked_for_more_than_its_limit(submitted, settings) -> None:
+def test_a_provider_has_a_limit_of_concurrent_calls(submitted, settings) -> None:
     settings.WORKSPACE_CONCURRENCY = 100
     Provider.objects.filter(slug="scripted").update(max_concurrent=5)
     for _ in range(4):
@@ -99,7 +99,7 @@ def test_a_provider_is_never_asked_for_more_than_its_limit(submitted, settings) 
     assert Scene.objects.filter(status="processing").count() == 5
 
 
-def test_nobody_claims_what_another_claims(submitted, settings) -> None:
+def test_a_scene_is_claimed_once(submitted, settings) -> None:
     settings.WORKSPACE_CONCURRENCY = 1000
     submitted(factories.caller(), *["Mine alone."] * 30)
 
@@ -117,7 +117,7 @@ def test_nobody_claims_what_another_claims(submitted, settings) -> None:
     assert len(held) == len(set(held)) == 30
 
 
-def test_a_silent_holder_loses_its_scene_and_may_not_settle(submitted) -> None:
+def test_a_worker_without_a_lease_may_not_settle(submitted) -> None:
     submitted(factories.caller(), "Held.")
     held = claim()
     Scene.objects.update(lease_until=timezone.now() - timedelta(seconds=1))

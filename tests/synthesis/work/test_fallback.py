@@ -54,7 +54,7 @@ def post(owner, **order: object):
 @pytest.mark.parametrize(
     "kind", [Failure.UNKNOWN_VOICE, Failure.BAD_REQUEST, Failure.UNSPEAKABLE]
 )
-def test_a_refusal_hands_the_scene_on(
+def test_a_refused_scene_goes_to_its_fallback_voice(
     submitted, speak_all, owner, credits, dear, kind
 ) -> None:
     job = submitted(factories.caller(owner), TEXT, fallback=FALLBACK)
@@ -84,7 +84,7 @@ def test_a_refusal_hands_the_scene_on(
     assert renders == [1, 2]
 
 
-def test_clients_see_who_spoke(owner, speak_all) -> None:
+def test_clients_see_the_voice_that_was_used(owner, speak_all) -> None:
     answer = post(owner, fallback=FALLBACK)
     assert answer.status_code == 202
     shown = answer.json()["scenes"][0]
@@ -106,7 +106,7 @@ def test_a_dearer_fallback_is_refused_and_nothing_is_held(owner, credits) -> Non
     assert (Job.objects.count(), credits()) == (0, (5000, 0))
 
 
-def test_a_fallback_that_grew_dearer_costs_what_was_quoted(
+def test_a_fallback_that_became_dearer_costs_what_was_quoted(
     submitted, speak_all, owner, credits
 ) -> None:
     job = submitted(factories.caller(owner), "Hello there.", fallback=FALLBACK)
@@ -134,7 +134,9 @@ def test_tries_are_used_up_first(submitted, speak_all) -> None:
     assert job.status == "completed"
 
 
-def test_an_outage_hands_on_after_a_minute(submitted, owner, credits) -> None:
+def test_an_outage_leads_to_a_fallback_after_a_minute(
+    submitted, owner, credits
+) -> None:
     asked = submitted(factories.caller(owner), *["Hello there."] * 8, fallback=FALLBACK)
     other = submitted(factories.caller(), *["I wait."] * 8)
     scripted.failures.extend(ProviderError(Failure.DOWN) for _ in range(99))
@@ -222,7 +224,7 @@ def test_a_retry_begins_with_the_voice_that_was_asked_for(
     assert credits() == (4988, 0)
 
 
-def test_our_own_mistakes_hand_nothing_on(submitted) -> None:
+def test_internal_errors_use_no_fallback(submitted) -> None:
     job = submitted(factories.caller(), "Hello there.", fallback=FALLBACK)
     fallbacks.give_up(claim(), INTERNAL_ERROR)
     scene = job.scenes.get()
@@ -233,7 +235,7 @@ def test_our_own_mistakes_hand_nothing_on(submitted) -> None:
     )
 
 
-def test_an_own_key_never_gives_way_to_ours(submitted, speak_all) -> None:
+def test_our_key_never_replaces_an_own_key(submitted, speak_all) -> None:
     Provider.objects.create(slug="openai", name="OpenAI")
     caller = factories.caller()
     factories.provider_key(caller.workspace, "scripted", "own-k3y-of-a-test")
@@ -251,7 +253,7 @@ def test_an_own_key_never_gives_way_to_ours(submitted, speak_all) -> None:
     assert len(scripted.calls) == 2
 
 
-def test_an_own_key_takes_over_for_nothing(
+def test_a_fallback_with_an_own_key_is_free(
     submitted, speak_all, owner, credits
 ) -> None:
     caller = factories.caller(owner)

@@ -58,7 +58,7 @@ def refuse(times: int = 1) -> None:
 
 
 @pytest.mark.parametrize("fate", ["removed", "refused"])
-def test_a_voice_of_an_own_key_that_is_gone_is_passed_over(
+def test_a_fallback_whose_own_key_was_removed_is_skipped(
     submitted, speak_all, caller, credits, fate
 ) -> None:
     """Its price was not compared when quoting, so our key would be undercharged."""
@@ -82,7 +82,9 @@ def test_a_voice_of_an_own_key_that_is_gone_is_passed_over(
     assert scripted.keys_used == [OURS]
 
 
-def test_after_it_the_next_voice_is_asked(submitted, speak_all, caller) -> None:
+def test_the_next_fallback_is_tried_after_a_skipped_one(
+    submitted, speak_all, caller
+) -> None:
     key = own(caller, "second")
     job = submitted(caller, TEXT, fallback=["second:one", "scripted:two"])
     key.delete()
@@ -107,7 +109,7 @@ def test_a_key_that_was_added_later_changes_no_price(
     assert scripted.keys_used == [OURS, OURS]
 
 
-def test_one_own_key_takes_over_from_another(
+def test_a_fallback_may_use_another_own_key(
     submitted, speak_all, caller, credits
 ) -> None:
     own(caller, "scripted")
@@ -170,7 +172,7 @@ def test_a_retry_by_an_own_key_goes_to_own_keys_alone(
     assert (scripted.keys_used, credits()) == ([OWN], (5000, 0))
 
 
-def test_a_scene_that_was_changed_to_a_cheaper_voice_leaves_the_dear_ones(
+def test_a_scene_edited_to_a_cheaper_voice_skips_dearer_fallbacks(
     submitted, speak_all, caller, credits
 ) -> None:
     job = submitted(

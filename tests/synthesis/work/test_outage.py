@@ -62,7 +62,7 @@ def fail_all(count: int = 5) -> None:
     ("fault", "patience", "count"),
     [
         (Fault.BUSY, 600, 120),
-        # They are waited for alike: what differs is seen in two minutes.
+        # All kinds wait alike; the differences show within two minutes.
         (Fault.BROKEN, 120, 12),
         (Fault.RATE, 120, 12),
         (Fault.HTML, 120, 12),
@@ -95,7 +95,9 @@ def test_an_outage_takes_few_calls_and_no_credits(
     assert credits() == (5000, 0)
 
 
-def test_after_an_outage_all_is_spoken(submitted, vendor, owner, credits) -> None:
+def test_all_scenes_are_spoken_after_an_outage(
+    submitted, vendor, owner, credits
+) -> None:
     vendor.fault = Fault.BUSY
     job = submitted(factories.caller(owner), *["A short scene."] * 20, voice=SERVER)
     for _ in range(10):
@@ -117,7 +119,7 @@ def test_after_an_outage_all_is_spoken(submitted, vendor, owner, credits) -> Non
     assert credits() == (4720, 0)
 
 
-def test_operators_set_how_long_a_provider_is_waited_for(submitted, vendor) -> None:
+def test_settings_limit_how_long_scenes_wait_for_a_provider(submitted, vendor) -> None:
     Provider.objects.filter(slug="compatible").update(total_seconds=0.3)
     vendor.fault = Fault.DRIP
     submitted(factories.caller(), "A short scene.", voice=SERVER)
@@ -143,7 +145,7 @@ def test_scenes_wait_without_losing_a_try(submitted) -> None:
     assert sum(waiting.values_list("attempts", flat=True)) == 5
 
 
-def test_others_are_not_held_up(submitted, settings) -> None:
+def test_other_providers_are_not_delayed(submitted, settings) -> None:
     settings.WORKSPACE_CONCURRENCY = 1000
     submitted(factories.caller(), *["A page."] * 250)
     other = submitted(factories.caller(), "Clip.", voice="scripted:two")
@@ -164,7 +166,9 @@ def test_others_are_not_held_up(submitted, settings) -> None:
     assert claiming.claim_next("remote") is None
 
 
-def test_what_was_asked_for_comes_in_order_from_behind(submitted, settings) -> None:
+def test_lanes_behind_a_held_back_book_are_claimed_in_order(
+    submitted, settings
+) -> None:
     settings.WORKSPACE_CONCURRENCY = 1
     book = submitted(factories.caller(), *["A page."] * 300)
     assert claim().job == book
@@ -204,7 +208,7 @@ def test_a_credential_has_its_share(submitted, settings) -> None:
     assert by_key == [2, 3]
 
 
-def test_a_prober_that_died_is_replaced(submitted) -> None:
+def test_the_probe_of_a_killed_worker_is_replaced(submitted) -> None:
     submitted(factories.caller(), *["A scene."] * 10)
     fail_all()
     worker.work("remote")
@@ -213,7 +217,7 @@ def test_a_prober_that_died_is_replaced(submitted) -> None:
     upstreams.admit(Upstream.objects.get(), dead.holder, is_retry=False)
     assert claiming.claim_next("remote") is None
     dispatch.sweep()
-    assert Upstream.objects.get().probe == dead.holder  # it is still at it
+    assert Upstream.objects.get().probe == dead.holder  # its worker is alive
 
     Scene.objects.filter(pk=dead.pk).update(lease_until=timezone.now())
     dispatch.sweep()
@@ -223,7 +227,7 @@ def test_a_prober_that_died_is_replaced(submitted) -> None:
     assert Upstream.objects.get().state == "closed"
 
 
-def test_a_text_that_breaks_its_provider_does_not_keep_it_shut(
+def test_a_text_that_fails_every_call_does_not_keep_the_breaker_open(
     submitted, monkeypatch
 ) -> None:
     """Its scenes have the lowest turns, so they would be every probe."""
@@ -249,9 +253,7 @@ def test_a_text_that_breaks_its_provider_does_not_keep_it_shut(
     assert poison.scenes.filter(status="completed").count() == 0
 
 
-def test_who_is_told_to_wait_for_a_day_is_refunded_in_time(
-    submitted, owner, credits
-) -> None:
+def test_a_retry_after_of_a_day_is_refunded_in_time(submitted, owner, credits) -> None:
     job = submitted(factories.caller(owner), "A scene.", "Another scene.")
     scripted.failures.append(ProviderError(Failure.RATE_LIMITED, retry_after=86_400))
     worker.work("remote")
@@ -274,7 +276,7 @@ def test_who_is_told_to_wait_for_a_day_is_refunded_in_time(
     assert len(scripted.calls) == 1
 
 
-def test_who_is_told_to_wait_for_a_day_goes_to_a_fallback_voice(
+def test_a_retry_after_of_a_day_leads_to_a_fallback_voice(
     submitted, owner, credits
 ) -> None:
     job = submitted(factories.caller(owner), "A scene.", fallback=["unicorn:en-us"])
@@ -292,7 +294,7 @@ def test_who_is_told_to_wait_for_a_day_goes_to_a_fallback_voice(
     assert len(scripted.calls) == 1
 
 
-def test_who_is_told_to_wait_is_not_parked_beyond_that(submitted) -> None:
+def test_scenes_are_spoken_as_soon_as_retry_after_is_over(submitted) -> None:
     job = submitted(factories.caller(), "A scene.")
     scripted.failures.append(ProviderError(Failure.BUSY, retry_after=7))
     worker.work("remote")
@@ -303,7 +305,7 @@ def test_who_is_told_to_wait_is_not_parked_beyond_that(submitted) -> None:
     assert (job.status, len(scripted.calls)) == ("completed", 2)
 
 
-def test_our_bad_key_fails_no_scene(submitted) -> None:
+def test_our_refused_key_fails_no_scene(submitted) -> None:
     job = submitted(factories.caller(), *["A scene."] * 3)
     scripted.failures.append(ProviderError(Failure.BAD_KEY))
     worker.work("remote")

@@ -32,9 +32,7 @@ def own_process(monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-def test_a_scene_that_was_only_there_is_spoken_in_the_end(
-    submitted, own_process
-) -> None:
+def test_a_scene_of_killed_workers_is_spoken_in_the_end(submitted, own_process) -> None:
     job = submitted(factories.caller(), "Innocent.", voice=VOICE)
     for _ in range(3):
         lose_holder()

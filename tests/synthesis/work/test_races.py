@@ -116,7 +116,7 @@ def test_a_scene_ends_while_its_job_is_canceled(caller, wallet, submitted, waits
 
 
 @pytest.mark.parametrize("waits", STARTS)
-def test_a_scene_ends_while_the_reaper_looks_at_its_credits(
+def test_a_scene_ends_while_its_reservation_is_checked(
     caller, wallet, submitted, waits
 ):
     job = submitted(caller, "Five.")
@@ -124,7 +124,7 @@ def test_a_scene_ends_while_the_reaper_looks_at_its_credits(
     scene = claim()
     completed, released = race(completing(scene), dispatch.release_forgotten, waits)
     assert isinstance(completed, Job)
-    # Found stale and awaited, or stale and used up by then: nothing comes back.
+    # Whether it was still needed or used up by then, nothing is released.
     assert released in (0, 1)
     job.refresh_from_db()
     assert (job.status, job.charged, job.refunded) == ("completed", 5, 0)
@@ -134,7 +134,7 @@ def test_a_scene_ends_while_the_reaper_looks_at_its_credits(
 
 
 @pytest.mark.parametrize("waits", STARTS)
-def test_a_job_is_canceled_while_the_reaper_looks_at_its_credits(
+def test_a_job_is_canceled_while_its_reservation_is_checked(
     caller, wallet, submitted, waits
 ):
     job = submitted(caller, "Five.")

@@ -17,7 +17,7 @@ from tests.billing.factories import columns, nothing_changes, reserve, violation
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_paused_jobs_do_not_starve_those_behind_them(submitted, monkeypatch):
+def test_paused_jobs_do_not_block_later_reservations(submitted, monkeypatch):
     monkeypatch.setattr(dispatch, "_BATCH", 2)
     caller = factories.caller()
     for _ in range(3):
@@ -36,7 +36,7 @@ def test_paused_jobs_do_not_starve_those_behind_them(submitted, monkeypatch):
     assert violations() == {}
 
 
-def test_what_is_extended_keeps_its_credits_and_the_later_deadline():
+def test_an_extended_reservation_keeps_its_credits_and_the_later_deadline():
     w = wallet_of(factories.caller().workspace, "PRODUCTION")
     kept = reserve(w, 10, deadline=timezone.now() + timedelta(days=9))
     with nothing_changes(w), transaction.atomic():

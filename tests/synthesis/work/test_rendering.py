@@ -63,7 +63,7 @@ def test_word_times_count_from_the_start_of_the_scene(submitted, speak_all) -> N
     assert times[-1] <= scene.duration_ms / 1000
 
 
-def test_what_was_spoken_before_a_failure_is_kept(submitted, speak_all) -> None:
+def test_pieces_from_before_a_failure_are_kept(submitted, speak_all) -> None:
     job = submitted(factories.caller(), TEXT)
     scripted.fail_at[3] = ProviderError(Failure.DOWN, retry_after=0)
 
@@ -116,11 +116,11 @@ def test_a_limit_that_changes_in_between_repeats_and_loses_nothing(
     assert [p.ordinal for p in pieces] == list(range(1, len(pieces) + 1))
     spoken = [scene.text[p.char_start : p.char_end] for p in pieces]
     assert " ".join(spoken) == TEXT
-    # What is cut as before is not spoken again.
+    # Chunks that are cut as before are not spoken again.
     assert scripted.calls == (SENTENCES[2:] if amount == 52 else spoken)
 
 
-def test_half_a_piece_counts_for_nothing(submitted) -> None:
+def test_an_incomplete_piece_is_ignored(submitted) -> None:
     submitted(factories.caller(), TEXT)
     claimed = claim()
     with claims.kept(claimed) as lease:
@@ -138,7 +138,7 @@ def test_half_a_piece_counts_for_nothing(submitted) -> None:
     assert scripted.calls == SENTENCES[2:]
 
 
-def test_what_is_stored_says_what_it_is(submitted, speak_all) -> None:
+def test_stored_pieces_have_a_description(submitted, speak_all) -> None:
     job = submitted(factories.caller(), TEXT)
     speak_all()
     piece = Piece.objects.get(ordinal=2)

@@ -52,9 +52,7 @@ def test_a_job_reserves_then_captures_scene_by_scene(
     call_command("verify_ledger")
 
 
-def test_a_failed_scene_gives_its_credits_back(
-    caller, credits, submitted, speak_all
-) -> None:
+def test_a_failed_scene_is_refunded(caller, credits, submitted, speak_all) -> None:
     scripted.failures.append(ProviderError(Failure.BAD_REQUEST, "vendor words"))
     job = submitted(caller, "This one fails.", "This one does not.")
 
@@ -83,7 +81,7 @@ def test_all_scenes_failed_means_a_failed_job_that_cost_nothing(
     assert credits() == (5000, 0)
 
 
-def test_a_passing_failure_is_tried_again_later(caller, credits, submitted) -> None:
+def test_a_temporary_failure_is_retried_later(caller, credits, submitted) -> None:
     scripted.failures.append(ProviderError(Failure.RATE_LIMITED, retry_after=900))
     job = submitted(caller, "Patience.")
 
@@ -98,7 +96,7 @@ def test_a_passing_failure_is_tried_again_later(caller, credits, submitted) -> N
     assert worker.work("remote") == 0  # not before its time
 
 
-def test_passing_failures_end_after_five_tries(
+def test_temporary_failures_end_after_five_tries(
     caller, credits, submitted, speak_all
 ) -> None:
     for _ in range(9):
@@ -125,7 +123,7 @@ def test_a_bug_fails_the_scene_and_not_the_worker(
     assert job.status == "partial"
 
 
-def test_only_the_newest_holder_settles(caller, credits, submitted) -> None:
+def test_only_the_newest_claim_settles(caller, credits, submitted) -> None:
     job = submitted(caller, "Twice.")
     first = claim()
     Scene.objects.update(status="queued", lease_until=None)  # its lease ran out

@@ -48,7 +48,7 @@ def post(client, body: object, **headers: str):
     )
 
 
-def test_text_in_audio_out(api, credits) -> None:
+def test_speech_returns_audio_and_word_times(api, credits) -> None:
     sent = "\r\n Hello, \r\nbrave new wörld!  "
     answer = post(api, {"input": sent, "voice": "unicorn:en-us"})
 
@@ -119,7 +119,7 @@ def test_longer_texts_are_sent_to_jobs(api) -> None:
     assert "/api/v1/jobs" in answer.json()["detail"]
 
 
-def test_a_repeat_plays_the_stored_audio_and_costs_nothing(api, credits) -> None:
+def test_a_repeated_request_returns_the_stored_audio_for_free(api, credits) -> None:
     body = {"input": "Only once.", "voice": "scripted:one"}
     first = post(api, body, **{"Idempotency-Key": "one"})
     second = post(api, body, **{"Idempotency-Key": "one"})
@@ -131,7 +131,7 @@ def test_a_repeat_plays_the_stored_audio_and_costs_nothing(api, credits) -> None
     assert mismatch.json()["code"] == "idempotency_mismatch"
 
 
-def test_a_repeat_after_a_failure_tries_again(api, credits) -> None:
+def test_a_repeated_request_after_a_failure_tries_again(api, credits) -> None:
     scripted.failures.append(ProviderError(Failure.DOWN))
     body = {"input": "Again.", "voice": "scripted:one"}
     assert post(api, body, **{"Idempotency-Key": "x"}).status_code == 503
@@ -139,7 +139,7 @@ def test_a_repeat_after_a_failure_tries_again(api, credits) -> None:
     assert credits() == (4994, 0)
 
 
-def test_a_second_request_meets_the_first_one_running(api, owner) -> None:
+def test_a_repeated_request_while_the_first_runs_is_refused(api, owner) -> None:
     body = {"input": "Slow.", "voice": "scripted:one"}
     post(api, body, **{"Idempotency-Key": "slow"})
     IdempotencyRecord.objects.update(status=None, body="")
@@ -159,7 +159,7 @@ def test_a_web_process_that_dies_leaves_nothing_reserved(
     body = {"input": "Lost.", "voice": "scripted:one"}
     with monkeypatch.context() as patched:
         patched.setattr(speech, "render", die)
-        patched.setattr(speech, "_fail", lambda *_: None)  # not even that
+        patched.setattr(speech, "_fail", lambda *_: None)  # nor does it fail the job
         with pytest.raises(SystemExit):
             post(api, body, **{"Idempotency-Key": "lost"})
     assert credits() == (4995, 5)

@@ -66,7 +66,7 @@ def under_way(submitted, credential: str, count: int) -> None:
     )
 
 
-def test_our_used_up_quota_keeps_out_no_own_key(say, owner, mine) -> None:
+def test_our_exhausted_quota_does_not_block_own_keys(say, owner, mine) -> None:
     fail("platform", Failure.QUOTA, 1)
     answer = say()
     assert (answer.status_code, answer.json()["billed_to"]) == (200, "own_key")
@@ -91,7 +91,7 @@ def test_an_own_key_has_the_limit_of_a_key(say, owner, mine, submitted) -> None:
     assert (summary(wallet)["balance"], summary(wallet)["reserved"]) == (5000, 0)
 
 
-def test_calls_with_our_key_take_no_room_of_an_own_one(
+def test_calls_with_our_key_do_not_count_for_an_own_key(
     say, owner, mine, submitted
 ) -> None:
     Provider.objects.filter(slug="scripted").update(max_concurrent_per_key=2)

@@ -73,7 +73,7 @@ def test_a_scene_that_waits_goes_to_its_fallback_voice(
     assert (job.charged, credits(), scripted.calls) == (12, (4988, 0), [])
 
 
-def test_a_book_stops_between_two_calls(
+def test_a_disabled_voice_stops_a_long_scene_between_calls(
     submitted, caller, credits, monkeypatch
 ) -> None:
     speak = scripted.Scripted.speak
@@ -91,7 +91,9 @@ def test_a_book_stops_between_two_calls(
     assert credits() == (5000, 0)
 
 
-def test_what_may_not_be_claimed_is_ended_too(submitted, caller, credits) -> None:
+def test_scenes_that_may_not_be_claimed_are_given_up_too(
+    submitted, caller, credits
+) -> None:
     row = upstreams.upstream_of(Provider.objects.get(slug="scripted"))
     permit = upstreams.Permit(row, is_probe=False, is_retry=False)
     upstreams.record_failure(permit, Failure.BUSY, seconds=0, retry_after=3600)
@@ -110,7 +112,7 @@ def test_what_may_not_be_claimed_is_ended_too(submitted, caller, credits) -> Non
     assert (credits(), scripted.calls) == ((4978, 22), [])
 
 
-def test_speech_at_once_that_meets_it_costs_nothing(
+def test_speech_at_once_with_a_disabled_voice_costs_nothing(
     caller, credits, monkeypatch
 ) -> None:
     scripted.failures.append(ProviderError(Failure.SWITCHED_OFF))
@@ -123,7 +125,7 @@ def test_speech_at_once_that_meets_it_costs_nothing(
     assert credits() == (5000, 0)
 
 
-def test_samples_are_not_made() -> None:
+def test_samples_of_disabled_voices_are_not_made() -> None:
     with transaction.atomic():
         asking.queue(Voice.objects.filter(pk="scripted:one"))
     switch_off("voice")
