@@ -1,4 +1,4 @@
-"""System checks of what this app needs from the settings."""
+"""System checks of the webhook settings."""
 
 import ipaddress
 from typing import Any
@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 @register(Tags.security, deploy=True)
 def loopback_is_closed(**_: Any) -> list[CheckMessage]:
-    """Refuse to deploy what lets customers call this machine itself."""
+    """Return an error if a deployment lets webhooks call this machine."""
     if settings.WEBHOOK_ALLOW_LOOPBACK:
         return [
             Error(
@@ -23,7 +23,7 @@ def loopback_is_closed(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def networks_are_readable(**_: Any) -> list[CheckMessage]:
-    """Say which network can't be read: a typing error must not open it."""
+    """Return an error for each invalid network: a typing error must not unblock it."""
     found: list[CheckMessage] = []
     for text in settings.WEBHOOK_BLOCKED_NETWORKS:
         try:

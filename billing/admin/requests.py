@@ -1,4 +1,4 @@
-"""Requests for a second operator's approval in the back office."""
+"""Admin of credit requests that need a second operator's approval."""
 
 from django.contrib import admin
 
@@ -13,7 +13,7 @@ from billing.models import (
 
 @admin.register(CreditRequest)
 class CreditRequestAdmin(Decides, OfWallet):
-    """What operators asked for and a second one decides."""
+    """Requests of operators, with actions to approve and refuse them."""
 
     list_display = [
         "act",

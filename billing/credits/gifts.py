@@ -1,4 +1,4 @@
-"""Credits that new customers are given, once each."""
+"""Free credits for new customers, once each."""
 
 from django.conf import settings
 
@@ -8,12 +8,12 @@ from billing.models import Lot, Wallet
 from kit.db.transactions import needs_transaction
 
 MOBILE_CREDITS = 45_000
-"""For a new customer of the mobile app; they never lapse."""
+"""Credits for a new customer of the mobile app; they never lapse."""
 
 
 @needs_transaction
 def welcome(wallet: Wallet, user: User) -> None:
-    """Give a new user the sign-up grant; safe to repeat."""
+    """Grant the sign-up credits to a new user; safe to repeat."""
     if settings.SIGN_UP_CREDITS:
         source = f"signup:{user.pk}"
         _give(wallet, settings.SIGN_UP_CREDITS, source, "Sign-up")
@@ -21,7 +21,7 @@ def welcome(wallet: Wallet, user: User) -> None:
 
 @needs_transaction
 def welcome_mobile(wallet: Wallet, customer_id: str) -> None:
-    """Give a new mobile customer the first credits, once for each id; safe to repeat."""
+    """Grant `MOBILE_CREDITS` to a new mobile customer, once per ID; safe to repeat."""
     source = f"free_grant:{customer_id}"
     _give(wallet, MOBILE_CREDITS, source, "Welcome", lapses=False)
 

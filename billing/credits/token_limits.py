@@ -1,9 +1,9 @@
-"""The monthly credit limits of API tokens: exact, whatever runs in parallel.
+"""The monthly credit limits of API tokens, exact under parallel requests.
 
-What a reservation holds counts in the month (UTC) in which it was made, for the token that
-asked and for the limited tokens that made it, and stops counting when it is released. It is
-counted in the reservation's own transaction, under the wallet's lock, so no two requests
-can take the same room. Sandbox and production are counted apart, as their wallets are.
+A reservation counts in the month (UTC) in which it was made, against the token of the
+request and the limited tokens that made it. Released credits no longer count. It is counted
+in the reservation's own transaction, under the wallet's lock, so two requests can't use the
+same remaining credits. Sandbox and production are counted separately, like their wallets.
 """
 
 import datetime
@@ -20,7 +20,8 @@ from billing.errors import TokenLimitReached
 from billing.models import Reservation, TokenReservation, TokenSpending
 from kit.db.transactions import needs_transaction
 
-# A limit is a ceiling for the tokens that one makes, so who has none has no limited maker.
+# A limit also holds for the tokens that a token makes, so a token without a limit has no
+# limited maker.
 _LINE = """
 WITH RECURSIVE line AS (
     SELECT id, maker_id, monthly_credit_limit FROM accounts_apitoken
@@ -51,17 +52,17 @@ SELECT %(reservation)s, id FROM spending
 
 @needs_transaction
 def count(token: ApiToken | None, reservation: Reservation, environment: str) -> None:
-    """Count a reservation that was just made against the limit of `token`.
+    """Count a new reservation against the limit of `token`.
 
     The wallet is still locked for the reservation.
 
     Raises:
-        TokenLimitReached: there is no room; the transaction must be rolled back.
+        TokenLimitReached: it exceeds the limit; the transaction must be rolled back.
     """
     if token is None or token.monthly_credit_limit is None:
         return
     if TokenReservation.objects.filter(reservation=reservation.pk).exists():
-        return  # the same reservation again
+        return  # this reservation was counted before
     line = _line(token, environment)
     for _, limit, spent in line:
         if spent + reservation.amount > limit:
@@ -85,12 +86,12 @@ def count(token: ApiToken | None, reservation: Reservation, environment: str) ->
 
 @needs_transaction
 def release(reservation_key: str) -> int:
-    """Release a reservation, and let what comes back count no more; return how much.
+    """Release a reservation, also from its token's spending; return how many credits.
 
     Safe to repeat, as `ledger.release` is.
     """
     released = ledger.release(reservation_key)
-    # Who comes second waits for the wallet in the line above, and finds none left.
+    # A parallel call waits for the wallet in the line above, and then finds no rows.
     counted = TokenReservation.objects.filter(reservation__key=reservation_key)
     spendings = list(counted.values_list("spending", flat=True))
     if spendings:
@@ -102,7 +103,7 @@ def release(reservation_key: str) -> int:
 
 
 def room(token: ApiToken | None, environment: str) -> float:
-    """Return how many credits a token may still spend this month; `inf` without a limit."""
+    """Return the credits that a token may still spend this month; `inf` without a limit."""
     return min(
         (limit - spent for _, limit, spent in _line(token, environment)),
         default=math.inf,
@@ -110,7 +111,7 @@ def room(token: ApiToken | None, environment: str) -> float:
 
 
 def _line(token: ApiToken | None, environment: str) -> list[tuple[uuid.UUID, int, int]]:
-    """Return token, limit and credits spent this month of a token and its makers."""
+    """Return id, limit and credits spent this month of a token and its makers."""
     if token is None or token.monthly_credit_limit is None:
         return []
     with connection.cursor() as cursor:
@@ -127,11 +128,11 @@ def _line(token: ApiToken | None, environment: str) -> list[tuple[uuid.UUID, int
 
 
 def this_month() -> datetime.date:
-    """Return the first day of the present month, UTC."""
+    """Return the first day of the current month, UTC."""
     return timezone.now().astimezone(datetime.UTC).date().replace(day=1)
 
 
 def prune() -> None:
-    """Remove what was counted before the last month; nothing asks for it any more."""
+    """Delete the spending of months before the last one; it is no longer needed."""
     last_month = (this_month() - datetime.timedelta(days=1)).replace(day=1)
     TokenSpending.objects.filter(month__lt=last_month).delete()

@@ -1,4 +1,4 @@
-"""Lapsing: credits whose time is over, or that nobody used for a year."""
+"""End lots of credits that have expired, or that were unused for a year."""
 
 from datetime import datetime, timedelta
 
@@ -11,18 +11,18 @@ from billing.models import LapseNotice, Lot, Wallet
 from kit.db.transactions import needs_transaction
 
 IDLE = timedelta(days=365)
-"""So long after the last use or purchase promotional credits lapse."""
+"""Promotional credits lapse this long after the last use or purchase."""
 NOTICE = timedelta(days=7)
-"""How long before it whoever loses them was warned, whatever the calendar has missed."""
+"""The customer is warned at least this long before, even if a scheduled run was late."""
 
 
 @needs_transaction
 def expire(lot: int) -> int:
-    """End a lot whose time is over: what is available of it lapses; return how much.
+    """Expire a lot whose time is over; return how many available credits lapsed.
 
-    A debt is repaid first: it kept these credits from being spent. What is reserved stays
-    with its work, and lapses when it comes back. Nothing is written for a lot that has
-    not ended, or holds nothing; repeated, it returns 0.
+    A debt is repaid first, because it kept these credits from being spent. Reserved
+    credits stay with their work, and lapse when they are released. Nothing is written for a
+    lot that has not expired or holds no credits. Repeated, it returns 0.
 
     Raises:
         LedgerKeyReused: the key `expire:<lot>` was used for another posting.
@@ -37,12 +37,12 @@ def expire(lot: int) -> int:
 
 @needs_transaction
 def lapse(lot: int) -> int:
-    """End a promotional lot after a year without activity; return how much lapsed.
+    """End a promotional lot after a year without activity; return how many credits lapsed.
 
-    Activity is a scene that was spoken, or a payment; the year begins with the lot if that
-    is later. The lot ends with it, as if its time were over: what was reserved and comes
-    back later lapses too. Nothing is written for a lot that is exempt or was used since,
-    or of which nobody was warned `NOTICE` before.
+    Activity is a spoken scene or a payment; the year starts with the lot if that is later.
+    The lot also expires: reserved credits that are released later lapse too. Nothing is
+    written for a lot that is exempt, if there was activity since, or if the customer was
+    not warned `NOTICE` before.
 
     Raises:
         LedgerKeyReused: the key `inactivity:<lot>:<day>` was used for another posting.

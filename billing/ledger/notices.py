@@ -1,4 +1,4 @@
-"""Telling customers and their servers what happened to their credits, or will."""
+"""Notify customers by webhook and mail: credits granted, low, or about to lapse."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from webhooks.emit import emit
 
 @needs_transaction
 def tell_granted(wallet_id: int, credits: int, *, bucket: str, reason: str) -> None:
-    """Tell that credits were added."""
+    """Send `credits.granted`, and `credits.low` if credits are low now."""
     wallet = Wallet.objects.get(pk=wallet_id)
     added = {"granted": credits, "bucket": bucket, "reason": reason}
     emit(wallet.workspace_id, CREDITS_GRANTED, lambda: _standing(wallet) | added)
@@ -27,9 +27,9 @@ def tell_granted(wallet_id: int, credits: int, *, bucket: str, reason: str) -> N
 def tell_expiring(
     wallet: Wallet, credits: int, lapses_at: datetime, *, by_mail: bool
 ) -> None:
-    """Tell that credits will lapse unless they are used; owners by mail, if asked to.
+    """Send `credits.expiring`: credits will lapse unless they are used.
 
-    Nobody is mailed about the sandbox.
+    With `by_mail` the owners also get a mail, but not for the sandbox.
     """
     ending = {"expiring": credits, "expires_at": lapses_at}
     emit(wallet.workspace_id, CREDITS_EXPIRING, lambda: _standing(wallet) | ending)
@@ -45,10 +45,11 @@ def tell_expiring(
 
 @needs_transaction
 def watch(wallet_id: int, *, quietly: bool = False) -> None:
-    """See whether what can be spent is low now, and tell if it was not before.
+    """Send `credits.low` if spendable credits have just become low.
 
-    The wallet is still locked for the posting that may have changed it. Whoever stays
-    below the threshold is told nothing more; `quietly`, it is only noted.
+    The wallet is still locked for the posting that may have changed it. A wallet that stays
+    below its threshold sends no further event. With `quietly`, no event is sent and the
+    state is only stored.
     """
     _watch(Wallet.objects.get(pk=wallet_id), quietly=quietly)
 
@@ -64,16 +65,16 @@ def _watch(wallet: Wallet, *, quietly: bool = False) -> None:
 
 @needs_transaction
 def set_threshold(wallet_id: int, credits: int) -> None:
-    """Tell from now on when less than `credits` can be spent; 0: never.
+    """Set the threshold of `credits.low`: fewer than `credits` can be spent; 0: never.
 
-    Whoever sets it knows what there is, so nothing is told at once.
+    No event is sent at once: the user who sets it sees the balance.
     """
     Wallet.objects.filter(pk=wallet_id).update(low_at=credits)
     watch(wallet_id, quietly=True)
 
 
 def is_below(spendable: int, threshold: int) -> bool:
-    """Return whether so many credits are low; for the threshold 0 none are."""
+    """Return whether `spendable` is below `threshold`; never for the threshold 0."""
     return bool(threshold) and spendable < threshold
 
 

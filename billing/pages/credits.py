@@ -1,4 +1,4 @@
-"""The page of credits: the balance, what happened to it, promo codes, notices."""
+"""The page of credits: balance, movements, promo codes, low-credit threshold."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -45,7 +45,7 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_POST
 def set_threshold(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Set below how many credits the workspace's server is told so."""
+    """Set the threshold of the event `credits.low`."""
     if not can_manage(caller):
         raise PermissionDenied
     form = ThresholdForm(request.POST)
@@ -53,7 +53,7 @@ def set_threshold(request: HttpRequest, caller: Caller) -> HttpResponse:
         return _credits(request, caller, PromoForm(), form)
     with transaction.atomic(durable=True):
         notices.set_threshold(own_wallet(caller).pk, form.cleaned_data["low_at"])
-    messages.success(request, "Your webhooks will be told.")
+    messages.success(request, "The threshold was saved.")
     return redirect("credits-page")
 
 

@@ -1,4 +1,4 @@
-"""What the pages of billing share: the wallet, and numbers from the address."""
+"""Shared code of the billing pages: wallet, permission, and query parameters."""
 
 import datetime
 
@@ -31,10 +31,10 @@ def last(length: int) -> usage.Range:
 
 
 def number(text: str | None, known: tuple[int, ...]) -> int | None:
-    """Return the number that was asked for, None for none.
+    """Parse a number from the query, which must be one of `known`; None if it is missing.
 
     Raises:
-        Http404: it is not on offer.
+        Http404: it is not one of `known`.
     """
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""Pages of usage: a chart, and the rows as CSV."""
+"""The page of usage, with a chart and a CSV download."""
 
 import datetime
 
@@ -23,7 +23,7 @@ _RANGES = (7, 30, 90)  # days
 @login_required
 @require_safe
 def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show how the workspace stands, and what it used day by day."""
+    """Show the account standing of the workspace, and its usage by day."""
     length = number(request.GET.get("days"), _RANGES) or 30
     group = request.GET.get("group", "voice")
     if group not in BESIDES:
@@ -58,7 +58,7 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_safe
 def usage_file(request: HttpRequest, caller: Caller) -> HttpResponseBase:
-    """Send what was used as a file for spreadsheets."""
+    """Send the usage history as CSV."""
     length = number(request.GET.get("days"), _RANGES) or 30
     group = request.GET.get("group", "day")
     if group not in usage.GROUPS:

@@ -1,7 +1,8 @@
-"""How a workspace stands: what it may use this month, what it bought, what is left.
+"""The account standing of a workspace: this month's allowance, purchases, and what is left.
 
-The two shapes of `GET /api/v1/usage`: of a subscriber, and of everybody else. Names with
-`characters` in them are credits, as clients know them. Lots are read, never the history.
+`GET /api/v1/usage` has two shapes: one for subscribers, one for all others. Fields with
+`characters` in their names are credits: existing clients know them so. It reads lots, not
+the history.
 """
 
 import datetime
@@ -25,13 +26,13 @@ _GIFTS = {
     "promo": "promo_code",
     "grant": "operator",
 }
-"""What a lot that nobody paid for is called, by how its source begins."""
+"""The `source` shown for free credits, by the prefix of the lot's source."""
 
 
 def of(caller: Caller) -> dict[str, Any]:
-    """Return what `GET /api/v1/usage` tells.
+    """Return the body of `GET /api/v1/usage`.
 
-    Who may not see money gets neither prices nor purchases.
+    Without the permission to see money, it has neither prices nor purchases.
     """
     wallet = wallet_of(caller.workspace, caller.environment)
     sees_money = caller.is_operator or has_permission(
@@ -91,7 +92,7 @@ def _free(lasting: dict[str, Any]) -> dict[str, Any]:
 
 
 def _month(subscription: Subscription, wallet: Wallet) -> dict[str, Any]:
-    """Return what the present month of allowance had, and what is left of it."""
+    """Return limit, usage and rest of the current month's allowance."""
     now = timezone.now()
     lots = allowances.newest(wallet, now)
     limit = sum(lot.granted - lot.revoked for lot in lots)
@@ -108,14 +109,14 @@ def _month(subscription: Subscription, wallet: Wallet) -> dict[str, Any]:
 
 
 def _lasting(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
-    """Return what the wallet has besides an allowance: bought and given credits."""
+    """Return the wallet's credits other than allowances: purchases and gifts."""
     now = timezone.now()
     lasting = ~Q(lots__kind=Lot.Kind.ALLOWANCE)
     drawable = Q(lots__effective_at__lte=now) & (
         Q(lots__expires_at=None) | Q(lots__expires_at__gt=now)
     )
-    # From the wallet, which may owe something without a lot that lasts; in one statement,
-    # so that all of it fits.
+    # Starts at the wallet: it may have a debt without such a lot. One statement, so that
+    # all numbers are of the same moment.
     sums = Wallet.objects.filter(pk=wallet.pk).aggregate(
         left=Sum("lots__available", filter=lasting & drawable, default=0),
         held=Sum("lots__reserved", filter=lasting, default=0),
@@ -125,7 +126,7 @@ def _lasting(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
     balance = sums["left"] - sums["owed"]
     return {
         "balance": balance,
-        # What was refunded, or has lapsed, counts as never granted.
+        # Refunded and lapsed credits count as never granted.
         "total_granted": balance + sums["held"] + sums["used"],
         "total_consumed": sums["used"],
         "purchases": _purchases(wallet) if with_purchases else [],
@@ -133,9 +134,9 @@ def _lasting(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
 
 
 def _purchases(wallet: Wallet) -> list[dict[str, Any]]:
-    """Return what was bought or given, oldest first, less what was refunded.
+    """Return purchases and gifts, oldest first, less what was refunded.
 
-    What came back because a refund was undone belongs to its purchase.
+    Credits that came back from a reversed refund belong to their purchase.
     """
     lots = (
         Lot.objects.filter(wallet=wallet, granted__gt=F("revoked"))
@@ -167,7 +168,7 @@ def _purchase(lot: Lot, credits: int) -> dict[str, Any]:
 
 
 def percentage(part: int, whole: int) -> int:
-    """Return how much of `whole` `part` is, as a whole number, halves rounded up."""
+    """Return `part` as a percentage of `whole`: a whole number, halves rounded up."""
     return (200 * part + whole) // (2 * whole) if whole > 0 else 0
 
 

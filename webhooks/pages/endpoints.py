@@ -36,7 +36,7 @@ from webhooks.sending import replay
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """List the endpoints; make one."""
+    """List the endpoints, and create one."""
     form = NewEndpointForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -68,7 +68,7 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
 @require_safe
 @login_required
 def events_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show each type of event with an example of its data."""
+    """Show each event type with an example of its data."""
     return render(request, "webhooks/events.html", {"types": event_types().values()})
 
 
@@ -77,7 +77,7 @@ def events_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 def endpoint_page(
     request: HttpRequest, caller: Caller, endpoint_id: UUID
 ) -> HttpResponse:
-    """Show an endpoint, how it fares and what was sent to it; change it."""
+    """Show an endpoint, its health and its deliveries; change it."""
     endpoint = endpoint_of(caller, endpoint_id)
     initial = {
         "url": endpoint.url,
@@ -115,7 +115,7 @@ def endpoint_page(
 def action(
     request: HttpRequest, caller: Caller, endpoint_id: UUID, verb: str
 ) -> HttpResponse:
-    """Do what a button on an endpoint's page says."""
+    """Run the action of a button on an endpoint's page."""
     endpoint = endpoint_of(caller, endpoint_id)
     if (deed := _DEEDS.get(verb)) is None:
         raise Http404
@@ -130,7 +130,7 @@ def action(
 
 def _switch_on(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     endpoints.change(endpoint.pk, is_enabled=True)
-    messages.success(request, "Switched on. What was missed can be sent again below.")
+    messages.success(request, "Switched on. You can send missed events again below.")
     return redirect("webhook-page", endpoint.pk)
 
 
@@ -160,7 +160,7 @@ def _replay_failed(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     if not form.is_valid():
         raise Http404
     count = replay.replay_failed(endpoint.pk, since=form.since)
-    messages.success(request, f"Deliveries that are sent again: {count}.")
+    messages.success(request, f"Deliveries that will be sent again: {count}.")
     return redirect("webhook-page", endpoint.pk)
 
 
