@@ -91,7 +91,7 @@ def release(reservation_key: str) -> int:
     Safe to repeat, as `ledger.release` is.
     """
     released = ledger.release(reservation_key)
-    # A parallel call waits for the wallet in the line above, and then finds no rows.
+    # A parallel call waits for the wallet in `ledger.release`, and then finds no rows.
     counted = TokenReservation.objects.filter(reservation__key=reservation_key)
     spendings = list(counted.values_list("spending", flat=True))
     if spendings:

@@ -55,11 +55,11 @@ def refund(
 
     `source` identifies the purchase. `part` is a number of credits, or the share of the
     price that was refunded, as `Fraction(refunded, paid)`, rounded half up to a whole
-    number. All refunds together take no more than was granted, less what has lapsed or an operator
-    took; beyond that nothing is written and 0 is returned. The lot's available credits are
-    taken first and the rest becomes a debt; reservations keep their credits. Credits that
-    came back when an earlier refund was reversed belong to the same purchase. Repeated
-    with the same key, it returns the same number.
+    number. All refunds together take no more than was granted, less what has lapsed or an
+    operator took; beyond that nothing is written and 0 is returned. The lot's available
+    credits are taken first and the rest becomes a debt; reservations keep their credits.
+    Credits that came back when an earlier refund was reversed belong to the same purchase.
+    Repeated with the same key, it returns the same number.
 
     Raises:
         NotGranted: nothing was granted for `source` yet; retry once its grant is posted.

@@ -60,8 +60,11 @@ def test_grant_takes_environment_and_bucket():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nobody@example.com", "5", "--reason", "R"), "belongs to nobody"),
-        (("not an address", "5", "--reason", "R"), "belongs to nobody"),
+        (
+            ("nobody@example.com", "5", "--reason", "R"),
+            "There is no user with the address",
+        ),
+        (("not an address", "5", "--reason", "R"), "There is no user with the address"),
         (("ada@example.com", "0", "--reason", "R"), "a whole number from 1"),
         (("ada@example.com", "-5", "--reason", "R"), "a whole number from 1"),
         (("ada@example.com", "1.5", "--reason", "R"), "a whole number from 1"),

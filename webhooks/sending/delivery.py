@@ -131,7 +131,7 @@ def _after_failure(
     """Queue a locked delivery again, or fail it; return the time of the next attempt."""
     delivery.attempts += 1
     rest = schedule.asked_rest(outcome.retry_after, now=now)
-    again = schedule.next_attempt(delivery.attempts, now=now, rest=rest)
+    again = schedule.next_attempt(delivery.attempts, now=now, min_pause=rest)
     if again is None or outcome.status == _GONE:
         _end(delivery, Delivery.Status.FAILED, now)
         return None

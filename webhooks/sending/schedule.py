@@ -21,17 +21,17 @@ def next_attempt(
     failures: int,
     *,
     now: datetime,
-    rest: timedelta | None = None,
+    min_pause: timedelta | None = None,
     dice: Callable[[], float] = random.random,
 ) -> datetime | None:
     """Return the time of the next attempt after `failures`; None if no attempt is left.
 
-    `rest` is the pause that the receiver asked for; `dice` returns a random number from 0
-    to 1.
+    `min_pause` is the pause that the receiver asked for; `dice` returns a random number
+    from 0 to 1.
     """
     if failures > len(GAPS):
         return None
-    pause = max(GAPS[failures - 1], rest or timedelta())
+    pause = max(GAPS[failures - 1], min_pause or timedelta())
     return now + pause * (1 + JITTER * dice())
 
 

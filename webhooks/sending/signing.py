@@ -57,7 +57,7 @@ def secret_of(signer: Signer) -> Secret:
 
 
 def keys_of(signer: Signer) -> list[Secret]:
-    """Return the secrets that sign now: the current one, after a rotation also the old one."""
+    """Return the secrets that sign now: the current, and after a rotation the old one."""
     keys = [secret_of(signer)]
     if signer.has_two_secrets:
         assert signer.old_secret is not None

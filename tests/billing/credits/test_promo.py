@@ -223,7 +223,7 @@ def test_fewer_uses_than_there_were_are_refused():
     made = code(used=3)
     answer = edit(made, max_uses=2, note="Fewer")
     assert answer.status_code == 200
-    assert "3 have redeemed it already." in answer.content.decode()
+    assert "It was already redeemed 3 times." in answer.content.decode()
     made.refresh_from_db()
     assert (made.max_uses, made.used, made.note) == (10, 3, "")
     assert edit(made, max_uses=3).status_code == 302

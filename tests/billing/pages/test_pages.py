@@ -82,7 +82,7 @@ def test_a_code_is_redeemed_on_the_page(ada):
     assert "<strong>5,700</strong> to spend" in page
     again = browser.post("/credits", {"code": "spring-27"})
     assert again.status_code == 400
-    assert "have redeemed this code before" in again.content.decode()
+    assert "have already redeemed this code" in again.content.decode()
     assert browser.post("/credits", {"code": ""}).status_code == 400
 
 

@@ -67,7 +67,7 @@ def test_the_command_takes_an_environment(ada):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nobody@example.com", "plus"), "belongs to nobody"),
+        (("nobody@example.com", "plus"), "There is no user with the address"),
         (("ada@example.com", "gold"), "There is no plan 'gold'; there are: plus,"),
         (("ada@example.com", "plus", "--environment", "mars"), "--environment"),
     ],

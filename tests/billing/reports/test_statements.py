@@ -289,9 +289,9 @@ def test_movements_in_words(used):
     found, following = movements.page(used)
     assert [(m.text, m.credits, m.balance) for m in found] == [
         ("Added: Gift", 5, 855),
-        ("Came back from a job", 200, 850),
+        ("Released from a job", 200, 850),
         ("Held for a job", -50, 650),
-        ("Spoken: 100 of what was held", 0, 700),
+        ("Used: 100 of the held credits", 0, 700),
         ("Held for a job", -300, 700),
         ("Added: Bought", 1000, 1000),
     ]

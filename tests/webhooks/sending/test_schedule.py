@@ -32,7 +32,9 @@ def test_the_eleventh_failure_is_the_last() -> None:
 def test_a_receiver_may_ask_for_more_and_never_for_less() -> None:
     def asked(seconds: int, failures: int = 1) -> datetime | None:
         rest = timedelta(seconds=seconds)
-        return schedule.next_attempt(failures, now=NOW, rest=rest, dice=lambda: 0.0)
+        return schedule.next_attempt(
+            failures, now=NOW, min_pause=rest, dice=lambda: 0.0
+        )
 
     assert asked(60) == NOW + timedelta(seconds=60)
     assert asked(60, failures=4) == NOW + timedelta(minutes=30)
