@@ -96,7 +96,7 @@ def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
         LapseNotice.objects.create(
             wallet=locked, stage=stage, lapses_at=lapses_at, credits=credits
         )
-        notices.tell_expiring(
+        notices.notify_expiring(
             locked,
             credits,
             ends,

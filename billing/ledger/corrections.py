@@ -20,13 +20,13 @@ from billing.ledger.lots import (
     LARGEST_GRANT,
     NewLot,
     drawable,
+    find_posted,
     open_lot,
-    posted_before,
 )
 from billing.ledger.posting import (
     Bucket,
     Kind,
-    Locked,
+    LockedWallet,
     Transfer,
     fingerprint,
     lock,
@@ -36,7 +36,7 @@ from billing.ledger.posting import (
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
 from kit.db.transactions import needs_transaction
 
-_Write = Callable[[Locked, Kind, list[Transfer]], UUID]
+_Write = Callable[[LockedWallet, Kind, list[Transfer]], UUID]
 _REFUNDABLE = (Lot.Kind.PACK, Lot.Kind.ALLOWANCE)
 
 
@@ -72,8 +72,8 @@ def refund(
     if locked is None:
         raise NotGranted(source=source)
     content = fingerprint(Kind.REFUND, source, repr(part))
-    if first := posted_before(locked, key, content):
-        return _taken_back(first)
+    if first := find_posted(locked, key, content):
+        return _refunded_credits(first)
     lots = list(
         Lot.objects.filter(
             Q(source=source) | Q(restores__source=source),
@@ -100,7 +100,7 @@ def refund(
     write = partial(
         post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
     )
-    _take_back(locked, Kind.REFUND, transfers, write)
+    _post_taken(locked, Kind.REFUND, transfers, write)
     return sum(transfer.credits for transfer in transfers)
 
 
@@ -136,10 +136,10 @@ def reverse(
         raise NotRefunded(source=source)
     key = f"reverse:{refund_key}"
     content = fingerprint(Kind.REVERSE, source, refund_key)
-    if first := posted_before(locked, key, content):
+    if first := find_posted(locked, key, content):
         return first
     bought = Lot.objects.get(source=source, environment=locked.environment)
-    credits = _taken_back(refunded)
+    credits = _refunded_credits(refunded)
     filled = open_lot(
         locked,
         NewLot(
@@ -156,7 +156,7 @@ def reverse(
     write = partial(
         post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
     )
-    return _give(locked, Kind.REVERSE, filled, write, bucket=bought.kind)
+    return _post_added(locked, Kind.REVERSE, filled, write, bucket=bought.kind)
 
 
 @needs_transaction
@@ -185,7 +185,7 @@ def adjust(
         raise ValueError("an adjustment needs an actor, a reason and a ticket")
     locked = lock(wallet.pk)
     content = fingerprint(Kind.ADJUST, credits, allow_debt)
-    if first := posted_before(locked, key, content):
+    if first := find_posted(locked, key, content):
         return first
     write = partial(
         post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
@@ -194,7 +194,7 @@ def adjust(
         filled = open_lot(locked, NewLot(Lot.Kind.ADJUST, credits, key))
         if filled is None:
             raise LedgerKeyReused(key=key)
-        return _give(locked, Kind.ADJUST, filled, write, bucket=Lot.Kind.ADJUST)
+        return _post_added(locked, Kind.ADJUST, filled, write, bucket=Lot.Kind.ADJUST)
     found = drawable(locked)
     spendable = found.credits - locked.debt
     if spendable < -credits and not allow_debt:
@@ -205,29 +205,34 @@ def adjust(
     ]
     if missing := -credits - sum(transfer.credits for transfer in transfers):
         transfers.append(Transfer(None, Bucket.DEBT, Bucket.ADJUST, missing))
-    return _take_back(locked, Kind.ADJUST, transfers, write)
+    return _post_taken(locked, Kind.ADJUST, transfers, write)
 
 
-def _give(
-    wallet: Locked, kind: Kind, filled: list[Transfer], write: _Write, *, bucket: str
+def _post_added(
+    wallet: LockedWallet,
+    kind: Kind,
+    filled: list[Transfer],
+    write: _Write,
+    *,
+    bucket: str,
 ) -> LedgerTransaction:
     """Post a new lot, and notify the customer."""
     posted = LedgerTransaction.objects.get(pk=write(wallet, kind, filled))
-    notices.tell_granted(
+    notices.notify_granted(
         wallet.id, filled[0].credits, bucket=bucket, reason=posted.reason
     )
     return posted
 
 
-def _take_back(
-    wallet: Locked, kind: Kind, transfers: list[Transfer], write: _Write
+def _post_taken(
+    wallet: LockedWallet, kind: Kind, transfers: list[Transfer], write: _Write
 ) -> LedgerTransaction:
     """Post what is taken back, and notify the customer if credits are low."""
     posted = LedgerTransaction.objects.get(pk=write(wallet, kind, transfers))
-    notices.watch(wallet.id)
+    notices.notify_if_low(wallet.id)
     return posted
 
 
-def _taken_back(refunded: LedgerTransaction) -> int:
+def _refunded_credits(refunded: LedgerTransaction) -> int:
     entries = LedgerEntry.objects.filter(transaction=refunded, bucket=Bucket.REFUND)
     return entries.aggregate(credits=Sum("amount"))["credits"] or 0

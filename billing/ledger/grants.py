@@ -4,7 +4,7 @@ from datetime import datetime
 
 from billing.errors import LedgerKeyReused
 from billing.ledger import notices
-from billing.ledger.lots import LARGEST_GRANT, NewLot, open_lot, posted_before
+from billing.ledger.lots import LARGEST_GRANT, NewLot, find_posted, open_lot
 from billing.ledger.posting import (
     Bucket,
     Kind,
@@ -53,7 +53,7 @@ def grant(
     kind = Lot.Kind(kind)
     locked = lock(wallet.pk)
     content = fingerprint(Kind.GRANT, kind, credits, source)
-    if first := posted_before(locked, key, content):
+    if first := find_posted(locked, key, content):
         return first
     filled = open_lot(
         locked,
@@ -87,5 +87,5 @@ def grant(
         ticket=ticket,
         is_activity=is_activity,
     )
-    notices.tell_granted(locked.id, credits, bucket=kind, reason=reason)
+    notices.notify_granted(locked.id, credits, bucket=kind, reason=reason)
     return LedgerTransaction.objects.get(pk=granted)

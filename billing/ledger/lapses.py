@@ -5,8 +5,15 @@ from datetime import datetime, timedelta
 from django.db.models.functions import Now
 
 from billing.ledger import notices
-from billing.ledger.lots import paying_debt, posted_before
-from billing.ledger.posting import Bucket, Kind, Locked, fingerprint, lock_by_lot, post
+from billing.ledger.lots import find_posted, repay_debt_first
+from billing.ledger.posting import (
+    Bucket,
+    Kind,
+    LockedWallet,
+    fingerprint,
+    lock_by_lot,
+    post,
+)
 from billing.models import LapseNotice, Lot, Wallet
 from kit.db.transactions import needs_transaction
 
@@ -66,21 +73,21 @@ def lapse(lot: int) -> int:
     return lapsed
 
 
-def _end(wallet: Locked, lot: Lot, *, key: str, reason: str) -> int:
+def _end(wallet: LockedWallet, lot: Lot, *, key: str, reason: str) -> int:
     content = fingerprint(Kind.EXPIRE, lot.pk)
-    if posted_before(wallet, key, content) or not lot.available:
+    if find_posted(wallet, key, content) or not lot.available:
         return 0
     post(
         wallet,
         Kind.EXPIRE,
-        paying_debt(
+        repay_debt_first(
             lot.pk, Bucket.AVAILABLE, Bucket.BREAKAGE, lot.available, wallet.debt
         ),
         key=key,
         fingerprint=content,
         reason=reason,
     )
-    notices.watch(wallet.id)
+    notices.notify_if_low(wallet.id)
     return lot.available
 
 
@@ -88,7 +95,7 @@ def _is_over(lot: Lot, now: datetime) -> bool:
     return lot.expires_at is not None and lot.expires_at <= now
 
 
-def _now(wallet: Locked) -> datetime:
+def _now(wallet: LockedWallet) -> datetime:
     wallet.cursor.execute("SELECT statement_timestamp()")
     row: tuple[datetime] = wallet.cursor.fetchone()
     return row[0]

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.errors import LedgerKeyReused
-from billing.ledger.posting import Bucket, Locked, Transfer
+from billing.ledger.posting import Bucket, LockedWallet, Transfer
 from billing.models import LedgerTransaction, Lot
 
 DRAW_ORDER = {
@@ -83,7 +83,7 @@ class Drawable:
             yield lot, kind, drawn
 
 
-def drawable(wallet: Locked, key: str = "") -> Drawable:
+def drawable(wallet: LockedWallet, key: str = "") -> Drawable:
     """Return the lots that the wallet can pay with, and the reservation of this key."""
     wallet.cursor.execute(DRAWABLE, {"wallet": wallet.id, "key": key})
     rows = wallet.cursor.fetchall()
@@ -91,7 +91,7 @@ def drawable(wallet: Locked, key: str = "") -> Drawable:
     return Drawable(now, reservation, [row[2:] for row in rows if row[2] is not None])
 
 
-def open_lot(wallet: Locked, new: NewLot) -> list[Transfer] | None:
+def open_lot(wallet: LockedWallet, new: NewLot) -> list[Transfer] | None:
     """Insert a lot, return the transfers that fill it; None if its source was used before.
 
     A lot that is bought, added by an operator or restored by a reversal repays the wallet's
@@ -124,7 +124,7 @@ def open_lot(wallet: Locked, new: NewLot) -> list[Transfer] | None:
     return transfers
 
 
-def paying_debt(
+def repay_debt_first(
     lot: int, source: Bucket, target: Bucket, credits: int, debt: int
 ) -> list[Transfer]:
     """Return transfers of a lot's `credits`: to `debt` first, the rest to `target`."""
@@ -133,7 +133,9 @@ def paying_debt(
     return [Transfer(lot, source, bucket, part) for bucket, part in parts if part]
 
 
-def posted_before(wallet: Locked, key: str, content: str) -> LedgerTransaction | None:
+def find_posted(
+    wallet: LockedWallet, key: str, content: str
+) -> LedgerTransaction | None:
     """Return the transaction that was posted under `key`; None if the key is free.
 
     Raises:

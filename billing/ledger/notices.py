@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 from accounts.caller import Environment
 from accounts.people.workspaces import owner_addresses
 from billing.events import CREDITS_EXPIRING, CREDITS_GRANTED, CREDITS_LOW
-from billing.ledger.wallets import net, spendable
+from billing.ledger.wallets import net_balance, spendable
 from billing.models import Wallet
 from kit.db.transactions import needs_transaction
 from kit.mail import outbox
@@ -15,16 +15,16 @@ from webhooks.emit import emit
 
 
 @needs_transaction
-def tell_granted(wallet_id: int, credits: int, *, bucket: str, reason: str) -> None:
+def notify_granted(wallet_id: int, credits: int, *, bucket: str, reason: str) -> None:
     """Send `credits.granted`, and `credits.low` if credits are low now."""
     wallet = Wallet.objects.get(pk=wallet_id)
     added = {"granted": credits, "bucket": bucket, "reason": reason}
-    emit(wallet.workspace_id, CREDITS_GRANTED, lambda: _standing(wallet) | added)
-    _watch(wallet)
+    emit(wallet.workspace_id, CREDITS_GRANTED, lambda: _balances(wallet) | added)
+    _notify_if_low(wallet)
 
 
 @needs_transaction
-def tell_expiring(
+def notify_expiring(
     wallet: Wallet, credits: int, lapses_at: datetime, *, by_mail: bool
 ) -> None:
     """Send `credits.expiring`: credits will lapse unless they are used.
@@ -32,7 +32,7 @@ def tell_expiring(
     With `by_mail` the owners also get a mail, but not for the sandbox.
     """
     ending = {"expiring": credits, "expires_at": lapses_at}
-    emit(wallet.workspace_id, CREDITS_EXPIRING, lambda: _standing(wallet) | ending)
+    emit(wallet.workspace_id, CREDITS_EXPIRING, lambda: _balances(wallet) | ending)
     if not by_mail or wallet.environment != Environment.PRODUCTION:
         return
     text = render_to_string(
@@ -44,23 +44,23 @@ def tell_expiring(
 
 
 @needs_transaction
-def watch(wallet_id: int, *, quietly: bool = False) -> None:
+def notify_if_low(wallet_id: int, *, is_silent: bool = False) -> None:
     """Send `credits.low` if spendable credits have just become low.
 
     The wallet is still locked for the posting that may have changed it. A wallet that stays
-    below its threshold sends no further event. With `quietly`, no event is sent and the
+    below its threshold sends no further event. With `is_silent`, no event is sent and the
     state is only stored.
     """
-    _watch(Wallet.objects.get(pk=wallet_id), quietly=quietly)
+    _notify_if_low(Wallet.objects.get(pk=wallet_id), is_silent=is_silent)
 
 
-def _watch(wallet: Wallet, *, quietly: bool = False) -> None:
-    is_low = is_below(net(wallet), wallet.low_at)
+def _notify_if_low(wallet: Wallet, *, is_silent: bool = False) -> None:
+    is_low = is_below(net_balance(wallet), wallet.low_at)
     if is_low == wallet.is_low:
         return
     Wallet.objects.filter(pk=wallet.pk).update(is_low=is_low)
-    if is_low and not quietly:
-        emit(wallet.workspace_id, CREDITS_LOW, lambda: _standing(wallet))
+    if is_low and not is_silent:
+        emit(wallet.workspace_id, CREDITS_LOW, lambda: _balances(wallet))
 
 
 @needs_transaction
@@ -70,7 +70,7 @@ def set_threshold(wallet_id: int, credits: int) -> None:
     No event is sent at once: the user who sets it sees the balance.
     """
     Wallet.objects.filter(pk=wallet_id).update(low_at=credits)
-    watch(wallet_id, quietly=True)
+    notify_if_low(wallet_id, is_silent=True)
 
 
 def is_below(spendable: int, threshold: int) -> bool:
@@ -78,7 +78,7 @@ def is_below(spendable: int, threshold: int) -> bool:
     return bool(threshold) and spendable < threshold
 
 
-def _standing(wallet: Wallet) -> dict[str, object]:
+def _balances(wallet: Wallet) -> dict[str, object]:
     return {
         "environment": wallet.environment,
         "available": spendable(wallet),

@@ -162,7 +162,7 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockedWallet:
     """A locked wallet's columns, and the cursor to work with."""
 
     cursor: CursorWrapper
@@ -181,7 +181,7 @@ def require_positive(credits: int) -> None:
         raise ValueError("a posting moves at least one credit")
 
 
-def lock(wallet: int) -> Locked:
+def lock(wallet: int) -> LockedWallet:
     """Lock a wallet until the transaction ends, and return its current columns."""
     locked = _lock(LOCK, {"wallet": wallet})
     if locked is None:
@@ -189,7 +189,7 @@ def lock(wallet: int) -> Locked:
     return locked
 
 
-def lock_by_reservation(key: str) -> Locked:
+def lock_by_reservation(key: str) -> LockedWallet:
     """Lock the wallet of the reservation with this key."""
     locked = _lock(LOCK_BY_RESERVATION, {"key": key})
     if locked is None:
@@ -197,7 +197,7 @@ def lock_by_reservation(key: str) -> Locked:
     return locked
 
 
-def lock_by_lot(lot: int) -> Locked:
+def lock_by_lot(lot: int) -> LockedWallet:
     """Lock the wallet of a lot."""
     locked = _lock(LOCK_BY_LOT, {"lot": lot})
     if locked is None:
@@ -205,7 +205,7 @@ def lock_by_lot(lot: int) -> Locked:
     return locked
 
 
-def lock_by_source(source: str, environment: str) -> Locked | None:
+def lock_by_source(source: str, environment: str) -> LockedWallet | None:
     """Lock the wallet that has the lot of `source`; return None if there is none yet."""
     return _lock(LOCK_BY_SOURCE, {"source": source, "environment": environment})
 
@@ -217,7 +217,7 @@ def fingerprint(*content: object) -> str:
 
 
 def post(
-    wallet: Locked,
+    wallet: LockedWallet,
     kind: Kind,
     transfers: Sequence[Transfer],
     *,
@@ -276,7 +276,7 @@ def post(
 
 
 @needs_transaction
-def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
+def _lock(statement: str, parameters: dict[str, Any]) -> LockedWallet | None:
     bare: Any = _Cursor(connection.connection)
     logs = connection.queries_logged
     cursor = (
@@ -284,7 +284,7 @@ def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
     )
     cursor.execute(statement, parameters)
     row = cursor.fetchone()
-    return Locked(cursor, *row) if row else None
+    return LockedWallet(cursor, *row) if row else None
 
 
 def _sides(transfers: Iterable[Transfer]) -> Iterable[tuple[int | None, Bucket, int]]:
@@ -298,7 +298,7 @@ def _sides(transfers: Iterable[Transfer]) -> Iterable[tuple[int | None, Bucket, 
     )
 
 
-def _entries(wallet: Locked, transfers: Iterable[Transfer]) -> dict[str, Any]:
+def _entries(wallet: LockedWallet, transfers: Iterable[Transfer]) -> dict[str, Any]:
     balance = wallet.available - wallet.debt
     rows = []
     for lot, bucket, amount in _sides(transfers):

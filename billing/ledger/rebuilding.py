@@ -44,14 +44,14 @@ def rebuild(wallet: int) -> list[Difference]:
     last = LedgerTransaction.objects.filter(wallet=locked.id).aggregate(Max("seq"))
     whole["seq"] = last["seq__max"] or 0
     return [
-        *_repair(Wallet, [locked.id], {locked.id: whole}, list(whole)),
-        *_repair(
+        *_correct(Wallet, [locked.id], {locked.id: whole}, list(whole)),
+        *_correct(
             Lot,
             Lot.objects.filter(wallet=locked.id).values_list("pk", flat=True),
             lots,
             ["granted", *LOT_COLUMN.values()],
         ),
-        *_repair(
+        *_correct(
             Reservation,
             Reservation.objects.filter(wallet=locked.id).values_list("pk", flat=True),
             _from_resolutions(locked.id),
@@ -106,7 +106,7 @@ def _from_resolutions(wallet: int) -> _Sums:
     return reservations
 
 
-def _repair(
+def _correct(
     model: type[Model], rows: object, derived: _Sums, columns: list[str]
 ) -> list[Difference]:
     """Correct `columns` of `rows` that differ from `derived`; return the differences."""

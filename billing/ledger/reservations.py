@@ -7,11 +7,11 @@ from uuid import UUID
 
 from billing.errors import InsufficientCredits, LedgerKeyReused, ReservationExhausted
 from billing.ledger import notices
-from billing.ledger.lots import REPAYING, drawable, paying_debt
+from billing.ledger.lots import REPAYING, drawable, repay_debt_first
 from billing.ledger.posting import (
     Bucket,
     Kind,
-    Locked,
+    LockedWallet,
     Transfer,
     fingerprint,
     lock,
@@ -117,7 +117,7 @@ def reserve(
     reservation._state.adding = False
     reservation.split = Split.of((kind, credits) for _, kind, credits in drawn)
     if notices.is_below(spendable - credits, locked.low_at) != locked.is_low:
-        notices.watch(locked.id)
+        notices.notify_if_low(locked.id)
     return reservation
 
 
@@ -189,7 +189,7 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
     for part, amount in held.take(held.left):
         target = Bucket.BREAKAGE if part.has_lapsed else Bucket.AVAILABLE
         repays = part.has_lapsed or part.kind in REPAYING
-        back = paying_debt(
+        back = repay_debt_first(
             part.lot, Bucket.RESERVED, target, amount, debt if repays else 0
         )
         debt -= sum(step.credits for step in back if step.target == Bucket.DEBT)
@@ -205,7 +205,7 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
     )
     # An upper bound of what can be spent now: most wallets that are low stay low.
     if locked.is_low and locked.available + held.left - locked.debt >= locked.low_at:
-        notices.watch(locked.id)
+        notices.notify_if_low(locked.id)
     return held.left
 
 
@@ -225,7 +225,7 @@ def extend(reservation_key: str, deadline: datetime) -> None:
 
 
 def _reserved_before(
-    wallet: Locked, first: UUID, credits: int, job: str
+    wallet: LockedWallet, first: UUID, credits: int, job: str
 ) -> Reservation:
     reservation = Reservation.objects.get(pk=first)
     known = (reservation.wallet_id, reservation.amount, reservation.job)
@@ -234,7 +234,7 @@ def _reserved_before(
     return reservation
 
 
-def _read_held(wallet: Locked, reservation_key: str, key: str) -> _Held:
+def _read_held(wallet: LockedWallet, reservation_key: str, key: str) -> _Held:
     wallet.cursor.execute(HELD, {"reservation": reservation_key, "key": key})
     rows = wallet.cursor.fetchall()
     reservation, amount, captured, released, first, content = rows[0][:6]

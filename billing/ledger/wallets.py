@@ -40,7 +40,7 @@ def wallet_of(workspace: Workspace, environment: str) -> Wallet:
     return wallet
 
 
-def touch(workspace_id: uuid.UUID, environment: str) -> None:
+def record_activity(workspace_id: uuid.UUID, environment: str) -> None:
     """Record that a workspace is active, at most once an hour.
 
     So requests don't wait for the row of a shared wallet, such as that of all guests.
@@ -54,10 +54,10 @@ def touch(workspace_id: uuid.UUID, environment: str) -> None:
 
 def spendable(wallet: Wallet) -> int:
     """Return the credits that can be reserved now: drawable less debt, at least 0."""
-    return max(0, net(wallet))
+    return max(0, net_balance(wallet))
 
 
-def net(wallet: Wallet) -> int:
+def net_balance(wallet: Wallet) -> int:
     """Return the balance, drawable credits less debt; below 0 if the debt is larger."""
     _, _, debt, _, _, drawable, *_ = _holdings(wallet)
     return drawable - debt

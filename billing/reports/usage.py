@@ -74,7 +74,7 @@ def record(charge: Charge) -> None:
         billed_to=payer,
     ).save(force_insert=True)
     if not split.credits and not split.subscription:
-        wallets.touch(charge.workspace_id, charge.environment)
+        wallets.record_activity(charge.workspace_id, charge.environment)
 
 
 @dataclass(frozen=True, slots=True)
