@@ -40,7 +40,7 @@ def prove_ledger() -> None:
 @shared_task
 def keep_subscriptions() -> None:
     """Grant monthly allowances, and renew and end subscriptions that are due."""
-    subscriptions.keep_all()
+    subscriptions.process_due()
 
 
 @scheduled("close the statements of months that are over", crontab(minute="40"))

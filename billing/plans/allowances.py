@@ -45,7 +45,7 @@ def top_up(subscription: Subscription, now: datetime) -> None:
     source = key = month + subscription.plan.key
     if LedgerTransaction.objects.filter(wallet=wallet, key=key).exists():
         return
-    had = _granted(wallet, month)
+    already_granted = _granted(wallet, month)
     is_trial = subscription.status == Subscription.Status.TRIALING
     if is_trial:
         account = subscription.store_account or subscription.workspace_id
@@ -54,17 +54,17 @@ def top_up(subscription: Subscription, now: datetime) -> None:
         if first is None:
             source = trial
         elif (first.wallet_id, first.expires_at) == (wallet.pk, ends):
-            had += first.granted
+            already_granted += first.granted
         else:
-            return  # the account had another trial before
+            return  # the account already_granted another trial before
     elif subscription.store != Store.OPERATOR and ends == bounds[-1]:
         ends += GRACE
-    if subscription.plan.monthly_allowance <= had:
+    if subscription.plan.monthly_allowance <= already_granted:
         return
     try:
         ledger.grant(
             wallet,
-            subscription.plan.monthly_allowance - had,
+            subscription.plan.monthly_allowance - already_granted,
             key=key,
             kind=Lot.Kind.ALLOWANCE,
             source=source,
@@ -79,7 +79,7 @@ def top_up(subscription: Subscription, now: datetime) -> None:
             raise
 
 
-def newest(wallet: Wallet, now: datetime) -> list[Lot]:
+def current_lots(wallet: Wallet, now: datetime) -> list[Lot]:
     """Return the lots of the current month's allowance; none without an allowance.
 
     An upgrade within the month has a lot of its own, and so has a reversed refund; they

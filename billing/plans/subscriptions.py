@@ -32,11 +32,11 @@ from webhooks.emit import emit
 
 Status = Subscription.Status
 
-LATE_FOR = timedelta(days=16)
+GRACE_PERIOD = timedelta(days=16)
 """How long a plan stays active after its period, while the store retries the payment: the
 longest grace period of the stores. No allowance is granted in that time."""
-_TRIAL_LATE_FOR = timedelta(days=1)
-_MOST_AT_ONCE = 500  # subscriptions in one run of the scheduled task
+_TRIAL_GRACE_PERIOD = timedelta(days=1)
+_BATCH = 500  # subscriptions in one run of the scheduled task
 _SUBSCRIBERS = (Workspace.Kind.PERSONAL, Workspace.Kind.TEAM)
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def start(
     if workspace.kind not in _SUBSCRIBERS:
         raise ValueError(f"a workspace of {workspace.kind} has no plan")
     _lock_workspace(workspace.pk)
-    if external_id and (known := _known(store, environment, external_id)):
+    if external_id and (known := _find(store, environment, external_id)):
         if known.workspace_id != workspace.pk:
             raise SubscriptionElsewhere(external_id=external_id)
         if period_end is None:
@@ -83,7 +83,7 @@ def start(
             if is_trial
             else _end_of_term(begins, Term(plan.term), day)
         )
-    _make_room(workspace, str(environment))
+    _end_current(workspace, str(environment))
     subscription = Subscription(
         workspace=workspace,
         environment=str(environment),
@@ -99,7 +99,7 @@ def start(
         due_at=period_end,
     )
     subscription.save(force_insert=True)
-    _settle(subscription)
+    _save_and_apply(subscription)
     return subscription
 
 
@@ -128,7 +128,7 @@ def renew(
     if ends <= subscription.period_end:
         return subscription
     if not subscription.is_in_force:
-        _make_room(subscription.workspace, subscription.environment)
+        _end_current(subscription.workspace, subscription.environment)
     subscription.plan = plan
     subscription.status = Status.ACTIVE
     subscription.term = plan.term
@@ -137,7 +137,7 @@ def renew(
     subscription.anchor_day = day
     subscription.cancel_at_period_end = False
     subscription.ended_at = None
-    _settle(subscription)
+    _save_and_apply(subscription)
     return subscription
 
 
@@ -152,7 +152,7 @@ def change_plan(subscription_id: uuid.UUID, plan: Plan) -> Subscription:
     subscription = _lock(subscription_id)
     if plan.pk != subscription.plan_id and subscription.is_in_force:
         subscription.plan = plan
-        _settle(subscription)
+        _save_and_apply(subscription)
     return subscription
 
 
@@ -170,11 +170,11 @@ def resume(subscription_id: uuid.UUID) -> Subscription:
 
 @needs_transaction
 def mark_past_due(subscription_id: uuid.UUID) -> Subscription:
-    """Mark a payment as failed; the plan stays active for `LATE_FOR` after its period."""
+    """Mark a payment as failed; the plan stays active for `GRACE_PERIOD` after its period."""
     subscription = _lock(subscription_id)
     if subscription.status == Status.ACTIVE:
         subscription.status = Status.PAST_DUE
-        _settle(subscription)
+        _save_and_apply(subscription)
     return subscription
 
 
@@ -184,7 +184,7 @@ def end(subscription_id: uuid.UUID) -> Subscription:
     subscription = _lock(subscription_id)
     if subscription.is_in_force:
         _close(subscription)
-        _tell(subscription)
+        _apply_and_emit(subscription)
     return subscription
 
 
@@ -224,7 +224,7 @@ def current_of(workspace: Workspace, environment: str) -> Subscription | None:
     )
 
 
-def keep_all() -> int:
+def process_due() -> int:
     """Process due subscriptions: grant months, renew operators' plans, end expired ones.
 
     Returns the number of due subscriptions. Each has a transaction of its own. Two runs at
@@ -232,10 +232,10 @@ def keep_all() -> int:
     """
     now = timezone.now()
     due = Subscription.objects.filter(due_at__lte=now).order_by("due_at")
-    ids = list(due.values_list("pk", flat=True)[:_MOST_AT_ONCE])
+    ids = list(due.values_list("pk", flat=True)[:_BATCH])
     for subscription_id in ids:
         try:
-            _keep(subscription_id, now)
+            _process(subscription_id, now)
         except Exception:
             # One failure must not stop the rest.
             logger.exception("subscription %s could not be processed", subscription_id)
@@ -244,10 +244,10 @@ def keep_all() -> int:
 
 def refresh_limits(plan: Plan) -> None:
     """Copy a plan's limits to the workspaces that have it, after an edit."""
-    holders = Subscription.objects.current().filter(
+    subscribed = Subscription.objects.current().filter(
         plan=plan, environment=Environment.PRODUCTION.value
     )
-    Workspace.objects.filter(pk__in=holders.values("workspace")).update(
+    Workspace.objects.filter(pk__in=subscribed.values("workspace")).update(
         **limits_of(plan)
     )
 
@@ -257,22 +257,22 @@ def limits_of(plan: Plan | None) -> dict[str, int | None]:
     return {name: getattr(plan, name) if plan else None for name in Plan.LIMITS}
 
 
-def _known(store: Store, environment: str, external_id: str) -> Subscription | None:
+def _find(store: Store, environment: str, external_id: str) -> Subscription | None:
     return Subscription.objects.filter(
         store=store, environment=str(environment), external_id=external_id
     ).first()
 
 
 @one_transaction
-def _keep(subscription_id: uuid.UUID, now: datetime) -> None:
+def _process(subscription_id: uuid.UUID, now: datetime) -> None:
     subscription = _lock(subscription_id)
     if subscription.due_at is None or subscription.due_at > now:
         return  # another run has processed it
     if now < subscription.period_end:
-        _settle(subscription, tells=False)
-    elif subscription.cancel_at_period_end or now >= _given_up_at(subscription):
+        _save_and_apply(subscription, emits=False)
+    elif subscription.cancel_at_period_end or now >= _grace_ends_at(subscription):
         _close(subscription)
-        _tell(subscription)
+        _apply_and_emit(subscription)
     elif subscription.store == Store.OPERATOR:
         # After a long outage, go straight to the current period.
         while subscription.period_end <= now:
@@ -284,23 +284,23 @@ def _keep(subscription_id: uuid.UUID, now: datetime) -> None:
                 Term(subscription.term),
                 subscription.anchor_day,
             )
-        _settle(subscription)
+        _save_and_apply(subscription)
     else:
         was = subscription.status
         if was == Status.ACTIVE:
             subscription.status = Status.PAST_DUE
-        _settle(subscription, tells=was != subscription.status)
+        _save_and_apply(subscription, emits=was != subscription.status)
 
 
-def _settle(subscription: Subscription, *, tells: bool = True) -> None:
+def _save_and_apply(subscription: Subscription, *, emits: bool = True) -> None:
     """Save an active subscription: set `due_at`, grant the allowance, emit the event."""
     now = timezone.now()
     ahead = [at for at in allowances.boundaries(subscription) if at > now]
-    subscription.due_at = ahead[0] if ahead else _given_up_at(subscription)
+    subscription.due_at = ahead[0] if ahead else _grace_ends_at(subscription)
     subscription.save()
     allowances.top_up(subscription, now)
-    if tells:
-        _tell(subscription)
+    if emits:
+        _apply_and_emit(subscription)
 
 
 def _close(subscription: Subscription) -> None:
@@ -312,19 +312,19 @@ def _close(subscription: Subscription) -> None:
     subscription.save()
 
 
-def _make_room(workspace: Workspace, environment: str) -> None:
+def _end_current(workspace: Workspace, environment: str) -> None:
     """End the workspace's active subscription: it can have only one at a time."""
     if replaced := current_of(workspace, environment):
         _close(replaced)
-        _tell(replaced)
+        _apply_and_emit(replaced)
 
 
-def _given_up_at(subscription: Subscription) -> datetime:
+def _grace_ends_at(subscription: Subscription) -> datetime:
     """Return when the plan ends if the next period is not paid."""
     if subscription.store == Store.OPERATOR:
         return datetime.max.replace(tzinfo=subscription.period_end.tzinfo)
     is_trial = subscription.status == Status.TRIALING
-    return subscription.period_end + (_TRIAL_LATE_FOR if is_trial else LATE_FOR)
+    return subscription.period_end + (_TRIAL_GRACE_PERIOD if is_trial else GRACE_PERIOD)
 
 
 def _end_of_term(begins: datetime, term: Term, day: int) -> datetime:
@@ -336,7 +336,7 @@ def _set_cancel(subscription_id: uuid.UUID, at_period_end: bool) -> Subscription
     changes = subscription.cancel_at_period_end != at_period_end
     if changes and subscription.is_in_force:
         subscription.cancel_at_period_end = at_period_end
-        _settle(subscription)
+        _save_and_apply(subscription)
     return subscription
 
 
@@ -355,7 +355,7 @@ def _lock(subscription_id: uuid.UUID) -> Subscription:
     )
 
 
-def _tell(subscription: Subscription) -> None:
+def _apply_and_emit(subscription: Subscription) -> None:
     """Update the workspace's tier and limits, and emit `subscription.changed`."""
     if subscription.environment == Environment.PRODUCTION:
         plan = subscription.plan if subscription.is_in_force else None

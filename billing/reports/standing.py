@@ -94,7 +94,7 @@ def _free(lasting: dict[str, Any]) -> dict[str, Any]:
 def _month(subscription: Subscription, wallet: Wallet) -> dict[str, Any]:
     """Return limit, usage and rest of the current month's allowance."""
     now = timezone.now()
-    lots = allowances.newest(wallet, now)
+    lots = allowances.current_lots(wallet, now)
     limit = sum(lot.granted - lot.revoked for lot in lots)
     left = sum(lot.available for lot in lots)
     ahead = [at for at in allowances.boundaries(subscription) if at > now]

@@ -79,11 +79,11 @@ def test_a_trial_that_nobody_pays_for_ends(workspace, clock):
     clock.set(2028, 1, 5)
     trial = start(workspace, is_trial=True, store_account="cus_1")
     clock.set(2028, 1, 12)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     trial.refresh_from_db()
     assert trial.status == "trialing"
     clock.set(2028, 1, 13)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     trial.refresh_from_db()
     assert (trial.status, trial.ended_at) == ("ended", clock.now)
     assert limits(workspace) == FREE
@@ -94,19 +94,19 @@ def test_what_is_not_paid_goes_on_for_a_while_without_credits(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     clock.set(2028, 2, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     subscription.refresh_from_db()
     assert subscription.status == "past_due"
     assert limits(workspace) == PLUS
     assert len(allowances(workspace)) == 1
     clock.forward(days=15)
-    assert subscriptions.keep_all() == 0
+    assert subscriptions.process_due() == 0
     paid = run(subscriptions.renew, subscription)
     assert (paid.status, len(allowances(workspace))) == ("active", 2)
     clock.set(2028, 3, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     clock.forward(days=16)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     subscription.refresh_from_db()
     assert subscription.status == "ended"
     assert limits(workspace) == FREE
@@ -126,7 +126,7 @@ def test_a_canceled_one_ends_with_its_period(workspace, clock):
     assert (canceled.cancel_at_period_end, canceled.renews_at) == (True, None)
     assert limits(workspace) == PLUS
     clock.set(2028, 2, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     subscription.refresh_from_db()
     assert subscription.status == "ended"
     assert limits(workspace) == FREE
@@ -139,7 +139,7 @@ def test_a_canceled_one_can_go_on(workspace, clock):
     resumed = run(subscriptions.resume, subscription)
     assert resumed.renews_at == resumed.period_end
     clock.set(2028, 2, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     subscription.refresh_from_db()
     assert subscription.status == "past_due"
 
@@ -175,7 +175,7 @@ def test_a_blocked_workspace_keeps_what_it_paid_for(workspace, clock):
     blocking.block(workspace)
     assert limits(workspace) == PLUS
     clock.set(2028, 2, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     assert len(allowances(workspace)) == 2
     run(subscriptions.end, subscription)
     assert limits(workspace) == FREE
@@ -188,9 +188,9 @@ def test_an_operators_plan_renews_itself(workspace, clock):
     assert given is not None
     assert allowances(workspace) == [(900_000, "2028-02-29 12:00")]
     clock.set(2028, 2, 29)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     clock.set(2028, 6, 3)  # and after a long pause
-    subscriptions.keep_all()
+    subscriptions.process_due()
     given.refresh_from_db()
     assert (given.status, given.period) == ("active", 5)
     assert given.period_end == datetime(2028, 6, 30, 12, tzinfo=UTC)

@@ -105,7 +105,7 @@ def test_a_year_comes_month_by_month(workspace, clock, begins, months):
     subscription = start(workspace, "plus_yearly")
     ends = subscription.period_end
     while clock.now < ends:
-        subscriptions.keep_all()
+        subscriptions.process_due()
         clock.forward(hours=7)
     granted = allowances(workspace)
     assert [credits for credits, _ in granted] == [900_000] * 12
@@ -117,8 +117,8 @@ def test_the_calendar_grants_but_the_month_that_it_is(workspace, clock):
     clock.set(2027, 1, 10)
     start(workspace, "plus_yearly")
     clock.set(2027, 4, 20)  # nobody looked for three months
-    assert subscriptions.keep_all() == 1
-    assert subscriptions.keep_all() == 0
+    assert subscriptions.process_due() == 1
+    assert subscriptions.process_due() == 0
     assert allowances(workspace) == [
         (900_000, "2027-02-10 12:00"),
         (900_000, "2027-05-10 12:00"),
@@ -129,11 +129,11 @@ def test_two_calendars_at_once_grant_once(workspace, clock):
     clock.set(2027, 1, 10)
     start(workspace, "plus_yearly")
     clock.set(2027, 2, 10)
-    in_threads(6, subscriptions.keep_all)
+    in_threads(6, subscriptions.process_due)
     assert len(allowances(workspace)) == 2
     clock.set(2027, 3, 10)
     Subscription.objects.update(due_at=clock.now)
-    in_threads(6, subscriptions.keep_all)
+    in_threads(6, subscriptions.process_due)
     assert len(allowances(workspace)) == 3
 
 
@@ -284,16 +284,16 @@ def test_one_that_fails_does_not_stop_the_others(workspace, clock, monkeypatch, 
     other = factories.workspace(factories.user())
     clock.forward(hours=1)
     start(other, external_id="sub_2")
-    keep = subscriptions._keep
+    keep = subscriptions._process
 
     def fail(pk, now):
         if pk == broken.pk:
             raise ZeroDivisionError
         keep(pk, now)
 
-    monkeypatch.setattr(subscriptions, "_keep", fail)
+    monkeypatch.setattr(subscriptions, "_process", fail)
     clock.set(2028, 2, 6)
-    assert subscriptions.keep_all() == 2
+    assert subscriptions.process_due() == 2
     assert "could not be kept" in caplog.text
     statuses = Subscription.objects.order_by("pk").values_list("status", flat=True)
     assert list(statuses) == ["active", "past_due"]
