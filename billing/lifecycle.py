@@ -35,7 +35,7 @@ def opened(workspace: Workspace, user: User | None = None) -> None:
     for environment in Environment:
         wallet = wallet_of(workspace, environment)
         if user is not None:
-            gifts.welcome(wallet, user)
+            gifts.grant_sign_up_credits(wallet, user)
 
 
 def export(scope: Scope) -> Iterator[Part]:

@@ -48,7 +48,7 @@ class RedeemView(APIView):
         asked.is_valid(raise_exception=True)
         caller = caller_of(request)
         key = idempotency_key(request, is_personal=True)
-        promo.take_try(caller)
+        promo.count_attempt(caller)
 
         def run() -> idempotency.Answer:
             redeemed = promo.redeem(caller, asked.validated_data["code"])

@@ -11,7 +11,15 @@ from billing.errors import LedgerKeyReused, RequestDecided, SecondOperatorNeeded
 from billing.models import CreditRequest, LedgerTransaction, Wallet
 from kit.db.transactions import needs_transaction
 
-_ASKED = ("wallet_id", "act", "credits", "bucket", "allow_debt", "reason", "ticket")
+_REQUEST_FIELDS = (
+    "wallet_id",
+    "act",
+    "credits",
+    "bucket",
+    "allow_debt",
+    "reason",
+    "ticket",
+)
 
 
 @needs_transaction
@@ -29,7 +37,7 @@ def request(asked: CreditRequest, operator: User) -> str:
     Wallet.objects.select_for_update(no_key=True).get(pk=asked.wallet_id)
     asked.asked_by, asked.asked_by_email = operator.pk, operator.email
     if kept := CreditRequest.objects.filter(pk=asked.pk).first():
-        if any(getattr(kept, name) != getattr(asked, name) for name in _ASKED):
+        if any(getattr(kept, name) != getattr(asked, name) for name in _REQUEST_FIELDS):
             raise LedgerKeyReused(key=asked.key)
         return ""
     if abs(asked.credits) > settings.APPROVAL_ABOVE:

@@ -12,21 +12,21 @@ MOBILE_CREDITS = 45_000
 
 
 @needs_transaction
-def welcome(wallet: Wallet, user: User) -> None:
+def grant_sign_up_credits(wallet: Wallet, user: User) -> None:
     """Grant the sign-up credits to a new user; safe to repeat."""
     if settings.SIGN_UP_CREDITS:
         source = f"signup:{user.pk}"
-        _give(wallet, settings.SIGN_UP_CREDITS, source, "Sign-up")
+        _grant(wallet, settings.SIGN_UP_CREDITS, source, "Sign-up")
 
 
 @needs_transaction
-def welcome_mobile(wallet: Wallet, customer_id: str) -> None:
+def grant_mobile_credits(wallet: Wallet, customer_id: str) -> None:
     """Grant `MOBILE_CREDITS` to a new mobile customer, once per ID; safe to repeat."""
     source = f"free_grant:{customer_id}"
-    _give(wallet, MOBILE_CREDITS, source, "Welcome", lapses=False)
+    _grant(wallet, MOBILE_CREDITS, source, "Welcome", lapses=False)
 
 
-def _give(
+def _grant(
     wallet: Wallet, credits: int, source: str, reason: str, *, lapses: bool = True
 ) -> None:
     ledger.grant(

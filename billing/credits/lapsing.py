@@ -37,13 +37,17 @@ logger = logging.getLogger(__name__)
 def expire_ended(*, batch: int = _BATCH) -> int:
     """Expire every lot whose time is over; return how many credits lapsed."""
     ended = Lot.objects.ended()
-    return _sweep(ended, lambda wallet: _all(ended, wallet, ledger.expire), batch)
+    return _for_each_wallet(
+        ended, lambda wallet: _for_each_lot(ended, wallet, ledger.expire), batch
+    )
 
 
 def lapse_idle(*, batch: int = _BATCH) -> int:
     """End promotional lots unused for a year; return how many credits lapsed."""
     idle = Lot.objects.idle(ledger.IDLE, lapse_after=ledger.IDLE)
-    return _sweep(idle, lambda wallet: _all(idle, wallet, ledger.lapse), batch)
+    return _for_each_wallet(
+        idle, lambda wallet: _for_each_lot(idle, wallet, ledger.lapse), batch
+    )
 
 
 def warn(*, batch: int = _BATCH) -> int:
@@ -58,7 +62,7 @@ def warn(*, batch: int = _BATCH) -> int:
     count = 0
     for stage in LapseNotice.Stage:
         due = _due(stage)
-        count += _sweep(due, partial(_warn, stage), batch)
+        count += _for_each_wallet(due, partial(_warn, stage), batch)
     return count
 
 
@@ -105,15 +109,17 @@ def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
     return len(due)
 
 
-def _all(lots: QuerySet[Any], wallet: int, verb: Callable[[int], int]) -> int:
-    """Call `verb` for each of a wallet's `lots`; return how many credits lapsed."""
+def _for_each_lot(
+    lots: QuerySet[Any], wallet: int, end_lot: Callable[[int], int]
+) -> int:
+    """Call `end_lot` for each of a wallet's `lots`; return how many credits lapsed."""
     # Locked before the query: a second run doesn't find what the first has done.
     Wallet.objects.select_for_update(no_key=True).get(pk=wallet)
     found = lots.filter(wallet=wallet).order_by("pk").values_list("pk", flat=True)
-    return sum(verb(lot) for lot in found)
+    return sum(end_lot(lot) for lot in found)
 
 
-def _sweep(lots: QuerySet[Any], run: Callable[[int], int], batch: int) -> int:
+def _for_each_wallet(lots: QuerySet[Any], run: Callable[[int], int], batch: int) -> int:
     """Call `run` for each wallet of `lots`, in a transaction each; return the sum.
 
     A wallet that fails is logged and left for the next run.

@@ -27,9 +27,9 @@ from kit.db.transactions import needs_transaction
 from kit.errors import RateLimited
 from kit.requests import client_network
 
-TRIES_PER_PERSON = 20
+ATTEMPTS_PER_PERSON = 20
 """Attempts per user in a UTC day; valid codes count too."""
-TRIES_PER_NETWORK = 100
+ATTEMPTS_PER_NETWORK = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Redeemed:
     credits: int
 
 
-def take_try(caller: Caller) -> None:
+def count_attempt(caller: Caller) -> None:
     """Count an attempt to redeem a code; call it before `redeem`, outside a transaction.
 
     Raises:
@@ -48,18 +48,18 @@ def take_try(caller: Caller) -> None:
     """
     today = quotas.today()
     with transaction.atomic(durable=True):
-        may_try = quotas.take(
+        is_allowed = quotas.take(
             "promo codes of a person",
             str(caller.person.pk),
-            limit=TRIES_PER_PERSON,
+            limit=ATTEMPTS_PER_PERSON,
             period=today,
         ) and quotas.take(
             "promo codes of a network",
             client_network(caller.address),
-            limit=TRIES_PER_NETWORK,
+            limit=ATTEMPTS_PER_NETWORK,
             period=today,
         )
-    if not may_try:
+    if not is_allowed:
         raise RateLimited(retry_after=quotas.seconds_left_today())
 
 

@@ -22,18 +22,18 @@ from kit.db.transactions import needs_transaction
 
 # A limit also holds for the tokens that a token makes, so a token without a limit has no
 # limited maker.
-_LINE = """
-WITH RECURSIVE line AS (
+_WITH_MAKERS = """
+WITH RECURSIVE chain AS (
     SELECT id, maker_id, monthly_credit_limit FROM accounts_apitoken
     WHERE id = %(token)s AND monthly_credit_limit IS NOT NULL
     UNION ALL
     SELECT maker.id, maker.maker_id, maker.monthly_credit_limit
-    FROM line JOIN accounts_apitoken AS maker ON maker.id = line.maker_id
+    FROM chain JOIN accounts_apitoken AS maker ON maker.id = chain.maker_id
     WHERE maker.monthly_credit_limit IS NOT NULL
 )
-SELECT line.id, line.monthly_credit_limit, coalesce(spending.credits, 0)
-FROM line LEFT JOIN billing_tokenspending AS spending
-    ON spending.token_id = line.id AND spending.month = %(month)s
+SELECT chain.id, chain.monthly_credit_limit, coalesce(spending.credits, 0)
+FROM chain LEFT JOIN billing_tokenspending AS spending
+    ON spending.token_id = chain.id AND spending.month = %(month)s
     AND spending.environment = %(environment)s
 """
 _COUNT = """
@@ -63,8 +63,8 @@ def count(token: ApiToken | None, reservation: Reservation, environment: str) ->
         return
     if TokenReservation.objects.filter(reservation=reservation.pk).exists():
         return  # this reservation was counted before
-    line = _line(token, environment)
-    for _, limit, spent in line:
+    chain = _with_makers(token, environment)
+    for _, limit, spent in chain:
         if spent + reservation.amount > limit:
             raise TokenLimitReached(
                 limit=limit,
@@ -75,7 +75,7 @@ def count(token: ApiToken | None, reservation: Reservation, environment: str) ->
         cursor.execute(
             _COUNT,
             {
-                "tokens": [of_line for of_line, _, _ in line],
+                "tokens": [token_id for token_id, _, _ in chain],
                 "environment": str(environment),
                 "month": this_month(),
                 "credits": reservation.amount,
@@ -102,29 +102,31 @@ def release(reservation_key: str) -> int:
     return released
 
 
-def room(token: ApiToken | None, environment: str) -> float:
+def remaining(token: ApiToken | None, environment: str) -> float:
     """Return the credits that a token may still spend this month; `inf` without a limit."""
     return min(
-        (limit - spent for _, limit, spent in _line(token, environment)),
+        (limit - spent for _, limit, spent in _with_makers(token, environment)),
         default=math.inf,
     )
 
 
-def _line(token: ApiToken | None, environment: str) -> list[tuple[uuid.UUID, int, int]]:
+def _with_makers(
+    token: ApiToken | None, environment: str
+) -> list[tuple[uuid.UUID, int, int]]:
     """Return id, limit and credits spent this month of a token and its makers."""
     if token is None or token.monthly_credit_limit is None:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            _LINE,
+            _WITH_MAKERS,
             {
                 "token": token.pk,
                 "environment": str(environment),
                 "month": this_month(),
             },
         )
-        line: list[tuple[uuid.UUID, int, int]] = cursor.fetchall()
-    return line
+        chain: list[tuple[uuid.UUID, int, int]] = cursor.fetchall()
+    return chain
 
 
 def this_month() -> datetime.date:

@@ -31,7 +31,7 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = PromoForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            promo.take_try(caller)
+            promo.count_attempt(caller)
             with transaction.atomic(durable=True):
                 redeemed = promo.redeem(caller, form.cleaned_data["code"])
         except AppError as error:

@@ -29,9 +29,9 @@ def test_a_mobile_customer_is_welcomed_once_and_for_good():
     name = "$RCAnonymousID:" + "0" * 32
     for _ in range(2):
         with transaction.atomic():
-            gifts.welcome_mobile(made, name)
+            gifts.grant_mobile_credits(made, name)
     with pytest.raises(LedgerKeyReused), transaction.atomic():
-        gifts.welcome_mobile(other, name)
+        gifts.grant_mobile_credits(other, name)
     assert columns(made) == (45_000, 0, 0)
     assert columns(other) == (0, 0, 0)
     lot = Lot.objects.get()

@@ -166,7 +166,7 @@ def test_the_same_person_many_times_at_once_gets_it_once(ada):
 
 
 def test_guessing_is_slow(ada, monkeypatch):
-    monkeypatch.setattr(promo, "TRIES_PER_PERSON", 3)
+    monkeypatch.setattr(promo, "ATTEMPTS_PER_PERSON", 3)
     code()
     answers = [post(ada, f"GUESS-{n}").status_code for n in range(4)]
     assert answers == [400, 400, 400, 429]
@@ -178,7 +178,7 @@ def test_guessing_is_slow(ada, monkeypatch):
 
 
 def test_a_network_has_its_limit(ada, monkeypatch):
-    monkeypatch.setattr(promo, "TRIES_PER_NETWORK", 2)
+    monkeypatch.setattr(promo, "ATTEMPTS_PER_NETWORK", 2)
     people = [factories.user() for _ in range(3)]
     assert [post(p, "GUESS").status_code for p in people] == [400, 400, 429]
     counted = QuotaCounter.objects.filter(name="promo codes of a network")
