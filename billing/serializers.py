@@ -10,7 +10,7 @@ from billing.models import LedgerEntry, LedgerTransaction, Lot, Pack, Plan, Wall
 
 BUCKETS = [*Lot.Kind.values, LedgerEntry.Bucket.RESERVED, LedgerEntry.Bucket.DEBT]
 
-OUTSIDE = (
+OUTER_BUCKETS = (
     LedgerEntry.Bucket.USAGE,
     LedgerEntry.Bucket.BREAKAGE,
     LedgerEntry.Bucket.FUNDING,
@@ -87,7 +87,7 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
             "created_at",
         )
 
-    @extend_schema_field(serializers.ChoiceField(choices=[*BUCKETS, *OUTSIDE]))
+    @extend_schema_field(serializers.ChoiceField(choices=[*BUCKETS, *OUTER_BUCKETS]))
     def get_bucket(self, entry: LedgerEntry) -> str:
         """Return the kind of lot for spendable credits, else the bucket of the ledger."""
         if entry.bucket == LedgerEntry.Bucket.AVAILABLE and entry.lot:
@@ -155,7 +155,7 @@ class PurchaseSerializer(serializers.Serializer[Any]):
     price_usd = serializers.FloatField(allow_null=True)
 
 
-class LastingSerializer(serializers.Serializer[Any]):
+class NonExpiringCreditsSerializer(serializers.Serializer[Any]):
     """Credits other than the allowance: purchases and gifts."""
 
     balance = serializers.IntegerField()
@@ -164,11 +164,11 @@ class LastingSerializer(serializers.Serializer[Any]):
     purchases = PurchaseSerializer(many=True)
 
 
-class BothSerializer(serializers.Serializer[Any]):
+class CreditSourcesSerializer(serializers.Serializer[Any]):
     """The credits that pay for speech, by source."""
 
     subscription = MonthSerializer(allow_null=True)
-    non_expiring_tokens = LastingSerializer()
+    non_expiring_tokens = NonExpiringCreditsSerializer()
 
 
 class StandingSerializer(serializers.Serializer[Any]):
@@ -193,10 +193,10 @@ class StandingSerializer(serializers.Serializer[Any]):
     plan_key = serializers.CharField(allow_null=True)
     plan_gross_cost = serializers.FloatField(allow_null=True)
     trialing = serializers.BooleanField()
-    credits = BothSerializer()
+    credits = CreditSourcesSerializer()
 
 
-class PaidBySerializer(serializers.Serializer[Any]):
+class CreditSplitSerializer(serializers.Serializer[Any]):
     """Credits paid, by source."""
 
     subscription = serializers.IntegerField()
@@ -214,7 +214,7 @@ class HistoryRowSerializer(serializers.Serializer[Any]):
     scenes = serializers.IntegerField()
     characters = serializers.IntegerField()
     credits = serializers.IntegerField()
-    split = PaidBySerializer()
+    split = CreditSplitSerializer()
 
 
 class HistorySerializer(serializers.Serializer[Any]):

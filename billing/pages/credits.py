@@ -15,13 +15,13 @@ from accounts.http.current_workspace import login_required
 from billing.credits import promo
 from billing.ledger import notices, wallets
 from billing.pages.forms import PromoForm, ThresholdForm
-from billing.pages.requests import own_wallet, sees_money
+from billing.pages.requests import can_see_money, own_wallet
 from billing.plans import products
 from billing.reports import movements
 from kit.errors import AppError
 from webhooks.permissions import can_manage
 
-BESIDES = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
+GROUP_LABELS = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
 
 
 @login_required
@@ -76,7 +76,7 @@ def _credits(
         "before": before,
         "form": form,
         "threshold": threshold if can_manage(caller) else None,
-        "sees_money": sees_money(caller),
+        "can_see_money": can_see_money(caller),
         "plans": products.offered_plans(),
         "packs": products.offered_packs(),
     }

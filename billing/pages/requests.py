@@ -16,21 +16,21 @@ def own_wallet(caller: Caller) -> Wallet:
     return wallets.wallet_of(caller.workspace, caller.environment)
 
 
-def sees_money(caller: Caller) -> bool:
+def can_see_money(caller: Caller) -> bool:
     return has_permission(caller.member_role, Permission.SEE_MONEY)
 
 
-def demand_money(caller: Caller) -> None:
-    if not sees_money(caller):
+def require_money_permission(caller: Caller) -> None:
+    if not can_see_money(caller):
         raise PermissionDenied
 
 
-def last(length: int) -> usage.Range:
+def last_days(length: int) -> usage.Range:
     today = usage.Range.of().last
     return usage.Range.of(today - datetime.timedelta(days=length - 1), today)
 
 
-def number(text: str | None, known: tuple[int, ...]) -> int | None:
+def parse_number(text: str | None, known: tuple[int, ...]) -> int | None:
     """Parse a number from the query, which must be one of `known`; None if it is missing.
 
     Raises:

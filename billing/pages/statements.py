@@ -11,7 +11,7 @@ from django.views.decorators.http import (
 from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
 from billing.models import Wallet
-from billing.pages.requests import demand_money, own_wallet
+from billing.pages.requests import own_wallet, require_money_permission
 from billing.reports import statements
 
 
@@ -19,7 +19,7 @@ from billing.reports import statements
 @require_safe
 def statements_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     """List the months that have a statement."""
-    demand_money(caller)
+    require_money_permission(caller)
     months = statements.months(own_wallet(caller))
     return render(request, "billing/statements.html", {"months": months})
 
@@ -59,7 +59,7 @@ def _wallet_in(caller: Caller, month: datetime.date) -> Wallet:
         PermissionDenied: the caller may not see money.
         Http404: there is no statement of that month.
     """
-    demand_money(caller)
+    require_money_permission(caller)
     wallet = own_wallet(caller)
     if month not in statements.months(wallet):
         raise Http404

@@ -35,7 +35,7 @@ class Movement:
     job: str
 
 
-def in_words(kind: str, reason: str = "", held: int = 0) -> str:
+def describe(kind: str, reason: str = "", held: int = 0) -> str:
     """Describe a posting; `held` is the number of held credits that it used."""
     words = _WORDS.get(kind, kind.capitalize()).format(held=f"{held:,}")
     return f"{words}: {reason}" if reason else words
@@ -67,7 +67,7 @@ def _movement(posting: LedgerTransaction, entries: list[LedgerEntry]) -> Movemen
     return Movement(
         posting.seq,
         posting.created_at,
-        in_words(posting.kind, posting.reason, -held),
+        describe(posting.kind, posting.reason, -held),
         sum(one.amount for one in entries if one.bucket in SPENDABLE),
         entries[-1].balance_after,
         posting.reservation.job if posting.reservation else "",

@@ -24,7 +24,7 @@ from billing.models import (
     Wallet,
 )
 from billing.plans.months import add_months
-from billing.reports.movements import SPENDABLE, in_words
+from billing.reports.movements import SPENDABLE, describe
 
 _OF_WORK = ("reserve", "capture", "release")
 MOST_MONTHS = 36
@@ -158,7 +158,7 @@ def _lines(wallet: Wallet, first: int, after: int) -> Iterator[Line]:
     for row in rows:
         if row["moved"]:
             kind = row["kind"]
-            words = in_words(kind, row["reason"]) if kind else "Speech"
+            words = describe(kind, row["reason"]) if kind else "Speech"
             yield Line(row["day"].date(), words, row["moved"])
 
 
