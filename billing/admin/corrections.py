@@ -41,7 +41,7 @@ from kit.errors import AppError
 from kit.ids import new_id
 
 
-class ActForm(forms.Form):
+class ActionForm(forms.Form):
     """Fields of every action. `key` makes a form that is sent twice count once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
@@ -52,7 +52,7 @@ class ActForm(forms.Form):
     )
 
 
-class MovingForm(ActForm):
+class PostingForm(ActionForm):
     """Fields of every action that moves credits."""
 
     ticket = forms.CharField(
@@ -62,7 +62,7 @@ class MovingForm(ActForm):
     )
 
 
-class GrantForm(MovingForm):
+class GrantForm(PostingForm):
     """Grant credits to a wallet."""
 
     credits = forms.IntegerField(
@@ -78,7 +78,7 @@ class GrantForm(MovingForm):
     field_order = ["key", "credits", "bucket", "reason", "ticket"]
 
 
-class AdjustForm(MovingForm):
+class AdjustForm(PostingForm):
     """Add credits to a wallet, or take some away."""
 
     credits = forms.IntegerField(
@@ -101,7 +101,7 @@ class AdjustForm(MovingForm):
         return credits
 
 
-class RefundForm(MovingForm):
+class RefundForm(PostingForm):
     """Take back credits of a purchase."""
 
     credits = forms.IntegerField(
@@ -113,13 +113,13 @@ class RefundForm(MovingForm):
     field_order = ["key", "credits", "reason", "ticket"]
 
 
-class ReverseForm(MovingForm):
+class ReverseForm(PostingForm):
     """Reverse a refund."""
 
     field_order = ["key", "reason", "ticket"]
 
 
-class KeptForm(ActForm):
+class AuditForm(ActionForm):
     """An action without a posting: the reason is kept in the audit log only."""
 
     reason = forms.CharField(
@@ -129,7 +129,7 @@ class KeptForm(ActForm):
     )
 
 
-class Acts(ModelAdmin):
+class FormActions(ModelAdmin):
     """Admin actions with a form, for one row. Put it first in the bases."""
 
     def has_operate_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -141,7 +141,7 @@ class Acts(ModelAdmin):
         self,
         request: HttpRequest,
         row: Model,
-        form_class: type[ActForm],
+        form_class: type[ActionForm],
         run: Callable[[dict[str, Any], User], str],
         *,
         title: str,
@@ -185,7 +185,7 @@ class Acts(ModelAdmin):
         return True
 
 
-class Decides(Acts):
+class ApprovalActions(FormActions):
     """Actions to approve or refuse another operator's request."""
 
     @action(description="Approve", url_path="approve", permissions=["operate"])
@@ -211,32 +211,42 @@ class Decides(Acts):
             return decide(row.pk, operator)
 
         return self.ask(
-            *(request, row, KeptForm, run),
+            *(request, row, AuditForm, run),
             title=title,
             about=f"{row}, asked for by {row.asked_by_email} with ticket {row.ticket}: "
-            f"{row.reason}. {_standing(row.wallet)}",
+            f"{row.reason}. {_describe_balance(row.wallet)}",
         )
 
 
-class MovesCredits(Acts):
+class WalletActions(FormActions):
     """Actions to grant credits to a wallet, adjust it and rebuild it."""
 
     @action(description="Grant credits", url_path="grant", permissions=["operate"])
     def grant(self, request: HttpRequest, object_id: str) -> HttpResponse:
         wallet = self._wallet(request, object_id)
         return self.ask(
-            *(request, wallet, GrantForm, _asking(wallet, CreditRequest.Act.GRANT)),
+            *(
+                request,
+                wallet,
+                GrantForm,
+                _credit_request(wallet, CreditRequest.Act.GRANT),
+            ),
             title="Grant credits",
-            about=_standing(wallet),
+            about=_describe_balance(wallet),
         )
 
     @action(description="Adjust", url_path="adjust", permissions=["operate"])
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
         wallet = self._wallet(request, object_id)
         return self.ask(
-            *(request, wallet, AdjustForm, _asking(wallet, CreditRequest.Act.ADJUST)),
+            *(
+                request,
+                wallet,
+                AdjustForm,
+                _credit_request(wallet, CreditRequest.Act.ADJUST),
+            ),
             title="Adjust",
-            about=_standing(wallet),
+            about=_describe_balance(wallet),
         )
 
     @action(description="Rebuild", url_path="rebuild", permissions=["operate"])
@@ -252,7 +262,7 @@ class MovesCredits(Acts):
             return f"Rebuilt, {len(found)} differences{differences and f' ({differences})'}"
 
         return self.ask(
-            *(request, wallet, KeptForm, run),
+            *(request, wallet, AuditForm, run),
             title="Rebuild",
             about="Corrects columns that differ from the entries. A correct wallet is not "
             "changed.",
@@ -265,7 +275,7 @@ class MovesCredits(Acts):
         return wallet
 
 
-class RefundsLots(Acts):
+class LotActions(FormActions):
     """The action to refund a lot."""
 
     @action(description="Refund", url_path="refund", permissions=["operate"])
@@ -296,7 +306,7 @@ class RefundsLots(Acts):
         )
 
 
-class ReversesRefunds(Acts):
+class TransactionActions(FormActions):
     """The action to reverse a refund that failed or was disputed."""
 
     def has_reverse_permission(
@@ -340,7 +350,7 @@ class ReversesRefunds(Acts):
             *(request, posted, ReverseForm, run),
             title="Reverse",
             about=f"{credits} credits of {source} come "
-            f"back, and repay a debt first. {_standing(posted.wallet)}",
+            f"back, and repay a debt first. {_describe_balance(posted.wallet)}",
         )
 
 
@@ -350,7 +360,7 @@ def _is_posted(wallet: int, key: str) -> bool:
     return LedgerTransaction.objects.filter(wallet=wallet, key=key).exists()
 
 
-def _asking(
+def _credit_request(
     wallet: Wallet, what: CreditRequest.Act
 ) -> Callable[[dict[str, Any], User], str]:
     """Return a function that makes a credit request of a form's data."""
@@ -363,7 +373,7 @@ def _asking(
     return run
 
 
-def _standing(wallet: Wallet) -> str:
+def _describe_balance(wallet: Wallet) -> str:
     return (
         f"{wallet.workspace}, {wallet.get_environment_display()}: {wallet.available} "
         f"credits available, {wallet.reserved} reserved, {wallet.debt} owed."

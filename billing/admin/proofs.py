@@ -3,7 +3,7 @@
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
-from billing.admin.wallets import OfWallet
+from billing.admin.wallets import WalletRowAdmin
 from billing.models import (
     LapseNotice,
     LedgerProof,
@@ -32,7 +32,7 @@ class LedgerProofAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(LapseNotice)
-class LapseNoticeAdmin(OfWallet):
+class LapseNoticeAdmin(WalletRowAdmin):
     """Warnings about credits that will lapse."""
 
     list_display = ["workspace", "stage", "credits", "lapses_at", "created_at"]

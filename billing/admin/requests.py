@@ -3,16 +3,16 @@
 from django.contrib import admin
 
 from billing.admin.corrections import (
-    Decides,
+    ApprovalActions,
 )
-from billing.admin.wallets import OfWallet
+from billing.admin.wallets import WalletRowAdmin
 from billing.models import (
     CreditRequest,
 )
 
 
 @admin.register(CreditRequest)
-class CreditRequestAdmin(Decides, OfWallet):
+class CreditRequestAdmin(ApprovalActions, WalletRowAdmin):
     """Requests of operators, with actions to approve and refuse them."""
 
     list_display = [

@@ -10,13 +10,13 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import User
-from billing.admin.corrections import Acts, KeptForm
+from billing.admin.corrections import AuditForm, FormActions
 from billing.models import Plan, Subscription, Wallet
 from billing.plans import subscriptions
 from kit.back_office import ReadOnly
 
 
-class SetPlanForm(KeptForm):
+class SetPlanForm(AuditForm):
     """Set or end a workspace's plan."""
 
     plan = forms.ModelChoiceField(
@@ -29,7 +29,7 @@ class SetPlanForm(KeptForm):
     field_order = ["key", "plan", "reason"]
 
 
-class SetsPlans(Acts):
+class PlanActions(FormActions):
     """The action of a wallet that sets its workspace's plan. Put it first in the bases."""
 
     def has_set_plan_permission(self, request: HttpRequest, *args: Any) -> bool:

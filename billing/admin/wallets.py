@@ -15,11 +15,11 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from billing.admin.corrections import (
-    MovesCredits,
-    RefundsLots,
-    ReversesRefunds,
+    LotActions,
+    TransactionActions,
+    WalletActions,
 )
-from billing.admin.subscriptions import SetsPlans
+from billing.admin.subscriptions import PlanActions
 from billing.models import (
     LedgerEntry,
     LedgerTransaction,
@@ -55,7 +55,7 @@ class LotInline(ReadOnly, TabularInline):
     show_change_link = True
 
 
-class OfLots(ReadOnly, TabularInline):
+class LotRowInline(ReadOnly, TabularInline):
     """Base of inlines whose rows have a lot."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -63,7 +63,7 @@ class OfLots(ReadOnly, TabularInline):
         return rows.select_related("lot")
 
 
-class SliceInline(OfLots):
+class SliceInline(LotRowInline):
     """The slices of a reservation, in the order of capture."""
 
     model = ReservationSlice
@@ -72,7 +72,7 @@ class SliceInline(OfLots):
     extra = 0
 
 
-class EntryInline(OfLots):
+class EntryInline(LotRowInline):
     """The entries of a transaction."""
 
     model = LedgerEntry
@@ -82,7 +82,7 @@ class EntryInline(OfLots):
     extra = 0
 
 
-class OfWallet(ReadOnly, ModelAdmin):
+class WalletRowAdmin(ReadOnly, ModelAdmin):
     """Base of the admin of rows that belong to a wallet."""
 
     list_select_related = ["wallet__workspace"]
@@ -121,7 +121,7 @@ class OfWallet(ReadOnly, ModelAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(MovesCredits, SetsPlans, ReadOnly, ModelAdmin):
+class WalletAdmin(WalletActions, PlanActions, ReadOnly, ModelAdmin):
     """The credits of every workspace, in each environment."""
 
     list_display = [
@@ -157,7 +157,7 @@ class WalletAdmin(MovesCredits, SetsPlans, ReadOnly, ModelAdmin):
 
 
 @admin.register(Lot)
-class LotAdmin(RefundsLots, OfWallet):
+class LotAdmin(LotActions, WalletRowAdmin):
     """Lots of credits."""
 
     list_display = [
@@ -190,7 +190,7 @@ class LotAdmin(RefundsLots, OfWallet):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(OfWallet):
+class ReservationAdmin(WalletRowAdmin):
     """Credits held for work."""
 
     list_display = [
@@ -217,7 +217,7 @@ class ReservationAdmin(OfWallet):
 
 
 @admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(ReversesRefunds, OfWallet):
+class LedgerTransactionAdmin(TransactionActions, WalletRowAdmin):
     """The ledger, posting by posting."""
 
     list_display = ["key", "kind", "workspace", "environment", "seq", "created_at"]
