@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 
 @register(Tags.security, deploy=True)
-def loopback_is_closed(**_: Any) -> list[CheckMessage]:
+def check_loopback(**_: Any) -> list[CheckMessage]:
     """Return an error if a deployment lets webhooks call this machine."""
     if settings.WEBHOOK_ALLOW_LOOPBACK:
         return [
@@ -22,7 +22,7 @@ def loopback_is_closed(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def networks_are_readable(**_: Any) -> list[CheckMessage]:
+def check_networks(**_: Any) -> list[CheckMessage]:
     """Return an error for each invalid network: a typing error must not unblock it."""
     found: list[CheckMessage] = []
     for text in settings.WEBHOOK_BLOCKED_NETWORKS:

@@ -18,7 +18,7 @@ from webhooks.events import TEST, event_types
 from webhooks.models import Delivery, Endpoint
 from webhooks.sending import addresses, signing
 
-MOST = 20
+MAX_ENDPOINTS = 20
 """Most endpoints of one workspace."""
 
 
@@ -50,19 +50,19 @@ def create(
     addresses.parse(url)
     # Locked, so that two requests at the same time are counted correctly.
     Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
-    if Endpoint.objects.for_workspace(workspace).count() >= MOST:
-        raise TooManyEndpoints(limit=MOST)
+    if Endpoint.objects.for_workspace(workspace).count() >= MAX_ENDPOINTS:
+        raise TooManyEndpoints(limit=MAX_ENDPOINTS)
     endpoint = Endpoint(
         id=new_id(),
         workspace=workspace,
         url=url,
-        events=_known(events),
+        events=_validated(events),
         description=description,
         environment=environment,
         created_at=timezone.now(),
     )
     secret = signing.new_secret()
-    signing.give_secret(endpoint, secret)
+    signing.set_secret(endpoint, secret)
     endpoint.save(force_insert=True)
     return endpoint, secret
 
@@ -92,7 +92,7 @@ def change(
             endpoint.url, endpoint.rests_until = url, None
             endpoint.failing_since, endpoint.failures = None, 0
     if events is not None:
-        endpoint.events = _known(events)
+        endpoint.events = _validated(events)
     if description is not None:
         endpoint.description = description
     health = ["rests_until", "failing_since", "failures"]
@@ -205,7 +205,7 @@ def _cancel_waiting(endpoint_id: uuid.UUID) -> None:
     )
 
 
-def _known(events: Sequence[str]) -> list[str]:
+def _validated(events: Sequence[str]) -> list[str]:
     """Validate names of event types; return each once, in the order of declaration."""
     if not events:
         raise Invalid({"events": ["Choose at least one event type."]})

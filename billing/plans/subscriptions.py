@@ -170,7 +170,7 @@ def resume(subscription_id: uuid.UUID) -> Subscription:
 
 @needs_transaction
 def mark_past_due(subscription_id: uuid.UUID) -> Subscription:
-    """Mark a payment as failed; the plan stays active for `GRACE_PERIOD` after its period."""
+    """Mark a payment as failed; the plan stays active for `GRACE_PERIOD` longer."""
     subscription = _lock(subscription_id)
     if subscription.status == Status.ACTIVE:
         subscription.status = Status.PAST_DUE

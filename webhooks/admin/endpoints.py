@@ -80,18 +80,20 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         "send_tests",
         "switch_off",
         "switch_on",
-        "replay_failed_of_a_day",
+        "replay_failed_of_last_day",
         "replay_failed_of_all_time",
     ]
 
     @admin.action(description="Send a test event", permissions=["operate"])
     def send_tests(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        _each(self, request, chosen, "tested", lambda row: endpoints.send_test(row.pk))
+        _for_each(
+            self, request, chosen, "tested", lambda row: endpoints.send_test(row.pk)
+        )
 
     @admin.action(description="Switch off", permissions=["operate"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Disable endpoints, and mail their owners."""
-        _each(
+        _for_each(
             self,
             request,
             chosen,
@@ -102,7 +104,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
     @admin.action(description="Switch on", permissions=["operate"])
     def switch_on(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         """Enable endpoints, from the next event on."""
-        _each(
+        _for_each(
             self,
             request,
             chosen,
@@ -114,7 +116,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         description="Send failures of the last 24 hours again",
         permissions=["operate"],
     )
-    def replay_failed_of_a_day(
+    def replay_failed_of_last_day(
         self, request: HttpRequest, chosen: QuerySet[Endpoint]
     ) -> None:
         self._replay_failed(request, chosen, timedelta(days=1))
@@ -129,7 +131,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         self, request: HttpRequest, chosen: QuerySet[Endpoint], span: timedelta
     ) -> None:
         since = timezone.now() - span
-        _each(
+        _for_each(
             self,
             request,
             chosen,
@@ -193,22 +195,24 @@ class DeliveryAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Send again", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        _each(self, request, chosen, "sent again", lambda row: replay.replay(row.pk))
+        _for_each(
+            self, request, chosen, "sent again", lambda row: replay.replay(row.pk)
+        )
 
 
-def _each(
+def _for_each(
     page: Any,
     request: HttpRequest,
     rows: QuerySet[Any],
     what: str,
-    deed: Callable[[Any], object],
+    run: Callable[[Any], object],
 ) -> None:
-    """Call `deed` for each row and log it; show a warning for each that is refused."""
+    """Call `run` for each row and log it; show a warning for each that is refused."""
     done = 0
     for row in rows:
         try:
             with transaction.atomic(durable=True):
-                deed(row)
+                run(row)
                 page.log_change(request, row, what)
         except AppError as error:
             page.message_user(request, f"{row}: {error}", messages.WARNING)

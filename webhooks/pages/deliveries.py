@@ -19,7 +19,7 @@ from kit.errors import AppError
 from webhooks.models import Delivery
 from webhooks.models.querysets import DeliveryQuerySet
 from webhooks.pages.forms import LogForm, SinceForm
-from webhooks.pages.requests import SHOWN, as_uuid, demand_right
+from webhooks.pages.requests import SHOWN, as_uuid, require_manage_permission
 from webhooks.permissions import can_manage
 from webhooks.sending import replay
 
@@ -66,7 +66,7 @@ def replay_log(request: HttpRequest, caller: Caller) -> HttpResponse:
     if not form.is_valid():
         raise Http404
     try:
-        demand_right(caller)
+        require_manage_permission(caller)
         with transaction.atomic(durable=True):
             count = replay.replay_all_failed(
                 Delivery.objects.visible_to(caller), since=form.since
@@ -86,7 +86,7 @@ def replay_delivery(
     """Send one delivery again."""
     delivery = _delivery(caller, delivery_id)
     try:
-        demand_right(caller)
+        require_manage_permission(caller)
         with transaction.atomic(durable=True):
             replay.replay(delivery.pk)
     except AppError as error:

@@ -24,8 +24,8 @@ from webhooks.pages.deliveries import log
 from webhooks.pages.forms import EndpointForm, NewEndpointForm, SinceForm
 from webhooks.pages.requests import (
     add_errors,
-    demand_right,
     endpoint_of,
+    require_manage_permission,
     secret_page,
     with_waiting,
 )
@@ -40,7 +40,7 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = NewEndpointForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            demand_right(caller)
+            require_manage_permission(caller)
             with transaction.atomic(durable=True):
                 endpoint, secret = endpoints.create(
                     caller.workspace, **form.cleaned_data
@@ -87,7 +87,7 @@ def endpoint_page(
     form = EndpointForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            demand_right(caller)
+            require_manage_permission(caller)
             with transaction.atomic(durable=True):
                 endpoints.change(endpoint.pk, **form.cleaned_data)
         except AppError as error:
@@ -117,12 +117,12 @@ def action(
 ) -> HttpResponse:
     """Run the action of a button on an endpoint's page."""
     endpoint = endpoint_of(caller, endpoint_id)
-    if (deed := _DEEDS.get(verb)) is None:
+    if (run := _ENDPOINT_ACTIONS.get(verb)) is None:
         raise Http404
     try:
-        demand_right(caller)
+        require_manage_permission(caller)
         with transaction.atomic(durable=True):
-            return deed(request, endpoint)
+            return run(request, endpoint)
     except AppError as error:
         messages.error(request, str(error))
         return redirect("webhook-page", endpoint.pk)
@@ -164,7 +164,7 @@ def _replay_failed(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     return redirect("webhook-page", endpoint.pk)
 
 
-_DEEDS: dict[str, Callable[[HttpRequest, Endpoint], HttpResponse]] = {
+_ENDPOINT_ACTIONS: dict[str, Callable[[HttpRequest, Endpoint], HttpResponse]] = {
     "on": _switch_on,
     "off": _switch_off,
     "delete": _delete,

@@ -37,7 +37,7 @@ def with_waiting(endpoints: EndpointQuerySet) -> list[Endpoint]:
     return rows
 
 
-def demand_right(caller: Caller) -> None:
+def require_manage_permission(caller: Caller) -> None:
     if not can_manage(caller):
         raise NotAllowed
 

@@ -22,7 +22,9 @@ from webhooks.models import Delivery, Turn
 
 PER_ENDPOINT = 3
 PER_WORKSPACE = 8
-_GATE = 0x6F7A_7762  # advisory lock: one claim at a time, so that limits hold exactly
+_CLAIM_LOCK = (
+    0x6F7A_7762  # advisory lock: one claim at a time, so that limits hold exactly
+)
 
 _OPEN_LANES = """
 WITH RECURSIVE lanes AS (
@@ -107,16 +109,16 @@ def claim_next() -> Delivery | None:
     """Claim the next delivery; return None if nothing may be sent now."""
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_GATE])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
         for lane in open_lanes(limit=4):  # the row of the first may be locked now
             waiting = Delivery.objects.waiting().filter(lane=lane.name)
             if delivery := claims.claim(waiting.order_by("ready_at", "id")):
-                _note_turn(delivery)
+                _record_turn(delivery)
                 return delivery
     return None
 
 
-def _note_turn(delivery: Delivery) -> None:
+def _record_turn(delivery: Delivery) -> None:
     """Record that a lane and its workspace are served now."""
     now = timezone.now()
     names = (delivery.lane, f"workspace:{delivery.workspace_id}")

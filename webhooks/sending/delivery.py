@@ -24,7 +24,7 @@ from webhooks.sending.post import Outcome
 
 FAILING_FOR = timedelta(days=5)
 """An endpoint is disabled when all its attempts have failed for this long…"""
-FEWEST_FAILURES = 10
+MIN_FAILURES = 10
 """…and at least this often: one failed event is not enough."""
 _GONE = 410
 
@@ -122,7 +122,7 @@ def _settle(held: Delivery, sent: Sent) -> None:
         attempt.next_at = _after_failure(delivery, outcome, now)
     attempt.save(force_insert=True)
     if delivery.endpoint_id and outcome.failure != Attempt.Failure.INTERNAL:
-        _note_health(delivery.endpoint_id, sent.url, outcome, now)
+        _record_health(delivery.endpoint_id, sent.url, outcome, now)
 
 
 def _after_failure(
@@ -130,8 +130,8 @@ def _after_failure(
 ) -> datetime | None:
     """Queue a locked delivery again, or fail it; return the time of the next attempt."""
     delivery.attempts += 1
-    rest = schedule.asked_rest(outcome.retry_after, now=now)
-    again = schedule.next_attempt(delivery.attempts, now=now, min_pause=rest)
+    pause = schedule.requested_pause(outcome.retry_after, now=now)
+    again = schedule.next_attempt(delivery.attempts, now=now, min_pause=pause)
     if again is None or outcome.status == _GONE:
         _end(delivery, Delivery.Status.FAILED, now)
         return None
@@ -149,7 +149,7 @@ def _end(delivery: Delivery, status: Delivery.Status, now: datetime) -> None:
     delivery.save(update_fields=["status", "lease_until", "finished_at", "attempts"])
 
 
-def _note_health(
+def _record_health(
     endpoint_id: uuid.UUID, url: str, outcome: Outcome, now: datetime
 ) -> None:
     """Record the health of an endpoint; disable it if it is gone or fails for long.
@@ -161,8 +161,8 @@ def _note_health(
     if is_success(outcome.status):
         mine.update(succeeded_at=now, failing_since=None, failures=0)
         return
-    rest = schedule.asked_rest(outcome.retry_after, now=now)
-    changes: dict[str, object] = {"rests_until": now + rest} if rest else {}
+    pause = schedule.requested_pause(outcome.retry_after, now=now)
+    changes: dict[str, object] = {"rests_until": now + pause} if pause else {}
     is_current = mine.update(
         failing_since=Coalesce("failing_since", now),
         failures=F("failures") + 1,
@@ -173,7 +173,7 @@ def _note_health(
     if outcome.status == _GONE:
         endpoints.switch_off(endpoint_id, Endpoint.Off.GONE)
     elif mine.filter(
-        failing_since__lte=now - FAILING_FOR, failures__gte=FEWEST_FAILURES
+        failing_since__lte=now - FAILING_FOR, failures__gte=MIN_FAILURES
     ).exists():
         endpoints.switch_off(endpoint_id, Endpoint.Off.FAILING)
 

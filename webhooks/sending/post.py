@@ -53,7 +53,7 @@ def post(
     """
     began = time.monotonic()
 
-    def spent() -> int:
+    def elapsed_ms() -> int:
         return round((time.monotonic() - began) * 1000)
 
     try:
@@ -66,16 +66,16 @@ def post(
             limits=http.Limits(min(_CONNECT, deadline), deadline, deadline, deadline),
             resolve=lambda _host, _port, seconds: resolve(target, seconds),
         ) as answer:
-            text = _beginning(answer)
+            text = _read_beginning(answer)
     except UnusableURL:
-        return Outcome(spent(), failure=Failure.URL)
+        return Outcome(elapsed_ms(), failure=Failure.URL)
     except http.CallFailed as error:
         # The details are for our log only: they would reveal our network to customers.
         logger.info("webhook: %s: %s %s", target.host, type(error).__name__, error)
         failure = next(name for kind, name in _FAILURES if isinstance(error, kind))
-        return Outcome(spent(), address=error.address, failure=failure)
+        return Outcome(elapsed_ms(), address=error.address, failure=failure)
     return Outcome(
-        spent(),
+        elapsed_ms(),
         address=answer.address,
         status=answer.status,
         retry_after=answer.headers.get("Retry-After", ""),
@@ -83,7 +83,7 @@ def post(
     )
 
 
-def _beginning(answer: http.Response) -> str:
+def _read_beginning(answer: http.Response) -> str:
     """Return the beginning of an answer, as far as it came, as text for the database."""
     body = bytearray()
     try:

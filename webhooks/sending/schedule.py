@@ -13,7 +13,7 @@ GAPS = (
 """Pause after each failed attempt: eleven attempts in 76 hours."""
 JITTER = 0.2
 """Random extra length of a pause, at most this share of it."""
-LONGEST_REST = timedelta(hours=24)
+LONGEST_PAUSE = timedelta(hours=24)
 """Longest pause that a receiver can ask for with Retry-After."""
 
 
@@ -22,24 +22,24 @@ def next_attempt(
     *,
     now: datetime,
     min_pause: timedelta | None = None,
-    dice: Callable[[], float] = random.random,
+    rand: Callable[[], float] = random.random,
 ) -> datetime | None:
     """Return the time of the next attempt after `failures`; None if no attempt is left.
 
-    `min_pause` is the pause that the receiver asked for; `dice` returns a random number
+    `min_pause` is the pause that the receiver asked for; `rand` returns a random number
     from 0 to 1.
     """
     if failures > len(GAPS):
         return None
     pause = max(GAPS[failures - 1], min_pause or timedelta())
-    return now + pause * (1 + JITTER * dice())
+    return now + pause * (1 + JITTER * rand())
 
 
-def asked_rest(header: str, *, now: datetime) -> timedelta | None:
+def requested_pause(header: str, *, now: datetime) -> timedelta | None:
     """Return the pause that a Retry-After header asks for (RFC 9110 §10.2.3)."""
     text = header.strip()
     if text.isascii() and text.isdigit():
-        pause = timedelta(seconds=min(int(text[:9]), LONGEST_REST.total_seconds()))
+        pause = timedelta(seconds=min(int(text[:9]), LONGEST_PAUSE.total_seconds()))
     else:
         try:
             until = parsedate_to_datetime(text)
@@ -48,4 +48,4 @@ def asked_rest(header: str, *, now: datetime) -> timedelta | None:
         if until.tzinfo is None:  # "-0000": the time zone is unknown
             return None
         pause = until - now
-    return max(timedelta(), min(pause, LONGEST_REST))
+    return max(timedelta(), min(pause, LONGEST_PAUSE))

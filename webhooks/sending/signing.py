@@ -46,7 +46,7 @@ def new_secret() -> Secret:
     return Secret(PREFIX + b64encode(secrets.token_bytes(32)).decode())
 
 
-def give_secret(signer: Signer, secret: Secret) -> None:
+def set_secret(signer: Signer, secret: Secret) -> None:
     """Encrypt a secret into a row; the caller saves it."""
     signer.secret = encrypt(secret, context=_context(signer, "secret"))
 
@@ -81,7 +81,7 @@ def rotate(signer: Signer) -> Secret:
     )
     signer.old_secret_until = timezone.now() + OVERLAP
     secret = new_secret()
-    give_secret(signer, secret)
+    set_secret(signer, secret)
     signer.save(update_fields=["secret", "old_secret", "old_secret_until"])
     return secret
 
@@ -91,7 +91,7 @@ def default_signer(workspace_id: uuid.UUID) -> DefaultSigner:
     if signer := DefaultSigner.objects.filter(pk=workspace_id).first():
         return signer
     signer = DefaultSigner(workspace_id=workspace_id)
-    give_secret(signer, new_secret())
+    set_secret(signer, new_secret())
     # Of several parallel calls one inserts; all read the row that was inserted.
     DefaultSigner.objects.bulk_create([signer], ignore_conflicts=True)
     return DefaultSigner.objects.get(pk=workspace_id)

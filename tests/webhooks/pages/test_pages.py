@@ -249,7 +249,7 @@ def test_operators_send_all_failures_of_an_endpoint_again() -> None:
     )
     chosen = {"_selected_action": [str(to.pk)], "reason": "a test"}
     for action, queued in [
-        ("replay_failed_of_a_day", {new.pk}),
+        ("replay_failed_of_last_day", {new.pk}),
         ("replay_failed_of_all_time", {new.pk, old.pk}),
     ]:
         office.post("/admin/webhooks/endpoint/", chosen | {"action": action})

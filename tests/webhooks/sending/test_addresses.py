@@ -160,11 +160,11 @@ def test_loopback_for_development_opens_nothing_else(settings) -> None:
 
 
 def test_an_open_loopback_is_not_deployed(settings) -> None:
-    assert checks.loopback_is_closed() == []
+    assert checks.check_loopback() == []
     settings.WEBHOOK_ALLOW_LOOPBACK = True
-    assert [found.id for found in checks.loopback_is_closed()] == ["webhooks.E001"]
+    assert [found.id for found in checks.check_loopback()] == ["webhooks.E001"]
     settings.WEBHOOK_BLOCKED_NETWORKS = ["10.0.0.0/8", "10.0.0.256"]
-    assert [found.id for found in checks.networks_are_readable()] == ["webhooks.E002"]
+    assert [found.id for found in checks.check_networks()] == ["webhooks.E002"]
 
 
 @pytest.mark.parametrize("answers", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], []])
