@@ -229,7 +229,7 @@ def _post_taken(
 ) -> LedgerTransaction:
     """Post what is taken back, and notify the customer if credits are low."""
     posted = LedgerTransaction.objects.get(pk=write(wallet, kind, transfers))
-    notices.notify_if_low(wallet.id)
+    notices.update_is_low(wallet.id)
     return posted
 
 

@@ -87,7 +87,7 @@ def _end(wallet: LockedWallet, lot: Lot, *, key: str, reason: str) -> int:
         fingerprint=content,
         reason=reason,
     )
-    notices.notify_if_low(wallet.id)
+    notices.update_is_low(wallet.id)
     return lot.available
 
 

@@ -20,7 +20,7 @@ def notify_granted(wallet_id: int, credits: int, *, bucket: str, reason: str) ->
     wallet = Wallet.objects.get(pk=wallet_id)
     added = {"granted": credits, "bucket": bucket, "reason": reason}
     emit(wallet.workspace_id, CREDITS_GRANTED, lambda: _balances(wallet) | added)
-    _notify_if_low(wallet)
+    _update_is_low(wallet)
 
 
 @needs_transaction
@@ -44,22 +44,21 @@ def notify_expiring(
 
 
 @needs_transaction
-def notify_if_low(wallet_id: int, *, is_silent: bool = False) -> None:
-    """Send `credits.low` if spendable credits have just become low.
+def update_is_low(wallet_id: int, *, notifies: bool = True) -> None:
+    """Update `is_low` of a wallet, and send `credits.low` if it has just become low.
 
     The wallet is still locked for the posting that may have changed it. A wallet that stays
-    below its threshold sends no further event. With `is_silent`, no event is sent and the
-    state is only stored.
+    below its threshold sends no further event. Without `notifies` no event is sent.
     """
-    _notify_if_low(Wallet.objects.get(pk=wallet_id), is_silent=is_silent)
+    _update_is_low(Wallet.objects.get(pk=wallet_id), notifies=notifies)
 
 
-def _notify_if_low(wallet: Wallet, *, is_silent: bool = False) -> None:
+def _update_is_low(wallet: Wallet, *, notifies: bool = True) -> None:
     is_low = is_below(net_balance(wallet), wallet.low_at)
     if is_low == wallet.is_low:
         return
     Wallet.objects.filter(pk=wallet.pk).update(is_low=is_low)
-    if is_low and not is_silent:
+    if is_low and notifies:
         emit(wallet.workspace_id, CREDITS_LOW, lambda: _balances(wallet))
 
 
@@ -70,7 +69,7 @@ def set_threshold(wallet_id: int, credits: int) -> None:
     No event is sent at once: the user who sets it sees the balance.
     """
     Wallet.objects.filter(pk=wallet_id).update(low_at=credits)
-    notify_if_low(wallet_id, is_silent=True)
+    update_is_low(wallet_id, notifies=False)
 
 
 def is_below(spendable: int, threshold: int) -> bool:

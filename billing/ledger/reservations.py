@@ -117,7 +117,7 @@ def reserve(
     reservation._state.adding = False
     reservation.split = Split.of((kind, credits) for _, kind, credits in drawn)
     if notices.is_below(spendable - credits, locked.low_at) != locked.is_low:
-        notices.notify_if_low(locked.id)
+        notices.update_is_low(locked.id)
     return reservation
 
 
@@ -205,7 +205,7 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
     )
     # An upper bound of what can be spent now: most wallets that are low stay low.
     if locked.is_low and locked.available + held.left - locked.debt >= locked.low_at:
-        notices.notify_if_low(locked.id)
+        notices.update_is_low(locked.id)
     return held.left
 
 
