@@ -1,4 +1,4 @@
-"""Credits that new customers are given."""
+"""Free credits for new customers."""
 
 import pytest
 from django.db import transaction
@@ -12,19 +12,19 @@ from tests.billing.factories import columns, wallet
 pytestmark = pytest.mark.django_db
 
 
-def test_the_sign_up_grant_is_a_setting(settings):
+def test_sign_up_credits_come_from_the_setting(settings):
     settings.SIGN_UP_CREDITS = 70
     factories.user()
     assert list(Lot.objects.values_list("granted", flat=True)) == [70, 70]
 
 
-def test_there_may_be_none(settings):
+def test_no_sign_up_credits_if_the_setting_is_0(settings):
     settings.SIGN_UP_CREDITS = 0
     factories.user()
     assert Lot.objects.count() == 0
 
 
-def test_a_mobile_customer_is_welcomed_once_and_for_good():
+def test_mobile_customer_gets_credits_once_that_never_lapse():
     made, other = wallet(), wallet()
     name = "$RCAnonymousID:" + "0" * 32
     for _ in range(2):

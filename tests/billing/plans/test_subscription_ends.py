@@ -75,7 +75,7 @@ def test_another_plan_within_a_trial_adds_the_difference(workspace, clock):
     assert (len(allowances(workspace)), allowances(other)) == (2, [])
 
 
-def test_a_trial_that_nobody_pays_for_ends(workspace, clock):
+def test_unpaid_trial_ends(workspace, clock):
     clock.set(2028, 1, 5)
     trial = start(workspace, is_trial=True, store_account="cus_1")
     clock.set(2028, 1, 12)
@@ -90,7 +90,7 @@ def test_a_trial_that_nobody_pays_for_ends(workspace, clock):
     assert len(allowances(workspace)) == 1
 
 
-def test_what_is_not_paid_goes_on_for_a_while_without_credits(workspace, clock):
+def test_unpaid_plan_stays_for_the_grace_period_without_credits(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     clock.set(2028, 2, 5)
@@ -112,14 +112,14 @@ def test_what_is_not_paid_goes_on_for_a_while_without_credits(workspace, clock):
     assert limits(workspace) == FREE
 
 
-def test_a_failed_payment_is_noted(workspace):
+def test_failed_payment_makes_it_past_due(workspace):
     subscription = start(workspace)
     assert run(subscriptions.mark_past_due, subscription).status == "past_due"
     assert limits(workspace) == PLUS
     assert len(allowances(workspace)) == 1
 
 
-def test_a_canceled_one_ends_with_its_period(workspace, clock):
+def test_canceled_subscription_ends_with_its_period(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     canceled = run(subscriptions.cancel, subscription)
@@ -132,7 +132,7 @@ def test_a_canceled_one_ends_with_its_period(workspace, clock):
     assert limits(workspace) == FREE
 
 
-def test_a_canceled_one_can_go_on(workspace, clock):
+def test_canceled_subscription_can_be_resumed(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     run(subscriptions.cancel, subscription)
@@ -144,7 +144,7 @@ def test_a_canceled_one_can_go_on(workspace, clock):
     assert subscription.status == "past_due"
 
 
-def test_an_ended_one_leaves_its_credits_and_can_be_paid_for_again(workspace, clock):
+def test_ended_subscription_keeps_credits_and_can_be_renewed(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     ended = run(subscriptions.end, subscription)
@@ -160,7 +160,7 @@ def test_an_ended_one_leaves_its_credits_and_can_be_paid_for_again(workspace, cl
     assert len(allowances(workspace)) == 2
 
 
-def test_a_new_one_takes_the_place_of_the_old(workspace):
+def test_new_subscription_replaces_the_old(workspace):
     first = start(workspace)
     second = start(workspace, "studio", external_id="sub_2")
     first.refresh_from_db()
@@ -169,7 +169,7 @@ def test_a_new_one_takes_the_place_of_the_old(workspace):
     assert [credits for credits, _ in allowances(workspace)] == [900_000, 5_000_000]
 
 
-def test_a_blocked_workspace_keeps_what_it_paid_for(workspace, clock):
+def test_blocked_workspace_keeps_its_plan(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace, "plus_yearly")
     blocking.block(workspace)
@@ -181,7 +181,7 @@ def test_a_blocked_workspace_keeps_what_it_paid_for(workspace, clock):
     assert limits(workspace) == FREE
 
 
-def test_an_operators_plan_renews_itself(workspace, clock):
+def test_operators_plan_renews_by_itself(workspace, clock):
     clock.set(2028, 1, 31)
     with transaction.atomic():
         given = subscriptions.set_plan(workspace, plan())
@@ -217,7 +217,7 @@ def test_setting_a_plan_changes_and_ends_it(workspace):
     assert set_plan(plan()).pk != given.pk
 
 
-def test_what_a_store_collects_for_is_left_to_it(workspace):
+def test_plan_billed_by_a_store_cannot_be_set(workspace):
     start(workspace)
     for chosen in (None, plan("studio")):
         with pytest.raises(SubscriptionInStore, match="Stripe"), transaction.atomic():

@@ -148,7 +148,7 @@ def test_the_month_pays_first_and_then_the_rest(workspace, wallet):
     assert lasting["total_granted"] == 5000
 
 
-def test_what_is_held_is_not_left(workspace, wallet):
+def test_held_credits_are_not_left(workspace, wallet):
     reserve(wallet, 1000)
     told = usage(workspace)
     assert (told["current_usage"], told["remaining_characters"]) == (1000, 4000)
@@ -169,7 +169,7 @@ def test_a_trial(workspace, clock):
     assert told["plan_renewal_date"] == "January 12, 2027"
 
 
-def test_a_trial_that_was_had_before_has_nothing(workspace):
+def test_second_trial_has_no_credits(workspace):
     start(workspace, is_trial=True, store_account="cus_1")
     other = subscriber("bob@example.com")
     start(other, external_id="sub_2", is_trial=True, store_account="cus_1")
@@ -188,7 +188,7 @@ def test_an_upgrade_raises_the_limit(workspace, wallet):
     assert told["usage_percentage"] == 10
 
 
-def test_a_renewed_month_counts_from_nothing(workspace, wallet, clock):
+def test_renewed_month_starts_at_0(workspace, wallet, clock):
     clock.set(2027, 1, 5)
     subscription = start(workspace)
     spend(wallet, 500_000)
@@ -201,7 +201,7 @@ def test_a_renewed_month_counts_from_nothing(workspace, wallet, clock):
     assert wallet_of(workspace, "PRODUCTION").available == 400_000 + 900_000 + 5000
 
 
-def test_a_year_is_told_by_its_months(workspace, clock):
+def test_yearly_plan_shows_its_months(workspace, clock):
     clock.set(2028, 1, 31)
     start(workspace, "plus_yearly")
     told = usage(workspace)
@@ -211,7 +211,7 @@ def test_a_year_is_told_by_its_months(workspace, clock):
     assert told["plan_gross_cost"] == 29.9
 
 
-def test_what_does_not_renew_has_no_date_for_it(workspace):
+def test_plan_that_does_not_renew_has_no_renewal_date(workspace):
     subscription = start(workspace)
     run(subscriptions.cancel, subscription)
     told = usage(workspace)
@@ -251,7 +251,7 @@ def test_refunds_and_lapses_count_as_never_granted(workspace, wallet):
     assert [one["source"] for one in lasting["purchases"]] == ["free_grant"]
 
 
-def test_purchases_say_where_they_come_from(workspace, wallet):
+def test_purchases_show_their_source(workspace, wallet):
     sell(wallet, "credit_pack_1hr", Store.PLAY_STORE, "a")
     sell(wallet, "credit_pack_5hr", Store.BTCPAY, "b", amount=1000, currency="EUR")
     grant(wallet, 7, source="grant:1", kind="pack")
@@ -268,7 +268,7 @@ def test_purchases_say_where_they_come_from(workspace, wallet):
     ]
 
 
-def test_what_a_workspace_without_lots_owes(workspace):
+def test_debt_of_a_workspace_without_lots(workspace):
     team = factories.team(owner(workspace))
     adjust(wallet_of(team, "PRODUCTION"), -70, allow_debt=True)
     api = factories.api(factories.token(owner(workspace), workspace=team))
@@ -285,7 +285,7 @@ def test_what_a_workspace_without_lots_owes(workspace):
 
 
 @pytest.mark.parametrize("part", [Fraction(1), Fraction(2, 5)])
-def test_a_refund_that_was_undone_is_still_the_purchase(workspace, wallet, part):
+def test_reversed_refund_belongs_to_the_purchase(workspace, wallet, part):
     sell(wallet, "credit_pack_1hr", Store.STRIPE)
     refund("purchase:stripe:pay_1", part)
     reverse("purchase:stripe:pay_1")
@@ -301,7 +301,7 @@ def test_a_refund_that_was_undone_is_still_the_purchase(workspace, wallet, part)
 
 
 @pytest.mark.parametrize("part", [Fraction(1), Fraction(2, 5)])
-def test_an_allowance_whose_refund_was_undone_is_whole(workspace, wallet, part):
+def test_allowance_with_a_reversed_refund_is_complete(workspace, wallet, part):
     start(workspace)
     month = Lot.objects.get(kind="allowance", wallet=wallet).source
     spend(wallet, 300_000)
@@ -314,7 +314,7 @@ def test_an_allowance_whose_refund_was_undone_is_whole(workspace, wallet, part):
     ]
 
 
-def test_a_payment_told_again_is_one_purchase(workspace, wallet):
+def test_repeated_payment_is_one_purchase(workspace, wallet):
     first = sell(wallet, "credit_pack_1hr", Store.STRIPE)
     assert sell(wallet, "credit_pack_1hr", Store.STRIPE) == first
     assert Purchase.objects.count() == 1
@@ -330,14 +330,14 @@ def test_a_purchase_is_in_the_environment_of_its_lot(workspace, wallet):
         Purchase.objects.update(environment="SANDBOX")
 
 
-def test_each_environment_has_its_own(workspace):
+def test_each_environment_has_its_own_standing(workspace):
     start(workspace, environment="SANDBOX")
     assert usage(workspace)["user_tier"] == "free"
     sandbox = usage(workspace, **{"X-Environment": "SANDBOX"})
     assert sandbox["user_tier"] == "premium"
 
 
-def test_members_see_credits_and_no_money(workspace):
+def test_members_see_credits_but_no_prices(workspace):
     boss, bob = factories.user(), factories.user("bob@example.com")
     team = factories.team(boss, bob)
     start(team)
@@ -351,7 +351,7 @@ def test_members_see_credits_and_no_money(workspace):
     assert seen.json()["plan_gross_cost"] == 2.99
 
 
-def test_nobody_sees_that_of_others(workspace):
+def test_standing_of_other_workspaces_is_not_visible(workspace):
     start(workspace)
     stranger = factories.user("eve@example.com")
     headers = {"X-Workspace": str(workspace.pk)}
@@ -360,7 +360,7 @@ def test_nobody_sees_that_of_others(workspace):
     assert told.json()["user_tier"] == "free"
 
 
-def test_who_may_ask(workspace, settings):
+def test_who_may_read_the_standing(workspace, settings):
     settings.ADMIN_ACCESS_KEY = "k" * 32
     assert factories.api().get(USAGE).json()["code"] == "authentication_required"
     assert factories.api("k" * 32).get(USAGE).json()["user_tier"] == "free"
@@ -370,7 +370,7 @@ def test_who_may_ask(workspace, settings):
     assert api.get(USAGE).json()["code"] == "blocked"
 
 
-def test_it_takes_the_same_queries_however_long_the_history(
+def test_number_of_queries_does_not_grow_with_the_history(
     workspace, wallet, django_assert_max_num_queries
 ):
     start(workspace)
