@@ -84,9 +84,9 @@ def test_larger_grant_waits_for_a_second_operator(ann, ben, w):
         ("ann@example.com", "billing.Wallet", "A school"),
         ("ben@example.com", "billing.CreditRequest", "Looked at it"),
     ]
-    # Nobody decides twice.
+    # A request is decided once.
     with nothing_changes(w):
-        assert "was approved already" in decide(ben, "refuse").content.decode()
+        assert "was already approved" in decide(ben, "refuse").content.decode()
 
 
 def test_larger_adjustment_waits_for_a_second_operator(ann, ben, w):
@@ -102,7 +102,7 @@ def test_refused_request_changes_nothing(ann, ben, w):
     ask(ann, w)
     with nothing_changes(w):
         assert decide(ben, "refuse").status_code == 302
-        assert "was refused already" in decide(ben, "approve").content.decode()
+        assert "was already refused" in decide(ben, "approve").content.decode()
     assert CreditRequest.objects.get().status == "refused"
 
 

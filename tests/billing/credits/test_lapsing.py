@@ -96,7 +96,7 @@ def test_a_wallet_that_fails_does_not_stop_the_others(caplog):
     with nothing_changes(stuck):
         assert lapsing.expire_ended() == 20
     assert columns(other) == (0, 0, 0)
-    assert f"wallet {stuck.pk} was left for the next run" in caplog.text
+    assert f"wallet {stuck.pk} failed; it is left for the next run" in caplog.text
 
 
 @pytest.mark.parametrize("step", range(4))
@@ -386,4 +386,4 @@ def test_failed_ledger_check_is_stored_and_logged(caplog):
         cursor.execute("UPDATE billing_wallet SET seq = 7")
     proof = proofs.prove()
     assert (proof.violations, proof.counts["I7"]) == (1, 1)
-    assert "the ledger violates I7 1 times" in caplog.text
+    assert "ledger invariant I7 is violated 1 times" in caplog.text

@@ -33,7 +33,7 @@ def ada(workspace):
 def test_usage_of_a_new_account(ada):
     page = factories.browser(ada).get("/usage").content.decode()
     assert "<strong>5,000</strong> of 5,000 left" in page
-    assert "Nothing was spoken in these days." in page
+    assert "Nothing was spoken in this period." in page
 
 
 def test_usage_page_shows_totals_bars_and_tables(ada, workspace):

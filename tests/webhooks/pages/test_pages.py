@@ -153,7 +153,7 @@ def test_the_default_secret_has_a_page(alice, page: Client, monkeypatch) -> None
     assert "whsec_" in changed
     assert first[0] not in changed
     again = page.post("/webhooks/default-secret").content.decode()
-    assert "was changed already" in again
+    assert "Change the secret again after that." in again
     now = time.time()
     monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 901)
     stale = page.get("/webhooks/default-secret")
