@@ -1,1 +1,1 @@
-"""Credits: wallets and the ledger. It prices characters and never hears of speech."""
+"""Credits: wallets, the ledger, plans and statements. It prices characters, not speech."""

@@ -1,8 +1,8 @@
--- A role for the web processes, the workers, the dispatcher and the calendar, which can't
--- rewrite what is only ever added: postings, their entries, and usage. The triggers refuse
--- that too, but whoever owns the tables can switch triggers off; this role can't.
+-- A role for the web processes, the workers, the dispatcher and Celery beat. It can't change
+-- or delete append-only rows: postings, their entries, and usage. Triggers refuse that too,
+-- but the owner of the tables can disable triggers; this role can't.
 --
--- Run it as the owner, after `manage.py migrate`, which stays with the owner. Safe to repeat.
+-- Run it as the owner, after `manage.py migrate`, which the owner also runs. Safe to repeat.
 -- Then: CREATE ROLE web LOGIN PASSWORD '...' IN ROLE ozvena_app;
 
 DO $$ BEGIN
@@ -18,7 +18,7 @@ REVOKE UPDATE, DELETE, TRUNCATE ON
     billing_ledgertransaction, billing_ledgerentry, billing_usage
 FROM ozvena_app;
 
--- Tables that later migrations make.
+-- Tables that later migrations create.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ozvena_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public

@@ -1,4 +1,4 @@
-"""App configuration."""
+"""Registers billing's lifecycle hooks and webhook events."""
 
 from django.apps import AppConfig
 

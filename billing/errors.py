@@ -1,4 +1,4 @@
-"""What the ledger refuses."""
+"""Errors of the ledger, plans, promo codes and token limits."""
 
 from http import HTTPStatus
 
@@ -6,9 +6,9 @@ from kit.errors import AppError
 
 
 class InsufficientCredits(AppError):
-    """The wallet can't pay for it now; nothing was written.
+    """Not enough credits in the wallet; nothing was written.
 
-    Answered without Retry-After: waiting alone brings no credits.
+    The answer has no Retry-After: waiting adds no credits.
     """
 
     code = "insufficient_credits"
@@ -17,7 +17,7 @@ class InsufficientCredits(AppError):
 
 
 class LedgerKeyReused(AppError):
-    """A key of the ledger came again for something else; nothing was written."""
+    """A key of the ledger was reused for another posting; nothing was written."""
 
     code = "ledger_key_reused"
     status = HTTPStatus.CONFLICT
@@ -25,19 +25,19 @@ class LedgerKeyReused(AppError):
 
 
 class ReservationExhausted(AppError):
-    """More was to be captured than the reservation still holds; nothing was written."""
+    """A capture asked for more than the reservation still holds; nothing was written."""
 
     code = "reservation_exhausted"
     status = HTTPStatus.CONFLICT
-    message = "The reservation holds {left} credits, {needed} were to be captured."
+    message = "The reservation holds {left} credits; {needed} were requested."
 
 
 class TooEarly(AppError):
-    """What this refers to is not posted yet: keep it, and try again later."""
+    """The posting that this refers to does not exist yet: keep it and retry later."""
 
 
 class NotGranted(TooEarly):
-    """A refund came before the grant of what is refunded; nothing was written."""
+    """A refund came before its grant; nothing was written."""
 
     code = "not_granted"
     status = HTTPStatus.CONFLICT
@@ -45,7 +45,7 @@ class NotGranted(TooEarly):
 
 
 class NotRefunded(TooEarly):
-    """A refund is to be undone that was not posted; nothing was written."""
+    """The refund to reverse was not posted; nothing was written."""
 
     code = "not_refunded"
     status = HTTPStatus.CONFLICT
@@ -53,15 +53,17 @@ class NotRefunded(TooEarly):
 
 
 class NotRefundable(AppError):
-    """Only what was bought can be refunded; nothing was written."""
+    """Only purchases can be refunded; nothing was written."""
 
     code = "not_refundable"
     status = HTTPStatus.CONFLICT
-    message = "{source} was not bought, so it can't be refunded: adjust the wallet."
+    message = (
+        "{source} was not bought, so it can't be refunded. Adjust the wallet instead."
+    )
 
 
 class LedgerBroken(AppError):
-    """The entries of a wallet don't add up, so nothing can be rebuilt from them."""
+    """The entries of a wallet don't add up, so the wallet can't be rebuilt."""
 
     code = "ledger_broken"
     status = HTTPStatus.CONFLICT
@@ -69,31 +71,31 @@ class LedgerBroken(AppError):
 
 
 class SecondOperatorNeeded(AppError):
-    """Whoever asked for so many credits does not decide; nothing was written."""
+    """The operator who made a request may not approve it; nothing was written."""
 
     code = "second_operator_needed"
     status = HTTPStatus.FORBIDDEN
-    message = "You asked for it, so another operator decides."
+    message = "You made this request, so another operator must decide."
 
 
 class RequestDecided(AppError):
-    """A second operator was there before; nothing was written."""
+    """Another operator has already decided the request; nothing was written."""
 
     code = "request_decided"
     status = HTTPStatus.CONFLICT
-    message = "This request was {status} already."
+    message = "This request was already {status}."
 
 
 class SubscriptionInStore(AppError):
-    """A store collects for the plan; it would undo what we change here."""
+    """A store bills the plan, and would undo a change made here."""
 
     code = "subscription_in_store"
     status = HTTPStatus.CONFLICT
-    message = "This plan is paid for by {store}; it is changed and ended there."
+    message = "This plan is billed by {store}. Change or cancel it there."
 
 
 class SubscriptionElsewhere(AppError):
-    """A store's subscription belongs to one workspace; nothing was written."""
+    """A store's subscription belongs to another workspace; nothing was written."""
 
     code = "subscription_elsewhere"
     status = HTTPStatus.CONFLICT
@@ -101,53 +103,53 @@ class SubscriptionElsewhere(AppError):
 
 
 class TokenLimitReached(AppError):
-    """The token, or one that made it, has no room left in this month's credit limit.
+    """The monthly credit limit of the token, or of one that made it, is reached.
 
-    Answered without Retry-After: a month is no time to wait.
+    The answer has no Retry-After: a month is too long to wait.
     """
 
     code = "token_limit_reached"
     status = HTTPStatus.TOO_MANY_REQUESTS
     message = (
-        "This needs {needed} credits; the token's limit of {limit} a month leaves"
-        " {available}."
+        "This needs {needed} credits; {available} are left of the token's monthly"
+        " limit of {limit}."
     )
 
 
 class InvalidPromoCode(AppError):
-    """There is no such code, or it is switched off; nobody can tell which."""
+    """The code does not exist or is disabled. The answer is the same for both."""
 
     code = "invalid_promo_code"
     message = "This promo code is not valid."
 
 
 class PromoCodeInSandbox(AppError):
-    """Promo codes bring production credits."""
+    """Promo codes grant production credits only."""
 
     code = "promo_code_in_sandbox"
     status = HTTPStatus.FORBIDDEN
-    message = "Promo codes are redeemed in production."
+    message = "Promo codes can only be redeemed in production."
 
 
 class PromoCodeRedeemed(AppError):
-    """The person, or the workspace, has had the credits of this code."""
+    """The user or the workspace has already redeemed this code."""
 
     code = "promo_code_redeemed"
     status = HTTPStatus.CONFLICT
-    message = "You, or this workspace, have redeemed this code before."
+    message = "You or this workspace have already redeemed this code."
 
 
 class PromoCodeExpired(AppError):
-    """The code has ended."""
+    """The code has expired."""
 
     code = "promo_code_expired"
     status = HTTPStatus.CONFLICT
-    message = "This promo code has ended."
+    message = "This promo code has expired."
 
 
 class PromoCodeUsedUp(AppError):
-    """Others have had all there was."""
+    """The code has reached its maximum number of uses."""
 
     code = "promo_code_used_up"
     status = HTTPStatus.CONFLICT
-    message = "This promo code is used up."
+    message = "This promo code has been used up."

@@ -15,12 +15,12 @@ CREDITS_GRANTED = EventType(
 )
 CREDITS_LOW = EventType(
     "credits.low",
-    "What can be spent is running low.",
+    "The credits that can be spent are running low.",
     _CREDITS | {"available": 2400},
 )
 CREDITS_EXPIRING = EventType(
     "credits.expiring",
-    "Credits will lapse soon unless they are spent.",
+    "Credits will lapse soon unless they are used.",
     _CREDITS | {"expiring": 20_000, "expires_at": "2026-12-01T00:00:00Z"},
 )
 SUBSCRIPTION_CHANGED = EventType(

@@ -1,4 +1,4 @@
-"""Told by accounts what happens to workspaces."""
+"""Lifecycle hooks of workspaces, called by accounts: open, export and delete."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,17 +31,17 @@ _OF_PLANS = (
 
 @needs_transaction
 def opened(workspace: Workspace, user: User | None = None) -> None:
-    """Open the workspace's wallets; with a `user` comes the sign-up grant."""
+    """Create the workspace's wallets; with a `user`, also grant the sign-up credits."""
     for environment in Environment:
         wallet = wallet_of(workspace, environment)
         if user is not None:
-            gifts.welcome(wallet, user)
+            gifts.grant_sign_up_credits(wallet, user)
 
 
 def export(scope: Scope) -> Iterator[Part]:
-    """Yield credits, plans and purchases of a workspace, and what was used.
+    """Yield tables of a workspace's usage, credits, purchases and plans.
 
-    Of one person, what they used themselves and nothing else.
+    An export for one person has only the usage of that person.
     """
     workspace, person = scope.workspace, scope.person
     for environment in Environment:
@@ -67,7 +67,7 @@ def export(scope: Scope) -> Iterator[Part]:
 
 
 def purge(workspace: Workspace) -> None:
-    """End the plans of a workspace that is gone; what it used stays, and names nobody."""
+    """End the plans of a deleted workspace. Its usage is kept, without names."""
     for subscription in Subscription.objects.for_workspace(workspace).current():
         with transaction.atomic(durable=True):
             subscriptions.end(subscription.pk)

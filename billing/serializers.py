@@ -1,4 +1,4 @@
-"""What billing shows to clients."""
+"""Serializers of credits, plans, packs and usage."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from billing.models import LedgerEntry, LedgerTransaction, Lot, Pack, Plan, Wall
 
 BUCKETS = [*Lot.Kind.values, LedgerEntry.Bucket.RESERVED, LedgerEntry.Bucket.DEBT]
 
-OUTSIDE = (
+OUTER_BUCKETS = (
     LedgerEntry.Bucket.USAGE,
     LedgerEntry.Bucket.BREAKAGE,
     LedgerEntry.Bucket.FUNDING,
     LedgerEntry.Bucket.REFUND,
     LedgerEntry.Bucket.ADJUST,
 )
-"""Where credits come from and go to; only the entries of one job show that side too."""
+"""Buckets outside of the wallet; shown only for the entries of one job."""
 
 
 class ExpirySerializer(serializers.Serializer[Any]):
@@ -32,10 +32,10 @@ class CreditsSerializer(serializers.Serializer[Any]):
 
     customer_id = serializers.CharField()
     balance = serializers.IntegerField(
-        help_text="What can be spent less the debt; may be negative."
+        help_text="Credits that can be spent, less the debt; may be negative."
     )
     total_granted = serializers.IntegerField(
-        help_text="Ever, less what was refunded or lapsed."
+        help_text="Total ever, less what was refunded or lapsed."
     )
     total_consumed = serializers.IntegerField()
     reserved = serializers.IntegerField(help_text="Held for work under way.")
@@ -44,12 +44,12 @@ class CreditsSerializer(serializers.Serializer[Any]):
 
 
 class NoticesSerializer(serializers.ModelSerializer[Wallet]):
-    """When customers' servers are told that credits run low."""
+    """The threshold for the event `credits.low`."""
 
     low_at = serializers.IntegerField(
         min_value=0,
         max_value=LARGEST_GRANT,
-        help_text="`credits.low` comes once less than this can be spent; 0: never.",
+        help_text="`credits.low` is sent when fewer credits can be spent; 0: never.",
     )
 
     class Meta:
@@ -60,9 +60,9 @@ class NoticesSerializer(serializers.ModelSerializer[Wallet]):
 class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
     """An entry of the wallet's ledger: `credits` into a bucket, or out of it (< 0).
 
-    What is spendable lies in the bucket that it was granted to, what is held in
-    `reserved`: a reservation moves credits there, a capture takes them out for good, a
-    release puts them back. All entries sum to `balance` + `reserved`.
+    Spendable credits are in the bucket that they were granted to, held ones in `reserved`:
+    a reservation moves credits there, a capture removes them, a release moves them back.
+    All entries sum to `balance` + `reserved`.
     """
 
     kind = serializers.ChoiceField(
@@ -87,21 +87,21 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
             "created_at",
         )
 
-    @extend_schema_field(serializers.ChoiceField(choices=[*BUCKETS, *OUTSIDE]))
+    @extend_schema_field(serializers.ChoiceField(choices=[*BUCKETS, *OUTER_BUCKETS]))
     def get_bucket(self, entry: LedgerEntry) -> str:
-        """The kind of lot while they are spendable; else the ledger's own name."""
+        """Return the kind of lot for spendable credits, else the bucket of the ledger."""
         if entry.bucket == LedgerEntry.Bucket.AVAILABLE and entry.lot:
             return entry.lot.kind
         return entry.bucket
 
     def get_job(self, entry: LedgerEntry) -> str | None:
-        """What the credits are or were held for."""
+        """Return the job that the credits are or were held for."""
         reservation = entry.transaction.reservation
         return reservation.job if reservation else None
 
 
 class LimitsSerializer(serializers.ModelSerializer[Plan]):
-    """What a plan allows."""
+    """The limits of a plan."""
 
     class Meta:
         model = Plan
@@ -136,7 +136,7 @@ class PackSerializer(serializers.ModelSerializer[Pack]):
 
 
 class MonthSerializer(serializers.Serializer[Any]):
-    """The month of a plan, in credits."""
+    """The current month of a plan, in credits."""
 
     plan_key = serializers.CharField()
     monthly_limit = serializers.IntegerField()
@@ -155,8 +155,8 @@ class PurchaseSerializer(serializers.Serializer[Any]):
     price_usd = serializers.FloatField(allow_null=True)
 
 
-class LastingSerializer(serializers.Serializer[Any]):
-    """What there is besides an allowance, in credits."""
+class NonExpiringCreditsSerializer(serializers.Serializer[Any]):
+    """Credits other than the allowance: purchases and gifts."""
 
     balance = serializers.IntegerField()
     total_granted = serializers.IntegerField()
@@ -164,15 +164,18 @@ class LastingSerializer(serializers.Serializer[Any]):
     purchases = PurchaseSerializer(many=True)
 
 
-class BothSerializer(serializers.Serializer[Any]):
-    """What pays for speech."""
+class CreditSourcesSerializer(serializers.Serializer[Any]):
+    """The credits that pay for speech, by source."""
 
     subscription = MonthSerializer(allow_null=True)
-    non_expiring_tokens = LastingSerializer()
+    non_expiring_tokens = NonExpiringCreditsSerializer()
 
 
 class StandingSerializer(serializers.Serializer[Any]):
-    """How a workspace stands; without a plan there are a lifetime limit and a message."""
+    """Allowance, usage and purchases of a workspace.
+
+    Without a plan it has `lifetime_limit` and `message` instead of the monthly fields.
+    """
 
     user_tier = serializers.ChoiceField(choices=["free", "premium"])
     monthly_limit = serializers.IntegerField(required=False)
@@ -190,11 +193,11 @@ class StandingSerializer(serializers.Serializer[Any]):
     plan_key = serializers.CharField(allow_null=True)
     plan_gross_cost = serializers.FloatField(allow_null=True)
     trialing = serializers.BooleanField()
-    credits = BothSerializer()
+    credits = CreditSourcesSerializer()
 
 
-class PaidBySerializer(serializers.Serializer[Any]):
-    """Which credits paid."""
+class CreditSplitSerializer(serializers.Serializer[Any]):
+    """Credits paid, by source."""
 
     subscription = serializers.IntegerField()
     credits = serializers.IntegerField()
@@ -211,17 +214,17 @@ class HistoryRowSerializer(serializers.Serializer[Any]):
     scenes = serializers.IntegerField()
     characters = serializers.IntegerField()
     credits = serializers.IntegerField()
-    split = PaidBySerializer()
+    split = CreditSplitSerializer()
 
 
 class HistorySerializer(serializers.Serializer[Any]):
-    """What was used, day by day or by what."""
+    """Usage by day, provider, voice or token."""
 
     group = serializers.ChoiceField(choices=["day", "provider", "voice", "token"])
     results = HistoryRowSerializer(many=True)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Add the two whose names are words of Python."""
+        """Add `from` and `to`: the first is a keyword of Python."""
         return {
             "from": serializers.DateField(),
             "to": serializers.DateField(),

@@ -1,4 +1,4 @@
-"""What the calendar starts. Each task is one call, and may run any number of times."""
+"""Scheduled Celery tasks of billing. Each is one call and is safe to run more than once."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from kit.work.calendar import scheduled
 @scheduled("end credits whose time is over", timedelta(minutes=10))
 @shared_task
 def expire_ended() -> None:
-    """Let credits lapse whose time is over."""
+    """Expire the credits whose time is over."""
     lapsing.expire_ended()
 
 
@@ -24,7 +24,7 @@ def expire_ended() -> None:
 )
 @shared_task
 def lapse_idle() -> None:
-    """Warn of credits that will lapse, and let those lapse that nobody used for a year."""
+    """Warn of credits that will lapse, and expire those unused for a year."""
     lapsing.warn()
     lapsing.lapse_idle()
 
@@ -32,26 +32,26 @@ def lapse_idle() -> None:
 @scheduled("prove the ledger", crontab(hour="3", minute="20"))
 @shared_task
 def prove_ledger() -> None:
-    """Prove the ledger."""
+    """Check every invariant of the ledger and store the result."""
     proofs.prove()
 
 
 @scheduled("keep subscriptions", timedelta(minutes=1))
 @shared_task
 def keep_subscriptions() -> None:
-    """Grant the months that begin, renew and end subscriptions."""
-    subscriptions.keep_all()
+    """Grant monthly allowances, and renew and end subscriptions that are due."""
+    subscriptions.process_due()
 
 
 @scheduled("close the statements of months that are over", crontab(minute="40"))
 @shared_task
 def close_months() -> None:
-    """Keep the statements of months that are over."""
+    """Store the statements of past months."""
     closed_months.close_all()
 
 
 @scheduled("remove old counts of tokens", timedelta(days=1))
 @shared_task
 def prune_spending() -> None:
-    """Remove what limited tokens spent in months of long ago."""
+    """Delete the spending of limited tokens in old months."""
     token_limits.prune()

@@ -1,1 +1,1 @@
-"""Outgoing webhooks. It carries events and does not know who emits them."""
+"""Outgoing webhooks: sends events to customers' endpoints. It imports no app that emits."""

@@ -1,4 +1,4 @@
-"""App configuration."""
+"""Registers webhooks' encrypted columns, hooks, background work, events and checks."""
 
 from importlib import import_module
 

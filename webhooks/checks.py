@@ -1,4 +1,4 @@
-"""System checks of what this app needs from the settings."""
+"""System checks of the webhook settings."""
 
 import ipaddress
 from typing import Any
@@ -8,8 +8,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 
 @register(Tags.security, deploy=True)
-def loopback_is_closed(**_: Any) -> list[CheckMessage]:
-    """Refuse to deploy what lets customers call this machine itself."""
+def check_loopback(**_: Any) -> list[CheckMessage]:
+    """Return an error if a deployment lets webhooks call this machine."""
     if settings.WEBHOOK_ALLOW_LOOPBACK:
         return [
             Error(
@@ -22,8 +22,8 @@ def loopback_is_closed(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def networks_are_readable(**_: Any) -> list[CheckMessage]:
-    """Say which network can't be read: a typing error must not open it."""
+def check_networks(**_: Any) -> list[CheckMessage]:
+    """Return an error for each invalid network: a typing error must not unblock it."""
     found: list[CheckMessage] = []
     for text in settings.WEBHOOK_BLOCKED_NETWORKS:
         try:

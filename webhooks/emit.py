@@ -1,4 +1,4 @@
-"""Telling: what happened is written down for everybody who listens, with what happened."""
+"""Emit events: write an event and its deliveries in the transaction of the fact."""
 
 import datetime
 import json
@@ -26,16 +26,16 @@ def emit(
     *,
     url: str = "",
 ) -> Event | None:
-    """Write an event for the endpoints that subscribe to its type, and for `url`.
+    """Emit an event to the endpoints that subscribe to its type, and to `url`; return it.
 
-    The transaction is the one that writes the fact itself, so neither exists without the
-    other. `build` returns the event's `data`; it is called only when somebody listens, and
-    then everybody gets the same bytes under the same id. Costs one query when nobody does.
-    An endpoint that is off gets its delivery too, as `canceled`: it can be replayed once
-    the endpoint is on again.
+    The caller's transaction also writes the fact, so neither exists without the other.
+    `build` returns the event's `data`. It is called only if there is a subscriber, and all
+    get the same bytes under the same id. Without subscribers it costs one query and returns
+    None. A disabled endpoint gets a delivery too, as `canceled`: it can be replayed when
+    the endpoint is enabled again.
 
-    Where it happened is what `data["environment"]` says; an endpoint that is bound to an
-    environment hears nothing of the other.
+    `data["environment"]` is the environment of the event. An endpoint that is bound to an
+    environment gets no events of the other.
     """
     subscribed = list(
         Endpoint.objects.subscribed(workspace_id, event_type.name).only(
@@ -62,7 +62,7 @@ def send_to(
     *,
     url: str = "",
 ) -> Event:
-    """Write an event for these endpoints and `url`."""
+    """Write an event with a delivery for each of `endpoints` and for `url`; return it."""
     now = timezone.now()
     event = Event.objects.create(
         workspace_id=workspace_id,

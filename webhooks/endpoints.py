@@ -1,4 +1,4 @@
-"""Endpoints: made, changed, tried out, switched off and removed."""
+"""Create, change, test, disable and delete webhook endpoints."""
 
 import uuid
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from webhooks.events import TEST, event_types
 from webhooks.models import Delivery, Endpoint
 from webhooks.sending import addresses, signing
 
-MOST = 20
-"""Endpoints of one workspace."""
+MAX_ENDPOINTS = 20
+"""Most endpoints of one workspace."""
 
 
 @needs_transaction
@@ -32,37 +32,37 @@ def create(
     environment: str = "",
     maker: ApiToken | None = None,
 ) -> tuple[Endpoint, Secret]:
-    """Make an endpoint; return it with its secret, which is told now and never again.
+    """Create an endpoint; return it with its secret, which is shown only now.
 
-    It hears of `environment`, or of both if that is empty. A token that makes it, `maker`,
-    hands on its own.
+    It gets events of `environment`, or of both if that is empty. If the token of the
+    request, `maker`, is bound to an environment, so is the endpoint.
 
     Raises:
         InvalidEnvironment: `maker` is bound to the other environment.
-        UnusableURL: we would never call that address.
-        Invalid: there is no such type of event, or none is named.
-        TooManyEndpoints: the workspace has its share.
+        UnusableURL: the URL is not allowed.
+        Invalid: an event type is unknown, or there is none.
+        TooManyEndpoints: the workspace has the maximum number of endpoints.
     """
     if maker and maker.environment:
         if environment not in ("", maker.environment):
             raise InvalidEnvironment
         environment = maker.environment
     addresses.parse(url)
-    # Locked, so that two requests at the same time are counted one after the other.
+    # Locked, so that two requests at the same time are counted correctly.
     Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
-    if Endpoint.objects.for_workspace(workspace).count() >= MOST:
-        raise TooManyEndpoints(limit=MOST)
+    if Endpoint.objects.for_workspace(workspace).count() >= MAX_ENDPOINTS:
+        raise TooManyEndpoints(limit=MAX_ENDPOINTS)
     endpoint = Endpoint(
         id=new_id(),
         workspace=workspace,
         url=url,
-        events=_known(events),
+        events=_validated(events),
         description=description,
         environment=environment,
         created_at=timezone.now(),
     )
     secret = signing.new_secret()
-    signing.give_secret(endpoint, secret)
+    signing.set_secret(endpoint, secret)
     endpoint.save(force_insert=True)
     return endpoint, secret
 
@@ -76,13 +76,13 @@ def change(
     description: str | None = None,
     is_enabled: bool | None = None,
 ) -> Endpoint:
-    """Change what is given, and return the endpoint.
+    """Change the given fields of an endpoint, and return it.
 
-    Switching on forgets past failures, and so does a new address, to which what waits
-    goes at once.
+    Enabling it resets its failures, and so does a new URL. Queued deliveries are sent to a
+    new URL at once.
 
     Raises:
-        UnusableURL, Invalid: as for a new one.
+        UnusableURL, Invalid: as for `create`.
         NotFound: it has been removed.
     """
     endpoint = lock(endpoint_id)
@@ -92,7 +92,7 @@ def change(
             endpoint.url, endpoint.rests_until = url, None
             endpoint.failing_since, endpoint.failures = None, 0
     if events is not None:
-        endpoint.events = _known(events)
+        endpoint.events = _validated(events)
     if description is not None:
         endpoint.description = description
     health = ["rests_until", "failing_since", "failures"]
@@ -108,12 +108,12 @@ def change(
 
 @needs_transaction
 def switch_off(endpoint_id: uuid.UUID, why: Endpoint.Off) -> None:
-    """Send nothing more to an endpoint, and mail its owners unless they did it.
+    """Disable an endpoint, and mail its owners unless they did it.
 
-    What waits is canceled, and can be replayed later.
+    Queued deliveries are canceled, and can be replayed later.
     """
     now = timezone.now()
-    # One that was removed while it was called gets no mail: its owner knows.
+    # No mail for an endpoint that was deleted while it was called: its owner knows.
     switched = Endpoint.objects.filter(
         pk=endpoint_id, is_enabled=True, deleted_at=None
     ).update(is_enabled=False, disabled_because=why, disabled_at=now)
@@ -127,9 +127,9 @@ def switch_off(endpoint_id: uuid.UUID, why: Endpoint.Off) -> None:
 
 @needs_transaction
 def delete(endpoint_id: uuid.UUID) -> None:
-    """Remove an endpoint at once; its deliveries go when a purge comes by.
+    """Delete an endpoint at once; a scheduled task deletes its deliveries later.
 
-    Harmless to repeat.
+    Safe to repeat.
     """
     Endpoint.objects.filter(pk=endpoint_id, deleted_at=None).update(
         deleted_at=timezone.now()
@@ -139,7 +139,7 @@ def delete(endpoint_id: uuid.UUID) -> None:
 
 @needs_transaction
 def rotate(endpoint_id: uuid.UUID) -> tuple[Endpoint, Secret]:
-    """Give an endpoint a new secret; the old one signs besides for 24 hours.
+    """Give an endpoint a new secret; the old one signs too for 24 hours.
 
     Raises:
         RotationInProgress: the last rotation was less than 24 h ago.
@@ -151,10 +151,10 @@ def rotate(endpoint_id: uuid.UUID) -> tuple[Endpoint, Secret]:
 
 @needs_transaction
 def send_test(endpoint_id: uuid.UUID) -> Delivery:
-    """Send a test event to this endpoint alone.
+    """Send a test event to this endpoint only; return the delivery.
 
     Raises:
-        EndpointDisabled: it is off.
+        EndpointDisabled: it is disabled.
         NotFound: it has been removed.
     """
     endpoint = lock(endpoint_id)
@@ -205,10 +205,10 @@ def _cancel_waiting(endpoint_id: uuid.UUID) -> None:
     )
 
 
-def _known(events: Sequence[str]) -> list[str]:
-    """Return the names in the order of their declaration, each once."""
+def _validated(events: Sequence[str]) -> list[str]:
+    """Validate names of event types; return each once, in the order of declaration."""
     if not events:
-        raise Invalid({"events": ["Name at least one type of event."]})
+        raise Invalid({"events": ["Choose at least one event type."]})
     if unknown := sorted(set(events) - event_types().keys()):
-        raise Invalid({"events": [f"There is no event {unknown[0]!r}."]})
+        raise Invalid({"events": [f"There is no event type {unknown[0]!r}."]})
     return [name for name in event_types() if name in events]

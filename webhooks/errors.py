@@ -1,4 +1,4 @@
-"""What the rules about webhooks refuse."""
+"""Errors of webhooks."""
 
 from http import HTTPStatus
 
@@ -6,7 +6,7 @@ from kit.errors import AppError, Invalid
 
 
 class UnusableURL(Invalid):
-    """The address is not one that we would ever call."""
+    """The URL is not allowed for webhooks."""
 
     def __init__(self, reason: str) -> None:
         super().__init__({"url": [reason]})
@@ -14,14 +14,14 @@ class UnusableURL(Invalid):
 
 
 class TooManyEndpoints(AppError):
-    """The workspace has as many endpoints as one can have."""
+    """The workspace has the maximum number of endpoints."""
 
     code = "too_many_endpoints"
     message = "A workspace has at most {limit} endpoints."
 
 
 class EndpointDisabled(AppError):
-    """Nothing is sent to an endpoint that is off."""
+    """Nothing is sent to a disabled endpoint."""
 
     code = "endpoint_disabled"
     status = HTTPStatus.CONFLICT
@@ -29,18 +29,18 @@ class EndpointDisabled(AppError):
 
 
 class RotationInProgress(AppError):
-    """The secret before the last one is still in use."""
+    """The secret was changed recently, and the old one is still in use."""
 
     code = "rotation_in_progress"
     status = HTTPStatus.CONFLICT
     message = (
-        "The secret was changed already; until {until} the one before it signs too."
+        "The old secret still signs until {until}. Change the secret again after that."
     )
 
 
 class DeliveryBusy(AppError):
-    """The delivery is being sent at this moment."""
+    """The delivery is being sent now."""
 
     code = "delivery_busy"
     status = HTTPStatus.CONFLICT
-    message = "This delivery is just being sent."
+    message = "This delivery is being sent right now."

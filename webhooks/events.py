@@ -1,7 +1,7 @@
-"""Types of event. Each app declares its own, as module-level `EventType`s.
+"""Event types. Each app declares its own, as `EventType`s in a module.
 
-Apps register these modules (`webhook_events`, in `kit.registry`), so this app imports none
-of them; the documentation, the schema and the check of subscriptions all read the same
+Apps register these modules (`webhook_events`, in `kit.registry`), so this app doesn't
+import them. The documentation, the schema and the validation of subscriptions read the same
 declarations.
 """
 
@@ -16,7 +16,7 @@ from kit.registry import registered
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """A type of event, with an example of its `data`."""
+    """An event type, with an example of its `data`."""
 
     name: str  # as in `noun.participle`
     summary: str  # for people, one sentence
@@ -24,7 +24,7 @@ class EventType:
 
     @property
     def example_text(self) -> str:
-        """A whole body, for people to read."""
+        """A complete example body, as indented JSON."""
         body = {
             "type": self.name,
             "timestamp": "2026-11-20T09:13:05.020Z",
@@ -35,10 +35,10 @@ class EventType:
 
 @cache
 def event_types() -> dict[str, EventType]:
-    """Return all declared types by name, in the order of their declaration."""
+    """Return all declared event types by name, in the order of their declaration."""
     found: dict[str, EventType] = {}
     modules = registered("webhook_events").values()
-    for module in reversed(modules):  # those of the apps that people see first
+    for module in reversed(modules):  # the apps that users see come first
         for value in vars(module).values():
             if isinstance(value, EventType):
                 assert found.setdefault(value.name, value) is value, value.name
@@ -47,7 +47,7 @@ def event_types() -> dict[str, EventType]:
 
 TEST = EventType(
     "webhook.test",
-    "Somebody pressed the button that tries an endpoint out.",
+    "Someone sent a test event to the endpoint.",
     {
         "message": "This is a test.",
         "endpoint_id": "019a9e61-5e3c-7b1d-8f35-b2a0ce51a7d1",

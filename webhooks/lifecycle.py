@@ -1,4 +1,4 @@
-"""Told by accounts what happens to workspaces."""
+"""Lifecycle hooks of workspaces, called by accounts: export and delete."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _BATCH = 500  # events in one transaction, with all their deliveries
 
 
 def export(scope: Scope) -> Iterator[Part]:
-    """Yield the endpoints, for an archive of all that an owner has."""
+    """Yield a table of the endpoints, for an owner's export."""
     if scope.person:
         return
     rows = Endpoint.objects.for_workspace(scope.workspace).order_by("pk")
@@ -31,7 +31,7 @@ def export(scope: Scope) -> Iterator[Part]:
 
 
 def purge(workspace: Workspace) -> None:
-    """Remove endpoints, secrets and what was sent; safe to interrupt and to repeat."""
+    """Delete endpoints, secrets, events and deliveries; safe to interrupt and to repeat."""
     events = Event.objects.filter(workspace=workspace).order_by("pk")
     while ids := list(events.values_list("pk", flat=True)[:_BATCH]):
         Event.objects.filter(pk__in=ids).delete()

@@ -1,4 +1,4 @@
-"""Mails about webhooks."""
+"""Mails to owners about their webhooks."""
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -12,7 +12,7 @@ from webhooks.models import Endpoint
 
 @needs_transaction
 def notify_disabled(endpoint: Endpoint) -> None:
-    """Tell the owners of an endpoint that it was switched off, and what to do."""
+    """Mail the owners of an endpoint that it was disabled, and what to do."""
     text = render_to_string(
         "webhooks/disabled.txt",
         {

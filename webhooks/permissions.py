@@ -1,4 +1,4 @@
-"""Who has the permission to see and change webhooks."""
+"""Permissions to see and change webhooks."""
 
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:  # REST framework loads this module while it loads its views
 
 
 class ManagesWebhooks(IsKnown):
-    """Members look; owners and admins change: an endpoint hears of all work there is."""
+    """Members may read, owners and admins may change: an endpoint gets all events."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Return True.
 
         Raises:
-            AuthenticationRequired: it is a guest.
-            NotAllowed: a plain member wants to change something.
+            AuthenticationRequired: the caller is a guest.
+            NotAllowed: a member without the permission wants to change something.
         """
         super().has_permission(request, view)
         if request.method not in SAFE_METHODS and not can_manage(caller_of(request)):

@@ -1,4 +1,4 @@
-"""Shapes of requests and answers."""
+"""Serializers of endpoints, events and deliveries."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
     """An endpoint."""
 
     environment = serializers.SerializerMethodField(
-        help_text="that it hears of; null for both"
+        help_text="whose events it gets; null for both"
     )
     enabled = serializers.BooleanField(source="is_enabled")
     disabled_because = serializers.SerializerMethodField(
@@ -41,19 +41,21 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
         read_only_fields = fields
 
     def get_environment(self, endpoint: Endpoint) -> Environment | None:
-        """Return the environment that it is bound to, null for none."""
+        """Return the environment that the endpoint is bound to, or None."""
         return Environment(endpoint.environment) if endpoint.environment else None
 
     def get_disabled_because(self, endpoint: Endpoint) -> str | None:
-        """Return why it is off, null while it is on."""
+        """Return why the endpoint is disabled; None if it is enabled."""
         return endpoint.disabled_because or None
 
 
 class EndpointSecretSerializer(EndpointSerializer):
-    """An endpoint with its new secret; for the schema, see `api._with_secret`."""
+    """An endpoint with its new secret; for the schema only; see
+    `webhooks.api.requests.with_secret`.
+    """
 
     secret = serializers.CharField(
-        allow_null=True, help_text="Told once; null when the request is repeated."
+        allow_null=True, help_text="Shown once; null when the request is repeated."
     )
 
     class Meta(EndpointSerializer.Meta):
@@ -62,7 +64,7 @@ class EndpointSecretSerializer(EndpointSerializer):
 
 
 class EventTypeSerializer(serializers.Serializer[Any]):
-    """A type of event."""
+    """An event type."""
 
     name = serializers.CharField()
     summary = serializers.CharField()
@@ -79,7 +81,7 @@ class EndpointRequestSerializer(serializers.Serializer[Any]):
 
 
 class EndpointChangeSerializer(serializers.Serializer[Any]):
-    """What is to be different about an endpoint."""
+    """Changes of an endpoint."""
 
     url = TextField(required=False, max_length=2048)
     events = serializers.ListField(
@@ -92,17 +94,17 @@ class EndpointChangeSerializer(serializers.Serializer[Any]):
 class ReplayRequestSerializer(serializers.Serializer[Any]):
     """Which deliveries to send again."""
 
-    since = serializers.DateTimeField(help_text="Failures of events from then on.")
+    since = serializers.DateTimeField(help_text="Replay failures of events since then.")
 
 
 class ReplayedSerializer(serializers.Serializer[Any]):
-    """How many deliveries are sent again."""
+    """The number of deliveries that are sent again."""
 
     replayed = serializers.IntegerField()
 
 
 class DefaultSecretSerializer(serializers.ModelSerializer[DefaultSigner]):
-    """What signs events to a job's own `webhook_url`."""
+    """The secret that signs events sent to a job's own `webhook_url`."""
 
     secret = serializers.SerializerMethodField()
 
@@ -135,14 +137,14 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """An event's way to one address."""
+    """The delivery of an event to one address."""
 
     event_id = serializers.UUIDField(help_text="the `webhook-id`")
     type = serializers.CharField(source="event.type")
     environment = serializers.SerializerMethodField(
-        help_text="in which it happened; null for a test of an endpoint for both"
+        help_text="of the event; null for a test of an endpoint for both"
     )
-    url = serializers.CharField(source="address", help_text="where it goes now")
+    url = serializers.CharField(source="address", help_text="that it is sent to now")
     attempts = serializers.IntegerField(source="tried", help_text="made so far")
     next_attempt_at = serializers.SerializerMethodField()
     last_status = serializers.IntegerField(
@@ -177,7 +179,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         return Environment(name) if name else None
 
     def get_next_attempt_at(self, delivery: Delivery) -> str | None:
-        """Return when it is tried next, null if it is not."""
+        """Return the time of the next attempt; None if there is none."""
         if delivery.status != Delivery.Status.QUEUED:
             return None
         field = serializers.DateTimeField()
@@ -185,15 +187,15 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
 
 class DeliveryDetailSerializer(DeliverySerializer):
-    """A delivery with what was sent and what came back."""
+    """A delivery with its body and its attempts."""
 
-    body = serializers.CharField(source="event.text", help_text="as it is sent")
+    body = serializers.CharField(source="event.text", help_text="exactly as it is sent")
     tries = serializers.SerializerMethodField(help_text="newest first, at most 50")
 
     class Meta(DeliverySerializer.Meta):
         fields = [*DeliverySerializer.Meta.fields, "body", "tries"]
 
     def get_tries(self, delivery: Delivery) -> list[dict[str, Any]]:
-        """Return the attempts."""
+        """Return the newest 50 attempts."""
         rows = delivery.tries.order_by("-id")[:50]
         return list(AttemptSerializer(rows, many=True).data)

@@ -1,4 +1,4 @@
-"""What a bell or the calendar starts. Each task is one call, and may run twice."""
+"""Celery tasks of webhooks. Each is one call and is safe to run more than once."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from webhooks.sending import delivery, retention
 
 @shared_task(name=delivery.work.task)
 def deliver() -> None:
-    """Send what waits."""
+    """Send the deliveries that are due."""
     delivery.work()
 
 

@@ -1,7 +1,7 @@
-"""What operators do to credits: forms that call the ledger, under their name.
+"""Admin actions on credits: grant, adjust, refund, reverse, rebuild, approve.
 
-Each asks for a reason, which the customer sees in the statement and the audit log keeps,
-and for the ticket. The posting and its record are one transaction.
+Each form asks for a reason, which the customer sees in the statement and the audit log
+keeps, and for a ticket. The posting and its audit record are one transaction.
 """
 
 from collections.abc import Callable
@@ -41,8 +41,8 @@ from kit.errors import AppError
 from kit.ids import new_id
 
 
-class ActForm(forms.Form):
-    """What every action asks for. `key` makes a form that is sent twice count once."""
+class ActionForm(forms.Form):
+    """Fields of every action. `key` makes a form that is sent twice count once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     reason = forms.CharField(
@@ -52,18 +52,18 @@ class ActForm(forms.Form):
     )
 
 
-class MovingForm(ActForm):
-    """What every action that moves credits asks for."""
+class PostingForm(ActionForm):
+    """Fields of every action that moves credits."""
 
     ticket = forms.CharField(
         max_length=LONGEST_TICKET,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Where you were asked for it; kept with the posting.",
+        help_text="The request that this answers. It is kept with the posting.",
     )
 
 
-class GrantForm(MovingForm):
-    """Credits for a wallet."""
+class GrantForm(PostingForm):
+    """Grant credits to a wallet."""
 
     credits = forms.IntegerField(
         min_value=1,
@@ -78,50 +78,49 @@ class GrantForm(MovingForm):
     field_order = ["key", "credits", "bucket", "reason", "ticket"]
 
 
-class AdjustForm(MovingForm):
-    """Credits that a wallet should have had, or should not."""
+class AdjustForm(PostingForm):
+    """Add credits to a wallet, or take some away."""
 
     credits = forms.IntegerField(
         min_value=-ledger.LARGEST_GRANT,
         max_value=ledger.LARGEST_GRANT,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Below 0 takes credits away, in the order in which they are spent.",
+        help_text="Below 0 takes credits away, in the order in which they are used.",
     )
     allow_debt = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Take more than there is: the next purchase pays the rest.",
+        help_text="Take more than is available. The next purchase repays the rest.",
     )
     field_order = ["key", "credits", "allow_debt", "reason", "ticket"]
 
     def clean_credits(self) -> int:
-        """Refuse to move nothing."""
         credits: int = self.cleaned_data["credits"]
         if credits == 0:
-            raise forms.ValidationError("One credit at least, up or down.")
+            raise forms.ValidationError("Enter at least one credit, above or below 0.")
         return credits
 
 
-class RefundForm(MovingForm):
-    """Credits of a purchase to be taken back."""
+class RefundForm(PostingForm):
+    """Take back credits of a purchase."""
 
     credits = forms.IntegerField(
         min_value=1,
         max_value=ledger.LARGEST_GRANT,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="What was spent already becomes a debt.",
+        help_text="Credits that were already spent become a debt.",
     )
     field_order = ["key", "credits", "reason", "ticket"]
 
 
-class ReverseForm(MovingForm):
-    """A refund that did not last."""
+class ReverseForm(PostingForm):
+    """Reverse a refund."""
 
     field_order = ["key", "reason", "ticket"]
 
 
-class KeptForm(ActForm):
-    """An action of which the statement says nothing."""
+class AuditForm(ActionForm):
+    """An action without a posting: the reason is kept in the audit log only."""
 
     reason = forms.CharField(
         max_length=LONGEST_REASON,
@@ -130,11 +129,11 @@ class KeptForm(ActForm):
     )
 
 
-class ActionPages(ModelAdmin):
-    """Pages that ask for something and do it to one row; put it first in the bases."""
+class FormActions(ModelAdmin):
+    """Admin actions with a form, for one row. Put it first in the bases."""
 
     def has_operate_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Return whether this operator may move credits."""
+        """Return whether the operator has the permission to move credits."""
         user = request.user
         return isinstance(user, User) and user.has_perm("billing.change_wallet")
 
@@ -142,16 +141,16 @@ class ActionPages(ModelAdmin):
         self,
         request: HttpRequest,
         row: Model,
-        form_class: type[ActForm],
+        form_class: type[ActionForm],
         run: Callable[[dict[str, Any], User], str],
         *,
         title: str,
         about: str,
     ) -> HttpResponse:
-        """Show the form; once it is filled, do `run` to `row` and go back to it.
+        """Show the form; if it is valid, call `run` and redirect to the page of `row`.
 
-        `run` gets what was filled in and the operator, and returns what it did; "" if that
-        was done before, which is not recorded again.
+        `run` gets the cleaned data and the operator, and returns what it did, or "" if that
+        was done before; that is not recorded again.
         """
         form = form_class(request.POST or None, initial={"key": new_id()})
         if form.is_valid() and self._done(request, row, form.cleaned_data, run):
@@ -182,21 +181,19 @@ class ActionPages(ModelAdmin):
         except AppError as error:
             self.message_user(request, str(error), messages.ERROR)
             return False
-        self.message_user(request, f"{what}." if what else "This was done before.")
+        self.message_user(request, f"{what}." if what else "This was already done.")
         return True
 
 
-class Decides(ActionPages):
-    """Saying yes or no to what another operator asked for."""
+class ApprovalActions(FormActions):
+    """Actions to approve or refuse another operator's request."""
 
     @action(description="Approve", url_path="approve", permissions=["operate"])
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Do what was asked for."""
         return self._decide(request, object_id, approvals.approve, "Approve")
 
     @action(description="Refuse", url_path="refuse", permissions=["operate"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Leave it undone."""
         return self._decide(request, object_id, approvals.refuse, "Refuse")
 
     def _decide(
@@ -214,39 +211,46 @@ class Decides(ActionPages):
             return decide(row.pk, operator)
 
         return self.ask(
-            *(request, row, KeptForm, run),
+            *(request, row, AuditForm, run),
             title=title,
             about=f"{row}, asked for by {row.asked_by_email} with ticket {row.ticket}: "
-            f"{row.reason}. {_standing(row.wallet)}",
+            f"{row.reason}. {_describe_balance(row.wallet)}",
         )
 
 
-class MovesCredits(ActionPages):
-    """Granting, adjusting and rebuilding a wallet."""
+class WalletActions(FormActions):
+    """Actions to grant credits to a wallet, adjust it and rebuild it."""
 
     @action(description="Grant credits", url_path="grant", permissions=["operate"])
     def grant(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Put credits into the wallet."""
         wallet = self._wallet(request, object_id)
         return self.ask(
-            *(request, wallet, GrantForm, _asking(wallet, CreditRequest.Act.GRANT)),
+            *(
+                request,
+                wallet,
+                GrantForm,
+                _credit_request(wallet, CreditRequest.Act.GRANT),
+            ),
             title="Grant credits",
-            about=_standing(wallet),
+            about=_describe_balance(wallet),
         )
 
     @action(description="Adjust", url_path="adjust", permissions=["operate"])
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Add credits to the wallet, or take some away."""
         wallet = self._wallet(request, object_id)
         return self.ask(
-            *(request, wallet, AdjustForm, _asking(wallet, CreditRequest.Act.ADJUST)),
+            *(
+                request,
+                wallet,
+                AdjustForm,
+                _credit_request(wallet, CreditRequest.Act.ADJUST),
+            ),
             title="Adjust",
-            about=_standing(wallet),
+            about=_describe_balance(wallet),
         )
 
     @action(description="Rebuild", url_path="rebuild", permissions=["operate"])
     def rebuild(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Prove the wallet against its entries, and set right what differs."""
         wallet = self._wallet(request, object_id)
 
         def run(asked: dict[str, Any], operator: User) -> str:
@@ -258,10 +262,10 @@ class MovesCredits(ActionPages):
             return f"Rebuilt, {len(found)} differences{differences and f' ({differences})'}"
 
         return self.ask(
-            *(request, wallet, KeptForm, run),
+            *(request, wallet, AuditForm, run),
             title="Rebuild",
-            about="Columns that differ from the entries are set right; a wallet that is "
-            "as it should be stays as it is.",
+            about="Corrects columns that differ from the entries. A correct wallet is not "
+            "changed.",
         )
 
     def _wallet(self, request: HttpRequest, object_id: str) -> Wallet:
@@ -271,12 +275,11 @@ class MovesCredits(ActionPages):
         return wallet
 
 
-class RefundsLots(ActionPages):
-    """Taking back what a lot was paid for."""
+class LotActions(FormActions):
+    """The action to refund a lot."""
 
     @action(description="Refund", url_path="refund", permissions=["operate"])
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Take credits of the lot back."""
         lot = self.get_object(request, object_id)
         if not isinstance(lot, Lot):
             raise Http404
@@ -299,17 +302,17 @@ class RefundsLots(ActionPages):
             *(request, lot, RefundForm, run),
             title="Refund",
             about=f"{lot.source} of {lot.wallet.workspace}: at most {lot.refundable} "
-            f"credits, of which {lot.available} are unused.",
+            f"credits, {lot.available} of them unused.",
         )
 
 
-class ReversesRefunds(ActionPages):
-    """Undoing a refund that did not last."""
+class TransactionActions(FormActions):
+    """The action to reverse a refund that failed or was disputed."""
 
     def has_reverse_permission(
         self, request: HttpRequest, object_id: str | None = None
     ) -> bool:
-        """Return whether this operator may move credits, and this is a refund."""
+        """Return whether the operator may move credits and the transaction is a refund."""
         if not object_id or not self.has_operate_permission(request):
             return False
         posted = self.get_object(request, object_id)
@@ -319,7 +322,6 @@ class ReversesRefunds(ActionPages):
 
     @action(description="Reverse", url_path="reverse", permissions=["reverse"])
     def reverse(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Give back what a refund took: it failed, or a dispute was won."""
         posted = self.get_object(request, object_id)
         assert isinstance(posted, LedgerTransaction)
         refunded = list(
@@ -348,20 +350,20 @@ class ReversesRefunds(ActionPages):
             *(request, posted, ReverseForm, run),
             title="Reverse",
             about=f"{credits} credits of {source} come "
-            f"back, and repay a debt first. {_standing(posted.wallet)}",
+            f"back, and repay a debt first. {_describe_balance(posted.wallet)}",
         )
 
 
 def _is_posted(wallet: int, key: str) -> bool:
-    """Whether a key of the wallet was used; locks the wallet, so that it stays true."""
+    """Return whether the wallet has a posting with this key; locks the wallet."""
     Wallet.objects.select_for_update(no_key=True).get(pk=wallet)
     return LedgerTransaction.objects.filter(wallet=wallet, key=key).exists()
 
 
-def _asking(
+def _credit_request(
     wallet: Wallet, what: CreditRequest.Act
 ) -> Callable[[dict[str, Any], User], str]:
-    """Return what asks for credits to be moved: the fields of a form are the request's."""
+    """Return a function that makes a credit request of a form's data."""
 
     def run(asked: dict[str, Any], operator: User) -> str:
         fields = {name: value for name, value in asked.items() if name != "key"}
@@ -371,7 +373,7 @@ def _asking(
     return run
 
 
-def _standing(wallet: Wallet) -> str:
+def _describe_balance(wallet: Wallet) -> str:
     return (
         f"{wallet.workspace}, {wallet.get_environment_display()}: {wallet.available} "
         f"credits available, {wallet.reserved} reserved, {wallet.debt} owed."

@@ -1,4 +1,4 @@
-"""Plans and packs in the back office."""
+"""Admin of plans and packs."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from billing.plans import subscriptions
 
 
 class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A plan or a pack. Programs name both in one field, so no key is used twice."""
+    """A plan or a pack. Clients name both in one field, so a key can't be used by both."""
 
     def clean_key(self) -> str:
-        """Return the key, which no product of the other kind has."""
+        """Validate that no product of the other kind has the key."""
         key: str = self.cleaned_data["key"]
         other = Pack if self._meta.model is Plan else Plan
         if other._default_manager.filter(key=key).exists():
@@ -25,7 +25,7 @@ class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class ProductAdmin(ModelAdmin):
-    """What plans and packs share."""
+    """Base of the admin of plans and packs."""
 
     form = ProductForm
     list_filter = ["is_offered"]
@@ -34,17 +34,16 @@ class ProductAdmin(ModelAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> list[str]:
-        """Keep the key: programs and the ledger know the product by it."""
+        # Clients and the ledger identify the product by its key.
         return ["key", "created_at"] if obj else ["created_at"]
 
     def has_delete_permission(self, *args: Any) -> bool:
-        """Nobody deletes products; they are taken off sale."""
-        return False
+        return False  # products are taken off sale instead
 
 
 @admin.register(Plan)
 class PlanAdmin(ProductAdmin):
-    """Plans. Edited limits hold at once, an edited allowance from the next month on."""
+    """Plans. Edited limits apply at once, an edited allowance from the next month on."""
 
     list_display = [
         "name",
@@ -87,7 +86,7 @@ class PlanAdmin(ProductAdmin):
     def save_model(
         self, request: HttpRequest, obj: Plan, form: Any, change: bool
     ) -> None:
-        """Save, and hand edited limits to the workspaces that have the plan."""
+        """Save, and copy edited limits to the workspaces that have the plan."""
         super().save_model(request, obj, form, change)
         if change:
             subscriptions.refresh_limits(obj)

@@ -1,4 +1,4 @@
-"""Promo codes in the back office."""
+"""Admin of promo codes."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from kit.back_office import ReadOnly
 
 
 class RedemptionInline(ReadOnly, TabularInline):
-    """Who has redeemed a code."""
+    """Redemptions of a code."""
 
     model = PromoRedemption
     fields = ["workspace", "user_id", "created_at"]
@@ -27,18 +27,18 @@ class PromoCodeForm(forms.ModelForm):  # type: ignore[type-arg]
     """A promo code."""
 
     def clean_max_uses(self) -> int:
-        """Refuse fewer than have redeemed it."""
+        """Validate that `max_uses` is not below the number of redemptions."""
         max_uses: int = self.cleaned_data["max_uses"]
-        # Locked until it is saved: somebody may redeem it meanwhile.
+        # Locked until it is saved: a user may redeem it meanwhile.
         kept = PromoCode.objects.select_for_update().filter(pk=self.instance.pk).first()
         if kept and max_uses < kept.used:
-            raise forms.ValidationError(f"{kept.used} have redeemed it already.")
+            raise forms.ValidationError(f"It was already redeemed {kept.used} times.")
         return max_uses
 
 
 @admin.register(PromoCode)
 class PromoCodeAdmin(ModelAdmin):
-    """Promo codes. They are switched off rather than deleted."""
+    """Promo codes. They are disabled, never deleted."""
 
     form = PromoCodeForm
     list_display = [
@@ -68,16 +68,15 @@ class PromoCodeAdmin(ModelAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> list[str]:
-        """Keep what people were promised."""
+        # Code and credits were announced to users, so they don't change.
         counted = ["used", "created_at"]
         return ["code", "credits", *counted] if obj else counted
 
     def save_model(
         self, request: HttpRequest, obj: PromoCode, form: Any, change: bool
     ) -> None:
-        """Save what was edited alone: others redeem the code meanwhile."""
+        # Only edited columns: users redeem the code meanwhile, which changes `used`.
         obj.save(update_fields=form.changed_data if change else None)
 
     def has_delete_permission(self, *args: Any) -> bool:
-        """Nobody deletes what was redeemed."""
         return False

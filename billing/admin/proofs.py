@@ -1,9 +1,9 @@
-"""Proofs of the ledger, and notices to customers, in the back office."""
+"""Admin of ledger checks, and of warnings to customers."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
-from billing.admin.wallets import OfWallet
+from billing.admin.wallets import WalletRowAdmin
 from billing.models import (
     LapseNotice,
     LedgerProof,
@@ -13,7 +13,7 @@ from kit.back_office import ReadOnly
 
 @admin.register(LedgerProof)
 class LedgerProofAdmin(ReadOnly, ModelAdmin):
-    """Every night's proof of the ledger; what is violated says so."""
+    """Results of the nightly check of the ledger."""
 
     list_display = ["created_at", "is_proved", "violations", "broken", "duration_ms"]
     ordering = ["-created_at"]
@@ -23,18 +23,17 @@ class LedgerProofAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="proved", boolean=True)
     def is_proved(self, proof: LedgerProof) -> bool:
-        """Return whether every invariant held."""
         return proof.violations == 0
 
     @admin.display(description="violated")
     def broken(self, proof: LedgerProof) -> str:
-        """Return the names of those that did not hold."""
+        """Return the names of the violated invariants."""
         return ", ".join(name for name, count in proof.counts.items() if count) or "–"
 
 
 @admin.register(LapseNotice)
-class LapseNoticeAdmin(OfWallet):
-    """Who was warned of credits that lapse."""
+class LapseNoticeAdmin(WalletRowAdmin):
+    """Warnings about credits that will lapse."""
 
     list_display = ["workspace", "stage", "credits", "lapses_at", "created_at"]
     list_filter = ["stage", "wallet__environment"]

@@ -1,19 +1,19 @@
-"""Requests for a second operator's approval in the back office."""
+"""Admin of credit requests that need a second operator's approval."""
 
 from django.contrib import admin
 
 from billing.admin.corrections import (
-    Decides,
+    ApprovalActions,
 )
-from billing.admin.wallets import OfWallet
+from billing.admin.wallets import WalletRowAdmin
 from billing.models import (
     CreditRequest,
 )
 
 
 @admin.register(CreditRequest)
-class CreditRequestAdmin(Decides, OfWallet):
-    """What operators asked for and a second one decides."""
+class CreditRequestAdmin(ApprovalActions, WalletRowAdmin):
+    """Requests of operators, with actions to approve and refuse them."""
 
     list_display = [
         "act",

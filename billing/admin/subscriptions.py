@@ -1,4 +1,4 @@
-"""Subscriptions in the back office, and setting a plan."""
+"""Admin of subscriptions, and the action to set a plan."""
 
 from typing import Any
 
@@ -10,36 +10,35 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import User
-from billing.admin.corrections import ActionPages, KeptForm
+from billing.admin.corrections import AuditForm, FormActions
 from billing.models import Plan, Subscription, Wallet
 from billing.plans import subscriptions
 from kit.back_office import ReadOnly
 
 
-class SetPlanForm(KeptForm):
-    """A plan that an operator gives or takes."""
+class SetPlanForm(AuditForm):
+    """Set or end a workspace's plan."""
 
     plan = forms.ModelChoiceField(
         Plan.objects.all(),
         required=False,
         empty_label="None: end it now",
         widget=UnfoldAdminSelectWidget,
-        help_text="It renews itself, and nobody pays for it.",
+        help_text="The plan renews by itself, without payment.",
     )
     field_order = ["key", "plan", "reason"]
 
 
-class SetsPlans(ActionPages):
-    """The action of a wallet that gives its workspace a plan; put it first in the bases."""
+class PlanActions(FormActions):
+    """The action of a wallet that sets its workspace's plan. Put it first in the bases."""
 
     def has_set_plan_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Return whether this operator may give and end plans."""
+        """Return whether the operator has the permission to set plans."""
         user = request.user
         return isinstance(user, User) and user.has_perm("billing.change_subscription")
 
     @action(description="Set plan", url_path="set-plan", permissions=["set_plan"])
     def set_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Give a plan to the wallet's workspace, or end the one that it has."""
         wallet = self.get_object(request, object_id)
         if not isinstance(wallet, Wallet):
             raise Http404
@@ -63,7 +62,7 @@ class SetsPlans(ActionPages):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnly, ModelAdmin):
-    """Who has which plan. Operators give and end plans from the wallet."""
+    """Subscriptions. Operators set and end plans on the page of the wallet."""
 
     list_display = [
         "workspace",

@@ -1,4 +1,4 @@
-"""Charges, purchases and the counts of limited tokens in the back office."""
+"""Admin of usage, purchases and the spending of limited tokens."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
@@ -10,7 +10,7 @@ from kit.back_office import ReadOnly
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnly, ModelAdmin):
-    """What was spoken, charge by charge."""
+    """Usage: one charge per spoken scene."""
 
     list_display = [
         "created_at",
@@ -65,7 +65,7 @@ class PurchaseAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(TokenSpending)
 class TokenSpendingAdmin(ReadOnly, ModelAdmin):
-    """What limited tokens have spent and hold, month by month."""
+    """Credits that limited tokens have spent or hold, by month."""
 
     list_display = ["token_id", "environment", "month", "credits"]
     list_filter = ["environment", "month"]

@@ -1,6 +1,6 @@
-"""Wallets and their ledger in the back office: everything is shown, nothing edited.
+"""Admin of wallets and their ledger, read-only.
 
-What operators may do to credits is in `billing.admin.corrections`.
+The actions on credits are in `billing.admin.corrections`.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from billing.admin.corrections import (
-    MovesCredits,
-    RefundsLots,
-    ReversesRefunds,
+    LotActions,
+    TransactionActions,
+    WalletActions,
 )
-from billing.admin.subscriptions import SetsPlans
+from billing.admin.subscriptions import PlanActions
 from billing.models import (
     LedgerEntry,
     LedgerTransaction,
@@ -55,17 +55,16 @@ class LotInline(ReadOnly, TabularInline):
     show_change_link = True
 
 
-class OfLots(ReadOnly, TabularInline):
-    """Rows that each name a lot."""
+class LotRowInline(ReadOnly, TabularInline):
+    """Base of inlines whose rows have a lot."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return them with their lots, which are shown by name."""
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("lot")
 
 
-class SliceInline(OfLots):
-    """What a reservation was drawn from, in the order of capture."""
+class SliceInline(LotRowInline):
+    """The slices of a reservation, in the order of capture."""
 
     model = ReservationSlice
     fields = ["ordinal", "lot", "amount"]
@@ -73,7 +72,7 @@ class SliceInline(OfLots):
     extra = 0
 
 
-class EntryInline(OfLots):
+class EntryInline(LotRowInline):
     """The entries of a transaction."""
 
     model = LedgerEntry
@@ -83,15 +82,15 @@ class EntryInline(OfLots):
     extra = 0
 
 
-class OfWallet(ReadOnly, ModelAdmin):
-    """What all rows that belong to a wallet share."""
+class WalletRowAdmin(ReadOnly, ModelAdmin):
+    """Base of the admin of rows that belong to a wallet."""
 
     list_select_related = ["wallet__workspace"]
-    # Asked one by one: a condition over several tables would use none of their indexes.
+    # Queried one by one: a condition over several tables would use none of their indexes.
     exactly: tuple[str, ...] = ()
     search_fields = ["wallet__workspace__name"]  # shows the field; see below
     search_help_text = (
-        "A name or an address of the workspace, or exactly what it is called."
+        "Name of the workspace, email address of a member, or the exact key or ID."
     )
     ordering = ["-id"]
     paginator = InfinitePaginator  # counting a ledger takes as long as reading it
@@ -100,7 +99,7 @@ class OfWallet(ReadOnly, ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Return what is called so exactly; else what belongs to a workspace like that."""
+        """Return exact matches in `exactly`, else the rows of matching workspaces."""
         text = search_term.strip()
         if not text:
             return queryset, False
@@ -122,7 +121,7 @@ class OfWallet(ReadOnly, ModelAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(MovesCredits, SetsPlans, ReadOnly, ModelAdmin):
+class WalletAdmin(WalletActions, PlanActions, ReadOnly, ModelAdmin):
     """The credits of every workspace, in each environment."""
 
     list_display = [
@@ -150,18 +149,16 @@ class WalletAdmin(MovesCredits, SetsPlans, ReadOnly, ModelAdmin):
 
     @admin.display(description="transactions")
     def transactions(self, wallet: Wallet) -> str:
-        """Link to the wallet's transactions."""
         return _link("ledgertransaction", wallet, f"{wallet.seq} transactions")
 
     @admin.display(description="reservations")
     def reservations(self, wallet: Wallet) -> str:
-        """Link to the wallet's reservations."""
         return _link("reservation", wallet, "All reservations")
 
 
 @admin.register(Lot)
-class LotAdmin(RefundsLots, OfWallet):
-    """Credits that came together."""
+class LotAdmin(LotActions, WalletRowAdmin):
+    """Lots of credits."""
 
     list_display = [
         "source",
@@ -193,7 +190,7 @@ class LotAdmin(RefundsLots, OfWallet):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(OfWallet):
+class ReservationAdmin(WalletRowAdmin):
     """Credits held for work."""
 
     list_display = [
@@ -214,14 +211,13 @@ class ReservationAdmin(OfWallet):
 
     @admin.display(description="transactions")
     def transactions(self, reservation: Reservation) -> str:
-        """Link to every posting of the reservation."""
         address = reverse("admin:billing_ledgertransaction_changelist")
         query = urlencode({"reservation__id__exact": reservation.pk})
         return format_html('<a href="{}?{}">All postings</a>', address, query)
 
 
 @admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(ReversesRefunds, OfWallet):
+class LedgerTransactionAdmin(TransactionActions, WalletRowAdmin):
     """The ledger, posting by posting."""
 
     list_display = ["key", "kind", "workspace", "environment", "seq", "created_at"]

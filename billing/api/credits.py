@@ -1,4 +1,4 @@
-"""Credits over HTTP."""
+"""API of credits: the wallet, its ledger entries and the low-credit threshold."""
 
 from django.db import transaction
 from drf_spectacular.utils import extend_schema
@@ -25,18 +25,18 @@ class CreditsView(APIView):
 
     @extend_schema(operation_id="credits_retrieve", responses=CreditsSerializer)
     def get(self, request: Request) -> Response:
-        """Show what is in the wallet, and what ever was."""
+        """Show the balance of the wallet, and its totals."""
         return Response(CreditsSerializer(wallets.summary(_wallet(request))).data)
 
 
 class NoticesView(APIView):
-    """What the wallet's owner wants to be told of."""
+    """The threshold of the event `credits.low`."""
 
     permission_classes = (ManagesWebhooks,)
 
     @extend_schema(operation_id="credits_notices_retrieve", responses=NoticesSerializer)
     def get(self, request: Request) -> Response:
-        """Show below how many credits `credits.low` is told."""
+        """Show the number of credits below which `credits.low` is sent."""
         return Response(NoticesSerializer(_wallet(request)).data)
 
     @extend_schema(
@@ -45,7 +45,7 @@ class NoticesView(APIView):
         responses=NoticesSerializer,
     )
     def patch(self, request: Request) -> Response:
-        """Set it, for the wallet of this environment."""
+        """Set the threshold of `credits.low`, for the wallet of this environment."""
         wallet = _wallet(request)
         serializer = NoticesSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -61,7 +61,6 @@ class EntriesView(ListAPIView[LedgerEntry]):
     pagination_class = ByNumber
 
     def get_queryset(self) -> EntryQuerySet:
-        """Return the entries that say what happened to the caller's credits."""
         return LedgerEntry.objects.statement(_wallet(self.request))
 
     @extend_schema(operation_id="credits_entries_list")

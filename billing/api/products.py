@@ -1,4 +1,4 @@
-"""What is on sale, over HTTP: for everybody, visitors too."""
+"""API of plans and packs on sale, open to guests too."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request

@@ -1,4 +1,4 @@
-"""Promo codes over HTTP."""
+"""API of promo codes."""
 
 from typing import Any
 
@@ -24,15 +24,15 @@ class PromoRequestSerializer(serializers.Serializer[Any]):
 
 
 class PromoRedeemedSerializer(serializers.Serializer[Any]):
-    """What the code has brought."""
+    """The credits that the code granted."""
 
     code = serializers.CharField()
     credits = serializers.IntegerField()
-    balance = serializers.IntegerField(help_text="What can be spent now.")
+    balance = serializers.IntegerField(help_text="Credits that can be spent now.")
 
 
 class RedeemView(APIView):
-    """Promo codes of the caller."""
+    """Redeem promo codes."""
 
     permission_classes = (IsPerson,)
 
@@ -43,12 +43,12 @@ class RedeemView(APIView):
         responses={201: PromoRedeemedSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Redeem a code: its credits are in the wallet with the answer."""
+        """Redeem a promo code. Its credits are in the wallet at once."""
         asked = PromoRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         caller = caller_of(request)
         key = idempotency_key(request, is_personal=True)
-        promo.take_try(caller)
+        promo.count_attempt(caller)
 
         def run() -> idempotency.Answer:
             redeemed = promo.redeem(caller, asked.validated_data["code"])

@@ -1,4 +1,4 @@
-"""Usage over HTTP: how a workspace stands, and what it has used."""
+"""API of usage: the account standing of a workspace, and its usage history."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ from billing.serializers import HistorySerializer, StandingSerializer
 
 
 class HistoryQuerySerializer(serializers.Serializer[Any]):
-    """Which days, and how they are added up."""
+    """The query of a usage history: days, grouping and format."""
 
     group = serializers.ChoiceField(choices=list(usage.GROUPS), default="day")
     format = serializers.ChoiceField(choices=["json", "csv"], default="json")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Add the two whose names are words of Python."""
+        """Add `from` and `to`: the first is a keyword of Python."""
         return {
             "from": serializers.DateField(required=False, default=None),
             "to": serializers.DateField(required=False, default=None),
@@ -31,16 +31,16 @@ class HistoryQuerySerializer(serializers.Serializer[Any]):
 
 
 class UsageView(APIView):
-    """How the caller's workspace stands."""
+    """The account standing of the caller's workspace."""
 
     @extend_schema(operation_id="usage_retrieve", responses=StandingSerializer)
     def get(self, request: Request) -> Response:
-        """Show the month's allowance, what was bought, and what is left of both."""
+        """Show the month's allowance, the purchases, and what is left of both."""
         return Response(standing.of(caller_of(request)))
 
 
 class UsageHistoryView(APIView):
-    """What the caller's workspace has used."""
+    """The usage history of the caller's workspace."""
 
     @extend_schema(
         operation_id="usage_history",
@@ -53,7 +53,7 @@ class UsageHistoryView(APIView):
         responses=HistorySerializer,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Add up characters and credits by day, provider, voice or token."""
+        """Sum characters and credits by day, provider, voice or token."""
         names = ("from", "to", "group", "format")
         given = {n: request.query_params[n] for n in names if n in request.query_params}
         asked = HistoryQuerySerializer(data=given)

@@ -1,4 +1,4 @@
-"""What operators do to credits: at once, or above a limit once a second one agrees."""
+"""Grants and adjustments by operators. Large ones need a second operator's approval."""
 
 import uuid
 
@@ -11,61 +11,70 @@ from billing.errors import LedgerKeyReused, RequestDecided, SecondOperatorNeeded
 from billing.models import CreditRequest, LedgerTransaction, Wallet
 from kit.db.transactions import needs_transaction
 
-_ASKED = ("wallet_id", "act", "credits", "bucket", "allow_debt", "reason", "ticket")
+_REQUEST_FIELDS = (
+    "wallet_id",
+    "act",
+    "credits",
+    "bucket",
+    "allow_debt",
+    "reason",
+    "ticket",
+)
 
 
 @needs_transaction
 def request(asked: CreditRequest, operator: User) -> str:
-    """Do what an operator asks for, or keep it for a second one; return what happened.
+    """Post an operator's grant or adjustment, or store it for approval; return which.
 
-    The id of `asked` makes it happen once: repeated, it changes nothing and returns "".
+    Above `settings.APPROVAL_ABOVE` credits it is stored for a second operator. Idempotent
+    by the id of `asked`: repeated, it changes nothing and returns "".
 
     Raises:
-        InsufficientCredits: less than that can be taken away, and no debt is allowed.
-        LedgerKeyReused: the id was used to ask for something else.
+        InsufficientCredits: the wallet has fewer credits, and no debt is allowed.
+        LedgerKeyReused: the id was used for another request.
     """
-    # Locked first: of the same form sent twice at once, the second finds what was done.
+    # Locked first: if a form is sent twice at once, the second request sees the first one.
     Wallet.objects.select_for_update(no_key=True).get(pk=asked.wallet_id)
     asked.asked_by, asked.asked_by_email = operator.pk, operator.email
     if kept := CreditRequest.objects.filter(pk=asked.pk).first():
-        if any(getattr(kept, name) != getattr(asked, name) for name in _ASKED):
+        if any(getattr(kept, name) != getattr(asked, name) for name in _REQUEST_FIELDS):
             raise LedgerKeyReused(key=asked.key)
         return ""
     if abs(asked.credits) > settings.APPROVAL_ABOVE:
         asked.save(force_insert=True)
-        return f"Asked for a second operator: {asked}"
+        return f"Waiting for a second operator: {asked}"
     return _post(asked)
 
 
 @needs_transaction
 def approve(request_id: uuid.UUID, operator: User) -> str:
-    """Do what another operator asked for; return what was done.
+    """Approve and post another operator's request; return what was done.
 
-    The posting names who asked for it, the request who approved.
+    The posting names the operator who asked, the request the one who approved.
 
     Raises:
-        InsufficientCredits: less than that can be taken away by now.
-        RequestDecided: somebody was faster.
-        SecondOperatorNeeded: it was this operator who asked for it.
+        InsufficientCredits: the wallet has fewer credits by now.
+        RequestDecided: another operator has decided it.
+        SecondOperatorNeeded: this operator made the request.
     """
     return _post(_decide(request_id, operator, CreditRequest.Status.APPROVED))
 
 
 @needs_transaction
 def refuse(request_id: uuid.UUID, operator: User) -> str:
-    """Leave undone what another operator asked for; return what that was.
+    """Refuse another operator's request; return a description of it.
 
     Raises:
-        RequestDecided: somebody was faster.
-        SecondOperatorNeeded: it was this operator who asked for it.
+        RequestDecided: another operator has decided it.
+        SecondOperatorNeeded: this operator made the request.
     """
     return f"Refused: {_decide(request_id, operator, CreditRequest.Status.REFUSED)}"
 
 
 def actor(operator_id: uuid.UUID) -> str:
-    """Return how the ledger calls an operator.
+    """Return the actor of an operator's postings.
 
-    It stays for good, so it names nobody; the audit log does.
+    Postings are kept forever, so it has no name or address; the audit log has.
     """
     return f"operator {operator_id}"
 
@@ -87,7 +96,7 @@ def _decide(
 
 
 def _post(asked: CreditRequest) -> str:
-    """Move the credits; return what was done, "" if it was done before."""
+    """Post the grant or adjustment; return what was done, "" if it was done before."""
     was_done = LedgerTransaction.objects.filter(
         wallet=asked.wallet_id, key=asked.key
     ).exists()

@@ -1,4 +1,4 @@
-"""Credits that new customers are given, once each."""
+"""Free credits for new customers, once each."""
 
 from django.conf import settings
 
@@ -9,8 +9,8 @@ from kit.db.transactions import needs_transaction
 
 
 @needs_transaction
-def welcome(wallet: Wallet, user: User) -> None:
-    """Give a new user the sign-up grant; safe to repeat."""
+def grant_sign_up_credits(wallet: Wallet, user: User) -> None:
+    """Grant the sign-up credits to a new user; safe to repeat."""
     if settings.SIGN_UP_CREDITS:
         source = f"signup:{user.pk}"
         ledger.grant(

@@ -1,7 +1,7 @@
-"""The calendar of credits: whoever will lose some is warned, then they lapse.
+"""Scheduled work on credits: warn customers, then expire credits.
 
-Each wallet is one transaction. A run may end anywhere and begin anew: what is done is no
-longer found, and a verb of the ledger happens once.
+Each wallet has a transaction of its own. A run may be killed and repeated: what is done is
+no longer found, and the ledger's functions are idempotent.
 """
 
 import logging
@@ -26,44 +26,48 @@ WARNED_AFTER = {
     LapseNotice.Stage.IDLE_335: timedelta(days=335),
     LapseNotice.Stage.IDLE_358: timedelta(days=358),
 }
-"""Days without activity at which an owner is warned of `ledger.IDLE`."""
+"""Time without activity after which owners are warned, before `ledger.IDLE`."""
 
-_BATCH = 500  # wallets that are looked up at once
+_BATCH = 500  # wallets that are read at once
 _KEPT_FOR = timedelta(days=30)  # notices, after what they warned of
 
 logger = logging.getLogger(__name__)
 
 
 def expire_ended(*, batch: int = _BATCH) -> int:
-    """Let every lot lapse whose time is over; return how many credits did."""
+    """Expire every lot whose time is over; return how many credits lapsed."""
     ended = Lot.objects.ended()
-    return _sweep(ended, lambda wallet: _all(ended, wallet, ledger.expire), batch)
+    return _for_each_wallet(
+        ended, lambda wallet: _for_each_lot(ended, wallet, ledger.expire), batch
+    )
 
 
 def lapse_idle(*, batch: int = _BATCH) -> int:
-    """Let promotional lots lapse that nobody used for a year; return how many credits."""
+    """End promotional lots unused for a year; return how many credits lapsed."""
     idle = Lot.objects.idle(ledger.IDLE, lapse_after=ledger.IDLE)
-    return _sweep(idle, lambda wallet: _all(idle, wallet, ledger.lapse), batch)
+    return _for_each_wallet(
+        idle, lambda wallet: _for_each_lot(idle, wallet, ledger.lapse), batch
+    )
 
 
 def warn(*, batch: int = _BATCH) -> int:
-    """Warn of credits that will lapse; return how many warnings were given.
+    """Warn customers of credits that will lapse; return how many warnings were sent.
 
-    Each is given once for each moment at which credits would lapse. A warning that is
-    late gives way to the next one; the last one is given however late, and then puts off
-    the lapse.
+    Each stage is sent once for each time at which credits would lapse. A late warning is
+    skipped if the next stage is due. The last one is always sent, and postpones the lapse
+    if it is late.
     """
     past = Now() - _KEPT_FOR
     LapseNotice.objects.filter(lapses_at__lt=past, created_at__lt=past).delete()
     count = 0
     for stage in LapseNotice.Stage:
         due = _due(stage)
-        count += _sweep(due, partial(_warn, stage), batch)
+        count += _for_each_wallet(due, partial(_warn, stage), batch)
     return count
 
 
 def _due(stage: LapseNotice.Stage) -> QuerySet[Any]:
-    """Return the lots that a warning is due for."""
+    """Return the lots for which a warning of this stage is due."""
     if stage == LapseNotice.Stage.ENDS:
         lots = Lot.objects.ending(ENDING_WITHIN)
     else:
@@ -76,14 +80,14 @@ def _due(stage: LapseNotice.Stage) -> QuerySet[Any]:
     )
     lots = lots.filter(~Exists(sent.filter(stage=stage)))
     if stage == LapseNotice.Stage.IDLE_358:
-        # Past the time, for those who have had no warning at all.
+        # After the lapse is due, only for wallets that had no warning at all.
         early = sent.filter(stage=LapseNotice.Stage.IDLE_335)
         lots = lots.filter(Q(lapses_at__gt=Now()) | ~Exists(early))
     return lots
 
 
 def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
-    """Give the warnings of a stage that are due for a wallet."""
+    """Send the warnings of a stage that are due for a wallet; return how many."""
     locked = Wallet.objects.select_for_update(no_key=True).get(pk=wallet)
     due: dict[datetime, int] = defaultdict(int)
     for lot in _due(stage).filter(wallet=wallet):
@@ -96,7 +100,7 @@ def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
         LapseNotice.objects.create(
             wallet=locked, stage=stage, lapses_at=lapses_at, credits=credits
         )
-        notices.tell_expiring(
+        notices.notify_expiring(
             locked,
             credits,
             ends,
@@ -105,18 +109,20 @@ def _warn(stage: LapseNotice.Stage, wallet: int) -> int:
     return len(due)
 
 
-def _all(lots: QuerySet[Any], wallet: int, verb: Callable[[int], int]) -> int:
-    """Do `verb` to each of a wallet's `lots`; return how many credits lapsed."""
-    # Locked before they are looked up: what two runs find, one of them has done.
+def _for_each_lot(
+    lots: QuerySet[Any], wallet: int, end_lot: Callable[[int], int]
+) -> int:
+    """Call `end_lot` for each of a wallet's `lots`; return how many credits lapsed."""
+    # Locked before the query: a second run doesn't find what the first has done.
     Wallet.objects.select_for_update(no_key=True).get(pk=wallet)
     found = lots.filter(wallet=wallet).order_by("pk").values_list("pk", flat=True)
-    return sum(verb(lot) for lot in found)
+    return sum(end_lot(lot) for lot in found)
 
 
-def _sweep(lots: QuerySet[Any], run: Callable[[int], int], batch: int) -> int:
-    """Do `run` for each wallet of `lots`, in a transaction each; return the sum.
+def _for_each_wallet(lots: QuerySet[Any], run: Callable[[int], int], batch: int) -> int:
+    """Call `run` for each wallet of `lots`, in a transaction each; return the sum.
 
-    A wallet that can't be done now is left for the next run, and holds up no other.
+    A wallet that fails is logged and left for the next run.
     """
     total = 0
     for wallet in _wallets(lots, batch):
@@ -124,12 +130,12 @@ def _sweep(lots: QuerySet[Any], run: Callable[[int], int], batch: int) -> int:
             with transaction.atomic(durable=True):
                 total += run(wallet)
         except (AppError, DatabaseError):
-            logger.exception("wallet %s was left for the next run", wallet)
+            logger.exception("wallet %s failed; it is left for the next run", wallet)
     return total
 
 
 def _wallets(lots: QuerySet[Any], batch: int) -> Iterator[int]:
-    """Give the wallets of `lots`, each once, as they are found batch by batch."""
+    """Yield the wallets of `lots`, each once, read batch by batch."""
     after = 0
     while True:
         found = lots.filter(wallet__gt=after).order_by("wallet")

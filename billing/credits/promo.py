@@ -1,7 +1,7 @@
-"""Promo codes: redeeming one, once per person and per workspace.
+"""Redeem promo codes, once per user and per workspace.
 
-Guessing is slow: every try counts, in a transaction of its own, for the person and for the
-network that they come from.
+To prevent guessing, every attempt counts against a daily limit of the user and of the
+network of the request, in a transaction of its own.
 """
 
 from dataclasses import dataclass
@@ -27,53 +27,54 @@ from kit.db.transactions import needs_transaction
 from kit.errors import RateLimited
 from kit.requests import client_network
 
-TRIES_PER_PERSON = 20
-"""Codes tried a UTC day; right ones count, too."""
-TRIES_PER_NETWORK = 100
+ATTEMPTS_PER_PERSON = 20
+"""Attempts per user in a UTC day; valid codes count too."""
+ATTEMPTS_PER_NETWORK = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
-    """What a code has brought."""
+    """The credits that were granted for a code."""
 
     code: str
     credits: int
 
 
-def take_try(caller: Caller) -> None:
-    """Count a try of a code; call it before `redeem`, outside a transaction.
+def count_attempt(caller: Caller) -> None:
+    """Count an attempt to redeem a code; call it before `redeem`, outside a transaction.
 
     Raises:
-        RateLimited: there were too many today.
+        RateLimited: there were too many attempts today.
     """
     today = quotas.today()
     with transaction.atomic(durable=True):
-        may_try = quotas.take(
+        is_allowed = quotas.take(
             "promo codes of a person",
             str(caller.person.pk),
-            limit=TRIES_PER_PERSON,
+            limit=ATTEMPTS_PER_PERSON,
             period=today,
         ) and quotas.take(
             "promo codes of a network",
             client_network(caller.address),
-            limit=TRIES_PER_NETWORK,
+            limit=ATTEMPTS_PER_NETWORK,
             period=today,
         )
-    if not may_try:
+    if not is_allowed:
         raise RateLimited(retry_after=quotas.seconds_left_today())
 
 
 @needs_transaction
 def redeem(caller: Caller, code: str) -> Redeemed:
-    """Put the credits of a code into the caller's production wallet.
+    """Grant the credits of a promo code to the caller's production wallet.
 
-    The row of the code is locked, so of many who want its last use one gets it.
+    The row of the code is locked, so only one of several requests gets the last use.
 
     Raises:
-        PromoCodeInSandbox: the request is about sandbox.
-        InvalidPromoCode: there is no such code, or it is switched off.
-        PromoCodeRedeemed: the person, or the workspace, has had it.
-        PromoCodeExpired, PromoCodeUsedUp: too late.
+        PromoCodeInSandbox: the request is for the sandbox.
+        InvalidPromoCode: there is no such code, or it is disabled.
+        PromoCodeRedeemed: the user or the workspace has already redeemed it.
+        PromoCodeExpired: its time is over.
+        PromoCodeUsedUp: it has reached its maximum number of uses.
     """
     user, workspace = caller.user, caller.workspace
     assert user  # a person
@@ -113,5 +114,5 @@ def redeem(caller: Caller, code: str) -> Redeemed:
 
 
 def normalize_code(code: str) -> str:
-    """Return a promo code in its normal form: capitals, without white space."""
+    """Normalize a promo code: capitals, without white space."""
     return "".join(code.split()).upper()

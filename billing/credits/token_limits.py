@@ -1,9 +1,9 @@
-"""The monthly credit limits of API tokens: exact, whatever runs in parallel.
+"""The monthly credit limits of API tokens, exact under parallel requests.
 
-What a reservation holds counts in the month (UTC) in which it was made, for the token that
-asked and for the limited tokens that made it, and stops counting when it is released. It is
-counted in the reservation's own transaction, under the wallet's lock, so no two requests
-can take the same room. Sandbox and production are counted apart, as their wallets are.
+A reservation counts in the month (UTC) in which it was made, against the token of the
+request and the limited tokens that made it. Released credits no longer count. It is counted
+in the reservation's own transaction, under the wallet's lock, so two requests can't use the
+same remaining credits. Sandbox and production are counted separately, like their wallets.
 """
 
 import datetime
@@ -20,19 +20,20 @@ from billing.errors import TokenLimitReached
 from billing.models import Reservation, TokenReservation, TokenSpending
 from kit.db.transactions import needs_transaction
 
-# A limit is a ceiling for the tokens that one makes, so who has none has no limited maker.
-_LINE = """
-WITH RECURSIVE line AS (
+# A limit also holds for the tokens that a token makes, so a token without a limit has no
+# limited maker.
+_WITH_MAKERS = """
+WITH RECURSIVE chain AS (
     SELECT id, maker_id, monthly_credit_limit FROM accounts_apitoken
     WHERE id = %(token)s AND monthly_credit_limit IS NOT NULL
     UNION ALL
     SELECT maker.id, maker.maker_id, maker.monthly_credit_limit
-    FROM line JOIN accounts_apitoken AS maker ON maker.id = line.maker_id
+    FROM chain JOIN accounts_apitoken AS maker ON maker.id = chain.maker_id
     WHERE maker.monthly_credit_limit IS NOT NULL
 )
-SELECT line.id, line.monthly_credit_limit, coalesce(spending.credits, 0)
-FROM line LEFT JOIN billing_tokenspending AS spending
-    ON spending.token_id = line.id AND spending.month = %(month)s
+SELECT chain.id, chain.monthly_credit_limit, coalesce(spending.credits, 0)
+FROM chain LEFT JOIN billing_tokenspending AS spending
+    ON spending.token_id = chain.id AND spending.month = %(month)s
     AND spending.environment = %(environment)s
 """
 _COUNT = """
@@ -51,19 +52,19 @@ SELECT %(reservation)s, id FROM spending
 
 @needs_transaction
 def count(token: ApiToken | None, reservation: Reservation, environment: str) -> None:
-    """Count a reservation that was just made against the limit of `token`.
+    """Count a new reservation against the limit of `token`.
 
     The wallet is still locked for the reservation.
 
     Raises:
-        TokenLimitReached: there is no room; the transaction must be rolled back.
+        TokenLimitReached: it exceeds the limit; the transaction must be rolled back.
     """
     if token is None or token.monthly_credit_limit is None:
         return
     if TokenReservation.objects.filter(reservation=reservation.pk).exists():
-        return  # the same reservation again
-    line = _line(token, environment)
-    for _, limit, spent in line:
+        return  # this reservation was counted before
+    chain = _with_makers(token, environment)
+    for _, limit, spent in chain:
         if spent + reservation.amount > limit:
             raise TokenLimitReached(
                 limit=limit,
@@ -74,7 +75,7 @@ def count(token: ApiToken | None, reservation: Reservation, environment: str) ->
         cursor.execute(
             _COUNT,
             {
-                "tokens": [of_line for of_line, _, _ in line],
+                "tokens": [token_id for token_id, _, _ in chain],
                 "environment": str(environment),
                 "month": this_month(),
                 "credits": reservation.amount,
@@ -85,12 +86,12 @@ def count(token: ApiToken | None, reservation: Reservation, environment: str) ->
 
 @needs_transaction
 def release(reservation_key: str) -> int:
-    """Release a reservation, and let what comes back count no more; return how much.
+    """Release a reservation, also from its token's spending; return how many credits.
 
     Safe to repeat, as `ledger.release` is.
     """
     released = ledger.release(reservation_key)
-    # Who comes second waits for the wallet in the line above, and finds none left.
+    # A parallel call waits for the wallet in `ledger.release`, and then finds no rows.
     counted = TokenReservation.objects.filter(reservation__key=reservation_key)
     spendings = list(counted.values_list("spending", flat=True))
     if spendings:
@@ -101,37 +102,39 @@ def release(reservation_key: str) -> int:
     return released
 
 
-def room(token: ApiToken | None, environment: str) -> float:
-    """Return how many credits a token may still spend this month; `inf` without a limit."""
+def remaining(token: ApiToken | None, environment: str) -> float:
+    """Return the credits that a token may still spend this month; `inf` without a limit."""
     return min(
-        (limit - spent for _, limit, spent in _line(token, environment)),
+        (limit - spent for _, limit, spent in _with_makers(token, environment)),
         default=math.inf,
     )
 
 
-def _line(token: ApiToken | None, environment: str) -> list[tuple[uuid.UUID, int, int]]:
-    """Return token, limit and credits spent this month of a token and its makers."""
+def _with_makers(
+    token: ApiToken | None, environment: str
+) -> list[tuple[uuid.UUID, int, int]]:
+    """Return id, limit and credits spent this month of a token and its makers."""
     if token is None or token.monthly_credit_limit is None:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            _LINE,
+            _WITH_MAKERS,
             {
                 "token": token.pk,
                 "environment": str(environment),
                 "month": this_month(),
             },
         )
-        line: list[tuple[uuid.UUID, int, int]] = cursor.fetchall()
-    return line
+        chain: list[tuple[uuid.UUID, int, int]] = cursor.fetchall()
+    return chain
 
 
 def this_month() -> datetime.date:
-    """Return the first day of the present month, UTC."""
+    """Return the first day of the current month, UTC."""
     return timezone.now().astimezone(datetime.UTC).date().replace(day=1)
 
 
 def prune() -> None:
-    """Remove what was counted before the last month; nothing asks for it any more."""
+    """Delete the spending of months before the last one; it is no longer needed."""
     last_month = (this_month() - datetime.timedelta(days=1)).replace(day=1)
     TokenSpending.objects.filter(month__lt=last_month).delete()

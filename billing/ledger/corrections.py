@@ -1,4 +1,4 @@
-"""Correcting: refunds, refunds that did not last, and what operators set right."""
+"""Refund credits, reverse a refund, and adjust a wallet for an operator."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -20,13 +20,13 @@ from billing.ledger.lots import (
     LARGEST_GRANT,
     NewLot,
     drawable,
+    find_posted,
     open_lot,
-    posted_before,
 )
 from billing.ledger.posting import (
     Bucket,
     Kind,
-    Locked,
+    LockedWallet,
     Transfer,
     fingerprint,
     lock,
@@ -36,7 +36,7 @@ from billing.ledger.posting import (
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Wallet
 from kit.db.transactions import needs_transaction
 
-_Write = Callable[[Locked, Kind, list[Transfer]], UUID]
+_Write = Callable[[LockedWallet, Kind, list[Transfer]], UUID]
 _REFUNDABLE = (Lot.Kind.PACK, Lot.Kind.ALLOWANCE)
 
 
@@ -51,29 +51,29 @@ def refund(
     actor: str = "",
     ticket: str = "",
 ) -> int:
-    """Take back what `source` paid for, after a refund or a dispute; return how much.
+    """Take back the credits of a purchase after a refund or a dispute; return how many.
 
-    `part` is a number of credits, or the share of its price that was refunded, as
-    `Fraction(refunded, paid)`, which is rounded half up to whole credits. All refunds
-    together take no more than was granted, less what has lapsed or an operator took; past
-    that nothing is written and 0 returned. What is available of the lot goes first; the
-    rest becomes a debt, and work under way keeps what it reserved. Credits that came back
-    because an earlier refund was undone belong to the same purchase. Repeated, it returns
-    the same number.
+    `source` identifies the purchase. `part` is a number of credits, or the share of the
+    price that was refunded, as `Fraction(refunded, paid)`, rounded half up to a whole
+    number. All refunds together take no more than was granted, less what has lapsed or an
+    operator took; beyond that nothing is written and 0 is returned. The lot's available
+    credits are taken first and the rest becomes a debt; reservations keep their credits.
+    Credits that came back when an earlier refund was reversed belong to the same purchase.
+    Repeated with the same key, it returns the same number.
 
     Raises:
-        NotGranted: `source` has paid for nothing yet; try again once its grant is posted.
-        NotRefundable: it was not bought: it is an operator's to adjust.
+        NotGranted: nothing was granted for `source` yet; retry once its grant is posted.
+        NotRefundable: it was not bought; an operator can adjust the wallet instead.
         LedgerKeyReused: the key was used for another posting.
     """
     if part <= 0 or (isinstance(part, Fraction) and part > 1):
-        raise ValueError("a refund takes one credit at least, or a share up to 1")
+        raise ValueError("a refund takes at least one credit, or a share up to 1")
     locked = lock_by_source(source, environment)
     if locked is None:
         raise NotGranted(source=source)
     content = fingerprint(Kind.REFUND, source, repr(part))
-    if first := posted_before(locked, key, content):
-        return _taken_back(first)
+    if first := find_posted(locked, key, content):
+        return _refunded_credits(first)
     lots = list(
         Lot.objects.filter(
             Q(source=source) | Q(restores__source=source),
@@ -100,7 +100,7 @@ def refund(
     write = partial(
         post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
     )
-    _take_back(locked, Kind.REFUND, transfers, write)
+    _post_taken(locked, Kind.REFUND, transfers, write)
     return sum(transfer.credits for transfer in transfers)
 
 
@@ -114,10 +114,10 @@ def reverse(
     actor: str = "",
     ticket: str = "",
 ) -> LedgerTransaction:
-    """Undo the refund with this key: it failed, or a dispute was won.
+    """Reverse the refund with this key, because it failed or a dispute was won.
 
-    The refund stays as it is; its credits come back as a new lot of the same kind and
-    term, which first repays the debt. Happens once, under the key `reverse:<refund_key>`.
+    The refund's posting is not changed. Its credits come back as a new lot of the same kind
+    and term, which first repays the debt. Idempotent, by the key `reverse:<refund_key>`.
 
     Raises:
         NotRefunded: there is no such refund of `source` (yet).
@@ -136,10 +136,10 @@ def reverse(
         raise NotRefunded(source=source)
     key = f"reverse:{refund_key}"
     content = fingerprint(Kind.REVERSE, source, refund_key)
-    if first := posted_before(locked, key, content):
+    if first := find_posted(locked, key, content):
         return first
     bought = Lot.objects.get(source=source, environment=locked.environment)
-    credits = _taken_back(refunded)
+    credits = _refunded_credits(refunded)
     filled = open_lot(
         locked,
         NewLot(
@@ -156,7 +156,7 @@ def reverse(
     write = partial(
         post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
     )
-    return _give(locked, Kind.REVERSE, filled, write, bucket=bought.kind)
+    return _post_added(locked, Kind.REVERSE, filled, write, bucket=bought.kind)
 
 
 @needs_transaction
@@ -170,23 +170,22 @@ def adjust(
     ticket: str,
     allow_debt: bool = False,
 ) -> LedgerTransaction:
-    """Set a wallet right, by an operator: add `credits`, or take them away (< 0).
+    """Adjust a wallet for an operator: add `credits`, or take them away (< 0).
 
-    What is added never lapses and repays a debt first. What is taken away comes from the
-    lots in the order in which they are drawn; with `allow_debt` what they don't hold
-    becomes a debt.
+    Added credits never lapse, and repay a debt first. Credits are taken from the lots in
+    the order in which they are drawn; with `allow_debt`, what is missing becomes a debt.
 
     Raises:
-        InsufficientCredits: less than that can be spent, and no debt is allowed.
+        InsufficientCredits: the wallet has fewer credits, and no debt is allowed.
         LedgerKeyReused: the key was used for another posting.
     """
     if not 0 < abs(credits) <= LARGEST_GRANT:
         raise ValueError(f"an adjustment has 1 to {LARGEST_GRANT} credits, up or down")
     if not (actor.strip() and reason.strip() and ticket.strip()):
-        raise ValueError("an adjustment says who made it, why, and by which ticket")
+        raise ValueError("an adjustment needs an actor, a reason and a ticket")
     locked = lock(wallet.pk)
     content = fingerprint(Kind.ADJUST, credits, allow_debt)
-    if first := posted_before(locked, key, content):
+    if first := find_posted(locked, key, content):
         return first
     write = partial(
         post, key=key, fingerprint=content, reason=reason, actor=actor, ticket=ticket
@@ -195,7 +194,7 @@ def adjust(
         filled = open_lot(locked, NewLot(Lot.Kind.ADJUST, credits, key))
         if filled is None:
             raise LedgerKeyReused(key=key)
-        return _give(locked, Kind.ADJUST, filled, write, bucket=Lot.Kind.ADJUST)
+        return _post_added(locked, Kind.ADJUST, filled, write, bucket=Lot.Kind.ADJUST)
     found = drawable(locked)
     spendable = found.credits - locked.debt
     if spendable < -credits and not allow_debt:
@@ -206,29 +205,34 @@ def adjust(
     ]
     if missing := -credits - sum(transfer.credits for transfer in transfers):
         transfers.append(Transfer(None, Bucket.DEBT, Bucket.ADJUST, missing))
-    return _take_back(locked, Kind.ADJUST, transfers, write)
+    return _post_taken(locked, Kind.ADJUST, transfers, write)
 
 
-def _give(
-    wallet: Locked, kind: Kind, filled: list[Transfer], write: _Write, *, bucket: str
+def _post_added(
+    wallet: LockedWallet,
+    kind: Kind,
+    filled: list[Transfer],
+    write: _Write,
+    *,
+    bucket: str,
 ) -> LedgerTransaction:
-    """Post a new lot, and tell."""
+    """Post a new lot, and notify the customer."""
     posted = LedgerTransaction.objects.get(pk=write(wallet, kind, filled))
-    notices.tell_granted(
+    notices.notify_granted(
         wallet.id, filled[0].credits, bucket=bucket, reason=posted.reason
     )
     return posted
 
 
-def _take_back(
-    wallet: Locked, kind: Kind, transfers: list[Transfer], write: _Write
+def _post_taken(
+    wallet: LockedWallet, kind: Kind, transfers: list[Transfer], write: _Write
 ) -> LedgerTransaction:
-    """Post what is taken back, and tell if little is left."""
+    """Post what is taken back, and notify the customer if credits are low."""
     posted = LedgerTransaction.objects.get(pk=write(wallet, kind, transfers))
-    notices.watch(wallet.id)
+    notices.update_is_low(wallet.id)
     return posted
 
 
-def _taken_back(refunded: LedgerTransaction) -> int:
+def _refunded_credits(refunded: LedgerTransaction) -> int:
     entries = LedgerEntry.objects.filter(transaction=refunded, bucket=Bucket.REFUND)
     return entries.aggregate(credits=Sum("amount"))["credits"] or 0

@@ -1,10 +1,10 @@
-"""Granting: credits that were bought, allowed for a month, or given."""
+"""Grant credits: purchases, monthly allowances and gifts."""
 
 from datetime import datetime
 
 from billing.errors import LedgerKeyReused
 from billing.ledger import notices
-from billing.ledger.lots import LARGEST_GRANT, NewLot, open_lot, posted_before
+from billing.ledger.lots import LARGEST_GRANT, NewLot, find_posted, open_lot
 from billing.ledger.posting import (
     Bucket,
     Kind,
@@ -33,16 +33,16 @@ def grant(
     lapses: bool | None = None,
     is_activity: bool = False,
 ) -> LedgerTransaction:
-    """Put a new lot of `credits` into the wallet and return the transaction.
+    """Grant `credits` to the wallet as a new lot, and return the transaction.
 
-    `source` names what paid for it and is honoured once per environment, whatever the
-    key: a second event about the same purchase gets the first grant's transaction. A
-    repeat may give another term; the first one stays.
+    `source` identifies what paid for it and is used once per environment, whatever the
+    key: a second event about the same purchase gets the transaction of the first grant. A
+    repeated call may have another term; the first one stays.
 
-    An allowance begins at `effective_at` (now by default, or months ahead) and ends at
-    `expires_at`; packs and adjustments never end, and repay a debt first. Promotional
+    An allowance begins at `effective_at` (now by default, or months ahead) and expires at
+    `expires_at`. Packs and adjustments never expire, and repay a debt first. Promotional
     credits lapse after a year without activity, unless `lapses` is off. `is_activity`
-    says that somebody paid for it, which begins that year anew.
+    means that a customer paid, which starts that year again.
 
     Raises:
         LedgerKeyReused: the key or the source was used for another grant.
@@ -53,7 +53,7 @@ def grant(
     kind = Lot.Kind(kind)
     locked = lock(wallet.pk)
     content = fingerprint(Kind.GRANT, kind, credits, source)
-    if first := posted_before(locked, key, content):
+    if first := find_posted(locked, key, content):
         return first
     filled = open_lot(
         locked,
@@ -87,5 +87,5 @@ def grant(
         ticket=ticket,
         is_activity=is_activity,
     )
-    notices.tell_granted(locked.id, credits, bucket=kind, reason=reason)
+    notices.notify_granted(locked.id, credits, bucket=kind, reason=reason)
     return LedgerTransaction.objects.get(pk=granted)

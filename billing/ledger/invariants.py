@@ -1,11 +1,12 @@
-"""What must be true of all wallets at every commit, as SQL that counts the exceptions.
+"""The invariants of the ledger, as SQL that counts their violations.
 
-All are asked in one statement, so they see one moment, whatever is written meanwhile.
-`manage.py verify_ledger`, the nightly proof and the tests run the same.
+They hold for all wallets at every commit. One statement checks all of them, so they see
+one moment of the database. `manage.py verify_ledger`, the nightly check and the tests run
+the same statement.
 
-I12 is to say that whatever a payment gateway paid for is there once: every lot that came
-from a gateway's event names it, and every event that was honoured has its posting. While
-no event of a gateway is stored, it says what can be said from the ledger's own side.
+I12 is meant to check that each payment of a gateway was granted once: every lot that came
+from a gateway's event names it, and every processed event has its posting. While no
+gateway events are stored, it checks what the ledger alone can show.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from django.db import connection
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """Something that is always true; `violations` is a query for one number, 0 if it is."""
+    """A rule that always holds. `violations` is SQL for the number of violations."""
 
     name: str
     title: str
@@ -24,7 +25,7 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How often an invariant is violated."""
+    """The number of violations of an invariant."""
 
     invariant: Invariant
     count: int
@@ -53,7 +54,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I3",
-        "wallets are what their entries sum to, and so is each balance along the way",
+        "wallets, and the balance after each entry, equal the sum of the entries",
         """
         SELECT (
             SELECT count(*) FROM billing_wallet AS wallet
@@ -87,7 +88,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I4",
-        "lots are what their entries sum to, and nothing of a lot is lost",
+        "lots equal the sum of their entries, and their columns sum to the grant",
         """
         SELECT count(*) FROM billing_lot AS lot
         LEFT JOIN (
@@ -115,7 +116,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I5",
-        "wallets are what their lots sum to",
+        "wallets equal the sum of their lots",
         """
         SELECT count(*) FROM billing_wallet AS wallet
         LEFT JOIN (
@@ -128,7 +129,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I6",
-        "what is reserved is what open reservations hold, wallet by wallet, lot by lot",
+        "reserved credits of wallets and lots equal what open reservations hold",
         """
         WITH part AS (
             SELECT reservation_id, lot_id, wallet_id, amount,
@@ -197,7 +198,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I8",
-        "a source made one lot per environment, a key one transaction per wallet",
+        "a source has one lot per environment, a key one transaction per wallet",
         """
         SELECT (
             SELECT count(*) FROM (
@@ -213,7 +214,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I9",
-        "all that refunds took back of a lot is no more than was granted",
+        "refunds took back no more of a lot than was granted",
         """
         SELECT count(*) FROM billing_lot AS lot
         LEFT JOIN (
@@ -225,7 +226,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I10",
-        "nothing was drawn from a lot that had ended or was yet to begin",
+        "nothing was drawn from a lot that had expired or not begun",
         """
         SELECT count(*) FROM billing_reservationslice AS slice
         JOIN billing_reservation AS reservation ON reservation.id = slice.reservation_id
@@ -257,7 +258,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I12",
-        "each lot comes from one grant, reversal or adjustment, which says why",
+        "each lot comes from one grant, reversal or adjustment with its reason",
         """
         SELECT (
             SELECT count(*) FROM billing_lot AS lot
@@ -284,7 +285,7 @@ INVARIANTS = (
 
 
 def verify() -> list[Result]:
-    """Count the violations of every invariant, all at one moment."""
+    """Return the violations of every invariant, counted at one moment."""
     query = " UNION ALL ".join(
         f"SELECT {place}, ({invariant.violations})"
         for place, invariant in enumerate(INVARIANTS)

@@ -1,28 +1,35 @@
-"""Lapsing: credits whose time is over, or that nobody used for a year."""
+"""End lots of credits that have expired, or that were unused for a year."""
 
 from datetime import datetime, timedelta
 
 from django.db.models.functions import Now
 
 from billing.ledger import notices
-from billing.ledger.lots import paying_debt, posted_before
-from billing.ledger.posting import Bucket, Kind, Locked, fingerprint, lock_by_lot, post
+from billing.ledger.lots import find_posted, repay_debt_first
+from billing.ledger.posting import (
+    Bucket,
+    Kind,
+    LockedWallet,
+    fingerprint,
+    lock_by_lot,
+    post,
+)
 from billing.models import LapseNotice, Lot, Wallet
 from kit.db.transactions import needs_transaction
 
 IDLE = timedelta(days=365)
-"""So long after the last use or purchase promotional credits lapse."""
+"""Promotional credits lapse this long after the last use or purchase."""
 NOTICE = timedelta(days=7)
-"""How long before it whoever loses them was warned, whatever the calendar has missed."""
+"""The customer is warned at least this long before, even if a scheduled run was late."""
 
 
 @needs_transaction
 def expire(lot: int) -> int:
-    """End a lot whose time is over: what is available of it lapses; return how much.
+    """Expire a lot whose time is over; return how many available credits lapsed.
 
-    A debt is repaid first: it kept these credits from being spent. What is reserved stays
-    with its work, and lapses when it comes back. Nothing is written for a lot that has
-    not ended, or holds nothing; repeated, it returns 0.
+    A debt is repaid first, because it kept these credits from being spent. Reserved
+    credits stay with their work, and lapse when they are released. Nothing is written for a
+    lot that has not expired or holds no credits. Repeated, it returns 0.
 
     Raises:
         LedgerKeyReused: the key `expire:<lot>` was used for another posting.
@@ -37,12 +44,12 @@ def expire(lot: int) -> int:
 
 @needs_transaction
 def lapse(lot: int) -> int:
-    """End a promotional lot after a year without activity; return how much lapsed.
+    """End a promotional lot after a year without activity; return how many credits lapsed.
 
-    Activity is a scene that was spoken, or a payment; the year begins with the lot if that
-    is later. The lot ends with it, as if its time were over: what was reserved and comes
-    back later lapses too. Nothing is written for a lot that is exempt or was used since,
-    or of which nobody was warned `NOTICE` before.
+    Activity is a spoken scene or a payment; the year starts with the lot if that is later.
+    The lot also expires: reserved credits that are released later lapse too. Nothing is
+    written for a lot that is exempt, if there was activity since, or if the customer was
+    not warned `NOTICE` before.
 
     Raises:
         LedgerKeyReused: the key `inactivity:<lot>:<day>` was used for another posting.
@@ -66,21 +73,21 @@ def lapse(lot: int) -> int:
     return lapsed
 
 
-def _end(wallet: Locked, lot: Lot, *, key: str, reason: str) -> int:
+def _end(wallet: LockedWallet, lot: Lot, *, key: str, reason: str) -> int:
     content = fingerprint(Kind.EXPIRE, lot.pk)
-    if posted_before(wallet, key, content) or not lot.available:
+    if find_posted(wallet, key, content) or not lot.available:
         return 0
     post(
         wallet,
         Kind.EXPIRE,
-        paying_debt(
+        repay_debt_first(
             lot.pk, Bucket.AVAILABLE, Bucket.BREAKAGE, lot.available, wallet.debt
         ),
         key=key,
         fingerprint=content,
         reason=reason,
     )
-    notices.watch(wallet.id)
+    notices.update_is_low(wallet.id)
     return lot.available
 
 
@@ -88,7 +95,7 @@ def _is_over(lot: Lot, now: datetime) -> bool:
     return lot.expires_at is not None and lot.expires_at <= now
 
 
-def _now(wallet: Locked) -> datetime:
+def _now(wallet: LockedWallet) -> datetime:
     wallet.cursor.execute("SELECT statement_timestamp()")
     row: tuple[datetime] = wallet.cursor.fetchone()
     return row[0]

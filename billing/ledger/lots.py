@@ -1,4 +1,4 @@
-"""Lots as the verbs of the ledger see them: opened, drawn, and paying a debt."""
+"""Lots: open one, draw credits from them, and repay a debt."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.errors import LedgerKeyReused
-from billing.ledger.posting import Bucket, Locked, Transfer
+from billing.ledger.posting import Bucket, LockedWallet, Transfer
 from billing.models import LedgerTransaction, Lot
 
 DRAW_ORDER = {
@@ -15,14 +15,14 @@ DRAW_ORDER = {
     Lot.Kind.PACK: 30,
     Lot.Kind.ADJUST: 30,
 }
-"""What pays first: what ends soonest. Within a number the earliest expiry goes first,
-then the oldest lot."""
+"""Order of drawing by kind: the lowest number pays first, since it ends soonest. Within a
+number the earliest expiry goes first, then the oldest lot."""
 
 LARGEST_GRANT = 1_000_000_000_000
-"""Credits in one grant; far below what a wallet's columns hold, far above any need."""
+"""Most credits in one grant; far below the limit of a wallet's columns (bigint)."""
 
 REPAYING = (Lot.Kind.PACK, Lot.Kind.ADJUST)
-"""What is bought or added by an operator repays a debt before it can be spent."""
+"""Kinds of lots that repay a debt before they can be spent."""
 
 _OPEN_LOT = """
 INSERT INTO billing_lot
@@ -35,7 +35,7 @@ VALUES (%(wallet)s, %(environment)s, %(kind)s, %(priority)s, %(credits)s, %(cred
 ON CONFLICT (environment, source) DO NOTHING
 RETURNING id, effective_at <= statement_timestamp()
 """
-# One row at least: it tells the time and whether the key is taken.
+# Returns at least one row: it has the time, and the reservation that has the key.
 DRAWABLE = """
 SELECT now, reservation.id, lot.id, lot.kind, lot.available
 FROM statement_timestamp() AS now
@@ -49,7 +49,7 @@ ORDER BY lot.priority, lot.expires_at NULLS LAST, lot.id
 
 @dataclass(frozen=True, slots=True)
 class NewLot:
-    """A lot to be opened."""
+    """A lot to open."""
 
     kind: Lot.Kind
     credits: int
@@ -62,19 +62,19 @@ class NewLot:
 
 @dataclass(frozen=True, slots=True)
 class Drawable:
-    """What a wallet can pay with now, first what is drawn first."""
+    """The lots that a wallet can pay with now, in the order of drawing."""
 
     now: datetime
-    reservation: UUID | None  # that has the key already
+    reservation: UUID | None  # that already has the key
     lots: list[tuple[int, str, int]]  # id, kind, available
 
     @property
     def credits(self) -> int:
-        """What the lots hold together; a debt comes off it."""
+        """Sum of the lots' credits; a debt is not subtracted."""
         return sum(available for _, _, available in self.lots)
 
     def draw(self, credits: int) -> Iterable[tuple[int, str, int]]:
-        """Give what each lot pays of `credits`, as far as they go: id, kind, credits."""
+        """Yield id, kind and credits of each lot that pays, until `credits` are drawn."""
         for lot, kind, available in self.lots:
             if credits == 0:
                 return
@@ -83,20 +83,20 @@ class Drawable:
             yield lot, kind, drawn
 
 
-def drawable(wallet: Locked, key: str = "") -> Drawable:
-    """Return what the wallet can pay with, and the reservation of this key."""
+def drawable(wallet: LockedWallet, key: str = "") -> Drawable:
+    """Return the lots that the wallet can pay with, and the reservation of this key."""
     wallet.cursor.execute(DRAWABLE, {"wallet": wallet.id, "key": key})
     rows = wallet.cursor.fetchall()
     now, reservation = rows[0][:2]
     return Drawable(now, reservation, [row[2:] for row in rows if row[2] is not None])
 
 
-def open_lot(wallet: Locked, new: NewLot) -> list[Transfer] | None:
-    """Write a lot and return what fills it; None if its source was honoured before.
+def open_lot(wallet: LockedWallet, new: NewLot) -> list[Transfer] | None:
+    """Insert a lot, return the transfers that fill it; None if its source was used before.
 
-    What is bought or added by an operator, or undoes a refund, repays the wallet's debt
-    at once, unless its time has yet to come. Waits for a transaction that is honouring
-    the source just now, in whatever wallet.
+    A lot that is bought, added by an operator or restored by a reversal repays the wallet's
+    debt at once, unless it begins later. Waits for another transaction that is using the
+    same source now, in any wallet.
     """
     wallet.cursor.execute(
         _OPEN_LOT,
@@ -124,20 +124,22 @@ def open_lot(wallet: Locked, new: NewLot) -> list[Transfer] | None:
     return transfers
 
 
-def paying_debt(
+def repay_debt_first(
     lot: int, source: Bucket, target: Bucket, credits: int, debt: int
 ) -> list[Transfer]:
-    """Move `credits` of a lot to `target`, but first as many as are owed to the debt."""
+    """Return transfers of a lot's `credits`: to `debt` first, the rest to `target`."""
     repaid = min(credits, debt)
     parts = ((Bucket.DEBT, repaid), (target, credits - repaid))
     return [Transfer(lot, source, bucket, part) for bucket, part in parts if part]
 
 
-def posted_before(wallet: Locked, key: str, content: str) -> LedgerTransaction | None:
-    """Return what was posted under `key`; None if it is free.
+def find_posted(
+    wallet: LockedWallet, key: str, content: str
+) -> LedgerTransaction | None:
+    """Return the transaction that was posted under `key`; None if the key is free.
 
     Raises:
-        LedgerKeyReused: it was used for something else than `content`.
+        LedgerKeyReused: the key was used for something other than `content`.
     """
     first = LedgerTransaction.objects.filter(wallet=wallet.id, key=key).first()
     if first is not None and first.fingerprint != content:

@@ -1,8 +1,8 @@
-"""Postings: how transfers of credits become rows, in one statement under one lock.
+"""Post transfers of credits: lock the wallet, and write all rows in one statement.
 
-For `billing.ledger` alone. Whatever a posting changes follows from its transfers: the
-entries, and the columns of wallet, lots and reservation that sum them up, so no two of
-them can disagree.
+Only `billing.ledger` uses it. All that a posting changes is computed from its transfers:
+the entries, and the columns of wallet, lots and reservation that sum them. So they can't
+disagree.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ LOT_COLUMN = {
     Bucket.ADJUST: "adjusted",
     Bucket.DEBT: "repaid",
 }
-"""Which column of a lot holds what lies in a bucket."""
+"""The column of a lot that holds the credits of a bucket."""
 
 WALLET_COLUMN = {
     Bucket.AVAILABLE: ("available", 1),
@@ -49,9 +49,9 @@ WALLET_COLUMN = {
     Bucket.REFUND: ("granted", -1),
     Bucket.ADJUST: ("granted", -1),
 }
-"""Which column of a wallet an entry changes, and with which sign."""
+"""The column of a wallet that an entry in a bucket changes, and its sign."""
 
-# Only NO KEY: rows that refer to the wallet may be written meanwhile.
+# NO KEY: rows with a foreign key to the wallet may be inserted meanwhile.
 _LOCK = """
 SELECT id, environment, available, debt, seq, low_at, is_low FROM billing_wallet
 WHERE id = {wallet} FOR NO KEY UPDATE
@@ -136,11 +136,11 @@ POST_SETTLING = _POST + "," + _SETTLE_RESERVATION + _COUNT
 
 
 class _Cursor(psycopg.Cursor[Any]):
-    """Binds parameters on the server, and every integer as a bigint.
+    """A cursor that binds parameters on the server, and every integer as a bigint.
 
-    Planning these statements costs more than running them. The driver prepares what it
-    runs often, one plan per combination of types; by default it picks an integer's type
-    by its value.
+    Planning these statements costs more than running them. The driver prepares statements
+    that run often, with one plan per combination of types; by default it chooses an
+    integer's type by its value.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -150,9 +150,9 @@ class _Cursor(psycopg.Cursor[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """`credits` > 0 of a lot, going from one bucket to another.
+    """A move of `credits` > 0 of a lot from one bucket to another.
 
-    Without a lot they are a debt that an operator made, greater than all lots together.
+    Without a lot it is the part of an operator's adjustment that no lot can pay: a debt.
     """
 
     lot: int | None
@@ -162,8 +162,8 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
-    """A wallet as it is while we hold its lock, and the cursor that we work with."""
+class LockedWallet:
+    """A locked wallet's columns, and the cursor to work with."""
 
     cursor: CursorWrapper
     id: int
@@ -176,20 +176,20 @@ class Locked:
 
 
 def require_positive(credits: int) -> None:
-    """Refuse to move nothing, or less."""
+    """Raise ValueError unless `credits` is positive."""
     if credits <= 0:
         raise ValueError("a posting moves at least one credit")
 
 
-def lock(wallet: int) -> Locked:
-    """Lock a wallet until the transaction ends, and return it as it is now."""
+def lock(wallet: int) -> LockedWallet:
+    """Lock a wallet until the transaction ends, and return its current columns."""
     locked = _lock(LOCK, {"wallet": wallet})
     if locked is None:
         raise Wallet.DoesNotExist(f"wallet {wallet}")
     return locked
 
 
-def lock_by_reservation(key: str) -> Locked:
+def lock_by_reservation(key: str) -> LockedWallet:
     """Lock the wallet of the reservation with this key."""
     locked = _lock(LOCK_BY_RESERVATION, {"key": key})
     if locked is None:
@@ -197,7 +197,7 @@ def lock_by_reservation(key: str) -> Locked:
     return locked
 
 
-def lock_by_lot(lot: int) -> Locked:
+def lock_by_lot(lot: int) -> LockedWallet:
     """Lock the wallet of a lot."""
     locked = _lock(LOCK_BY_LOT, {"lot": lot})
     if locked is None:
@@ -205,19 +205,19 @@ def lock_by_lot(lot: int) -> Locked:
     return locked
 
 
-def lock_by_source(source: str, environment: str) -> Locked | None:
-    """Lock the wallet that was granted what `source` paid for; None if none was yet."""
+def lock_by_source(source: str, environment: str) -> LockedWallet | None:
+    """Lock the wallet that has the lot of `source`; return None if there is none yet."""
     return _lock(LOCK_BY_SOURCE, {"source": source, "environment": environment})
 
 
 def fingerprint(*content: object) -> str:
-    """Return a digest of what a key stands for."""
+    """Return a digest of the content of a posting, to detect a reused key."""
     text = "\0".join(str(part) for part in content)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def post(
-    wallet: Locked,
+    wallet: LockedWallet,
     kind: Kind,
     transfers: Sequence[Transfer],
     *,
@@ -232,12 +232,11 @@ def post(
     captured: int = 0,
     released: int = 0,
 ) -> UUID:
-    """Write one transaction and all that follows from it; return its id.
+    """Write one transaction, its entries and all derived columns; return its id.
 
-    `opens` is a reservation to be written with it, whose slices are what the transfers
-    take from the lots, in their order. `settles` is one that is there, of which `captured`
-    and `released` credits more are done with. `is_activity` renews the wallet's time of
-    last activity.
+    `opens` is a new reservation to insert; the transfers, in their order, are its slices.
+    `settles` is the id of an existing one, which counts `captured` and `released` more
+    credits. `is_activity` sets the wallet's time of last activity to now.
     """
     reservation = opens.id if opens else settles
     transaction = new_id()
@@ -277,7 +276,7 @@ def post(
 
 
 @needs_transaction
-def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
+def _lock(statement: str, parameters: dict[str, Any]) -> LockedWallet | None:
     bare: Any = _Cursor(connection.connection)
     logs = connection.queries_logged
     cursor = (
@@ -285,11 +284,11 @@ def _lock(statement: str, parameters: dict[str, Any]) -> Locked | None:
     )
     cursor.execute(statement, parameters)
     row = cursor.fetchone()
-    return Locked(cursor, *row) if row else None
+    return LockedWallet(cursor, *row) if row else None
 
 
 def _sides(transfers: Iterable[Transfer]) -> Iterable[tuple[int | None, Bucket, int]]:
-    """Give each transfer's two entries: out of its source, into its target."""
+    """Return the two entries of each transfer: out of its source, into its target."""
     return chain.from_iterable(
         (
             (transfer.lot, transfer.source, -transfer.credits),
@@ -299,7 +298,7 @@ def _sides(transfers: Iterable[Transfer]) -> Iterable[tuple[int | None, Bucket, 
     )
 
 
-def _entries(wallet: Locked, transfers: Iterable[Transfer]) -> dict[str, Any]:
+def _entries(wallet: LockedWallet, transfers: Iterable[Transfer]) -> dict[str, Any]:
     balance = wallet.available - wallet.debt
     rows = []
     for lot, bucket, amount in _sides(transfers):
@@ -314,7 +313,7 @@ def _lot_columns(transfers: Iterable[Transfer]) -> dict[str, str]:
     deltas: dict[int, dict[str, int]] = {}
     for transfer in transfers:
         if transfer.source == Bucket.FUNDING or transfer.lot is None:
-            continue  # the lot was written with it; or there is none
+            continue  # a new lot has these columns already; or there is no lot
         delta = deltas.setdefault(transfer.lot, dict.fromkeys(LOT_COLUMNS, 0))
         delta[LOT_COLUMN[transfer.source]] -= transfer.credits
         delta[LOT_COLUMN[transfer.target]] += transfer.credits
@@ -336,6 +335,6 @@ def _wallet_columns(transfers: Iterable[Transfer]) -> dict[str, int]:
 
 
 def _array(values: Iterable[object]) -> str:
-    # PostgreSQL's own text for numbers, ids and names: the driver would look at every
-    # element to find out what the array is made of, which takes it longer than the rest.
+    # PostgreSQL's array text, for numbers, ids and names: the driver would check the type
+    # of every element, which takes longer than all the rest.
     return "{" + ",".join("NULL" if v is None else str(v) for v in values) + "}"

@@ -1,4 +1,4 @@
-"""Proving the ledger, and remembering what came of it."""
+"""Check the invariants of the ledger and store the result."""
 
 import logging
 import time
@@ -10,9 +10,9 @@ logger = logging.getLogger(__name__)
 
 
 def prove() -> LedgerProof:
-    """Count the violations of every invariant and keep the result.
+    """Count the violations of every invariant, store and return the result.
 
-    A violation is logged as an error: somebody has to look at it.
+    Each violated invariant is logged as an error: an operator has to look at it.
     """
     began = time.monotonic()
     results = invariants.verify()
@@ -24,7 +24,7 @@ def prove() -> LedgerProof:
     for result in results:
         if result.count:
             logger.error(
-                "the ledger violates %s %s times: %s",
+                "ledger invariant %s is violated %s times: %s",
                 result.invariant.name,
                 result.count,
                 result.invariant.title,

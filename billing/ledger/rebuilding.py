@@ -1,7 +1,7 @@
-"""Rebuilding: the columns of a wallet, its lots and reservations, from its entries.
+"""Rebuild the columns of a wallet, its lots and reservations from its entries.
 
-A posting derives both from the same transfers, so they agree. Should they ever not, after
-a hand in the database, the entries count: they can't be changed.
+A posting computes both from the same transfers, so they agree. If they differ, after a
+manual change in the database, the entries are right: they can't be changed.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ _Sums = dict[object, dict[str, int]]  # columns by row
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A column that was not what the entries sum to."""
+    """A column that differed from the sum of the entries."""
 
     row: str
     column: str
@@ -30,10 +30,10 @@ class Difference:
 
 @needs_transaction
 def rebuild(wallet: int) -> list[Difference]:
-    """Set right what of a wallet is not what its entries say; return what that was.
+    """Correct the columns of a wallet that differ from its entries; return the differences.
 
-    Returns nothing for a wallet that is as it should be, and then writes nothing. It
-    reads the wallet's whole history, under its lock.
+    For a correct wallet it returns an empty list and writes nothing. It reads the wallet's
+    whole history, under its lock.
 
     Raises:
         LedgerBroken: the entries themselves don't add up; nothing was changed.
@@ -44,14 +44,14 @@ def rebuild(wallet: int) -> list[Difference]:
     last = LedgerTransaction.objects.filter(wallet=locked.id).aggregate(Max("seq"))
     whole["seq"] = last["seq__max"] or 0
     return [
-        *_repair(Wallet, [locked.id], {locked.id: whole}, list(whole)),
-        *_repair(
+        *_correct(Wallet, [locked.id], {locked.id: whole}, list(whole)),
+        *_correct(
             Lot,
             Lot.objects.filter(wallet=locked.id).values_list("pk", flat=True),
             lots,
             ["granted", *LOT_COLUMN.values()],
         ),
-        *_repair(
+        *_correct(
             Reservation,
             Reservation.objects.filter(wallet=locked.id).values_list("pk", flat=True),
             _from_resolutions(locked.id),
@@ -61,7 +61,7 @@ def rebuild(wallet: int) -> list[Difference]:
 
 
 def _from_entries(wallet: int) -> tuple[_Sums, dict[str, int]]:
-    """Return the columns of each lot, and of the wallet."""
+    """Return the right columns of each lot, and of the wallet, from the entries."""
     lots: _Sums = defaultdict(lambda: defaultdict(int))
     whole: dict[str, int] = dict.fromkeys(
         (column for column, _ in WALLET_COLUMN.values()), 0
@@ -88,7 +88,7 @@ def _from_entries(wallet: int) -> tuple[_Sums, dict[str, int]]:
 
 
 def _from_resolutions(wallet: int) -> _Sums:
-    """Return what was captured and released of each reservation."""
+    """Return how many credits of each reservation were captured and released."""
     reservations: _Sums = defaultdict(lambda: defaultdict(int))
     sums = (
         LedgerEntry.objects.filter(
@@ -106,10 +106,10 @@ def _from_resolutions(wallet: int) -> _Sums:
     return reservations
 
 
-def _repair(
+def _correct(
     model: type[Model], rows: object, derived: _Sums, columns: list[str]
 ) -> list[Difference]:
-    """Set right the `columns` of `rows` that differ; return the differences."""
+    """Correct `columns` of `rows` that differ from `derived`; return the differences."""
     found = []
     manager = model._default_manager
     for stored in manager.filter(pk__in=rows).order_by("pk").values("pk", *columns):
@@ -122,7 +122,9 @@ def _repair(
         try:
             with transaction.atomic():
                 manager.filter(pk=pk).update(**wrong)
-        except IntegrityError as error:  # a check: no honest posting leads there
+        except (
+            IntegrityError
+        ) as error:  # a check constraint: no valid posting leads there
             raise LedgerBroken(wallet=name) from error
         found += [
             Difference(name, column, stored[column], n) for column, n in wrong.items()

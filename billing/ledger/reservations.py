@@ -1,4 +1,4 @@
-"""Reserving credits for work, capturing what was done, releasing the rest."""
+"""Reserve credits for work, capture what was done, and release the rest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from uuid import UUID
 
 from billing.errors import InsufficientCredits, LedgerKeyReused, ReservationExhausted
 from billing.ledger import notices
-from billing.ledger.lots import REPAYING, drawable, paying_debt
+from billing.ledger.lots import REPAYING, drawable, repay_debt_first
 from billing.ledger.posting import (
     Bucket,
     Kind,
-    Locked,
+    LockedWallet,
     Transfer,
     fingerprint,
     lock,
@@ -39,7 +39,7 @@ ORDER BY slice.ordinal
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """What one lot pays of a reservation."""
+    """The part of a reservation that one lot pays."""
 
     lot: int
     kind: str
@@ -49,7 +49,7 @@ class _Slice:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A reservation as it is now, and what a key was already used for in its wallet."""
+    """A reservation as it is now, and the earlier transaction of a key, if any."""
 
     id: UUID
     amount: int
@@ -64,7 +64,7 @@ class _Held:
         return self.amount - self.captured - self.released
 
     def take(self, credits: int) -> Iterator[tuple[_Slice, int]]:
-        """Give the next `credits`, slice by slice, past what has been taken before."""
+        """Yield the slices that pay the next `credits`, after what was taken before."""
         skip = self.captured + self.released
         for part in self.slices:
             used = min(part.amount, skip)
@@ -79,14 +79,14 @@ class _Held:
 def reserve(
     wallet: Wallet, credits: int, *, key: str, job: str, deadline: datetime
 ) -> Reservation:
-    """Hold `credits` of the wallet for a job and return the reservation.
+    """Reserve `credits` of the wallet for a job and return the reservation.
 
-    Draws allowance first, then promotional lots, then packs and adjustments; of equals
-    the one that ends first. The reservation is stale if it is still open at `deadline`.
+    Draws allowances first, then promotional lots, then packs and adjustments; among equals
+    the one that expires first. The reservation is stale if it is still open at `deadline`.
 
     Raises:
-        InsufficientCredits: less than that can be spent; nothing is written.
-        LedgerKeyReused: the key holds another amount, or for another job or wallet.
+        InsufficientCredits: the wallet has fewer credits; nothing is written.
+        LedgerKeyReused: the key was used for another amount, job or wallet.
     """
     require_positive(credits)
     locked = lock(wallet.pk)
@@ -117,19 +117,19 @@ def reserve(
     reservation._state.adding = False
     reservation.split = Split.of((kind, credits) for _, kind, credits in drawn)
     if notices.is_below(spendable - credits, locked.low_at) != locked.is_low:
-        notices.watch(locked.id)
+        notices.update_is_low(locked.id)
     return reservation
 
 
 @needs_transaction
 def capture(reservation_key: str, credits: int, *, key: str) -> Split:
-    """Use up `credits` of a reservation for good and return what paid for them.
+    """Charge `credits` of a reservation, and return which credits paid.
 
-    The slices are used in the order in which they were drawn; a lot that lapsed while it
-    was reserved still pays. Nothing is written for 0 credits.
+    The slices pay in the order in which they were drawn. A lot that expired while its
+    credits were reserved still pays. Nothing is written for 0 credits.
 
     Raises:
-        ReservationExhausted: less than that is left; nothing is written.
+        ReservationExhausted: fewer credits are left; nothing is written.
         LedgerKeyReused: the key was used for another posting.
         Reservation.DoesNotExist: there is no such reservation.
     """
@@ -165,12 +165,12 @@ def capture(reservation_key: str, credits: int, *, key: str) -> Split:
 
 @needs_transaction
 def release(reservation_key: str, *, key: str | None = None) -> int:
-    """Give back all that a reservation still holds, which ends it; return how much.
+    """Release all credits that a reservation still holds, and end it; return how many.
 
-    What was drawn from a lot that has lapsed since counts as released too, but goes to
-    breakage instead of back into the lot. A debt is repaid first, by what would lapse or
-    comes back to what was bought. Repeated, it returns the same number. Nothing is
-    written when nothing is left.
+    Credits of a lot that has expired since count as released too, but go to breakage
+    instead of back into the lot. Credits that would lapse, or go back to a purchased lot,
+    repay a debt first. Repeated, it returns the same number. Nothing is written if nothing
+    is left.
 
     Raises:
         LedgerKeyReused: the key was used for another posting.
@@ -189,7 +189,7 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
     for part, amount in held.take(held.left):
         target = Bucket.BREAKAGE if part.has_lapsed else Bucket.AVAILABLE
         repays = part.has_lapsed or part.kind in REPAYING
-        back = paying_debt(
+        back = repay_debt_first(
             part.lot, Bucket.RESERVED, target, amount, debt if repays else 0
         )
         debt -= sum(step.credits for step in back if step.target == Bucket.DEBT)
@@ -203,17 +203,17 @@ def release(reservation_key: str, *, key: str | None = None) -> int:
         settles=held.id,
         released=held.left,
     )
-    # At most so much can be spent now; most wallets that are low stay so.
+    # An upper bound of what can be spent now: most wallets that are low stay low.
     if locked.is_low and locked.available + held.left - locked.debt >= locked.low_at:
-        notices.watch(locked.id)
+        notices.update_is_low(locked.id)
     return held.left
 
 
 @needs_transaction
 def extend(reservation_key: str, deadline: datetime) -> None:
-    """Let a reservation that is still needed be stale only after a later `deadline`.
+    """Give a reservation that is still needed a later `deadline`.
 
-    No credits move, so it is no posting. An earlier deadline changes nothing.
+    No credits move, so there is no posting. An earlier deadline changes nothing.
 
     Raises:
         Reservation.DoesNotExist: there is no such reservation.
@@ -225,7 +225,7 @@ def extend(reservation_key: str, deadline: datetime) -> None:
 
 
 def _reserved_before(
-    wallet: Locked, first: UUID, credits: int, job: str
+    wallet: LockedWallet, first: UUID, credits: int, job: str
 ) -> Reservation:
     reservation = Reservation.objects.get(pk=first)
     known = (reservation.wallet_id, reservation.amount, reservation.job)
@@ -234,7 +234,7 @@ def _reserved_before(
     return reservation
 
 
-def _read_held(wallet: Locked, reservation_key: str, key: str) -> _Held:
+def _read_held(wallet: LockedWallet, reservation_key: str, key: str) -> _Held:
     wallet.cursor.execute(HELD, {"reservation": reservation_key, "key": key})
     rows = wallet.cursor.fetchall()
     reservation, amount, captured, released, first, content = rows[0][:6]

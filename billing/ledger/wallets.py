@@ -1,4 +1,4 @@
-"""Wallets: finding one, and what is in it."""
+"""Find a wallet, and read its balance."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -11,8 +11,8 @@ from accounts.models import Workspace
 from billing.models import Wallet
 
 _TOUCHED_EVERY = timedelta(hours=1)
-# Reads the lots that hold something, never the history: `granted` and `consumed` of the
-# wallet are kept by the ledger.
+# Reads the lots that hold credits, not the history: the ledger keeps the wallet's `granted`
+# and `consumed` up to date.
 _HOLDINGS = """
 WITH holding AS (
     SELECT available, expires_at, effective_at <= now
@@ -33,17 +33,17 @@ WHERE wallet.id = %(wallet)s
 
 
 def wallet_of(workspace: Workspace, environment: str) -> Wallet:
-    """Return the workspace's wallet in `environment`, made if it has none yet."""
+    """Return the workspace's wallet in `environment`; create it if there is none."""
     wallet, _ = Wallet.objects.get_or_create(
         workspace=workspace, environment=str(environment)
     )
     return wallet
 
 
-def touch(workspace_id: uuid.UUID, environment: str) -> None:
-    """Note that a workspace is active, at most once an hour.
+def record_activity(workspace_id: uuid.UUID, environment: str) -> None:
+    """Record that a workspace is active, at most once an hour.
 
-    So the row of a wallet that many share, such as that of all visitors, is not fought for.
+    So requests don't wait for the row of a shared wallet, such as that of all guests.
     """
     Wallet.objects.filter(
         workspace=workspace_id,
@@ -53,22 +53,22 @@ def touch(workspace_id: uuid.UUID, environment: str) -> None:
 
 
 def spendable(wallet: Wallet) -> int:
-    """Return the credits that a reservation could take now: drawable less debt."""
-    return max(0, net(wallet))
+    """Return the credits that can be reserved now: drawable less debt, at least 0."""
+    return max(0, net_balance(wallet))
 
 
-def net(wallet: Wallet) -> int:
-    """Return drawable less debt: below 0 if more is owed than there is."""
+def net_balance(wallet: Wallet) -> int:
+    """Return the balance, drawable credits less debt; below 0 if the debt is larger."""
     _, _, debt, _, _, drawable, *_ = _holdings(wallet)
     return drawable - debt
 
 
 def summary(wallet: Wallet) -> dict[str, Any]:
-    """Return what `GET /api/v1/credits` tells.
+    """Return the body of `GET /api/v1/credits`.
 
-    `balance` is what can be spent less the debt, so credits of a lot that has lapsed, or
-    is yet to begin, are counted neither there nor in `total_granted`:
-    `total_granted` - `total_consumed` = `balance` + `reserved`, always.
+    `balance` is what can be spent now, less the debt. Credits of a lot that has expired or
+    not begun count neither there nor in `total_granted`, so always
+    `total_granted` - `total_consumed` = `balance` + `reserved`.
     """
     available, reserved, debt, granted, consumed, drawable, at, ending = _holdings(
         wallet

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 (
                     "last_wallet",
                     models.BigIntegerField(
-                        default=0, help_text="done up to this number"
+                        default=0, help_text="wallets up to this ID are done"
                     ),
                 ),
                 ("is_done", models.BooleanField(default=False)),
@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 (
                     "deadline",
                     models.DateTimeField(
-                        help_text="the reaper looks after it if it is still open then"
+                        help_text="if it is still open then, the cleanup task checks it"
                     ),
                 ),
                 (
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 (
                     "violations",
                     models.PositiveBigIntegerField(
-                        help_text="all of them; 0 when proved"
+                        help_text="total; 0 if the ledger is correct"
                     ),
                 ),
             ],
@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
                     models.BigIntegerField(
                         db_default=0,
                         default=0,
-                        help_text="went into a debt; below 0: taking it back left one",
+                        help_text="repaid a debt; below 0: taking the lot back left a debt",
                     ),
                 ),
                 (
@@ -167,7 +167,7 @@ class Migration(migrations.Migration):
                 (
                     "source",
                     models.CharField(
-                        help_text="what paid for it; honoured once per environment",
+                        help_text="identifies what paid for it; used once per environment",
                         max_length=200,
                     ),
                 ),
@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
                 (
                     "key",
                     models.CharField(
-                        help_text="what programs call it; never changes",
+                        help_text="identifier for programs; never changes",
                         max_length=40,
                         unique=True,
                         validators=[
@@ -239,7 +239,8 @@ class Migration(migrations.Migration):
                 (
                     "is_offered",
                     models.BooleanField(
-                        default=True, help_text="to new buyers; who has it keeps it"
+                        default=True,
+                        help_text="for sale to new customers; existing ones keep it",
                     ),
                 ),
                 ("stripe_price", models.CharField(blank=True, max_length=100)),
@@ -320,7 +321,7 @@ class Migration(migrations.Migration):
                 (
                     "key",
                     models.CharField(
-                        help_text="what programs call it; never changes",
+                        help_text="identifier for programs; never changes",
                         max_length=40,
                         unique=True,
                         validators=[
@@ -352,7 +353,8 @@ class Migration(migrations.Migration):
                 (
                     "is_offered",
                     models.BooleanField(
-                        default=True, help_text="to new buyers; who has it keeps it"
+                        default=True,
+                        help_text="for sale to new customers; existing ones keep it",
                     ),
                 ),
                 ("stripe_price", models.CharField(blank=True, max_length=100)),
@@ -373,7 +375,7 @@ class Migration(migrations.Migration):
                 (
                     "monthly_allowance",
                     models.PositiveBigIntegerField(
-                        help_text="credits for each month; they end with it"
+                        help_text="credits for each month; they expire with it"
                     ),
                 ),
                 (
@@ -402,7 +404,7 @@ class Migration(migrations.Migration):
                 (
                     "concurrency",
                     models.PositiveIntegerField(
-                        help_text="scenes spoken at once",
+                        help_text="scenes spoken at the same time",
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
@@ -481,7 +483,7 @@ class Migration(migrations.Migration):
                 (
                     "code",
                     models.CharField(
-                        help_text="capitals, digits and -; people may write it in any letter case",
+                        help_text="capitals, digits and -; users may type it in any letter case",
                         max_length=40,
                         unique=True,
                         validators=[
@@ -581,7 +583,7 @@ class Migration(migrations.Migration):
                     "available",
                     models.BigIntegerField(
                         default=0,
-                        help_text="in lots; may include lots that lapsed and are not swept",
+                        help_text="in lots; may include lots that have expired and are not processed yet",
                     ),
                 ),
                 (
@@ -600,16 +602,20 @@ class Migration(migrations.Migration):
                 (
                     "granted",
                     models.BigIntegerField(
-                        default=0, help_text="ever, less what was taken back or lapsed"
+                        default=0,
+                        help_text="total ever, less what was taken back or lapsed",
                     ),
                 ),
-                ("consumed", models.BigIntegerField(default=0, help_text="ever")),
+                (
+                    "consumed",
+                    models.BigIntegerField(default=0, help_text="total ever used"),
+                ),
                 (
                     "low_at",
                     models.PositiveBigIntegerField(
                         db_default=1000,
                         default=1000,
-                        help_text="tell when less than this can be spent; 0: never",
+                        help_text="notify when fewer credits than this can be spent; 0: never",
                     ),
                 ),
                 (
@@ -617,7 +623,7 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         db_default=True,
                         default=True,
-                        help_text="less than that could be spent after the last posting",
+                        help_text="fewer than that could be spent after the last posting",
                     ),
                 ),
                 (
@@ -754,7 +760,8 @@ class Migration(migrations.Migration):
                 (
                     "key",
                     models.CharField(
-                        help_text="what makes it happen once", max_length=255
+                        help_text="idempotency key: a repeated key posts nothing",
+                        max_length=255,
                     ),
                 ),
                 (
@@ -768,7 +775,7 @@ class Migration(migrations.Migration):
                     "actor",
                     models.CharField(
                         blank=True,
-                        help_text="the operator; empty: the product itself",
+                        help_text="the operator; empty: the system",
                         max_length=254,
                     ),
                 ),
@@ -778,7 +785,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         db_default="",
-                        help_text="where the operator was asked for it",
+                        help_text="the request that the operator answers",
                         max_length=100,
                     ),
                 ),
@@ -823,7 +830,7 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("seq", models.BigIntegerField(help_text="of its transaction")),
+                ("seq", models.BigIntegerField(help_text="number of its transaction")),
                 (
                     "bucket",
                     models.CharField(
@@ -844,7 +851,7 @@ class Migration(migrations.Migration):
                 (
                     "balance_after",
                     models.BigIntegerField(
-                        help_text="available less debt of the wallet, once this entry counts"
+                        help_text="available credits of the wallet, less its debt, after this entry"
                     ),
                 ),
                 (
@@ -890,7 +897,7 @@ class Migration(migrations.Migration):
                     "stage",
                     models.CharField(
                         choices=[
-                            ("ends", "a week before their time is over"),
+                            ("ends", "a week before they expire"),
                             ("idle_335", "335 days without activity"),
                             ("idle_358", "358 days without activity"),
                         ],
@@ -900,7 +907,9 @@ class Migration(migrations.Migration):
                 ("lapses_at", models.DateTimeField()),
                 (
                     "credits",
-                    models.BigIntegerField(help_text="that would lapse, as of then"),
+                    models.BigIntegerField(
+                        help_text="credits that would lapse, when the notice was sent"
+                    ),
                 ),
                 (
                     "created_at",
@@ -940,7 +949,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "credits",
-                    models.BigIntegerField(help_text="below 0: to be taken away"),
+                    models.BigIntegerField(help_text="below 0: take credits away"),
                 ),
                 (
                     "bucket",
@@ -952,7 +961,7 @@ class Migration(migrations.Migration):
                             ("pack", "Pack"),
                             ("adjust", "Adjust"),
                         ],
-                        help_text="of a grant",
+                        help_text="only for a grant",
                         max_length=10,
                     ),
                 ),
@@ -971,11 +980,13 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("asked_by", models.UUIDField(help_text="a user")),
+                ("asked_by", models.UUIDField(help_text="user ID of the operator")),
                 ("asked_by_email", models.CharField(max_length=254)),
                 (
                     "decided_by",
-                    models.UUIDField(blank=True, help_text="another user", null=True),
+                    models.UUIDField(
+                        blank=True, help_text="user ID of another operator", null=True
+                    ),
                 ),
                 ("decided_by_email", models.CharField(blank=True, max_length=254)),
                 (
@@ -1116,7 +1127,7 @@ class Migration(migrations.Migration):
                 (
                     "external_id",
                     models.CharField(
-                        help_text="the payment, as the store calls it", max_length=200
+                        help_text="the store's ID of the payment", max_length=200
                     ),
                 ),
                 (
@@ -1215,14 +1226,14 @@ class Migration(migrations.Migration):
                 (
                     "external_id",
                     models.CharField(
-                        blank=True, help_text="what the store calls it", max_length=200
+                        blank=True, help_text="the store's ID of it", max_length=200
                     ),
                 ),
                 (
                     "store_account",
                     models.CharField(
                         blank=True,
-                        help_text="who buys there: one trial each",
+                        help_text="the buyer's account there: one trial for each",
                         max_length=200,
                     ),
                 ),
@@ -1230,14 +1241,14 @@ class Migration(migrations.Migration):
                     "term",
                     models.CharField(
                         choices=[("monthly", "Monthly"), ("yearly", "Yearly")],
-                        help_text="of the present period",
+                        help_text="of the current period",
                         max_length=8,
                     ),
                 ),
                 (
                     "period",
                     models.PositiveIntegerField(
-                        default=1, help_text="number of the present one"
+                        default=1, help_text="number of the current period"
                     ),
                 ),
                 ("period_start", models.DateTimeField()),
@@ -1245,14 +1256,14 @@ class Migration(migrations.Migration):
                 (
                     "anchor_day",
                     models.PositiveSmallIntegerField(
-                        help_text="day on which months begin; shorter months have their last"
+                        help_text="day on which months begin; the last day in shorter months"
                     ),
                 ),
                 ("cancel_at_period_end", models.BooleanField(default=False)),
                 (
                     "due_at",
                     models.DateTimeField(
-                        help_text="when the calendar looks at it next; empty: it is over",
+                        help_text="when the scheduled task handles it next; empty: it has ended",
                         null=True,
                     ),
                 ),
@@ -1391,19 +1402,21 @@ class Migration(migrations.Migration):
                 (
                     "user_id",
                     models.UUIDField(
-                        help_text="who asked; empty: nobody known", null=True
+                        help_text="the user who asked; empty: unknown", null=True
                     ),
                 ),
                 (
                     "token_id",
-                    models.UUIDField(help_text="by which token, if by one", null=True),
+                    models.UUIDField(
+                        help_text="the API token, if one was used", null=True
+                    ),
                 ),
                 ("job", models.CharField(max_length=64)),
                 ("scene", models.CharField(max_length=64)),
                 (
                     "render",
                     models.PositiveIntegerField(
-                        help_text="which time that the scene was spoken"
+                        help_text="1 for the first time that the scene is spoken, and so on"
                     ),
                 ),
                 ("provider", models.CharField(max_length=40)),
@@ -1413,7 +1426,7 @@ class Migration(migrations.Migration):
                 (
                     "from_subscription",
                     models.PositiveBigIntegerField(
-                        help_text="the part that an allowance paid"
+                        help_text="credits paid by an allowance"
                     ),
                 ),
                 ("from_credits", models.PositiveBigIntegerField()),

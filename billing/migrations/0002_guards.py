@@ -1,18 +1,18 @@
-"""What the database guards besides its constraints, whoever writes to it.
+"""Composite foreign keys and triggers that protect the ledger, whatever code writes to it.
 
-Composite foreign keys: nothing of one wallet can refer to another wallet's rows. A wallet
-has one environment, so this also keeps sandbox and production apart. The models' own keys
-on these columns have no constraint: these say more, and one check is enough.
+Composite foreign keys: rows of one wallet can't refer to rows of another. A wallet has one
+environment, so this also keeps sandbox and production apart. The models' own foreign keys
+on these columns have no constraint: these check more, and one check is enough.
 
 Triggers:
-- Transactions and entries are only ever added: no UPDATE, DELETE or TRUNCATE, not even one
-  that finds no row. The same holds for usage.
-- Entries come balanced: those that one statement adds sum to zero for each transaction,
-  and carry its wallet and number. So a transaction that balances can't be added to later
-  in a way that unbalances it.
+- Transactions and entries are append-only: no UPDATE, DELETE or TRUNCATE, not even one
+  that matches no row. The same holds for usage.
+- Entries are balanced: those that one statement inserts sum to zero for each transaction,
+  and have its wallet and number. So entries that are added later can't unbalance a
+  transaction.
 - At commit each new transaction has entries, and they sum to zero.
 
-Entries are checked once per statement, so a posting pays for one check, not one per entry.
+Entries are checked once per statement, so a posting costs one check, not one per entry.
 """
 
 from django.db import migrations

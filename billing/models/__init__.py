@@ -1,4 +1,4 @@
-"""The records of billing, one module per subject; each is imported from here."""
+"""The models of billing, one module per subject. Import them from here."""
 
 from billing.models.ledger import (
     ENVIRONMENTS,

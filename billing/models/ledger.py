@@ -1,8 +1,8 @@
-"""Wallets, their lots of credits, and what of these is held for work.
+"""Wallets, their lots of credits, and the reservations that hold credits for work.
 
-Amounts are whole credits. Only `billing.ledger` writes these tables; the database says
-the same again with checks, composite foreign keys and triggers (see the migration
-`guards`).
+Amounts are whole credits. Only `billing.ledger` writes these tables. The database
+enforces the same rules with checks, composite foreign keys and triggers (see the
+migration `guards`).
 """
 
 from collections.abc import Iterable
@@ -25,14 +25,14 @@ ENVIRONMENTS = [(environment.value, environment.value) for environment in Enviro
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Credits by what pays for them: the month's allowance, or everything else."""
+    """Credits by their source: the month's allowance, or all other lots."""
 
     subscription: int = 0
     credits: int = 0
 
     @classmethod
     def of(cls, parts: Iterable[tuple[str, int]]) -> "Split":
-        """Return the sum of `parts`: pairs of a lot's kind and credits."""
+        """Return the sum of `parts`, which are pairs of a lot's kind and credits."""
         subscription = credits = 0
         for kind, amount in parts:
             if kind == Lot.Kind.ALLOWANCE:
@@ -48,9 +48,10 @@ class Split:
 
 
 class Wallet(models.Model):
-    """The credits of a workspace in one environment; its row lock orders all postings.
+    """The credits of a workspace in one environment.
 
-    Every column is derived from the entries in the statement that writes them.
+    The lock of its row puts all postings in order. The statement that writes the entries
+    also updates every column here from them.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -59,25 +60,26 @@ class Wallet(models.Model):
     )
     environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
     available = models.BigIntegerField(
-        default=0, help_text="in lots; may include lots that lapsed and are not swept"
+        default=0,
+        help_text="in lots; may include lots that have expired and are not processed yet",
     )
     reserved = models.BigIntegerField(default=0, help_text="held for work under way")
     debt = models.BigIntegerField(
         default=0, help_text="owed after a refund of credits already used"
     )
     granted = models.BigIntegerField(
-        default=0, help_text="ever, less what was taken back or lapsed"
+        default=0, help_text="total ever, less what was taken back or lapsed"
     )
-    consumed = models.BigIntegerField(default=0, help_text="ever")
+    consumed = models.BigIntegerField(default=0, help_text="total ever used")
     low_at = models.PositiveBigIntegerField(
         default=LOW_AT,
         db_default=LOW_AT,
-        help_text="tell when less than this can be spent; 0: never",
+        help_text="notify when fewer credits than this can be spent; 0: never",
     )
     is_low = models.BooleanField(
         default=True,
         db_default=True,
-        help_text="less than that could be spent after the last posting",
+        help_text="fewer than that could be spent after the last posting",
     )
     seq = models.BigIntegerField(default=0, help_text="number of its last transaction")
     last_activity_at = models.DateTimeField(
@@ -90,7 +92,7 @@ class Wallet(models.Model):
             models.UniqueConstraint(
                 fields=["workspace", "environment"], name="one_wallet_each"
             ),
-            # What the composite keys of its rows refer to.
+            # The composite foreign keys of its rows refer to this.
             models.UniqueConstraint(
                 fields=["id", "environment"], name="wallet_in_environment"
             ),
@@ -115,16 +117,16 @@ class Wallet(models.Model):
 
 
 class LotKind(models.TextChoices):
-    """Where the credits of a lot come from."""
+    """Source of the credits of a lot."""
 
     ALLOWANCE = "allowance"  # of a plan; ends with its month
     PROMO = "promo"  # sign-up and promotional grants
     PACK = "pack"  # bought; never ends
-    ADJUST = "adjust"  # set right by an operator
+    ADJUST = "adjust"  # added by an operator as a correction
 
 
 class Lot(models.Model):
-    """Credits that came together, are drawn in one order and end together."""
+    """Credits that were added together, are drawn in one order and expire together."""
 
     Kind: TypeAlias = LotKind
 
@@ -147,7 +149,7 @@ class Lot(models.Model):
     repaid = models.BigIntegerField(
         default=0,
         db_default=0,
-        help_text="went into a debt; below 0: taking it back left one",
+        help_text="repaid a debt; below 0: taking the lot back left a debt",
     )
     effective_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -157,7 +159,8 @@ class Lot(models.Model):
         help_text="ends after 365 days without use or purchase",
     )
     source = models.CharField(
-        max_length=200, help_text="what paid for it; honoured once per environment"
+        max_length=200,
+        help_text="identifies what paid for it; used once per environment",
     )
     restores = models.ForeignKey(
         "self",
@@ -229,7 +232,7 @@ class Lot(models.Model):
                 condition=Q(available__gt=0),
                 name="lot_draw",
             ),
-            # For the schedules: what ends, and what may lapse.
+            # For the scheduled tasks: lots that expire, and lots that may lapse unused.
             models.Index(
                 fields=["expires_at"],
                 condition=Q(available__gt=0, expires_at__isnull=False),
@@ -252,15 +255,15 @@ class Lot(models.Model):
 
     @property
     def refundable(self) -> int:
-        """Credits that a refund could take back, as credits or as a debt."""
-        # Less than nothing is left where something came back after a whole refund.
+        """Credits that a refund can still take back, as credits or as a debt."""
+        # Below zero if credits came back after a full refund.
         return max(0, self.granted - self.revoked - self.expired - self.adjusted)
 
 
 class Reservation(models.Model):
-    """Credits held for one priced round of work, captured in parts, the rest released.
+    """Credits held for one priced round of work: captured in parts, the rest released.
 
-    It is open while something is left; a job is a text to it, never a row.
+    It is open while credits are left. It names its job by a text, not by a foreign key.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -271,7 +274,7 @@ class Reservation(models.Model):
     captured = models.BigIntegerField(default=0)
     released = models.BigIntegerField(default=0)
     deadline = models.DateTimeField(
-        help_text="the reaper looks after it if it is still open then"
+        help_text="if it is still open then, the cleanup task checks it"
     )
     created_at = models.DateTimeField(db_default=Now())
 
@@ -307,17 +310,17 @@ class Reservation(models.Model):
 
     @property
     def left(self) -> int:
-        """Credits that are still held."""
+        """Credits that are still held: neither captured nor released."""
         return self.amount - self.captured - self.released
 
     @cached_property
     def split(self) -> Split:
-        """What the held credits were drawn from, over all slices."""
+        """The sources of the held credits, over all slices."""
         return Split.of(self.slices.values_list("lot__kind", "amount"))
 
 
 class ReservationSlice(models.Model):
-    """The part of a reservation that one lot pays; `ordinal` is the order of capture."""
+    """The part of a reservation that one lot pays. Slices are captured by `ordinal`."""
 
     id = models.BigAutoField(primary_key=True)
     wallet = models.ForeignKey(

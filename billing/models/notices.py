@@ -1,4 +1,4 @@
-"""What customers were told of credits that will end."""
+"""Warnings that were sent to customers about credits that will lapse."""
 
 from datetime import datetime
 from typing import TypeAlias
@@ -10,28 +10,28 @@ from billing.models.ledger import Wallet
 
 
 class LapseNoticeQuerySet(models.QuerySet["LapseNotice"]):
-    """Warnings."""
+    """Warnings about credits that will lapse."""
 
     def of_idleness(self, wallet: int, lapses_at: datetime) -> "LapseNoticeQuerySet":
-        """Return those of credits of a wallet that nobody uses until then."""
+        """Return the warnings that a wallet's unused credits lapse at `lapses_at`."""
         return self.filter(wallet=wallet, lapses_at=lapses_at).exclude(
             stage=LapseNotice.Stage.ENDS
         )
 
 
 class LapseStage(models.TextChoices):
-    """How long before the end a warning is given."""
+    """When a warning is sent."""
 
-    ENDS = "ends", "a week before their time is over"
+    ENDS = "ends", "a week before they expire"
     IDLE_335 = "idle_335", "335 days without activity"
     IDLE_358 = "idle_358", "358 days without activity"
 
 
 class LapseNotice(models.Model):
-    """One warning that credits of a wallet end at `lapses_at`, unless they are used.
+    """One warning that credits of a wallet lapse at `lapses_at`, unless they are used.
 
-    Idle credits end later if the warning itself was late: `ledger.NOTICE` after it.
-    Written with the event and the mail that it is about, so each goes out once.
+    If the warning was late, idle credits lapse later: `ledger.NOTICE` after it. The row is
+    written in one transaction with its event and mail, so each is sent once.
     """
 
     Stage: TypeAlias = LapseStage
@@ -42,7 +42,9 @@ class LapseNotice(models.Model):
     )
     stage = models.CharField(max_length=10, choices=Stage.choices)
     lapses_at = models.DateTimeField()
-    credits = models.BigIntegerField(help_text="that would lapse, as of then")
+    credits = models.BigIntegerField(
+        help_text="credits that would lapse, when the notice was sent"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     objects = LapseNoticeQuerySet.as_manager()

@@ -1,8 +1,8 @@
 """Postings: the transactions of the ledger and their entries, which never change.
 
-Amounts are whole credits. Only `billing.ledger` writes these tables; the database says the
-same again with checks, composite foreign keys and triggers (see the migration
-`guards`).
+Amounts are whole credits. Only `billing.ledger` writes these tables. The database
+enforces the same rules with checks, composite foreign keys and triggers (see the
+migration `guards`).
 """
 
 from typing import TypeAlias
@@ -33,7 +33,7 @@ class TransactionKind(models.TextChoices):
 
 
 class LedgerTransaction(models.Model):
-    """One posting. Its entries sum to zero; neither it nor they ever change."""
+    """One posting. Its entries sum to zero. It and its entries never change."""
 
     Kind: TypeAlias = TransactionKind
 
@@ -48,7 +48,9 @@ class LedgerTransaction(models.Model):
     environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
     seq = models.BigIntegerField(help_text="from 1, without gaps, in the wallet")
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    key = models.CharField(max_length=255, help_text="what makes it happen once")
+    key = models.CharField(
+        max_length=255, help_text="idempotency key: a repeated key posts nothing"
+    )
     fingerprint = models.CharField(
         max_length=32, help_text="digest of what the key was first used for"
     )
@@ -61,20 +63,20 @@ class LedgerTransaction(models.Model):
         db_constraint=False,
     )
     actor = models.CharField(
-        max_length=254, blank=True, help_text="the operator; empty: the product itself"
+        max_length=254, blank=True, help_text="the operator; empty: the system"
     )
     reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     ticket = models.CharField(
         max_length=LONGEST_TICKET,
         blank=True,
         db_default="",
-        help_text="where the operator was asked for it",
+        help_text="the request that the operator answers",
     )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
-            # The key first: operators look for it without knowing the wallet.
+            # The key comes first: operators search for it without knowing the wallet.
             models.UniqueConstraint(
                 fields=["key", "wallet"], name="ledger_transaction_once"
             ),
@@ -97,7 +99,7 @@ class LedgerTransaction(models.Model):
 
 
 class EntryBucket(models.TextChoices):
-    """Where credits are, come from or go."""
+    """Where credits are, where they come from, or where they go."""
 
     AVAILABLE = "available"
     RESERVED = "reserved"
@@ -112,8 +114,8 @@ class EntryBucket(models.TextChoices):
 class LedgerEntry(models.Model):
     """One side of a transfer: `amount` credits into a bucket (> 0) or out of it (< 0).
 
-    The first three buckets are the wallet's, the others say where credits come from and
-    where they go. A debt is the negative of its entries.
+    The first three buckets belong to the wallet. The others say where credits come from and
+    where they go. A debt is the negative sum of its entries.
     """
 
     Bucket: TypeAlias = EntryBucket
@@ -127,7 +129,7 @@ class LedgerEntry(models.Model):
     wallet = models.ForeignKey(
         Wallet, models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    seq = models.BigIntegerField(help_text="of its transaction")
+    seq = models.BigIntegerField(help_text="number of its transaction")
     lot = models.ForeignKey(
         Lot,
         models.PROTECT,
@@ -140,7 +142,7 @@ class LedgerEntry(models.Model):
     bucket = models.CharField(max_length=10, choices=Bucket.choices)
     amount = models.BigIntegerField()
     balance_after = models.BigIntegerField(
-        help_text="available less debt of the wallet, once this entry counts"
+        help_text="available credits of the wallet, less its debt, after this entry"
     )
 
     objects = EntryQuerySet.as_manager()
@@ -153,7 +155,7 @@ class LedgerEntry(models.Model):
                 condition=Q(bucket__in=EntryBucket.values),
                 name="entry_bucket_known",
             ),
-            # An operator may take more than all lots hold: that debt is of none.
+            # An operator may take more than all lots hold: that debt belongs to no lot.
             models.CheckConstraint(
                 condition=Q(lot__isnull=False) | Q(bucket__in=["debt", "adjust"]),
                 name="entry_of_a_lot",

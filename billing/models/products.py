@@ -1,4 +1,4 @@
-"""Plans and packs, which operators edit; `billing.plans.seeds` has the first ones."""
+"""Plans and packs. Operators edit them; `billing.plans.seeds` has the initial ones."""
 
 from decimal import Decimal
 
@@ -19,30 +19,30 @@ _AT_LEAST_ONE = [MinValueValidator(1)]
 
 
 class Term(models.TextChoices):
-    """What one payment for a plan covers."""
+    """Billing period: what one payment for a plan covers."""
 
     MONTHLY = "monthly"
     YEARLY = "yearly"
 
     @property
     def months(self) -> int:
-        """Months of allowance in it."""
+        """Number of months of allowance."""
         return 12 if self is Term.YEARLY else 1
 
     @property
     def days(self) -> int:
-        """Days in it, as round numbers for people."""
+        """Number of days, rounded for display."""
         return 365 if self is Term.YEARLY else 30
 
 
 class Product(models.Model):
-    """What plans and packs share: a name, a price, and what stores call them."""
+    """Base of plans and packs: a name, a price, and the product IDs of the stores."""
 
     key = models.CharField(
         max_length=40,
         unique=True,
         validators=[_KEY],
-        help_text="what programs call it; never changes",
+        help_text="identifier for programs; never changes",
     )
     name = models.CharField(max_length=80)
     amount = models.PositiveIntegerField(
@@ -50,7 +50,7 @@ class Product(models.Model):
     )
     currency = models.CharField(max_length=3, default="USD", validators=[_CURRENCY])
     is_offered = models.BooleanField(
-        default=True, help_text="to new buyers; who has it keeps it"
+        default=True, help_text="for sale to new customers; existing ones keep it"
     )
     stripe_price = models.CharField(max_length=100, blank=True)
     stripe_test_price = models.CharField(
@@ -85,15 +85,15 @@ class Product(models.Model):
 
     @property
     def price(self) -> Decimal:
-        """Its price in whole units of the currency."""
+        """The price in whole units of the currency."""
         return Decimal(self.amount).scaleb(-2)
 
 
 class Plan(Product):
-    """Credits for each month of a subscription, and what its workspace may do."""
+    """A plan: the credits of each month of a subscription, and the workspace's limits."""
 
     monthly_allowance = models.PositiveBigIntegerField(
-        help_text="credits for each month; they end with it"
+        help_text="credits for each month; they expire with it"
     )
     term = models.CharField(max_length=8, choices=Term.choices, default=Term.MONTHLY)
     trial_days = models.PositiveSmallIntegerField(default=0)
@@ -104,14 +104,14 @@ class Plan(Product):
         validators=_AT_LEAST_ONE, help_text="other requests a minute"
     )
     concurrency = models.PositiveIntegerField(
-        validators=_AT_LEAST_ONE, help_text="scenes spoken at once"
+        validators=_AT_LEAST_ONE, help_text="scenes spoken at the same time"
     )
     retention_days = models.PositiveIntegerField(
         validators=_AT_LEAST_ONE, help_text="how long the files of a job are kept"
     )
 
     LIMITS = ("rate_synthesis", "rate_other", "concurrency", "retention_days")
-    """Columns that a workspace has, too: see `accounts.models.Workspace`."""
+    """Columns that `accounts.models.Workspace` has too."""
 
     class Meta(Product.Meta):
         constraints = [
@@ -136,7 +136,7 @@ class Plan(Product):
 
 
 class Pack(Product):
-    """Credits that are bought once and never end."""
+    """A pack: credits that are bought once and never expire."""
 
     credits = models.PositiveBigIntegerField(validators=_AT_LEAST_ONE)
 

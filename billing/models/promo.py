@@ -1,4 +1,4 @@
-"""Promo codes, and who has redeemed them."""
+"""Promo codes and their redemptions."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -9,7 +9,7 @@ from accounts.models import Workspace
 
 
 class PromoCode(models.Model):
-    """A word that brings credits, once to each person, as long as there are some left."""
+    """A code that grants credits, once to each user, up to `max_uses` times."""
 
     code = models.CharField(
         max_length=40,
@@ -17,7 +17,7 @@ class PromoCode(models.Model):
         validators=[
             RegexValidator(r"^[A-Z0-9-]{4,40}\Z", "4 to 40 capitals, digits and -.")
         ],
-        help_text="capitals, digits and -; people may write it in any letter case",
+        help_text="capitals, digits and -; users may type it in any letter case",
     )
     credits = models.PositiveBigIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(1_000_000_000)]
@@ -49,7 +49,10 @@ class PromoCode(models.Model):
 
 
 class PromoRedemption(models.Model):
-    """A code that somebody has redeemed; it outlives their account, and names nobody."""
+    """One use of a promo code by a user.
+
+    It is kept when the user's account is deleted, and holds no name or address.
+    """
 
     code = models.ForeignKey(
         PromoCode, models.PROTECT, related_name="redemptions", db_index=False

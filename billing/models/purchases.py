@@ -1,4 +1,4 @@
-"""Purchases of packs: which lot was bought, where, and for how much."""
+"""Purchases of packs: the lot, the store and the amount paid."""
 
 from django.db import models
 from django.db.models import Q
@@ -10,7 +10,7 @@ from billing.models.subscriptions import Store
 
 
 class Purchase(models.Model):
-    """A pack that was paid for, and the lot that it became."""
+    """A pack that was paid for, and the lot that was granted for it."""
 
     id = models.BigAutoField(primary_key=True)
     lot = models.OneToOneField(
@@ -20,7 +20,7 @@ class Purchase(models.Model):
     environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
     store = models.CharField(max_length=12, choices=Store.choices)
     external_id = models.CharField(
-        max_length=200, help_text="the payment, as the store calls it"
+        max_length=200, help_text="the store's ID of the payment"
     )
     amount = models.PositiveIntegerField(help_text="paid, in minor units")
     currency = models.CharField(max_length=3)

@@ -1,4 +1,4 @@
-"""Questions to the tables of the ledger."""
+"""Querysets of the ledger's tables."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,11 @@ class LotQuerySet(models.QuerySet["Lot"]):
     """Lots of credits."""
 
     def ended(self) -> "LotQuerySet":
-        """Return those whose time is over and that still hold something."""
+        """Return the lots that have expired and still hold credits."""
         return self.filter(available__gt=0, expires_at__lte=Now())
 
     def ending(self, within: timedelta) -> "models.QuerySet[Any]":
-        """Return those that can be spent now and end soon, with the time: `lapses_at`."""
+        """Return the spendable lots that expire `within` that time, with `lapses_at`."""
         return self.filter(
             available__gt=0,
             effective_at__lte=Now(),
@@ -31,7 +31,10 @@ class LotQuerySet(models.QuerySet["Lot"]):
     def idle(
         self, after: timedelta, *, lapse_after: timedelta
     ) -> "models.QuerySet[Any]":
-        """Return those that may lapse and that nobody used for so long: `lapses_at`."""
+        """Return the lots that may lapse, without activity for `after`.
+
+        Annotated with `lapses_at`: `lapse_after` after the last activity.
+        """
         used = Greatest("wallet__last_activity_at", "effective_at")
         return self.filter(
             Q(expires_at=None) | Q(expires_at__gt=Now()),
@@ -50,11 +53,11 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
     """Reservations."""
 
     def open(self) -> "ReservationQuerySet":
-        """Return those that still hold credits."""
+        """Return the reservations that still hold credits."""
         return self.filter(amount__gt=F("captured") + F("released"))
 
     def stale(self) -> "ReservationQuerySet":
-        """Return the open ones past their deadline, the oldest deadline first."""
+        """Return the open reservations past their deadline, the oldest deadline first."""
         return self.open().filter(deadline__lt=Now()).order_by("deadline")
 
 
@@ -62,7 +65,10 @@ class EntryQuerySet(models.QuerySet["LedgerEntry"]):
     """Entries of the ledger."""
 
     def statement(self, wallet: "Wallet") -> "EntryQuerySet":
-        """Return the wallet's side of its ledger, newest first, with what names it."""
+        """Return the entries in the wallet's own buckets, newest first.
+
+        Transaction, reservation and lot are joined.
+        """
         return (
             self.filter(wallet=wallet, bucket__in=self.model.OF_THE_WALLET)
             .select_related("transaction__reservation", "lot")
@@ -70,11 +76,11 @@ class EntryQuerySet(models.QuerySet["LedgerEntry"]):
         )
 
     def of_job(self, workspace: "Workspace", job: str) -> "EntryQuerySet":
-        """Return every entry that a job of the workspace caused, newest first.
+        """Return every entry of a job of the workspace, newest first.
 
-        Both sides of each: what was held, used, given back or lapsed sums to zero.
+        It has both sides of each transfer, so the amounts sum to zero.
         """
-        # Through the job alone: by the wallet, too, a plan may walk its whole history.
+        # Filtered by job only: with the wallet too, PostgreSQL may scan all its entries.
         return (
             self.filter(
                 transaction__reservation__job=job,

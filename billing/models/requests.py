@@ -1,4 +1,4 @@
-"""What operators asked to do to credits, where one alone may not."""
+"""Requests of operators to change credits that need the approval of a second operator."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,9 +10,9 @@ from kit.ids import new_id
 
 
 class CreditRequest(models.Model):
-    """A grant or an adjustment that waits for a second operator, or had one's answer.
+    """A grant or an adjustment that waits for a second operator, or was decided by one.
 
-    Operators are named without foreign keys: the row outlives them.
+    Operators are stored without foreign keys: the row is kept when they are deleted.
     """
 
     class Act(models.TextChoices):
@@ -27,9 +27,12 @@ class CreditRequest(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="requests")
     act = models.CharField(max_length=10, choices=Act.choices)
-    credits = models.BigIntegerField(help_text="below 0: to be taken away")
+    credits = models.BigIntegerField(help_text="below 0: take credits away")
     bucket = models.CharField(
-        max_length=10, choices=Lot.Kind.choices, blank=True, help_text="of a grant"
+        max_length=10,
+        choices=Lot.Kind.choices,
+        blank=True,
+        help_text="only for a grant",
     )
     allow_debt = models.BooleanField(default=False)
     reason = models.CharField(max_length=LONGEST_REASON)
@@ -37,9 +40,11 @@ class CreditRequest(models.Model):
     status = models.CharField(
         max_length=10, choices=Status.choices, default=Status.PENDING
     )
-    asked_by = models.UUIDField(help_text="a user")
+    asked_by = models.UUIDField(help_text="user ID of the operator")
     asked_by_email = models.CharField(max_length=254)
-    decided_by = models.UUIDField(null=True, blank=True, help_text="another user")
+    decided_by = models.UUIDField(
+        null=True, blank=True, help_text="user ID of another operator"
+    )
     decided_by_email = models.CharField(max_length=254, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     decided_at = models.DateTimeField(null=True, blank=True)
@@ -55,7 +60,7 @@ class CreditRequest(models.Model):
                 condition=~Q(reason="") & ~Q(ticket=""),
                 name="credit_request_explained",
             ),
-            # Whoever asks does not decide.
+            # The operator who asks may not decide.
             models.CheckConstraint(
                 condition=Q(
                     status="pending", decided_by__isnull=True, decided_at__isnull=True
@@ -78,5 +83,5 @@ class CreditRequest(models.Model):
 
     @property
     def key(self) -> str:
-        """The key of its posting."""
+        """Idempotency key of the posting in the ledger."""
         return f"{self.act}:{self.pk}"

@@ -1,4 +1,4 @@
-"""Statements of months that are over, kept so that nobody waits for them."""
+"""Stored statements of past months, so that pages don't compute them again."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,9 +7,9 @@ from billing.models.ledger import Wallet
 
 
 class ClosedMonth(models.Model):
-    """What happened to a wallet in a month (UTC) that is over; none if nothing did.
+    """Statement of a wallet for a past month (UTC). A month without activity has no row.
 
-    Derived from the ledger, purchases and usage, which don't change any more.
+    Computed from the ledger, purchases and usage, which no longer change.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -37,11 +37,13 @@ class ClosedMonth(models.Model):
 
 
 class Closing(models.Model):
-    """How far the calendar has come with closing a month of all wallets."""
+    """Progress of the scheduled task that stores a month's statements of all wallets."""
 
     id = models.BigAutoField(primary_key=True)
     month = models.DateField(unique=True, help_text="its first day")
-    last_wallet = models.BigIntegerField(default=0, help_text="done up to this number")
+    last_wallet = models.BigIntegerField(
+        default=0, help_text="wallets up to this ID are done"
+    )
     is_done = models.BooleanField(default=False)
 
     def __str__(self) -> str:

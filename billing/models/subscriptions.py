@@ -1,4 +1,4 @@
-"""Subscriptions: which plan a workspace has, until when, and who collects for it."""
+"""Subscriptions: the plan of a workspace, its period, and the store that bills it."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from kit.ids import new_id
 
 
 class Store(models.TextChoices):
-    """Who takes the money."""
+    """Store or gateway that collects the payment."""
 
     STRIPE = "stripe"
     APP_STORE = "app_store"
@@ -21,11 +21,11 @@ class Store(models.TextChoices):
     NOWPAYMENTS = "nowpayments"
     BTCPAY = "btcpay"
     DEMO = "demo"
-    OPERATOR = "operator"  # nobody: given by an operator, and renewed by us
+    OPERATOR = "operator"  # no payment: given by an operator, renewed by us
 
     @property
     def is_in_app(self) -> bool:
-        """Whether it is bought inside an app."""
+        """Whether it is an app store."""
         return self in (Store.APP_STORE, Store.PLAY_STORE)
 
 
@@ -33,29 +33,29 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     """Subscriptions."""
 
     def for_workspace(self, workspace: Workspace) -> "SubscriptionQuerySet":
-        """Return those of `workspace`, in both environments."""
+        """Return the subscriptions of `workspace`, in both environments."""
         return self.filter(workspace=workspace)
 
     def current(self) -> "SubscriptionQuerySet":
-        """Return those in force: one at most for each workspace and environment."""
+        """Return the active subscriptions: at most one per workspace and environment."""
         return self.filter(status__in=Subscription.IN_FORCE)
 
 
 class SubscriptionStatus(models.TextChoices):
-    """How a subscription stands."""
+    """Status of a subscription."""
 
     TRIALING = "trialing"
     ACTIVE = "active"
     PAST_DUE = "past_due"  # the next period is not paid yet
-    CANCELED = "canceled"  # stopped before its time
-    ENDED = "ended"  # its time ran out
+    CANCELED = "canceled"  # ended before its period was over
+    ENDED = "ended"  # its period was over
 
 
 class Subscription(models.Model):
     """A plan that a workspace has, paid for period by period.
 
-    Only `billing.plans.subscriptions` writes it. A month of allowance is known by `period`
-    and the month's place in it.
+    Only `billing.plans.subscriptions` writes it. A month of allowance is identified by
+    `period` and the number of the month in it.
     """
 
     Status = SubscriptionStatus
@@ -71,25 +71,28 @@ class Subscription(models.Model):
     status = models.CharField(max_length=8, choices=Status.choices)
     store = models.CharField(max_length=12, choices=Store.choices)
     external_id = models.CharField(
-        max_length=200, blank=True, help_text="what the store calls it"
+        max_length=200, blank=True, help_text="the store's ID of it"
     )
     store_account = models.CharField(
-        max_length=200, blank=True, help_text="who buys there: one trial each"
+        max_length=200,
+        blank=True,
+        help_text="the buyer's account there: one trial for each",
     )
     term = models.CharField(
-        max_length=8, choices=Term.choices, help_text="of the present period"
+        max_length=8, choices=Term.choices, help_text="of the current period"
     )
     period = models.PositiveIntegerField(
-        default=1, help_text="number of the present one"
+        default=1, help_text="number of the current period"
     )
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     anchor_day = models.PositiveSmallIntegerField(
-        help_text="day on which months begin; shorter months have their last"
+        help_text="day on which months begin; the last day in shorter months"
     )
     cancel_at_period_end = models.BooleanField(default=False)
     due_at = models.DateTimeField(
-        null=True, help_text="when the calendar looks at it next; empty: it is over"
+        null=True,
+        help_text="when the scheduled task handles it next; empty: it has ended",
     )
     ended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -156,7 +159,7 @@ class Subscription(models.Model):
 
     @property
     def renews_at(self) -> datetime | None:
-        """When the next period begins; None if none will."""
+        """When the next period begins; None if it will not renew."""
         if self.cancel_at_period_end or not self.is_in_force:
             return None
         return self.period_end

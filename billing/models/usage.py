@@ -1,4 +1,4 @@
-"""Usage: what was spoken, for whom, and what it cost. Written once, never changed."""
+"""Usage: each charge for a spoken scene. Rows are written once and never changed."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,7 +9,7 @@ from billing.models.ledger import ENVIRONMENTS, Reservation
 
 
 class Payer(models.TextChoices):
-    """What a charge was billed to; `credits` when any came from there."""
+    """Source that a charge was billed to; `credits` if any part came from there."""
 
     SUBSCRIPTION = "subscription"
     CREDITS = "credits"
@@ -27,10 +27,10 @@ class UsageQuerySet(models.QuerySet["Usage"]):
 
 
 class Usage(models.Model):
-    """One charge: a scene that was spoken, in the transaction that captured its price.
+    """One charge for a spoken scene, written in the transaction that captures its price.
 
-    Jobs, scenes, people and tokens are named without foreign keys: the row outlives them,
-    and costs the capture one insert with two small indexes.
+    Jobs, scenes, users and tokens are stored without foreign keys: the row is kept when
+    they are deleted, and costs the capture one insert with two small indexes.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -38,19 +38,21 @@ class Usage(models.Model):
         Workspace, models.PROTECT, related_name="+", db_index=False
     )
     environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
-    user_id = models.UUIDField(null=True, help_text="who asked; empty: nobody known")
-    token_id = models.UUIDField(null=True, help_text="by which token, if by one")
+    user_id = models.UUIDField(
+        null=True, help_text="the user who asked; empty: unknown"
+    )
+    token_id = models.UUIDField(null=True, help_text="the API token, if one was used")
     job = models.CharField(max_length=64)
     scene = models.CharField(max_length=64)
     render = models.PositiveIntegerField(
-        help_text="which time that the scene was spoken"
+        help_text="1 for the first time that the scene is spoken, and so on"
     )
     provider = models.CharField(max_length=40)
     voice = models.CharField(max_length=200)
     characters = models.PositiveBigIntegerField()
     credits = models.PositiveBigIntegerField()
     from_subscription = models.PositiveBigIntegerField(
-        help_text="the part that an allowance paid"
+        help_text="credits paid by an allowance"
     )
     from_credits = models.PositiveBigIntegerField()
     billed_to = models.CharField(max_length=12, choices=Payer.choices)
@@ -93,9 +95,9 @@ class Usage(models.Model):
 
 
 class TokenSpending(models.Model):
-    """What a limited token has spent or holds in a month (UTC) of one environment.
+    """Credits that a limited token has spent or holds in a month (UTC) of one environment.
 
-    Written under the lock of the wallet, by `billing.credits.token_limits` alone.
+    Only `billing.credits.token_limits` writes it, under the lock of the wallet.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -117,7 +119,7 @@ class TokenSpending(models.Model):
 
 
 class TokenReservation(models.Model):
-    """A reservation that counts against a limited token, until what is left comes back."""
+    """A reservation that counts against a limited token until it is released."""
 
     id = models.BigAutoField(primary_key=True)
     reservation = models.ForeignKey(Reservation, models.CASCADE, related_name="+")

@@ -1,16 +1,16 @@
-"""Bars for pages: numbers become rectangles here, so that no script has to."""
+"""Compute the bars of a chart on the server, so that pages need no script for it."""
 
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 WIDTH, HEIGHT, _GAP = 720, 160, 0.25
-"""Of the picture, in its own units; a gap is a part of a bar's room."""
+"""Size of the chart in SVG units; the gap is a share of the width per bar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A day's rectangle; `x` and `y` are those of its top left corner."""
+    """The rectangle of a day; `x` and `y` are its top left corner."""
 
     day: datetime.date
     credits: int
@@ -21,13 +21,13 @@ class Bar:
 
 
 def bars(days: list[datetime.date], credits: Mapping[datetime.date, int]) -> list[Bar]:
-    """Return a bar for each day, as high as its share of the largest."""
+    """Return a bar for each day; its height is relative to the largest day."""
     room = WIDTH / len(days)
     top = max((credits.get(day, 0) for day in days), default=0) or 1
     found = []
     for number, day in enumerate(days):
         amount = credits.get(day, 0)
-        # What is there is seen, however small it is beside the largest.
+        # Small values stay visible next to the largest.
         height = max(2.0, HEIGHT * amount / top) if amount else 0.0
         found.append(
             Bar(

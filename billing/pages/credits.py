@@ -1,4 +1,4 @@
-"""The page of credits: the balance, what happened to it, promo codes, notices."""
+"""The page of credits: balance, movements, promo codes, low-credit threshold."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -15,13 +15,13 @@ from accounts.http.current_workspace import login_required
 from billing.credits import promo
 from billing.ledger import notices, wallets
 from billing.pages.forms import PromoForm, ThresholdForm
-from billing.pages.requests import own_wallet, sees_money
+from billing.pages.requests import can_see_money, own_wallet
 from billing.plans import products
 from billing.reports import movements
 from kit.errors import AppError
 from webhooks.permissions import can_manage
 
-BESIDES = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
+GROUP_LABELS = {"voice": "Voices", "provider": "Providers", "token": "Tokens"}
 
 
 @login_required
@@ -31,7 +31,7 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = PromoForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            promo.take_try(caller)
+            promo.count_attempt(caller)
             with transaction.atomic(durable=True):
                 redeemed = promo.redeem(caller, form.cleaned_data["code"])
         except AppError as error:
@@ -45,7 +45,7 @@ def credits_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_POST
 def set_threshold(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Set below how many credits the workspace's server is told so."""
+    """Set the threshold of the event `credits.low`."""
     if not can_manage(caller):
         raise PermissionDenied
     form = ThresholdForm(request.POST)
@@ -53,7 +53,7 @@ def set_threshold(request: HttpRequest, caller: Caller) -> HttpResponse:
         return _credits(request, caller, PromoForm(), form)
     with transaction.atomic(durable=True):
         notices.set_threshold(own_wallet(caller).pk, form.cleaned_data["low_at"])
-    messages.success(request, "Your webhooks will be told.")
+    messages.success(request, "The threshold was saved.")
     return redirect("credits-page")
 
 
@@ -76,7 +76,7 @@ def _credits(
         "before": before,
         "form": form,
         "threshold": threshold if can_manage(caller) else None,
-        "sees_money": sees_money(caller),
+        "can_see_money": can_see_money(caller),
         "plans": products.offered_plans(),
         "packs": products.offered_packs(),
     }

@@ -1,4 +1,4 @@
-"""What people fill in."""
+"""Forms of the billing pages."""
 
 from django import forms
 
@@ -18,11 +18,11 @@ class PromoForm(forms.Form):
 
 
 class ThresholdForm(forms.Form):
-    """Below how many credits a customer's server is told so."""
+    """The threshold of the event `credits.low`."""
 
     low_at = forms.IntegerField(
         min_value=0,
         max_value=LARGEST_GRANT,
-        label="Tell when fewer credits are left than",
+        label="Notify my webhooks when fewer credits are left than",
         widget=forms.NumberInput(attrs={"class": "input", "min": 0}),
     )

@@ -1,4 +1,4 @@
-"""What the pages of billing share: the wallet, and numbers from the address."""
+"""Shared code of the billing pages: wallet, permission, and query parameters."""
 
 import datetime
 
@@ -16,25 +16,25 @@ def own_wallet(caller: Caller) -> Wallet:
     return wallets.wallet_of(caller.workspace, caller.environment)
 
 
-def sees_money(caller: Caller) -> bool:
+def can_see_money(caller: Caller) -> bool:
     return has_permission(caller.member_role, Permission.SEE_MONEY)
 
 
-def demand_money(caller: Caller) -> None:
-    if not sees_money(caller):
+def require_money_permission(caller: Caller) -> None:
+    if not can_see_money(caller):
         raise PermissionDenied
 
 
-def last(length: int) -> usage.Range:
+def last_days(length: int) -> usage.Range:
     today = usage.Range.of().last
     return usage.Range.of(today - datetime.timedelta(days=length - 1), today)
 
 
-def number(text: str | None, known: tuple[int, ...]) -> int | None:
-    """Return the number that was asked for, None for none.
+def parse_number(text: str | None, known: tuple[int, ...]) -> int | None:
+    """Parse a number from the query, which must be one of `known`; None if it is missing.
 
     Raises:
-        Http404: it is not on offer.
+        Http404: it is not one of `known`.
     """
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""Pages of monthly statements, and their PDF."""
+"""Pages of monthly statements, and their PDF download."""
 
 import datetime
 
@@ -11,15 +11,15 @@ from django.views.decorators.http import (
 from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
 from billing.models import Wallet
-from billing.pages.requests import demand_money, own_wallet
+from billing.pages.requests import own_wallet, require_money_permission
 from billing.reports import statements
 
 
 @login_required
 @require_safe
 def statements_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """List the months of which there are statements."""
-    demand_money(caller)
+    """List the months that have a statement."""
+    require_money_permission(caller)
     months = statements.months(own_wallet(caller))
     return render(request, "billing/statements.html", {"months": months})
 
@@ -40,7 +40,7 @@ def statement_file(
     request: HttpRequest, caller: Caller, month: datetime.date
 ) -> HttpResponse:
     """Send the statement of a month as a PDF."""
-    # Loading it takes half a second, which no start of a process should wait for.
+    # Imported here: loading it takes half a second, which would slow every process start.
     from billing.reports import statement_pdf
 
     statement = statements.of(_wallet_in(caller, month), month)
@@ -53,8 +53,13 @@ def statement_file(
 
 
 def _wallet_in(caller: Caller, month: datetime.date) -> Wallet:
-    """Return the wallet, if there is a statement of that month and it may be seen."""
-    demand_money(caller)
+    """Return the wallet if the caller may see the statement of that month.
+
+    Raises:
+        PermissionDenied: the caller may not see money.
+        Http404: there is no statement of that month.
+    """
+    require_money_permission(caller)
     wallet = own_wallet(caller)
     if month not in statements.months(wallet):
         raise Http404

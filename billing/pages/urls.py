@@ -1,4 +1,4 @@
-"""Routes of pages."""
+"""Routes of the billing pages."""
 
 import datetime
 
@@ -8,16 +8,14 @@ from billing.pages import credits, statements, usage
 
 
 class MonthConverter:
-    """A month, as its first day: 2026-11."""
+    """Converts a month, such as 2026-11, to its first day."""
 
     regex = r"20\d\d-(?:0[1-9]|1[0-2])"
 
     def to_python(self, value: str) -> datetime.date:
-        """Return the first day."""
         return datetime.date.fromisoformat(f"{value}-01")
 
     def to_url(self, value: datetime.date) -> str:
-        """Return year and month."""
         return f"{value:%Y-%m}"
 
 

@@ -1,4 +1,4 @@
-"""Pages of usage: a chart, and the rows as CSV."""
+"""The page of usage, with a chart and a CSV download."""
 
 import datetime
 
@@ -12,8 +12,8 @@ from django.views.decorators.http import (
 from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
 from billing.pages import charts
-from billing.pages.credits import BESIDES
-from billing.pages.requests import last, number, sees_money
+from billing.pages.credits import GROUP_LABELS
+from billing.pages.requests import can_see_money, last_days, parse_number
 from billing.reports import standing, usage
 from billing.reports.usage_csv import csv_response
 
@@ -23,12 +23,12 @@ _RANGES = (7, 30, 90)  # days
 @login_required
 @require_safe
 def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show how the workspace stands, and what it used day by day."""
-    length = number(request.GET.get("days"), _RANGES) or 30
+    """Show the account standing of the workspace, and its usage by day."""
+    length = parse_number(request.GET.get("days"), _RANGES) or 30
     group = request.GET.get("group", "voice")
-    if group not in BESIDES:
+    if group not in GROUP_LABELS:
         raise Http404
-    days = last(length)
+    days = last_days(length)
     by_day = list(usage.history(caller, days, "day"))
     credits = {datetime.date.fromisoformat(r["day"]): r["credits"] for r in by_day}
     context = {
@@ -45,12 +45,12 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         },
         "by_day": by_day[::-1],
         "group": group,
-        "groups": BESIDES,
+        "groups": GROUP_LABELS,
         "rows": [
             {"key": row.get("name") or row[group] or "", **row}
             for row in usage.history(caller, days, group)
         ][:100],
-        "sees_all": sees_money(caller),
+        "can_see_all": can_see_money(caller),
     }
     return render(request, "billing/usage.html", context)
 
@@ -58,9 +58,9 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_safe
 def usage_file(request: HttpRequest, caller: Caller) -> HttpResponseBase:
-    """Send what was used as a file for spreadsheets."""
-    length = number(request.GET.get("days"), _RANGES) or 30
+    """Send the usage history as CSV."""
+    length = parse_number(request.GET.get("days"), _RANGES) or 30
     group = request.GET.get("group", "day")
     if group not in usage.GROUPS:
         raise Http404
-    return csv_response(caller, last(length), group)
+    return csv_response(caller, last_days(length), group)

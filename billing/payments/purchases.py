@@ -1,4 +1,4 @@
-"""Selling packs, whoever takes the money."""
+"""Record purchases of packs, for every store and gateway."""
 
 from billing import ledger
 from billing.models import Lot, Pack, Purchase, Store, Wallet
@@ -17,12 +17,12 @@ def sell(
 ) -> Purchase:
     """Grant the credits of a pack that was paid for; return the purchase.
 
-    A payment, `external_id` at its store, counts once per environment, however often it is
-    told. `amount` is what was paid, in minor units of `currency`; by default the price of
-    the pack.
+    Idempotent per payment and environment: `external_id` is the store's ID of the payment.
+    `amount` is what was paid, in minor units of `currency`; by default the price of the
+    pack.
 
     Raises:
-        LedgerKeyReused: the payment was told before, for another wallet or pack.
+        LedgerKeyReused: the payment was recorded before, for another wallet or pack.
     """
     source = f"purchase:{store.value}:{external_id}"
     ledger.grant(

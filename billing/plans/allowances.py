@@ -1,4 +1,4 @@
-"""Allowances: the credits of each month of a subscription, a lot for each."""
+"""Allowances: grant the credits of each month of a subscription, as one lot."""
 
 from datetime import datetime, timedelta
 
@@ -12,12 +12,12 @@ from billing.plans.months import add_months
 from kit.db.transactions import needs_transaction
 
 GRACE = timedelta(days=1)
-"""How much longer the last month of a period lasts where a store collects: it takes an
-hour and more until the news of the next payment has come."""
+"""How much longer the last month of a period lasts if a store bills: its notice of the next
+payment can take more than an hour."""
 
 
 def boundaries(subscription: Subscription) -> list[datetime]:
-    """Return when the months of the present period begin, and when the last one ends."""
+    """Return the start of each month of the current period, and the end of the last one."""
     begins, ends = subscription.period_start, subscription.period_end
     later = (
         add_months(begins, number, day=subscription.anchor_day)
@@ -28,12 +28,12 @@ def boundaries(subscription: Subscription) -> list[datetime]:
 
 @needs_transaction
 def top_up(subscription: Subscription, now: datetime) -> None:
-    """Grant what the month that it is now lacks of the plan's allowance.
+    """Grant what is missing of the plan's allowance for the current month.
 
-    The subscription is locked. Nothing is granted before the period begins or after it
-    ends, nor for months that went by unseen. What a month was given for a plan stays,
-    whatever becomes of the plan's allowance. A trial is granted once for each account of
-    the store, in whatever workspace; within it, another plan adds the difference.
+    The caller has locked the subscription. Nothing is granted before the period begins,
+    after it ends, or for past months that were missed. What was granted for a month stays
+    when the plan's allowance is edited. A trial is granted once for each account of the
+    store, over all workspaces; within a trial, another plan adds the difference.
     """
     bounds = boundaries(subscription)
     if not bounds[0] <= now < bounds[-1]:
@@ -45,7 +45,7 @@ def top_up(subscription: Subscription, now: datetime) -> None:
     source = key = month + subscription.plan.key
     if LedgerTransaction.objects.filter(wallet=wallet, key=key).exists():
         return
-    had = _granted(wallet, month)
+    already_granted = _granted(wallet, month)
     is_trial = subscription.status == Subscription.Status.TRIALING
     if is_trial:
         account = subscription.store_account or subscription.workspace_id
@@ -54,17 +54,17 @@ def top_up(subscription: Subscription, now: datetime) -> None:
         if first is None:
             source = trial
         elif (first.wallet_id, first.expires_at) == (wallet.pk, ends):
-            had += first.granted
+            already_granted += first.granted
         else:
-            return  # another trial, which was before
+            return  # the account already_granted another trial before
     elif subscription.store != Store.OPERATOR and ends == bounds[-1]:
         ends += GRACE
-    if subscription.plan.monthly_allowance <= had:
+    if subscription.plan.monthly_allowance <= already_granted:
         return
     try:
         ledger.grant(
             wallet,
-            subscription.plan.monthly_allowance - had,
+            subscription.plan.monthly_allowance - already_granted,
             key=key,
             kind=Lot.Kind.ALLOWANCE,
             source=source,
@@ -73,18 +73,18 @@ def top_up(subscription: Subscription, now: datetime) -> None:
             is_activity=not is_trial and subscription.store != Store.OPERATOR,
         )
     except LedgerKeyReused:
-        # The same account began a trial in another workspace just now; nothing was
+        # The same account has just begun a trial in another workspace; nothing was
         # written.
         if not is_trial:
             raise
 
 
-def newest(wallet: Wallet, now: datetime) -> list[Lot]:
-    """Return the lots of the month that the wallet is in; none without an allowance.
+def current_lots(wallet: Wallet, now: datetime) -> list[Lot]:
+    """Return the lots of the current month's allowance; none without an allowance.
 
-    An upgrade within the month has a lot of its own, and so has a refund that was undone;
-    they end together. What is left of the month before is spendable for a while, but
-    counts no more.
+    An upgrade within the month has a lot of its own, and so has a reversed refund; they
+    expire together. Credits left of the month before are spendable for a while, but are
+    not counted here.
     """
     lots = Lot.objects.filter(
         wallet=wallet,
@@ -93,7 +93,7 @@ def newest(wallet: Wallet, now: datetime) -> list[Lot]:
         expires_at__gt=now,
     )
     found = list(lots)
-    # What came back is as old as what was refunded.
+    # Restored credits are as old as the lot that was refunded.
     last = max(found, key=lambda lot: lot.restores_id or lot.pk, default=None)
     return [lot for lot in found if last and lot.expires_at == last.expires_at]
 

@@ -1,11 +1,11 @@
-"""Months that begin on one day of the month, whatever the month's length."""
+"""Add months to a date, for billing periods that begin on a fixed day of the month."""
 
 import calendar
 from datetime import datetime
 
 
 def add_months(start: datetime, months: int, *, day: int) -> datetime:
-    """Return `start` so many months later, on `day` or, in a shorter month, its last."""
+    """Return `start` plus `months`, on `day` or on the last day of a shorter month."""
     index = start.year * 12 + start.month - 1 + months
     year, month = divmod(index, 12)
     last = calendar.monthrange(year, month + 1)[1]

@@ -1,4 +1,4 @@
-"""Plans and packs: beginning them, and which are on sale."""
+"""Plans and packs: add the initial ones, and list those on sale."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from billing.plans import seeds
 
 
 def sync() -> int:
-    """Add the plans and packs of `billing.plans.seeds` that are missing; return how many.
+    """Add the missing plans and packs of `billing.plans.seeds`; return how many.
 
-    Rows that are there stay as operators made them. Safe to repeat and to race.
+    Existing rows are not changed: operators edit them. Safe to repeat, and to run twice at
+    the same time.
     """
     return _add_missing(Plan, seeds.PLANS) + _add_missing(Pack, seeds.PACKS)
 

@@ -1,7 +1,7 @@
-"""What a new installation sells: the one place where plans and packs begin.
+"""The plans and packs of a new installation.
 
-`manage.py release` adds what is missing. Rows that are there belong to the operators, who
-edit them in the admin: a change here never reaches them. See docs/plans.md.
+`manage.py release` adds missing ones. Operators edit existing rows in the admin; a change
+here doesn't change them. See docs/plans.md.
 """
 
 from typing import Any
@@ -56,7 +56,7 @@ PLANS: dict[str, dict[str, Any]] = {
         "play_store_product": "studio_yearly",
     },
 }
-"""By key; a plan without a currency is in USD."""
+"""Plans by key; prices without a currency are in USD."""
 
 PACKS: dict[str, dict[str, Any]] = {
     f"credit_pack_{hours}hr": {
@@ -72,4 +72,4 @@ PACKS: dict[str, dict[str, Any]] = {
         (20, 500_000, 3_999),
     )
 }
-"""By key; an hour is what 25,000 characters take to be spoken, roughly."""
+"""Packs by key; speaking 25,000 characters takes about an hour."""

@@ -1,15 +1,15 @@
-"""Subscriptions: beginning, renewing, changing and ending them, whoever takes the money.
+"""Start, renew, change, cancel and end subscriptions, for every store and gateway.
 
-A gateway tells what was paid; the functions here make it so. Each
+A gateway reports what was paid; the functions here apply it. Each
 
-- is a part of one transaction, in which the fact, its allowance, the workspace's limits
-  and the event all happen or none does;
-- may be told the same thing twice, or late: a period that is not later than the present
-  one changes nothing;
+- runs in the caller's transaction: the subscription, its allowance, the workspace's
+  limits and the event are all written, or none is;
+- may be called twice or late for the same fact: a period that is not later than the
+  current one changes nothing;
 - locks the workspace first, then the subscription; the ledger locks the wallet after.
 
-Credits are lots of their own, one for each month (`billing.plans.allowances`), and end by
-themselves: renewing zeroes nothing, ending takes nothing away.
+The credits of each month are a lot of their own (`billing.plans.allowances`), which expires
+by itself: renewing removes no credits, and neither does ending.
 """
 
 import logging
@@ -32,11 +32,11 @@ from webhooks.emit import emit
 
 Status = Subscription.Status
 
-LATE_FOR = timedelta(days=16)
-"""How long a plan goes on after its period, while its store tries to collect; the longest
-grace that the stores give. No allowance comes in that time."""
-_TRIAL_LATE_FOR = timedelta(days=1)
-_MOST_AT_ONCE = 500  # subscriptions in one run of the calendar
+GRACE_PERIOD = timedelta(days=16)
+"""How long a plan stays active after its period, while the store retries the payment: the
+longest grace period of the stores. No allowance is granted in that time."""
+_TRIAL_GRACE_PERIOD = timedelta(days=1)
+_BATCH = 500  # subscriptions in one run of the scheduled task
 _SUBSCRIBERS = (Workspace.Kind.PERSONAL, Workspace.Kind.TEAM)
 
 logger = logging.getLogger(__name__)
@@ -55,19 +55,19 @@ def start(
     period_start: datetime | None = None,
     period_end: datetime | None = None,
 ) -> Subscription:
-    """Begin a subscription and grant its first month; return it.
+    """Start a subscription, grant its first month and return it.
 
-    It takes the place of one that the workspace has: a plan in force is replaced, and the
-    credits that it granted stay. One that the store has told before is renewed instead, if
-    the period is later. Without `period_end` it is one term of the plan, or its trial.
+    It replaces the workspace's active subscription, whose credits stay. If the store has
+    reported this subscription before, it is renewed instead, if the period is later.
+    Without `period_end` the period is one term of the plan, or its trial.
 
     Raises:
-        SubscriptionElsewhere: the store has told it for another workspace.
+        SubscriptionElsewhere: it belongs to another workspace.
     """
     if workspace.kind not in _SUBSCRIBERS:
         raise ValueError(f"a workspace of {workspace.kind} has no plan")
     _lock_workspace(workspace.pk)
-    if external_id and (known := _known(store, environment, external_id)):
+    if external_id and (known := _find(store, environment, external_id)):
         if known.workspace_id != workspace.pk:
             raise SubscriptionElsewhere(external_id=external_id)
         if period_end is None:
@@ -83,7 +83,7 @@ def start(
             if is_trial
             else _end_of_term(begins, Term(plan.term), day)
         )
-    _make_room(workspace, str(environment))
+    _end_current(workspace, str(environment))
     subscription = Subscription(
         workspace=workspace,
         environment=str(environment),
@@ -99,7 +99,7 @@ def start(
         due_at=period_end,
     )
     subscription.save(force_insert=True)
-    _settle(subscription)
+    _save_and_apply(subscription)
     return subscription
 
 
@@ -111,10 +111,10 @@ def renew(
     period_start: datetime | None = None,
     period_end: datetime | None = None,
 ) -> Subscription:
-    """Begin the next paid period, with another plan if one is named; return it.
+    """Begin the next paid period, with another plan if given; return the subscription.
 
-    Also brings back a subscription that was over: what is paid for is given. A period that
-    ends no later than the present one was told before, and changes nothing.
+    A subscription that has ended becomes active again, because it was paid. A period that
+    ends no later than the current one was reported before, and changes nothing.
     """
     subscription = _lock(subscription_id)
     plan = plan or subscription.plan
@@ -128,7 +128,7 @@ def renew(
     if ends <= subscription.period_end:
         return subscription
     if not subscription.is_in_force:
-        _make_room(subscription.workspace, subscription.environment)
+        _end_current(subscription.workspace, subscription.environment)
     subscription.plan = plan
     subscription.status = Status.ACTIVE
     subscription.term = plan.term
@@ -137,54 +137,54 @@ def renew(
     subscription.anchor_day = day
     subscription.cancel_at_period_end = False
     subscription.ended_at = None
-    _settle(subscription)
+    _save_and_apply(subscription)
     return subscription
 
 
 @needs_transaction
 def change_plan(subscription_id: uuid.UUID, plan: Plan) -> Subscription:
-    """Give another plan from now on, within the paid period; return the subscription.
+    """Change the plan now, within the paid period; return the subscription.
 
-    Its limits hold at once. A larger allowance grants the difference as a lot of its own;
-    a smaller one takes nothing back and begins with the next month. The term is that of
-    the next period.
+    The new limits apply at once. For a larger allowance the difference is granted as a lot
+    of its own; a smaller one takes nothing back and begins with the next month. The new
+    term begins with the next period.
     """
     subscription = _lock(subscription_id)
     if plan.pk != subscription.plan_id and subscription.is_in_force:
         subscription.plan = plan
-        _settle(subscription)
+        _save_and_apply(subscription)
     return subscription
 
 
 @needs_transaction
 def cancel(subscription_id: uuid.UUID) -> Subscription:
-    """Let it end with the period that is paid; return it."""
+    """Cancel a subscription at the end of its paid period; return it."""
     return _set_cancel(subscription_id, True)
 
 
 @needs_transaction
 def resume(subscription_id: uuid.UUID) -> Subscription:
-    """Let it renew after all; return it."""
+    """Undo a cancellation, so that the subscription renews; return it."""
     return _set_cancel(subscription_id, False)
 
 
 @needs_transaction
 def mark_past_due(subscription_id: uuid.UUID) -> Subscription:
-    """Note that a payment has failed; the plan goes on for `LATE_FOR` past its period."""
+    """Mark a payment as failed; the plan stays active for `GRACE_PERIOD` longer."""
     subscription = _lock(subscription_id)
     if subscription.status == Status.ACTIVE:
         subscription.status = Status.PAST_DUE
-        _settle(subscription)
+        _save_and_apply(subscription)
     return subscription
 
 
 @needs_transaction
 def end(subscription_id: uuid.UUID) -> Subscription:
-    """End it now; credits that it granted stay until their month ends. Return it."""
+    """End a subscription now and return it; its credits stay until their month ends."""
     subscription = _lock(subscription_id)
     if subscription.is_in_force:
         _close(subscription)
-        _tell(subscription)
+        _apply_and_emit(subscription)
     return subscription
 
 
@@ -195,12 +195,12 @@ def set_plan(
     *,
     environment: str = Environment.PRODUCTION,
 ) -> Subscription | None:
-    """Give a workspace a plan that nobody pays for, or end it with None; return it.
+    """Give a workspace a plan without payment, or end its plan with None; return it.
 
-    For operators. It renews itself until it is ended.
+    For operators. The plan renews by itself until it is ended.
 
     Raises:
-        SubscriptionInStore: a store collects for the plan that the workspace has.
+        SubscriptionInStore: a store bills the workspace's plan.
     """
     _lock_workspace(workspace.pk)
     current = current_of(workspace, environment)
@@ -214,7 +214,7 @@ def set_plan(
 
 
 def current_of(workspace: Workspace, environment: str) -> Subscription | None:
-    """Return the subscription in force, with its plan; None for none."""
+    """Return the active subscription with its plan, or None."""
     return (
         Subscription.objects.for_workspace(workspace)
         .current()
@@ -224,57 +224,57 @@ def current_of(workspace: Workspace, environment: str) -> Subscription | None:
     )
 
 
-def keep_all() -> int:
-    """Do what time asks for: grant months that begin, renew ours, end what ran out.
+def process_due() -> int:
+    """Process due subscriptions: grant months, renew operators' plans, end expired ones.
 
-    Returns how many subscriptions were looked at. Each has a transaction of its own; two
-    runs at once do everything once.
+    Returns the number of due subscriptions. Each has a transaction of its own. Two runs at
+    the same time do everything once.
     """
     now = timezone.now()
     due = Subscription.objects.filter(due_at__lte=now).order_by("due_at")
-    ids = list(due.values_list("pk", flat=True)[:_MOST_AT_ONCE])
+    ids = list(due.values_list("pk", flat=True)[:_BATCH])
     for subscription_id in ids:
         try:
-            _keep(subscription_id, now)
+            _process(subscription_id, now)
         except Exception:
-            # One that can't be kept must not stop those behind it.
-            logger.exception("subscription %s could not be kept", subscription_id)
+            # One failure must not stop the rest.
+            logger.exception("subscription %s could not be processed", subscription_id)
     return len(ids)
 
 
 def refresh_limits(plan: Plan) -> None:
-    """Hand a plan's edited limits to the workspaces that have it."""
-    holders = Subscription.objects.current().filter(
+    """Copy a plan's limits to the workspaces that have it, after an edit."""
+    subscribed = Subscription.objects.current().filter(
         plan=plan, environment=Environment.PRODUCTION.value
     )
-    Workspace.objects.filter(pk__in=holders.values("workspace")).update(
+    Workspace.objects.filter(pk__in=subscribed.values("workspace")).update(
         **limits_of(plan)
     )
 
 
 def limits_of(plan: Plan | None) -> dict[str, int | None]:
-    """Return the columns of a workspace that a plan decides; without one, all None."""
+    """Return the limits of a plan, as columns of a workspace; all None without a plan."""
     return {name: getattr(plan, name) if plan else None for name in Plan.LIMITS}
 
 
-def _known(store: Store, environment: str, external_id: str) -> Subscription | None:
+def _find(store: Store, environment: str, external_id: str) -> Subscription | None:
     return Subscription.objects.filter(
         store=store, environment=str(environment), external_id=external_id
     ).first()
 
 
 @one_transaction
-def _keep(subscription_id: uuid.UUID, now: datetime) -> None:
+def _process(subscription_id: uuid.UUID, now: datetime) -> None:
     subscription = _lock(subscription_id)
     if subscription.due_at is None or subscription.due_at > now:
-        return  # somebody else was faster
+        return  # another run has processed it
     if now < subscription.period_end:
-        _settle(subscription, tells=False)
-    elif subscription.cancel_at_period_end or now >= _given_up_at(subscription):
+        _save_and_apply(subscription, emits=False)
+    elif subscription.cancel_at_period_end or now >= _grace_ends_at(subscription):
         _close(subscription)
-        _tell(subscription)
+        _apply_and_emit(subscription)
     elif subscription.store == Store.OPERATOR:
-        # After a long pause, straight to the period that it is now.
+        # After a long outage, go straight to the current period.
         while subscription.period_end <= now:
             subscription.period_start = subscription.period_end
             subscription.term = subscription.plan.term
@@ -284,23 +284,23 @@ def _keep(subscription_id: uuid.UUID, now: datetime) -> None:
                 Term(subscription.term),
                 subscription.anchor_day,
             )
-        _settle(subscription)
+        _save_and_apply(subscription)
     else:
         was = subscription.status
         if was == Status.ACTIVE:
             subscription.status = Status.PAST_DUE
-        _settle(subscription, tells=was != subscription.status)
+        _save_and_apply(subscription, emits=was != subscription.status)
 
 
-def _settle(subscription: Subscription, *, tells: bool = True) -> None:
-    """Save a subscription in force with all that follows from it."""
+def _save_and_apply(subscription: Subscription, *, emits: bool = True) -> None:
+    """Save an active subscription: set `due_at`, grant the allowance, emit the event."""
     now = timezone.now()
     ahead = [at for at in allowances.boundaries(subscription) if at > now]
-    subscription.due_at = ahead[0] if ahead else _given_up_at(subscription)
+    subscription.due_at = ahead[0] if ahead else _grace_ends_at(subscription)
     subscription.save()
     allowances.top_up(subscription, now)
-    if tells:
-        _tell(subscription)
+    if emits:
+        _apply_and_emit(subscription)
 
 
 def _close(subscription: Subscription) -> None:
@@ -312,19 +312,19 @@ def _close(subscription: Subscription) -> None:
     subscription.save()
 
 
-def _make_room(workspace: Workspace, environment: str) -> None:
-    """End what the workspace has: one subscription is in force at a time."""
+def _end_current(workspace: Workspace, environment: str) -> None:
+    """End the workspace's active subscription: it can have only one at a time."""
     if replaced := current_of(workspace, environment):
         _close(replaced)
-        _tell(replaced)
+        _apply_and_emit(replaced)
 
 
-def _given_up_at(subscription: Subscription) -> datetime:
-    """Return when a period that was not paid for ends the plan."""
+def _grace_ends_at(subscription: Subscription) -> datetime:
+    """Return when the plan ends if the next period is not paid."""
     if subscription.store == Store.OPERATOR:
         return datetime.max.replace(tzinfo=subscription.period_end.tzinfo)
     is_trial = subscription.status == Status.TRIALING
-    return subscription.period_end + (_TRIAL_LATE_FOR if is_trial else LATE_FOR)
+    return subscription.period_end + (_TRIAL_GRACE_PERIOD if is_trial else GRACE_PERIOD)
 
 
 def _end_of_term(begins: datetime, term: Term, day: int) -> datetime:
@@ -336,12 +336,12 @@ def _set_cancel(subscription_id: uuid.UUID, at_period_end: bool) -> Subscription
     changes = subscription.cancel_at_period_end != at_period_end
     if changes and subscription.is_in_force:
         subscription.cancel_at_period_end = at_period_end
-        _settle(subscription)
+        _save_and_apply(subscription)
     return subscription
 
 
 def _lock_workspace(workspace_id: uuid.UUID) -> None:
-    # No key: rows that refer to the workspace may be written meanwhile.
+    # NO KEY: rows with a foreign key to the workspace may be inserted meanwhile.
     Workspace.objects.select_for_update(no_key=True).only("pk").get(pk=workspace_id)
 
 
@@ -355,8 +355,8 @@ def _lock(subscription_id: uuid.UUID) -> Subscription:
     )
 
 
-def _tell(subscription: Subscription) -> None:
-    """Bring the workspace in step with the change, and tell who listens."""
+def _apply_and_emit(subscription: Subscription) -> None:
+    """Update the workspace's tier and limits, and emit `subscription.changed`."""
     if subscription.environment == Environment.PRODUCTION:
         plan = subscription.plan if subscription.is_in_force else None
         Workspace.objects.filter(pk=subscription.workspace_id).update(

@@ -1,7 +1,7 @@
-"""The calendar of statements: months that are over are added up once, and kept.
+"""Scheduled work on statements: compute those of past months once, and store them.
 
-A run may end anywhere and begin anew: wallets are done in the order of their numbers, some
-at a time, in one transaction with how far it has come.
+A run may be killed and repeated: wallets are processed in the order of their IDs, in
+batches, and each batch is one transaction with its progress.
 """
 
 import datetime
@@ -14,13 +14,13 @@ from billing.reports import statements
 from kit.db.transactions import one_transaction
 
 _SETTLED_AFTER = timedelta(hours=1)
-"""A posting carries the time of its statement and is seen when it commits, which takes a
-minute at most."""
+"""A posting has the time of its SQL statement but is visible only after its commit, at most
+a minute later."""
 _BATCH = 50  # wallets
 
 
 def close_all(*, batch: int = _BATCH) -> int:
-    """Keep the statements of all months that are over; return how many were new."""
+    """Store the statements of all past months; return how many were new."""
     month = statements.month_of(timezone.now() - _SETTLED_AFTER)
     count = 0
     for _ in range(statements.MOST_MONTHS):
@@ -35,9 +35,9 @@ def close_all(*, batch: int = _BATCH) -> int:
 
 
 def close(wallet: Wallet, month: datetime.date) -> bool:
-    """Keep the statement of a month that is over; return whether it was new.
+    """Store the statement of a past month; return whether it was new.
 
-    Nothing is kept of a month in which nothing happened.
+    A month without activity is not stored.
     """
     found = statements.add_up(wallet, month)
     if not (found.lines or found.paid or found.scenes):
@@ -64,8 +64,8 @@ def close(wallet: Wallet, month: datetime.date) -> bool:
 
 @one_transaction
 def _close_some(month: datetime.date, batch: int) -> int | None:
-    """Close a month of the next wallets; return how many were new, None when all are."""
-    # Two runs at once take turns.
+    """Close a month for the next wallets; return how many were new, None if all done."""
+    # Locked: two runs at the same time wait for each other.
     run = Closing.objects.select_for_update().get(month=month)
     if run.is_done:
         return None

@@ -1,4 +1,4 @@
-"""The ledger in plain words: what happened to a wallet, posting by posting."""
+"""The history of a wallet in words, one line per posting."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,34 +9,34 @@ from billing.models import LedgerEntry, LedgerTransaction, Wallet
 Bucket = LedgerEntry.Bucket
 
 SPENDABLE = (Bucket.AVAILABLE, Bucket.DEBT)
-"""What a balance is made of: credits that can be spent, less what is owed."""
+"""The buckets that sum to a balance: available credits, less the debt."""
 
 _WORDS = {
     "grant": "Added",
     "reserve": "Held for a job",
-    "capture": "Spoken: {held} of what was held",
-    "release": "Came back from a job",
+    "capture": "Used: {held} of the held credits",
+    "release": "Released from a job",
     "expire": "Lapsed",
     "refund": "Refunded",
-    "reverse": "Refund taken back",
-    "adjust": "Set right",
+    "reverse": "Refund reversed",
+    "adjust": "Adjusted",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A posting as people read it."""
+    """A posting for display."""
 
     seq: int
     at: datetime
     text: str
-    credits: int  # what the balance grew by
+    credits: int  # change of the balance
     balance: int  # after it
     job: str
 
 
-def in_words(kind: str, reason: str = "", held: int = 0) -> str:
-    """Return what a posting did."""
+def describe(kind: str, reason: str = "", held: int = 0) -> str:
+    """Describe a posting; `held` is the number of held credits that it used."""
     words = _WORDS.get(kind, kind.capitalize()).format(held=f"{held:,}")
     return f"{words}: {reason}" if reason else words
 
@@ -44,10 +44,10 @@ def in_words(kind: str, reason: str = "", held: int = 0) -> str:
 def page(
     wallet: Wallet, *, before: int | None = None, size: int = 50
 ) -> tuple[list[Movement], int | None]:
-    """Return the newest movements below a number, and that of the next page.
+    """Return the newest movements with a number below `before`, and that of the next page.
 
-    A page costs two queries, however long the history: the postings are cut off before
-    their entries are added up.
+    A page costs two queries for any length of history: the postings are limited before
+    their entries are summed.
     """
     rows = LedgerTransaction.objects.filter(wallet=wallet).order_by("-seq")
     if before is not None:
@@ -62,12 +62,12 @@ def page(
 
 
 def _movement(posting: LedgerTransaction, entries: list[LedgerEntry]) -> Movement:
-    """Return a posting with its entries, in their order, as people read it."""
+    """Return the movement of a posting and its entries, which are in their order."""
     held = sum(one.amount for one in entries if one.bucket == Bucket.RESERVED)
     return Movement(
         posting.seq,
         posting.created_at,
-        in_words(posting.kind, posting.reason, -held),
+        describe(posting.kind, posting.reason, -held),
         sum(one.amount for one in entries if one.bucket in SPENDABLE),
         entries[-1].balance_after,
         posting.reservation.job if posting.reservation else "",

@@ -1,7 +1,8 @@
-"""How a workspace stands: what it may use this month, what it bought, what is left.
+"""The account standing of a workspace: this month's allowance, purchases, and what is left.
 
-The two shapes of `GET /api/v1/usage`: of a subscriber, and of everybody else. Names with
-`characters` in them are credits, as clients know them. Lots are read, never the history.
+`GET /api/v1/usage` has two shapes: one for subscribers, one for all others. Fields with
+`characters` in their names are credits: existing clients know them so. It reads lots, not
+the history.
 """
 
 import datetime
@@ -25,31 +26,31 @@ _GIFTS = {
     "promo": "promo_code",
     "grant": "operator",
 }
-"""What a lot that nobody paid for is called, by how its source begins."""
+"""The `source` shown for free credits, by the prefix of the lot's source."""
 
 
 def of(caller: Caller) -> dict[str, Any]:
-    """Return what `GET /api/v1/usage` tells.
+    """Return the body of `GET /api/v1/usage`.
 
-    Who may not see money gets neither prices nor purchases.
+    Without the permission to see money, it has neither prices nor purchases.
     """
     wallet = wallet_of(caller.workspace, caller.environment)
-    sees_money = caller.is_operator or has_permission(
+    can_see_money = caller.is_operator or has_permission(
         caller.member_role, Permission.SEE_MONEY
     )
-    lasting = _lasting(wallet, with_purchases=sees_money)
+    non_expiring = _non_expiring(wallet, with_purchases=can_see_money)
     subscription = subscriptions.current_of(caller.workspace, caller.environment)
     if subscription is None:
-        return _free(lasting)
-    return _premium(subscription, wallet, lasting, sees_money=sees_money)
+        return _free(non_expiring)
+    return _premium(subscription, wallet, non_expiring, can_see_money=can_see_money)
 
 
 def _premium(
     subscription: Subscription,
     wallet: Wallet,
-    lasting: dict[str, Any],
+    non_expiring: dict[str, Any],
     *,
-    sees_money: bool,
+    can_see_money: bool,
 ) -> dict[str, Any]:
     month = _month(subscription, wallet)
     term = Term(subscription.term)
@@ -57,22 +58,22 @@ def _premium(
     return {
         "user_tier": "premium",
         **month,
-        "plan_renewal_date": _in_words(renews_at) if renews_at else None,
+        "plan_renewal_date": _format_day(renews_at) if renews_at else None,
         "plan_term": term.value,
         "plan_term_in_days": term.days,
         "plan_key": subscription.plan.key,
-        "plan_gross_cost": float(subscription.plan.price) if sees_money else None,
+        "plan_gross_cost": float(subscription.plan.price) if can_see_money else None,
         "trialing": subscription.status == Subscription.Status.TRIALING,
         "credits": {
             "subscription": {"plan_key": subscription.plan.key, **month},
-            "non_expiring_tokens": lasting,
+            "non_expiring_tokens": non_expiring,
         },
     }
 
 
-def _free(lasting: dict[str, Any]) -> dict[str, Any]:
-    limit = max(0, lasting["total_granted"])
-    left = max(0, lasting["balance"])
+def _free(non_expiring: dict[str, Any]) -> dict[str, Any]:
+    limit = max(0, non_expiring["total_granted"])
+    left = max(0, non_expiring["balance"])
     return {
         "user_tier": "free",
         "lifetime_limit": limit,
@@ -86,14 +87,14 @@ def _free(lasting: dict[str, Any]) -> dict[str, Any]:
         "plan_key": None,
         "plan_gross_cost": None,
         "trialing": False,
-        "credits": {"subscription": None, "non_expiring_tokens": lasting},
+        "credits": {"subscription": None, "non_expiring_tokens": non_expiring},
     }
 
 
 def _month(subscription: Subscription, wallet: Wallet) -> dict[str, Any]:
-    """Return what the present month of allowance had, and what is left of it."""
+    """Return limit, usage and rest of the current month's allowance."""
     now = timezone.now()
-    lots = allowances.newest(wallet, now)
+    lots = allowances.current_lots(wallet, now)
     limit = sum(lot.granted - lot.revoked for lot in lots)
     left = sum(lot.available for lot in lots)
     ahead = [at for at in allowances.boundaries(subscription) if at > now]
@@ -103,29 +104,29 @@ def _month(subscription: Subscription, wallet: Wallet) -> dict[str, Any]:
         "current_usage": limit - left,
         "remaining_characters": left,
         "usage_percentage": percentage(limit - left, limit),
-        "reset_date": _stamp(ends),
+        "reset_date": _format_time(ends),
     }
 
 
-def _lasting(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
-    """Return what the wallet has besides an allowance: bought and given credits."""
+def _non_expiring(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
+    """Return the wallet's credits other than allowances: purchases and gifts."""
     now = timezone.now()
-    lasting = ~Q(lots__kind=Lot.Kind.ALLOWANCE)
+    non_expiring = ~Q(lots__kind=Lot.Kind.ALLOWANCE)
     drawable = Q(lots__effective_at__lte=now) & (
         Q(lots__expires_at=None) | Q(lots__expires_at__gt=now)
     )
-    # From the wallet, which may owe something without a lot that lasts; in one statement,
-    # so that all of it fits.
+    # Starts at the wallet: it may have a debt without such a lot. One statement, so that
+    # all numbers are of the same moment.
     sums = Wallet.objects.filter(pk=wallet.pk).aggregate(
-        left=Sum("lots__available", filter=lasting & drawable, default=0),
-        held=Sum("lots__reserved", filter=lasting, default=0),
-        used=Sum("lots__consumed", filter=lasting, default=0),
+        left=Sum("lots__available", filter=non_expiring & drawable, default=0),
+        held=Sum("lots__reserved", filter=non_expiring, default=0),
+        used=Sum("lots__consumed", filter=non_expiring, default=0),
         owed=Max("debt"),
     )
     balance = sums["left"] - sums["owed"]
     return {
         "balance": balance,
-        # What was refunded, or has lapsed, counts as never granted.
+        # Refunded and lapsed credits count as never granted.
         "total_granted": balance + sums["held"] + sums["used"],
         "total_consumed": sums["used"],
         "purchases": _purchases(wallet) if with_purchases else [],
@@ -133,9 +134,9 @@ def _lasting(wallet: Wallet, *, with_purchases: bool) -> dict[str, Any]:
 
 
 def _purchases(wallet: Wallet) -> list[dict[str, Any]]:
-    """Return what was bought or given, oldest first, less what was refunded.
+    """Return purchases and gifts, oldest first, less what was refunded.
 
-    What came back because a refund was undone belongs to its purchase.
+    Credits that came back from a reversed refund belong to their purchase.
     """
     lots = (
         Lot.objects.filter(wallet=wallet, granted__gt=F("revoked"))
@@ -167,15 +168,15 @@ def _purchase(lot: Lot, credits: int) -> dict[str, Any]:
 
 
 def percentage(part: int, whole: int) -> int:
-    """Return how much of `whole` `part` is, as a whole number, halves rounded up."""
+    """Return `part` as a percentage of `whole`: a whole number, halves rounded up."""
     return (200 * part + whole) // (2 * whole) if whole > 0 else 0
 
 
-def _stamp(at: datetime.datetime) -> str:
+def _format_time(at: datetime.datetime) -> str:
     text = at.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
-def _in_words(at: datetime.datetime) -> str:
+def _format_day(at: datetime.datetime) -> str:
     day = at.astimezone(datetime.UTC)
     return f"{day:%B} {day.day}, {day.year}"

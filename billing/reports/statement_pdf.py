@@ -1,4 +1,4 @@
-"""A statement as a PDF: text that can be selected, in a font that has most alphabets."""
+"""Render a statement as a PDF, with selectable text in a font with most alphabets."""
 
 from functools import cache
 from io import BytesIO
@@ -61,7 +61,7 @@ def render(statement: Statement) -> bytes:
 
 
 def printable(text: str) -> str:
-    """Return `text` with what the font lacks replaced, and control characters left out."""
+    """Replace characters that the font lacks, and remove control characters."""
     known = _load().face.charToGlyph
     return "".join(
         letter if ord(letter) in known else _UNKNOWN
@@ -128,7 +128,7 @@ def _style(size: int, *, bold: bool = False, soft: bool = False) -> ParagraphSty
 
 @cache
 def _load() -> TTFont:
-    """Read the fonts, once for each process; return the ordinary one."""
+    """Load the fonts, once per process; return the regular one."""
     fonts = [TTFont(name, _FONTS / f"{name}.ttf") for name in (_FONT, _BOLD)]
     for font in fonts:
         pdfmetrics.registerFont(font)

@@ -1,9 +1,9 @@
-"""Monthly statements: what a wallet held when a month began, what happened, what was left.
+"""Monthly statements of a wallet: opening balance, movements, payments, closing balance.
 
-A balance is what could be spent, less what was owed; credits count as spent when they are
-held for a job, and come back when they are not needed. Each entry keeps the balance after
-it, so a statement reads one month of the ledger, whatever lies before; a month that is
-over is read once, by the calendar (`billing.reports.closed_months`), and kept.
+A balance is the available credits less the debt. Credits count as spent when they are
+reserved for a job, and come back when they are released. Each entry stores the balance
+after it, so a statement reads one month of the ledger only. A past month is computed once,
+by a scheduled task (`billing.reports.closed_months`), and stored.
 """
 
 import datetime
@@ -24,16 +24,16 @@ from billing.models import (
     Wallet,
 )
 from billing.plans.months import add_months
-from billing.reports.movements import SPENDABLE, in_words
+from billing.reports.movements import SPENDABLE, describe
 
 _OF_WORK = ("reserve", "capture", "release")
 MOST_MONTHS = 36
-"""In the list of a wallet's statements."""
+"""Most months in the list of a wallet's statements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What changed the balance: one posting, or a day's work."""
+    """A change of the balance: one posting, or a day's speech."""
 
     day: datetime.date
     text: str
@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A payment within the month."""
+    """A payment in the month; `amount` is in whole units of `currency`."""
 
     day: datetime.date
     name: str
@@ -52,7 +52,7 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A month of a wallet: `opening` and all lines add up to `closing`."""
+    """The statement of a month: `opening` and all lines add up to `closing`."""
 
     wallet: Wallet
     month: datetime.date
@@ -65,14 +65,14 @@ class Statement:
 
     @property
     def is_over(self) -> bool:
-        """Whether the month is, so that nothing changes any more."""
+        """Whether the month is over, so that the statement no longer changes."""
         return midnight(month_after(self.month)) <= timezone.now()
 
 
 def of(wallet: Wallet, month: datetime.date) -> Statement:
-    """Return the statement of a month, given by its first day, UTC.
+    """Return the statement of a month, given by its first day (UTC).
 
-    What the calendar has not closed is added up now.
+    It is computed now if it is not stored.
     """
     closed = ClosedMonth.objects.filter(wallet=wallet, month=month).first()
     if closed is None:
@@ -94,7 +94,7 @@ def of(wallet: Wallet, month: datetime.date) -> Statement:
 
 
 def add_up(wallet: Wallet, month: datetime.date) -> Statement:
-    """Return the statement of a month from the ledger, purchases and usage."""
+    """Compute the statement of a month from the ledger, purchases and usage."""
     start, end = midnight(month), midnight(month_after(month))
     first, after = _first_since(wallet, start), _first_since(wallet, end)
     spoken = (
@@ -127,7 +127,7 @@ def add_up(wallet: Wallet, month: datetime.date) -> Statement:
 
 
 def months(wallet: Wallet) -> list[datetime.date]:
-    """Return the first days of the months of a wallet, the newest first."""
+    """Return the first day of each month of a wallet, newest first."""
     month = month_of(timezone.now())
     found: list[datetime.date] = []
     while month >= month_of(wallet.created_at) and len(found) < MOST_MONTHS:
@@ -137,7 +137,7 @@ def months(wallet: Wallet) -> list[datetime.date]:
 
 
 def _lines(wallet: Wallet, first: int, after: int) -> Iterator[Line]:
-    """Yield what changed the balance day by day: each posting, then the day's work."""
+    """Yield the changes of the balance by day: each posting, then the day's speech."""
     is_work = Q(transaction__kind__in=_OF_WORK)
     rows = (
         LedgerEntry.objects.filter(
@@ -158,12 +158,12 @@ def _lines(wallet: Wallet, first: int, after: int) -> Iterator[Line]:
     for row in rows:
         if row["moved"]:
             kind = row["kind"]
-            words = in_words(kind, row["reason"]) if kind else "Speech"
+            words = describe(kind, row["reason"]) if kind else "Speech"
             yield Line(row["day"].date(), words, row["moved"])
 
 
 def _balance_before(wallet: Wallet, seq: int) -> int:
-    """Return the balance after all postings with a lower number."""
+    """Return the balance before the posting with this number."""
     entries = LedgerEntry.objects.filter(
         wallet=wallet, seq__lt=seq, bucket__in=LedgerEntry.OF_THE_WALLET
     )
@@ -172,10 +172,10 @@ def _balance_before(wallet: Wallet, seq: int) -> int:
 
 
 def _first_since(wallet: Wallet, at: datetime.datetime) -> int:
-    """Return the number of the first posting at or after a moment.
+    """Return the number of the first posting at or after a time.
 
-    Numbers have no gaps and grow with time, so a search by halves needs no index on time:
-    some twenty looks at the key of the table, however long the history.
+    Numbers have no gaps and grow with time, so a binary search needs no index on time:
+    about twenty lookups by primary key for any length of history.
     """
     low, high = 1, wallet.seq + 1
     if at > timezone.now():
@@ -192,15 +192,15 @@ def _first_since(wallet: Wallet, at: datetime.datetime) -> int:
 
 
 def midnight(day: datetime.date) -> datetime.datetime:
-    """Return the first moment of a day, UTC."""
+    """Return the start of a day, UTC."""
     return datetime.datetime.combine(day, datetime.time(), tzinfo=datetime.UTC)
 
 
 def month_after(month: datetime.date) -> datetime.date:
-    """Return the first day of the month after one."""
+    """Return the first day of the next month."""
     return add_months(midnight(month), 1, day=1).date()
 
 
 def month_of(at: datetime.datetime) -> datetime.date:
-    """Return the first day of the month of a moment, UTC."""
+    """Return the first day of the month of a time, UTC."""
     return at.astimezone(datetime.UTC).date().replace(day=1)

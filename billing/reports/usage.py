@@ -1,4 +1,4 @@
-"""Usage: recording each charge, and adding them up over days, voices and tokens."""
+"""Record each charge, and sum usage by day, provider, voice or token."""
 
 import datetime
 import uuid
@@ -19,16 +19,16 @@ from kit.db.transactions import needs_transaction
 from kit.errors import Invalid
 
 GROUPS = {"day": "day", "provider": "provider", "voice": "voice", "token": "token_id"}
-"""What a history can be grouped by, and the column of it."""
-LONGEST_RANGE = 366  # days; an index serves them, whatever lies before
+"""Ways to group a usage history, and the column of each."""
+LONGEST_RANGE = 366  # days; an index finds them
 _DEFAULT_RANGE = 30  # days
-# Far from where days can't be added any more.
+# Far from the bounds of `datetime.date`, so that days can be added.
 _EARLIEST, _LATEST = datetime.date(2000, 1, 1), datetime.date(2100, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A scene that was spoken, as billing sees it."""
+    """A spoken scene to charge, without knowledge of jobs."""
 
     workspace_id: uuid.UUID
     environment: str
@@ -41,15 +41,15 @@ class Charge:
     voice: str
     characters: int
     split: Split
-    payer: str  # of what costs nothing: guest, admin, own_key…
+    payer: str  # for a scene that costs no credits: guest, admin, own_key…
 
 
 @needs_transaction
 def record(charge: Charge) -> None:
-    """Write down a charge that is captured with it. One insert.
+    """Insert the usage row of a charge, in the transaction that captures its credits.
 
-    A render is charged once: a second row for it is an IntegrityError. What costs nothing
-    is activity too, of which no capture tells the wallet.
+    A render is charged once: a second row for it is an IntegrityError. A scene without a
+    price is activity too; it has no capture, so it is recorded in the wallet here.
     """
     split = charge.split
     payer = charge.payer
@@ -74,12 +74,12 @@ def record(charge: Charge) -> None:
         billed_to=payer,
     ).save(force_insert=True)
     if not split.credits and not split.subscription:
-        wallets.touch(charge.workspace_id, charge.environment)
+        wallets.record_activity(charge.workspace_id, charge.environment)
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Days, both included, UTC."""
+    """A range of days (UTC), both ends included."""
 
     first: datetime.date
     last: datetime.date
@@ -88,11 +88,11 @@ class Range:
     def of(
         cls, first: datetime.date | None = None, last: datetime.date | None = None
     ) -> "Range":
-        """Return the days that were asked for; without bounds, the last thirty.
+        """Return the requested range; by default the last 30 days.
 
         Raises:
-            Invalid: it ends before it begins, is longer than a year, or out of this
-                century.
+            Invalid: it ends before it begins, is longer than a year, or is outside of the
+                years 2000 to 2100.
         """
         for name, day in (("from", first), ("to", last)):
             if day and not _EARLIEST <= day <= _LATEST:
@@ -101,20 +101,20 @@ class Range:
         last = last or max(today, first or today)
         first = first or last - datetime.timedelta(days=_DEFAULT_RANGE - 1)
         if first > last:
-            raise Invalid({"to": ["It lies before `from`."]})
+            raise Invalid({"to": ["It is before `from`."]})
         if (last - first).days >= LONGEST_RANGE:
             raise Invalid({"from": [f"At most {LONGEST_RANGE} days at once."]})
         return cls(first, last)
 
     @property
     def days(self) -> list[datetime.date]:
-        """All of them."""
+        """Every day of the range."""
         count = (self.last - self.first).days + 1
         return [self.first + datetime.timedelta(days=n) for n in range(count)]
 
     @property
     def bounds(self) -> tuple[datetime.datetime, datetime.datetime]:
-        """The first moment, and the first after."""
+        """Start of the first day, and of the day after the last."""
         midnight = datetime.time(tzinfo=datetime.UTC)
         after = self.last + datetime.timedelta(days=1)
         return (
@@ -124,10 +124,10 @@ class Range:
 
 
 def history(caller: Caller, days: Range, group: str) -> Iterator[dict[str, Any]]:
-    """Yield sums of what the caller may see: by day in order, else the largest first.
+    """Yield the sums of each group of the usage that the caller may see.
 
-    Members see what they did themselves; owners and admins see all. A token is told by
-    its name.
+    Days are in order, other groups have the largest first. Members see their own usage;
+    owners and admins see all. A token also has its name.
     """
     rows = _visible(caller, days)
     if group == "day":

@@ -1,4 +1,4 @@
-"""Usage as CSV, for spreadsheets."""
+"""Export usage as CSV."""
 
 import csv
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from billing.reports import usage
 def csv_response(
     caller: Caller, days: usage.Range, group: str
 ) -> StreamingHttpResponse:
-    """Return the history as a file for spreadsheets, written as it is read."""
+    """Return the usage history as a CSV download, streamed."""
     name = f"usage-{days.first}-{days.last}-{group}.csv"
     return StreamingHttpResponse(
         _lines(caller, days, group),
@@ -38,12 +38,12 @@ def _lines(caller: Caller, days: usage.Range, group: str) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """Return `text` so that no spreadsheet takes it for a formula (CSV injection)."""
+    """Escape `text` that a spreadsheet would run as a formula (CSV injection)."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 class _Echo:
-    """What a csv.writer writes to, to give the line back."""
+    """A file for csv.writer whose `write` returns the line."""
 
     def write(self, line: str) -> str:
         return line

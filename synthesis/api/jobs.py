@@ -137,7 +137,7 @@ class EstimateView(APIView):
         caller = caller_of(request)
         quote = quotes.quote(caller, serializer.to_order())
         available = spendable(wallet_of(caller.workspace, caller.environment))
-        room = token_limits.room(caller.token, caller.environment)
+        room = token_limits.remaining(caller.token, caller.environment)
         return Response(
             {
                 "characters": quote.characters,

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class Clock:
-    """What `timezone.now` tells. The database's own clock goes on by itself."""
+    """The time that `timezone.now` returns. The database's clock is not changed."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -25,7 +25,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock, which shows the present until it is set."""
+    """The clock; it shows the current time until it is set."""
     made = Clock(timezone.now())
     monkeypatch.setattr(timezone, "now", lambda: made.now)
     return made

@@ -97,7 +97,7 @@ def refund(source: str, part: int | Fraction, **fields: Any) -> int:
 def reverse(
     source: str, refund_key: str = "refund", **fields: Any
 ) -> LedgerTransaction:
-    """Undo a refund in a transaction of its own."""
+    """Reverse a refund in a transaction of its own."""
     values = {"environment": "PRODUCTION", "reason": "Test"}
     with transaction.atomic():
         return ledger.reverse(source, refund_key, **(values | fields))
@@ -122,7 +122,7 @@ def expire(lot: Lot) -> int:
 
 
 def warn(lot: Lot, ago: timedelta = ledger.NOTICE) -> None:
-    """Let a lot's owner have been warned, so long ago, of its lapse for inactivity."""
+    """Record a warning, sent so long ago, that a lot lapses for inactivity."""
     found = Lot.objects.select_related("wallet").filter(pk=lot.pk).first()
     if found:
         used = max(found.wallet.last_activity_at, found.effective_at)
@@ -142,7 +142,7 @@ def lapse_idle(lot: Lot) -> int:
 
 
 def owing(credits: int) -> Wallet:
-    """Return a wallet that has spent a pack of `credits`, which was refunded then."""
+    """Return a wallet with a debt: it has spent a pack of `credits` that was refunded."""
     made = wallet()
     source = f"owing:{made.pk}"
     grant(made, credits, source=source)
@@ -153,7 +153,7 @@ def owing(credits: int) -> Wallet:
 
 
 def shift(of: Wallet, back: timedelta) -> None:
-    """Let so much time pass for a wallet: everything about it moves into the past."""
+    """Move all times of a wallet into the past, as if so much time had passed."""
     with without_guards() as cursor:
         for table, names in _MOMENTS.items():
             moved = ", ".join(f"{name} = {name} - %(back)s" for name in names)
@@ -166,12 +166,12 @@ def shift(of: Wallet, back: timedelta) -> None:
 
 
 def lapse(lot: Lot, at: datetime | None = None) -> None:
-    """Let a lot's time be over."""
+    """Make a lot expired."""
     Lot.objects.filter(pk=lot.pk).update(expires_at=at or timezone.now())
 
 
 def spent(token: ApiToken, environment: str) -> int:
-    """Return what is counted for a limited token in the present month."""
+    """Return the credits counted for a limited token in the current month."""
     rows = TokenSpending.objects.filter(
         token_id=token.pk, environment=environment, month=token_limits.this_month()
     )
@@ -221,7 +221,7 @@ def nothing_changes(of: Wallet) -> Iterator[None]:
 
 @contextmanager
 def without_guards() -> Iterator[Any]:
-    """Give a cursor that no trigger of the ledger and no foreign key stops."""
+    """Yield a cursor without the triggers of the ledger and without foreign key checks."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         yield cursor

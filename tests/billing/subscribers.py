@@ -12,7 +12,7 @@ from tests import factories
 
 
 def subscriber(email: str = "ada@example.com") -> Workspace:
-    """Return the workspace of somebody new, where the seeds are on sale."""
+    """Return the workspace of a new user, with the seeds on sale."""
     products.sync()
     return factories.workspace(factories.user(email))
 
@@ -23,7 +23,7 @@ def plan(key: str = "plus") -> Plan:
 
 
 def start(workspace: Workspace, key: str = "plus", /, **options: Any) -> Subscription:
-    """Begin a subscription of Stripe's."""
+    """Start a subscription billed by Stripe."""
     values: dict[str, Any] = {"store": Store.STRIPE, "external_id": "sub_1"} | options
     with transaction.atomic():
         return subscriptions.start(workspace, plan(key), **values)
@@ -41,7 +41,7 @@ def run(
 def allowances(
     workspace: Workspace, environment: str = "PRODUCTION"
 ) -> list[tuple[int, str]]:
-    """Return credits and last moment of each allowance, oldest first."""
+    """Return credits and expiry of each allowance, oldest first."""
     lots = Lot.objects.filter(
         wallet=wallet_of(workspace, environment), kind="allowance"
     ).order_by("pk")
@@ -49,7 +49,7 @@ def allowances(
 
 
 def limits(workspace: Workspace) -> tuple[Any, ...]:
-    """Return a workspace's tier, and the columns that its plan decides."""
+    """Return a workspace's tier, and the limits of its plan."""
     workspace.refresh_from_db()
     return (workspace.tier, *(getattr(workspace, name) for name in Plan.LIMITS))
 

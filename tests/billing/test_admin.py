@@ -114,7 +114,7 @@ def test_search(operator, used, model, text):
         ("creditrequest", "T", 1),
     ],
 )
-def test_what_is_called_so_exactly_is_found(operator, used, model, text, count):
+def test_search_finds_exact_keys(operator, used, model, text, count):
     Lot.objects.filter(wallet=used, kind="pack").update(source="test:pack")
     address = reverse(f"admin:billing_{model}_changelist")
     found = operator.get(address, {"q": text}).context["cl"].result_list
@@ -139,7 +139,7 @@ def test_pages_of_many_entries_take_the_same_queries(
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_nothing_is_added_changed_or_deleted(operator, used, model):
+def test_admin_is_read_only(operator, used, model):
     pk = rows(used, model)[0]
     with nothing_changes(used):
         for address in (
@@ -151,7 +151,7 @@ def test_nothing_is_added_changed_or_deleted(operator, used, model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_list_takes_the_same_queries_however_long(
+def test_number_of_queries_does_not_grow_with_the_list(
     operator, used, model, django_assert_max_num_queries
 ):
     for _ in range(20):
@@ -166,7 +166,7 @@ def form(**fields: object) -> dict[str, object]:
 
 
 def name_of_operator() -> str:
-    """Return how the ledger calls them: it is kept for good, so by no address."""
+    """Return the actor of an operator's postings, which has no email address."""
     return f"operator {User.objects.get(email='op@example.com').pk}"
 
 
@@ -218,7 +218,7 @@ def test_an_operator_adjusts(operator, used):
     ]
 
 
-def test_a_debt_is_made_only_if_the_operator_says_so(operator, used):
+def test_debt_needs_allow_debt(operator, used):
     address = reverse("admin:billing_wallet_adjust", args=[used.pk])
     with nothing_changes(used):
         answer = operator.post(address, adjustment(credits=-6000))
@@ -337,7 +337,7 @@ def test_an_operator_rebuilds_a_wallet(operator, used):
 
 
 @pytest.mark.parametrize("action", ["wallet_adjust", "wallet_rebuild", "lot_refund"])
-def test_only_operators_with_the_right_act(used, action):
+def test_only_operators_with_the_permission_can_act(used, action):
     row = used.lots.get(kind="pack") if action == "lot_refund" else used
     address = reverse(f"admin:billing_{action}", args=[row.pk])
     helper = factories.user("helper@example.com", is_staff=True)
@@ -363,14 +363,14 @@ def test_an_adjustment_needs_all_its_fields(operator, used, fields):
         assert operator.post(address, adjustment(**fields)).status_code == 200
 
 
-def test_a_proof_that_failed_says_what(operator, used):
+def test_failed_ledger_check_shows_the_invariants(operator, used):
     LedgerProof.objects.create(duration_ms=1, counts={"I1": 0, "I7": 2}, violations=2)
     listed = operator.get(reverse("admin:billing_ledgerproof_changelist"))
     # As a cell: random tokens in the page may hold any two letters.
     assert re.findall(r">\s*(I\d+)\s*<", listed.content.decode()) == ["I7"]
 
 
-def test_a_reservation_leads_to_its_postings(operator, used):
+def test_reservation_links_to_its_postings(operator, used):
     reservation = used.reservations.get()
     page = operator.get(
         reverse("admin:billing_reservation_change", args=[reservation.pk])
@@ -418,20 +418,20 @@ def test_a_form_changed_after_it_was_sent_is_refused(operator, used):
     assert "was used for another posting" in answer.content.decode()
 
 
-def test_an_operator_without_the_right_grants_nothing(used):
+def test_operator_without_the_permission_cannot_grant(used):
     helper = factories.user("helper@example.com", is_staff=True)
     address = reverse("admin:billing_wallet_grant", args=[used.pk])
     with nothing_changes(used):
         assert factories.browser(helper).post(address, form()).status_code == 403
 
 
-def test_customers_are_sent_away(used):
+def test_customers_cannot_open_the_admin(used):
     ada = User.objects.get(email="ada@example.com")
     address = reverse("admin:billing_wallet_grant", args=[used.pk])
     with nothing_changes(used):
         assert factories.browser(ada).post(address, form()).status_code == 302
 
 
-def test_no_such_wallet(operator):
+def test_unknown_wallet_is_not_found(operator):
     address = reverse("admin:billing_wallet_grant", args=[10**6])
     assert operator.get(address).status_code == 404

@@ -17,7 +17,7 @@ def grant(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_grant_gives_a_pack_and_prints_the_balance():
+def test_grant_adds_a_pack_and_prints_the_balance():
     user = factories.user("ada@example.com")
     assert grant("Ada@example.com", "250", "--reason", "Sorry") == "5250\n"
     wallet = wallet_of(factories.workspace(user), "PRODUCTION")
@@ -60,8 +60,11 @@ def test_grant_takes_environment_and_bucket():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nobody@example.com", "5", "--reason", "R"), "belongs to nobody"),
-        (("not an address", "5", "--reason", "R"), "belongs to nobody"),
+        (
+            ("nobody@example.com", "5", "--reason", "R"),
+            "There is no user with the address",
+        ),
+        (("not an address", "5", "--reason", "R"), "There is no user with the address"),
         (("ada@example.com", "0", "--reason", "R"), "a whole number from 1"),
         (("ada@example.com", "-5", "--reason", "R"), "a whole number from 1"),
         (("ada@example.com", "1.5", "--reason", "R"), "a whole number from 1"),
@@ -77,7 +80,7 @@ def test_grant_takes_environment_and_bucket():
         (("ada@example.com", "5", "--reason", "R", "--environment", "x"), "--env"),
     ],
 )
-def test_grant_refuses_in_one_line_and_gives_nothing(arguments, message):
+def test_grant_shows_errors_in_one_line_and_grants_nothing(arguments, message):
     factories.user("ada@example.com")
     with pytest.raises(CommandError, match=message):
         grant(*arguments)

@@ -30,20 +30,20 @@ def test_a_new_user_has_credits_in_each_environment():
     }
 
 
-def test_opening_again_gives_nothing_more():
+def test_opening_again_grants_nothing():
     user = factories.user()
     workspace = factories.workspace(user)
     lifecycle.opened(workspace, user)
     assert LedgerTransaction.objects.count() == 2
 
 
-def test_a_workspace_with_which_no_grant_comes_gets_wallets_alone():
+def test_workspace_without_a_user_gets_empty_wallets():
     workspace = Workspace.objects.create(name="Test")
     lifecycle.opened(workspace)
     assert [w.available for w in Wallet.objects.filter(workspace=workspace)] == [0, 0]
 
 
-def test_an_archive_has_what_was_used_and_bought():
+def test_export_has_usage_and_purchases():
     workspace = subscriber()
     ada = workspace.memberships.get().user
     bob = factories.user("bob@example.com")
@@ -70,7 +70,7 @@ def test_an_archive_has_what_was_used_and_bought():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_workspace_that_is_gone_has_no_plan():
+def test_deleted_workspace_has_no_plan():
     workspace = subscriber()
     start(workspace)
     start(workspace, environment="SANDBOX", external_id="sub_2")

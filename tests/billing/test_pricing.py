@@ -26,6 +26,6 @@ def test_price_rounds_up_exactly(characters, multiplier, credits):
 
 
 @pytest.mark.parametrize(("characters", "multiplier"), [(-1, "1"), (1, "-0.5")])
-def test_nothing_has_a_negative_price(characters, multiplier):
+def test_negative_values_are_refused(characters, multiplier):
     with pytest.raises(ValueError, match="negative"):
         price(characters, Decimal(multiplier))

@@ -77,14 +77,14 @@ def test_every_method_of_the_api_is_in_a_table() -> None:
 
 def test_every_form_action_is_in_the_table() -> None:
     from accounts.pages.team import _ACTIONS
-    from webhooks.pages.endpoints import _DEEDS
+    from webhooks.pages.endpoints import _ENDPOINT_ACTIONS
 
     def verbs(route: str) -> set[str]:
         return {page.verb for page in PAGES if page.route.startswith(route)} - {""}
 
     names_nothing = {"create"}
     assert verbs("settings/team/") == set(_ACTIONS) - names_nothing
-    assert verbs("webhooks/") == set(_DEEDS)
+    assert verbs("webhooks/") == set(_ENDPOINT_ACTIONS)
     assert verbs("settings/provider-keys/") == {"remove", "check"}
 
 

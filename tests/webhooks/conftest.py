@@ -15,6 +15,6 @@ def receiver(settings) -> Iterator[Receiver]:
 
 @pytest.fixture
 def no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is woken: the test works the deliveries off itself."""
+    """No bell rings: the test sends the deliveries itself."""
     for name in ("ring", "ring_soon"):
         monkeypatch.setattr(f"kit.work.bells.{name}", lambda *args, **kwargs: None)

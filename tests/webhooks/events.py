@@ -1,4 +1,4 @@
-"""Many events at once, without the work that each would be."""
+"""Insert many events at once, without emitting each."""
 
 from datetime import timedelta
 

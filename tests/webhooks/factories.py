@@ -18,7 +18,7 @@ URL = "https://hooks.example.com/ozvena"
 
 
 def workspace() -> Workspace:
-    """Return the workspace of somebody new."""
+    """Return the workspace of a new user."""
     return factories.workspace(factories.user())
 
 
@@ -35,7 +35,7 @@ def secret(of: Endpoint) -> str:
 
 
 def delivery(to: Endpoint | None = None, **data: Any) -> Delivery:
-    """Return a delivery that waits."""
+    """Return a queued delivery."""
     to = to or endpoint()
     with transaction.atomic():
         event = send_to(to.workspace_id, TEST, data, [to])
@@ -43,14 +43,14 @@ def delivery(to: Endpoint | None = None, **data: Any) -> Delivery:
 
 
 def url_delivery(of: Workspace, url: str, **data: Any) -> Delivery:
-    """Return a delivery to an address that no endpoint has."""
+    """Return a delivery to a job's own address."""
     with transaction.atomic():
         event = send_to(of.pk, TEST, data, [], url=url)
     return event.deliveries.get()
 
 
 def pass_time(span: timedelta) -> None:
-    """Let time pass: all that was noted lies further in the past."""
+    """Move all times into the past, as if time had passed."""
     Delivery.objects.update(ready_at=F("ready_at") - span)
     Endpoint.objects.update(
         failing_since=F("failing_since") - span,

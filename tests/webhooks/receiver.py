@@ -36,7 +36,7 @@ def status(code: int, *headers: str, body: bytes = b"") -> Answer:
 
 
 def hang(peer: socket.socket) -> None:
-    """Say nothing until the other side gives up."""
+    """Send nothing until the client closes the connection."""
     peer.settimeout(30)
     while peer.recv(1024):
         pass

@@ -1,4 +1,4 @@
-"""How an endpoint fares: it rests, is switched off, and begins anew."""
+"""Health of an endpoint: pauses, disabling and reset."""
 
 import socket
 from datetime import timedelta
@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-def test_retry_after_lets_the_whole_endpoint_rest(receiver: Receiver) -> None:
+def test_retry_after_pauses_the_whole_endpoint(receiver: Receiver) -> None:
     receiver.play(scripts.status(429, "Retry-After: 100"), scripts.status(200))
     to = factories.endpoint(url=receiver.url())
     first = factories.delivery(to)
@@ -46,7 +46,7 @@ def test_retry_after_lets_the_whole_endpoint_rest(receiver: Receiver) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_call_under_way_ends_no_rest(receiver: Receiver) -> None:
+def test_call_that_started_earlier_does_not_end_a_pause(receiver: Receiver) -> None:
     to = factories.endpoint(url=receiver.url())
     factories.delivery(to)
     rest = timezone.now() + timedelta(minutes=10)
@@ -63,8 +63,8 @@ def test_a_call_under_way_ends_no_rest(receiver: Receiver) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_new_address_begins_with_a_clean_sheet(receiver: Receiver) -> None:
-    """And what the old one answers afterwards counts for nothing."""
+def test_new_url_resets_the_health(receiver: Receiver) -> None:
+    """Later answers of the old URL are ignored."""
     to = factories.endpoint(url=receiver.url("/old"))
     sent = factories.delivery(to)
     long_ago = timezone.now() - timedelta(days=6)
@@ -91,7 +91,7 @@ def mails() -> list[EmailMessage]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_410_disables_at_once_and_tells_the_owner(receiver: Receiver) -> None:
+def test_410_disables_at_once_and_mails_the_owner(receiver: Receiver) -> None:
     receiver.play(scripts.status(410))
     of = factories.workspace()
     to = factories.endpoint(of, url=receiver.url())
@@ -105,14 +105,14 @@ def test_410_disables_at_once_and_tells_the_owner(receiver: Receiver) -> None:
         row.refresh_from_db()
     assert (first.status, waiting.status) == ("failed", "canceled")
     assert (to.is_enabled, to.disabled_because) == (False, "gone")
-    (told,) = mails()
-    assert told.to == [of.members.get().email]
-    assert receiver.url() in told.body
-    assert f"/webhooks/{to.pk}" in told.body
+    (mail,) = mails()
+    assert mail.to == [of.members.get().email]
+    assert receiver.url() in mail.body
+    assert f"/webhooks/{to.pk}" in mail.body
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_removed_an_endpoint_is_not_told_that_it_is_gone(
+def test_no_mail_for_a_deleted_endpoint_that_answers_410(
     receiver: Receiver,
 ) -> None:
     to = factories.endpoint(url=receiver.url())
@@ -150,7 +150,7 @@ def test_five_days_of_failures_disable(receiver: Receiver) -> None:
     assert len(mails()) == 1
 
 
-def test_few_failures_do_not_disable_however_long_ago_the_first_was(
+def test_few_failures_do_not_disable_an_endpoint(
     receiver: Receiver,
 ) -> None:
     receiver.play(scripts.status(500))

@@ -1,4 +1,4 @@
-"""The code that customers copy does what it says."""
+"""The example code for customers verifies signatures."""
 
 import json
 import subprocess

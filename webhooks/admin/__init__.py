@@ -1,4 +1,4 @@
-"""The back office: every module here is loaded."""
+"""Admin of webhooks. Every module here is loaded."""
 
 from kit.back_office import load
 

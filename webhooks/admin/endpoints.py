@@ -1,4 +1,4 @@
-"""Webhooks in the back office: looked at and sent again; never edited."""
+"""Admin of endpoints and deliveries: read-only, with actions such as replay."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,7 +20,7 @@ from webhooks.sending import replay, retention
 
 
 class AttemptInline(ReadOnly, TabularInline):
-    """What came back."""
+    """Attempts of a delivery."""
 
     model = Attempt
     fields = [
@@ -80,19 +80,20 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         "send_tests",
         "switch_off",
         "switch_on",
-        "replay_failed_of_a_day",
+        "replay_failed_of_last_day",
         "replay_failed_of_all_time",
     ]
 
     @admin.action(description="Send a test event", permissions=["operate"])
     def send_tests(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        """Try endpoints out."""
-        _each(self, request, chosen, "tested", lambda row: endpoints.send_test(row.pk))
+        _for_each(
+            self, request, chosen, "tested", lambda row: endpoints.send_test(row.pk)
+        )
 
     @admin.action(description="Switch off", permissions=["operate"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        """Send nothing more to endpoints, and mail their owners."""
-        _each(
+        """Disable endpoints, and mail their owners."""
+        _for_each(
             self,
             request,
             chosen,
@@ -102,8 +103,8 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Switch on", permissions=["operate"])
     def switch_on(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        """Send to endpoints again, from the next event on."""
-        _each(
+        """Enable endpoints, from the next event on."""
+        _for_each(
             self,
             request,
             chosen,
@@ -112,27 +113,25 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
         )
 
     @admin.action(
-        description="Send what failed in the last 24 hours again",
+        description="Send failures of the last 24 hours again",
         permissions=["operate"],
     )
-    def replay_failed_of_a_day(
+    def replay_failed_of_last_day(
         self, request: HttpRequest, chosen: QuerySet[Endpoint]
     ) -> None:
-        """Send recent failures again."""
         self._replay_failed(request, chosen, timedelta(days=1))
 
-    @admin.action(description="Send all that failed again", permissions=["operate"])
+    @admin.action(description="Send all failures again", permissions=["operate"])
     def replay_failed_of_all_time(
         self, request: HttpRequest, chosen: QuerySet[Endpoint]
     ) -> None:
-        """Send again what failed for as long as it is kept."""
         self._replay_failed(request, chosen, retention.KEPT)
 
     def _replay_failed(
         self, request: HttpRequest, chosen: QuerySet[Endpoint], span: timedelta
     ) -> None:
         since = timezone.now() - span
-        _each(
+        _for_each(
             self,
             request,
             chosen,
@@ -143,7 +142,7 @@ class EndpointAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnly, ModelAdmin):
-    """What was sent to whom, and what came back."""
+    """Deliveries and their attempts."""
 
     list_display = [
         "id",
@@ -184,38 +183,36 @@ class DeliveryAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="type", ordering="event__type")
     def type(self, delivery: Delivery) -> str:
-        """Return the event's type."""
         return delivery.event.type
 
     @admin.display(description="goes to")
     def goes_to(self, delivery: Delivery) -> str:
-        """Return the address."""
         return delivery.address
 
     @admin.display(description="body")
     def body(self, delivery: Delivery) -> str:
-        """Return what is sent."""
         return delivery.event.text
 
     @admin.action(description="Send again", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        """Send deliveries again, as their owners could."""
-        _each(self, request, chosen, "sent again", lambda row: replay.replay(row.pk))
+        _for_each(
+            self, request, chosen, "sent again", lambda row: replay.replay(row.pk)
+        )
 
 
-def _each(
+def _for_each(
     page: Any,
     request: HttpRequest,
     rows: QuerySet[Any],
     what: str,
-    deed: Callable[[Any], object],
+    run: Callable[[Any], object],
 ) -> None:
-    """Do something with each row and record it; say where it could not be done."""
+    """Call `run` for each row and log it; show a warning for each that is refused."""
     done = 0
     for row in rows:
         try:
             with transaction.atomic(durable=True):
-                deed(row)
+                run(row)
                 page.log_change(request, row, what)
         except AppError as error:
             page.message_user(request, f"{row}: {error}", messages.WARNING)

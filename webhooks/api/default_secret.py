@@ -1,4 +1,4 @@
-"""The secret that signs events to a job's own address, over HTTP."""
+"""API of the default secret, which signs events to a job's own address."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from webhooks.serializers import (
 
 
 class DefaultSecretView(APIView):
-    """The secret for jobs' own addresses."""
+    """The default secret."""
 
     permission_classes = [IsKnown]
 
@@ -27,13 +27,16 @@ class DefaultSecretView(APIView):
         operation_id="webhooks_default_secret", responses=DefaultSecretSerializer
     )
     def get(self, request: Request) -> Response:
-        """Show what signs events to jobs' own addresses, to owners freshly logged in."""
+        """Show the secret that signs events to jobs' own addresses.
+
+        Only for owners who have just logged in.
+        """
         caller = owner_of(request)
         return _default_secret(signing.default_signer(caller.workspace.pk))
 
 
 class RotateDefaultSecretView(APIView):
-    """A new secret for jobs' own addresses."""
+    """Rotate the default secret."""
 
     permission_classes = [IsKnown]
 
@@ -52,7 +55,7 @@ class RotateDefaultSecretView(APIView):
             return idempotency.Answer(200, None)
 
         answer = idempotency.once(idempotency_key(request), run)
-        # Nothing secret is kept: repeated, it shows what is in use, as a GET does.
+        # The stored answer has no secret: a repeated request shows the current one.
         return _default_secret(signing.default_signer(workspace.pk), answer)
 
 

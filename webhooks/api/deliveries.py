@@ -1,4 +1,4 @@
-"""Deliveries over HTTP: listed, shown, and sent again."""
+"""API of deliveries: list, show and replay."""
 
 from uuid import UUID
 
@@ -27,12 +27,12 @@ from webhooks.serializers import (
 
 _FILTERS = [
     OpenApiParameter("status", str, enum=Delivery.Status.values),
-    OpenApiParameter("type", str, description="Name of a type of event."),
+    OpenApiParameter("type", str, description="Name of an event type."),
 ]
 
 
 class DeliveriesOfEndpointView(GenericAPIView[Delivery]):
-    """What was sent to an endpoint."""
+    """Deliveries of an endpoint."""
 
     permission_classes = [ManagesWebhooks]
     serializer_class = DeliverySerializer
@@ -51,7 +51,7 @@ class DeliveriesOfEndpointView(GenericAPIView[Delivery]):
 
 
 class ReplayFailedView(APIView):
-    """All failures of an endpoint once more."""
+    """Replay the failed deliveries of an endpoint."""
 
     permission_classes = [ManagesWebhooks]
 
@@ -62,7 +62,7 @@ class ReplayFailedView(APIView):
         responses={202: ReplayedSerializer},
     )
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        """Send again what did not arrive since a time, under the same `webhook-id`s."""
+        """Send undelivered events since a time again, with the same `webhook-id`s."""
         asked = ReplayRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         found = endpoint_of(request, endpoint_id)
@@ -75,7 +75,7 @@ class ReplayFailedView(APIView):
 
 
 class DeliveriesView(GenericAPIView[Delivery]):
-    """What was sent to all endpoints, and to jobs' own addresses."""
+    """Deliveries to all endpoints, and to jobs' own addresses."""
 
     permission_classes = [ManagesWebhooks]
     serializer_class = DeliverySerializer
@@ -93,7 +93,7 @@ class DeliveriesView(GenericAPIView[Delivery]):
 
 
 class ReplayAllFailedView(APIView):
-    """All failures of a workspace once more."""
+    """Replay the failed deliveries of a workspace."""
 
     permission_classes = [ManagesWebhooks]
 
@@ -104,9 +104,9 @@ class ReplayAllFailedView(APIView):
         responses={202: ReplayedSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Send again what did not arrive since a time, to jobs' own addresses too.
+        """Send undelivered events since a time again, to jobs' own addresses too.
 
-        What endpoints that are off have missed stays for when they are on again.
+        Deliveries to disabled endpoints are left out; replay them when those are enabled.
         """
         asked = ReplayRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -128,13 +128,13 @@ class DeliveryView(APIView):
         operation_id="deliveries_retrieve", responses=DeliveryDetailSerializer
     )
     def get(self, request: Request, delivery_id: UUID) -> Response:
-        """Show what was sent and what came back."""
+        """Show a delivery with its body and its attempts."""
         found = _delivery(request, delivery_id)
         return Response(DeliveryDetailSerializer(found).data)
 
 
 class ReplayView(APIView):
-    """One delivery once more."""
+    """Replay one delivery."""
 
     permission_classes = [ManagesWebhooks]
 
@@ -145,7 +145,7 @@ class ReplayView(APIView):
         responses={202: DeliverySerializer},
     )
     def post(self, request: Request, delivery_id: UUID) -> Response:
-        """Send an event again, under the same `webhook-id`, with a new schedule."""
+        """Send an event again, with the same `webhook-id` and a new schedule."""
         found = _delivery(request, delivery_id)
 
         def run() -> idempotency.Answer:
@@ -162,7 +162,7 @@ def _delivery(request: Request, delivery_id: UUID) -> Delivery:
 
 
 def _filtered(request: Request, deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
-    """Return the deliveries that the query asks for, with their last attempts."""
+    """Filter deliveries by the query's status and type, and add their last attempts."""
     if status := request.query_params.get("status"):
         if status not in Delivery.Status.values:
             names = ", ".join(Delivery.Status.values)
@@ -170,7 +170,7 @@ def _filtered(request: Request, deliveries: DeliveryQuerySet) -> DeliveryQuerySe
         deliveries = deliveries.filter(status=status)
     if name := request.query_params.get("type"):
         if name not in event_types():
-            raise Invalid({"type": ["There is no such event."]})
+            raise Invalid({"type": ["There is no such event type."]})
         deliveries = deliveries.filter(event__type=name)
     return deliveries.with_last_attempt()
 

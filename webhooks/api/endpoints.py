@@ -1,4 +1,4 @@
-"""Endpoints over HTTP."""
+"""API of endpoints: create, change, delete, rotate the secret, send a test."""
 
 from uuid import UUID
 
@@ -48,10 +48,10 @@ class EndpointsView(GenericAPIView[Endpoint]):
         responses={201: EndpointSecretSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Make an endpoint. Its secret is in this answer and nowhere else.
+        """Create an endpoint. Only this answer shows its secret.
 
-        It hears of both environments unless it is given one; a token that is bound to an
-        environment hands that on.
+        It gets events of both environments unless one is given. With a token that is bound
+        to an environment, the endpoint is bound to it too.
         """
         asked = EndpointRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -77,7 +77,7 @@ class EndpointView(APIView):
 
     @extend_schema(operation_id="webhooks_retrieve", responses=EndpointSerializer)
     def get(self, request: Request, endpoint_id: UUID) -> Response:
-        """Show an endpoint and how it fares."""
+        """Show an endpoint and its health."""
         return Response(EndpointSerializer(endpoint_of(request, endpoint_id)).data)
 
     @extend_schema(
@@ -86,7 +86,7 @@ class EndpointView(APIView):
         responses=EndpointSerializer,
     )
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
-        """Change an endpoint, or switch it off or on."""
+        """Change an endpoint, or disable or enable it."""
         asked = EndpointChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         fields = dict(asked.validated_data)
@@ -102,7 +102,7 @@ class EndpointView(APIView):
 
     @extend_schema(operation_id="webhooks_delete", responses={204: None})
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
-        """Remove an endpoint; nothing more is sent to it."""
+        """Delete an endpoint; nothing more is sent to it."""
         found = endpoint_of(request, endpoint_id)
         with transaction.atomic(durable=True):
             endpoints.delete(found.pk)
@@ -110,7 +110,7 @@ class EndpointView(APIView):
 
 
 class RotateView(APIView):
-    """A new secret."""
+    """Rotate the secret of an endpoint."""
 
     permission_classes = [ManagesWebhooks]
 
@@ -133,7 +133,7 @@ class RotateView(APIView):
 
 
 class TestView(APIView):
-    """A test event."""
+    """Send a test event."""
 
     permission_classes = [ManagesWebhooks]
 
@@ -144,7 +144,7 @@ class TestView(APIView):
         responses={202: DeliverySerializer},
     )
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        """Send a `webhook.test` event to this endpoint, whatever it subscribes to."""
+        """Send a `webhook.test` event to this endpoint, regardless of its subscriptions."""
         found = endpoint_of(request, endpoint_id)
 
         def run() -> idempotency.Answer:

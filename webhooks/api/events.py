@@ -1,4 +1,4 @@
-"""Event types over HTTP."""
+"""API of event types."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -13,7 +13,7 @@ from webhooks.serializers import (
 
 
 class EventTypesView(APIView):
-    """What can be subscribed to."""
+    """The event types that endpoints can subscribe to."""
 
     permission_classes = [IsKnown]
 
@@ -21,5 +21,5 @@ class EventTypesView(APIView):
         operation_id="webhooks_event_types", responses=EventTypeSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        """List the types of event with an example of each."""
+        """List the event types with an example of each."""
         return Response(EventTypeSerializer(event_types().values(), many=True).data)

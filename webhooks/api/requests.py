@@ -1,4 +1,4 @@
-"""What the views of webhooks share: the endpoint of a request, and its secret."""
+"""Shared code of the webhook views: the endpoint of a request, and its secret."""
 
 from typing import Any
 from uuid import UUID
@@ -17,10 +17,11 @@ from webhooks.serializers import (
 
 
 def owner_of(request: Request) -> Caller:
-    """Return the caller, an owner who has just logged in.
+    """Return the caller, who must be an owner with a fresh login.
 
     Raises:
-        FreshLoginRequired, NotAllowed: it is somebody else.
+        FreshLoginRequired: the last login was too long ago.
+        NotAllowed: the caller is not an owner.
     """
     require_fresh_login(request._request)
     caller = caller_of(request)

@@ -1,12 +1,12 @@
-"""What the OpenAPI schema says of events: the types that the apps have declared."""
+"""Describe the declared event types in the OpenAPI schema."""
 
 from typing import Any
 
 from webhooks.events import EventType, event_types
 
 _HEADERS = {
-    "webhook-id": "The event: the same at every attempt. Remember those dealt with.",
-    "webhook-timestamp": "When this attempt was made, in seconds of Unix time.",
+    "webhook-id": "ID of the event, the same at every attempt. Skip IDs that you know.",
+    "webhook-timestamp": "Time of this attempt, in seconds of Unix time.",
     "webhook-signature": (
         "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, with a"
         " space between, for 24 hours after the secret was changed."
@@ -17,9 +17,9 @@ _HEADERS = {
 def describe_events(
     result: dict[str, Any], **_: object
 ) -> dict[str, Any]:  # a postprocessing hook of drf-spectacular
-    """Add each event as a request that we send.
+    """Add each event type as a request that we send.
 
-    OpenAPI 3.1 has a place for them; for 3.0, readers look for the extension.
+    OpenAPI 3.1 has the field `webhooks` for them; for 3.0 there is an extension.
     """
     place = "x-webhooks" if result["openapi"].startswith("3.0") else "webhooks"
     result[place] = {
@@ -61,5 +61,5 @@ def _operation(found: EventType) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": body, "example": example}},
         },
-        "responses": {"2XX": {"description": "It has arrived."}},
+        "responses": {"2XX": {"description": "The event has arrived."}},
     }

@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
                     "environment",
                     models.CharField(
                         blank=True,
-                        help_text="it hears of this one; empty: of both",
+                        help_text="receives events of this one; empty: of both",
                         max_length=10,
                     ),
                 ),
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                     "events",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.CharField(max_length=60),
-                        help_text="types it gets",
+                        help_text="event types that it receives",
                         size=None,
                     ),
                 ),
@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                     "rests_until",
                     models.DateTimeField(
                         blank=True,
-                        help_text="it asked us to wait (Retry-After)",
+                        help_text="its server asked us to wait (Retry-After)",
                         null=True,
                     ),
                 ),
@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
                 (
                     "lane",
                     models.CharField(
-                        help_text="few deliveries of a lane are sent at the same time",
+                        help_text="only a few deliveries of a lane are sent at the same time",
                         max_length=60,
                     ),
                 ),
@@ -270,7 +270,7 @@ class Migration(migrations.Migration):
                     "endpoint",
                     models.ForeignKey(
                         blank=True,
-                        help_text="none: it goes to `url`, an address for this event alone",
+                        help_text="empty: it is sent to `url`, an address for this event only",
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="deliveries",
@@ -326,13 +326,15 @@ class Migration(migrations.Migration):
                 (
                     "address",
                     models.CharField(
-                        blank=True, help_text="that the name stood for", max_length=45
+                        blank=True,
+                        help_text="IP address that was called",
+                        max_length=45,
                     ),
                 ),
                 (
                     "status",
                     models.PositiveSmallIntegerField(
-                        help_text="of the answer", null=True
+                        help_text="HTTP status of the answer", null=True
                     ),
                 ),
                 (
@@ -347,7 +349,7 @@ class Migration(migrations.Migration):
                                 "broken",
                                 "the connection was closed without a valid answer",
                             ),
-                            ("url", "this address is not one that we call"),
+                            ("url", "this address is not allowed"),
                             ("internal", "something went wrong on our side"),
                         ],
                         max_length=12,

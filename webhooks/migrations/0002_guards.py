@@ -1,4 +1,4 @@
-"""A trigger that keeps what was signed: an event is added and removed, never changed."""
+"""A trigger that refuses to change an event: its body is signed."""
 
 from django.db import migrations
 
@@ -20,7 +20,5 @@ DROP FUNCTION webhooks_refuse_change();
 
 
 class Migration(migrations.Migration):
-    """Add the trigger."""
-
     dependencies = [("webhooks", "0001_initial")]
     operations = [migrations.RunSQL(GUARD, DROP)]

@@ -1,4 +1,4 @@
-"""The records of webhooks, one module per subject; each is imported from here."""
+"""The models of webhooks, one module per subject. Import them from here."""
 
 from webhooks.models.deliveries import (
     Attempt,

@@ -15,9 +15,9 @@ from webhooks.models.querysets import DeliveryQuerySet
 
 
 class Event(models.Model):
-    """Something that happened, as it is told to everybody who listens.
+    """An event that is sent to all endpoints that subscribe to its type.
 
-    The body is the bytes that are sent and signed; a trigger refuses to change them. The
+    The body is the bytes that are signed and sent; a trigger refuses to change them. The
     id is the `webhook-id` of all its deliveries.
     """
 
@@ -38,16 +38,16 @@ class Event(models.Model):
 
     @property
     def text(self) -> str:
-        """The body for people to read."""
+        """The body as text."""
         return bytes(self.body).decode()
 
 
 class Delivery(Claimable):
-    """One event's way to one address.
+    """The delivery of one event to one address.
 
     `queued` waits for its next attempt, `completed` has arrived, `failed` has used up its
     attempts, `canceled` was not sent because the endpoint is off. `attempts` counts the
-    failures since it was queued or replayed: it is the place in the schedule.
+    failures since it was queued or replayed; the retry schedule depends on it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -59,11 +59,12 @@ class Delivery(Claimable):
         null=True,
         blank=True,
         related_name="deliveries",
-        help_text="none: it goes to `url`, an address for this event alone",
+        help_text="empty: it is sent to `url`, an address for this event only",
     )
     url = models.CharField(max_length=2048, blank=True)
     lane = models.CharField(
-        max_length=60, help_text="few deliveries of a lane are sent at the same time"
+        max_length=60,
+        help_text="only a few deliveries of a lane are sent at the same time",
     )
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -102,21 +103,21 @@ class Delivery(Claimable):
 
     @property
     def address(self) -> str:
-        """Where it goes, as things stand."""
+        """The URL that it is sent to now: that of its endpoint, or its own."""
         return self.endpoint.url if self.endpoint else self.url
 
 
 class Attempt(models.Model):
-    """One call to a customer's server and what came of it."""
+    """One call to a customer's server, and its result."""
 
     class Failure(models.TextChoices):
-        """Why there was no answer. Deliberately coarse: it must not map networks."""
+        """Why there was no answer. Coarse on purpose: it must not reveal our network."""
 
         UNREACHABLE = "unreachable", "the address could not be reached"
         TLS = "tls", "no secure connection could be made"
         TIMEOUT = "timeout", "there was no answer in time"
         BROKEN = "broken", "the connection was closed without a valid answer"
-        URL = "url", "this address is not one that we call"
+        URL = "url", "this address is not allowed"
         INTERNAL = "internal", "something went wrong on our side"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -125,9 +126,11 @@ class Attempt(models.Model):
     started_at = models.DateTimeField(help_text="also the signed `webhook-timestamp`")
     duration_ms = models.PositiveIntegerField()
     address = models.CharField(
-        max_length=45, blank=True, help_text="that the name stood for"
+        max_length=45, blank=True, help_text="IP address that was called"
     )
-    status = models.PositiveSmallIntegerField(null=True, help_text="of the answer")
+    status = models.PositiveSmallIntegerField(
+        null=True, help_text="HTTP status of the answer"
+    )
     failure = models.CharField(max_length=12, choices=Failure.choices, blank=True)
     answer = models.TextField(blank=True, help_text="beginning of the answer's body")
     next_at = models.DateTimeField(
@@ -147,9 +150,9 @@ class Attempt(models.Model):
 
 
 class Turn(models.Model):
-    """When a lane or a workspace was last served: of several, the one longest ago is next.
+    """When a lane or a workspace was last served; the least recently served is next.
 
-    Written and read by `webhooks.sending.claiming` alone.
+    Only `webhooks.sending.claiming` reads and writes it.
     """
 
     name = models.CharField(primary_key=True, max_length=60)
@@ -163,15 +166,15 @@ class Turn(models.Model):
 
 
 def is_success(status: int | None) -> bool:
-    """Whether an answer with this status means that the event has arrived: 2xx alone."""
+    """Return whether an HTTP status means that the event has arrived: only 2xx does."""
     return status is not None and 200 <= status < 300
 
 
 def lane_of_url(workspace_id: uuid.UUID, url: str) -> str:
-    """Return the lane of deliveries to an address that no endpoint has.
+    """Return the lane of deliveries to a job's own address, which has no endpoint.
 
-    Addresses on one host share a lane. A workspace has sixteen of them, however many
-    hosts its jobs name.
+    Addresses on one host share a lane. A workspace has sixteen such lanes, for any number
+    of hosts.
     """
     host = url.partition("://")[2].partition("/")[0].lower()
     return f"jobs:{workspace_id}:{zlib.crc32(host.encode()) % 16}"

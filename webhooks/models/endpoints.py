@@ -1,4 +1,4 @@
-"""Endpoints that receive events, and the workspaces' default secrets."""
+"""Endpoints that receive events, and the default signing secrets of workspaces."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -13,9 +13,10 @@ from webhooks.models.querysets import EndpointQuerySet
 
 
 class Signer(models.Model):
-    """What signs: an encrypted secret, and for a while after a rotation the one before it.
+    """Base of rows with an encrypted signing secret.
 
-    Read and written by `webhooks.sending.signing` alone.
+    After a rotation the old secret signs too, until `old_secret_until`. Only
+    `webhooks.sending.signing` reads and writes the secrets.
     """
 
     secret = models.BinaryField(editable=False)
@@ -29,16 +30,16 @@ class Signer(models.Model):
 
     @property
     def has_two_secrets(self) -> bool:
-        """Whether the secret before a rotation still signs, too."""
+        """Whether the old secret still signs too, after a rotation."""
         until = self.old_secret_until
         return until is not None and timezone.now() < until
 
 
 class Endpoint(Signer):
-    """An address of a customer that wants to hear of some types of event."""
+    """A customer's URL that receives some types of event."""
 
     class Off(models.TextChoices):
-        """Why an endpoint gets nothing."""
+        """Why an endpoint is disabled."""
 
         OWNER = "owner", "switched off by its owner"
         OPERATOR = "operator", "switched off by Ozvena"
@@ -50,9 +51,13 @@ class Endpoint(Signer):
     url = models.CharField(max_length=2048)
     description = models.CharField(max_length=200, blank=True)
     environment = models.CharField(
-        max_length=10, blank=True, help_text="it hears of this one; empty: of both"
+        max_length=10,
+        blank=True,
+        help_text="receives events of this one; empty: of both",
     )
-    events = ArrayField(models.CharField(max_length=60), help_text="types it gets")
+    events = ArrayField(
+        models.CharField(max_length=60), help_text="event types that it receives"
+    )
     is_enabled = models.BooleanField(default=True)
     disabled_because = models.CharField(max_length=8, choices=Off.choices, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
@@ -64,7 +69,7 @@ class Endpoint(Signer):
     )
     succeeded_at = models.DateTimeField(null=True, blank=True, help_text="last success")
     rests_until = models.DateTimeField(
-        null=True, blank=True, help_text="it asked us to wait (Retry-After)"
+        null=True, blank=True, help_text="its server asked us to wait (Retry-After)"
     )
     deleted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -102,17 +107,17 @@ class Endpoint(Signer):
 
     @property
     def is_resting(self) -> bool:
-        """Whether it has asked us to wait, and we do."""
+        """Whether deliveries wait because its server asked for a pause (Retry-After)."""
         return self.rests_until is not None and timezone.now() < self.rests_until
 
     @property
     def lane(self) -> str:
-        """Name of the line that deliveries to this endpoint stand in."""
+        """Name of the lane in which deliveries to this endpoint wait."""
         return f"endpoint:{self.pk}"
 
 
 class DefaultSigner(Signer):
-    """What signs events that go to a job's own `webhook_url`."""
+    """The secret that signs events sent to a job's own `webhook_url`."""
 
     workspace = models.OneToOneField(
         Workspace, models.CASCADE, primary_key=True, related_name="+"

@@ -1,4 +1,4 @@
-"""Questions about endpoints and deliveries; requests ask `for_workspace` alone."""
+"""Querysets of endpoints and deliveries; requests use `for_workspace` or `visible_to`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
     def visible_to(self, caller: Caller) -> EndpointQuerySet:
         """Return the endpoints that `caller` may see and change.
 
-        A token that is bound to an environment reaches those of this environment alone:
-        one that hears of both would tell it of the other.
+        A token that is bound to an environment sees only endpoints of that environment: an
+        endpoint for both would show it events of the other.
         """
         mine = self.for_workspace(caller.workspace)
         if caller.token is not None and caller.token.environment:
@@ -37,7 +37,7 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
         return mine
 
     def subscribed(self, workspace_id: uuid.UUID, event_type: str) -> EndpointQuerySet:
-        """Return the endpoints that get this type of event, the disabled ones too."""
+        """Return the endpoints that subscribe to this type of event, disabled ones too."""
         return self.filter(
             workspace_id=workspace_id, deleted_at=None, events__contains=[event_type]
         )
@@ -53,7 +53,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def visible_to(self, caller: Caller) -> DeliveryQuerySet:
         """Return the deliveries that `caller` may see and send again.
 
-        A token that is bound to an environment sees nothing of the other.
+        A token that is bound to an environment sees only that environment.
         """
         mine = self.for_workspace(caller.workspace)
         if caller.token is not None and caller.token.environment:
@@ -72,25 +72,25 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         )
 
     def waiting(self) -> DeliveryQuerySet:
-        """Return the deliveries whose time has come."""
+        """Return the queued deliveries that are due."""
         return self.filter(status="queued", ready_at__lte=Now())
 
     def open(self) -> DeliveryQuerySet:
-        """Return the deliveries to which something may be sent: no endpoint is off."""
+        """Return the deliveries whose endpoint is enabled, or that have no endpoint."""
         return self.filter(
             Q(endpoint=None)
             | Q(endpoint__is_enabled=True, endpoint__deleted_at__isnull=True)
         )
 
     def waiting_by_lane(self, lanes: list[str]) -> dict[str, int]:
-        """Return how many deliveries are to be sent yet, by lane."""
+        """Return the number of queued deliveries of each lane; 0 is left out."""
         rows = self.filter(status="queued", lane__in=lanes).order_by()
         return dict(rows.values_list("lane").annotate(count=Count("pk")))
 
     def unfinished(self) -> DeliveryQuerySet:
-        """Return the deliveries that will be tried again, or are being tried."""
+        """Return the deliveries that are queued or being sent."""
         return self.filter(status__in=("queued", "processing"))
 
     def undelivered(self, since: datetime) -> DeliveryQuerySet:
-        """Return the deliveries since a time that ended without reaching anybody."""
+        """Return the deliveries created since a time that failed or were canceled."""
         return self.filter(Q(status__in=_ENDED_WITHOUT_SUCCESS), created_at__gte=since)

@@ -1,4 +1,4 @@
-"""The page of the secret that signs events to a job's own address."""
+"""The page of the default secret, which signs events to a job's own address."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -21,7 +21,7 @@ from webhooks.sending import signing
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def default_secret_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show owners what signs events to jobs' own addresses; change it."""
+    """Show the default secret to owners, and rotate it."""
     if not has_permission(caller.member_role, Permission.SEE_DEFAULT_SECRET):
         raise PermissionDenied
     if not is_fresh(request):

@@ -1,4 +1,4 @@
-"""Pages of deliveries: the log, one delivery, and sending again."""
+"""Pages of deliveries: the log, one delivery, and replay."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from kit.errors import AppError
 from webhooks.models import Delivery
 from webhooks.models.querysets import DeliveryQuerySet
 from webhooks.pages.forms import LogForm, SinceForm
-from webhooks.pages.requests import SHOWN, as_uuid, demand_right
+from webhooks.pages.requests import SHOWN, as_uuid, require_manage_permission
 from webhooks.permissions import can_manage
 from webhooks.sending import replay
 
@@ -27,7 +27,7 @@ from webhooks.sending import replay
 @require_safe
 @login_required
 def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show what was sent to all endpoints, and to jobs' own addresses."""
+    """Show the deliveries to all endpoints, and to jobs' own addresses."""
     return render(
         request,
         "webhooks/log.html",
@@ -45,7 +45,7 @@ def log_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 def delivery_page(
     request: HttpRequest, caller: Caller, delivery_id: UUID
 ) -> HttpResponse:
-    """Show what was sent and what came back."""
+    """Show a delivery with its body and its attempts."""
     delivery = _delivery(caller, delivery_id)
     return render(
         request,
@@ -61,12 +61,12 @@ def delivery_page(
 @require_POST
 @login_required
 def replay_log(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Send again what did not arrive anywhere."""
+    """Send all failed deliveries again."""
     form = SinceForm(request.POST)
     if not form.is_valid():
         raise Http404
     try:
-        demand_right(caller)
+        require_manage_permission(caller)
         with transaction.atomic(durable=True):
             count = replay.replay_all_failed(
                 Delivery.objects.visible_to(caller), since=form.since
@@ -74,7 +74,7 @@ def replay_log(request: HttpRequest, caller: Caller) -> HttpResponse:
     except AppError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"Deliveries that are sent again: {count}.")
+        messages.success(request, f"Deliveries that will be sent again: {count}.")
     return redirect("deliveries-page")
 
 
@@ -86,20 +86,20 @@ def replay_delivery(
     """Send one delivery again."""
     delivery = _delivery(caller, delivery_id)
     try:
-        demand_right(caller)
+        require_manage_permission(caller)
         with transaction.atomic(durable=True):
             replay.replay(delivery.pk)
     except AppError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "It is sent again.")
+        messages.success(request, "The delivery will be sent again.")
     return redirect("delivery-page", delivery.pk)
 
 
 def log(request: HttpRequest, deliveries: DeliveryQuerySet) -> dict[str, Any]:
-    """Return what a page needs to show a part of the log, as the query asks for it."""
+    """Return the template context for a part of the log, filtered by the query."""
     form = LogForm(request.GET)
-    form.is_valid()  # what it does not know is no filter
+    form.is_valid()  # unknown values are ignored
     wanted = {name: value for name, value in form.cleaned_data.items() if value}
     if status := wanted.get("status"):
         deliveries = deliveries.filter(status=status)

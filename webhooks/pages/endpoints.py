@@ -24,8 +24,8 @@ from webhooks.pages.deliveries import log
 from webhooks.pages.forms import EndpointForm, NewEndpointForm, SinceForm
 from webhooks.pages.requests import (
     add_errors,
-    demand_right,
     endpoint_of,
+    require_manage_permission,
     secret_page,
     with_waiting,
 )
@@ -36,11 +36,11 @@ from webhooks.sending import replay
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """List the endpoints; make one."""
+    """List the endpoints, and create one."""
     form = NewEndpointForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            demand_right(caller)
+            require_manage_permission(caller)
             with transaction.atomic(durable=True):
                 endpoint, secret = endpoints.create(
                     caller.workspace, **form.cleaned_data
@@ -68,7 +68,7 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
 @require_safe
 @login_required
 def events_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show each type of event with an example of its data."""
+    """Show each event type with an example of its data."""
     return render(request, "webhooks/events.html", {"types": event_types().values()})
 
 
@@ -77,7 +77,7 @@ def events_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 def endpoint_page(
     request: HttpRequest, caller: Caller, endpoint_id: UUID
 ) -> HttpResponse:
-    """Show an endpoint, how it fares and what was sent to it; change it."""
+    """Show an endpoint, its health and its deliveries; change it."""
     endpoint = endpoint_of(caller, endpoint_id)
     initial = {
         "url": endpoint.url,
@@ -87,7 +87,7 @@ def endpoint_page(
     form = EndpointForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            demand_right(caller)
+            require_manage_permission(caller)
             with transaction.atomic(durable=True):
                 endpoints.change(endpoint.pk, **form.cleaned_data)
         except AppError as error:
@@ -115,14 +115,14 @@ def endpoint_page(
 def action(
     request: HttpRequest, caller: Caller, endpoint_id: UUID, verb: str
 ) -> HttpResponse:
-    """Do what a button on an endpoint's page says."""
+    """Run the action of a button on an endpoint's page."""
     endpoint = endpoint_of(caller, endpoint_id)
-    if (deed := _DEEDS.get(verb)) is None:
+    if (run := _ENDPOINT_ACTIONS.get(verb)) is None:
         raise Http404
     try:
-        demand_right(caller)
+        require_manage_permission(caller)
         with transaction.atomic(durable=True):
-            return deed(request, endpoint)
+            return run(request, endpoint)
     except AppError as error:
         messages.error(request, str(error))
         return redirect("webhook-page", endpoint.pk)
@@ -130,7 +130,7 @@ def action(
 
 def _switch_on(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     endpoints.change(endpoint.pk, is_enabled=True)
-    messages.success(request, "Switched on. What was missed can be sent again below.")
+    messages.success(request, "Switched on. You can send missed events again below.")
     return redirect("webhook-page", endpoint.pk)
 
 
@@ -160,11 +160,11 @@ def _replay_failed(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     if not form.is_valid():
         raise Http404
     count = replay.replay_failed(endpoint.pk, since=form.since)
-    messages.success(request, f"Deliveries that are sent again: {count}.")
+    messages.success(request, f"Deliveries that will be sent again: {count}.")
     return redirect("webhook-page", endpoint.pk)
 
 
-_DEEDS: dict[str, Callable[[HttpRequest, Endpoint], HttpResponse]] = {
+_ENDPOINT_ACTIONS: dict[str, Callable[[HttpRequest, Endpoint], HttpResponse]] = {
     "on": _switch_on,
     "off": _switch_off,
     "delete": _delete,

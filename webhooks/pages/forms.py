@@ -1,4 +1,4 @@
-"""What people type about endpoints; the rules themselves are in `endpoints`."""
+"""Forms of the webhook pages. The rules are in `webhooks.endpoints`."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,10 +44,10 @@ class EndpointForm(forms.Form):
 
 
 class NewEndpointForm(EndpointForm):
-    """A new endpoint; it stays in its environment."""
+    """A new endpoint; its environment can't be changed later."""
 
     environment = forms.ChoiceField(
-        label="Hears of",
+        label="Environment",
         required=False,
         choices=[
             ("", "production and sandbox"),
@@ -62,7 +62,7 @@ class LogForm(forms.Form):
     """Which deliveries to show."""
 
     status = forms.ChoiceField(
-        label="State",
+        label="Status",
         required=False,
         choices=[("", "all"), *((name, name) for name in Delivery.Status.values)],
         widget=forms.Select(attrs={"class": "select"}),
@@ -76,7 +76,7 @@ class LogForm(forms.Form):
 
 
 class SinceForm(forms.Form):
-    """From when on failures are sent again."""
+    """The period whose failures are sent again."""
 
     hours = forms.TypedChoiceField(
         label="Failed in the last",
@@ -92,5 +92,5 @@ class SinceForm(forms.Form):
 
     @property
     def since(self) -> datetime:
-        """The moment that is meant."""
+        """Start of the period."""
         return timezone.now() - timedelta(hours=self.cleaned_data["hours"])

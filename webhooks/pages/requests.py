@@ -1,4 +1,4 @@
-"""What the pages of webhooks share: the endpoint of a request, and its form's errors."""
+"""Shared code of the webhook pages: endpoint, permission, secret and form errors."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ SHOWN = 50  # deliveries on a page
 def secret_page(
     request: HttpRequest, endpoint: Endpoint, secret: Secret
 ) -> HttpResponse:
-    """Show a new secret, in this answer alone."""
+    """Show a new secret; only this answer has it."""
     return render(
         request,
         "webhooks/secret.html",
@@ -29,7 +29,7 @@ def secret_page(
 
 
 def with_waiting(endpoints: EndpointQuerySet) -> list[Endpoint]:
-    """Return endpoints, newest first, with the number of deliveries that wait."""
+    """Return endpoints, newest first, with `waiting`: their queued deliveries."""
     rows = list(endpoints.order_by("-pk"))
     waiting = Delivery.objects.waiting_by_lane([row.lane for row in rows])
     for row in rows:
@@ -37,7 +37,7 @@ def with_waiting(endpoints: EndpointQuerySet) -> list[Endpoint]:
     return rows
 
 
-def demand_right(caller: Caller) -> None:
+def require_manage_permission(caller: Caller) -> None:
     if not can_manage(caller):
         raise NotAllowed
 

@@ -1,4 +1,4 @@
-"""Routes of pages."""
+"""Routes of the webhook pages."""
 
 from django.urls import path
 

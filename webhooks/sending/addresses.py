@@ -1,8 +1,8 @@
-"""Which addresses we call: none that could lead into our own network.
+"""Validate webhook URLs and their IP addresses, to protect our own network (SSRF).
 
-A URL is looked at when it is saved and again at each attempt. That says nothing about
-where its name leads, so what counts is the last check: the addresses that the name stands
-for are vetted by whoever connects, and one of exactly these is connected to.
+A URL is validated when it is saved and again at each attempt. That doesn't show where its
+host name resolves to, so the last check is the one that counts: the client vets the
+resolved addresses, and connects to one of exactly these.
 """
 
 import re
@@ -22,7 +22,7 @@ from webhooks.errors import UnusableURL
 _LONGEST = 2048  # characters of a URL
 _LOOKUP = 3.0  # seconds for a name
 # At least two labels of letters, digits and hyphens; the last begins with a letter, so
-# that no way of writing an IP address passes.
+# that no notation of an IP address matches.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -30,7 +30,7 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that may be called, in parts."""
+    """A valid URL, in parts."""
 
     scheme: str
     host: str  # ASCII, lower case
@@ -39,34 +39,32 @@ class Target:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it means this machine, which only development allows."""
+        """Whether it is this machine, which is allowed in development only."""
         return self.host in _LOOPBACK_NAMES
 
     @property
     def authority(self) -> str:
-        """Host and port as the `Host` header has them."""
+        """Host and port for the `Host` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = 443 if self.scheme == "https" else 80
         return host if self.port == default else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The URL in its normal form."""
+        """The normalized URL."""
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
 def parse(url: str) -> Target:
-    """Return the parts of `url`.
+    """Validate `url` and return its parts.
 
     Raises:
-        UnusableURL: it is not one that we call, for the reason that it gives.
+        UnusableURL: the URL is not allowed; the error has the reason.
     """
     if len(url) > _LONGEST:
         raise UnusableURL(f"At most {_LONGEST} characters.")
     if not url.isprintable() or " " in url or "\\" in url:
-        raise UnusableURL(
-            "Spaces, backslashes and control characters don't belong here."
-        )
+        raise UnusableURL("Spaces, backslashes and control characters are not allowed.")
     try:
         parts = parse_url(url)
     except LocationParseError as error:
@@ -86,7 +84,7 @@ def parse(url: str) -> Target:
         if target.scheme not in ("http", "https"):
             raise UnusableURL("The address must begin with http:// or https://.")
         if target.port == settings.PORT:
-            raise UnusableURL("This address is our own.")
+            raise UnusableURL("This address belongs to Ozvena itself.")
         return target
     if target.scheme != "https":
         raise UnusableURL("The address must begin with https://.")
@@ -96,18 +94,17 @@ def parse(url: str) -> Target:
         ports = " or ".join(map(str, settings.WEBHOOK_PORTS))
         raise UnusableURL(f"The port must be {ports}.")
     if _is_our_own(host):
-        raise UnusableURL("This address is our own.")
+        raise UnusableURL("This address belongs to Ozvena itself.")
     return target
 
 
 def resolve(target: Target, seconds: float) -> Sequence[IPAddress]:
-    """Return the addresses of a target, all of them vetted; look it up once.
+    """Resolve the host of a target once, and return its vetted IP addresses.
 
     Raises:
-        Unreachable: there are none, they could not be found in time, or one of them is
-            not public.
+        Unreachable: it has no address, the lookup timed out, or an address is not public.
     """
-    # A dot at the end: no search domain of this machine is tried.
+    # With a dot at the end, the resolver tries no search domain of this machine.
     name = target.host if target.is_loopback else f"{target.host}."
     try:
         found = look_up(name, target.port, min(seconds, _LOOKUP))
@@ -117,16 +114,16 @@ def resolve(target: Target, seconds: float) -> Sequence[IPAddress]:
 
 
 def may_connect(target: Target, address: IPAddress) -> bool:
-    """Whether we connect to `address` for `target`."""
+    """Return whether we may connect to `address` for `target`."""
     if target.is_loopback:
         return bool(settings.WEBHOOK_ALLOW_LOOPBACK) and address.is_loopback
     return is_public(address, tuple(settings.WEBHOOK_BLOCKED_NETWORKS))
 
 
 def _is_our_own(host: str) -> bool:
-    """Whether people reach us under this name: a webhook must not call us back.
+    """Return whether `host` is a name of this installation: a webhook must not call us.
 
-    An allowed host that begins with a dot stands for all names below it, too.
+    An allowed host that begins with a dot also matches all its subdomains.
     """
     own = urlsplit(settings.BASE_URL).hostname
     return host == own or any(

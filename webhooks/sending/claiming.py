@@ -1,14 +1,14 @@
-"""Which delivery is sent next: a stuck receiver must not hold up anybody else.
+"""Claim the next delivery fairly: a slow receiver must not delay other customers.
 
-Deliveries stand in lanes, one per endpoint. Few of a lane are sent at the same time, not
-many of a workspace, and a bounded number in all; among the lanes that may start, the one
-whose workspace has the fewest under way goes first, and of several such the one that was
-served longest ago. Within a workspace its lanes take turns in the same way. So a customer
-whose server hangs fills its own share of slots and no more, and whoever has a single event
-waits for one call to end, however many others have a backlog.
+Deliveries wait in lanes, one per endpoint. The number that is sent at the same time is
+limited per lane, per workspace and in total. Of the lanes below their limits, the one whose
+workspace has the fewest deliveries under way is next; among equals the one that was served
+least recently. The lanes of a workspace take turns in the same way. So a customer whose
+server hangs uses its own share of slots only, and a customer with a single event waits for
+one call to end, whatever backlog others have.
 
-The lanes are found by jumping from one to the next in an index, so a lane's backlog, long
-as it may be, costs nothing.
+The query jumps from lane to lane in an index, so the length of a lane's backlog doesn't
+matter.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,9 @@ from webhooks.models import Delivery, Turn
 
 PER_ENDPOINT = 3
 PER_WORKSPACE = 8
-_GATE = 0x6F7A_7762  # advisory lock: one claim at a time, so that limits hold exactly
+_CLAIM_LOCK = (
+    0x6F7A_7762  # advisory lock: one claim at a time, so that limits hold exactly
+)
 
 _OPEN_LANES = """
 WITH RECURSIVE lanes AS (
@@ -79,7 +81,7 @@ class Lane:
     """A lane from which a delivery may be sent now."""
 
     name: str
-    slots: int  # that are free over all lanes
+    slots: int  # free slots over all lanes
 
 
 def open_lanes(*, limit: int) -> list[Lane]:
@@ -98,26 +100,26 @@ def open_lanes(*, limit: int) -> list[Lane]:
 
 
 def count_startable() -> int:
-    """Return how many deliveries may be sent now, as far as it is worth knowing."""
+    """Return how many deliveries may be sent now, limited to what `bells` can use."""
     lanes = open_lanes(limit=bells.MOST)
     return min(len(lanes) * PER_ENDPOINT, lanes[0].slots) if lanes else 0
 
 
 def claim_next() -> Delivery | None:
-    """Claim the delivery that is sent next; None if nothing may be sent now."""
+    """Claim the next delivery; return None if nothing may be sent now."""
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_GATE])
-        for lane in open_lanes(limit=4):  # the row of the first may be locked just now
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
+        for lane in open_lanes(limit=4):  # the row of the first may be locked now
             waiting = Delivery.objects.waiting().filter(lane=lane.name)
             if delivery := claims.claim(waiting.order_by("ready_at", "id")):
-                _note_turn(delivery)
+                _record_turn(delivery)
                 return delivery
     return None
 
 
-def _note_turn(delivery: Delivery) -> None:
-    """Write down that a lane and its workspace are served now."""
+def _record_turn(delivery: Delivery) -> None:
+    """Record that a lane and its workspace are served now."""
     now = timezone.now()
     names = (delivery.lane, f"workspace:{delivery.workspace_id}")
     Turn.objects.bulk_create(

@@ -1,6 +1,6 @@
-"""Delivering: claim, send, note what came of it, decide what is next.
+"""Deliver events: claim a delivery, send it, record the attempt, and retry or end it.
 
-This is the one place that retries.
+This is the only place that retries.
 """
 
 import logging
@@ -23,9 +23,9 @@ from webhooks.sending import claiming, post, schedule, signing
 from webhooks.sending.post import Outcome
 
 FAILING_FOR = timedelta(days=5)
-"""How long an endpoint may do nothing but fail before it is switched off."""
-FEWEST_FAILURES = 10
-"""And how often: a single event's bad luck is not enough."""
+"""An endpoint is disabled when all its attempts have failed for this long…"""
+MIN_FAILURES = 10
+"""…and at least this often: one failed event is not enough."""
 _GONE = 410
 
 logger = logging.getLogger(__name__)
@@ -33,25 +33,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A delivery that was sent, and what came of it."""
+    """The URL, time and outcome of a sent delivery."""
 
     url: str
     at: datetime
-    outcome: Outcome | None  # None: its endpoint was switched off while it waited
+    outcome: Outcome | None  # None: its endpoint was disabled while it waited
 
 
 def deliver(held: Delivery) -> None:
-    """Send a delivery that we hold, and settle it; nothing is raised for its failure."""
+    """Send a claimed delivery and settle it; a failure raises nothing."""
     work.do(held)
 
 
 def _perform(held: Delivery, _: claims.Lease) -> Sent:
     sent_at = timezone.now()
-    # Read again: since it was queued, the address may have changed.
+    # Read again: the URL may have changed since it was queued.
     rows = Delivery.objects.select_related("event", "endpoint")
     delivery = rows.filter(pk=held.pk).first()
     if delivery is None:
-        raise claims.LeaseLost(f"{held!r}: it was removed")
+        raise claims.LeaseLost(f"{held!r}: it was deleted")
     is_open = delivery.endpoint is None or _is_open(delivery.endpoint)
     outcome = _send(delivery, sent_at) if is_open else None
     return Sent(delivery.address, sent_at, outcome)
@@ -87,7 +87,7 @@ def _send(delivery: Delivery, sent_at: datetime) -> Outcome:
 
 
 def _fail(held: Delivery, error: Exception) -> None:
-    """Settle a failure of ours: a bug, or a secret whose key is gone."""
+    """Settle an internal error: a bug, or a secret that can't be decrypted."""
     logger.error("delivery %s failed", held.pk, exc_info=error)
     outcome = Outcome(duration_ms=0, failure=Attempt.Failure.INTERNAL)
     with transaction.atomic(durable=True):
@@ -95,10 +95,10 @@ def _fail(held: Delivery, error: Exception) -> None:
 
 
 def _settle(held: Delivery, sent: Sent) -> None:
-    """Write the attempt, and what it means for the delivery and its endpoint.
+    """Write the attempt, and update the delivery and the health of its endpoint.
 
     Raises:
-        LeaseLost: somebody else holds the delivery now; they also write the attempt.
+        LeaseLost: another worker holds the delivery now, and writes the attempt.
     """
     delivery = claims.lock_held(held)
     outcome = sent.outcome
@@ -122,16 +122,16 @@ def _settle(held: Delivery, sent: Sent) -> None:
         attempt.next_at = _after_failure(delivery, outcome, now)
     attempt.save(force_insert=True)
     if delivery.endpoint_id and outcome.failure != Attempt.Failure.INTERNAL:
-        _note_health(delivery.endpoint_id, sent.url, outcome, now)
+        _record_health(delivery.endpoint_id, sent.url, outcome, now)
 
 
 def _after_failure(
     delivery: Delivery, outcome: Outcome, now: datetime
 ) -> datetime | None:
-    """Queue a locked delivery again, or end it; return when it is tried again."""
+    """Queue a locked delivery again, or fail it; return the time of the next attempt."""
     delivery.attempts += 1
-    rest = schedule.asked_rest(outcome.retry_after, now=now)
-    again = schedule.next_attempt(delivery.attempts, now=now, rest=rest)
+    pause = schedule.requested_pause(outcome.retry_after, now=now)
+    again = schedule.next_attempt(delivery.attempts, now=now, min_pause=pause)
     if again is None or outcome.status == _GONE:
         _end(delivery, Delivery.Status.FAILED, now)
         return None
@@ -149,20 +149,20 @@ def _end(delivery: Delivery, status: Delivery.Status, now: datetime) -> None:
     delivery.save(update_fields=["status", "lease_until", "finished_at", "attempts"])
 
 
-def _note_health(
+def _record_health(
     endpoint_id: uuid.UUID, url: str, outcome: Outcome, now: datetime
 ) -> None:
-    """Write how the endpoint fares; switch it off when it is gone or fails for long.
+    """Record the health of an endpoint; disable it if it is gone or fails for long.
 
-    What an address says that it no longer has counts for nothing. A rest stays: whoever
-    answers well in it was called before.
+    Ignored if the endpoint has another URL by now. A success doesn't end a pause
+    (`rests_until`): that call had started before the pause.
     """
     mine = Endpoint.objects.filter(pk=endpoint_id, url=url)
     if is_success(outcome.status):
         mine.update(succeeded_at=now, failing_since=None, failures=0)
         return
-    rest = schedule.asked_rest(outcome.retry_after, now=now)
-    changes: dict[str, object] = {"rests_until": now + rest} if rest else {}
+    pause = schedule.requested_pause(outcome.retry_after, now=now)
+    changes: dict[str, object] = {"rests_until": now + pause} if pause else {}
     is_current = mine.update(
         failing_since=Coalesce("failing_since", now),
         failures=F("failures") + 1,
@@ -173,7 +173,7 @@ def _note_health(
     if outcome.status == _GONE:
         endpoints.switch_off(endpoint_id, Endpoint.Off.GONE)
     elif mine.filter(
-        failing_since__lte=now - FAILING_FOR, failures__gte=FEWEST_FAILURES
+        failing_since__lte=now - FAILING_FOR, failures__gte=MIN_FAILURES
     ).exists():
         endpoints.switch_off(endpoint_id, Endpoint.Off.FAILING)
 

@@ -1,8 +1,8 @@
-"""One POST to an address that a stranger chose.
+"""Send one POST to a URL that a customer chose.
 
-It ends at its deadline whatever the other side does, and reads little. It connects to an
-address that was vetted a moment before, without a second look-up; TLS still checks the
-name. The connection serves this one call. The rest is `kit.http`.
+It ends at its deadline whatever the server does, and reads a limited part of the answer. It
+connects to an IP address that has just been vetted, without a second lookup; TLS still
+checks the name. The connection is not reused. The rest is `kit.http`.
 """
 
 import logging
@@ -16,10 +16,10 @@ from webhooks.models import Attempt
 from webhooks.sending.addresses import parse, resolve
 
 DEADLINE = 15.0
-"""Seconds for all of it: look-up, connection, request and answer."""
-_CONNECT = 8.0  # seconds of it until the request can be sent
+"""Seconds for the whole call: lookup, connection, request and answer."""
+_CONNECT = 8.0  # seconds of these for lookup and connection
 _MOST_READ = 16 * 1024  # bytes of the answer's body
-_KEPT = 2 * 1024  # bytes of it that are remembered
+_KEPT = 2 * 1024  # bytes of it that are stored
 
 logger = logging.getLogger(__name__)
 Failure = Attempt.Failure
@@ -33,26 +33,27 @@ _FAILURES: tuple[tuple[type[http.CallFailed], Failure], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a call: a status, or else a failure."""
+    """The result of a call: an HTTP status, or a failure."""
 
     duration_ms: int
-    address: str = ""  # that was connected to; empty if none was
+    address: str = ""  # IP address of the connection; empty if there was none
     status: int | None = None
     failure: str = ""  # an Attempt.Failure
-    retry_after: str = ""  # the header, as it came
+    retry_after: str = ""  # the header, unparsed
     answer: str = ""  # beginning of the body
 
 
 def post(
     url: str, body: bytes, headers: Mapping[str, str], *, deadline: float
 ) -> Outcome:
-    """Send `body` to `url` and say what came of it; nothing is raised.
+    """Send `body` to `url` and return the outcome; raises nothing for a failed call.
 
-    The status decides: an answer whose body never ends is an answer all the same.
+    `deadline` is in seconds. The status decides: an answer counts even if its body never
+    ends.
     """
     began = time.monotonic()
 
-    def spent() -> int:
+    def elapsed_ms() -> int:
         return round((time.monotonic() - began) * 1000)
 
     try:
@@ -65,16 +66,16 @@ def post(
             limits=http.Limits(min(_CONNECT, deadline), deadline, deadline, deadline),
             resolve=lambda _host, _port, seconds: resolve(target, seconds),
         ) as answer:
-            text = _beginning(answer)
+            text = _read_beginning(answer)
     except UnusableURL:
-        return Outcome(spent(), failure=Failure.URL)
+        return Outcome(elapsed_ms(), failure=Failure.URL)
     except http.CallFailed as error:
-        # Why is for us alone: told to customers, it would map our network.
+        # The details are for our log only: they would reveal our network to customers.
         logger.info("webhook: %s: %s %s", target.host, type(error).__name__, error)
         failure = next(name for kind, name in _FAILURES if isinstance(error, kind))
-        return Outcome(spent(), address=error.address, failure=failure)
+        return Outcome(elapsed_ms(), address=error.address, failure=failure)
     return Outcome(
-        spent(),
+        elapsed_ms(),
         address=answer.address,
         status=answer.status,
         retry_after=answer.headers.get("Retry-After", ""),
@@ -82,8 +83,8 @@ def post(
     )
 
 
-def _beginning(answer: http.Response) -> str:
-    """Return the beginning of an answer, as much as came, as text that can be stored."""
+def _read_beginning(answer: http.Response) -> str:
+    """Return the beginning of an answer, as far as it came, as text for the database."""
     body = bytearray()
     try:
         for part in answer.parts(_MOST_READ):

@@ -1,4 +1,4 @@
-"""Sending again: the same event under the same `webhook-id`, with a new schedule."""
+"""Replay deliveries: the same event with the same `webhook-id`, and a new schedule."""
 
 import uuid
 from datetime import datetime
@@ -17,19 +17,19 @@ from webhooks.models.querysets import DeliveryQuerySet
 
 @needs_transaction
 def replay(delivery_id: uuid.UUID) -> Delivery:
-    """Send a delivery again now, one that has arrived too.
+    """Send a delivery again now, even if it has arrived; return it.
 
     Raises:
-        DeliveryBusy: it is just being sent.
-        EndpointDisabled: its endpoint is off.
-        NotFound: its endpoint was removed.
+        DeliveryBusy: it is being sent now.
+        EndpointDisabled: its endpoint is disabled.
+        NotFound: the delivery does not exist, or its endpoint was deleted.
     """
     rows = Delivery.objects.select_for_update(of=("self",)).select_related("endpoint")
     delivery = rows.filter(pk=delivery_id).first()
     if delivery is None:
         raise NotFound
     if endpoint := delivery.endpoint:
-        # Not locked: whoever sends looks at it again.
+        # Not locked: the worker checks the endpoint again before it sends.
         if endpoint.deleted_at is not None:
             raise NotFound
         if not endpoint.is_enabled:
@@ -43,11 +43,11 @@ def replay(delivery_id: uuid.UUID) -> Delivery:
 
 @needs_transaction
 def replay_failed(endpoint_id: uuid.UUID, *, since: datetime) -> int:
-    """Send again what has not reached an endpoint since a time; return how many.
+    """Send again an endpoint's undelivered events since a time; return how many.
 
     Raises:
-        EndpointDisabled: it is off.
-        NotFound: it was removed.
+        EndpointDisabled: it is disabled.
+        NotFound: it was deleted.
     """
     endpoint = lock(endpoint_id)
     if not endpoint.is_enabled:
@@ -57,9 +57,9 @@ def replay_failed(endpoint_id: uuid.UUID, *, since: datetime) -> int:
 
 @needs_transaction
 def replay_all_failed(deliveries: DeliveryQuerySet, *, since: datetime) -> int:
-    """Send again which of `deliveries` reached nobody since a time; return how many.
+    """Send again those of `deliveries` that failed since a time; return how many.
 
-    Those of endpoints that are off stay as they are.
+    Deliveries to disabled endpoints are left as they are.
     """
     return _queue(deliveries.undelivered(since).open())
 

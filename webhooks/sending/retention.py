@@ -1,4 +1,4 @@
-"""How long deliveries are kept."""
+"""Delete old events, deliveries and endpoints."""
 
 from datetime import timedelta
 
@@ -9,15 +9,15 @@ from django.utils import timezone
 from webhooks.models import Delivery, Endpoint, Event, Turn
 
 KEPT = timedelta(days=30)
-_TURNS_KEPT = timedelta(days=1)  # longer ago is as good as never
+_TURNS_KEPT = timedelta(days=1)  # an older turn has no effect
 _BATCH = 500  # events in one transaction
 
 
 def prune(*, batch: int = _BATCH) -> int:
-    """Remove events older than 30 days with their deliveries, and removed endpoints.
+    """Delete events older than 30 days with their deliveries, and deleted endpoints.
 
-    Returns how many events. What is still on its way stays. Harmless to interrupt and to
-    run twice.
+    Returns the number of events. Events with a delivery that is queued or being sent are
+    kept. Safe to interrupt and to run twice.
     """
     on_its_way = Delivery.objects.unfinished().filter(event=OuterRef("pk"))
     old = Event.objects.filter(

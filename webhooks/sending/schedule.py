@@ -1,4 +1,4 @@
-"""When a delivery that failed is tried again."""
+"""The retry schedule of failed deliveries."""
 
 import random
 from collections.abc import Callable
@@ -10,41 +10,42 @@ GAPS = (
     timedelta(minutes=30),
     *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
 )
-"""Pauses after the first attempt, the second, and so on: eleven attempts in 76 hours."""
+"""Pause after each failed attempt: eleven attempts in 76 hours."""
 JITTER = 0.2
-"""How much longer a pause may be, as a share of it; never shorter."""
-LONGEST_REST = timedelta(hours=24)
-"""The most that a receiver can ask for with Retry-After."""
+"""Random extra length of a pause, at most this share of it."""
+LONGEST_PAUSE = timedelta(hours=24)
+"""Longest pause that a receiver can ask for with Retry-After."""
 
 
 def next_attempt(
     failures: int,
     *,
     now: datetime,
-    rest: timedelta | None = None,
-    dice: Callable[[], float] = random.random,
+    min_pause: timedelta | None = None,
+    rand: Callable[[], float] = random.random,
 ) -> datetime | None:
-    """Return when to try again after that many failures; None when there were enough.
+    """Return the time of the next attempt after `failures`; None if no attempt is left.
 
-    `rest` is what the receiver has asked for; `dice` returns a number from 0 to 1.
+    `min_pause` is the pause that the receiver asked for; `rand` returns a random number
+    from 0 to 1.
     """
     if failures > len(GAPS):
         return None
-    pause = max(GAPS[failures - 1], rest or timedelta())
-    return now + pause * (1 + JITTER * dice())
+    pause = max(GAPS[failures - 1], min_pause or timedelta())
+    return now + pause * (1 + JITTER * rand())
 
 
-def asked_rest(header: str, *, now: datetime) -> timedelta | None:
+def requested_pause(header: str, *, now: datetime) -> timedelta | None:
     """Return the pause that a Retry-After header asks for (RFC 9110 §10.2.3)."""
     text = header.strip()
     if text.isascii() and text.isdigit():
-        pause = timedelta(seconds=min(int(text[:9]), LONGEST_REST.total_seconds()))
+        pause = timedelta(seconds=min(int(text[:9]), LONGEST_PAUSE.total_seconds()))
     else:
         try:
             until = parsedate_to_datetime(text)
         except (ValueError, IndexError, OverflowError):
             return None
-        if until.tzinfo is None:  # "-0000": a time of no place
+        if until.tzinfo is None:  # "-0000": the time zone is unknown
             return None
         pause = until - now
-    return max(timedelta(), min(pause, LONGEST_REST))
+    return max(timedelta(), min(pause, LONGEST_PAUSE))

@@ -1,4 +1,4 @@
-"""Signatures by the Standard Webhooks specification 1.0.0, and the secrets they need.
+"""Sign events by the Standard Webhooks specification 1.0.0; create and rotate secrets.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -22,7 +22,7 @@ from webhooks.models import DefaultSigner, Endpoint, Signer
 
 PREFIX = "whsec_"
 OVERLAP = timedelta(hours=24)
-"""How long the secret before a rotation signs besides the new one."""
+"""How long the old secret signs too after a rotation."""
 
 
 def sign(
@@ -30,7 +30,7 @@ def sign(
 ) -> str:
     """Return the value of `webhook-signature`: one signature for each of `keys`.
 
-    `timestamp` is the attempt's, in seconds of Unix time.
+    `timestamp` is the time of the attempt, in seconds of Unix time.
     """
     signed = f"{event_id}.{timestamp}.".encode() + body
     return " ".join(f"v1,{_hmac(key, signed)}" for key in keys)
@@ -42,22 +42,22 @@ def _hmac(key: Secret, signed: bytes) -> str:
 
 
 def new_secret() -> Secret:
-    """Return a new secret: 32 bytes in standard base64, which all libraries decode."""
+    """Generate a secret: 32 random bytes in standard base64, which all libraries decode."""
     return Secret(PREFIX + b64encode(secrets.token_bytes(32)).decode())
 
 
-def give_secret(signer: Signer, secret: Secret) -> None:
-    """Put a secret into a row that the caller saves."""
+def set_secret(signer: Signer, secret: Secret) -> None:
+    """Encrypt a secret into a row; the caller saves it."""
     signer.secret = encrypt(secret, context=_context(signer, "secret"))
 
 
 def secret_of(signer: Signer) -> Secret:
-    """Return the secret in use."""
+    """Decrypt and return the current secret."""
     return decrypt(signer.secret, context=_context(signer, "secret"))
 
 
 def keys_of(signer: Signer) -> list[Secret]:
-    """Return what signs now: the secret, and after a rotation the one before it."""
+    """Return the secrets that sign now: the current, and after a rotation the old one."""
     keys = [secret_of(signer)]
     if signer.has_two_secrets:
         assert signer.old_secret is not None
@@ -66,7 +66,7 @@ def keys_of(signer: Signer) -> list[Secret]:
 
 
 def rotate(signer: Signer) -> Secret:
-    """Give a locked row a new secret and return it; the old one signs for 24 h more.
+    """Give a locked row a new secret and return it; the old one signs for 24 more hours.
 
     Raises:
         RotationInProgress: the last rotation was less than 24 h ago.
@@ -81,25 +81,25 @@ def rotate(signer: Signer) -> Secret:
     )
     signer.old_secret_until = timezone.now() + OVERLAP
     secret = new_secret()
-    give_secret(signer, secret)
+    set_secret(signer, secret)
     signer.save(update_fields=["secret", "old_secret", "old_secret_until"])
     return secret
 
 
 def default_signer(workspace_id: uuid.UUID) -> DefaultSigner:
-    """Return what signs events to a job's own address, made at first use."""
+    """Return the default secret's row of a workspace; create it at first use."""
     if signer := DefaultSigner.objects.filter(pk=workspace_id).first():
         return signer
     signer = DefaultSigner(workspace_id=workspace_id)
-    give_secret(signer, new_secret())
-    # Of several that are first, one inserts; all read what it has inserted.
+    set_secret(signer, new_secret())
+    # Of several parallel calls one inserts; all read the row that was inserted.
     DefaultSigner.objects.bulk_create([signer], ignore_conflicts=True)
     return DefaultSigner.objects.get(pk=workspace_id)
 
 
 @needs_transaction
 def rotate_default(workspace_id: uuid.UUID) -> DefaultSigner:
-    """Change what signs events to jobs' own addresses, as for an endpoint.
+    """Rotate the default secret of a workspace, as for an endpoint; return its row.
 
     Raises:
         RotationInProgress: the last rotation was less than 24 h ago.

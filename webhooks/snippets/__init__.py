@@ -1,4 +1,4 @@
-"""Code for customers' servers: shown in the pages and the documentation, run by tests."""
+"""Code that verifies signatures on customers' servers; shown in pages, run by tests."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +9,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A piece of code to copy."""
+    """Example code to copy."""
 
     title: str
     text: str
@@ -17,7 +17,7 @@ class Snippet:
 
 @cache
 def all_snippets() -> list[Snippet]:
-    """Return how to check a signature, in each language."""
+    """Return the code that verifies a signature, in each language."""
     return [
         Snippet("Python", (_HERE / "verify.py").read_text()),
         Snippet("JavaScript (Node)", (_HERE / "verify.mjs").read_text()),

@@ -9,7 +9,9 @@ def is_genuine(secret: str, headers: dict[str, str], body: bytes) -> bool:
     """`secret` begins with whsec_; `headers` by names in lower case; `body` is raw."""
     try:
         sent_at = headers["webhook-timestamp"]
-        if abs(time.time() - int(sent_at)) > 300:  # seconds; stops old recordings
+        if (
+            abs(time.time() - int(sent_at)) > 300
+        ):  # seconds; refuses a replayed old request
             return False
         key = base64.b64decode(secret.removeprefix("whsec_"))
         signed = f"{headers['webhook-id']}.{sent_at}.".encode() + body

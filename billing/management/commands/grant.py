@@ -1,4 +1,4 @@
-"""Give credits on the command line: `manage.py grant EMAIL CREDITS --reason R`."""
+"""Grant credits to a user: `manage.py grant EMAIL CREDITS --reason R`."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
@@ -48,14 +48,14 @@ class Command(BaseCommand):
     help = "Grant credits to the user's personal workspace and print its balance."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
+        """Add email, credits, reason, ticket, environment and bucket."""
         parser.add_argument("email")
         parser.add_argument("credits", type=_credits)
         parser.add_argument(
             "--reason", type=_reason, required=True, help="shown in the statement"
         )
         parser.add_argument(
-            "--ticket", type=_ticket, default="", help="where you were asked for it"
+            "--ticket", type=_ticket, default="", help="the request that this answers"
         )
         parser.add_argument(
             "--environment",
@@ -71,13 +71,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Grant the credits in one transaction with the audit record."""
         try:
             user = User.objects.get(email=normalize_email(options["email"]))
             workspace = membership_of(user).workspace
         except (User.DoesNotExist, AppError) as error:
             raise CommandError(
-                f"{options['email']!r} belongs to nobody who has signed up."
+                f"There is no user with the address {options['email']!r}."
             ) from error
         wallet = wallets.wallet_of(workspace, options["environment"])
         source = f"grant:{new_id()}"

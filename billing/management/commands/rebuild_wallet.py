@@ -1,4 +1,4 @@
-"""Prove one wallet against its entries, or repair it: `manage.py rebuild_wallet ID`."""
+"""Check one wallet against its entries, and repair it: `manage.py rebuild_wallet ID`."""
 
 from argparse import ArgumentParser
 from dataclasses import asdict
@@ -14,19 +14,21 @@ from kit.errors import AppError
 
 
 class Command(BaseCommand):
-    """Print what differs from the wallet's entries, and set it right."""
+    """Print and correct the columns that differ from the wallet's entries."""
 
-    help = "Derive a wallet, its lots and reservations from its entries again."
+    help = "Recompute a wallet, its lots and reservations from its entries."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("wallet", type=int, help="its number in the admin")
+        """Add wallet and reason."""
+        parser.add_argument("wallet", type=int, help="ID of the wallet in the admin")
         parser.add_argument(
-            "--reason", default="", help="kept in the audit log if something was wrong"
+            "--reason",
+            default="",
+            help="kept in the audit log if something was corrected",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Rebuild the wallet in one transaction with the audit record."""
         try:
             with transaction.atomic(durable=True):
                 found = ledger.rebuild(options["wallet"])

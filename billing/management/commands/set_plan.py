@@ -1,4 +1,4 @@
-"""Give somebody a plan on the command line: `manage.py set_plan EMAIL PLAN`."""
+"""Set the plan of a user: `manage.py set_plan EMAIL PLAN`."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -19,12 +19,12 @@ _NONE = "none"
 
 
 class Command(BaseCommand):
-    """Give a user's personal workspace a plan, and print what it has then."""
+    """Set or end the plan of a user's personal workspace, and print the result."""
 
-    help = "Give the user's personal workspace a plan, or end it with `none`."
+    help = "Set the plan of the user's personal workspace, or end it with `none`."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
+        """Add email, plan, reason and environment."""
         parser.add_argument("email")
         parser.add_argument("plan", help="key of a plan, or none")
         parser.add_argument("--reason", default="", help="for the audit log")
@@ -36,13 +36,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Set the plan in one transaction with the audit record."""
         try:
             user = User.objects.get(email=normalize_email(options["email"]))
             workspace = membership_of(user).workspace
         except (User.DoesNotExist, AppError) as error:
             raise CommandError(
-                f"{options['email']!r} belongs to nobody who has signed up."
+                f"There is no user with the address {options['email']!r}."
             ) from error
         try:
             with transaction.atomic(durable=True):
@@ -69,4 +69,4 @@ def _plan(key: str) -> Plan | None:
     if plan := Plan.objects.filter(key=key).first():
         return plan
     known = ", ".join(Plan.objects.values_list("key", flat=True))
-    raise CommandError(f"There is no plan {key!r}; there are: {known or 'none'}.")
+    raise CommandError(f"There is no plan {key!r}. Plans: {known or 'none'}.")

@@ -1,4 +1,4 @@
-"""Add the plans and packs that a new installation sells."""
+"""Add missing plans and packs: `manage.py sync_products`."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class Command(BaseCommand):
     help = "Add the plans and packs of billing/plans/seeds.py that are missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Add missing products and print their number."""
         added = products.sync()
         if options["verbosity"]:
             self.stdout.write(f"Plans and packs: {added} added.")

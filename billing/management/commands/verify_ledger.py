@@ -1,4 +1,4 @@
-"""Prove the ledger: `manage.py verify_ledger`."""
+"""Check the ledger: `manage.py verify_ledger`."""
 
 import sys
 from typing import Any
@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "Check every invariant of the ledger; exit with 1 if one is violated."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the checks at one moment of the database."""
+        """Print the result of each invariant."""
         results = invariants.verify()
         for result in results:
             invariant = result.invariant

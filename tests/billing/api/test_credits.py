@@ -40,7 +40,7 @@ def test_credits_by_cookie(ada):
     assert answer.json()["balance"] == 5000
 
 
-def test_credits_say_what_ends_next(ada):
+def test_credits_show_the_next_expiry(ada):
     at = timezone.now() + timedelta(days=3)
     w = wallet_of(factories.workspace(ada), "PRODUCTION")
     grant(w, 40, kind="promo", expires_at=at)
@@ -48,7 +48,7 @@ def test_credits_say_what_ends_next(ada):
     assert shown == {"credits": 40, "at": at.isoformat().replace("+00:00", "Z")}
 
 
-def test_each_environment_has_its_credits(ada):
+def test_each_environment_has_its_own_credits(ada):
     w = wallet_of(factories.workspace(ada), "SANDBOX")
     grant(w, 7)
     assert get(ada, "/api/v1/credits").json()["balance"] == 5000
@@ -66,7 +66,7 @@ def test_guests_have_no_credits(path):
     assert answer.json()["code"] == "authentication_required"
 
 
-def test_entries_tell_the_life_of_a_job(ada):
+def test_entries_show_every_posting_of_a_job(ada):
     w = wallet_of(factories.workspace(ada), "PRODUCTION")
     grant(w, 100, reason="Bought")
     reserve(w, 5030, job="018f", key="job:018f:1")
@@ -103,7 +103,7 @@ def test_entries_tell_the_life_of_a_job(ada):
     assert shown["total_granted"] - shown["total_consumed"] == 90
 
 
-def test_entries_come_in_pages_without_gaps_or_repeats(ada):
+def test_entries_are_paginated_without_gaps_or_duplicates(ada):
     w = wallet_of(factories.workspace(ada), "PRODUCTION")
     for number in range(7):
         key = f"job:{number}:1"
@@ -121,7 +121,7 @@ def test_entries_come_in_pages_without_gaps_or_repeats(ada):
     assert pages == everything["results"]
 
 
-def test_others_see_nothing_of_it(ada):
+def test_other_workspaces_entries_are_not_visible(ada):
     grant(wallet(), 10)
     bob = factories.user("bob@example.com")
     grant(wallet_of(factories.workspace(bob), "PRODUCTION"), 10)
@@ -129,7 +129,9 @@ def test_others_see_nothing_of_it(ada):
     assert len(get(ada, "/api/v1/credits/entries").json()["results"]) == 1
 
 
-def test_entries_take_the_same_queries_however_many(ada, django_assert_max_num_queries):
+def test_number_of_queries_does_not_grow_with_entries(
+    ada, django_assert_max_num_queries
+):
     w = wallet_of(factories.workspace(ada), "PRODUCTION")
     for number in range(10):
         reserve(w, 10, key=f"job:{number}:1")
@@ -139,7 +141,7 @@ def test_entries_take_the_same_queries_however_many(ada, django_assert_max_num_q
 
 
 @pytest.mark.parametrize("path", ["/api/v1/credits", "/api/v1/credits/entries"])
-def test_credits_are_only_read(ada, path):
+def test_credits_refuse_other_methods(ada, path):
     client = factories.api(factories.token(ada))
     for method in (client.post, client.put, client.patch, client.delete):
         assert method(path).status_code == 405

@@ -1,4 +1,4 @@
-"""Below how many credits a customer's server is told so, set over HTTP."""
+"""The threshold of the event `credits.low`, set over HTTP and on the page."""
 
 import json
 
@@ -27,12 +27,12 @@ def patch(client, body: object, query: str = ""):
     return client.patch(PATH + query, text, content_type="application/json")
 
 
-def test_a_thousand_is_where_it_begins(ada):
+def test_threshold_is_1000_by_default(ada):
     client = factories.api(factories.token(ada))
     assert client.get(PATH).json() == {"low_at": 1000}
 
 
-def test_it_is_set_for_one_environment(ada):
+def test_threshold_is_set_for_one_environment(ada):
     client = factories.api(factories.token(ada))
     assert patch(client, {"low_at": 250}).json() == {"low_at": 250}
     assert client.get(PATH).json() == {"low_at": 250}
@@ -46,14 +46,14 @@ def test_it_is_set_for_one_environment(ada):
 
 
 @pytest.mark.parametrize("value", [-1, "many", None, 10**12 + 1, 1.5])
-def test_what_is_no_number_of_credits_is_refused(ada, value):
+def test_invalid_threshold_is_refused(ada, value):
     client = factories.api(factories.token(ada))
     answer = patch(client, {"low_at": value})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert client.get(PATH).json() == {"low_at": 1000}
 
 
-def test_members_look_and_owners_change():
+def test_members_read_and_owners_change_the_threshold():
     owner, member = factories.user(), factories.user()
     team = factories.team(owner, member)
     client = factories.api(factories.token(member, workspace=team))
@@ -64,7 +64,7 @@ def test_members_look_and_owners_change():
     assert patch(client, {"low_at": 5}).status_code == 200
 
 
-def test_a_new_threshold_tells_nothing_until_it_is_crossed(ada):
+def test_a_new_threshold_sends_no_event_until_it_is_crossed(ada):
     workspace = factories.workspace(ada)
     hooks.endpoint(workspace, events=["credits.low"])
     wallet = wallet_of(workspace, "PRODUCTION")
@@ -81,7 +81,7 @@ def test_a_new_threshold_tells_nothing_until_it_is_crossed(ada):
     assert json.loads(event.text)["data"]["available"] == 4899
 
 
-def test_it_is_set_on_the_page_of_credits(ada):
+def test_threshold_is_set_on_the_page_of_credits(ada):
     browser = factories.browser(ada)
     assert 'value="1000"' in browser.get("/credits").content.decode()
     answer = browser.post("/credits/notices", {"low_at": 75}, follow=True)
@@ -90,7 +90,7 @@ def test_it_is_set_on_the_page_of_credits(ada):
     assert wallets.get(environment="PRODUCTION").low_at == 75
 
 
-def test_what_is_no_number_is_said_on_the_page(ada):
+def test_page_shows_the_error_of_an_invalid_threshold(ada):
     browser = factories.browser(ada)
     answer = browser.post("/credits/notices", {"low_at": "-5"})
     assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""Above a limit two operators move credits; below it, one."""
+"""Credit requests above a limit need the approval of a second operator."""
 
 import pytest
 from django.db import IntegrityError
@@ -56,13 +56,13 @@ def decide(client: Client, verb: str, reason: str = "Looked at it"):
 
 
 @pytest.mark.parametrize(("act", "credits"), [("grant", LIMIT), ("adjust", -100)])
-def test_one_operator_moves_as_many_as_the_limit(ann, w, act, credits):
+def test_one_operator_moves_credits_up_to_the_limit(ann, w, act, credits):
     assert ask(ann, w, act, credits=credits).status_code == 302
     assert columns(w) == (100 + credits, 0, 0)
     assert not CreditRequest.objects.exists()
 
 
-def test_more_waits_and_a_second_one_grants_it(ann, ben, w):
+def test_larger_grant_waits_for_a_second_operator(ann, ben, w):
     key = new_id()
     with nothing_changes(w):
         for _ in range(2):  # sent twice, asked once
@@ -84,12 +84,12 @@ def test_more_waits_and_a_second_one_grants_it(ann, ben, w):
         ("ann@example.com", "billing.Wallet", "A school"),
         ("ben@example.com", "billing.CreditRequest", "Looked at it"),
     ]
-    # Nobody decides twice.
+    # A request is decided once.
     with nothing_changes(w):
-        assert "was approved already" in decide(ben, "refuse").content.decode()
+        assert "was already approved" in decide(ben, "refuse").content.decode()
 
 
-def test_more_is_taken_away_by_two(ann, ben, w):
+def test_larger_adjustment_waits_for_a_second_operator(ann, ben, w):
     ask(ann, w, credits=LIMIT)
     fields = {"credits": -LIMIT - 200, "bucket": "", "allow_debt": "on"}
     ask(ann, w, "adjust", **fields)
@@ -98,15 +98,15 @@ def test_more_is_taken_away_by_two(ann, ben, w):
     assert (w.available, w.debt) == (0, 100)
 
 
-def test_what_is_refused_changes_nothing(ann, ben, w):
+def test_refused_request_changes_nothing(ann, ben, w):
     ask(ann, w)
     with nothing_changes(w):
         assert decide(ben, "refuse").status_code == 302
-        assert "was refused already" in decide(ben, "approve").content.decode()
+        assert "was already refused" in decide(ben, "approve").content.decode()
     assert CreditRequest.objects.get().status == "refused"
 
 
-def test_nobody_approves_what_they_asked_for(ann, w):
+def test_operator_cannot_approve_their_own_request(ann, w):
     ask(ann, w)
     with nothing_changes(w):
         for verb in ("approve", "refuse"):
@@ -120,7 +120,7 @@ def test_nobody_approves_what_they_asked_for(ann, w):
         )
 
 
-def test_what_can_not_be_taken_any_more_stays_pending(ann, ben, w):
+def test_request_without_enough_credits_stays_pending(ann, ben, w):
     ask(ann, w, "adjust", credits=-LIMIT - 1)
     with nothing_changes(w):
         assert "100 are available" in decide(ben, "approve").content.decode()
@@ -136,7 +136,7 @@ def test_a_request_changed_after_it_was_sent_is_refused(ann, w):
     assert CreditRequest.objects.get().credits == LIMIT + 1
 
 
-def test_who_may_not_move_credits_decides_nothing(ann, w):
+def test_operator_without_permission_cannot_decide(ann, w):
     ask(ann, w)
     helper = factories.user("helper@example.com", is_staff=True)
     pk = CreditRequest.objects.get().pk
@@ -146,7 +146,7 @@ def test_who_may_not_move_credits_decides_nothing(ann, w):
     assert answer.status_code == 403
 
 
-def test_two_who_approve_at_once_grant_once(ann, ben, w):
+def test_parallel_approvals_grant_once(ann, ben, w):
     ask(ann, w)
     carl = factories.browser(operator("carl@example.com"))
     clients = [ben, carl]

@@ -1,4 +1,4 @@
-"""Credits that new customers are given."""
+"""Free credits for new customers."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def test_the_sign_up_grant_is_a_setting(settings):
+def test_sign_up_credits_come_from_the_setting(settings):
     settings.SIGN_UP_CREDITS = 70
     factories.user()
     assert list(Lot.objects.values_list("granted", flat=True)) == [70, 70]
 
 
-def test_there_may_be_none(settings):
+def test_no_sign_up_credits_if_the_setting_is_0(settings):
     settings.SIGN_UP_CREDITS = 0
     factories.user()
     assert Lot.objects.count() == 0

@@ -1,4 +1,4 @@
-"""The calendar: warnings in time, each once, then the lapse; and the proof at night."""
+"""Scheduled work: warnings, each sent once, then the lapse; low credits; ledger checks."""
 
 import json
 from datetime import timedelta
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def ada() -> Wallet:
-    """The wallet of somebody whose server listens."""
+    """A wallet whose workspace has an endpoint for credit events."""
     person = people.user("ada@example.com")
     workspace = people.workspace(person)
     hooks.endpoint(workspace, events=["credits.expiring", "credits.low"])
@@ -68,7 +68,7 @@ def stages() -> list[tuple[str, int]]:
 # --- what has ended ----------------------------------------------------------------------
 
 
-def test_what_has_ended_lapses_and_nothing_else():
+def test_only_expired_lots_lapse():
     first, second = wallet(("promo", 10), ("promo", 20), ("pack", 5)), wallet()
     grant(second, 40, kind="allowance")
     for lot in Lot.objects.filter(granted__in=[10, 20, 40]):
@@ -80,7 +80,7 @@ def test_what_has_ended_lapses_and_nothing_else():
     assert violations() == {}
 
 
-def test_every_batch_is_done():
+def test_every_batch_is_processed():
     wallets = [wallet(("promo", 1)) for _ in range(5)]
     for lot in Lot.objects.all():
         lapse(lot)
@@ -88,7 +88,7 @@ def test_every_batch_is_done():
     assert [columns(w) for w in wallets] == [(0, 0, 0)] * 5
 
 
-def test_a_wallet_that_can_not_be_done_holds_up_no_other(caplog):
+def test_a_wallet_that_fails_does_not_stop_the_others(caplog):
     stuck, other = wallet(("promo", 10)), wallet(("promo", 20))
     for lot in Lot.objects.all():
         lapse(lot)
@@ -96,12 +96,12 @@ def test_a_wallet_that_can_not_be_done_holds_up_no_other(caplog):
     with nothing_changes(stuck):
         assert lapsing.expire_ended() == 20
     assert columns(other) == (0, 0, 0)
-    assert f"wallet {stuck.pk} was left for the next run" in caplog.text
+    assert f"wallet {stuck.pk} failed; it is left for the next run" in caplog.text
 
 
 @pytest.mark.parametrize("step", range(4))
-def test_a_run_that_is_killed_goes_on_where_it_was(monkeypatch, step):
-    """It dies before it does its `step`-th lot; what was done stays, the rest follows."""
+def test_a_killed_run_is_continued_by_the_next(monkeypatch, step):
+    """It is killed before its `step`-th lot; finished lots stay, the rest follows."""
     for _ in range(4):
         wallet(("promo", 10))
     for lot in Lot.objects.all():
@@ -127,8 +127,8 @@ def test_a_run_that_is_killed_goes_on_where_it_was(monkeypatch, step):
 # --- a year without activity -------------------------------------------------------------
 
 
-def test_a_year_of_silence(ada):
-    """Nothing at 334 days, warnings at 335 and 358, the lapse at 365; each once."""
+def test_warnings_and_lapse_in_a_year_without_activity(ada):
+    """Nothing at day 334, warnings at 335 and 358, the lapse at 365; each once."""
     grant(ada, 10, kind="promo")
     Lot.objects.update(lapses=False)
     lot = ada.lots.latest("id")
@@ -158,7 +158,7 @@ def test_a_year_of_silence(ada):
     assert violations() == {}
 
 
-def test_what_a_warning_says(ada):
+def test_text_of_a_warning(ada):
     shift(ada, timedelta(days=340))
     assert lapsing.warn() == 1
     lapses_at = LapseNotice.objects.get().lapses_at
@@ -179,14 +179,14 @@ def test_what_a_warning_says(ada):
     assert f"{lapses_at.day} {lapses_at:%B} {lapses_at.year}" in text
 
 
-def test_a_warning_that_is_late_gives_way_to_the_next(ada):
+def test_late_warning_is_skipped_if_the_next_is_due(ada):
     shift(ada, timedelta(days=360))
     assert lapsing.warn() == 1
     assert stages() == [("idle_358", 5000)]
 
 
 def run_on(ada, days):
-    """Let the calendar run on these days after the last use; return mails and credits."""
+    """Run the scheduled task on these days after the last use; return mails and credits."""
     story = []
     for day in days:
         lot = ada.lots.get()
@@ -200,7 +200,7 @@ def run_on(ada, days):
 
 @pytest.mark.parametrize("first", [358, 362, 366, 500])
 def test_nothing_lapses_without_a_warning_a_week_before(ada, first):
-    """The calendar was paused from day 334 on."""
+    """The scheduled task was paused from day 334 on."""
     assert run_on(ada, [334, first, first + 6]) == [
         (334, 0, 5000),
         (first, 1, 5000),
@@ -213,7 +213,7 @@ def test_nothing_lapses_without_a_warning_a_week_before(ada, first):
     assert violations() == {}
 
 
-def test_a_first_warning_in_time_is_enough(ada):
+def test_first_warning_in_time_is_enough(ada):
     assert run_on(ada, [340, 366]) == [(340, 1, 5000), (366, 1, 0)]
 
 
@@ -224,7 +224,7 @@ def test_use_after_a_late_warning_keeps_the_credits(ada):
     assert run_on(ada, [408]) == [(408, 1, 4990)]
 
 
-def test_the_ledger_itself_lapses_nothing_unwarned(ada):
+def test_ledger_lapses_nothing_without_a_warning(ada):
     shift(ada, timedelta(days=400))
     lot = ada.lots.get()
     for ago, lapsed in ((None, 0), (6.9, 0), (7, 5000)):
@@ -235,7 +235,7 @@ def test_the_ledger_itself_lapses_nothing_unwarned(ada):
             assert ledger.lapse(lot.pk) == lapsed
 
 
-def test_use_ends_the_silence(ada):
+def test_use_restarts_the_year(ada):
     shift(ada, timedelta(days=340))
     lapsing.warn()
     reserve(ada, 10)
@@ -247,7 +247,7 @@ def test_use_ends_the_silence(ada):
     assert stages() == [("idle_335", 4990)]
 
 
-def test_lots_that_lapse_together_are_one_warning(ada):
+def test_lots_that_lapse_together_have_one_warning(ada):
     reserve(ada, 10)
     shift(ada, timedelta(days=1))
     grant(ada, 7, kind="promo", lapses=False)
@@ -258,7 +258,7 @@ def test_lots_that_lapse_together_are_one_warning(ada):
     assert stages() == [("idle_335", 5090)]
 
 
-def test_the_sandbox_is_no_reason_for_a_mail(ada):
+def test_no_mail_for_the_sandbox(ada):
     sandbox = wallet_of(ada.workspace, "SANDBOX")
     shift(sandbox, timedelta(days=340))
     assert lapsing.warn() == 1
@@ -266,7 +266,7 @@ def test_the_sandbox_is_no_reason_for_a_mail(ada):
     assert mails() == []
 
 
-def test_a_warning_and_its_mail_come_together_or_not_at_all(ada, monkeypatch):
+def test_warning_and_mail_are_written_in_one_transaction(ada, monkeypatch):
     shift(ada, timedelta(days=340))
 
     def refuse(*_: object, **__: object) -> None:
@@ -280,8 +280,8 @@ def test_a_warning_and_its_mail_come_together_or_not_at_all(ada, monkeypatch):
     assert len(mails()) == 1
 
 
-def test_two_runs_at_once_warn_once(ada):
-    """The second one waits for the wallet, and finds nothing left to say."""
+def test_parallel_runs_warn_once(ada):
+    """The second run waits for the wallet, and finds no warning due."""
     shift(ada, timedelta(days=340))
     with transaction.atomic():
         assert lapsing._warn(LapseNotice.Stage.IDLE_335, ada.pk) == 1
@@ -292,7 +292,7 @@ def test_two_runs_at_once_warn_once(ada):
 # --- credits that end --------------------------------------------------------------------
 
 
-def test_an_allowance_is_told_of_a_week_before_its_end(ada):
+def test_allowance_has_an_event_a_week_before_its_end(ada):
     ends = timezone.now() + timedelta(days=30)
     grant(ada, 100, kind="allowance", expires_at=ends)
     grant(ada, 50, kind="promo", expires_at=ends)
@@ -308,7 +308,7 @@ def test_an_allowance_is_told_of_a_week_before_its_end(ada):
     assert mails() == []
 
 
-def test_notices_of_long_ago_are_forgotten(ada):
+def test_old_notices_are_deleted(ada):
     shift(ada, timedelta(days=340))
     lapsing.warn()
     reserve(ada, 1)
@@ -323,7 +323,7 @@ def test_notices_of_long_ago_are_forgotten(ada):
 # --- credits.low -------------------------------------------------------------------------
 
 
-def test_running_low_is_told_once_per_fall(ada):
+def test_credits_low_is_sent_once_per_fall(ada):
     for n in range(3):
         reserve(ada, 1500, key=f"job:{n}:1")
     assert [event["available"] for event in events("credits.low")] == [500]
@@ -336,15 +336,15 @@ def test_running_low_is_told_once_per_fall(ada):
 
 
 @pytest.mark.parametrize(
-    ("threshold", "told"), [(0, 0), (1, 0), (2, 1), (5000, 1), (5001, 0)]
+    ("threshold", "sent"), [(0, 0), (1, 0), (2, 1), (5000, 1), (5001, 0)]
 )
-def test_the_threshold_is_the_workspaces_own(ada, threshold, told):
+def test_each_wallet_has_its_own_threshold(ada, threshold, sent):
     Wallet.objects.filter(pk=ada.pk).update(low_at=threshold, is_low=threshold > 5000)
     reserve(ada, 4999)
-    assert len(events("credits.low")) == told
+    assert len(events("credits.low")) == sent
 
 
-def test_a_new_wallet_is_not_told_that_it_is_empty():
+def test_new_wallet_sends_no_credits_low():
     w = wallet()
     hooks.endpoint(w.workspace, events=["credits.low"])
     grant(w, 10)
@@ -352,7 +352,7 @@ def test_a_new_wallet_is_not_told_that_it_is_empty():
     assert events("credits.low") == []
 
 
-def test_what_lapses_can_make_it_low(ada):
+def test_lapse_can_send_credits_low(ada):
     for n in (1, 2):
         grant(ada, 10 + n, kind="promo")
     for lot in ada.lots.all():
@@ -361,7 +361,7 @@ def test_what_lapses_can_make_it_low(ada):
     assert [event["available"] for event in events("credits.low")] == [0]
 
 
-def test_a_reservation_that_is_refused_tells_nothing(ada):
+def test_refused_reservation_sends_no_event(ada):
     with transaction.atomic():
         ledger.reserve(ada, 4500, key="k", job="1", deadline=timezone.now())
         transaction.set_rollback(True)
@@ -372,7 +372,7 @@ def test_a_reservation_that_is_refused_tells_nothing(ada):
 # --- the proof ---------------------------------------------------------------------------
 
 
-def test_a_proof_is_kept():
+def test_ledger_check_is_stored():
     wallet(("pack", 10))
     tasks.prove_ledger()
     proof = LedgerProof.objects.get()
@@ -380,10 +380,10 @@ def test_a_proof_is_kept():
     assert proof.counts == {f"I{n}": 0 for n in range(1, 13)}
 
 
-def test_a_proof_that_fails_is_kept_and_logged(caplog):
+def test_failed_ledger_check_is_stored_and_logged(caplog):
     wallet(("pack", 10))
     with without_guards() as cursor:
         cursor.execute("UPDATE billing_wallet SET seq = 7")
     proof = proofs.prove()
     assert (proof.violations, proof.counts["I7"]) == (1, 1)
-    assert "the ledger violates I7 1 times" in caplog.text
+    assert "ledger invariant I7 is violated 1 times" in caplog.text

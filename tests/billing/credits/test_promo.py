@@ -1,4 +1,4 @@
-"""Promo codes: once per person and workspace, never more often than there are uses."""
+"""Promo codes: once per user and workspace, at most `max_uses` times."""
 
 from datetime import timedelta
 
@@ -41,7 +41,7 @@ def available(user, environment="PRODUCTION"):
     return wallet_of(factories.workspace(user), environment).available
 
 
-def test_a_code_brings_credits(ada):
+def test_a_code_grants_credits(ada):
     made = code()
     answer = post(ada)
     assert answer.status_code == 201
@@ -55,12 +55,12 @@ def test_a_code_brings_credits(ada):
 
 
 @pytest.mark.parametrize("written", ["spring-27", "  Spring-27\n", "SPRING -27"])
-def test_it_may_be_written_in_many_ways(ada, written):
+def test_code_is_normalized(ada, written):
     code()
     assert post(ada, written).status_code == 201
 
 
-def test_it_is_redeemed_once_by_a_person(ada):
+def test_user_redeems_a_code_once(ada):
     made = code()
     assert post(ada).status_code == 201
     answer = post(ada)
@@ -75,7 +75,7 @@ def test_it_is_redeemed_once_by_a_person(ada):
     assert (available(ada), available(same)) == (5700, available(same))
 
 
-def test_it_is_redeemed_once_for_a_workspace(ada):
+def test_workspace_redeems_a_code_once(ada):
     bob = factories.user("bob@example.com")
     team = factories.team(ada, bob)
     code()
@@ -96,7 +96,7 @@ def test_it_is_redeemed_once_for_a_workspace(ada):
         ({"max_uses": 3, "used": 3}, 409, "promo_code_used_up"),
     ],
 )
-def test_what_is_over_brings_nothing(ada, fields, status, refusal):
+def test_expired_used_up_or_disabled_code_grants_nothing(ada, fields, status, refusal):
     made = code(**fields)
     answer = post(ada)
     assert (answer.status_code, answer.json()["code"]) == (status, refusal)
@@ -106,13 +106,13 @@ def test_what_is_over_brings_nothing(ada, fields, status, refusal):
     assert available(ada) == 5000
 
 
-def test_one_that_ends_later_is_good(ada):
+def test_code_that_expires_later_is_valid(ada):
     code(expires_at=timezone.now() + timedelta(minutes=1))
     assert post(ada).status_code == 201
 
 
 @pytest.mark.parametrize("sent", ["NOTHING", "", 7, None, "x" * 61, "SPRING-27\0"])
-def test_what_is_no_code_is_refused(ada, sent):
+def test_malformed_code_is_refused(ada, sent):
     code()
     answer = post(ada, sent)
     assert answer.status_code == 400
@@ -120,7 +120,7 @@ def test_what_is_no_code_is_refused(ada, sent):
     assert available(ada) == 5000
 
 
-def test_sandbox_has_none(ada):
+def test_codes_are_refused_in_sandbox(ada):
     code()
     answer = post(ada, **{"X-Environment": "SANDBOX"})
     assert answer.status_code == 403
@@ -128,7 +128,7 @@ def test_sandbox_has_none(ada):
     assert available(ada, "SANDBOX") == 5000
 
 
-def test_of_many_who_want_the_last_use_one_gets_it():
+def test_last_use_is_given_to_one_of_many_parallel_requests():
     code(max_uses=3, used=2)
     users = [factories.user() for _ in range(8)]
     waiting = iter([factories.caller(user) for user in users])
@@ -149,7 +149,7 @@ def test_of_many_who_want_the_last_use_one_gets_it():
     assert Lot.objects.filter(granted=700).count() == 1
 
 
-def test_the_same_person_many_times_at_once_gets_it_once(ada):
+def test_parallel_requests_of_one_user_redeem_once(ada):
     code()
     caller = factories.caller(ada)
 
@@ -165,8 +165,8 @@ def test_the_same_person_many_times_at_once_gets_it_once(ada):
     assert available(ada) == 5700
 
 
-def test_guessing_is_slow(ada, monkeypatch):
-    monkeypatch.setattr(promo, "TRIES_PER_PERSON", 3)
+def test_attempts_of_a_user_are_limited(ada, monkeypatch):
+    monkeypatch.setattr(promo, "ATTEMPTS_PER_PERSON", 3)
     code()
     answers = [post(ada, f"GUESS-{n}").status_code for n in range(4)]
     assert answers == [400, 400, 400, 429]
@@ -177,15 +177,15 @@ def test_guessing_is_slow(ada, monkeypatch):
     assert post(factories.user()).status_code == 201
 
 
-def test_a_network_has_its_limit(ada, monkeypatch):
-    monkeypatch.setattr(promo, "TRIES_PER_NETWORK", 2)
+def test_attempts_of_a_network_are_limited(ada, monkeypatch):
+    monkeypatch.setattr(promo, "ATTEMPTS_PER_NETWORK", 2)
     people = [factories.user() for _ in range(3)]
     assert [post(p, "GUESS").status_code for p in people] == [400, 400, 429]
     counted = QuotaCounter.objects.filter(name="promo codes of a network")
     assert counted.get().used == 2
 
 
-def test_a_repeated_request_is_one(ada):
+def test_repeated_request_redeems_once(ada):
     code()
     api = factories.api(factories.token(ada))
     headers = {"Idempotency-Key": "k"}
@@ -219,11 +219,11 @@ def edit(made: PromoCode, **fields: object):
     return browser.post(address, form | inline | fields)
 
 
-def test_fewer_uses_than_there_were_are_refused():
+def test_max_uses_cannot_be_below_the_redemptions():
     made = code(used=3)
     answer = edit(made, max_uses=2, note="Fewer")
     assert answer.status_code == 200
-    assert "3 have redeemed it already." in answer.content.decode()
+    assert "It was already redeemed 3 times." in answer.content.decode()
     made.refresh_from_db()
     assert (made.max_uses, made.used, made.note) == (10, 3, "")
     assert edit(made, max_uses=3).status_code == 302
@@ -231,7 +231,7 @@ def test_fewer_uses_than_there_were_are_refused():
     assert (made.max_uses, made.used) == (3, 3)
 
 
-def test_who_redeems_while_a_code_is_edited_is_counted(monkeypatch):
+def test_redemption_during_an_edit_is_counted(monkeypatch):
     made = code()
     clean = admin_promo.PromoCodeForm.clean_max_uses
 
@@ -245,7 +245,7 @@ def test_who_redeems_while_a_code_is_edited_is_counted(monkeypatch):
     assert (made.used, made.note) == (4, "Spring")
 
 
-def test_operators_make_codes_and_keep_what_was_promised():
+def test_operators_create_codes_but_cannot_change_code_or_credits():
     browser = factories.browser(factories.user(is_staff=True, is_superuser=True))
     form = {"code": "WINTER-27", "credits": 10, "max_uses": 5, "is_enabled": "on"}
     inline = {
@@ -270,6 +270,6 @@ def test_operators_make_codes_and_keep_what_was_promised():
 @pytest.mark.parametrize(
     "fields", [{"code": "ab"}, {"code": "low-case"}, {"credits": 0}, {"used": 11}]
 )
-def test_the_database_refuses_what_makes_no_sense(fields):
+def test_database_refuses_invalid_codes(fields):
     with pytest.raises(IntegrityError):
         code(**fields)

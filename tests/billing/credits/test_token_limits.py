@@ -1,4 +1,4 @@
-"""Monthly credit limits of tokens: exact, whatever runs in parallel."""
+"""Monthly credit limits of tokens, exact under parallel requests."""
 
 from datetime import timedelta
 
@@ -73,12 +73,12 @@ def test_a_token_without_a_limit_is_not_counted(ada, wallet):
     assert TokenSpending.objects.count() == 0
 
 
-def test_a_limit_of_nothing_allows_nothing(ada, wallet):
+def test_a_limit_of_0_allows_nothing(ada, wallet):
     with pytest.raises(TokenLimitReached):
         reserve(wallet, token(ada, 0), 1)
 
 
-def test_what_is_released_counts_no_more(ada, wallet):
+def test_released_credits_are_not_counted(ada, wallet):
     limited = token(ada, 100)
     reserve(wallet, limited, 100)
     capture(30)
@@ -89,14 +89,14 @@ def test_what_is_released_counts_no_more(ada, wallet):
     assert TokenReservation.objects.count() == 0
 
 
-def test_releases_at_once_give_back_once(ada, wallet):
+def test_parallel_releases_subtract_once(ada, wallet):
     limited = token(ada, 100)
     reserve(wallet, limited, 100)
     assert in_threads(6, release) == [100] * 6
     assert spent(limited, "PRODUCTION") == 0
 
 
-def test_requests_at_once_never_pass_the_limit(ada, wallet):
+def test_parallel_requests_never_exceed_the_limit(ada, wallet):
     limited = token(ada, 100)
     keys = iter(range(20))
 
@@ -113,14 +113,14 @@ def test_requests_at_once_never_pass_the_limit(ada, wallet):
     assert Reservation.objects.count() == 11
 
 
-def test_the_same_reservation_counts_once(ada, wallet):
+def test_a_reservation_is_counted_once(ada, wallet):
     limited = token(ada, 100)
     reserve(wallet, limited, 60)
     reserve(wallet, limited, 60)
     assert spent(limited, "PRODUCTION") == 60
 
 
-def test_tokens_that_it_makes_spend_its_limit(ada, wallet):
+def test_tokens_made_by_a_token_count_against_its_limit(ada, wallet):
     first = token(ada, 100)
     second = token(ada, 80, maker=first)
     third = token(ada, maker=second)
@@ -143,14 +143,14 @@ def test_tokens_that_it_makes_spend_its_limit(ada, wallet):
     ]
 
 
-def test_environments_are_counted_apart(ada, wallet):
+def test_environments_are_counted_separately(ada, wallet):
     limited = token(ada, 100)
     reserve(wallet, limited, 100, "a")
     reserve(wallet_of(factories.workspace(ada), "SANDBOX"), limited, 100, "b")
     assert spent(limited, "SANDBOX") == 100
 
 
-def test_each_month_begins_anew(ada, wallet, clock):
+def test_each_month_starts_at_0(ada, wallet, clock):
     limited = token(ada, 100)
     clock.set(2027, 1, 31, 23)
     reserve(wallet, limited, 100, "a")
@@ -164,7 +164,7 @@ def test_each_month_begins_anew(ada, wallet, clock):
         reserve(wallet, limited, 11, "c")
 
 
-def test_old_months_are_forgotten(ada, wallet, clock):
+def test_old_months_are_deleted(ada, wallet, clock):
     limited = token(ada, 100)
     for month in (1, 2, 3):
         clock.set(2027, month, 5)

@@ -1,4 +1,4 @@
-"""The role of `billing/app_role.sql`: it does all that the product does, and no more."""
+"""The role of `billing/app_role.sql` can do what the product needs, and no more."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ SCRIPT = (Path(settings.BASE_DIR) / "billing/app_role.sql").read_text()
 
 @contextmanager
 def as_the_app() -> Iterator[None]:
-    """Act with the rights of the role, until all is rolled back."""
+    """Use the permissions of the role, then roll back."""
     with transaction.atomic(), connection.cursor() as cursor:
         for _ in range(2):  # safe to repeat
             cursor.execute(SCRIPT)
@@ -32,7 +32,7 @@ def run(statement: str) -> None:
         cursor.execute(statement)
 
 
-def test_the_ledger_works_with_it():
+def test_ledger_works_with_the_role():
     w = factories.wallet(("pack", 100))
     with as_the_app():
         factories.reserve(w, 30)
@@ -49,7 +49,7 @@ def test_the_ledger_works_with_it():
     "table", ["ledgertransaction", "ledgerentry", "usage", "wallet"]
 )
 @pytest.mark.parametrize("statement", ["UPDATE {} SET id = id", "TRUNCATE {} CASCADE"])
-def test_it_rewrites_nothing(table, statement):
+def test_role_cannot_change_append_only_rows(table, statement):
     factories.wallet(("pack", 100))
     if table == "wallet" and statement.startswith("UPDATE"):
         return  # balances are updated; the entries prove them
@@ -65,6 +65,6 @@ def test_it_rewrites_nothing(table, statement):
         "SET session_replication_role = replica",
     ],
 )
-def test_it_switches_no_guard_off(statement):
+def test_role_cannot_disable_triggers(statement):
     with as_the_app(), pytest.raises(ProgrammingError):
         run(statement)

@@ -56,7 +56,7 @@ def test_grant_happens_once_per_key():
         assert grant(w, 500, key="k", source="s") == first
 
 
-def test_grant_is_honoured_once_per_source_whatever_the_key():
+def test_grant_happens_once_per_source_for_any_key():
     w = wallet()
     first = grant(w, 500, key="invoice", source="s")
     with nothing_changes(w):
@@ -109,7 +109,7 @@ def test_grant_refuses_an_unknown_kind():
         grant(w, 1, kind="gift")
 
 
-def test_only_what_was_paid_for_counts_as_activity():
+def test_only_paid_grants_count_as_activity():
     w = wallet()
     before = w.last_activity_at
     for kind in ("promo", "pack", "allowance"):

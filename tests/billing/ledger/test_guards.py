@@ -1,4 +1,4 @@
-"""The database refuses what the ledger would never write, whoever asks for it."""
+"""The database refuses rows that the ledger would never write."""
 
 from typing import Any
 
@@ -99,14 +99,14 @@ def both(first: object, second: object, w: Wallet, seq: int, lot: int | None = N
         " ON CONFLICT (id) DO UPDATE SET seq = 0",
     ],
 )
-def test_the_ledger_is_only_added_to(table, attack):
+def test_ledger_is_append_only(table, attack):
     w = used_wallet()
     with nothing_changes(w), pytest.raises(DatabaseError, match="append-only"):
         run((attack.format(table=table), []))
 
 
 @pytest.mark.parametrize("model", [LedgerTransaction, LedgerEntry])
-def test_the_orm_can_no_more_edit_than_others(model):
+def test_orm_cannot_edit_the_ledger(model):
     w = used_wallet()
     row = model.objects.filter(wallet=w).first()
     with nothing_changes(w):
@@ -138,7 +138,7 @@ def test_a_committed_transaction_can_not_be_unbalanced_later():
         run(entry(old.pk, w, seq=1, amount=5))
 
 
-def test_entries_balance_transaction_by_transaction():
+def test_entries_balance_in_each_transaction():
     w = used_wallet()
     first, second = LedgerTransaction.objects.filter(wallet=w)[:2]
     with nothing_changes(w), pytest.raises(IntegrityError, match="unbalanced"):
@@ -163,7 +163,7 @@ def test_entries_need_their_transaction():
         run(both(posted, posted, w, 4))
 
 
-def test_entries_take_no_lot_of_another_environment():
+def test_entries_cannot_have_a_lot_of_another_environment():
     w = used_wallet()
     sandbox = wallet_of(w.workspace, "SANDBOX")
     grant(sandbox, 50)
@@ -192,7 +192,7 @@ def test_a_transaction_has_a_reservation_of_its_wallet():
         run(posting(other, reservation_id=reservation.pk))
 
 
-def test_a_lot_has_the_environment_of_its_wallet_for_ever():
+def test_a_lot_keeps_the_environment_of_its_wallet():
     w = used_wallet()
     sandbox = wallet_of(w.workspace, "SANDBOX")
     lot = w.lots.get()
@@ -201,7 +201,7 @@ def test_a_lot_has_the_environment_of_its_wallet_for_ever():
             Lot.objects.filter(pk=lot.pk).update(**change)
 
 
-def test_a_lot_restores_none_of_another_wallet():
+def test_a_lot_cannot_restore_a_lot_of_another_wallet():
     w = used_wallet()
     sandbox = wallet_of(w.workspace, "SANDBOX")
     grant(sandbox, 50)
@@ -215,7 +215,7 @@ def test_a_wallet_keeps_its_environment():
         Wallet.objects.filter(pk=w.pk).update(environment="SANDBOX")
 
 
-def test_a_slice_takes_no_lot_of_another_wallet():
+def test_a_slice_cannot_have_a_lot_of_another_wallet():
     w, other = used_wallet(), wallet(("pack", 5))
     reservation = Reservation.objects.get(wallet=w)
     statement = (
@@ -252,13 +252,13 @@ def test_a_slice_takes_no_lot_of_another_wallet():
         (Reservation, {"captured": -1}, "reservation_adds_up"),
     ],
 )
-def test_columns_stay_in_their_bounds(model, change, constraint):
+def test_columns_outside_of_their_bounds_are_refused(model, change, constraint):
     w = used_wallet()
     with nothing_changes(w), pytest.raises(IntegrityError, match=constraint):
         model.objects.update(**change)
 
 
-def test_unknown_words_and_empty_entries_are_refused():
+def test_unknown_values_and_empty_entries_are_refused():
     w = used_wallet()
     posted = new_id()
     attacks = {
@@ -277,7 +277,7 @@ def test_unknown_words_and_empty_entries_are_refused():
         Wallet.objects.create(workspace=w.workspace, environment="STAGING")
 
 
-def test_a_key_a_number_and_a_source_count_once():
+def test_key_number_and_source_are_unique():
     w = used_wallet()
     lot = w.lots.get()
     first = LedgerTransaction.objects.get(wallet=w, seq=1)
@@ -296,7 +296,7 @@ def test_a_key_a_number_and_a_source_count_once():
             run(attack)
 
 
-def test_what_the_ledger_names_can_not_be_deleted():
+def test_rows_with_ledger_entries_cannot_be_deleted():
     w = used_wallet()
     statements = [
         "DELETE FROM billing_lot",

@@ -1,4 +1,4 @@
-"""Every invariant notices when it is broken by force."""
+"""Every invariant detects damage that is done in the database."""
 
 from io import StringIO
 
@@ -19,8 +19,8 @@ from tests.billing.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# What is done to the tables, and who notices. Checks can't be turned off, so some damage
-# has to keep within them.
+# Damage to the tables, and the invariants that detect it. Checks can't be turned off, so
+# some damage has to keep within them.
 DAMAGE = {
     "an entry is gone": (
         "DELETE FROM billing_ledgerentry WHERE bucket = 'usage'",
@@ -137,19 +137,19 @@ def used():
     return w
 
 
-def test_an_honest_ledger_is_clean(used):
+def test_valid_ledger_has_no_violations(used):
     assert violations() == {}
     assert [result.invariant.name for result in verify()] == [
         f"I{number}" for number in range(1, 13)
     ]
 
 
-def test_so_is_an_empty_one():
+def test_empty_ledger_has_no_violations():
     assert violations() == {}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_noticed(used, damage):
+def test_damage_is_detected(used, damage):
     statement, noticed = DAMAGE[damage]
     with without_guards() as cursor:
         cursor.execute(statement)

@@ -1,4 +1,4 @@
-"""Credits whose time is over, or that nobody used for a year; time is the database's."""
+"""Credits that expire, or lapse after a year without use; time is the database's."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -38,7 +38,7 @@ SECOND = timedelta(seconds=1)
 # --- the time of a lot -------------------------------------------------------------------
 
 
-def test_a_lot_that_has_ended_lapses():
+def test_expired_lot_lapses():
     w = wallet(("promo", 100), ("pack", 5))
     lot = w.lots.get(kind="promo")
     reserve(w, 30)
@@ -53,7 +53,7 @@ def test_a_lot_that_has_ended_lapses():
     assert violations() == {}
 
 
-def test_what_was_reserved_lapses_as_it_comes_back():
+def test_reserved_credits_of_an_expired_lot_lapse_on_release():
     w = wallet(("promo", 100))
     lot = w.lots.get()
     reserve(w, 30)
@@ -75,7 +75,7 @@ def test_a_lot_lapses_once():
         assert expire(lot) == 0
 
 
-def test_what_has_not_ended_does_not_lapse():
+def test_lot_that_has_not_expired_does_not_lapse():
     w = wallet(("promo", 100), ("pack", 10))
     soon = timezone.now() + timedelta(hours=1)
     Lot.objects.filter(kind="promo").update(expires_at=soon)
@@ -84,7 +84,7 @@ def test_what_has_not_ended_does_not_lapse():
             assert expire(lot) == 0
 
 
-def test_an_expiry_refuses_a_key_that_was_used_for_something_else():
+def test_expire_refuses_a_key_that_was_used_for_something_else():
     w = wallet(("promo", 100))
     lot = w.lots.get()
     grant(w, 1, key=f"expire:{lot.pk}")
@@ -93,15 +93,15 @@ def test_an_expiry_refuses_a_key_that_was_used_for_something_else():
         expire(lot)
 
 
-def test_there_has_to_be_a_lot():
+def test_unknown_lot_is_refused():
     with pytest.raises(Lot.DoesNotExist):
         expire(Lot(pk=10**9))
     with pytest.raises(Lot.DoesNotExist):
         lapse_idle(Lot(pk=10**9))
 
 
-def test_an_allowance_begins_and_ends_to_the_moment():
-    """Months are granted ahead; each can be spent in its own time alone."""
+def test_allowance_begins_and_ends_exactly():
+    """Months are granted ahead; each can be spent only in its own period."""
     w = wallet()
     first = timezone.now() + timedelta(days=1)
     months = [first + timedelta(days=30 * n) for n in range(4)]
@@ -147,8 +147,8 @@ def test_a_month_that_was_granted_too_late_lapses_at_once():
     assert violations() == {}
 
 
-def test_the_leap_day_is_a_day():
-    """A month from 29 February 2028 to 29 March, looked at from both sides of its ends."""
+def test_month_that_begins_on_a_leap_day():
+    """A month from 29 February 2028 to 29 March, checked before and after both ends."""
     begins = datetime(2028, 2, 29, tzinfo=UTC)
     ends = datetime(2028, 3, 29, tzinfo=UTC)
     now = timezone.now()
@@ -193,7 +193,7 @@ def test_promotional_credits_lapse_after_a_year():
     assert violations() == {}
 
 
-def test_not_a_moment_sooner():
+def test_promotional_credits_do_not_lapse_before_a_year():
     w, lot = idle(365 - 20 / 86_400)
     with nothing_changes(w):
         assert lapse_idle(lot) == 0
@@ -201,7 +201,7 @@ def test_not_a_moment_sooner():
     assert lapse_idle(lot) == 100
 
 
-def test_a_year_over_a_leap_day_has_its_365_days_too():
+def test_a_year_with_a_leap_day_has_365_days_too():
     """Last used on 1 March 2027: it lapses on 29 February 2028, not on 1 March."""
     w, lot = idle(0)
     now = timezone.now()
@@ -218,13 +218,13 @@ def test_a_year_over_a_leap_day_has_its_365_days_too():
 @pytest.mark.parametrize(
     "fields", [{"kind": "pack"}, {"lapses": False}, {"kind": "allowance"}]
 )
-def test_what_was_bought_and_what_is_exempt_never_lapses_so(fields):
+def test_purchased_and_exempt_lots_never_lapse_unused(fields):
     w, lot = idle(4000, **fields)
     with nothing_changes(w):
         assert lapse_idle(lot) == 0
 
 
-def test_a_capture_and_a_purchase_begin_the_year_anew():
+def test_capture_and_purchase_restart_the_year():
     w, lot = idle(364)
     reserve(w, 10)
     capture(1)
@@ -268,7 +268,7 @@ def test_only_paid_plans_are_activity(options, is_activity):
     assert (w.last_activity_at > before) == is_activity
 
 
-def test_a_pack_that_was_sold_is_activity():
+def test_sold_pack_is_activity():
     w = wallet_of(subscriber(), "PRODUCTION")
     shift(w, timedelta(days=30))
     before = w.last_activity_at
@@ -279,7 +279,7 @@ def test_a_pack_that_was_sold_is_activity():
     assert w.last_activity_at - before > timedelta(days=29)
 
 
-def test_what_is_held_while_its_lot_lapses_comes_back_to_nothing():
+def test_credits_held_while_their_lot_lapses_lapse_on_release():
     w, lot = idle(365)
     reserve(w, 30)
     assert lapse_idle(lot) == 70
@@ -289,7 +289,7 @@ def test_what_is_held_while_its_lot_lapses_comes_back_to_nothing():
     assert violations() == {}
 
 
-def test_a_lapse_refuses_a_key_that_was_used_for_something_else():
+def test_lapse_refuses_a_key_that_was_used_for_something_else():
     w, lot = idle(365)
     day = (w.last_activity_at + IDLE).date()
     grant(w, 1, kind="promo", key=f"inactivity:{lot.pk}:{day}")

@@ -46,13 +46,13 @@ def test_reserve_holds_credits():
     assert stored.split == Split(0, 30)
 
 
-def test_reserve_takes_everything_there_is():
+def test_reserve_can_take_all_credits():
     w = wallet(("pack", 100))
     reserve(w, 100)
     assert columns(w) == (0, 100, 0)
 
 
-def test_reserve_refuses_what_is_not_there():
+def test_reserve_refuses_more_than_is_available():
     w = wallet(("pack", 100))
     with nothing_changes(w), pytest.raises(InsufficientCredits) as refusal:
         reserve(w, 101)
@@ -64,7 +64,7 @@ def test_reserve_refuses_what_is_not_there():
 
 
 @pytest.mark.parametrize("credits", [0, -5])
-def test_reserve_needs_a_credit_at_least(credits):
+def test_reserve_needs_at_least_one_credit(credits):
     w = wallet(("pack", 100))
     with nothing_changes(w), pytest.raises(ValueError, match="at least one"):
         reserve(w, credits)
@@ -80,7 +80,7 @@ def test_reserve_draws_allowance_then_promotional_then_packs():
     ]
 
 
-def test_reserve_draws_what_ends_first_then_what_is_older():
+def test_reserve_draws_by_expiry_then_by_age():
     w = wallet()
     now = timezone.now()
     for source, days in (
@@ -100,13 +100,13 @@ def test_reserve_draws_what_ends_first_then_what_is_older():
     ]
 
 
-def test_packs_and_adjustments_are_drawn_in_the_order_of_their_age():
+def test_packs_and_adjustments_are_drawn_by_age():
     w = wallet(("adjust", 10), ("pack", 10), ("adjust", 10))
     reserve(w, 15)
     assert [held for _, _, held, _, _ in lots(w)] == [10, 5, 0]
 
 
-def test_reserve_draws_nothing_lapsed_or_to_come():
+def test_reserve_draws_no_expired_or_future_lots():
     w = wallet(("promo", 10), ("promo", 20), ("pack", 30))
     lapsed, future, _ = w.lots.order_by("id")
     lapse(lapsed)
@@ -120,7 +120,7 @@ def test_reserve_draws_nothing_lapsed_or_to_come():
     assert [held for _, _, held, _, _ in lots(w)] == [0, 0, 30]
 
 
-def test_a_debt_comes_off_what_can_be_reserved():
+def test_debt_reduces_what_can_be_reserved():
     w = wallet(("pack", 100))
     Wallet.objects.filter(pk=w.pk).update(debt=40, granted=60)
     with nothing_changes(w), pytest.raises(InsufficientCredits) as refusal:
@@ -220,7 +220,7 @@ def test_capture_refuses_more_than_is_left():
     assert refusal.value.status == 409
 
 
-def test_capture_refuses_what_was_released():
+def test_capture_after_release_is_refused():
     w = wallet(("pack", 100))
     reserve(w, 30)
     release()
@@ -236,14 +236,14 @@ def test_capture_of_a_lapsed_lot_still_counts():
     assert lots(w) == [("promo", 70, 0, 30, 0)]
 
 
-def test_capture_of_nothing_writes_nothing():
+def test_capture_of_0_credits_writes_nothing():
     w = wallet(("pack", 100))
     reserve(w, 30)
     with nothing_changes(w):
         assert capture(0) == Split(0, 0)
 
 
-def test_capture_refuses_less_than_nothing():
+def test_capture_refuses_negative_credits():
     w = wallet(("pack", 100))
     reserve(w, 30)
     with nothing_changes(w), pytest.raises(ValueError, match="at least one"):
@@ -261,7 +261,7 @@ def test_capture_counts_as_activity():
 
 
 @pytest.mark.parametrize("action", [lambda: capture(1), release])
-def test_there_has_to_be_a_reservation(action):
+def test_unknown_reservation_is_refused(action):
     with pytest.raises(Reservation.DoesNotExist):
         action()
 
@@ -295,7 +295,7 @@ def test_release_repeated_changes_nothing():
         assert release(key="another") == 26
 
 
-def test_release_of_what_was_captured_whole_writes_nothing():
+def test_release_after_full_capture_writes_nothing():
     w = wallet(("pack", 100))
     reserve(w, 30)
     capture(30)
@@ -303,7 +303,7 @@ def test_release_of_what_was_captured_whole_writes_nothing():
         assert release() == 0
 
 
-def test_release_sends_what_lapsed_to_breakage():
+def test_release_moves_expired_credits_to_breakage():
     w = wallet(("promo", 20), ("pack", 100))
     reserve(w, 30)
     capture(5)
@@ -331,7 +331,7 @@ def test_release_refuses_the_key_of_another_posting():
 # --- all verbs ---------------------------------------------------------------------------
 
 
-def test_keys_are_the_wallets_own():
+def test_keys_are_unique_per_wallet():
     first, second = wallet(("pack", 10)), wallet(("pack", 10))
     reserve(first, 5, key="job:1:1")
     reserve(second, 5, key="job:2:1")
@@ -370,7 +370,7 @@ def test_a_verb_needs_an_open_transaction(action):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_posting_is_undone_with_its_transaction():
+def test_rollback_undoes_a_posting():
     w = wallet(("pack", 100))
     with nothing_changes(w), transaction.atomic():
         ledger.reserve(w, 10, key="k", job="1", deadline=timezone.now())
@@ -380,7 +380,7 @@ def test_a_posting_is_undone_with_its_transaction():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_verbs_follow_each_other_in_one_transaction():
+def test_several_verbs_in_one_transaction():
     w = wallet(("pack", 100))
     with transaction.atomic():
         ledger.reserve(w, 10, key="k", job="1", deadline=timezone.now())
@@ -401,7 +401,7 @@ def test_a_verb_takes_few_round_trips(django_assert_num_queries):
         ledger.release("k")
 
 
-def test_stale_are_the_open_reservations_past_their_deadline():
+def test_stale_reservations_are_open_and_past_their_deadline():
     w = wallet(("pack", 100))
     now = timezone.now()
     reserve(w, 10, key="late", deadline=now - timedelta(minutes=1))

@@ -1,4 +1,4 @@
-"""Random use of every verb, step by step against the model, all invariants after each."""
+"""Random use of every verb, compared with the model; all invariants after each step."""
 
 import os
 from datetime import timedelta
@@ -44,7 +44,7 @@ PARTS = st.integers(1, 100) | st.sampled_from(
 
 
 class Ledger(RuleBasedStateMachine):
-    """Two wallets of one workspace, and everybody who has to do with them."""
+    """Two wallets of one workspace, and all that is done with them."""
 
     reservations = Bundle("reservations")
     opened = Bundle("opened")
@@ -279,7 +279,7 @@ class Ledger(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_ledger_does_what_the_model_does():
+def test_ledger_matches_the_model():
     run_state_machine_as_test(
         Ledger,
         settings=settings(

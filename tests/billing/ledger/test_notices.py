@@ -1,4 +1,4 @@
-"""What customers' servers hear of their credits."""
+"""Webhook events about credits."""
 
 import json
 
@@ -14,7 +14,7 @@ from webhooks.models import Event
 pytestmark = pytest.mark.django_db
 
 
-def test_a_grant_is_told_once_to_who_listens() -> None:
+def test_grant_sends_one_event_to_subscribers() -> None:
     w = wallet()
     hooks.endpoint(Workspace.objects.get(pk=w.workspace_id), events=["credits.granted"])
 
@@ -33,6 +33,6 @@ def test_a_grant_is_told_once_to_who_listens() -> None:
     }
 
 
-def test_nobody_listens_and_nothing_is_written() -> None:
+def test_without_subscribers_no_event_is_written() -> None:
     people.user()
     assert not Event.objects.exists()

@@ -1,4 +1,4 @@
-"""No question of the ledger reads a wallet's whole history: an index leads to the rows.
+"""No query of the ledger reads a wallet's whole history: each uses an index.
 
 A small table is read from end to end whatever its indexes, so the plans are asked for
 with that, and with sorting, made dear.
@@ -35,7 +35,7 @@ def plan(statement: str, parameters: Any = None) -> str:
 
 @pytest.fixture
 def used() -> Wallet:
-    """A wallet with a past: most of its lots hold nothing any more."""
+    """A wallet with a long history: most of its lots are empty."""
     wallet(("pack", 5))
     w = wallet(("promo", 50), *[("pack", 1)] * 80, ("pack", 200))
     reserve(w, 130, key="job:long ago:1", job="long ago")
@@ -47,18 +47,18 @@ def used() -> Wallet:
 
 
 @pytest.mark.parametrize("newest", [False, True])
-def test_the_statement_follows_its_index(used, newest):
+def test_statement_uses_its_index(used, newest):
     entries = LedgerEntry.objects.statement(used)
     if not newest:
         entries = entries.filter(seq__lte=20)
     sql, parameters = entries[:51].query.sql_with_params()
-    told = plan(sql, parameters)
-    assert "Index Scan using entry_statement" in told
-    assert "Sort" not in told
-    assert "Seq Scan" not in told
+    explained = plan(sql, parameters)
+    assert "Index Scan using entry_statement" in explained
+    assert "Sort" not in explained
+    assert "Seq Scan" not in explained
 
 
-def test_a_page_of_movements_reads_no_more_than_it_shows(used):
+def test_page_of_movements_reads_only_its_rows(used):
     with CaptureQueriesContext(connection) as asked:
         movements.page(used, before=20, size=5)
     postings, entries = (plan(query["sql"]) for query in asked)
@@ -66,43 +66,43 @@ def test_a_page_of_movements_reads_no_more_than_it_shows(used):
     assert "billing_ledgerentry" not in postings
     assert "Index Scan" in entries
     assert "billing_ledgertransaction" not in entries
-    for told in (postings, entries):
-        assert "Seq Scan" not in told
+    for explained in (postings, entries):
+        assert "Seq Scan" not in explained
 
 
-def test_the_entries_of_a_job_come_through_the_job(used):
+def test_entries_of_a_job_are_found_by_the_job(used):
     caused = LedgerEntry.objects.of_job(used.workspace, "7")
     assert caused.count() == 4
-    told = plan(*caused[:51].query.sql_with_params())
-    assert "reservation_of_job" in told
-    assert "Index Scan using entry_statement" not in told
+    explained = plan(*caused[:51].query.sql_with_params())
+    assert "reservation_of_job" in explained
+    assert "Index Scan using entry_statement" not in explained
 
 
-def test_the_balance_reads_lots_that_hold_something(used):
-    told = plan(_HOLDINGS, {"wallet": used.pk})
-    assert "lot_draw" in told
-    assert "billing_ledger" not in told
-    assert "Seq Scan" not in told
+def test_balance_reads_only_lots_with_credits(used):
+    explained = plan(_HOLDINGS, {"wallet": used.pk})
+    assert "lot_draw" in explained
+    assert "billing_ledger" not in explained
+    assert "Seq Scan" not in explained
 
 
-def test_verbs_read_lots_and_slices_alone(used):
+def test_verbs_read_only_lots_and_slices(used):
     drawn = plan(DRAWABLE, {"wallet": used.pk, "key": "job:1:1"})
     held = plan(HELD, {"reservation": "job:1:1", "key": "scene:1:1"})
     assert "lot_draw" in drawn
-    for told in (drawn, held):
-        assert "entry" not in told
-        assert "Seq Scan" not in told
+    for explained in (drawn, held):
+        assert "entry" not in explained
+        assert "Seq Scan" not in explained
 
 
-def test_operators_find_postings_and_lots_by_name(used):
+def test_admin_search_uses_indexes(used):
     posted = LedgerTransaction.objects.filter(key="scene:7:1")
-    told = plan(*posted.query.sql_with_params())
-    assert "Index Scan using ledger_transaction_once" in told
-    told = plan(*Lot.objects.filter(source="test:1").query.sql_with_params())
-    assert "Index Scan using lot_source_once" in told
+    explained = plan(*posted.query.sql_with_params())
+    assert "Index Scan using ledger_transaction_once" in explained
+    explained = plan(*Lot.objects.filter(source="test:1").query.sql_with_params())
+    assert "Index Scan using lot_source_once" in explained
 
 
-def test_the_calendar_finds_lots_by_their_ends(used):
+def test_scheduled_tasks_find_lots_by_expiry(used):
     ended = plan(*Lot.objects.ended().values_list("pk").query.sql_with_params())
     assert "Seq Scan" not in ended
     assert "Index Cond: (expires_at <=" in ended

@@ -1,4 +1,4 @@
-"""Many at once on one wallet, each on a connection of its own."""
+"""Parallel calls on one wallet, each on a connection of its own."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -93,7 +93,7 @@ def test_one_key_reserves_once_in_parallel():
     assert violations() == {}
 
 
-def test_one_key_with_different_amounts_serves_the_first():
+def test_one_key_with_different_amounts_keeps_the_first():
     w = wallet(("pack", 1000))
     results = at_once(*[lambda n=n: reserve(w, n) for n in range(1, 9)])
     held = Reservation.objects.get()
@@ -110,7 +110,7 @@ def test_one_key_grants_once_in_parallel():
     assert columns(w) == (50, 0, 0)
 
 
-def test_one_source_is_honoured_in_one_wallet_only():
+def test_one_source_is_granted_in_one_wallet_only():
     wallets = [wallet() for _ in range(6)]
     results = at_once(
         *[lambda w=w: grant(w, 50, key="k", source="purchase") for w in wallets]
@@ -195,7 +195,7 @@ def test_credits_granted_while_a_reservation_waits_are_drawn():
     assert violations() == {}
 
 
-def test_many_open_the_same_wallet():
+def test_parallel_calls_create_one_wallet():
     workspace = Workspace.objects.create(name="Test")
     results = at_once(*[lambda: wallet_of(workspace, "SANDBOX")] * 8)
     assert {w.pk for w in results} == {Wallet.objects.get().pk}
@@ -210,7 +210,7 @@ def test_one_refund_counts_once_in_parallel():
     assert violations() == {}
 
 
-def test_refunds_at_once_take_no_more_than_was_granted():
+def test_parallel_refunds_take_no_more_than_was_granted():
     w = wallet()
     grant(w, 100, source="buy")
     results = at_once(*[lambda n=n: refund("buy", 30, key=f"r{n}") for n in range(8)])
@@ -221,7 +221,7 @@ def test_refunds_at_once_take_no_more_than_was_granted():
 
 @pytest.mark.parametrize("turn", range(4))
 def test_a_refund_races_its_grant(turn):
-    """One that came too early is tried again, so none is lost."""
+    """A refund that came too early is retried, so none is lost."""
     w = wallet()
 
     def insist() -> int:
@@ -238,7 +238,7 @@ def test_a_refund_races_its_grant(turn):
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_a_refund_races_whoever_spends(turn):
+def test_refund_races_reserve(turn):
     w = wallet()
     grant(w, 100, source="buy")
     reserved, taken = at_once(lambda: reserve(w, 60), lambda: refund("buy", 100))
@@ -252,8 +252,8 @@ def test_a_refund_races_whoever_spends(turn):
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_capture_races_the_reaper_and_the_cancel(turn):
-    """Two who release, each under a key of its own, and two who capture."""
+def test_capture_races_cleanup_and_cancel(turn):
+    """Two releases, each with a key of its own, and two captures."""
     w = wallet(("allowance", 10), ("pack", 100))
     reserve(w, 30, deadline=timezone.now() - timedelta(minutes=1))
     reaper, cancel, first, second = at_once(
@@ -265,7 +265,7 @@ def test_capture_races_the_reaper_and_the_cancel(turn):
     done = [r for r in (first, second) if isinstance(r, Split)]
     captured = sum(r.subscription + r.credits for r in done)
     assert captured in (0, 12, 30)
-    # Both are told what all releases together gave back.
+    # Both return what all releases together gave back.
     assert reaper == cancel == 30 - captured
     assert columns(w) == (110 - captured, 0, captured)
     assert LedgerTransaction.objects.filter(kind="release").count() == (captured < 30)
@@ -274,7 +274,7 @@ def test_capture_races_the_reaper_and_the_cancel(turn):
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_a_lapse_races_whoever_spends(turn):
+def test_lapse_races_reserve(turn):
     w = wallet(("promo", 100))
     lot = w.lots.get()
     reserve(w, 40)
@@ -288,8 +288,8 @@ def test_a_lapse_races_whoever_spends(turn):
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_use_races_the_lapse_of_a_year(turn):
-    """Who is first decides; what was captured is never taken back."""
+def test_capture_races_the_lapse_of_a_year(turn):
+    """The first call wins; captured credits are never taken back."""
     w = wallet(("promo", 100))
     lot = w.lots.get()
     reserve(w, 40)
@@ -316,7 +316,7 @@ def test_a_reversal_counts_once_in_parallel():
     assert columns(w) == (100, 0, 0)
 
 
-def test_adjustments_at_once_never_make_a_debt_unasked():
+def test_parallel_adjustments_never_make_an_unwanted_debt():
     w = wallet(("pack", 100))
     results = at_once(*[lambda n=n: adjust(w, -30, key=f"a{n}") for n in range(8)])
     refused = [r for r in results if isinstance(r, InsufficientCredits)]
@@ -325,8 +325,8 @@ def test_adjustments_at_once_never_make_a_debt_unasked():
     assert violations() == {}
 
 
-def test_the_bank_never_loses_a_credit():
-    """Writers move credits about in three wallets; every reader always sees them all.
+def test_readers_always_see_all_credits():
+    """Writers move credits in three wallets; every reader always sees all of them.
 
     What takes credits away gives as many back in the same transaction, so their number
     never changes, whichever way it is counted.

@@ -1,4 +1,4 @@
-"""Columns that a hand in the database spoiled come back from the entries."""
+"""Columns that were changed in the database are rebuilt from the entries."""
 
 from io import StringIO
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def used() -> Wallet:
-    """A wallet that has been through everything."""
+    """A wallet with a posting of every kind."""
     w = wallet(("promo", 50), ("allowance", 40))
     grant(w, 100, source="buy")
     reserve(w, 130)
@@ -54,7 +54,7 @@ def rebuild(w: Wallet) -> list[Difference]:
         return ledger.rebuild(w.pk)
 
 
-def test_a_wallet_that_is_right_stays_as_it_is(used):
+def test_correct_wallet_is_not_changed(used):
     with nothing_changes(used):
         assert rebuild(used) == []
 
@@ -76,7 +76,7 @@ def test_a_wallet_that_is_right_stays_as_it_is(used):
         "UPDATE billing_reservation SET captured = released, released = captured",
     ],
 )
-def test_what_was_spoiled_comes_back(used, damage):
+def test_damaged_columns_are_corrected(used, damage):
     other = wallet(("pack", 5))
     with without_guards() as cursor:
         cursor.execute(damage)
@@ -90,7 +90,7 @@ def test_what_was_spoiled_comes_back(used, damage):
     assert rebuild(used) == []
 
 
-def test_what_was_wrong_is_told(used):
+def test_differences_are_returned(used):
     right = Reservation.objects.get(key="job:1:1")
     with without_guards() as cursor:
         cursor.execute(
@@ -101,7 +101,7 @@ def test_what_was_wrong_is_told(used):
     ]
 
 
-def test_entries_that_do_not_add_up_rebuild_nothing(used):
+def test_unbalanced_entries_rebuild_nothing(used):
     with without_guards() as cursor:
         cursor.execute("DELETE FROM billing_ledgerentry WHERE bucket = 'usage'")
         cursor.execute("UPDATE billing_wallet SET seq = 1")
@@ -109,8 +109,8 @@ def test_entries_that_do_not_add_up_rebuild_nothing(used):
         rebuild(used)
 
 
-def test_entries_that_no_posting_leads_to_rebuild_nothing(used):
-    """They sum to zero, but say that a lot holds less than nothing."""
+def test_impossible_entries_rebuild_nothing(used):
+    """They sum to zero, but would make a lot negative."""
     pack = used.lots.get(source="buy")
     with without_guards() as cursor:
         for sign, bucket in ((-1, "available"), (1, "usage")):
@@ -125,7 +125,7 @@ def test_entries_that_no_posting_leads_to_rebuild_nothing(used):
     assert pack == used.lots.get(source="buy")
 
 
-def test_the_command_repairs_and_writes_it_down(used):
+def test_command_repairs_and_writes_an_audit_record(used):
     with without_guards() as cursor:
         cursor.execute("UPDATE billing_wallet SET seq = 1")
     last = used.transactions.count()
@@ -145,13 +145,13 @@ def test_the_command_repairs_and_writes_it_down(used):
     }
 
 
-def test_the_command_writes_nothing_down_when_all_is_well(used):
+def test_command_writes_no_audit_record_for_a_correct_wallet(used):
     out = StringIO()
     call_command("rebuild_wallet", str(used.pk), stdout=out)
     assert out.getvalue() == "0 differences\n"
     assert not AuditEntry.objects.exists()
 
 
-def test_the_command_refuses_in_one_line():
+def test_command_shows_errors_in_one_line():
     with pytest.raises(CommandError, match="wallet 999999"):
         call_command("rebuild_wallet", "999999")

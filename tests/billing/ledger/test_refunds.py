@@ -1,4 +1,4 @@
-"""Taking back what was paid for, and giving it back again."""
+"""Refunds, reversals of refunds, and adjustments."""
 
 from datetime import timedelta
 from fractions import Fraction
@@ -74,7 +74,7 @@ def test_unused_credits_are_taken_from_their_lot():
     assert violations() == {}
 
 
-def test_what_was_spent_becomes_a_debt():
+def test_spent_credits_become_a_debt():
     w = bought(spent=80)
     assert refund("buy", 100) == 100
     lot = w.lots.get()
@@ -98,7 +98,7 @@ def test_what_was_spent_becomes_a_debt():
     assert violations() == {}
 
 
-def test_work_under_way_keeps_what_it_reserved_and_new_work_waits():
+def test_reservations_keep_their_credits_and_new_ones_are_refused():
     w = bought(held=60)
     assert refund("buy", 100) == 100
     assert purse(w) == (0, 60, 60, 0)
@@ -121,7 +121,7 @@ def test_work_under_way_keeps_what_it_reserved_and_new_work_waits():
         (1000, Fraction(1, 3), 333),
     ],
 )
-def test_a_share_of_the_money_is_that_share_of_the_credits(granted, part, taken):
+def test_share_of_the_price_takes_that_share_of_the_credits(granted, part, taken):
     w = bought(granted)
     assert refund("buy", part) == taken
     assert columns(w) == (granted - taken, 0, 0)
@@ -159,8 +159,8 @@ def test_a_refund_refuses_the_key_of_another_posting():
 
 
 @pytest.mark.parametrize("environment", ["PRODUCTION", "SANDBOX"])
-def test_a_refund_that_comes_before_its_grant_is_kept_for_later(environment):
-    """Whoever keeps it tries again; it never reaches into the other environment."""
+def test_refund_before_its_grant_is_refused_and_can_be_retried(environment):
+    """The caller retries it; it never takes credits of the other environment."""
     other = "SANDBOX" if environment == "PRODUCTION" else "PRODUCTION"
     elsewhere = wallet(environment=other)
     grant(elsewhere, 100, source="buy")
@@ -176,7 +176,7 @@ def test_a_refund_that_comes_before_its_grant_is_kept_for_later(environment):
 
 
 @pytest.mark.parametrize("kind", ["promo", "adjust"])
-def test_only_what_was_bought_is_refunded(kind):
+def test_only_purchases_are_refunded(kind):
     w = bought(kind=kind)
     with nothing_changes(w), pytest.raises(NotRefundable):
         refund("buy", 10)
@@ -189,7 +189,7 @@ def test_a_refund_refuses_impossible_parts(part):
         refund("buy", part)
 
 
-def test_an_allowance_is_refunded_without_what_has_lapsed():
+def test_allowance_is_refunded_without_lapsed_credits():
     w = bought(spent=30, kind="allowance")
     lot = w.lots.get()
     lapse(lot)
@@ -221,7 +221,7 @@ def test_a_purchase_repays_the_debt_first(credits, left):
 
 
 @pytest.mark.parametrize("kind", ["allowance", "promo"])
-def test_what_is_given_repays_nothing_but_is_kept_from_being_spent(kind):
+def test_gifts_repay_no_debt_but_cannot_be_spent_against_it(kind):
     w = owing(80)
     grant(w, 100, kind=kind)
     assert purse(w) == (100, 0, 80, 100)
@@ -232,7 +232,7 @@ def test_what_is_given_repays_nothing_but_is_kept_from_being_spent(kind):
     assert violations() == {}
 
 
-def test_what_a_debt_kept_from_being_spent_repays_it_as_it_lapses():
+def test_credits_blocked_by_a_debt_repay_it_when_they_lapse():
     w = owing(80)
     grant(w, 100, kind="allowance")
     lot = w.lots.get(kind="allowance")
@@ -246,7 +246,7 @@ def test_what_a_debt_kept_from_being_spent_repays_it_as_it_lapses():
     assert violations() == {}
 
 
-def test_what_comes_back_too_late_repays_before_it_lapses():
+def test_credits_released_after_expiry_repay_before_they_lapse():
     w = wallet(("allowance", 100))
     reserve(w, 50)
     adjust(w, -80, allow_debt=True)
@@ -259,7 +259,7 @@ def test_what_comes_back_too_late_repays_before_it_lapses():
     assert violations() == {}
 
 
-def test_what_comes_back_to_a_pack_repays_and_to_an_allowance_does_not():
+def test_credits_released_to_a_pack_repay_and_to_an_allowance_do_not():
     w = wallet(("allowance", 30))
     grant(w, 50, source="spent")
     grant(w, 100)
@@ -283,7 +283,7 @@ def test_what_comes_back_to_a_pack_repays_and_to_an_allowance_does_not():
     assert violations() == {}
 
 
-def test_a_pack_that_paid_a_debt_can_be_refunded_too():
+def test_pack_that_repaid_a_debt_can_be_refunded():
     w = owing(80)
     grant(w, 100, source="buy")
     assert refund("buy", 100) == 100
@@ -294,7 +294,7 @@ def test_a_pack_that_paid_a_debt_can_be_refunded_too():
 # --- reverse -----------------------------------------------------------------------------
 
 
-def test_a_refund_that_failed_comes_back_and_repays_first():
+def test_reversed_refund_repays_the_debt_first():
     w = bought(spent=60)
     refund("buy", 100)
     assert purse(w) == (0, 0, 60, 0)
@@ -329,7 +329,7 @@ def test_a_reversal_refuses_a_key_that_was_used_for_something_else():
         reverse("buy")
 
 
-def test_there_has_to_be_a_refund_of_that_purchase():
+def test_reversal_without_a_refund_is_refused():
     w = bought()
     grant(w, 10, source="other")
     refund("other", 5)
@@ -342,7 +342,7 @@ def test_there_has_to_be_a_refund_of_that_purchase():
         reverse("other", environment="SANDBOX")
 
 
-def test_what_came_back_can_be_refunded_again():
+def test_reversed_credits_can_be_refunded_again():
     w = bought(spent=30)
     refund("buy", 100, key="failed")
     reverse("buy", "failed")
@@ -356,7 +356,7 @@ def test_what_came_back_can_be_refunded_again():
     assert violations() == {}
 
 
-def test_an_allowance_comes_back_with_its_term():
+def test_reversed_allowance_keeps_its_term():
     ends = timezone.now() + timedelta(days=9)
     w = bought(kind="allowance", expires_at=ends)
     refund("buy", 40)
@@ -399,7 +399,7 @@ def test_an_operator_takes_credits_in_the_order_of_drawing():
     assert violations() == {}
 
 
-def test_more_than_there_is_needs_leave_to_make_a_debt():
+def test_taking_more_than_available_needs_allow_debt():
     w = wallet(("promo", 10))
     with nothing_changes(w), pytest.raises(InsufficientCredits) as refusal:
         adjust(w, -25)
@@ -413,7 +413,7 @@ def test_more_than_there_is_needs_leave_to_make_a_debt():
     assert violations() == {}
 
 
-def test_a_debt_counts_against_what_can_be_taken():
+def test_debt_reduces_what_can_be_taken():
     w = owing(80)
     grant(w, 100, kind="allowance")
     with nothing_changes(w), pytest.raises(InsufficientCredits) as refusal:
@@ -421,7 +421,7 @@ def test_a_debt_counts_against_what_can_be_taken():
     assert refusal.value.params == {"needed": 21, "available": 20}
 
 
-def test_lapsed_credits_are_not_adjusted_away():
+def test_lapsed_credits_cannot_be_taken():
     w = wallet(("promo", 10), ("pack", 5))
     lapse(w.lots.get(kind="promo"))
     with nothing_changes(w), pytest.raises(InsufficientCredits):
@@ -440,7 +440,7 @@ def test_an_adjustment_happens_once_per_key():
                 adjust(w, **(fields | other))
 
 
-def test_a_key_adds_credits_to_one_wallet():
+def test_adjustment_key_works_in_one_wallet_only():
     first, second = wallet(), wallet()
     adjust(first, 10)
     with nothing_changes(second), pytest.raises(LedgerKeyReused):
@@ -448,7 +448,7 @@ def test_a_key_adds_credits_to_one_wallet():
 
 
 @pytest.mark.parametrize("fields", [{"actor": " "}, {"reason": ""}, {"ticket": " "}])
-def test_an_adjustment_says_who_and_why(fields):
+def test_adjustment_needs_actor_reason_and_ticket(fields):
     w = wallet(("pack", 100))
     with nothing_changes(w), pytest.raises(ValueError, match="who made it"):
         adjust(w, 10, **fields)
@@ -477,8 +477,8 @@ def test_rare_verbs_take_few_round_trips(django_assert_max_num_queries):
         expire(lot)
 
 
-def test_what_came_back_after_a_whole_refund_can_be_adjusted_and_refunds_nothing():
-    """The lot holds more than was ever granted to it, less what was taken back."""
+def test_credits_released_after_a_full_refund_can_be_adjusted_not_refunded():
+    """The lot holds more than was granted to it, less what was taken back."""
     w = bought(held=60)
     refund("buy", 100)
     grant(w, 60, source="pays the debt")

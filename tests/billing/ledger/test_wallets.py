@@ -11,7 +11,7 @@ from tests.billing.factories import capture, grant, lapse, reserve, wallet
 pytestmark = pytest.mark.django_db
 
 
-def test_a_wallet_is_made_once():
+def test_wallet_is_created_once():
     workspace = Workspace.objects.create(name="Test")
     first = wallet_of(workspace, "PRODUCTION")
     assert wallet_of(workspace, "PRODUCTION") == first
@@ -20,7 +20,7 @@ def test_a_wallet_is_made_once():
     assert (sandbox.workspace, sandbox.environment) == (workspace, "SANDBOX")
 
 
-def test_an_empty_wallet():
+def test_summary_of_an_empty_wallet():
     w = wallet()
     assert summary(w) == {
         "customer_id": str(w.workspace_id),
@@ -34,7 +34,7 @@ def test_an_empty_wallet():
     assert spendable(w) == 0
 
 
-def test_what_was_used_and_what_is_held():
+def test_summary_of_used_and_held_credits():
     w = wallet(("promo", 50), ("pack", 100))
     reserve(w, 70)
     capture(30)
@@ -50,7 +50,7 @@ def test_what_was_used_and_what_is_held():
     assert spendable(w) == 80
 
 
-def test_what_can_not_be_spent_is_not_counted():
+def test_credits_that_cannot_be_spent_are_not_counted():
     w = wallet(("promo", 10), ("promo", 20), ("pack", 30))
     lapsed, future, _ = w.lots.order_by("id")
     lapse(lapsed)
@@ -67,7 +67,7 @@ def test_what_can_not_be_spent_is_not_counted():
     assert spendable(w) == 30
 
 
-def test_next_expiry_adds_up_what_ends_together():
+def test_next_expiry_sums_lots_that_expire_together():
     w = wallet(("pack", 100))
     soon, late = (timezone.now() + timedelta(days=days) for days in (3, 9))
     for credits, at in ((5, late), (10, soon), (20, soon)):
@@ -77,7 +77,7 @@ def test_next_expiry_adds_up_what_ends_together():
     assert summary(w)["next_expiry"] == {"credits": 5, "at": late}
 
 
-def test_a_debt_makes_the_balance_negative_but_never_what_can_be_spent():
+def test_debt_makes_the_balance_negative_but_not_spendable():
     w = wallet(("pack", 10))
     Wallet.objects.filter(pk=w.pk).update(debt=25, granted=-15)
     shown = summary(w)

@@ -33,10 +33,10 @@ def ada(workspace):
 def test_usage_of_a_new_account(ada):
     page = factories.browser(ada).get("/usage").content.decode()
     assert "<strong>5,000</strong> of 5,000 left" in page
-    assert "Nothing was spoken in these days." in page
+    assert "Nothing was spoken in this period." in page
 
 
-def test_usage_in_figures_bars_and_tables(ada, workspace):
+def test_usage_page_shows_totals_bars_and_tables(ada, workspace):
     start(workspace)
     spoken(workspace, datetime.now(UTC), 1234, voice="unicorn:sk")
     page = factories.browser(ada).get("/usage?days=7").content.decode()
@@ -49,7 +49,7 @@ def test_usage_in_figures_bars_and_tables(ada, workspace):
     assert "Pages, without a token" in by_token
 
 
-def test_usage_as_a_file(ada, workspace):
+def test_usage_as_csv(ada, workspace):
     spoken(workspace, datetime.now(UTC), 5)
     answer = factories.browser(ada).get("/usage.csv?days=7&group=voice")
     rows = list(csv.reader(StringIO(b"".join(answer).decode())))
@@ -59,11 +59,11 @@ def test_usage_as_a_file(ada, workspace):
 @pytest.mark.parametrize(
     "path", ["/usage?days=8", "/usage?days=x", "/usage?group=day", "/usage.csv?group=x"]
 )
-def test_there_is_nothing_else(ada, path):
+def test_unknown_ranges_and_groups_are_not_found(ada, path):
     assert factories.browser(ada).get(path).status_code == 404
 
 
-def test_pages_show_the_chosen_place(ada):
+def test_pages_show_the_chosen_workspace(ada):
     team = factories.team(ada)
     grant(wallet_of(team, "SANDBOX"), 4321)
     ada.preferences = {"workspace": str(team.pk), "environment": "SANDBOX"}
@@ -82,11 +82,11 @@ def test_a_code_is_redeemed_on_the_page(ada):
     assert "<strong>5,700</strong> to spend" in page
     again = browser.post("/credits", {"code": "spring-27"})
     assert again.status_code == 400
-    assert "have redeemed this code before" in again.content.decode()
+    assert "have already redeemed this code" in again.content.decode()
     assert browser.post("/credits", {"code": ""}).status_code == 400
 
 
-def test_credits_come_in_pages(ada, workspace):
+def test_movements_are_paginated(ada, workspace):
     w = wallet_of(workspace, "PRODUCTION")
     for _ in range(60):
         grant(w, 1)
@@ -100,7 +100,7 @@ def test_credits_come_in_pages(ada, workspace):
     assert browser.get("/credits?before=x").status_code == 200
 
 
-def test_a_refused_threshold_leaves_a_page_that_works(ada, workspace):
+def test_refused_threshold_shows_a_working_page(ada, workspace):
     w = wallet_of(workspace, "PRODUCTION")
     for _ in range(60):
         grant(w, 1)
@@ -115,7 +115,7 @@ def test_a_refused_threshold_leaves_a_page_that_works(ada, workspace):
     assert w.low_at == 1000
 
 
-def test_movements_lead_to_their_jobs(ada, workspace):
+def test_movements_link_to_their_jobs(ada, workspace):
     w = wallet_of(workspace, "PRODUCTION")
     job = new_id()
     reserve(w, 10, key=f"job:{job}:1", job=str(job))
@@ -129,14 +129,14 @@ def test_movements_lead_to_their_jobs(ada, workspace):
     assert page.count("/api/v1/jobs/") == 1
 
 
-def test_blocked_people_see_nothing(ada):
+def test_blocked_users_see_nothing(ada):
     browser = factories.browser(ada)
     blocking.block(ada)
     for path in ("/usage", "/usage.csv", "/credits", "/statements"):
         assert browser.get(path).status_code == 403
 
 
-def test_bars_are_as_high_as_their_share():
+def test_bar_heights_are_proportional():
     days = Range.of(datetime(2027, 3, 1).date(), datetime(2027, 3, 4).date()).days
     made = charts.bars(days, {days[0]: 100, days[1]: 50, days[3]: 1})
     assert [(bar.y, bar.height) for bar in made] == [

@@ -1,4 +1,4 @@
-"""Months that begin on one day."""
+"""Months that begin on a fixed day."""
 
 from datetime import UTC, datetime
 
@@ -25,5 +25,5 @@ def at(text):
         ("2027-05-05T01:02", 0, 5, "2027-05-05T01:02"),
     ],
 )
-def test_months_later(start, months, day, expected):
+def test_add_months(start, months, day, expected):
     assert add_months(at(start), months, day=day) == at(expected)

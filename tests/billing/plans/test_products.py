@@ -1,4 +1,4 @@
-"""What is on sale."""
+"""Plans and packs."""
 
 import pytest
 from django.core.management import call_command
@@ -16,7 +16,7 @@ def back_office(db):
     return factories.browser(factories.user(is_staff=True, is_superuser=True))
 
 
-def test_a_new_installation_sells_the_seeds():
+def test_new_installation_has_the_seeds():
     assert products.sync() == len(seeds.PLANS) + len(seeds.PACKS)
     plus = Plan.objects.get(key="plus")
     assert (plus.monthly_allowance, plus.amount, plus.currency) == (900_000, 299, "USD")
@@ -26,7 +26,7 @@ def test_a_new_installation_sells_the_seeds():
     assert Plan.objects.filter(term="yearly").exists()
 
 
-def test_what_operators_edited_stays():
+def test_edits_of_operators_are_kept():
     products.sync()
     Plan.objects.filter(key="plus").update(amount=499, is_offered=False, name="More")
     Pack.objects.filter(key="credit_pack_5hr").delete()
@@ -36,12 +36,12 @@ def test_what_operators_edited_stays():
     assert products.sync() == 0
 
 
-def test_a_release_begins_them(settings, capsys):
+def test_release_adds_plans_and_packs(settings, capsys):
     call_command("sync_products")
     assert capsys.readouterr().out == "Plans and packs: 7 added.\n"
 
 
-def test_everybody_sees_what_is_on_sale():
+def test_guests_see_what_is_on_sale():
     products.sync()
     for client in (
         factories.api(),
@@ -81,7 +81,7 @@ def test_everybody_sees_what_is_on_sale():
         assert len(packs) == 3
 
 
-def test_what_is_off_sale_is_not_listed():
+def test_products_off_sale_are_not_listed():
     products.sync()
     Plan.objects.exclude(key="plus").update(is_offered=False)
     Pack.objects.update(is_offered=False)
@@ -102,7 +102,7 @@ def test_what_is_off_sale_is_not_listed():
         {"app_store_product": "plus_monthly"},
     ],
 )
-def test_the_database_refuses_plans_that_make_no_sense(fields):
+def test_database_refuses_invalid_plans(fields):
     products.sync()
     values = {
         "key": "other",
@@ -120,7 +120,7 @@ def test_the_database_refuses_plans_that_make_no_sense(fields):
 
 
 @pytest.mark.parametrize("fields", [{"credits": 0}, {"key": "a b"}, {"currency": "US"}])
-def test_the_database_refuses_packs_that_make_no_sense(fields):
+def test_database_refuses_invalid_packs(fields):
     values = {"key": "other", "name": "Other", "amount": 1, "credits": 1}
     with pytest.raises(IntegrityError), transaction.atomic():
         Pack.objects.create(**(values | fields))
@@ -165,7 +165,7 @@ def test_operators_add_and_edit_plans(back_office):
         ("amount", "-1", "greater than or equal to 0"),
     ],
 )
-def test_operators_are_told_what_makes_no_sense(back_office, field, value, complaint):
+def test_admin_shows_errors_of_invalid_products(back_office, field, value, complaint):
     products.sync()
     answer = back_office.post("/admin/billing/plan/add/", PLAN_FORM | {field: value})
     assert answer.status_code == 200
@@ -173,7 +173,7 @@ def test_operators_are_told_what_makes_no_sense(back_office, field, value, compl
     assert Plan.objects.count() == 4
 
 
-def test_nobody_deletes_products(back_office):
+def test_products_cannot_be_deleted(back_office):
     products.sync()
     plan = Plan.objects.get(key="plus")
     answer = back_office.post(f"/admin/billing/plan/{plan.pk}/delete/", {"post": "yes"})
@@ -181,6 +181,6 @@ def test_nobody_deletes_products(back_office):
     assert Plan.objects.filter(key="plus").exists()
 
 
-def test_a_price_is_written_with_all_its_digits():
+def test_price_is_shown_with_all_digits():
     assert str(Plan(amount=2990).price) == "29.90"
     assert str(Plan(amount=5).price) == "0.05"

@@ -75,82 +75,82 @@ def test_another_plan_within_a_trial_adds_the_difference(workspace, clock):
     assert (len(allowances(workspace)), allowances(other)) == (2, [])
 
 
-def test_a_trial_that_nobody_pays_for_ends(workspace, clock):
+def test_unpaid_trial_ends(workspace, clock):
     clock.set(2028, 1, 5)
     trial = start(workspace, is_trial=True, store_account="cus_1")
     clock.set(2028, 1, 12)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     trial.refresh_from_db()
     assert trial.status == "trialing"
     clock.set(2028, 1, 13)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     trial.refresh_from_db()
     assert (trial.status, trial.ended_at) == ("ended", clock.now)
     assert limits(workspace) == FREE
     assert len(allowances(workspace)) == 1
 
 
-def test_what_is_not_paid_goes_on_for_a_while_without_credits(workspace, clock):
+def test_unpaid_plan_stays_for_the_grace_period_without_credits(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     clock.set(2028, 2, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     subscription.refresh_from_db()
     assert subscription.status == "past_due"
     assert limits(workspace) == PLUS
     assert len(allowances(workspace)) == 1
     clock.forward(days=15)
-    assert subscriptions.keep_all() == 0
+    assert subscriptions.process_due() == 0
     paid = run(subscriptions.renew, subscription)
     assert (paid.status, len(allowances(workspace))) == ("active", 2)
     clock.set(2028, 3, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     clock.forward(days=16)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     subscription.refresh_from_db()
     assert subscription.status == "ended"
     assert limits(workspace) == FREE
 
 
-def test_a_failed_payment_is_noted(workspace):
+def test_failed_payment_makes_it_past_due(workspace):
     subscription = start(workspace)
     assert run(subscriptions.mark_past_due, subscription).status == "past_due"
     assert limits(workspace) == PLUS
     assert len(allowances(workspace)) == 1
 
 
-def test_a_canceled_one_ends_with_its_period(workspace, clock):
+def test_canceled_subscription_ends_with_its_period(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     canceled = run(subscriptions.cancel, subscription)
     assert (canceled.cancel_at_period_end, canceled.renews_at) == (True, None)
     assert limits(workspace) == PLUS
     clock.set(2028, 2, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     subscription.refresh_from_db()
     assert subscription.status == "ended"
     assert limits(workspace) == FREE
 
 
-def test_a_canceled_one_can_go_on(workspace, clock):
+def test_canceled_subscription_can_be_resumed(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     run(subscriptions.cancel, subscription)
     resumed = run(subscriptions.resume, subscription)
     assert resumed.renews_at == resumed.period_end
     clock.set(2028, 2, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     subscription.refresh_from_db()
     assert subscription.status == "past_due"
 
 
-def test_an_ended_one_leaves_its_credits_and_can_be_paid_for_again(workspace, clock):
+def test_ended_subscription_keeps_credits_and_can_be_renewed(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     ended = run(subscriptions.end, subscription)
     assert (ended.status, limits(workspace)) == ("canceled", FREE)
     assert summary(wallet_of(workspace, "PRODUCTION"))["balance"] == 905_000
-    run(subscriptions.end, subscription)  # told twice
+    run(subscriptions.end, subscription)  # called twice
     assert run(subscriptions.change_plan, subscription, plan("studio")).plan == plan()
     run(subscriptions.cancel, subscription)
     clock.set(2028, 2, 7)
@@ -160,7 +160,7 @@ def test_an_ended_one_leaves_its_credits_and_can_be_paid_for_again(workspace, cl
     assert len(allowances(workspace)) == 2
 
 
-def test_a_new_one_takes_the_place_of_the_old(workspace):
+def test_new_subscription_replaces_the_old(workspace):
     first = start(workspace)
     second = start(workspace, "studio", external_id="sub_2")
     first.refresh_from_db()
@@ -169,28 +169,28 @@ def test_a_new_one_takes_the_place_of_the_old(workspace):
     assert [credits for credits, _ in allowances(workspace)] == [900_000, 5_000_000]
 
 
-def test_a_blocked_workspace_keeps_what_it_paid_for(workspace, clock):
+def test_blocked_workspace_keeps_its_plan(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace, "plus_yearly")
     blocking.block(workspace)
     assert limits(workspace) == PLUS
     clock.set(2028, 2, 5)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     assert len(allowances(workspace)) == 2
     run(subscriptions.end, subscription)
     assert limits(workspace) == FREE
 
 
-def test_an_operators_plan_renews_itself(workspace, clock):
+def test_operators_plan_renews_by_itself(workspace, clock):
     clock.set(2028, 1, 31)
     with transaction.atomic():
         given = subscriptions.set_plan(workspace, plan())
     assert given is not None
     assert allowances(workspace) == [(900_000, "2028-02-29 12:00")]
     clock.set(2028, 2, 29)
-    subscriptions.keep_all()
+    subscriptions.process_due()
     clock.set(2028, 6, 3)  # and after a long pause
-    subscriptions.keep_all()
+    subscriptions.process_due()
     given.refresh_from_db()
     assert (given.status, given.period) == ("active", 5)
     assert given.period_end == datetime(2028, 6, 30, 12, tzinfo=UTC)
@@ -217,7 +217,7 @@ def test_setting_a_plan_changes_and_ends_it(workspace):
     assert set_plan(plan()).pk != given.pk
 
 
-def test_what_a_store_collects_for_is_left_to_it(workspace):
+def test_plan_billed_by_a_store_cannot_be_set(workspace):
     start(workspace)
     for chosen in (None, plan("studio")):
         with pytest.raises(SubscriptionInStore, match="Stripe"), transaction.atomic():

@@ -1,4 +1,4 @@
-"""Plans that workspaces have: periods, months, and what follows from them."""
+"""Subscriptions: periods, monthly allowances, limits and events."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -37,19 +37,19 @@ def workspace():
     return subscriber()
 
 
-def test_a_start_gives_the_month_and_the_limits(workspace, clock):
+def test_start_grants_the_month_and_sets_the_limits(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     assert (subscription.status, subscription.period) == ("active", 1)
     assert subscription.period_end == datetime(2028, 2, 5, 12, tzinfo=UTC)
-    # A day of grace, until the store has told of the next payment.
+    # A day of grace, until the store has reported the next payment.
     assert allowances(workspace) == [(900_000, "2028-02-06 12:00")]
     assert allowances(workspace, "SANDBOX") == []
     assert limits(workspace) == PLUS
     assert summary(wallet_of(workspace, "PRODUCTION"))["balance"] == 905_000
 
 
-def test_a_renewal_adds_and_zeroes_nothing(workspace, clock):
+def test_renewal_grants_and_removes_no_credits(workspace, clock):
     clock.set(2028, 1, 31)
     subscription = start(workspace)
     clock.set(2028, 2, 29)
@@ -68,16 +68,16 @@ def test_a_renewal_adds_and_zeroes_nothing(workspace, clock):
     assert {lot.available for lot in Lot.objects.filter(kind="allowance")} == {900_000}
 
 
-def test_a_period_told_twice_or_late_counts_once(workspace, clock):
+def test_period_reported_twice_or_late_counts_once(workspace, clock):
     clock.set(2028, 1, 5)
     first = start(workspace)
-    told = {
+    sent = {
         "period_start": datetime(2028, 2, 5, 12, tzinfo=UTC),
         "period_end": datetime(2028, 3, 5, 12, tzinfo=UTC),
     }
     clock.set(2028, 2, 5, 13)
     for _ in range(3):
-        run(subscriptions.renew, first, **told)
+        run(subscriptions.renew, first, **sent)
     late: dict[str, Any] = {"period_start": datetime(2028, 1, 5, 12, tzinfo=UTC)}
     again = start(workspace, **late)
     assert (again.pk, again.period) == (first.pk, 2)
@@ -100,12 +100,12 @@ def test_a_period_told_twice_or_late_counts_once(workspace, clock):
         ),
     ],
 )
-def test_a_year_comes_month_by_month(workspace, clock, begins, months):
+def test_yearly_plan_is_granted_monthly(workspace, clock, begins, months):
     moment = clock.set(*begins)
     subscription = start(workspace, "plus_yearly")
     ends = subscription.period_end
     while clock.now < ends:
-        subscriptions.keep_all()
+        subscriptions.process_due()
         clock.forward(hours=7)
     granted = allowances(workspace)
     assert [credits for credits, _ in granted] == [900_000] * 12
@@ -113,36 +113,36 @@ def test_a_year_comes_month_by_month(workspace, clock, begins, months):
     assert moment < ends
 
 
-def test_the_calendar_grants_but_the_month_that_it_is(workspace, clock):
+def test_scheduled_task_grants_only_the_current_month(workspace, clock):
     clock.set(2027, 1, 10)
     start(workspace, "plus_yearly")
-    clock.set(2027, 4, 20)  # nobody looked for three months
-    assert subscriptions.keep_all() == 1
-    assert subscriptions.keep_all() == 0
+    clock.set(2027, 4, 20)  # no run for three months
+    assert subscriptions.process_due() == 1
+    assert subscriptions.process_due() == 0
     assert allowances(workspace) == [
         (900_000, "2027-02-10 12:00"),
         (900_000, "2027-05-10 12:00"),
     ]
 
 
-def test_two_calendars_at_once_grant_once(workspace, clock):
+def test_parallel_scheduled_runs_grant_once(workspace, clock):
     clock.set(2027, 1, 10)
     start(workspace, "plus_yearly")
     clock.set(2027, 2, 10)
-    in_threads(6, subscriptions.keep_all)
+    in_threads(6, subscriptions.process_due)
     assert len(allowances(workspace)) == 2
     clock.set(2027, 3, 10)
     Subscription.objects.update(due_at=clock.now)
-    in_threads(6, subscriptions.keep_all)
+    in_threads(6, subscriptions.process_due)
     assert len(allowances(workspace)) == 3
 
 
-def test_the_same_start_at_once_is_one(workspace):
+def test_parallel_starts_make_one_subscription(workspace):
     assert len({s.pk for s in in_threads(6, lambda: start(workspace))}) == 1
     assert len(allowances(workspace)) == 1
 
 
-def test_a_start_told_again_with_a_later_period_renews(workspace, clock):
+def test_repeated_start_with_a_later_period_renews(workspace, clock):
     clock.set(2028, 1, 5)
     start(workspace)
     clock.set(2028, 2, 5)
@@ -150,7 +150,7 @@ def test_a_start_told_again_with_a_later_period_renews(workspace, clock):
     assert (again.period, len(allowances(workspace))) == (2, 2)
 
 
-def test_renewals_at_once_are_one(workspace, clock):
+def test_parallel_renewals_renew_once(workspace, clock):
     clock.set(2028, 1, 5)
     subscription = start(workspace)
     clock.set(2028, 2, 5)
@@ -226,7 +226,7 @@ def test_not_every_workspace_can_have_a_plan(workspace, kind):
     assert Subscription.objects.count() == 0
 
 
-def test_every_change_is_told(workspace, clock):
+def test_every_change_sends_an_event(workspace, clock):
     clock.set(2028, 1, 5)
     with transaction.atomic():
         endpoints.create(
@@ -241,12 +241,12 @@ def test_every_change_is_told(workspace, clock):
     clock.set(2028, 2, 5)
     run(subscriptions.renew, subscription)
     run(subscriptions.end, subscription)
-    told = [
+    sent = [
         (data["plan_key"], data["status"], data["renews_at"])
         for event in Event.objects.filter(type="subscription.changed").order_by("pk")
         for data in [json.loads(bytes(event.body))["data"]]
     ]
-    assert told == [
+    assert sent == [
         ("plus", "active", "2028-02-05T12:00:00Z"),
         ("plus", "active", None),
         ("plus", "active", "2028-02-05T12:00:00Z"),
@@ -278,28 +278,30 @@ def test_a_rolled_back_change_leaves_nothing(workspace):
     assert limits(workspace) == FREE
 
 
-def test_one_that_fails_does_not_stop_the_others(workspace, clock, monkeypatch, caplog):
+def test_failed_subscription_does_not_stop_the_others(
+    workspace, clock, monkeypatch, caplog
+):
     clock.set(2028, 1, 5)
     broken = start(workspace)
     other = factories.workspace(factories.user())
     clock.forward(hours=1)
     start(other, external_id="sub_2")
-    keep = subscriptions._keep
+    keep = subscriptions._process
 
     def fail(pk, now):
         if pk == broken.pk:
             raise ZeroDivisionError
         keep(pk, now)
 
-    monkeypatch.setattr(subscriptions, "_keep", fail)
+    monkeypatch.setattr(subscriptions, "_process", fail)
     clock.set(2028, 2, 6)
-    assert subscriptions.keep_all() == 2
-    assert "could not be kept" in caplog.text
+    assert subscriptions.process_due() == 2
+    assert "could not be processed" in caplog.text
     statuses = Subscription.objects.order_by("pk").values_list("status", flat=True)
     assert list(statuses) == ["active", "past_due"]
 
 
-def test_edited_limits_reach_those_who_have_the_plan(workspace):
+def test_edited_limits_apply_to_subscribed_workspaces(workspace):
     start(workspace)
     other = factories.workspace(factories.user())
     start(other, "studio", external_id="sub_2")
@@ -333,13 +335,13 @@ def test_edited_limits_reach_those_who_have_the_plan(workspace):
         {"period_end": datetime(2000, 1, 1, tzinfo=UTC)},
     ],
 )
-def test_the_database_refuses_what_makes_no_sense(workspace, change):
+def test_database_refuses_invalid_subscriptions(workspace, change):
     start(workspace)
     with pytest.raises(IntegrityError):
         Subscription.objects.update(**change)
 
 
-def test_the_database_keeps_one_in_force(workspace):
+def test_database_allows_one_active_subscription(workspace):
     first = start(workspace)
     with pytest.raises(IntegrityError):
         Subscription.objects.create(

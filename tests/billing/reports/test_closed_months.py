@@ -1,4 +1,4 @@
-"""Months that are over are added up once, by the calendar."""
+"""Statements of past months are computed once, by a scheduled task, and stored."""
 
 import datetime
 
@@ -33,7 +33,7 @@ def kept() -> list[tuple[int, str]]:
     return [(row.wallet_id, f"{row.month:%Y-%m}") for row in rows]
 
 
-def test_a_month_that_is_over_is_read_from_its_row(clock, django_assert_num_queries):
+def test_past_month_is_read_from_its_row(clock, django_assert_num_queries):
     workspace = subscriber()
     made = wallet_of(workspace, "PRODUCTION")
     with transaction.atomic():
@@ -57,7 +57,7 @@ def test_a_month_that_is_over_is_read_from_its_row(clock, django_assert_num_quer
         assert statements.of(made, NOVEMBER) == live
 
 
-def test_only_months_that_are_over_and_in_which_something_happened(clock):
+def test_only_past_months_with_activity_are_stored(clock):
     first = used(at(10, 5), at(12, 1))
     second = used(at(11, 5))
     clock.set(2025, 12, 15)
@@ -72,7 +72,7 @@ def test_only_months_that_are_over_and_in_which_something_happened(clock):
     assert kept()[1] == (first.pk, "2025-12")
 
 
-def test_a_month_is_closed_once_its_postings_are_seen(clock):
+def test_month_is_closed_after_its_postings_are_visible(clock):
     used(at(11, 5))
     clock.now = datetime.datetime(2025, 12, 1, 0, 59, tzinfo=datetime.UTC)
     assert closed_months.close_all() == 0
@@ -80,7 +80,7 @@ def test_a_month_is_closed_once_its_postings_are_seen(clock):
     assert closed_months.close_all() == 1
 
 
-def test_a_run_that_died_goes_on_where_it_was(clock, monkeypatch):
+def test_killed_run_is_continued_by_the_next(clock, monkeypatch):
     wallets = [used(at(11, 5)) for _ in range(3)]
     clock.set(2025, 12, 15)
     close = closed_months.close
@@ -100,7 +100,7 @@ def test_a_run_that_died_goes_on_where_it_was(clock, monkeypatch):
     assert len(kept()) == 3
 
 
-def test_two_runs_at_once_close_each_month_once(clock):
+def test_parallel_runs_close_each_month_once(clock):
     wallets = [used(at(10, 5), at(11, 5)) for _ in range(4)]
     clock.set(2025, 12, 15)
     assert sum(in_threads(4, lambda: closed_months.close_all(batch=1))) == 8

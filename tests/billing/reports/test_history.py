@@ -1,4 +1,4 @@
-"""`GET /api/v1/usage/history`: bounded ranges, added up, as JSON and as CSV."""
+"""`GET /api/v1/usage/history`: sums over a limited range, as JSON and as CSV."""
 
 import csv
 from datetime import UTC, date, datetime, timedelta
@@ -60,7 +60,7 @@ def get(user, query="", **headers):
     return factories.api(factories.token(user), **headers).get(HISTORY + query)
 
 
-def test_days_are_added_up(ada, workspace):
+def test_days_are_summed(ada, workspace):
     spoken(workspace, 2, 10)
     spoken(workspace, 2, 20, split=Split(15, 5))
     spoken(workspace, 31, 7)
@@ -120,15 +120,15 @@ def test_other_groups_have_the_largest_first(ada, workspace):
     ]
 
 
-def test_without_bounds_it_is_the_last_thirty_days(ada, workspace):
+def test_default_range_is_the_last_30_days(ada, workspace):
     today = datetime.now(UTC)
     spoken(workspace, today, 1)
     spoken(workspace, today - timedelta(days=29), 2)
     spoken(workspace, today - timedelta(days=31), 4)
-    told = get(ada).json()
-    assert sum(one["characters"] for one in told["results"]) == 3
-    assert date.fromisoformat(told["to"]) - date.fromisoformat(
-        told["from"]
+    body = get(ada).json()
+    assert sum(one["characters"] for one in body["results"]) == 3
+    assert date.fromisoformat(body["to"]) - date.fromisoformat(
+        body["from"]
     ) == timedelta(days=29)
 
 
@@ -150,7 +150,7 @@ def test_without_bounds_it_is_the_last_thirty_days(ada, workspace):
         ("?format=pdf", "format"),
     ],
 )
-def test_what_makes_no_sense_is_refused(ada, query, field):
+def test_invalid_query_is_refused(ada, query, field):
     answer = get(ada, query)
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid"
@@ -163,7 +163,7 @@ def test_a_year_is_the_longest_range(ada):
     assert get(ada, "?from=2028-01-01&to=2029-01-01").status_code == 400
 
 
-def test_a_file_for_spreadsheets(ada, workspace):
+def test_history_as_csv(ada, workspace):
     evil = tokens.issue(workspace, ada, name='=HYPERLINK("http://x")')[0]
     spoken(workspace, 2, 20, split=Split(15, 5), token_id=evil.pk)
     spoken(workspace, 3, 5)
@@ -190,14 +190,14 @@ def test_a_file_for_spreadsheets(ada, workspace):
 
 
 @pytest.mark.parametrize("start", "=+-@\t\r")
-def test_nothing_in_it_is_a_formula(ada, workspace, start):
+def test_csv_has_no_formulas(ada, workspace, start):
     spoken(workspace, 2, voice=f"{start}cmd")
     answer = get(ada, f"{RANGE}&group=voice&format=csv")
     lines = list(csv.reader(StringIO(b"".join(answer).decode(), newline="")))
     assert lines[1][0] == f"'{start}cmd"
 
 
-def test_members_see_what_they_did(ada):
+def test_members_see_their_own_usage_only(ada):
     bob = factories.user("bob@example.com")
     team = factories.team(ada, bob)
     spoken(team, 2, 10, user_id=ada.pk)
@@ -212,7 +212,7 @@ def test_members_see_what_they_did(ada):
     assert credits(bob) == [20]
 
 
-def test_nobody_sees_that_of_others(ada, workspace):
+def test_usage_of_other_workspaces_is_not_visible(ada, workspace):
     spoken(workspace, 2, 10)
     eve = factories.user("eve@example.com")
     assert get(eve, RANGE).json()["results"] == []
@@ -222,7 +222,7 @@ def test_nobody_sees_that_of_others(ada, workspace):
     assert answer.status_code == 404
 
 
-def test_who_may_ask(ada, workspace):
+def test_who_may_read_the_history(ada, workspace):
     assert factories.api().get(HISTORY).json()["code"] == "authentication_required"
     api = factories.api(factories.token(ada))
     assert api.get(HISTORY + "?environment=mars").status_code == 400
@@ -232,7 +232,7 @@ def test_who_may_ask(ada, workspace):
     assert api.get(HISTORY).json()["code"] == "blocked"
 
 
-def test_an_index_serves_the_range(ada, workspace):
+def test_range_uses_an_index(ada, workspace):
     caller = factories.caller(ada)
     rows = usage._visible(caller, usage.Range.of(date(2027, 3, 1), date(2027, 3, 31)))
     with transaction.atomic(), connection.cursor() as cursor:

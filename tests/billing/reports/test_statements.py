@@ -31,7 +31,7 @@ NOVEMBER = datetime.date(2025, 11, 1)
 
 
 def dated(wallet: Wallet, *moments: datetime.datetime) -> Wallet:
-    """Let the postings of a wallet have happened at these moments, in their order."""
+    """Set the times of a wallet's postings, in their order."""
     with without_guards() as cursor:
         for seq, at in enumerate(moments, 1):
             cursor.execute(
@@ -79,7 +79,7 @@ def shown(wallet: Wallet, month: datetime.date):
     )
 
 
-def test_a_month_is_told_from_its_first_balance_to_its_last(used):
+def test_statement_of_a_month(used):
     assert shown(used, datetime.date(2025, 10, 1)) == (
         0,
         [("10-31", "Added: Bought", 1000)],
@@ -130,7 +130,7 @@ def test_the_months_of_a_wallet(used, clock):
         max_size=15,
     )
 )
-def test_whatever_happens_the_lines_add_up(steps):
+def test_lines_add_up_after_random_postings(steps):
     made = wallet(("pack", 10_000))
     moments = [at(1, 5)]
     for number, (verb, credits, days) in enumerate(steps):
@@ -161,7 +161,7 @@ def test_whatever_happens_the_lines_add_up(steps):
     assert balance == made.available - made.debt
 
 
-def test_a_statement_looks_at_few_postings_however_many(
+def test_statement_reads_few_postings_of_a_long_history(
     django_assert_max_num_queries,
 ):
     made = wallet()
@@ -177,7 +177,7 @@ def text_of(pdf: bytes) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
 
 
-def test_the_pdf_says_what_the_page_says(used):
+def test_pdf_has_the_same_content_as_the_page(used):
     used.workspace.name = "Ľubica & Žofia, Київ, Αθήνα, 日本"
     text = text_of(statement_pdf.render(statements.of(used, NOVEMBER)))
     assert "Statement of November 2025" in text
@@ -190,7 +190,7 @@ def test_the_pdf_says_what_the_page_says(used):
     assert 1000 + sum(numbers) == 850
 
 
-def test_a_long_month_has_many_pages():
+def test_long_statement_has_several_pdf_pages():
     made = wallet()
     for number in range(120):
         grant(made, 1, reason=f"Gift <{number}> & more")
@@ -260,11 +260,11 @@ def test_the_pages_of_statements(workspace, ada):
         "/statements/x.pdf",
     ],
 )
-def test_there_are_no_other_months(ada, path):
+def test_other_months_are_not_found(ada, path):
     assert factories.browser(ada).get(path).status_code == 404
 
 
-def test_money_is_for_owners_and_admins(ada):
+def test_members_cannot_see_statements(ada):
     bob = factories.user("bob@example.com")
     team = factories.team(ada, bob)
     bob.preferences = {"workspace": str(team.pk)}
@@ -278,20 +278,20 @@ def test_money_is_for_owners_and_admins(ada):
     assert [browser.get(path).status_code for path in paths] == [200] * 3
 
 
-def test_visitors_log_in_first():
+def test_guests_are_sent_to_the_login():
     for path in ("/usage", "/usage.csv", "/credits", "/statements"):
         answer = factories.api().get(path)
         assert answer.status_code == 302
         assert answer["Location"].startswith("/login?next=")
 
 
-def test_movements_in_words(used):
+def test_movements_are_described(used):
     found, following = movements.page(used)
     assert [(m.text, m.credits, m.balance) for m in found] == [
         ("Added: Gift", 5, 855),
-        ("Came back from a job", 200, 850),
+        ("Released from a job", 200, 850),
         ("Held for a job", -50, 650),
-        ("Spoken: 100 of what was held", 0, 700),
+        ("Used: 100 of the held credits", 0, 700),
         ("Held for a job", -300, 700),
         ("Added: Bought", 1000, 1000),
     ]
@@ -303,11 +303,11 @@ def test_movements_in_words(used):
     assert following is None
 
 
-def test_every_kind_of_posting_has_words():
+def test_every_kind_of_posting_has_a_description():
     for kind in LedgerTransaction.Kind.values:
         assert kind in movements._WORDS
 
 
-def test_a_page_of_movements_is_two_queries(used, django_assert_num_queries):
+def test_page_of_movements_takes_two_queries(used, django_assert_num_queries):
     with django_assert_num_queries(2):
         movements.page(used)

@@ -1,4 +1,4 @@
-"""Charges: written once, with the capture, and what the database refuses."""
+"""Charges are written once, with the capture; the database refuses invalid ones."""
 
 from datetime import timedelta
 from typing import Any
@@ -55,7 +55,7 @@ def workspace():
         (Split(), "admin", "admin"),
     ],
 )
-def test_what_paid_is_told(workspace, split, payer, billed_to):
+def test_usage_shows_what_paid(workspace, split, payer, billed_to):
     record(workspace, split=split, payer=payer)
     row = Usage.objects.get()
     assert row.billed_to == billed_to
@@ -66,13 +66,13 @@ def test_what_paid_is_told(workspace, split, payer, billed_to):
     assert row.credits == split.subscription + split.credits
 
 
-def test_it_is_one_insert(workspace, django_assert_num_queries):
+def test_record_is_one_insert(workspace, django_assert_num_queries):
     with transaction.atomic(), django_assert_num_queries(1):
         usage.record(charge(workspace))
 
 
 @pytest.mark.parametrize(("hours", "is_noted"), [(2, True), (0.5, False)])
-def test_what_costs_nothing_is_activity_once_an_hour(workspace, hours, is_noted):
+def test_free_speech_is_recorded_as_activity_once_an_hour(workspace, hours, is_noted):
     w, other = wallet_of(workspace, "PRODUCTION"), wallet()
     for one in (w, other):
         shift(one, timedelta(hours=hours))
@@ -100,7 +100,7 @@ def test_a_render_is_charged_once(workspace):
         {"environment": "MARS"},
     ],
 )
-def test_the_database_refuses_what_does_not_add_up(workspace, fields):
+def test_database_refuses_charges_that_do_not_add_up(workspace, fields):
     values = {
         "workspace": workspace,
         "environment": "PRODUCTION",
@@ -128,7 +128,7 @@ def test_the_database_refuses_what_does_not_add_up(workspace, fields):
         "TRUNCATE billing_usage",
     ],
 )
-def test_what_is_written_stays(workspace, statement):
+def test_usage_cannot_be_changed_or_deleted(workspace, statement):
     record(workspace)
     with pytest.raises(IntegrityError, match="append-only"), connection.cursor() as c:
         c.execute(statement)

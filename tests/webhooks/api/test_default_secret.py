@@ -1,4 +1,4 @@
-"""What signs events to jobs' own addresses: who sees it, who changes it."""
+"""The default secret: who may see it, and who may rotate it."""
 
 import time
 
@@ -29,7 +29,7 @@ def client(alice) -> Client:
     return people.api(people.token(alice))
 
 
-def test_the_default_secret_is_for_owners_who_have_just_logged_in(
+def test_default_secret_needs_an_owner_with_a_fresh_login(
     alice, client: Client, settings, monkeypatch
 ) -> None:
     path = f"{WEBHOOKS}/default-secret"
@@ -54,7 +54,7 @@ def test_the_default_secret_is_for_owners_who_have_just_logged_in(
     assert people.browser(alice).get(path).status_code == 200
 
 
-def test_owners_change_the_default_secret(alice, client: Client) -> None:
+def test_owners_rotate_the_default_secret(alice, client: Client) -> None:
     path = f"{WEBHOOKS}/default-secret"
     browser = people.browser(alice)
     old = browser.get(path).json()
@@ -69,7 +69,7 @@ def test_owners_change_the_default_secret(alice, client: Client) -> None:
     assert [key.reveal_text() for key in keys] == [new["secret"], old["secret"]]
 
 
-def test_changed_twice_with_one_key_the_default_secret_changes_once(alice) -> None:
+def test_repeated_rotation_with_one_key_rotates_once(alice) -> None:
     browser = people.browser(alice)
     path = f"{WEBHOOKS}/default-secret/rotate"
     first = browser.post(path, headers={"Idempotency-Key": "k1"})
@@ -81,14 +81,14 @@ def test_changed_twice_with_one_key_the_default_secret_changes_once(alice) -> No
     assert not IdempotencyRecord.objects.filter(body__contains="whsec_").exists()
 
 
-def test_what_signs_the_operators_jobs_is_on_the_command_line(capsys) -> None:
+def test_command_prints_the_operators_secret(capsys) -> None:
     call_command("default_secret")
     signer = DefaultSigner.objects.get()
     assert signer.workspace.kind == "operators"
     assert capsys.readouterr().out.strip() == signing.secret_of(signer).reveal_text()
 
 
-def test_the_default_secret_is_not_for_members() -> None:
+def test_members_cannot_see_the_default_secret() -> None:
     owner, member = people.user(), people.user()
     team = people.team(owner, member)
     answer = people.browser(member).get(

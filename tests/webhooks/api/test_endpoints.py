@@ -51,7 +51,7 @@ def patch(client: Client, path: str, body: object):
     return client.patch(path, body, content_type="application/json")
 
 
-def test_an_endpoint_from_its_making_to_its_end(client: Client) -> None:
+def test_endpoint_is_created_changed_and_deleted(client: Client) -> None:
     made = post(client, WEBHOOKS, ASKED | {"description": "Shop"})
     assert made.status_code == 201
     body = made.json()
@@ -94,7 +94,7 @@ def test_an_endpoint_from_its_making_to_its_end(client: Client) -> None:
         ({"url": "https://hooks.example.com/" + "a" * 10_000}, "url"),
     ],
 )
-def test_what_is_wrong_is_refused_and_changes_nothing(client, change, field) -> None:
+def test_invalid_endpoint_is_refused_and_changes_nothing(client, change, field) -> None:
     refused = post(client, WEBHOOKS, ASKED | change)
     assert refused.status_code == 400
     assert refused.json()["code"] == "invalid"
@@ -115,7 +115,7 @@ def test_a_workspace_has_at_most_twenty_endpoints(client: Client) -> None:
     assert Endpoint.objects.count() == 20
 
 
-def test_a_repeated_request_makes_one_endpoint_and_hides_its_secret(client) -> None:
+def test_repeated_request_creates_one_endpoint_and_hides_its_secret(client) -> None:
     key = {"Idempotency-Key": "once"}
     first = post(client, WEBHOOKS, ASKED, **key)
     second = post(client, WEBHOOKS, ASKED, **key)
@@ -128,7 +128,7 @@ def test_a_repeated_request_makes_one_endpoint_and_hides_its_secret(client) -> N
     assert post(client, rotate, **key).json() == new.json() | {"secret": None}
 
 
-def test_the_secret_is_in_no_other_answer(client: Client, alice) -> None:
+def test_no_other_answer_has_the_secret(client: Client, alice) -> None:
     made = post(client, WEBHOOKS, ASKED).json()
     sent = post(client, f"{WEBHOOKS}/{made['id']}/test").json()
     pages = people.browser(alice)
@@ -174,7 +174,7 @@ def test_a_test_event_arrives_and_is_in_the_log(client, receiver: Receiver) -> N
         assert request.headers["webhook-id"] == shown["event_id"]
 
 
-def test_deliveries_are_found_by_state_and_type(client: Client, alice) -> None:
+def test_deliveries_are_filtered_by_status_and_type(client: Client, alice) -> None:
     of = people.workspace(alice)
     to = factories.endpoint(of)
     good, bad = factories.delivery(to), factories.delivery(to)
@@ -233,7 +233,7 @@ def test_all_failures_of_a_workspace_are_sent_again(client: Client, alice) -> No
     assert {row.pk for row in queued} == {rows["on"].pk, rows["own"].pk}
 
 
-def test_a_bound_token_replays_its_environment_alone(client: Client, alice) -> None:
+def test_bound_token_replays_only_its_environment(client: Client, alice) -> None:
     of = people.workspace(alice)
     _emit(of, "PRODUCTION")
     _emit(of, "SANDBOX")
@@ -245,7 +245,7 @@ def test_a_bound_token_replays_its_environment_alone(client: Client, alice) -> N
     assert Delivery.objects.get(status="queued").event.environment == "SANDBOX"
 
 
-def test_nothing_is_sent_to_an_endpoint_that_is_off(client: Client, alice) -> None:
+def test_nothing_is_sent_to_a_disabled_endpoint(client: Client, alice) -> None:
     to = factories.endpoint(people.workspace(alice))
     sent = factories.delivery(to)
     patch(client, f"{WEBHOOKS}/{to.pk}", {"enabled": False})
@@ -272,8 +272,8 @@ def test_a_second_rotation_in_a_day_is_refused(client: Client) -> None:
     )
 
 
-def test_strangers_find_nothing(client: Client, alice) -> None:
-    to = factories.endpoint()  # somebody else's
+def test_endpoints_of_other_workspaces_are_not_found(client: Client, alice) -> None:
+    to = factories.endpoint()  # of another workspace
     sent = factories.delivery(to)
     missing = "019a9e61-5e3c-7b1d-8f35-b2a0ce51a7d1"
     for method, path in [
@@ -304,7 +304,7 @@ def test_strangers_find_nothing(client: Client, alice) -> None:
     assert Delivery.objects.count() == 1
 
 
-def test_guests_and_plain_members_change_nothing() -> None:
+def test_guests_and_members_cannot_change_endpoints() -> None:
     owner, member = people.user(), people.user()
     team = people.team(owner, member)
     to = factories.endpoint(team)
@@ -317,14 +317,14 @@ def test_guests_and_plain_members_change_nothing() -> None:
     assert Endpoint.objects.count() == 1
 
 
-def test_the_operators_key_has_webhooks_of_its_own(settings) -> None:
+def test_operators_key_has_its_own_webhooks(settings) -> None:
     settings.ADMIN_ACCESS_KEY = "k" * 32
     client = people.api("k" * 32)
     assert post(client, WEBHOOKS, ASKED).status_code == 201
     assert len(client.get(WEBHOOKS).json()["results"]) == 1
 
 
-def test_the_types_of_event_are_those_declared(client: Client) -> None:
+def test_event_types_are_those_declared(client: Client) -> None:
     listed = client.get(f"{WEBHOOKS}/event-types").json()
     assert [row["name"] for row in listed] == list(event_types())
     assert {row["name"] for row in listed} == {
@@ -348,7 +348,7 @@ def test_the_types_of_event_are_those_declared(client: Client) -> None:
         assert shown == json.loads(found.example_text)
 
 
-def test_every_type_says_in_which_environment_it_happens() -> None:
+def test_every_event_type_has_an_environment() -> None:
     assert all("environment" in found.example for found in event_types().values())
 
 
@@ -357,7 +357,7 @@ def _emit(of: Workspace, environment: str) -> None:
         emit(of.pk, JOB_FAILED, lambda: {"environment": environment}, url=factories.URL)
 
 
-def test_a_bound_token_reaches_its_environment_alone(client: Client, alice) -> None:
+def test_bound_token_sees_only_its_environment(client: Client, alice) -> None:
     sandbox = people.api(people.token(alice, environment="SANDBOX"))
     asked = {"url": factories.URL, "events": ["job.failed"]}
     both = post(client, WEBHOOKS, asked).json()
@@ -403,7 +403,7 @@ def test_a_bound_token_reaches_its_environment_alone(client: Client, alice) -> N
     }
 
 
-def test_an_archive_of_one_environment_has_its_endpoints_alone(alice) -> None:
+def test_export_of_one_environment_has_only_its_endpoints(alice) -> None:
     of = people.workspace(alice)
     factories.endpoint(of)
     bound = factories.endpoint(of, environment="SANDBOX")
@@ -416,7 +416,7 @@ def test_an_archive_of_one_environment_has_its_endpoints_alone(alice) -> None:
             assert rows[0]["id"] == bound.pk
 
 
-def test_a_bound_token_binds_what_it_makes(alice) -> None:
+def test_bound_token_creates_bound_endpoints(alice) -> None:
     sandbox = people.api(people.token(alice, environment="SANDBOX"))
     refused = post(sandbox, WEBHOOKS, ASKED | {"environment": "PRODUCTION"})
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_environment")
@@ -428,7 +428,7 @@ def test_a_bound_token_binds_what_it_makes(alice) -> None:
     assert [row["id"] for row in log] == [tried["id"]]
 
 
-def test_a_token_that_was_revoked_opens_nothing(alice) -> None:
+def test_revoked_token_is_refused(alice) -> None:
     text = people.token(alice)
     tokens.revoke(tokens.find(text))
     assert people.api(text).get(WEBHOOKS).status_code == 401

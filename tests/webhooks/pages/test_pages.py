@@ -1,4 +1,4 @@
-"""The pages of webhooks, and the back office."""
+"""The pages of webhooks, and their admin."""
 
 import html
 import re
@@ -36,7 +36,7 @@ def page(alice) -> Client:
     return people.browser(alice)
 
 
-def test_pages_are_for_people_who_are_logged_in() -> None:
+def test_pages_need_a_login() -> None:
     to = factories.endpoint()
     for path in ("/webhooks", f"/webhooks/{to.pk}"):
         answer = people.api().get(path)
@@ -44,13 +44,13 @@ def test_pages_are_for_people_who_are_logged_in() -> None:
         assert f"next={path}" in answer.headers["Location"]
 
 
-def test_blocked_people_see_nothing(alice, page: Client) -> None:
+def test_blocked_users_see_nothing(alice, page: Client) -> None:
     alice.is_blocked = True
     alice.save()
     assert page.get("/webhooks").status_code == 403
 
 
-def test_an_endpoint_is_made_tried_and_removed(
+def test_endpoint_is_created_tested_and_deleted(
     page: Client, receiver: Receiver
 ) -> None:
     receiver.play(scripts.status(500, body=b"<b>oops</b>"), scripts.status(200))
@@ -84,7 +84,7 @@ def test_an_endpoint_is_made_tried_and_removed(
     assert page.get(f"/webhooks/{to.pk}").status_code == 404
 
 
-def test_what_is_wrong_stays_in_the_form(page: Client) -> None:
+def test_invalid_input_stays_in_the_form(page: Client) -> None:
     form = {"url": "http://hooks.example.com/x", "events": ["job.completed"]}
     refused = page.post("/webhooks", form)
     assert refused.status_code == 400
@@ -127,7 +127,7 @@ def test_failures_of_all_addresses_are_sent_again(alice, page: Client) -> None:
     assert page.post("/deliveries/replay", {"hours": "x"}).status_code == 404
 
 
-def test_plain_members_look_and_change_nothing(alice, page: Client) -> None:
+def test_members_can_read_but_not_change(alice, page: Client) -> None:
     of = people.team(people.user(), alice)
     sent = factories.url_delivery(of, factories.URL)
     to = factories.endpoint(of)
@@ -153,7 +153,7 @@ def test_the_default_secret_has_a_page(alice, page: Client, monkeypatch) -> None
     assert "whsec_" in changed
     assert first[0] not in changed
     again = page.post("/webhooks/default-secret").content.decode()
-    assert "was changed already" in again
+    assert "Change the secret again after that." in again
     now = time.time()
     monkeypatch.setattr("accounts.http.freshness.time.time", lambda: now + 901)
     stale = page.get("/webhooks/default-secret")
@@ -188,7 +188,7 @@ def test_the_log_has_pages_and_filters(alice, page: Client) -> None:
     )
 
 
-def test_strangers_pages_are_not_found(page: Client) -> None:
+def test_pages_of_other_workspaces_are_not_found(page: Client) -> None:
     to = factories.endpoint()
     sent = factories.delivery(to)
     assert page.get(f"/webhooks/{to.pk}").status_code == 404
@@ -198,7 +198,7 @@ def test_strangers_pages_are_not_found(page: Client) -> None:
     assert Endpoint.objects.get().deleted_at is None
 
 
-def test_forms_ask_for_their_token(alice) -> None:
+def test_forms_need_a_csrf_token(alice) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice)
     to = factories.endpoint(people.workspace(alice))
@@ -206,7 +206,7 @@ def test_forms_ask_for_their_token(alice) -> None:
     assert Endpoint.objects.get().deleted_at is None
 
 
-def test_operators_see_all_but_secrets_and_send_again(alice) -> None:
+def test_operators_see_no_secrets_and_can_replay(alice) -> None:
     operator = people.user()
     operator.is_staff = operator.is_superuser = True
     operator.save()
@@ -232,9 +232,9 @@ def test_operators_see_all_but_secrets_and_send_again(alice) -> None:
     )
     to.refresh_from_db()
     assert (to.is_enabled, to.disabled_because) == (False, "operator")
-    told = Mail.objects.get()
-    text = decrypt(told.sealed_text, context=f"kit_mail:{told.pk}:text")
-    assert told.to == alice.email
+    mail = Mail.objects.get()
+    text = decrypt(mail.sealed_text, context=f"kit_mail:{mail.pk}:text")
+    assert mail.to == alice.email
     assert "One of our operators has switched it off." in text.reveal_text()
 
 
@@ -249,7 +249,7 @@ def test_operators_send_all_failures_of_an_endpoint_again() -> None:
     )
     chosen = {"_selected_action": [str(to.pk)], "reason": "a test"}
     for action, queued in [
-        ("replay_failed_of_a_day", {new.pk}),
+        ("replay_failed_of_last_day", {new.pk}),
         ("replay_failed_of_all_time", {new.pk, old.pk}),
     ]:
         office.post("/admin/webhooks/endpoint/", chosen | {"action": action})
@@ -268,7 +268,7 @@ def test_the_documentation_names_every_type_and_failure() -> None:
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_pages_answer_to_no_other_method(page: Client, alice, method: str) -> None:
+def test_pages_refuse_other_methods(page: Client, alice, method: str) -> None:
     to = factories.endpoint(people.workspace(alice))
 
     for path in ("/webhooks", f"/webhooks/{to.pk}"):

@@ -1,4 +1,4 @@
-"""No webhook reaches anything but a public address, however it is written."""
+"""Webhooks reach public addresses only, in any notation."""
 
 import ipaddress
 import socket
@@ -81,7 +81,7 @@ REFUSED_URLS = [
 ]
 
 
-def test_operators_can_refuse_more(settings) -> None:
+def test_operators_can_block_more_networks(settings) -> None:
     settings.WEBHOOK_BLOCKED_NETWORKS = ["1.1.1.0/24", "2606:4700::/32"]
     target = parse("https://hooks.example.com/")
     for text, is_good in (
@@ -92,7 +92,7 @@ def test_operators_can_refuse_more(settings) -> None:
         assert addresses.may_connect(target, ipaddress.ip_address(text)) is is_good
 
 
-def test_a_url_that_we_would_not_call_is_refused(settings) -> None:
+def test_unusable_urls_are_refused(settings) -> None:
     settings.BASE_URL = "https://speech.example.org"
     assert len(REFUSED_URLS) >= 50
     for url, case in cases(REFUSED_URLS):
@@ -131,7 +131,7 @@ def test_all_of_our_own_names_are_refused(settings, allowed, host, is_ours) -> N
         ("https://bücher.example/x", "xn--bcher-kva.example", 443, "/x"),
     ],
 )
-def test_a_usable_url_comes_in_parts(url, host, port, path) -> None:
+def test_usable_url_is_parsed(url, host, port, path) -> None:
     target = parse(url)
     assert (target.scheme, target.host, target.port) == ("https", host, port)
     assert target.path == path
@@ -140,7 +140,7 @@ def test_a_usable_url_comes_in_parts(url, host, port, path) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/", "http://localhost:9/", "https://[::1]:9/x"]
 )
-def test_loopback_is_open_in_development_alone(settings, url: str) -> None:
+def test_loopback_is_allowed_in_development_only(settings, url: str) -> None:
     with pytest.raises(Invalid):
         parse(url)
     settings.WEBHOOK_ALLOW_LOOPBACK = True
@@ -150,7 +150,7 @@ def test_loopback_is_open_in_development_alone(settings, url: str) -> None:
         parse(url)
 
 
-def test_loopback_for_development_opens_nothing_else(settings) -> None:
+def test_loopback_setting_allows_nothing_else(settings) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     for url in ("http://hooks.example.com/", "http://127.0.0.2/", "http://10.0.0.1/"):
         with pytest.raises(Invalid):
@@ -159,12 +159,12 @@ def test_loopback_for_development_opens_nothing_else(settings) -> None:
     assert not addresses.may_connect(target, ipaddress.ip_address("127.0.0.1"))
 
 
-def test_an_open_loopback_is_not_deployed(settings) -> None:
-    assert checks.loopback_is_closed() == []
+def test_deployment_check_refuses_loopback(settings) -> None:
+    assert checks.check_loopback() == []
     settings.WEBHOOK_ALLOW_LOOPBACK = True
-    assert [found.id for found in checks.loopback_is_closed()] == ["webhooks.E001"]
+    assert [found.id for found in checks.check_loopback()] == ["webhooks.E001"]
     settings.WEBHOOK_BLOCKED_NETWORKS = ["10.0.0.0/8", "10.0.0.256"]
-    assert [found.id for found in checks.networks_are_readable()] == ["webhooks.E002"]
+    assert [found.id for found in checks.check_networks()] == ["webhooks.E002"]
 
 
 @pytest.mark.parametrize("answers", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], []])
@@ -182,8 +182,8 @@ def test_a_name_with_any_bad_address_is_not_called(
     assert server.connections == 0
 
 
-def test_a_name_that_changes_its_mind_leads_nowhere_else(settings, monkeypatch) -> None:
-    """Rebinding: the first look-up is good, the second would be ours. There is none."""
+def test_dns_rebinding_is_prevented(settings, monkeypatch) -> None:
+    """The first lookup is public, a second one would be private: there is no second one."""
     with listening() as server:
         port = server.server_address[1]
         settings.WEBHOOK_PORTS = [port]
@@ -212,8 +212,8 @@ def test_a_name_that_changes_its_mind_leads_nowhere_else(settings, monkeypatch) 
     assert server.connections == 0
 
 
-def test_nothing_of_the_tables_is_connected_to(settings, monkeypatch) -> None:
-    """The whole corpus through the sender itself, on a resolver that knows each name."""
+def test_no_blocked_address_is_connected_to(settings, monkeypatch) -> None:
+    """All cases through the sender itself, with a resolver that knows each name."""
     settings.BASE_URL = "https://speech.example.org"
     connected: list[object] = []
     monkeypatch.setattr(
@@ -228,7 +228,7 @@ def test_nothing_of_the_tables_is_connected_to(settings, monkeypatch) -> None:
     assert connected == []
 
 
-def test_what_was_blocked_looks_like_what_does_not_exist(monkeypatch) -> None:
+def test_blocked_address_looks_like_an_unknown_host(monkeypatch) -> None:
     def unknown(*_: object, **__: object) -> list[object]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

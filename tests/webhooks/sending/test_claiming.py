@@ -1,4 +1,4 @@
-"""Whose turn it is: nobody's stuck server holds up anybody else."""
+"""Fair claiming: a customer's stuck server delays no other customer."""
 
 import heapq
 import random
@@ -30,13 +30,13 @@ def claim_all() -> list[Delivery]:
     return claimed
 
 
-def test_three_at_a_time_for_an_endpoint() -> None:
+def test_an_endpoint_has_three_slots() -> None:
     to = factories.endpoint()
     many(to, 10)
     assert len(claim_all()) == 3
 
 
-def test_eight_at_a_time_for_a_workspace() -> None:
+def test_a_workspace_has_eight_slots() -> None:
     of = factories.workspace()
     for _ in range(4):
         many(factories.endpoint(of), 10)
@@ -45,14 +45,14 @@ def test_eight_at_a_time_for_a_workspace() -> None:
     assert Counter(Counter(row.lane for row in claimed).values()) == {2: 4}
 
 
-def test_a_bounded_number_at_a_time_in_all(settings) -> None:
+def test_total_number_of_slots_is_limited(settings) -> None:
     settings.WEBHOOK_CONCURRENCY = 5
     for _ in range(4):
         many(factories.endpoint(), 4)
     assert len(claim_all()) == 5
 
 
-def test_the_least_busy_workspace_is_next_however_long_others_have_waited() -> None:
+def test_least_busy_workspace_is_next() -> None:
     noisy, quiet = factories.endpoint(), factories.endpoint()
     many(noisy, 50)
     first = claiming.claim_next()
@@ -64,7 +64,7 @@ def test_the_least_busy_workspace_is_next_however_long_others_have_waited() -> N
     assert second.pk == late.pk
 
 
-def test_the_oldest_of_a_lane_is_first() -> None:
+def test_oldest_delivery_of_a_lane_is_first() -> None:
     to = factories.endpoint()
     new, old = factories.delivery(to), factories.delivery(to)
     Delivery.objects.filter(pk=old.pk).update(
@@ -73,7 +73,7 @@ def test_the_oldest_of_a_lane_is_first() -> None:
     assert [row.pk for row in claim_all()] == [old.pk, new.pk]
 
 
-def test_an_endpoint_that_rests_gets_nothing() -> None:
+def test_paused_endpoint_gets_nothing() -> None:
     to = factories.endpoint()
     factories.delivery(to)
     Endpoint.objects.update(rests_until=timezone.now() + timedelta(minutes=1))
@@ -93,7 +93,7 @@ def test_addresses_of_jobs_share_sixteen_lanes() -> None:
     assert max(map(len, lanes)) <= 60
 
 
-def test_a_silent_sender_loses_its_delivery_to_others(monkeypatch) -> None:
+def test_worker_without_a_lease_loses_its_delivery(monkeypatch) -> None:
     rung: list[int] = []
     monkeypatch.setattr(
         "kit.work.bells.ring_if_quiet",
@@ -128,7 +128,7 @@ def test_parallel_claims_respect_the_limits() -> None:
 def test_tarpits_with_long_backlogs_delay_others_by_one_call_at_most(
     settings, slots: int, customers: int
 ) -> None:
-    """All slots hang; whichever is free first turns to the one who has but one event.
+    """All slots hang; the first free one serves the workspace with a single event.
 
     Time is counted, not spent: each call lasts as long as the deadline lets it.
     """
@@ -178,7 +178,7 @@ def test_the_lanes_of_a_workspace_take_turns(settings) -> None:
     assert served == [stuck.pk, good.pk, stuck.pk, good.pk]
 
 
-def test_turns_of_long_ago_are_forgotten() -> None:
+def test_old_turns_are_deleted() -> None:
     factories.delivery()
     claiming.claim_next()
     assert Turn.objects.count() == 2

@@ -1,4 +1,4 @@
-"""From the fact to the customer's server: written with it, tried, settled, given up."""
+"""Deliveries: emitted with their fact, sent, retried, settled, failed."""
 
 import json
 import random
@@ -35,24 +35,24 @@ DONE = EventType("thing.done", "A thing was done.", {"id": 1})
 
 @pytest.fixture(autouse=True)
 def declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let endpoints subscribe to a type of this file's own."""
+    """Declare an event type for the tests of this file."""
     types = {DONE.name: DONE, TEST.name: TEST}
     monkeypatch.setattr("webhooks.endpoints.event_types", lambda: types)
 
 
-def test_nothing_is_built_or_written_when_nobody_listens(
+def test_without_subscribers_nothing_is_built_or_written(
     django_assert_num_queries,
 ) -> None:
     of = factories.workspace()
     factories.endpoint(of)  # to another type
-    factories.endpoint(events=[DONE.name])  # of somebody else
+    factories.endpoint(events=[DONE.name])  # of another workspace
     with transaction.atomic(), django_assert_num_queries(1):
         assert emit(of.pk, DONE, lambda: pytest.fail("built for nobody")) is None
     assert Event.objects.count() == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_event_shares_the_fate_of_its_fact() -> None:
+def test_event_is_rolled_back_with_its_fact() -> None:
     of = factories.workspace()
     factories.endpoint(of, events=[DONE.name])
     with transaction.atomic():
@@ -64,7 +64,7 @@ def test_an_event_shares_the_fate_of_its_fact() -> None:
         emit(of.pk, DONE, lambda: {"id": 1})  # in no transaction at all
 
 
-def test_everybody_gets_the_same_bytes_under_the_same_id(receiver: Receiver) -> None:
+def test_all_endpoints_get_the_same_bytes_and_id(receiver: Receiver) -> None:
     of = factories.workspace()
     one = factories.endpoint(of, url=receiver.url("/one"), events=[DONE.name])
     two = factories.endpoint(of, url=receiver.url("/two"), events=[DONE.name])
@@ -128,7 +128,7 @@ def test_each_attempt_is_a_row(receiver: Receiver) -> None:
     assert ids == {str(sent.event_id)}
 
 
-def test_the_whole_schedule_then_it_is_given_up(receiver: Receiver) -> None:
+def test_delivery_fails_after_the_whole_schedule(receiver: Receiver) -> None:
     receiver.play(scripts.status(500))
     to = factories.endpoint(url=receiver.url())
     sent = factories.delivery(to)
@@ -154,8 +154,8 @@ def test_the_whole_schedule_then_it_is_given_up(receiver: Receiver) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_call_holds_no_connection(receiver: Receiver) -> None:
-    """Calls last for seconds, and the pool is for those who query."""
+def test_a_call_holds_no_database_connection(receiver: Receiver) -> None:
+    """Calls last for seconds, and the pool is small."""
     sent = factories.delivery(factories.endpoint(url=receiver.url()))
     held: list[object] = []
     ours = connections["default"]  # and not that of the thread that answers
@@ -171,7 +171,7 @@ def test_a_call_holds_no_connection(receiver: Receiver) -> None:
     assert (held, sent.status) == ([None], "completed")
 
 
-def test_what_happens_while_an_endpoint_is_off_can_be_sent_later(
+def test_events_of_a_disabled_endpoint_can_be_replayed(
     receiver: Receiver,
 ) -> None:
     of = factories.workspace()
@@ -207,7 +207,7 @@ def test_replay_sends_the_same_id_again_with_a_new_time(receiver: Receiver) -> N
     assert sent.tries.count() == 2
 
 
-def test_replay_of_failures_takes_those_since_a_time_alone(receiver: Receiver) -> None:
+def test_replay_of_failures_takes_only_those_since_a_time(receiver: Receiver) -> None:
     to = factories.endpoint(url=receiver.url())
     old, new, good = (factories.delivery(to) for _ in range(3))
     since = timezone.now() - timedelta(hours=1)
@@ -229,7 +229,7 @@ def test_a_delivery_being_sent_is_not_replayed() -> None:
         replay.replay(sent.pk)
 
 
-def test_a_changed_address_gets_what_waits(receiver: Receiver) -> None:
+def test_changed_url_gets_queued_deliveries(receiver: Receiver) -> None:
     to = factories.endpoint(url=receiver.url("/old"))
     factories.delivery(to)
     with transaction.atomic():
@@ -238,7 +238,7 @@ def test_a_changed_address_gets_what_waits(receiver: Receiver) -> None:
     assert [request.path for request in receiver.received] == ["/new"]
 
 
-def test_nothing_goes_to_an_endpoint_that_is_off_or_gone(receiver: Receiver) -> None:
+def test_nothing_is_sent_to_a_disabled_or_deleted_endpoint(receiver: Receiver) -> None:
     rows = []
     for change in ({"is_enabled": False}, {"deleted": True}):
         to = factories.endpoint(url=receiver.url())
@@ -258,7 +258,7 @@ def test_nothing_goes_to_an_endpoint_that_is_off_or_gone(receiver: Receiver) -> 
     assert not Attempt.objects.exists()
 
 
-def test_an_address_that_became_unusable_is_a_failure_like_any_other(settings) -> None:
+def test_url_that_became_unusable_is_a_failed_attempt(settings) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     sent = factories.delivery(factories.endpoint(url="http://127.0.0.1:9/"))
     settings.WEBHOOK_ALLOW_LOOPBACK = False
@@ -268,7 +268,9 @@ def test_an_address_that_became_unusable_is_a_failure_like_any_other(settings) -
     assert sent.tries.get().failure == "url"
 
 
-def test_a_secret_that_can_not_be_opened_blames_nobody(receiver: Receiver) -> None:
+def test_undecryptable_secret_does_not_count_against_the_endpoint(
+    receiver: Receiver,
+) -> None:
     to = factories.endpoint(url=receiver.url())
     sent = factories.delivery(to)
     Endpoint.objects.update(secret=encrypt("x", context="elsewhere"))
@@ -280,13 +282,13 @@ def test_a_secret_that_can_not_be_opened_blames_nobody(receiver: Receiver) -> No
     assert (to.failures, receiver.received) == (0, [])
 
 
-def test_who_lost_the_lease_writes_nothing(receiver: Receiver) -> None:
+def test_worker_that_lost_its_lease_writes_nothing(receiver: Receiver) -> None:
     sent = factories.delivery(factories.endpoint(url=receiver.url()))
     slow = claiming.claim_next()
     assert slow is not None
     Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert claims.take_back(Delivery.objects.all()) == 1
-    assert delivery.work() == 1  # somebody else
+    assert delivery.work() == 1  # another worker
     delivery.deliver(slow)
 
     sent.refresh_from_db()
@@ -295,7 +297,7 @@ def test_who_lost_the_lease_writes_nothing(receiver: Receiver) -> None:
     assert len({r.headers["webhook-id"] for r in receiver.received}) == 1
 
 
-def test_a_receiver_that_is_down_for_a_day_gets_everything(receiver: Receiver) -> None:
+def test_receiver_that_was_down_for_a_day_gets_every_event(receiver: Receiver) -> None:
     rng = random.Random(24)
     receiver.play(scripts.status(503), scripts.reset, scripts.status(500), path="/hook")
     to = factories.endpoint(url=receiver.url())
@@ -335,14 +337,14 @@ def test_a_receiver_that_is_down_for_a_day_gets_everything(receiver: Receiver) -
 
 
 def _soonest(now: datetime) -> float | None:
-    """Return the seconds until the next attempt; None if nothing waits."""
+    """Return the seconds until the next attempt; None if nothing is queued."""
     waiting = Delivery.objects.filter(status="queued").order_by("ready_at").first()
     if waiting is None:
         return None
     return (waiting.ready_at - timezone.now()).total_seconds()
 
 
-def test_old_events_go_and_unfinished_ones_stay() -> None:
+def test_old_events_are_deleted_and_unfinished_ones_kept() -> None:
     to = factories.endpoint()
     old, waiting, young = (factories.delivery(to) for _ in range(3))
     Delivery.objects.exclude(pk=waiting.pk).update(status="completed")
@@ -362,7 +364,7 @@ def test_old_events_go_and_unfinished_ones_stay() -> None:
 
 
 def _date(event_id: UUID, at: datetime) -> None:
-    """Give an event another age, past the trigger that keeps it as it is."""
+    """Change the age of an event, without the trigger that refuses changes."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(

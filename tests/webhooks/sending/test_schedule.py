@@ -16,10 +16,10 @@ def test_the_pauses_are_those_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("failures", range(1, 11))
-def test_chance_only_makes_a_pause_longer(failures: int) -> None:
+def test_jitter_only_makes_a_pause_longer(failures: int) -> None:
     pause = schedule.GAPS[failures - 1]
-    soonest = schedule.next_attempt(failures, now=NOW, dice=lambda: 0.0)
-    latest = schedule.next_attempt(failures, now=NOW, dice=lambda: 1.0)
+    soonest = schedule.next_attempt(failures, now=NOW, rand=lambda: 0.0)
+    latest = schedule.next_attempt(failures, now=NOW, rand=lambda: 1.0)
     assert soonest == NOW + pause
     assert latest == NOW + pause * 1.2
 
@@ -29,10 +29,12 @@ def test_the_eleventh_failure_is_the_last() -> None:
     assert schedule.next_attempt(11, now=NOW) is None
 
 
-def test_a_receiver_may_ask_for_more_and_never_for_less() -> None:
+def test_retry_after_can_only_make_a_pause_longer() -> None:
     def asked(seconds: int, failures: int = 1) -> datetime | None:
         rest = timedelta(seconds=seconds)
-        return schedule.next_attempt(failures, now=NOW, rest=rest, dice=lambda: 0.0)
+        return schedule.next_attempt(
+            failures, now=NOW, min_pause=rest, rand=lambda: 0.0
+        )
 
     assert asked(60) == NOW + timedelta(seconds=60)
     assert asked(60, failures=4) == NOW + timedelta(minutes=30)
@@ -51,7 +53,7 @@ def test_a_receiver_may_ask_for_more_and_never_for_less() -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: int) -> None:
-    assert schedule.asked_rest(header, now=NOW) == timedelta(seconds=seconds)
+    assert schedule.requested_pause(header, now=NOW) == timedelta(seconds=seconds)
 
 
 _NO_TIME = "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT"
@@ -60,5 +62,5 @@ _NO_TIME = "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT"
 @pytest.mark.parametrize(
     "header", ["", "soon", "-5", "1.5", "٧", "1e9", "Fri", "\0", _NO_TIME]
 )
-def test_a_retry_after_without_meaning_is_ignored(header: str) -> None:
-    assert schedule.asked_rest(header, now=NOW) is None
+def test_invalid_retry_after_is_ignored(header: str) -> None:
+    assert schedule.requested_pause(header, now=NOW) is None

@@ -1,4 +1,4 @@
-"""What the sender survives. Deadlines are short here; their mechanism is the same."""
+"""The sender against bad receivers. Deadlines are short here, but work the same."""
 
 import resource
 import socket
@@ -25,7 +25,7 @@ def post(url, body, headers, *, deadline: float = DEADLINE) -> Outcome:
 HEADERS = {"Content-Type": "application/json", "webhook-id": "1"}
 
 
-def test_a_request_arrives_as_it_was_given(receiver: Receiver) -> None:
+def test_request_arrives_unchanged(receiver: Receiver) -> None:
     receiver.play(scripts.status(204))
     outcome = post(receiver.url("/hook?a=1"), b'{"x":"\xc3\xa9"}', HEADERS)
 
@@ -40,7 +40,7 @@ def test_a_request_arrives_as_it_was_given(receiver: Receiver) -> None:
     assert request.headers["accept-encoding"] == "identity"
 
 
-def test_each_status_is_told(receiver: Receiver) -> None:
+def test_each_status_is_returned(receiver: Receiver) -> None:
     for code in (200, 204, 302, 410, 429, 500, 503):
         receiver.play(
             scripts.status(code, "Location: /elsewhere", "Retry-After: 7", body=b"why")
@@ -60,7 +60,7 @@ def test_each_status_is_told(receiver: Receiver) -> None:
         (scripts.drip_body, 200, ""),
     ],
 )
-def test_nobody_holds_us_beyond_the_deadline(
+def test_slow_receiver_is_cut_off_at_the_deadline(
     receiver: Receiver, script, status, failure
 ) -> None:
     receiver.play(script)
@@ -74,7 +74,7 @@ def test_nobody_holds_us_beyond_the_deadline(
         assert outcome.answer.startswith("x")
 
 
-def test_a_broken_answer_is_named(receiver: Receiver) -> None:
+def test_broken_answer_is_a_failure(receiver: Receiver) -> None:
     for script in (
         scripts.reset,
         scripts.garbage,
@@ -87,7 +87,7 @@ def test_a_broken_answer_is_named(receiver: Receiver) -> None:
         assert outcome.address == "127.0.0.1"
 
 
-def test_an_announcement_is_no_answer(receiver: Receiver) -> None:
+def test_informational_status_is_no_answer(receiver: Receiver) -> None:
     def announce(peer: socket.socket) -> None:
         head = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nRetry-After: 60\r\n\r\n"
         peer.sendall(head.encode() * 2)
@@ -111,7 +111,7 @@ def test_little_of_a_large_answer_is_read(receiver: Receiver, script) -> None:
         assert grown < 50_000  # KB; the receiver lives in this process too
 
 
-def test_of_an_answer_in_tiny_chunks_the_beginning_is_kept(receiver: Receiver) -> None:
+def test_beginning_of_an_answer_in_tiny_chunks_is_kept(receiver: Receiver) -> None:
     def chunks(peer: socket.socket) -> None:
         peer.sendall(b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(100_000):
@@ -129,7 +129,7 @@ def test_an_answer_of_zeros_can_be_stored(receiver: Receiver) -> None:
     assert post(receiver.url(), b"{}", HEADERS).answer == "\ufffd\ufffd ok"
 
 
-def test_a_port_where_nobody_listens_is_unreachable(settings) -> None:
+def test_closed_port_is_unreachable(settings) -> None:
     settings.WEBHOOK_ALLOW_LOOPBACK = True
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
@@ -156,7 +156,7 @@ def test_proxies_of_the_environment_are_not_used(
 
 @pytest.fixture
 def leading_here(settings, monkeypatch) -> Callable[[int], None]:
-    """Let every name lead to a port of this machine, as if that were a public address."""
+    """Resolve every name to a port of this machine, as if that were public."""
 
     def lead(port: int) -> None:
         settings.WEBHOOK_PORTS = [port]
@@ -186,7 +186,7 @@ def test_tls_checks_the_name_of_the_url(monkeypatch, leading_here) -> None:
     assert f"Host: hook.example.com:{server.port}" in request.lines
 
 
-def test_no_connection_is_kept(receiver: Receiver, monkeypatch) -> None:
+def test_connections_are_not_reused(receiver: Receiver, monkeypatch) -> None:
     kept: list[object] = []
     monkeypatch.setattr(KEPT, "put", lambda *entry: kept.append(entry))
     receiver.play(scripts.status(200, "Connection: keep-alive"))
@@ -204,7 +204,7 @@ def test_a_peer_that_stalls_the_handshake_is_cut_off(leading_here) -> None:
     assert outcome.failure == "timeout"
 
 
-def test_a_resolver_that_never_answers_does_not_hold_us(monkeypatch) -> None:
+def test_silent_resolver_times_out(monkeypatch) -> None:
     released = threading.Event()
     monkeypatch.setattr("webhooks.sending.addresses._LOOKUP", 0.2)
 
