@@ -24,7 +24,7 @@ class ModelLot:
     adjusted: int = 0
     repaid: int = 0
     has_ended: bool = False
-    is_idle: bool = False  # nobody used its wallet for a year
+    is_idle: bool = False  # its wallet was not used for a year
     restores: "ModelLot | None" = None
 
     @property

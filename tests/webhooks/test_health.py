@@ -105,10 +105,10 @@ def test_410_disables_at_once_and_mails_the_owner(receiver: Receiver) -> None:
         row.refresh_from_db()
     assert (first.status, waiting.status) == ("failed", "canceled")
     assert (to.is_enabled, to.disabled_because) == (False, "gone")
-    (told,) = mails()
-    assert told.to == [of.members.get().email]
-    assert receiver.url() in told.body
-    assert f"/webhooks/{to.pk}" in told.body
+    (mail,) = mails()
+    assert mail.to == [of.members.get().email]
+    assert receiver.url() in mail.body
+    assert f"/webhooks/{to.pk}" in mail.body
 
 
 @pytest.mark.django_db(transaction=True)

@@ -336,12 +336,12 @@ def test_credits_low_is_sent_once_per_fall(ada):
 
 
 @pytest.mark.parametrize(
-    ("threshold", "told"), [(0, 0), (1, 0), (2, 1), (5000, 1), (5001, 0)]
+    ("threshold", "sent"), [(0, 0), (1, 0), (2, 1), (5000, 1), (5001, 0)]
 )
-def test_each_wallet_has_its_own_threshold(ada, threshold, told):
+def test_each_wallet_has_its_own_threshold(ada, threshold, sent):
     Wallet.objects.filter(pk=ada.pk).update(low_at=threshold, is_low=threshold > 5000)
     reserve(ada, 4999)
-    assert len(events("credits.low")) == told
+    assert len(events("credits.low")) == sent
 
 
 def test_new_wallet_sends_no_credits_low():

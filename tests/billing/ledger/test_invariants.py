@@ -19,8 +19,8 @@ from tests.billing.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# What is done to the tables, and who notices. Checks can't be turned off, so some damage
-# has to keep within them.
+# Damage to the tables, and the invariants that detect it. Checks can't be turned off, so
+# some damage has to satisfy them.
 DAMAGE = {
     "an entry is gone": (
         "DELETE FROM billing_ledgerentry WHERE bucket = 'usage'",

@@ -52,10 +52,10 @@ def test_statement_uses_its_index(used, newest):
     if not newest:
         entries = entries.filter(seq__lte=20)
     sql, parameters = entries[:51].query.sql_with_params()
-    told = plan(sql, parameters)
-    assert "Index Scan using entry_statement" in told
-    assert "Sort" not in told
-    assert "Seq Scan" not in told
+    explained = plan(sql, parameters)
+    assert "Index Scan using entry_statement" in explained
+    assert "Sort" not in explained
+    assert "Seq Scan" not in explained
 
 
 def test_page_of_movements_reads_only_its_rows(used):
@@ -66,40 +66,40 @@ def test_page_of_movements_reads_only_its_rows(used):
     assert "billing_ledgerentry" not in postings
     assert "Index Scan" in entries
     assert "billing_ledgertransaction" not in entries
-    for told in (postings, entries):
-        assert "Seq Scan" not in told
+    for explained in (postings, entries):
+        assert "Seq Scan" not in explained
 
 
 def test_entries_of_a_job_are_found_by_the_job(used):
     caused = LedgerEntry.objects.of_job(used.workspace, "7")
     assert caused.count() == 4
-    told = plan(*caused[:51].query.sql_with_params())
-    assert "reservation_of_job" in told
-    assert "Index Scan using entry_statement" not in told
+    explained = plan(*caused[:51].query.sql_with_params())
+    assert "reservation_of_job" in explained
+    assert "Index Scan using entry_statement" not in explained
 
 
 def test_balance_reads_only_lots_with_credits(used):
-    told = plan(_HOLDINGS, {"wallet": used.pk})
-    assert "lot_draw" in told
-    assert "billing_ledger" not in told
-    assert "Seq Scan" not in told
+    explained = plan(_HOLDINGS, {"wallet": used.pk})
+    assert "lot_draw" in explained
+    assert "billing_ledger" not in explained
+    assert "Seq Scan" not in explained
 
 
 def test_verbs_read_only_lots_and_slices(used):
     drawn = plan(DRAWABLE, {"wallet": used.pk, "key": "job:1:1"})
     held = plan(HELD, {"reservation": "job:1:1", "key": "scene:1:1"})
     assert "lot_draw" in drawn
-    for told in (drawn, held):
-        assert "entry" not in told
-        assert "Seq Scan" not in told
+    for explained in (drawn, held):
+        assert "entry" not in explained
+        assert "Seq Scan" not in explained
 
 
 def test_admin_search_uses_indexes(used):
     posted = LedgerTransaction.objects.filter(key="scene:7:1")
-    told = plan(*posted.query.sql_with_params())
-    assert "Index Scan using ledger_transaction_once" in told
-    told = plan(*Lot.objects.filter(source="test:1").query.sql_with_params())
-    assert "Index Scan using lot_source_once" in told
+    explained = plan(*posted.query.sql_with_params())
+    assert "Index Scan using ledger_transaction_once" in explained
+    explained = plan(*Lot.objects.filter(source="test:1").query.sql_with_params())
+    assert "Index Scan using lot_source_once" in explained
 
 
 def test_scheduled_tasks_find_lots_by_expiry(used):

@@ -265,7 +265,7 @@ def test_capture_races_cleanup_and_cancel(turn):
     done = [r for r in (first, second) if isinstance(r, Split)]
     captured = sum(r.subscription + r.credits for r in done)
     assert captured in (0, 12, 30)
-    # Both are told what all releases together gave back.
+    # Both return what all releases together gave back.
     assert reaper == cancel == 30 - captured
     assert columns(w) == (110 - captured, 0, captured)
     assert LedgerTransaction.objects.filter(kind="release").count() == (captured < 30)

@@ -150,7 +150,7 @@ def test_ended_subscription_keeps_credits_and_can_be_renewed(workspace, clock):
     ended = run(subscriptions.end, subscription)
     assert (ended.status, limits(workspace)) == ("canceled", FREE)
     assert summary(wallet_of(workspace, "PRODUCTION"))["balance"] == 905_000
-    run(subscriptions.end, subscription)  # told twice
+    run(subscriptions.end, subscription)  # called twice
     assert run(subscriptions.change_plan, subscription, plan("studio")).plan == plan()
     run(subscriptions.cancel, subscription)
     clock.set(2028, 2, 7)

@@ -42,7 +42,7 @@ def test_start_grants_the_month_and_sets_the_limits(workspace, clock):
     subscription = start(workspace)
     assert (subscription.status, subscription.period) == ("active", 1)
     assert subscription.period_end == datetime(2028, 2, 5, 12, tzinfo=UTC)
-    # A day of grace, until the store has told of the next payment.
+    # A day of grace, until the store has reported the next payment.
     assert allowances(workspace) == [(900_000, "2028-02-06 12:00")]
     assert allowances(workspace, "SANDBOX") == []
     assert limits(workspace) == PLUS
@@ -71,13 +71,13 @@ def test_renewal_grants_and_removes_no_credits(workspace, clock):
 def test_period_reported_twice_or_late_counts_once(workspace, clock):
     clock.set(2028, 1, 5)
     first = start(workspace)
-    told = {
+    sent = {
         "period_start": datetime(2028, 2, 5, 12, tzinfo=UTC),
         "period_end": datetime(2028, 3, 5, 12, tzinfo=UTC),
     }
     clock.set(2028, 2, 5, 13)
     for _ in range(3):
-        run(subscriptions.renew, first, **told)
+        run(subscriptions.renew, first, **sent)
     late: dict[str, Any] = {"period_start": datetime(2028, 1, 5, 12, tzinfo=UTC)}
     again = start(workspace, **late)
     assert (again.pk, again.period) == (first.pk, 2)
@@ -116,7 +116,7 @@ def test_yearly_plan_is_granted_monthly(workspace, clock, begins, months):
 def test_scheduled_task_grants_only_the_current_month(workspace, clock):
     clock.set(2027, 1, 10)
     start(workspace, "plus_yearly")
-    clock.set(2027, 4, 20)  # nobody looked for three months
+    clock.set(2027, 4, 20)  # no run for three months
     assert subscriptions.process_due() == 1
     assert subscriptions.process_due() == 0
     assert allowances(workspace) == [
@@ -241,12 +241,12 @@ def test_every_change_sends_an_event(workspace, clock):
     clock.set(2028, 2, 5)
     run(subscriptions.renew, subscription)
     run(subscriptions.end, subscription)
-    told = [
+    sent = [
         (data["plan_key"], data["status"], data["renews_at"])
         for event in Event.objects.filter(type="subscription.changed").order_by("pk")
         for data in [json.loads(bytes(event.body))["data"]]
     ]
-    assert told == [
+    assert sent == [
         ("plus", "active", "2028-02-05T12:00:00Z"),
         ("plus", "active", None),
         ("plus", "active", "2028-02-05T12:00:00Z"),

@@ -125,10 +125,10 @@ def test_default_range_is_the_last_30_days(ada, workspace):
     spoken(workspace, today, 1)
     spoken(workspace, today - timedelta(days=29), 2)
     spoken(workspace, today - timedelta(days=31), 4)
-    told = get(ada).json()
-    assert sum(one["characters"] for one in told["results"]) == 3
-    assert date.fromisoformat(told["to"]) - date.fromisoformat(
-        told["from"]
+    body = get(ada).json()
+    assert sum(one["characters"] for one in body["results"]) == 3
+    assert date.fromisoformat(body["to"]) - date.fromisoformat(
+        body["from"]
     ) == timedelta(days=29)
 
 

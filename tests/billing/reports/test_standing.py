@@ -140,21 +140,21 @@ def sell(wallet, key, store, external_id="pay_1", **paid):
 def test_the_month_pays_first_and_then_the_rest(workspace, wallet):
     start(workspace)
     spend(wallet, 903_000)
-    told = usage(workspace)
-    assert (told["current_usage"], told["remaining_characters"]) == (900_000, 0)
-    assert told["usage_percentage"] == 100
-    lasting = told["credits"]["non_expiring_tokens"]
-    assert (lasting["balance"], lasting["total_consumed"]) == (2000, 3000)
-    assert lasting["total_granted"] == 5000
+    body = usage(workspace)
+    assert (body["current_usage"], body["remaining_characters"]) == (900_000, 0)
+    assert body["usage_percentage"] == 100
+    non_expiring = body["credits"]["non_expiring_tokens"]
+    assert (non_expiring["balance"], non_expiring["total_consumed"]) == (2000, 3000)
+    assert non_expiring["total_granted"] == 5000
 
 
 def test_held_credits_are_not_left(workspace, wallet):
     reserve(wallet, 1000)
-    told = usage(workspace)
-    assert (told["current_usage"], told["remaining_characters"]) == (1000, 4000)
-    lasting = told["credits"]["non_expiring_tokens"]
-    assert (lasting["balance"], lasting["total_granted"]) == (4000, 5000)
-    assert lasting["total_consumed"] == 0
+    body = usage(workspace)
+    assert (body["current_usage"], body["remaining_characters"]) == (1000, 4000)
+    non_expiring = body["credits"]["non_expiring_tokens"]
+    assert (non_expiring["balance"], non_expiring["total_granted"]) == (4000, 5000)
+    assert non_expiring["total_consumed"] == 0
     release()
     assert usage(workspace)["remaining_characters"] == 5000
 
@@ -162,30 +162,30 @@ def test_held_credits_are_not_left(workspace, wallet):
 def test_a_trial(workspace, clock):
     clock.set(2027, 1, 5)
     start(workspace, is_trial=True, store_account="cus_1")
-    told = usage(workspace)
-    assert (told["user_tier"], told["trialing"]) == ("premium", True)
-    assert told["monthly_limit"] == 900_000
-    assert told["reset_date"] == "2027-01-12T12:00:00.000Z"
-    assert told["plan_renewal_date"] == "January 12, 2027"
+    body = usage(workspace)
+    assert (body["user_tier"], body["trialing"]) == ("premium", True)
+    assert body["monthly_limit"] == 900_000
+    assert body["reset_date"] == "2027-01-12T12:00:00.000Z"
+    assert body["plan_renewal_date"] == "January 12, 2027"
 
 
 def test_second_trial_has_no_credits(workspace):
     start(workspace, is_trial=True, store_account="cus_1")
     other = subscriber("bob@example.com")
     start(other, external_id="sub_2", is_trial=True, store_account="cus_1")
-    told = usage(other)
-    assert (told["trialing"], told["monthly_limit"]) == (True, 0)
-    assert (told["remaining_characters"], told["usage_percentage"]) == (0, 0)
+    body = usage(other)
+    assert (body["trialing"], body["monthly_limit"]) == (True, 0)
+    assert (body["remaining_characters"], body["usage_percentage"]) == (0, 0)
 
 
 def test_an_upgrade_raises_the_limit(workspace, wallet):
     subscription = start(workspace)
     spend(wallet, 500_000)
     run(subscriptions.change_plan, subscription, plan("studio"))
-    told = usage(workspace)
-    assert (told["plan_key"], told["plan_gross_cost"]) == ("studio", 14.99)
-    assert (told["monthly_limit"], told["current_usage"]) == (5_000_000, 500_000)
-    assert told["usage_percentage"] == 10
+    body = usage(workspace)
+    assert (body["plan_key"], body["plan_gross_cost"]) == ("studio", 14.99)
+    assert (body["monthly_limit"], body["current_usage"]) == (5_000_000, 500_000)
+    assert body["usage_percentage"] == 10
 
 
 def test_renewed_month_starts_at_0(workspace, wallet, clock):
@@ -194,9 +194,9 @@ def test_renewed_month_starts_at_0(workspace, wallet, clock):
     spend(wallet, 500_000)
     clock.set(2027, 2, 5)
     run(subscriptions.renew, subscription)
-    told = usage(workspace)
-    assert (told["monthly_limit"], told["current_usage"]) == (900_000, 0)
-    assert told["reset_date"] == "2027-03-05T12:00:00.000Z"
+    body = usage(workspace)
+    assert (body["monthly_limit"], body["current_usage"]) == (900_000, 0)
+    assert body["reset_date"] == "2027-03-05T12:00:00.000Z"
     # What was left of January is spendable for its day of grace, but not shown.
     assert wallet_of(workspace, "PRODUCTION").available == 400_000 + 900_000 + 5000
 
@@ -204,18 +204,18 @@ def test_renewed_month_starts_at_0(workspace, wallet, clock):
 def test_yearly_plan_shows_its_months(workspace, clock):
     clock.set(2028, 1, 31)
     start(workspace, "plus_yearly")
-    told = usage(workspace)
-    assert (told["plan_term"], told["plan_term_in_days"]) == ("yearly", 365)
-    assert told["plan_renewal_date"] == "January 31, 2029"
-    assert told["reset_date"] == "2028-02-29T12:00:00.000Z"
-    assert told["plan_gross_cost"] == 29.9
+    body = usage(workspace)
+    assert (body["plan_term"], body["plan_term_in_days"]) == ("yearly", 365)
+    assert body["plan_renewal_date"] == "January 31, 2029"
+    assert body["reset_date"] == "2028-02-29T12:00:00.000Z"
+    assert body["plan_gross_cost"] == 29.9
 
 
 def test_plan_that_does_not_renew_has_no_renewal_date(workspace):
     subscription = start(workspace)
     run(subscriptions.cancel, subscription)
-    told = usage(workspace)
-    assert (told["user_tier"], told["plan_renewal_date"]) == ("premium", None)
+    body = usage(workspace)
+    assert (body["user_tier"], body["plan_renewal_date"]) == ("premium", None)
     run(subscriptions.end, subscription)
     assert usage(workspace)["user_tier"] == "free"
 
@@ -225,16 +225,16 @@ def test_refunds_and_lapses_count_as_never_granted(workspace, wallet):
     sell(wallet, "credit_pack_1hr", Store.STRIPE)
     promo = Lot.objects.get(kind="promo", wallet=wallet)
     lapse(promo)
-    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
-    assert (lasting["balance"], lasting["total_granted"]) == (25_000, 25_000)
+    non_expiring = usage(workspace)["credits"]["non_expiring_tokens"]
+    assert (non_expiring["balance"], non_expiring["total_granted"]) == (25_000, 25_000)
     month = Lot.objects.get(kind="allowance", wallet=wallet).source
     refund(month, Fraction(1, 2), key="month")
     refund("purchase:stripe:pay_1", Fraction(2, 5), key="first")
-    told = usage(workspace)
-    assert (told["monthly_limit"], told["remaining_characters"]) == (450_000, 450_000)
-    lasting = told["credits"]["non_expiring_tokens"]
-    assert (lasting["balance"], lasting["total_granted"]) == (15_000, 15_000)
-    assert lasting["purchases"][1] == {
+    body = usage(workspace)
+    assert (body["monthly_limit"], body["remaining_characters"]) == (450_000, 450_000)
+    non_expiring = body["credits"]["non_expiring_tokens"]
+    assert (non_expiring["balance"], non_expiring["total_granted"]) == (15_000, 15_000)
+    assert non_expiring["purchases"][1] == {
         "source": "stripe",
         "product_lookup_key": "credit_pack_1hr",
         "characters": 15_000,
@@ -243,12 +243,12 @@ def test_refunds_and_lapses_count_as_never_granted(workspace, wallet):
     # The rest comes back after some of it was spent: more is owed than there is.
     spend(wallet, 450_000 + 4_000)
     refund("purchase:stripe:pay_1", Fraction(3, 5), key="second")
-    told = usage(workspace)
-    assert (told["current_usage"], told["remaining_characters"]) == (450_000, 0)
-    lasting = told["credits"]["non_expiring_tokens"]
-    assert (lasting["balance"], lasting["total_granted"]) == (-4_000, 0)
-    assert lasting["total_consumed"] == 4_000
-    assert [one["source"] for one in lasting["purchases"]] == ["free_grant"]
+    body = usage(workspace)
+    assert (body["current_usage"], body["remaining_characters"]) == (450_000, 0)
+    non_expiring = body["credits"]["non_expiring_tokens"]
+    assert (non_expiring["balance"], non_expiring["total_granted"]) == (-4_000, 0)
+    assert non_expiring["total_consumed"] == 4_000
+    assert [one["source"] for one in non_expiring["purchases"]] == ["free_grant"]
 
 
 def test_purchases_show_their_source(workspace, wallet):
@@ -256,9 +256,10 @@ def test_purchases_show_their_source(workspace, wallet):
     sell(wallet, "credit_pack_5hr", Store.BTCPAY, "b", amount=1000, currency="EUR")
     grant(wallet, 7, source="grant:1", kind="pack")
     grant(wallet, 8, source="promo:SPRING:1", kind="promo")
-    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
+    non_expiring = usage(workspace)["credits"]["non_expiring_tokens"]
     assert [
-        (p["source"], p["characters"], p["price_usd"]) for p in lasting["purchases"]
+        (p["source"], p["characters"], p["price_usd"])
+        for p in non_expiring["purchases"]
     ] == [
         ("free_grant", 5000, 0),
         ("iap", 25_000, 2.99),
@@ -272,10 +273,10 @@ def test_debt_of_a_workspace_without_lots(workspace):
     team = factories.team(owner(workspace))
     adjust(wallet_of(team, "PRODUCTION"), -70, allow_debt=True)
     api = factories.api(factories.token(owner(workspace), workspace=team))
-    told = api.get(USAGE).json()
-    assert (told["lifetime_limit"], told["current_usage"]) == (0, 0)
-    lasting = told["credits"]["non_expiring_tokens"]
-    assert lasting == {
+    body = api.get(USAGE).json()
+    assert (body["lifetime_limit"], body["current_usage"]) == (0, 0)
+    non_expiring = body["credits"]["non_expiring_tokens"]
+    assert non_expiring == {
         "balance": -70,
         "total_granted": -70,
         "total_consumed": 0,
@@ -289,8 +290,8 @@ def test_reversed_refund_belongs_to_the_purchase(workspace, wallet, part):
     sell(wallet, "credit_pack_1hr", Store.STRIPE)
     refund("purchase:stripe:pay_1", part)
     reverse("purchase:stripe:pay_1")
-    lasting = usage(workspace)["credits"]["non_expiring_tokens"]
-    assert lasting["purchases"][1:] == [
+    non_expiring = usage(workspace)["credits"]["non_expiring_tokens"]
+    assert non_expiring["purchases"][1:] == [
         {
             "source": "stripe",
             "product_lookup_key": "credit_pack_1hr",
@@ -307,8 +308,8 @@ def test_allowance_with_a_reversed_refund_is_complete(workspace, wallet, part):
     spend(wallet, 300_000)
     refund(month, part)
     reverse(month)
-    told = usage(workspace)
-    assert [told[name] for name in ("monthly_limit", "current_usage")] == [
+    body = usage(workspace)
+    assert [body[name] for name in ("monthly_limit", "current_usage")] == [
         900_000,
         300_000,
     ]
@@ -342,10 +343,10 @@ def test_members_see_credits_but_no_prices(workspace):
     team = factories.team(boss, bob)
     start(team)
     seen = factories.browser(bob).get(USAGE, headers={"X-Workspace": str(team.pk)})
-    told = seen.json()
-    assert told["remaining_characters"] == 900_000
-    assert told["plan_gross_cost"] is None
-    assert told["credits"]["non_expiring_tokens"]["purchases"] == []
+    body = seen.json()
+    assert body["remaining_characters"] == 900_000
+    assert body["plan_gross_cost"] is None
+    assert body["credits"]["non_expiring_tokens"]["purchases"] == []
     Membership.objects.filter(user=bob, workspace=team).update(role="admin")
     seen = factories.browser(bob).get(USAGE, headers={"X-Workspace": str(team.pk)})
     assert seen.json()["plan_gross_cost"] == 2.99
@@ -356,8 +357,8 @@ def test_standing_of_other_workspaces_is_not_visible(workspace):
     stranger = factories.user("eve@example.com")
     headers = {"X-Workspace": str(workspace.pk)}
     assert factories.browser(stranger).get(USAGE, headers=headers).status_code == 404
-    told = factories.api(factories.token(stranger), **headers).get(USAGE)
-    assert told.json()["user_tier"] == "free"
+    body = factories.api(factories.token(stranger), **headers).get(USAGE)
+    assert body.json()["user_tier"] == "free"
 
 
 def test_who_may_read_the_standing(workspace, settings):

@@ -273,7 +273,7 @@ def test_a_second_rotation_in_a_day_is_refused(client: Client) -> None:
 
 
 def test_endpoints_of_other_workspaces_are_not_found(client: Client, alice) -> None:
-    to = factories.endpoint()  # somebody else's
+    to = factories.endpoint()  # of another workspace
     sent = factories.delivery(to)
     missing = "019a9e61-5e3c-7b1d-8f35-b2a0ce51a7d1"
     for method, path in [

@@ -232,9 +232,9 @@ def test_operators_see_no_secrets_and_can_replay(alice) -> None:
     )
     to.refresh_from_db()
     assert (to.is_enabled, to.disabled_because) == (False, "operator")
-    told = Mail.objects.get()
-    text = decrypt(told.sealed_text, context=f"kit_mail:{told.pk}:text")
-    assert told.to == alice.email
+    mail = Mail.objects.get()
+    text = decrypt(mail.sealed_text, context=f"kit_mail:{mail.pk}:text")
+    assert mail.to == alice.email
     assert "One of our operators has switched it off." in text.reveal_text()
 
 

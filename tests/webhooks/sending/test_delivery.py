@@ -45,7 +45,7 @@ def test_without_subscribers_nothing_is_built_or_written(
 ) -> None:
     of = factories.workspace()
     factories.endpoint(of)  # to another type
-    factories.endpoint(events=[DONE.name])  # of somebody else
+    factories.endpoint(events=[DONE.name])  # of another workspace
     with transaction.atomic(), django_assert_num_queries(1):
         assert emit(of.pk, DONE, lambda: pytest.fail("built for nobody")) is None
     assert Event.objects.count() == 0
@@ -288,7 +288,7 @@ def test_worker_that_lost_its_lease_writes_nothing(receiver: Receiver) -> None:
     assert slow is not None
     Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert claims.take_back(Delivery.objects.all()) == 1
-    assert delivery.work() == 1  # somebody else
+    assert delivery.work() == 1  # another worker
     delivery.deliver(slow)
 
     sent.refresh_from_db()
