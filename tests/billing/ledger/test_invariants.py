@@ -20,7 +20,7 @@ from tests.billing.factories import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Damage to the tables, and the invariants that detect it. Checks can't be turned off, so
-# some damage has to keep within them.
+# some damage has to satisfy them.
 DAMAGE = {
     "an entry is gone": (
         "DELETE FROM billing_ledgerentry WHERE bucket = 'usage'",
