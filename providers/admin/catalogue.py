@@ -20,10 +20,10 @@ from providers.catalogue.regions import region_choices
 from providers.contract.base import ProviderError
 from providers.contract.registry import (
     ADAPTERS,
-    MANY,
+    COMPATIBLE_PREFIX,
     get_adapter,
     has_adapter,
-    is_of_operators,
+    is_operator_server,
 )
 from providers.limits import ceilings
 from providers.models import (
@@ -65,8 +65,10 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it 
     def clean_slug(self) -> str:
         """Refuse what no adapter would serve."""
         slug = str(self.cleaned_data["slug"])
-        if not slug.startswith(MANY) or slug != slug.lower():
-            raise forms.ValidationError(f"In lower case, and it begins with {MANY}")
+        if not slug.startswith(COMPATIBLE_PREFIX) or slug != slug.lower():
+            raise forms.ValidationError(
+                f"In lower case, and it begins with {COMPATIBLE_PREFIX}"
+            )
         return slug
 
     def clean_default_voice(self) -> Voice | None:
@@ -125,7 +127,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
         self, request: HttpRequest, obj: Provider | None = None
     ) -> list[str]:
         """Ask for what is of compatible servers alone only there."""
-        is_compatible = obj is None or is_of_operators(obj.slug)
+        is_compatible = obj is None or is_operator_server(obj.slug)
         return [] if is_compatible else ["model", "has_captions"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:

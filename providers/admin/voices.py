@@ -97,7 +97,7 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
     ) -> Any:
         """Offer the operators' own servers; all others list their voices themselves."""
         if db_field.name == "provider":
-            kwargs["queryset"] = Provider.objects.of_operators()
+            kwargs["queryset"] = Provider.objects.operator_servers()
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from providers.contract import words
 from providers.contract.base import Word
-from providers.contract.failures import finite
+from providers.contract.failures import finite_number
 
 _SHORTEST = 0.001  # seconds
 _AHEAD = 12  # words that a vendor may pass over at once
@@ -27,7 +27,7 @@ class Timeline:
         self._time = 0.0
         self._place = 0
 
-    def hear(self, samples: bytes) -> Generator[bytes | Word]:
+    def add_audio(self, samples: bytes) -> Generator[bytes | Word]:
         """Pass 16-bit samples on, and the words that are over with them."""
         yield samples
         self._bytes += len(samples)
@@ -35,7 +35,7 @@ class Timeline:
         while self._waiting and self._waiting[0].end <= self.seconds:
             yield from self._release()
 
-    def add(self, found: Iterable[Word]) -> None:
+    def add_words(self, found: Iterable[Word]) -> None:
         """Take words, in order."""
         self._waiting.extend(found)
 
@@ -110,26 +110,28 @@ def _plain(text: str) -> str:
     return "".join(filter(str.isalnum, text.casefold()))
 
 
-def matched(text: str, tokens: Iterable[Sequence[object]]) -> list[Word]:
+def match_words(text: str, tokens: Iterable[Sequence[object]]) -> list[Word]:
     """Return the words of `text` for a vendor's whole list of (token, start, end)."""
     matcher = Matcher(text)
     found: list[Word] = []
-    for token in timed(tokens):
+    for token in timed_tokens(tokens):
         found += matcher.feed(*token)
     return [*found, *matcher.finish()]
 
 
-def timed(tokens: Iterable[Sequence[object]]) -> Generator[tuple[str, float, float]]:
+def timed_tokens(
+    tokens: Iterable[Sequence[object]],
+) -> Generator[tuple[str, float, float]]:
     """Yield those (token, start, end) of a vendor's JSON that are text and numbers."""
     for token in tokens:
         match token:
             case (str(said), start, end):
-                since, until = finite(start), finite(end)
+                since, until = finite_number(start), finite_number(end)
                 if since is not None and until is not None:
                     yield said, since, until
 
 
-def of_characters(
+def words_from_characters(
     units: Iterable[words.Unit], times: Mapping[int, tuple[float, float]]
 ) -> list[Word]:
     """Return words from the times of their characters, by offset."""

@@ -31,7 +31,7 @@ _BY_STATUS = {
 }
 
 
-def refusal(
+def error_from_response(
     answer: Response,
     codes_in: Callable[[Any], list[object]],
     kinds: Mapping[str, Failure],
@@ -45,10 +45,10 @@ def refusal(
     body = answer.error()
     codes = [code for code in codes_in(body) if isinstance(code, str)]
     kind = next((kinds[code] for code in codes if code in kinds), None)
-    return failed(answer, kind or by_status(answer.status), *codes)
+    return provider_error(answer, kind or failure_for_status(answer.status), *codes)
 
 
-def failed(answer: Response, kind: Failure, *codes: str) -> ProviderError:
+def provider_error(answer: Response, kind: Failure, *codes: str) -> ProviderError:
     """Return the error of `kind` with what may be told of an answer."""
     named = [code for code in codes if _CODE.fullmatch(code)]
     return ProviderError(
@@ -58,14 +58,14 @@ def failed(answer: Response, kind: Failure, *codes: str) -> ProviderError:
     )
 
 
-def by_status(status: int) -> Failure:
+def failure_for_status(status: int) -> Failure:
     """Return what a status means when nothing more is known."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     return Failure.BAD_REQUEST if 400 <= status < 500 else Failure.DOWN
 
 
-def inside(value: object, *path: str) -> Any:
+def value_at(value: object, *path: str) -> Any:
     """Return what lies at `path` in nested objects, or None where there is no such."""
     for name in path:
         if not isinstance(value, dict):
@@ -74,19 +74,19 @@ def inside(value: object, *path: str) -> Any:
     return value
 
 
-def listed(value: object, *path: str) -> list[Any]:
+def list_at(value: object, *path: str) -> list[Any]:
     """Return the list that lies at `path` in nested objects; empty if none does."""
-    found = inside(value, *path)
+    found = value_at(value, *path)
     return found if isinstance(found, list) else []
 
 
 def text_at(value: object, *path: str) -> str:
     """Return the text that lies at `path` in nested objects; empty if none does."""
-    found = inside(value, *path)
+    found = value_at(value, *path)
     return found if isinstance(found, str) else ""
 
 
-def finite(value: object) -> float | None:
+def finite_number(value: object) -> float | None:
     """Return a number of JSON, unless it is none or not finite."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -19,11 +19,11 @@ from kit import http
 from kit.http import addresses
 from providers.contract.base import Failure, ProviderError
 
-MOST_JSON = 64 * 1024 * 1024  # bytes; audio comes in JSON too
-_MOST = 4 * MOST_JSON  # bytes of any answer: hours of audio
-_MOST_ERROR = 16 * 1024  # bytes of an error's body that are looked at
-_LONGEST_LINE = 8 * 1024 * 1024  # bytes; audio in a line of JSON
-_LONGEST_RETRY = 86_400.0  # seconds
+MAX_JSON = 64 * 1024 * 1024  # bytes; audio comes in JSON too
+_MAX_BODY = 4 * MAX_JSON  # bytes of any answer: hours of audio
+_MAX_ERROR = 16 * 1024  # bytes of an error's body that are looked at
+_MAX_LINE = 8 * 1024 * 1024  # bytes; audio in a line of JSON
+_MAX_RETRY_AFTER = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ _REFUSAL_SECONDS = 5.0  # for the body of an error, which may say more than its 
 
 
 @dataclass(frozen=True, slots=True)
-class _Terms:
+class _Settings:
     """What the calls of a block have in common."""
 
     limits: Limits = LIMITS
@@ -52,8 +52,8 @@ class _Terms:
     is_fresh: bool = False
 
 
-_USUAL = _Terms()
-_terms: ContextVar[_Terms] = ContextVar("terms", default=_USUAL)
+_USUAL = _Settings()
+_terms: ContextVar[_Settings] = ContextVar("terms", default=_USUAL)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def within(
     Those of one `owner`, which stands for a credential, share connections; without an owner
     each call has its own. `is_fresh` opens new ones even so.
     """
-    token = _terms.set(_Terms(limits, owner, is_fresh))
+    token = _terms.set(_Settings(limits, owner, is_fresh))
     try:
         yield
     finally:
@@ -102,8 +102,8 @@ class Response:
         """
         if self.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise ProviderError(Failure.BAD_AUDIO, "packed, though unasked")
-        with _translated():
-            yield from self._answer.parts(_MOST if most is None else most)
+        with _as_provider_errors():
+            yield from self._answer.parts(_MAX_BODY if most is None else most)
 
     def skip_rest(self) -> None:
         """Read what little may follow the part that was wanted; see `kit.http`."""
@@ -123,12 +123,12 @@ class Response:
                 yield bytes(pending[:end]).rstrip(b"\r")
                 del pending[: end + 1]
                 seen = 0
-            if len(pending) > _LONGEST_LINE:
+            if len(pending) > _MAX_LINE:
                 raise ProviderError(Failure.BAD_AUDIO, "a line without an end")
         if pending:
             yield bytes(pending)
 
-    def read(self, most: int = MOST_JSON) -> bytes:
+    def read(self, most: int = MAX_JSON) -> bytes:
         """Return the body.
 
         Raises:
@@ -142,13 +142,13 @@ class Response:
         Raises:
             ProviderError: see `read`; or it is no JSON.
         """
-        return parsed(self.read())
+        return parse_json(self.read())
 
     def error(self) -> Any:
         """Return the value of an error's body, or None if it has none worth looking at."""
         self._answer.end_within(_REFUSAL_SECONDS)
         try:
-            return json.loads(self.read(_MOST_ERROR))
+            return json.loads(self.read(_MAX_ERROR))
         except (ProviderError, ValueError, RecursionError):
             return None
 
@@ -156,7 +156,7 @@ class Response:
     def retry_after(self) -> float | None:
         """Seconds after which the vendor wants to be asked again."""
         if milliseconds := _number(self.headers.get("retry-after-ms", "")):
-            return min(milliseconds / 1000, _LONGEST_RETRY)
+            return min(milliseconds / 1000, _MAX_RETRY_AFTER)
         text = self.headers.get("Retry-After", "").strip()
         seconds = _number(text)
         if seconds is None and text:
@@ -166,7 +166,7 @@ class Response:
                 seconds = max(0.0, (moment - datetime.now(UTC)).total_seconds())
             except (ValueError, OverflowError):
                 return None
-        return None if seconds is None else min(seconds, _LONGEST_RETRY)
+        return None if seconds is None else min(seconds, _MAX_RETRY_AFTER)
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def call(
     """
     terms = _terms.get()
     with ExitStack() as stack:
-        with _translated():
+        with _as_provider_errors():
             answer = stack.enter_context(
                 http.call(
                     method,
@@ -202,7 +202,7 @@ def call(
         yield Response(answer)
 
 
-def parsed(text: bytes) -> Any:
+def parse_json(text: bytes) -> Any:
     """Return the value of a JSON text that should hold audio or a list.
 
     Raises:
@@ -230,7 +230,7 @@ _FAILURES: tuple[tuple[type[http.CallFailed], Failure], ...] = (
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _as_provider_errors() -> Iterator[None]:
     """Turn what befell a call into what a provider does."""
     try:
         yield

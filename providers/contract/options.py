@@ -14,7 +14,7 @@ class Choice:
 
     allowed: tuple[str, ...]
 
-    def refusal(self, value: object) -> str:
+    def problem(self, value: object) -> str:
         """Return what is wrong with `value`; empty: nothing."""
         is_good = isinstance(value, str) and value in self.allowed
         return "" if is_good else f"One of {', '.join(self.allowed)}."
@@ -27,7 +27,7 @@ class Number:
     low: float
     high: float
 
-    def refusal(self, value: object) -> str:
+    def problem(self, value: object) -> str:
         """Return what is wrong with `value`; empty: nothing."""
         is_good = (
             isinstance(value, int | float)
@@ -45,7 +45,7 @@ class Text:
     form: str = ""  # a regular expression for all of it
     hint: str = ""  # the form, for people
 
-    def refusal(self, value: object) -> str:
+    def problem(self, value: object) -> str:
         """Return what is wrong with `value`; empty: nothing."""
         is_good = (
             isinstance(value, str)

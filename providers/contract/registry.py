@@ -20,22 +20,22 @@ ADAPTERS = {
     "compatible": "providers.vendors.compatible.Compatible",
 }
 
-MANY = "compatible-"
+COMPATIBLE_PREFIX = "compatible-"
 """What the slugs of further servers that `compatible` calls begin with."""
 
 
 @cache
 def get_adapter(slug: str) -> Adapter:
     """Return the adapter of the provider `slug`; KeyError if there is none."""
-    known = "compatible" if is_of_operators(slug) else slug
+    known = "compatible" if is_operator_server(slug) else slug
     return cast(Adapter, import_string(ADAPTERS[known])())
 
 
-def is_of_operators(slug: str) -> bool:
+def is_operator_server(slug: str) -> bool:
     """Return whether the provider `slug` is a server that operators run themselves."""
-    return slug == "compatible" or slug.startswith(MANY)
+    return slug == "compatible" or slug.startswith(COMPATIBLE_PREFIX)
 
 
 def has_adapter(slug: str) -> bool:
     """Return whether something here can call the provider `slug`."""
-    return slug in ADAPTERS or slug.startswith(MANY)
+    return slug in ADAPTERS or slug.startswith(COMPATIBLE_PREFIX)

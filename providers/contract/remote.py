@@ -49,7 +49,7 @@ class Remote:
         """Return the limit of one call, the same for all."""
         return self.limit
 
-    def look_at(self, request: SpeechRequest) -> None:
+    def validate(self, request: SpeechRequest) -> None:
         """Refuse a text that can't be spoken by one call, before anything is sent.
 
         Raises:
@@ -63,7 +63,7 @@ class Remote:
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
 
 
-def pace(request: SpeechRequest, slowest: float, fastest: float) -> float:
+def clamp_speed(request: SpeechRequest, slowest: float, fastest: float) -> float:
     """Return the pace that was asked for, or the nearest one that the vendor has."""
     return min(max(request.speed, slowest), fastest)
 
@@ -80,7 +80,7 @@ def text_option(request: SpeechRequest, name: str, most: int) -> str:
     return value
 
 
-def choice(request: SpeechRequest, name: str, allowed: tuple[str, ...]) -> str:
+def choice_option(request: SpeechRequest, name: str, allowed: tuple[str, ...]) -> str:
     """Return one of `allowed` among the options; the first if there is none.
 
     Raises:

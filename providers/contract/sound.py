@@ -22,7 +22,7 @@ _SNIFFED = 64  # bytes
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
-def checked(answer: Response, kind: str) -> Generator[bytes]:
+def audio_body(answer: Response, kind: str) -> Generator[bytes]:
     """Yield an answer's body, which is audio of `kind` (pcm, wav, mp3, flac, ogg).
 
     Raises:
@@ -30,10 +30,10 @@ def checked(answer: Response, kind: str) -> Generator[bytes]:
     """
     if answer.content_type.startswith(_NO_AUDIO):
         raise ProviderError(Failure.BAD_AUDIO, answer.content_type[:60])
-    yield from audible(answer.parts(), kind)
+    yield from audio_parts(answer.parts(), kind)
 
 
-def audible(parts: Iterable[bytes], kind: str) -> Generator[bytes]:
+def audio_parts(parts: Iterable[bytes], kind: str) -> Generator[bytes]:
     """Yield `parts` once they begin like audio of `kind`.
 
     Raises:
@@ -46,15 +46,15 @@ def audible(parts: Iterable[bytes], kind: str) -> Generator[bytes]:
             continue
         head += part
         if len(head) >= _SNIFFED:
-            look_at(head, kind)
+            require_audio(head, kind)
             yield head
             head = None
     if head is not None:
-        look_at(head, kind)
+        require_audio(head, kind)
         yield head
 
 
-def look_at(head: bytes, kind: str) -> None:
+def require_audio(head: bytes, kind: str) -> None:
     """Raise ProviderError unless audio of `kind` can begin with `head`."""
     if not head:
         raise ProviderError(Failure.BAD_AUDIO, "nothing")
@@ -67,7 +67,7 @@ def look_at(head: bytes, kind: str) -> None:
         raise ProviderError(Failure.BAD_AUDIO, f"no {kind}")
 
 
-def unpacked(content: object) -> bytes:
+def decode_base64(content: object) -> bytes:
     """Return the bytes of a base64 text in JSON; none where there is nothing.
 
     Raises:
@@ -83,7 +83,7 @@ def unpacked(content: object) -> bytes:
     raise ProviderError(Failure.BAD_AUDIO, "no base64")
 
 
-def samples_of(wav: bytes) -> tuple[int, bytes]:
+def read_wav(wav: bytes) -> tuple[int, bytes]:
     """Return rate (Hz) and samples of a whole WAV file of 16-bit mono.
 
     The sizes in the header are believed only where they can be true: servers that stream

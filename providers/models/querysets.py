@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from providers.contract.registry import ADAPTERS, MANY
+from providers.contract.registry import ADAPTERS, COMPATIBLE_PREFIX
 
 if TYPE_CHECKING:
     from accounts.models import Workspace
@@ -30,11 +30,11 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
 
     def with_adapter(self) -> Self:
         """Keep those that something here can call."""
-        return self.filter(Q(slug__in=ADAPTERS) | Q(slug__startswith=MANY))
+        return self.filter(Q(slug__in=ADAPTERS) | Q(slug__startswith=COMPATIBLE_PREFIX))
 
-    def of_operators(self) -> Self:
+    def operator_servers(self) -> Self:
         """Keep the servers that operators run themselves."""
-        return self.filter(Q(slug="compatible") | Q(slug__startswith=MANY))
+        return self.filter(Q(slug="compatible") | Q(slug__startswith=COMPATIBLE_PREFIX))
 
     def limited(self) -> Self:
         """Keep those that may not do any number of things at once."""
@@ -46,12 +46,12 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
 
     def on_offer(self) -> Self:
         """Keep those that can be chosen, each with its provider at hand."""
-        return self.switched_on().filter(
-            Q(provider__in=ADAPTERS) | Q(provider__slug__startswith=MANY),
+        return self.enabled().filter(
+            Q(provider__in=ADAPTERS) | Q(provider__slug__startswith=COMPATIBLE_PREFIX),
             is_offered=True,
         )
 
-    def switched_on(self) -> Self:
+    def enabled(self) -> Self:
         """Keep those that operators let speak, each with its provider at hand."""
         rows = self.filter(is_enabled=True, provider__is_enabled=True)
         return rows.select_related("provider")

@@ -25,11 +25,17 @@ from providers.contract.base import (
     VoiceInfo,
     Word,
 )
-from providers.contract.failures import failed, inside, listed, refusal, text_at
+from providers.contract.failures import (
+    provider_error,
+    value_at,
+    list_at,
+    error_from_response,
+    text_at,
+)
 from providers.contract.markup import escaped
 from providers.contract.options import Option, Text
-from providers.contract.remote import Remote, pace, text_option
-from providers.contract.sound import checked
+from providers.contract.remote import Remote, clamp_speed, text_option
+from providers.contract.sound import audio_body
 
 _RATE = 24_000  # Hz
 _SLOWEST = 0.5
@@ -80,7 +86,7 @@ class Azure(Remote):
 
         Option: `style`, such as `cheerful`, for voices that have it.
         """
-        self.look_at(request)
+        self.validate(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
             raise ProviderError(Failure.UNKNOWN_VOICE)
@@ -89,7 +95,7 @@ class Azure(Remote):
             raise ProviderError(Failure.BAD_REQUEST, "option style")
         said = escaped(request.text)
         if request.speed != 1:
-            percent = round((pace(request, _SLOWEST, 2) - 1) * 100)
+            percent = round((clamp_speed(request, _SLOWEST, 2) - 1) * 100)
             said = f"<prosody rate='{percent:+d}%'>{said}</prosody>"
         if style:
             said = f"<mstts:express-as style='{style}'>{said}</mstts:express-as>"
@@ -110,8 +116,8 @@ class Azure(Remote):
         """Return the neural voices of the region; the dearer HD voices are left out."""
         with self._listing(access) as answer:
             if answer.status != 200:
-                raise refusal(answer, _codes_in, {})
-            entries = listed(answer.json())
+                raise error_from_response(answer, _codes_in, {})
+            entries = list_at(answer.json())
         return [info for entry in entries if (info := _info(entry))]
 
     def check(self, access: Access) -> KeyStatus:
@@ -119,7 +125,7 @@ class Azure(Remote):
         with self._listing(access) as answer:
             if answer.status == 200:
                 return KeyStatus.VALID
-            raise refusal(answer, _codes_in, {})
+            raise error_from_response(answer, _codes_in, {})
 
     def _listing(self, access: Access) -> Any:
         url = f"{self.address(access)}/cognitiveservices/voices/list"
@@ -134,7 +140,7 @@ def _parts(url: str, headers: dict[str, str], body: bytes) -> Generator[bytes | 
         if answer.status != 200:
             raise _refusal(answer)
         size = 0
-        for part in checked(answer, "pcm"):
+        for part in audio_body(answer, "pcm"):
             size += len(part)
             yield part
         if size / 2 / _RATE > _CUT_OFF:
@@ -144,22 +150,22 @@ def _parts(url: str, headers: dict[str, str], body: bytes) -> Generator[bytes | 
 def _refusal(answer: http.Response) -> ProviderError:
     # What we send is well formed, so what is refused is the voice.
     if answer.status == 400:
-        return failed(answer, Failure.UNKNOWN_VOICE)
+        return provider_error(answer, Failure.UNKNOWN_VOICE)
     if answer.status == 502:
-        return failed(answer, Failure.DOWN)
-    return refusal(answer, _codes_in, {})
+        return provider_error(answer, Failure.DOWN)
+    return error_from_response(answer, _codes_in, {})
 
 
 def _codes_in(body: Any) -> list[object]:
-    return [inside(body, "error", "code")]
+    return [value_at(body, "error", "code")]
 
 
 def _info(entry: object) -> VoiceInfo | None:
     voice, locale = text_at(entry, "ShortName"), text_at(entry, "Locale")
-    is_gone = inside(entry, "Status") == "Deprecated"
+    is_gone = value_at(entry, "Status") == "Deprecated"
     if not _VOICE.fullmatch(voice) or not locale or is_gone:
         return None
-    styles = [str(style) for style in listed(entry, "StyleList") if style]
+    styles = [str(style) for style in list_at(entry, "StyleList") if style]
     return VoiceInfo(
         voice,
         text_at(entry, "DisplayName") or voice,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from providers.contract import http
-from providers.contract.alignment import Matcher, Timeline, timed
+from providers.contract.alignment import Matcher, Timeline, timed_tokens
 from providers.contract.base import (
     Access,
     Encoding,
@@ -28,15 +28,15 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    by_status,
-    failed,
-    inside,
-    listed,
-    refusal,
+    failure_for_status,
+    provider_error,
+    value_at,
+    list_at,
+    error_from_response,
     text_at,
 )
-from providers.contract.remote import Remote, pace
-from providers.contract.sound import look_at, unpacked
+from providers.contract.remote import Remote, clamp_speed
+from providers.contract.sound import require_audio, decode_base64
 
 _VERSION = "2026-03-01"
 _MODEL = "sonic-3.5"
@@ -74,7 +74,7 @@ class Cartesia(Remote):
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.contract.base.Adapter` says; there are no options."""
-        self.look_at(request)
+        self.validate(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
             raise ProviderError(Failure.UNKNOWN_VOICE)
@@ -91,7 +91,7 @@ class Cartesia(Remote):
             "add_timestamps": True,
         }
         if request.speed != 1:
-            body["generation_config"] = {"speed": pace(request, 0.6, 1.5)}
+            body["generation_config"] = {"speed": clamp_speed(request, 0.6, 1.5)}
         url = f"{self.address(access)}/tts/sse"
         headers = {"Content-Type": "application/json", **self._headers(access)}
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, request.text))
@@ -102,13 +102,13 @@ class Cartesia(Remote):
         query = {"limit": str(_PAGE)}
         for _ in range(_MOST_PAGES):
             page = self._page(access, query)
-            entries = listed(page, "data")
+            entries = list_at(page, "data")
             for entry in entries:
                 if info := _info(entry):
                     found[info.id] = info
             last = text_at(entries[-1], "id") if entries else ""
             # Whether there are more may be left out; a full page then means yes.
-            has_more = inside(page, "has_more")
+            has_more = value_at(page, "has_more")
             if not isinstance(has_more, bool):
                 has_more = len(entries) == _PAGE
             if not (has_more and last):
@@ -126,7 +126,7 @@ class Cartesia(Remote):
         headers = self._headers(access)
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
             if answer.status != 200:
-                raise refusal(answer, _codes_in, _FAILURES)
+                raise error_from_response(answer, _codes_in, _FAILURES)
             return answer.json()
 
     def _headers(self, access: Access) -> dict[str, str]:
@@ -147,15 +147,15 @@ def _parts(
         if answer.content_type != "text/event-stream":
             raise ProviderError(Failure.BAD_AUDIO, answer.content_type[:60])
         for event in _events(answer):
-            match inside(event, "type"):
+            match value_at(event, "type"):
                 case "chunk":
-                    if audio := unpacked(inside(event, "data")):
+                    if audio := decode_base64(value_at(event, "data")):
                         if not timeline.seconds:
-                            look_at(audio, "pcm")
-                        yield from timeline.hear(audio)
+                            require_audio(audio, "pcm")
+                        yield from timeline.add_audio(audio)
                 case "timestamps":
-                    for token in timed(_tokens(event)):
-                        timeline.add(matcher.feed(*token))
+                    for token in timed_tokens(_tokens(event)):
+                        timeline.add_words(matcher.feed(*token))
                 case "error":
                     raise _inner(answer, event)
                 case "done":
@@ -164,7 +164,7 @@ def _parts(
         answer.skip_rest()
     if not is_done or not timeline.seconds:
         raise ProviderError(Failure.BAD_AUDIO, "it ended before it was done")
-    timeline.add(matcher.finish())
+    timeline.add_words(matcher.finish())
     yield from timeline.finish()
 
 
@@ -172,39 +172,39 @@ def _events(answer: http.Response) -> Generator[Any]:
     """Yield what the events of a stream hold; each is one line of data."""
     for line in answer.lines():
         if line.startswith(b"data:"):
-            yield http.parsed(line[5:])
+            yield http.parse_json(line[5:])
 
 
 def _tokens(event: object) -> Iterator[tuple[object, object, object]]:
-    times = inside(event, "word_timestamps")
+    times = value_at(event, "word_timestamps")
     return zip(
-        listed(times, "words"),
-        listed(times, "start"),
-        listed(times, "end"),
+        list_at(times, "words"),
+        list_at(times, "start"),
+        list_at(times, "end"),
         strict=False,
     )
 
 
 def _inner(answer: http.Response, event: object) -> ProviderError:
     """Return what an error means that came as an event."""
-    code, status = text_at(event, "error_code"), inside(event, "status_code")
-    kind = by_status(status) if isinstance(status, int) else Failure.DOWN
-    return failed(answer, _FAILURES.get(code, kind), code)
+    code, status = text_at(event, "error_code"), value_at(event, "status_code")
+    kind = failure_for_status(status) if isinstance(status, int) else Failure.DOWN
+    return provider_error(answer, _FAILURES.get(code, kind), code)
 
 
 def _refusal(answer: http.Response) -> ProviderError:
-    error = refusal(answer, _codes_in, _FAILURES)
+    error = error_from_response(answer, _codes_in, _FAILURES)
     if answer.status == 404:
         return ProviderError(Failure.UNKNOWN_VOICE, str(error))
     return error
 
 
 def _codes_in(body: Any) -> list[object]:
-    return [inside(body, "error_code")]
+    return [value_at(body, "error_code")]
 
 
 def _info(entry: object) -> VoiceInfo | None:
-    voice, language = inside(entry, "id"), inside(entry, "language")
+    voice, language = value_at(entry, "id"), value_at(entry, "language")
     if not isinstance(voice, str) or not re.fullmatch(_UUID, voice):
         return None
     if not isinstance(language, str) or not re.fullmatch(r"[a-z]{2,3}", language):
@@ -216,6 +216,6 @@ def _info(entry: object) -> VoiceInfo | None:
         _GENDERS.get(text_at(entry, "gender"), ""),
         text_at(entry, "description"),
         # Versions differ in how they say it.
-        is_public=inside(entry, "access") == "public"
-        or inside(entry, "is_public") is True,
+        is_public=value_at(entry, "access") == "public"
+        or value_at(entry, "is_public") is True,
     )

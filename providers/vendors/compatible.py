@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from providers.contract import http
-from providers.contract.alignment import Timeline, matched
+from providers.contract.alignment import Timeline, match_words
 from providers.contract.base import (
     Access,
     Encoding,
@@ -30,16 +30,16 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    by_status,
-    failed,
-    inside,
-    listed,
-    refusal,
+    failure_for_status,
+    provider_error,
+    value_at,
+    list_at,
+    error_from_response,
     text_at,
 )
 from providers.contract.options import Option, Text
-from providers.contract.remote import Remote, pace, text_option
-from providers.contract.sound import audible, checked, unpacked
+from providers.contract.remote import Remote, clamp_speed, text_option
+from providers.contract.sound import audio_parts, audio_body, decode_base64
 from providers.vendors.openai import FAILURES, bearer, codes_in
 
 _KOKORO = {
@@ -86,7 +86,7 @@ class Compatible(Remote):
         Options: `model`, in place of that of `access` (if neither, `tts-1`, which most
         servers know); and `instructions`.
         """
-        self.look_at(request)
+        self.validate(request)
         body: dict[str, object] = {
             "model": text_option(request, "model", 200) or access.model or "tts-1",
             "input": request.text,
@@ -96,7 +96,7 @@ class Compatible(Remote):
         if instructions := text_option(request, "instructions", 4096):
             body["instructions"] = instructions
         if request.speed != 1:
-            body["speed"] = pace(request, 0.25, 4)
+            body["speed"] = clamp_speed(request, 0.25, 4)
         address, headers = self.address(access), bearer(self.key(access))
         if access.has_captions:
             parts = _captioned(address, headers, body, request.text)
@@ -112,9 +112,9 @@ class Compatible(Remote):
             if answer.status in (404, 405):
                 return [_info(name, name.title()) for name in _STANDARD]
             if answer.status != 200:
-                raise refusal(answer, _codes_in, _FAILURES)
+                raise error_from_response(answer, _codes_in, _FAILURES)
             said = answer.json()
-        return list(_described(listed(said, "voices")))
+        return list(_described(list_at(said, "voices")))
 
     def check(self, access: Access) -> KeyStatus:
         """Ask for the models, else for the voices; servers need have neither."""
@@ -125,7 +125,7 @@ class Compatible(Remote):
                 if answer.status == 200:
                     return KeyStatus.VALID
                 if answer.status not in (404, 405):
-                    raise refusal(answer, _codes_in, _FAILURES)
+                    raise error_from_response(answer, _codes_in, _FAILURES)
         return KeyStatus.UNKNOWN
 
 
@@ -136,7 +136,7 @@ def _parts(
     with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
         if answer.status != 200:
             raise _refusal(answer)
-        yield from checked(answer, "wav")
+        yield from audio_body(answer, "wav")
 
 
 def _captioned(
@@ -152,7 +152,7 @@ def _captioned(
         if has_captions:
             if answer.status != 200:
                 raise _refusal(answer)
-            for part in audible(_heard(answer, tokens), "wav"):
+            for part in audio_parts(_heard(answer, tokens), "wav"):
                 head, size = (head + part)[:_HEAD], size + len(part)
                 yield part
     if not has_captions:
@@ -160,7 +160,7 @@ def _captioned(
         return
     rate = int.from_bytes(head[24:28], "little")
     timeline = Timeline(rate)
-    timeline.add(matched(text, tokens))
+    timeline.add_words(match_words(text, tokens))
     yield from timeline.finish(_seconds(head, size, rate))
 
 
@@ -169,16 +169,16 @@ def _heard(
 ) -> Generator[bytes]:
     """Yield the audio in lines of JSON, and put the timed tokens aside."""
     for line in answer.lines():
-        said = http.parsed(line) if line.strip() else None
+        said = http.parse_json(line) if line.strip() else None
         tokens += [
             (
-                inside(token, "word"),
-                inside(token, "start_time"),
-                inside(token, "end_time"),
+                value_at(token, "word"),
+                value_at(token, "start_time"),
+                value_at(token, "end_time"),
             )
-            for token in listed(said, "timestamps")
+            for token in list_at(said, "timestamps")
         ]
-        yield unpacked(inside(said, "audio"))
+        yield decode_base64(value_at(said, "audio"))
 
 
 def _seconds(head: bytes, size: int, rate: int) -> float:
@@ -192,16 +192,16 @@ def _refusal(answer: http.Response) -> ProviderError:
     codes = [code for code in _codes_in(error) if isinstance(code, str)]
     for code in codes:
         if code in _FAILURES:
-            return failed(answer, _FAILURES[code], *codes)
+            return provider_error(answer, _FAILURES[code], *codes)
     said = json.dumps(error).lower() if error is not None else ""
     if answer.status in (400, 404, 422) and "voice" in said and "not" in said:
-        return failed(answer, Failure.UNKNOWN_VOICE)
-    return failed(answer, by_status(answer.status), *codes)
+        return provider_error(answer, Failure.UNKNOWN_VOICE)
+    return provider_error(answer, failure_for_status(answer.status), *codes)
 
 
 def _codes_in(body: Any) -> list[object]:
-    detail = inside(body, "detail")
-    return [*codes_in(body), inside(detail, "error"), inside(detail, "type")]
+    detail = value_at(body, "detail")
+    return [*codes_in(body), value_at(detail, "error"), value_at(detail, "type")]
 
 
 def _described(entries: Iterable[object]) -> Generator[VoiceInfo]:

@@ -26,9 +26,9 @@ from providers.contract.base import (
     VoiceInfo,
     Word,
 )
-from providers.contract.failures import inside, listed, refusal, text_at
-from providers.contract.remote import Remote, pace
-from providers.contract.sound import checked
+from providers.contract.failures import value_at, list_at, error_from_response, text_at
+from providers.contract.remote import Remote, clamp_speed
+from providers.contract.sound import audio_body
 
 _RATE = 24_000  # Hz
 _VOICE = re.compile(r"aura-[a-z0-9-]{3,60}")
@@ -59,7 +59,7 @@ class Deepgram(Remote):
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.contract.base.Adapter` says; there are no options."""
-        self.look_at(request)
+        self.validate(request)
         if not _VOICE.fullmatch(request.voice):
             raise ProviderError(Failure.UNKNOWN_VOICE)
         query = {
@@ -69,7 +69,7 @@ class Deepgram(Remote):
             "sample_rate": str(_RATE),
         }
         if request.speed != 1:
-            query["speed"] = f"{pace(request, 0.7, 1.5):g}"
+            query["speed"] = f"{clamp_speed(request, 0.7, 1.5):g}"
         url = f"{self.address(access)}/v1/speak?{urlencode(query)}"
         headers = {"Content-Type": "application/json", **self._token(access)}
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, request.text))
@@ -80,8 +80,8 @@ class Deepgram(Remote):
         url = f"{self.address(access)}/v1/models"
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
             if answer.status != 200:
-                raise refusal(answer, _codes_in, _FAILURES)
-            entries = listed(answer.json(), "tts")
+                raise error_from_response(answer, _codes_in, _FAILURES)
+            entries = list_at(answer.json(), "tts")
         voices = {info.id: info for entry in entries if (info := _info(entry))}
         return list(voices.values())
 
@@ -94,7 +94,7 @@ class Deepgram(Remote):
                 return KeyStatus.VALID
             if answer.status == 403:
                 return KeyStatus.RESTRICTED
-            raise refusal(answer, _codes_in, _FAILURES)
+            raise error_from_response(answer, _codes_in, _FAILURES)
 
     def _token(self, access: Access) -> dict[str, str]:
         return {"Authorization": f"Token {self.key(access)}"}
@@ -105,11 +105,11 @@ def _parts(url: str, headers: dict[str, str], text: str) -> Generator[bytes | Wo
     with http.call("POST", url, headers, body) as answer:
         if answer.status != 200:
             raise _refusal(answer)
-        yield from checked(answer, "pcm")
+        yield from audio_body(answer, "pcm")
 
 
 def _refusal(answer: http.Response) -> ProviderError:
-    error = refusal(answer, _codes_in, _FAILURES)
+    error = error_from_response(answer, _codes_in, _FAILURES)
     if answer.status in (413, 422):
         return ProviderError(Failure.TOO_LONG, str(error))
     # What we send is always the same but for the model.
@@ -120,14 +120,14 @@ def _refusal(answer: http.Response) -> ProviderError:
 
 def _codes_in(body: Any) -> list[object]:
     names = ("err_code", "error_code", "category")
-    return [inside(body, name) for name in names]
+    return [value_at(body, name) for name in names]
 
 
 def _info(entry: object) -> VoiceInfo | None:
     voice = text_at(entry, "canonical_name")
     if not _VOICE.fullmatch(voice):
         return None
-    tags = listed(entry, "metadata", "tags")
+    tags = list_at(entry, "metadata", "tags")
     accent = text_at(entry, "metadata", "accent")
     gender: Literal["female", "male", ""] = ""
     if "feminine" in tags:
@@ -137,7 +137,7 @@ def _info(entry: object) -> VoiceInfo | None:
     return VoiceInfo(
         voice,
         (text_at(entry, "name") or voice).title(),
-        _language(voice, listed(entry, "languages")),
+        _language(voice, list_at(entry, "languages")),
         gender,
         f"{accent} accent" if accent else "",
     )

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from providers.contract import http, words
-from providers.contract.alignment import Timeline, of_characters, timed
+from providers.contract.alignment import Timeline, words_from_characters, timed_tokens
 from providers.contract.base import (
     Access,
     Encoding,
@@ -29,16 +29,22 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    by_status,
-    failed,
-    inside,
-    listed,
-    refusal,
+    failure_for_status,
+    provider_error,
+    value_at,
+    list_at,
+    error_from_response,
     text_at,
 )
 from providers.contract.options import Choice, Number, Option, Text
-from providers.contract.remote import Remote, choice, number_option, pace, text_option
-from providers.contract.sound import look_at, unpacked
+from providers.contract.remote import (
+    Remote,
+    choice_option,
+    number_option,
+    clamp_speed,
+    text_option,
+)
+from providers.contract.sound import require_audio, decode_base64
 
 _RATE = 24_000  # Hz
 _MODELS = (
@@ -108,10 +114,10 @@ class ElevenLabs(Remote):
         Options: `model`; `stability` and `similarity_boost`, 0 to 1; `language`, two
         letters, which `eleven_multilingual_v2` doesn't take.
         """
-        self.look_at(request)
+        self.validate(request)
         if not _VOICE.fullmatch(request.voice):
             raise ProviderError(Failure.UNKNOWN_VOICE)
-        model = choice(request, "model", _MODELS)
+        model = choice_option(request, "model", _MODELS)
         body: dict[str, object] = {"text": request.text, "model_id": model}
         settings = {
             name: value
@@ -120,7 +126,7 @@ class ElevenLabs(Remote):
             is not None
         }
         if request.speed != 1:
-            settings["speed"] = pace(request, 0.7, 1.2)
+            settings["speed"] = clamp_speed(request, 0.7, 1.2)
         if settings:
             body["voice_settings"] = settings
         language = text_option(request, "language", 2)
@@ -145,13 +151,13 @@ class ElevenLabs(Remote):
             url = f"{self.address(access)}/v2/voices?{urlencode(query)}"
             with http.call("GET", url, headers, limits=http.QUICK) as answer:
                 if answer.status != 200:
-                    raise refusal(answer, _codes_in, _FAILURES)
+                    raise error_from_response(answer, _codes_in, _FAILURES)
                 page = answer.json()
-            for entry in listed(page, "voices"):
+            for entry in list_at(page, "voices"):
                 if info := _info(entry):
                     found[info.id] = info
             token = text_at(page, "next_page_token")
-            if not (inside(page, "has_more") and token):
+            if not (value_at(page, "has_more") and token):
                 break
         return list(found.values())
 
@@ -168,8 +174,8 @@ class ElevenLabs(Remote):
             kinds = [_FAILURES[code] for code in named if code in _FAILURES]
             if not kinds and answer.status in (401, 403):
                 return KeyStatus.UNKNOWN  # a bad key has a code that says so
-            kind = kinds[0] if kinds else by_status(answer.status)
-            raise failed(answer, kind, *named)
+            kind = kinds[0] if kinds else failure_for_status(answer.status)
+            raise provider_error(answer, kind, *named)
 
     def _key(self, access: Access) -> dict[str, str]:
         return {"xi-api-key": self.key(access)}
@@ -181,25 +187,27 @@ def _parts(
     timeline, letters = Timeline(_RATE), _Letters(text)
     with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
         if answer.status != 200:
-            raise refusal(answer, _codes_in, _FAILURES)
+            raise error_from_response(answer, _codes_in, _FAILURES)
         if answer.content_type.startswith("text/html"):
             raise ProviderError(Failure.BAD_AUDIO, "a page")
         for line in answer.lines():
             if not line.strip():
                 continue
-            said = http.parsed(line)
-            if inside(said, "detail") is not None:
+            said = http.parse_json(line)
+            if value_at(said, "detail") is not None:
                 codes = [code for code in _codes_in(said) if isinstance(code, str)]
                 kinds = [_FAILURES[code] for code in codes if code in _FAILURES]
-                raise failed(answer, kinds[0] if kinds else Failure.DOWN, *codes)
-            timeline.add(letters.feed(inside(said, "alignment")))
-            if audio := unpacked(inside(said, "audio_base64")):
+                raise provider_error(
+                    answer, kinds[0] if kinds else Failure.DOWN, *codes
+                )
+            timeline.add_words(letters.feed(value_at(said, "alignment")))
+            if audio := decode_base64(value_at(said, "audio_base64")):
                 if not timeline.seconds:
-                    look_at(audio, "pcm")
-                yield from timeline.hear(audio)
+                    require_audio(audio, "pcm")
+                yield from timeline.add_audio(audio)
     if not timeline.seconds:
         raise ProviderError(Failure.BAD_AUDIO, "nothing")
-    timeline.add(letters.finish())
+    timeline.add_words(letters.finish())
     yield from timeline.finish()
 
 
@@ -216,12 +224,12 @@ class _Letters:
     def feed(self, alignment: object) -> list[Word]:
         """Take an alignment, or None; return the words that are whole with it."""
         rows = zip(
-            listed(alignment, "characters"),
-            listed(alignment, "character_start_times_seconds"),
-            listed(alignment, "character_end_times_seconds"),
+            list_at(alignment, "characters"),
+            list_at(alignment, "character_start_times_seconds"),
+            list_at(alignment, "character_end_times_seconds"),
             strict=False,
         )
-        for character, start, end in timed(rows):
+        for character, start, end in timed_tokens(rows):
             reach = self._place + _SKIPPED + len(character)
             found = self._text.find(character, self._place, reach)
             if found >= 0 and character:
@@ -239,16 +247,16 @@ class _Letters:
 
     def _tell(self, upto: int) -> list[Word]:
         units, self._told = self._words[self._told : upto], upto
-        return of_characters(units, self._times)
+        return words_from_characters(units, self._times)
 
 
 def _codes_in(body: Any) -> list[object]:
-    detail = inside(body, "detail")
-    return [inside(detail, name) for name in ("status", "code", "type")]
+    detail = value_at(body, "detail")
+    return [value_at(detail, name) for name in ("status", "code", "type")]
 
 
 def _info(entry: object) -> VoiceInfo | None:
-    voice = inside(entry, "voice_id")
+    voice = value_at(entry, "voice_id")
     if not isinstance(voice, str) or not _VOICE.fullmatch(voice):
         return None
     known: dict[object, Literal["female", "male", "neutral"]] = {
@@ -263,18 +271,18 @@ def _info(entry: object) -> VoiceInfo | None:
         known.get(text_at(entry, "labels", "gender"), ""),
         text_at(entry, "description") or text_at(entry, "labels", "accent"),
         # Others are cloned, or were put into the account by its owner.
-        is_public=inside(entry, "category") == "premade",
+        is_public=value_at(entry, "category") == "premade",
     )
 
 
 def _language(entry: object) -> str:
     """Return the first language that is vouched for; `mul` if none is."""
-    verified = inside(entry, "verified_languages")
+    verified = value_at(entry, "verified_languages")
     first = verified[0] if isinstance(verified, list) and verified else None
     for found in (
-        inside(first, "locale"),
-        inside(first, "language"),
-        inside(entry, "labels", "language"),
+        value_at(first, "locale"),
+        value_at(first, "language"),
+        value_at(entry, "labels", "language"),
     ):
         if isinstance(found, str) and re.fullmatch(r"[A-Za-z]{2,3}(-\w{2,8})*", found):
             return found

@@ -28,18 +28,18 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    by_status,
-    failed,
-    finite,
-    inside,
-    listed,
-    refusal,
+    failure_for_status,
+    provider_error,
+    finite_number,
+    value_at,
+    list_at,
+    error_from_response,
     text_at,
 )
 from providers.contract.markup import escaped
 from providers.contract.options import Number, Option
-from providers.contract.remote import Remote, number_option, pace
-from providers.contract.sound import audible, samples_of, unpacked
+from providers.contract.remote import Remote, number_option, clamp_speed
+from providers.contract.sound import audio_parts, read_wav, decode_base64
 
 _RATE = 24_000  # Hz
 # Neural2 has refused some 300 characters of Spanish; what the others refuse is not known.
@@ -98,7 +98,7 @@ class Google(Remote):
 
         Option: `pitch`, -20 to 20 semitones.
         """
-        self.look_at(request)
+        self.validate(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
             raise ProviderError(Failure.UNKNOWN_VOICE)
@@ -109,7 +109,7 @@ class Google(Remote):
             "sampleRateHertz": _RATE,
         }
         if request.speed != 1:
-            audio["speakingRate"] = pace(request, 0.25, 2)
+            audio["speakingRate"] = clamp_speed(request, 0.25, 2)
         if pitch := number_option(request, "pitch", _PITCH.low, _PITCH.high):
             audio["pitch"] = pitch
         body: dict[str, object] = {
@@ -127,7 +127,7 @@ class Google(Remote):
             if answer.status != 200:
                 raise _refusal(answer)
             said = answer.json()
-        rate, samples = samples_of(_content(said))
+        rate, samples = read_wav(_content(said))
         return Speech(
             Encoding("pcm", rate), _parts(rate, samples, _starts(said), units)
         )
@@ -137,8 +137,8 @@ class Google(Remote):
         url = f"{self.address(access)}/v1/voices"
         with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
             if answer.status != 200:
-                raise refusal(answer, _codes_in, _FAILURES)
-            entries = listed(answer.json(), "voices")
+                raise error_from_response(answer, _codes_in, _FAILURES)
+            entries = list_at(answer.json(), "voices")
         return [info for entry in entries if (info := _info(entry))]
 
     def check(self, access: Access) -> KeyStatus:
@@ -169,16 +169,16 @@ def _marked(text: str) -> str:
 
 
 def _content(said: object) -> bytes:
-    return b"".join(audible([unpacked(inside(said, "audioContent"))], "wav"))
+    return b"".join(audio_parts([decode_base64(value_at(said, "audioContent"))], "wav"))
 
 
 def _starts(said: object) -> dict[int, float]:
     """Return when each marked word begins."""
     starts = {}
-    for point in listed(said, "timepoints"):
+    for point in list_at(said, "timepoints"):
         name = text_at(point, "markName")
         # What is zero may be left out.
-        seconds = finite(inside(point, "timeSeconds") or 0)
+        seconds = finite_number(value_at(point, "timeSeconds") or 0)
         if _MARK.fullmatch(name) and seconds is not None:
             starts[int(name)] = seconds
     return starts
@@ -195,8 +195,8 @@ def _parts(
     for (number, start), end in zip(marks, ends, strict=False):
         if number < len(units):
             unit = units[number]
-            timeline.add([Word(start, end, unit.word_start, unit.word_end)])
-    yield from timeline.hear(samples)
+            timeline.add_words([Word(start, end, unit.word_start, unit.word_end)])
+    yield from timeline.add_audio(samples)
     yield from timeline.finish()
 
 
@@ -206,24 +206,24 @@ def _refusal(answer: http.Response) -> ProviderError:
     message = text_at(error, "error", "message").lower()
     for code in codes:
         if code in _FAILURES:
-            return failed(answer, _FAILURES[code], *codes)
+            return provider_error(answer, _FAILURES[code], *codes)
     if answer.status == 400 and "api key" in message:
-        return failed(answer, Failure.BAD_KEY, *codes)
+        return provider_error(answer, Failure.BAD_KEY, *codes)
     if answer.status == 400 and ("longer than" in message or "too long" in message):
-        return failed(answer, Failure.TOO_LONG, *codes)
+        return provider_error(answer, Failure.TOO_LONG, *codes)
     if answer.status in (400, 404) and "voice" in message:
-        return failed(answer, Failure.UNKNOWN_VOICE, *codes)
-    return failed(answer, by_status(answer.status), *codes)
+        return provider_error(answer, Failure.UNKNOWN_VOICE, *codes)
+    return provider_error(answer, failure_for_status(answer.status), *codes)
 
 
 def _codes_in(body: Any) -> list[object]:
-    details = listed(body, "error", "details")
-    reasons = [inside(detail, "reason") for detail in details]
-    return [*reasons, inside(body, "error", "status")]
+    details = list_at(body, "error", "details")
+    reasons = [value_at(detail, "reason") for detail in details]
+    return [*reasons, value_at(body, "error", "status")]
 
 
 def _info(entry: object) -> VoiceInfo | None:
-    voice, languages = text_at(entry, "name"), listed(entry, "languageCodes")
+    voice, languages = text_at(entry, "name"), list_at(entry, "languageCodes")
     match = _VOICE.fullmatch(voice)
     if not match or not languages or any(kind in voice for kind in _LEFT_OUT):
         return None

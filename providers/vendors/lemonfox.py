@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from providers.contract import http
-from providers.contract.alignment import Timeline, matched
+from providers.contract.alignment import Timeline, match_words
 from providers.contract.base import (
     Access,
     Encoding,
@@ -25,9 +25,9 @@ from providers.contract.base import (
     VoiceInfo,
     Word,
 )
-from providers.contract.failures import inside, listed, refusal
-from providers.contract.remote import Remote, pace
-from providers.contract.sound import audible, checked, samples_of, unpacked
+from providers.contract.failures import value_at, list_at, error_from_response
+from providers.contract.remote import Remote, clamp_speed
+from providers.contract.sound import audio_parts, audio_body, read_wav, decode_base64
 from providers.vendors.openai import FAILURES, bearer, codes_in
 
 _FEMALE = frozenset(
@@ -87,7 +87,7 @@ class LemonFox(Remote):
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as the contract says; the call is over when it returns."""
-        self.look_at(request)
+        self.validate(request)
         if request.voice not in _VOICES:
             raise ProviderError(Failure.UNKNOWN_VOICE)
         language, voice = _VOICES[request.voice]
@@ -99,15 +99,15 @@ class LemonFox(Remote):
             "word_timestamps": True,
         }
         if request.speed != 1:
-            body["speed"] = pace(request, 0.5, 4)
+            body["speed"] = clamp_speed(request, 0.5, 4)
         url = f"{self.address(access)}/audio/speech"
         headers = bearer(self.key(access))
         with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
             if answer.status != 200:
-                raise refusal(answer, codes_in, FAILURES)
+                raise error_from_response(answer, codes_in, FAILURES)
             wav, tokens = _read(answer)
-        rate, samples = samples_of(wav)
-        times = matched(request.text, tokens)
+        rate, samples = read_wav(wav)
+        times = match_words(request.text, tokens)
         return Speech(Encoding("pcm", rate), _parts(rate, samples, times))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
@@ -129,14 +129,14 @@ class LemonFox(Remote):
             if answer.status == 200:
                 return KeyStatus.VALID
             if answer.status not in (403, 404, 405):
-                raise refusal(answer, codes_in, FAILURES)
+                raise error_from_response(answer, codes_in, FAILURES)
         url = f"{self.address(access)}/audio/speech"
         with http.call("POST", url, headers, _LETTER, limits=http.QUICK) as answer:
             if answer.status == 200:
                 return KeyStatus.VALID
             if answer.status in (403, 404, 405):
                 return KeyStatus.UNKNOWN
-            raise refusal(answer, codes_in, FAILURES)
+            raise error_from_response(answer, codes_in, FAILURES)
 
 
 def _gender(language: str, name: str) -> Literal["female", "male"]:
@@ -149,17 +149,19 @@ def _gender(language: str, name: str) -> Literal["female", "male"]:
 def _read(answer: http.Response) -> tuple[bytes, list[tuple[object, object, object]]]:
     """Return the file and the timed tokens; a body that is no JSON may be the file."""
     if answer.content_type != "application/json":
-        return b"".join(checked(answer, "wav")), []
+        return b"".join(audio_body(answer, "wav")), []
     said = answer.json()
     tokens = [
-        (inside(token, "word"), inside(token, "start"), inside(token, "end"))
-        for token in listed(said, "word_timestamps")
+        (value_at(token, "word"), value_at(token, "start"), value_at(token, "end"))
+        for token in list_at(said, "word_timestamps")
     ]
-    return b"".join(audible([unpacked(inside(said, "audio"))], "wav")), tokens
+    return b"".join(
+        audio_parts([decode_base64(value_at(said, "audio"))], "wav")
+    ), tokens
 
 
 def _parts(rate: int, samples: bytes, times: list[Word]) -> Generator[bytes | Word]:
     timeline = Timeline(rate)
-    timeline.add(times)
-    yield from timeline.hear(samples)
+    timeline.add_words(times)
+    yield from timeline.add_audio(samples)
     yield from timeline.finish()

@@ -24,10 +24,10 @@ from providers.contract.base import (
     VoiceInfo,
     Word,
 )
-from providers.contract.failures import failed, inside, refusal
+from providers.contract.failures import provider_error, value_at, error_from_response
 from providers.contract.options import Choice, Option, Text
-from providers.contract.remote import Remote, choice, pace, text_option
-from providers.contract.sound import checked
+from providers.contract.remote import Remote, choice_option, clamp_speed, text_option
+from providers.contract.sound import audio_body
 
 _RATE = 24_000  # Hz, of its `pcm`
 _MINI = ("gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
@@ -83,8 +83,8 @@ class OpenAI(Remote):
 
         Options: `model`, and `instructions`, which `tts-1` does not take.
         """
-        self.look_at(request)
-        model = choice(request, "model", _MODELS)
+        self.validate(request)
+        model = choice_option(request, "model", _MODELS)
         voice = _voice(request.voice, model)
         body: dict[str, object] = {
             "model": model,
@@ -96,7 +96,7 @@ class OpenAI(Remote):
         if instructions and model in _MINI:
             body["instructions"] = instructions
         if request.speed != 1:
-            body["speed"] = pace(request, 0.25, 4)
+            body["speed"] = clamp_speed(request, 0.25, 4)
         url = f"{self.address(access)}/audio/speech"
         headers = bearer(self.key(access))
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, body))
@@ -116,7 +116,7 @@ class OpenAI(Remote):
                 return KeyStatus.VALID
             if answer.status == 403:
                 return KeyStatus.UNKNOWN
-            raise refusal(answer, codes_in, FAILURES)
+            raise error_from_response(answer, codes_in, FAILURES)
 
 
 def _voice(voice: str, model: str) -> str | dict[str, str]:
@@ -136,13 +136,13 @@ def _parts(
     with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
         if answer.status != 200:
             raise _refusal(answer)
-        yield from checked(answer, "pcm")
+        yield from audio_body(answer, "pcm")
 
 
 def _refusal(answer: http.Response) -> ProviderError:
     if answer.headers.get("x-should-retry") == "false" and answer.status == 429:
-        return failed(answer, Failure.QUOTA, "x-should-retry")
-    return refusal(answer, codes_in, FAILURES)
+        return provider_error(answer, Failure.QUOTA, "x-should-retry")
+    return error_from_response(answer, codes_in, FAILURES)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -153,5 +153,5 @@ def bearer(key: str) -> dict[str, str]:
 
 def codes_in(body: Any) -> list[object]:
     """Return the codes in an error of OpenAI's shape."""
-    error = inside(body, "error")
-    return [inside(error, "code"), inside(error, "type"), inside(error, "param")]
+    error = value_at(body, "error")
+    return [value_at(error, "code"), value_at(error, "type"), value_at(error, "param")]

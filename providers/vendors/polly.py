@@ -33,17 +33,17 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    by_status,
-    failed,
-    finite,
-    inside,
-    listed,
+    failure_for_status,
+    provider_error,
+    finite_number,
+    value_at,
+    list_at,
     text_at,
 )
 from providers.contract.markup import escaped
-from providers.contract.remote import Remote, pace
-from providers.contract.sound import checked
-from providers.vendors.sigv4 import Credentials, signed
+from providers.contract.remote import Remote, clamp_speed
+from providers.contract.sound import audio_body
+from providers.vendors.sigv4 import Credentials, sign_headers
 
 _RATE = 24_000  # Hz
 _SPOKEN = 3_000  # characters
@@ -98,7 +98,7 @@ class Polly(Remote):
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Speak as `providers.contract.base.Adapter` says; there are no options."""
-        self.look_at(request)
+        self.validate(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
             raise ProviderError(Failure.UNKNOWN_VOICE)
@@ -117,7 +117,7 @@ class Polly(Remote):
                 if answer.status != 200:
                     raise _refusal(answer)
                 page = answer.json()
-            for entry in listed(page, "Voices"):
+            for entry in list_at(page, "Voices"):
                 found += _infos(entry)
             token = text_at(page, "NextToken")
             if not token:
@@ -145,7 +145,7 @@ class Polly(Remote):
         with self._call("POST", url, access, wanted) as answer:
             if answer.status != 200:
                 raise _refusal(answer)
-            for part in checked(answer, "ogg"):
+            for part in audio_body(answer, "ogg"):
                 tail = (tail + part)[-2 * _PAGE :]
                 yield part
         wanted = {**body, "OutputFormat": "json"}
@@ -155,12 +155,12 @@ class Polly(Remote):
                 "POST", url, access, {**wanted, "SpeechMarkTypes": ["word"]}
             ) as answer:
                 if answer.status == 200:
-                    marks = [http.parsed(line) for line in answer.lines() if line]
+                    marks = [http.parse_json(line) for line in answer.lines() if line]
         except ProviderError:
             return  # the audio is paid for, and good without its words
         timeline = Timeline(_RATE)
         seconds = _seconds(tail)
-        timeline.add(_words(text, body["Text"], marks, seconds))
+        timeline.add_words(_words(text, body["Text"], marks, seconds))
         yield from timeline.finish(seconds)
 
     def _call(  # type: ignore[no-untyped-def] # a context manager of http.Answer
@@ -168,7 +168,7 @@ class Polly(Remote):
     ):
         data = b"" if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
-        sent = signed(
+        sent = sign_headers(
             method,
             url,
             headers,
@@ -182,7 +182,9 @@ class Polly(Remote):
         return http.call(method, url, sent, data or None, limits=limits)
 
     def _address(self, access: Access) -> str:
-        if access.region not in self.regions:  # it is signed, wherever the call goes
+        if (
+            access.region not in self.regions
+        ):  # it is sign_headers, wherever the call goes
             raise ProviderError(Failure.BAD_REQUEST, "unknown region")
         return self.address(access)
 
@@ -196,7 +198,7 @@ class Polly(Remote):
 def _text(request: SpeechRequest) -> dict[str, str]:
     if request.speed == 1:
         return {"Text": request.text, "TextType": "text"}
-    said = _marked_up(request.text, round(pace(request, 0.2, 2) * 100))
+    said = _marked_up(request.text, round(clamp_speed(request, 0.2, 2) * 100))
     return {"Text": said, "TextType": "ssml"}
 
 
@@ -224,9 +226,9 @@ def _words(text: str, sent: str, marks: list[object], seconds: float) -> list[Wo
     timed = []
     content = sent.encode()
     for mark in marks:
-        first, last = inside(mark, "start"), inside(mark, "end")
-        moment, value = finite(inside(mark, "time")), text_at(mark, "value")
-        if inside(mark, "type") != "word" or moment is None:
+        first, last = value_at(mark, "start"), value_at(mark, "end")
+        moment, value = finite_number(value_at(mark, "time")), text_at(mark, "value")
+        if value_at(mark, "type") != "word" or moment is None:
             continue
         if isinstance(first, int) and isinstance(last, int) and 0 <= first < last:
             start = len(content[:first].decode(errors="ignore"))
@@ -259,12 +261,14 @@ def _refusal(answer: http.Response) -> ProviderError:
     code = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
     body = answer.error()
     code = code or text_at(body, "__type").rpartition("#")[2]
-    return failed(answer, _FAILURES.get(code, by_status(answer.status)), code)
+    return provider_error(
+        answer, _FAILURES.get(code, failure_for_status(answer.status)), code
+    )
 
 
 def _infos(entry: object) -> list[VoiceInfo]:
     voice, language = text_at(entry, "Id"), text_at(entry, "LanguageCode")
-    engines = listed(entry, "SupportedEngines")
+    engines = list_at(entry, "SupportedEngines")
     name = text_at(entry, "Name") or voice
     return [
         VoiceInfo(

@@ -24,7 +24,7 @@ class Credentials:
     token: str = field(default="", repr=False)
 
 
-def signed(
+def sign_headers(
     method: str,
     url: str,
     headers: Mapping[str, str],

@@ -209,7 +209,7 @@ def check_options(voice: Voice, options: Mapping[str, object]) -> None:
         if name not in known:
             named = ", ".join(known) or "none"
             wrong[name] = [f"{voice.pk} has these options: {named}."]
-        elif refusal := known[name].refusal(value):
+        elif refusal := known[name].problem(value):
             wrong[name] = [refusal]
     if wrong:
         raise InvalidOption({"options": wrong})

@@ -145,7 +145,7 @@ def _explain(error: Exception) -> dict[str, str]:
 
 
 def _spoken(sample: Sample) -> str:
-    voice = Voice.objects.switched_on().filter(pk=sample.voice_id).first()
+    voice = Voice.objects.enabled().filter(pk=sample.voice_id).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
     if not access.is_available(voice.provider):

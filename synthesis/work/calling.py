@@ -38,7 +38,7 @@ def speak(scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool) -> An
         ProviderError: the provider failed, or the voice was switched off meanwhile.
         UpstreamUnavailable: it is not called now; see `providers.limits`.
     """
-    voice = Voice.objects.switched_on().filter(pk=scene.speaker).first()
+    voice = Voice.objects.enabled().filter(pk=scene.speaker).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
     # They mean something to the provider for which they were sent, and to no other.

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.vendors.sigv4 import Credentials, signed
+from providers.vendors.sigv4 import Credentials, sign_headers
 
 # The example that Amazon's own test suite calls `get-vanilla`.
 KEY = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -11,7 +11,7 @@ PLACE: dict[str, Any] = {"region": "us-east-1", "service": "service", "now": NOW
 
 def test_it_signs_as_amazon_does():
     url = "https://example.amazonaws.com/"
-    sent = signed("GET", url, {}, b"", credentials=KEY, **PLACE)
+    sent = sign_headers("GET", url, {}, b"", credentials=KEY, **PLACE)
     assert sent == {
         "X-Amz-Date": "20150830T123600Z",
         "Authorization": (
@@ -25,14 +25,14 @@ def test_it_signs_as_amazon_does():
 def test_the_order_of_the_query_does_not_matter():
     addresses = [f"https://example.amazonaws.com/?{q}" for q in ("b=2&a=1", "a=1&b=2")]
     first, second = (
-        signed("GET", url, {}, b"", credentials=KEY, **PLACE) for url in addresses
+        sign_headers("GET", url, {}, b"", credentials=KEY, **PLACE) for url in addresses
     )
     assert first == second
 
 
 def test_a_temporary_key_sends_its_token():
     key = Credentials("AKIDEXAMPLE", "secret", "token")
-    sent = signed(
+    sent = sign_headers(
         "POST",
         "https://a.example/",
         {"Content-Type": "x"},

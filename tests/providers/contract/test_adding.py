@@ -39,7 +39,7 @@ class Parrot(Remote):
     regions = {"": "https://parrot.example.com", "eu": "https://eu.parrot.example.com"}
 
     def speak(self, request, access):
-        self.look_at(request)
+        self.validate(request)
         self.key(access)
         return Speech(Encoding("pcm", 16_000), self._parts(request.text))
 

@@ -1,13 +1,13 @@
 import pytest
 
-from providers.contract.alignment import Timeline, matched
+from providers.contract.alignment import Timeline, match_words
 from providers.contract.base import Word
 
 
 def spoken(text, tokens):
     return [
         (text[word.char_start : word.char_end], word.start, word.end)
-        for word in matched(text, tokens)
+        for word in match_words(text, tokens)
     ]
 
 
@@ -46,12 +46,12 @@ def test_a_word_that_is_passed_over_has_no_time():
     [[], [("", 0, 1)], [("...", 0, 1)], [(None, 0, 1)], [("a", None, 1)], [("a",)]],
 )
 def test_what_is_no_token_gives_no_word(tokens):
-    assert matched("a b c", tokens) == []
+    assert match_words("a b c", tokens) == []
 
 
 def test_words_stay_in_order_and_inside_the_audio():
     timeline = Timeline(1000)
-    timeline.add(
+    timeline.add_words(
         [
             Word(0.0, 0.5, 0, 1),
             Word(0.4, 0.4, 2, 3),  # overlaps, and has no length
@@ -59,7 +59,7 @@ def test_words_stay_in_order_and_inside_the_audio():
             Word(2.0, 3.0, 6, 7),  # begins after the end
         ]
     )
-    parts = [*timeline.hear(bytes(2000)), *timeline.finish()]
+    parts = [*timeline.add_audio(bytes(2000)), *timeline.finish()]
     assert [part for part in parts if isinstance(part, Word)] == [
         Word(0.0, 0.5, 0, 1),
         Word(0.5, 0.501, 2, 3),
@@ -69,7 +69,7 @@ def test_words_stay_in_order_and_inside_the_audio():
 
 def test_a_word_comes_once_it_was_heard():
     timeline = Timeline(1000)
-    timeline.add([Word(0.0, 0.4, 0, 1), Word(0.4, 0.9, 2, 3)])
-    first = list(timeline.hear(bytes(1000)))
+    timeline.add_words([Word(0.0, 0.4, 0, 1), Word(0.4, 0.9, 2, 3)])
+    first = list(timeline.add_audio(bytes(1000)))
     assert first == [bytes(1000), Word(0.0, 0.4, 0, 1)]
-    assert list(timeline.hear(bytes(1000)))[1:] == [Word(0.4, 0.9, 2, 3)]
+    assert list(timeline.add_audio(bytes(1000)))[1:] == [Word(0.4, 0.9, 2, 3)]

@@ -165,7 +165,7 @@ def test_lines_are_found_across_parts(serve):
 
 
 def test_a_line_without_end_is_refused(serve, monkeypatch):
-    monkeypatch.setattr(http, "_LONGEST_LINE", 1000)
+    monkeypatch.setattr(http, "_MAX_LINE", 1000)
     with http.call("GET", serve(answer(b"a" * 100_000)).url, {}) as given:
         with pytest.raises(ProviderError) as caught:
             list(given.lines())

@@ -29,8 +29,8 @@ def test_the_document_names_them_all():
 
 def test_dearer_models_can_not_be_asked_for():
     models = get_adapter("openai").options["model"]
-    assert models.refusal("tts-1") == ""
-    assert models.refusal("tts-1-hd").startswith("One of gpt-4o-mini-tts,")
+    assert models.problem("tts-1") == ""
+    assert models.problem("tts-1-hd").startswith("One of gpt-4o-mini-tts,")
     assert "model" not in get_adapter("compatible").options
 
 
@@ -48,5 +48,5 @@ def test_dearer_models_can_not_be_asked_for():
     ],
 )
 def test_values_are_looked_at(option, good, bad):
-    assert [option.refusal(value) for value in good] == [""] * len(good)
-    assert all(option.refusal(value) for value in bad)
+    assert [option.problem(value) for value in good] == [""] * len(good)
+    assert all(option.problem(value) for value in bad)

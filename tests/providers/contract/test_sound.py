@@ -1,14 +1,14 @@
 import pytest
 
 from providers.contract.base import Failure, ProviderError
-from providers.contract.sound import audible, samples_of
+from providers.contract.sound import audio_parts, read_wav
 from tests.providers.vendors.tones import samples, wav
 
 PCM = samples("Hello", 8_000)
 
 
 def heard(parts, kind):
-    return b"".join(audible(parts, kind))
+    return b"".join(audio_parts(parts, kind))
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 100_000])
@@ -39,12 +39,12 @@ def test_what_is_no_such_audio_is_refused(data, kind):
 
 @pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF, 0x7FFFFFFF])
 def test_sizes_that_are_placeholders_are_not_believed(size):
-    assert samples_of(wav("Hello", 8_000, size=size)) == (8_000, PCM)
+    assert read_wav(wav("Hello", 8_000, size=size)) == (8_000, PCM)
 
 
 def test_tags_after_the_samples_are_not_heard():
     file = wav("Hello", 8_000, tail=b"LIST\x04\x00\x00\x00abcd")
-    assert samples_of(file) == (8_000, PCM)
+    assert read_wav(file) == (8_000, PCM)
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_tags_after_the_samples_are_not_heard():
 )
 def test_other_files_are_refused(file):
     with pytest.raises(ProviderError) as caught:
-        samples_of(file)
+        read_wav(file)
     assert caught.value.kind == Failure.BAD_AUDIO
