@@ -13,7 +13,7 @@ def main() -> None:
     for name in sys.argv[1:] or ALL:
         print(f"--- {name}")
         importlib.import_module(f"benchmarks.{name}").main()
-    verdicts.leave()
+    verdicts.exit_if_missed()
 
 
 if __name__ == "__main__":

@@ -85,8 +85,8 @@ def main() -> None:
         ours.refresh_from_db()
         for month in statements.months(ours)[1:]:
             closed_months.close(ours, month)
-        asks = _asks(client, browser, ours)
-        figures.append({name: _measure(ask) for name, ask in asks})
+        requests = _requests(client, browser, ours)
+        figures.append({name: _measure(ask) for name, ask in requests})
     small, large = figures
     for name, before in small.items():
         ratio = large[name] / before
@@ -107,7 +107,7 @@ def main() -> None:
     )
 
 
-def _asks(
+def _requests(
     client: Client, browser: Client, wallet: Wallet
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     middle = Wallet.objects.get(pk=wallet.pk).seq // 2
@@ -173,7 +173,7 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
         for lot in range(old, old + OLD_LOTS):
             _grant(rows, accounts[0], lot, 1)
             _expire(rows, accounts[0], lot)
-        chance = random.Random(1)
+        rng = random.Random(1)
         now = timezone.now()
         this_month = statements.midnight(statements.month_of(now))
         rounds = (entries - rows.entries) // 4
@@ -183,9 +183,9 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
                 rows.at = this_month - timedelta(minutes=1) - past
             else:
                 rows.at = now
-            is_ours = chance.random() < 0.5
-            account = accounts[0] if is_ours else chance.choice(accounts[1:])
-            _spend(rows, account, chance.randint(1, 500))
+            is_ours = rng.random() < 0.5
+            account = accounts[0] if is_ours else rng.choice(accounts[1:])
+            _spend(rows, account, rng.randint(1, 500))
             if rows.pending >= _BATCH:
                 rows.flush()
         for account in accounts:
@@ -346,4 +346,4 @@ def _spend(rows: _Rows, account: _Account, credits: int) -> None:
 
 if __name__ == "__main__":
     main()
-    verdicts.leave()
+    verdicts.exit_if_missed()

@@ -100,14 +100,14 @@ def _turn(client: Callable[[], Round], wallets: list[Wallet]) -> float:
     start = context.Barrier(CLIENTS)
 
     def run(seed: int) -> None:
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         one_round = client()
         for _ in range(10):  # connects, and has the statements prepared
-            one_round(chance.choice(wallets))
+            one_round(rng.choice(wallets))
         start.wait(60)
         done, end = 0, time.monotonic() + TURN
         while time.monotonic() < end:
-            one_round(chance.choice(wallets))
+            one_round(rng.choice(wallets))
             done += 1
         counts.put(done)
 
@@ -225,4 +225,4 @@ def _bare() -> Round:
 
 if __name__ == "__main__":
     main()
-    verdicts.leave()
+    verdicts.exit_if_missed()

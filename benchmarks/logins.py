@@ -55,13 +55,12 @@ def main() -> None:
                 times[kind].append(_ask(_address(kind, number)))
     clocks = zip(*times["known"], strict=True), zip(*times["unknown"], strict=True)
     for clock, known, unknown in zip(("clock", "processor"), *clocks, strict=True):
-        print(
-            f"POST /auth/code, {CALLS} of each, by the {clock}: {_told(known, unknown)}"
-        )
+        compared = _comparison(known, unknown)
+        print(f"POST /auth/code, {CALLS} of each, by the {clock}: {compared}")
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
-def _told(known: Sequence[float], unknown: Sequence[float]) -> str:
+def _comparison(known: Sequence[float], unknown: Sequence[float]) -> str:
     """Return what both kinds took, and whether they can be told apart."""
     means = [statistics.fmean(kind) for kind in (known, unknown)]
     difference = means[0] - means[1]
@@ -99,4 +98,4 @@ def _ask(email: str) -> tuple[float, float]:
 
 if __name__ == "__main__":
     main()
-    verdicts.leave()
+    verdicts.exit_if_missed()

@@ -87,4 +87,4 @@ def _call(url: str, owner: str | None) -> None:
 
 if __name__ == "__main__":
     main()
-    verdicts.leave()
+    verdicts.exit_if_missed()

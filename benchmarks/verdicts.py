@@ -12,7 +12,7 @@ def judge(is_reached: bool, otherwise: str = "TOO SLOW") -> str:
     return "ok" if is_reached else otherwise
 
 
-def leave() -> None:
+def exit_if_missed() -> None:
     """End the run with status 1 if any figure missed its limit."""
     if _missed:
         sys.exit(f"{len(_missed)} figures miss their limits")

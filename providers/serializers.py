@@ -75,7 +75,7 @@ class VoiceSerializer(serializers.Serializer[Any]):
 
     def get_sample_url(self, voice: Voice) -> str | None:
         """Return where it is heard."""
-        path = samples.path_of(voice)
+        path = samples.sample_path(voice)
         return f"{self.context['address']}{path}" if path else None
 
 

@@ -117,7 +117,7 @@ def provider_key(
     values: dict[str, Any] = {
         "workspace": workspace,
         "provider_id": slug,
-        "sealed_key": using.encrypted(Secret(key), workspace.pk, slug),
+        "sealed_key": using.encrypt_key(Secret(key), workspace.pk, slug),
         "last4": key[-4:],
         "status": ProviderKey.Status.VALID,
         "checked_at": timezone.now(),

@@ -12,11 +12,11 @@ def missed(monkeypatch):
 
 def test_figures_that_reach_their_limits_pass():
     assert verdicts.judge(True) == "ok"
-    verdicts.leave()
+    verdicts.exit_if_missed()
 
 
 def test_one_that_does_not_fails_the_run():
     assert [verdicts.judge(True), verdicts.judge(False)] == ["ok", "TOO SLOW"]
     assert verdicts.judge(False, "TOO MUCH") == "TOO MUCH"
     with pytest.raises(SystemExit, match="2 figures miss their limits"):
-        verdicts.leave()
+        verdicts.exit_if_missed()

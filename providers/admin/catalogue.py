@@ -14,8 +14,7 @@ from unfold.decorators import action
 
 from accounts.audit import log
 from accounts.audit.mixin import ReasonForm
-from providers.catalogue import access as catalogue_voices_access
-from providers.catalogue import sync as catalogue_voices_sync
+from providers.catalogue import access, sync
 from providers.catalogue.regions import region_choices
 from providers.contract.base import ProviderError
 from providers.contract.registry import (
@@ -139,9 +138,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     @admin.display(description="can be called", boolean=True)
     def is_available(self, provider: Provider) -> bool:
         """Tell whether its key or address is set here."""
-        return has_adapter(provider.slug) and catalogue_voices_access.is_available(
-            provider
-        )
+        return has_adapter(provider.slug) and access.is_available(provider)
 
     @admin.display(description="spent today")
     def spent_today(self, provider: Provider) -> int:
@@ -157,18 +154,13 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     def check_now(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
         """Ask the chosen providers whether they take our keys."""
         for provider in providers:
-            if not (
-                has_adapter(provider.slug)
-                and catalogue_voices_access.is_available(provider)
-            ):
+            if not (has_adapter(provider.slug) and access.is_available(provider)):
                 self.message_user(
                     request, f"{provider}: no key, or no address.", messages.WARNING
                 )
                 continue
             try:
-                status = get_adapter(provider.slug).check(
-                    catalogue_voices_access.access_for(provider)
-                )
+                status = get_adapter(provider.slug).check(access.access_for(provider))
             except ProviderError as error:
                 self.message_user(request, f"{provider}: {error}.", messages.ERROR)
             else:
@@ -189,7 +181,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
                 "form": form,
             }
             return TemplateResponse(request, "admin/action.html", context)
-        changes = catalogue_voices_sync.sync()
+        changes = sync.sync()
         log.record(
             "synced the catalogue",
             request=request,

@@ -66,5 +66,5 @@ class ProviderKeyAdmin(ReadOnly, ModelAdmin):
         for row in chosen:
             with transaction.atomic(durable=True):
                 self.log_deletions(request, ProviderKey.objects.filter(pk=row.pk))
-                saving.erase(row)
+                saving.delete(row)
             self.message_user(request, f"The key {row} is erased.", messages.SUCCESS)

@@ -132,7 +132,7 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
     ) -> None:
         with transaction.atomic(durable=True):
             chosen = list(voices)
-            count = samples.ask(chosen, again=again)
+            count = samples.queue(chosen, again=again)
             for voice in chosen:
                 self.log_change(request, voice, "Asked for a sample.")
         self.message_user(request, f"{count} samples will be made.", messages.SUCCESS)

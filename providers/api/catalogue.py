@@ -53,7 +53,9 @@ class ProvidersView(_CatalogueView):
         """List the providers on offer, with what they cost and what they can do."""
         caller = caller_of(request)
         context = {
-            "own_keys": {} if caller.is_guest else using.held_by(caller.workspace)
+            "own_keys": {}
+            if caller.is_guest
+            else using.keys_by_provider(caller.workspace)
         }
         providers = Provider.objects.on_offer()
         return Response(ProviderSerializer(providers, many=True, context=context).data)

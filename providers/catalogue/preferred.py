@@ -30,7 +30,7 @@ def preferred_voice(user: User | None) -> Voice | None:
         return None
 
 
-def prefer_voice(user: User, voice: str) -> Voice:
+def set_preferred_voice(user: User, voice: str) -> Voice:
     """Let the voice of this id speak whatever names none.
 
     Raises:
@@ -45,6 +45,6 @@ def prefer_voice(user: User, voice: str) -> Voice:
     return found
 
 
-def prefer_no_voice(user: User) -> None:
+def clear_preferred_voice(user: User) -> None:
     """Let the language of a text decide again who speaks it."""
     preferences.merge(user, {"voice": None})

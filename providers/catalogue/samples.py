@@ -10,7 +10,7 @@ from providers.contract.registry import get_adapter
 from providers.models import Sample, Voice
 
 
-def path_of(voice: Voice) -> str | None:
+def sample_path(voice: Voice) -> str | None:
     """Return the path at which a voice's sample is heard; None if there is none.
 
     `voice` comes from `with_samples`. Those of built-in voices are made when they are
@@ -25,7 +25,7 @@ def path_of(voice: Voice) -> str | None:
 
 
 @needs_transaction
-def ask(voices: Iterable[Voice], *, again: bool = False) -> int:
+def queue(voices: Iterable[Voice], *, again: bool = False) -> int:
     """Have samples made that are missing, or `again` all of them; return how many.
 
     What is there is heard until it is replaced.

@@ -62,7 +62,7 @@ def sync() -> Changes:
     return changes
 
 
-def learn(provider: Provider, access: Access) -> Changes:
+def add_public_voices(provider: Provider, access: Access) -> Changes:
     """Add the public voices of a provider that this installation can't ask by itself.
 
     `access` is of a workspace: it may see voices that are its own alone, which stay out,
@@ -106,7 +106,7 @@ def _sync_voices(
     rows = {row.provider_voice: row for row in provider.voices.all()}
     added, updated = [], []
     for info in listed:
-        if not _can_be_kept(provider, info):
+        if not _is_valid_id(provider, info):
             continue
         is_language = bool(_LANGUAGE.fullmatch(info.language))
         described = {
@@ -147,7 +147,7 @@ def _sync_voices(
     changes.withdrawn += len(withdrawn)
 
 
-def _can_be_kept(provider: Provider, info: VoiceInfo) -> bool:
+def _is_valid_id(provider: Provider, info: VoiceInfo) -> bool:
     """Return whether what a vendor calls a voice can be part of an id here."""
     longest = _LONGEST_ID - len(provider.slug) - 1
     return 0 < len(info.id) <= min(longest, 160) and info.id.isprintable()

@@ -85,7 +85,7 @@ def _resolve_loosely(
     if rest:
         found |= _resolve_aliases(rest)
     for name in missing.keys() - found.keys():
-        raise _refusal(name, default_provider)
+        raise _not_found(name, default_provider)
     return found
 
 
@@ -108,7 +108,7 @@ def _resolve_aliases(missing: dict[str, str | None]) -> dict[str, Voice]:
     return {name: voices[key] for name, key in wanted.items() if key in voices}
 
 
-def _refusal(name: str, default_provider: str) -> UnknownProvider | UnknownVoice:
+def _not_found(name: str, default_provider: str) -> UnknownProvider | UnknownVoice:
     prefix, colon, _ = name.partition(":")
     slug = prefix if colon else default_provider
     is_known = slug.isprintable() and (

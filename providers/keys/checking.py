@@ -23,18 +23,18 @@ from providers.catalogue import access as catalogue_access
 from providers.catalogue import sync
 from providers.contract.base import Access, Failure, KeyStatus, ProviderError
 from providers.contract.registry import get_adapter
-from providers.keys.using import CHECK, QUEUE, UNHEARD, access_of
+from providers.keys.using import CHECK, QUEUE, RING_AGAIN_AFTER, access_for_key
 from providers.models import Provider, ProviderKey
 
 logger = logging.getLogger(__name__)
 
 
-CHECKED = ["status", "checked_at", "failure", "failed_at"]
-_STALE = timedelta(hours=20)
+CHECK_FIELDS = ["status", "checked_at", "failure", "failed_at"]
+_CHECK_INTERVAL = timedelta(hours=20)
 """How old the last check of a key is when the nightly one looks at it again."""
-_SILENT = 3
+_MAX_UNANSWERED = 3
 """Keys of one region in a row that get no answer before the rest are left for the night."""
-_OF_THE_ACCOUNT = {Failure.RATE_LIMITED, Failure.BUSY}
+_ACCOUNT_FAILURES = {Failure.RATE_LIMITED, Failure.BUSY}
 
 
 def check(row: ProviderKey) -> None:
@@ -48,7 +48,7 @@ def check(row: ProviderKey) -> None:
     row.refresh_from_db()
     checked = bytes(row.sealed_key)
     try:
-        status = status_of(row.provider, access_of(row))
+        status = key_status(row.provider, access_for_key(row))
     except CannotDecrypt:
         logger.exception("a key of a workspace can't be opened")
         return
@@ -62,9 +62,9 @@ def check(row: ProviderKey) -> None:
             pk=row.pk, sealed_key=checked
         )
         before = same.values_list("failure", flat=True).first()
-        same.update(**{name: getattr(row, name) for name in CHECKED})
+        same.update(**{name: getattr(row, name) for name in CHECK_FIELDS})
         if before == "" and row.failure:
-            _tell_owner(row)
+            _notify_owner(row)
 
 
 def check_all() -> int:
@@ -74,14 +74,14 @@ def check_all() -> int:
     region get no answer, its others are not asked in this run; an account that is asked
     too much stands for itself alone. A run that is killed is gone on with by the next.
     """
-    due = ProviderKey.objects.filter(checked_at__lt=Now() - _STALE)
+    due = ProviderKey.objects.filter(checked_at__lt=Now() - _CHECK_INTERVAL)
     turns = due.order_by(F("tried_at").asc(nulls_first=True), "checked_at")
     unanswered: Counter[tuple[str, str]] = Counter()
     learned: set[str] = set()
     count = 0
     for key_id in list(turns.values_list("pk", flat=True)):
         row = _row(key_id)
-        if row is None or unanswered[row.provider_id, row.region] >= _SILENT:
+        if row is None or unanswered[row.provider_id, row.region] >= _MAX_UNANSWERED:
             continue
         ProviderKey.objects.filter(pk=key_id).update(tried_at=Now())
         try:
@@ -90,7 +90,7 @@ def check_all() -> int:
             continue  # it has just been removed
         except ProviderError as error:
             logger.warning("a key of %s can't be checked: %s", row.provider_id, error)
-            if error.kind not in _OF_THE_ACCOUNT:
+            if error.kind not in _ACCOUNT_FAILURES:
                 unanswered[row.provider_id, row.region] += 1
         else:
             count += 1
@@ -106,7 +106,7 @@ def sweep() -> None:
     due = ProviderKey.objects.filter(due_at__lte=Now())
     for key_id in due.order_by("due_at").values_list("pk", flat=True)[: bells.MOST]:
         # Another dispatcher may be quicker.
-        if due.filter(pk=key_id).update(due_at=Now() + UNHEARD):
+        if due.filter(pk=key_id).update(due_at=Now() + RING_AGAIN_AFTER):
             bells.ring(CHECK, QUEUE, args=[str(key_id)])
 
 
@@ -116,36 +116,36 @@ def check_one(key_id: UUID) -> None:
         row = _row(key_id)
         if row is not None:
             check(row)
-            _learn(row)
+            _add_voices(row)
     except ProviderKey.DoesNotExist:
         return
     except ProviderError as error:
         logger.warning("a key can't be checked: %s", error)
     finally:
-        _looked_at(key_id)
+        _clear_due(key_id)
 
 
 def learn_voices(key_id: UUID) -> None:
     """Add the public voices that a key can list, if nobody else here can list them."""
     try:
         if (row := _row(key_id)) is not None:
-            _learn(row)
+            _add_voices(row)
     finally:
-        _looked_at(key_id)
+        _clear_due(key_id)
 
 
-def _looked_at(key_id: UUID) -> None:
+def _clear_due(key_id: UUID) -> None:
     ProviderKey.objects.filter(pk=key_id).update(due_at=None)
 
 
-def _learn(row: ProviderKey) -> None:
+def _add_voices(row: ProviderKey) -> None:
     has_table = get_adapter(row.provider_id).has_voice_table
     if row.failure or has_table or catalogue_access.is_available(row.provider):
         return
     try:
-        access = access_of(row)
+        access = access_for_key(row)
         connections.give_back()
-        changes = sync.learn(row.provider, access)
+        changes = sync.add_public_voices(row.provider, access)
     except (ProviderError, CannotDecrypt) as error:
         logger.warning("no voices of %s by an own key: %s", row.provider_id, error)
     else:
@@ -158,7 +158,7 @@ def _row(key_id: UUID) -> ProviderKey | None:
     return rows.filter(pk=key_id, **is_open).first()
 
 
-def status_of(provider: Provider, access: Access) -> KeyStatus | None:
+def key_status(provider: Provider, access: Access) -> KeyStatus | None:
     """Return what a provider says of a key; None if it refuses it.
 
     Raises:
@@ -176,7 +176,7 @@ def status_of(provider: Provider, access: Access) -> KeyStatus | None:
         return KeyStatus.UNKNOWN  # out of credit, say
 
 
-def _tell_owner(row: ProviderKey) -> None:
+def _notify_owner(row: ProviderKey) -> None:
     """Mail the owner, with the row that says so, that a key is of no use any more."""
     context = {
         "provider": row.provider.name,

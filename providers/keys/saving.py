@@ -22,17 +22,23 @@ from providers.errors import (
     OwnKeyNotTaken,
     UnknownProvider,
 )
-from providers.keys.checking import CHECKED, check, status_of
-from providers.keys.using import LEARN, QUEUE, UNHEARD, access, encrypted
+from providers.keys.checking import CHECK_FIELDS, check, key_status
+from providers.keys.using import (
+    LEARN,
+    QUEUE,
+    RING_AGAIN_AFTER,
+    access_for_secret,
+    encrypt_key,
+)
 from providers.models import Provider, ProviderKey
 
 logger = logging.getLogger(__name__)
 
 
 _QUOTA = "provider_key"
-_SHORTEST = 12  # characters, of which four are shown
-_LONGEST = 4_400  # Polly's may hold a session token
-_SAVED = ["sealed_key", "last4", "region", "due_at", "created_by"]
+_MIN_LENGTH = 12  # characters, of which four are shown
+_MAX_LENGTH = 4_400  # Polly's may hold a session token
+_SAVED_FIELDS = ["sealed_key", "last4", "region", "due_at", "created_by"]
 
 
 def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> ProviderKey:
@@ -47,21 +53,21 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
         KeyNotChecked: the provider doesn't answer; what was there stays.
     """
     require_permission(caller.member_role, Permission.MANAGE_KEYS)
-    provider = _taker(slug)
-    _look_at(provider, key, region)
-    _take_check(caller)
-    status = _ask(provider, access(provider, key, region))
+    provider = _provider_with_own_keys(slug)
+    _validate(provider, key, region)
+    _count_check(caller)
+    status = _check_new_key(provider, access_for_secret(provider, key, region))
     now = timezone.now()
-    is_to_learn = not get_adapter(slug).has_voice_table
+    adds_voices = not get_adapter(slug).has_voice_table
     row = ProviderKey(
         workspace=caller.workspace,
         provider=provider,
-        sealed_key=encrypted(key, caller.workspace.pk, slug),
+        sealed_key=encrypt_key(key, caller.workspace.pk, slug),
         last4=key.reveal_text()[-4:],
         region=region,
         status=status,
         checked_at=now,
-        due_at=now + UNHEARD if is_to_learn else None,
+        due_at=now + RING_AGAIN_AFTER if adds_voices else None,
         failure="",
         failed_at=None,
         created_by=caller.user,
@@ -72,10 +78,10 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
             [row],
             update_conflicts=True,
             unique_fields=["workspace", "provider"],
-            update_fields=[*CHECKED, *_SAVED],
+            update_fields=[*CHECK_FIELDS, *_SAVED_FIELDS],
         )
         row = ProviderKey.objects.for_workspace(caller.workspace).get(provider=provider)
-        if is_to_learn:
+        if adds_voices:
             bells.ring_on_commit(LEARN, QUEUE, args=[str(row.pk)])
     return row
 
@@ -92,10 +98,10 @@ def remove(caller: Caller, slug: str) -> None:
     row = mine.filter(provider=slug).first()
     if row is None:
         raise NotFound
-    erase(row)
+    delete(row)
 
 
-def erase(row: ProviderKey) -> None:
+def delete(row: ProviderKey) -> None:
     """Erase a key; harmless to repeat."""
     ProviderKey.objects.filter(pk=row.pk).delete()
 
@@ -114,7 +120,7 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
     row = mine.filter(provider=slug).select_related("provider").first()
     if row is None:
         raise NotFound
-    _take_check(caller)
+    _count_check(caller)
     try:
         check(row)
     except ProviderKey.DoesNotExist as error:  # removed at this moment
@@ -124,7 +130,7 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
     return row
 
 
-def _taker(slug: str) -> Provider:
+def _provider_with_own_keys(slug: str) -> Provider:
     """Return a provider that takes keys."""
     provider = Provider.objects.on_offer().filter(slug=slug).first()
     if provider is None:
@@ -134,12 +140,12 @@ def _taker(slug: str) -> Provider:
     return provider
 
 
-def _look_at(provider: Provider, key: Secret, region: str) -> None:
+def _validate(provider: Provider, key: Secret, region: str) -> None:
     """Refuse what can't be a key or is no region, without asking anybody."""
     wrong: dict[str, object] = {}
     text = key.reveal().decode(errors="replace")
-    if not _SHORTEST <= len(text) <= _LONGEST:
-        wrong["key"] = [f"A key has {_SHORTEST} to {_LONGEST} characters."]
+    if not _MIN_LENGTH <= len(text) <= _MAX_LENGTH:
+        wrong["key"] = [f"A key has {_MIN_LENGTH} to {_MAX_LENGTH} characters."]
     elif not (text.isascii() and text.isprintable()) or " " in text:
         wrong["key"] = ["A key has no spaces, line breaks or letters beyond ASCII."]
     regions = get_adapter(provider.slug).regions
@@ -151,7 +157,7 @@ def _look_at(provider: Provider, key: Secret, region: str) -> None:
 
 
 @one_transaction
-def _take_check(caller: Caller) -> None:
+def _count_check(caller: Caller) -> None:
     """Count one check; else this would tell anybody which stolen keys are good."""
     limit = settings.PROVIDER_KEY_CHECKS
     subjects = [(caller.subject, limit)]
@@ -162,10 +168,10 @@ def _take_check(caller: Caller) -> None:
             raise RateLimited(retry_after=quotas.seconds_left_today())
 
 
-def _ask(provider: Provider, access: Access) -> KeyStatus:
+def _check_new_key(provider: Provider, access: Access) -> KeyStatus:
     """Return what a provider says of a new key; see `save`."""
     try:
-        status = status_of(provider, access)
+        status = key_status(provider, access)
     except ProviderError as error:
         logger.warning("a key for %s can't be checked: %s", provider.slug, error)
         raise KeyNotChecked(provider=provider.name) from error

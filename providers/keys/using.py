@@ -27,17 +27,17 @@ CHECK = "providers.tasks.check_key"
 LEARN = "providers.tasks.learn_voices"
 QUEUE = "remote"
 _OWN = "workspace:"
-UNHEARD = timedelta(seconds=30)
+RING_AGAIN_AFTER = timedelta(seconds=30)
 """How long a bell for a key is waited for before it is rung again."""
 
 
-def held_by(workspace: Workspace) -> dict[str, ProviderKey]:
+def keys_by_provider(workspace: Workspace) -> dict[str, ProviderKey]:
     """Return the keys of `workspace` by their providers, without the encrypted values."""
     rows = ProviderKey.objects.for_workspace(workspace).select_related("provider")
     return {row.provider_id: row for row in rows}
 
 
-def demand_usable(row: ProviderKey) -> None:
+def require_usable(row: ProviderKey) -> None:
     """Let a key pass that its provider has not refused.
 
     Raises:
@@ -64,7 +64,7 @@ def regions_of(credentials: Collection[str]) -> dict[tuple[str, str], str]:
     return {(slug, credential_of(owner)): region for slug, owner, region in found}
 
 
-def access_with(provider: Provider, credential: str) -> Access:
+def access_for_credential(provider: Provider, credential: str) -> Access:
     """Return how `provider` is called with a credential, now: ours, or a workspace's own.
 
     Ours never stands in for one that is gone.
@@ -74,19 +74,19 @@ def access_with(provider: Provider, credential: str) -> Access:
     """
     if credential == PLATFORM:
         return catalogue_access.access_for(provider)
-    row = _rows_of(provider.slug, credential).select_related("provider").first()
+    row = _key_rows(provider.slug, credential).select_related("provider").first()
     if row is None:
         raise ProviderError(Failure.OWN_KEY_MISSING)
     if row.failure:
         raise ProviderError(Failure.OWN_KEY_REFUSED)
     try:
-        return access_of(row)
+        return access_for_key(row)
     except CannotDecrypt as error:
         raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
 
 @contextmanager
-def blamed(slug: str, credential: str) -> Iterator[None]:
+def reporting_bad_key(slug: str, credential: str) -> Iterator[None]:
     """Say of a workspace's own key that it was refused, and have it checked soon.
 
     A refusal may be about a voice or a place alone, so it is the check that decides.
@@ -96,24 +96,24 @@ def blamed(slug: str, credential: str) -> Iterator[None]:
     except ProviderError as error:
         if credential == PLATFORM or error.kind is not Failure.BAD_KEY:
             raise
-        doubted = _rows_of(slug, credential)
-        doubted.update(due_at=Now() + UNHEARD)
+        doubted = _key_rows(slug, credential)
+        doubted.update(due_at=Now() + RING_AGAIN_AFTER)
         for key_id in doubted.values_list("pk", flat=True):
             bells.ring(CHECK, QUEUE, args=[str(key_id)])
         raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
 
-def _rows_of(slug: str, credential: str) -> ProviderKeyQuerySet:
+def _key_rows(slug: str, credential: str) -> ProviderKeyQuerySet:
     workspace_id = UUID(credential.removeprefix(_OWN))
     return ProviderKey.objects.filter(workspace=workspace_id, provider=slug)
 
 
-def encrypted(key: Secret, workspace_id: UUID, slug: str) -> bytes:
+def encrypt_key(key: Secret, workspace_id: UUID, slug: str) -> bytes:
     """Return a key encrypted: it can be decrypted in that workspace's row alone."""
     return encrypt(key, context=_context(workspace_id, slug))
 
 
-def access_of(row: ProviderKey) -> Access:
+def access_for_key(row: ProviderKey) -> Access:
     """Return how a provider is called with a kept key, decrypted.
 
     Raises:
@@ -121,10 +121,10 @@ def access_of(row: ProviderKey) -> Access:
     """
     context = _context(row.workspace_id, row.provider_id)
     key = decrypt(row.sealed_key, context=context)
-    return access(row.provider, key, row.region)
+    return access_for_secret(row.provider, key, row.region)
 
 
-def access(provider: Provider, key: Secret, region: str) -> Access:
+def access_for_secret(provider: Provider, key: Secret, region: str) -> Access:
     """Return how `provider` is called with `key`."""
     return Access(key.reveal_text(), catalogue_access.base_url_of(provider), region)
 

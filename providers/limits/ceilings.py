@@ -42,7 +42,7 @@ _REFUSALS = {
 class Spent:
     """What is known of a call while it is made."""
 
-    is_heard: bool = False  # whether audio has come
+    has_audio: bool = False  # whether audio has come
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def spending(
     Raises:
         UpstreamUnavailable: it would be more than operators allow for today.
     """
-    amount = worth(provider, characters)
+    amount = credits_for(provider, characters)
     today = quotas.today()
     with transaction.atomic(durable=True):
         if not all(
@@ -70,26 +70,26 @@ def spending(
     try:
         yield spent
     except (UpstreamUnavailable, ProviderError) as error:
-        if not spent.is_heard and _is_free(error):
-            _give_back(provider, amount, today, is_sandbox=is_sandbox)
+        if not spent.has_audio and _costs_nothing(error):
+            _uncount(provider, amount, today, is_sandbox=is_sandbox)
         raise
 
 
-def _is_free(error: UpstreamUnavailable | ProviderError) -> bool:
+def _costs_nothing(error: UpstreamUnavailable | ProviderError) -> bool:
     """Whether a call that ended so is on nobody's bill, if no audio came."""
-    if isinstance(error, UpstreamUnavailable) and not error.was_tried:
+    if isinstance(error, UpstreamUnavailable) and not error.was_called:
         return True
     failure = error.__cause__ if isinstance(error, UpstreamUnavailable) else error
     return isinstance(failure, ProviderError) and failure.kind in _REFUSALS
 
 
-def worth(provider: Provider, characters: int) -> int:
+def credits_for(provider: Provider, characters: int) -> int:
     """Return what a call for `characters` counts, in whole credits."""
     numerator, denominator = provider.cost_multiplier.as_integer_ratio()
     return -(-characters * numerator // denominator)
 
 
-def is_spent(provider: Provider, *, is_sandbox: bool) -> bool:
+def is_reached(provider: Provider, *, is_sandbox: bool) -> bool:
     """Return whether nothing more may be spent today."""
     if get_adapter(provider.slug).is_local:
         return False
@@ -115,7 +115,7 @@ def _limit(ceiling: int | None, otherwise: int) -> int:
     return otherwise if ceiling is None else min(ceiling, _NO_CEILING)
 
 
-def _give_back(
+def _uncount(
     provider: Provider, amount: int, day: datetime.date, *, is_sandbox: bool
 ) -> None:
     for name, _ in _ceilings(provider, is_sandbox=is_sandbox):

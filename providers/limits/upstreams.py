@@ -24,21 +24,21 @@ from providers.keys import using
 from providers.models import Provider, Upstream
 from providers.models.querysets import PLATFORM, UpstreamQuerySet
 
-MOST_IN_A_ROW = 5
+MAX_FAILURES_IN_A_ROW = 5
 """Failures without a success between them that open an upstream."""
 WINDOW = timedelta(seconds=30)
-LEAST_CALLS = 20  # in a window, before their share of failures counts
-MOST_FAILED = 0.5
+MIN_CALLS = 20  # in a window, before their share of failures counts
+MAX_FAILURE_SHARE = 0.5
 PAUSES = (5.0, 10.0, 20.0)
 """Seconds before each probe; the last one goes on. A healed vendor is found by then."""
 KEY_PAUSE = 300.0  # seconds; a key or a quota does not heal by itself
-LONGEST_PAUSE = 3600.0  # seconds that a vendor may ask for
+MAX_PAUSE = 3600.0  # seconds that a vendor may ask for
 
 RETRY_SHARE = 0.2
 """Each first call pays for so much of a retry."""
-MOST_RETRIES = 100.0  # that can be saved up
+MAX_RETRIES = 100.0  # that can be saved up
 FREE_RETRIES = 10.0  # that come back by themselves, for those who call rarely
-RETRY_RETURNS = 10.0  # seconds, for one of them
+RETRY_REFILL = 10.0  # seconds, for one of them
 _RETRY_WAIT = 10.0
 
 RETRIES = "retries"
@@ -47,25 +47,25 @@ RETRIES = "retries"
 _RECENT = 20  # failures that operators see
 
 # Not ABORTED: closing an idle connection is no failure of the vendor's.
-THEIR_FAULT = {
+VENDOR_FAILURES = {
     Failure.DOWN,
     Failure.TIMEOUT,
     Failure.BUSY,
     Failure.BAD_AUDIO,
     Failure.RATE_LIMITED,
 }
-OF_THE_KEY = {Failure.BAD_KEY, Failure.QUOTA}
+KEY_FAILURES = {Failure.BAD_KEY, Failure.QUOTA}
 
 
 class UpstreamUnavailable(Exception):
     """The provider is not called now."""
 
     def __init__(
-        self, reason: str, until: datetime, *, was_tried: bool = False
+        self, reason: str, until: datetime, *, was_called: bool = False
     ) -> None:
         self.reason = reason  # of `providers.contract.base.Failure`, or why else
         self.until = until  # when it is worth asking again
-        self.was_tried = was_tried  # whether a call was made that told so
+        self.was_called = was_called  # whether a call was made that told so
         super().__init__(f"{reason} until {until:%H:%M:%S}")
 
     @property
@@ -123,21 +123,23 @@ def calling(
         yield
     except ProviderError as error:
         seconds = monotonic() - began
-        row = failed(permit, error.kind, seconds=seconds, retry_after=error.retry_after)
-        is_ours = error.kind in OF_THE_KEY and credential == PLATFORM
-        is_known = permit.is_probe and error.kind in THEIR_FAULT
+        row = record_failure(
+            permit, error.kind, seconds=seconds, retry_after=error.retry_after
+        )
+        is_ours = error.kind in KEY_FAILURES and credential == PLATFORM
+        is_known = permit.is_probe and error.kind in VENDOR_FAILURES
         if (is_ours or is_known) and row.open_until is not None:
             raise UpstreamUnavailable(
-                row.reason, row.open_until, was_tried=True
+                row.reason, row.open_until, was_called=True
             ) from error
         raise
     except BaseException:
         with suppress(DatabaseError):  # the dispatcher comes by, too
-            forget_probe(
+            release_probe(
                 permit.upstream.pk, holder
             )  # it tells nothing about the vendor
         raise
-    succeeded(permit, seconds=monotonic() - began)
+    record_success(permit, seconds=monotonic() - began)
 
 
 def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:
@@ -164,7 +166,7 @@ def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:
     return Permit(row, is_probe=False, is_retry=is_retry)
 
 
-def succeeded(permit: Permit, *, seconds: float) -> None:
+def record_success(permit: Permit, *, seconds: float) -> None:
     """Count a call that gave audio; a probe closes its upstream."""
     paid = 0.0 if permit.is_retry or permit.is_probe else RETRY_SHARE
     with connection.cursor() as cursor:
@@ -187,7 +189,7 @@ def succeeded(permit: Permit, *, seconds: float) -> None:
             {
                 "seconds": seconds,
                 "paid": paid,
-                "most": MOST_RETRIES,
+                "most": MAX_RETRIES,
                 "since": timezone.now() - WINDOW,
                 "id": permit.upstream.pk,
             },
@@ -197,7 +199,7 @@ def succeeded(permit: Permit, *, seconds: float) -> None:
 
 
 @one_transaction
-def failed(
+def record_failure(
     permit: Permit, kind: Failure, *, seconds: float, retry_after: float | None = None
 ) -> Upstream:
     """Count a call that failed; the upstream opens, or stays open, if that means so."""
@@ -205,16 +207,16 @@ def failed(
     row = Upstream.objects.select_for_update().get(pk=permit.upstream.pk)
     _count(row, kind, seconds, now)
     if not (permit.is_retry or permit.is_probe):
-        row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MOST_RETRIES)
+        row.retry_allowance = min(row.retry_allowance + RETRY_SHARE, MAX_RETRIES)
     is_probe = permit.is_probe and row.failing_since is not None
     if is_probe:
         row.probe = ""
-    if kind in THEIR_FAULT:
+    if kind in VENDOR_FAILURES:
         row.in_a_row += 1
         row.window_failures += 1
-        if is_probe or retry_after or _is_too_much(row):
+        if is_probe or retry_after or _fails_too_often(row):
             _open(row, kind, now, retry_after)
-    elif kind in OF_THE_KEY and row.credential == PLATFORM:
+    elif kind in KEY_FAILURES and row.credential == PLATFORM:
         # A customer's own key is looked at by `providers.keys.using`.
         _open(row, kind, now, KEY_PAUSE)
     # Any other is the request's own: it tells nothing about the vendor.
@@ -236,13 +238,13 @@ def reset(row: Upstream) -> None:
     )
 
 
-def under_probe() -> dict[int, str]:
+def probes() -> dict[int, str]:
     """Return who tries which upstream, by its row."""
     probed = Upstream.objects.exclude(probe="")
     return dict(probed.values_list("pk", "probe"))
 
 
-def forget_probe(pk: int, holder: str) -> None:
+def release_probe(pk: int, holder: str) -> None:
     """Let somebody else try an upstream whose prober has vanished."""
     Upstream.objects.filter(pk=pk, probe=holder).update(probe="")
 
@@ -282,11 +284,11 @@ def _count(row: Upstream, kind: Failure, seconds: float, now: datetime) -> None:
     row.window_calls += 1
 
 
-def _is_too_much(row: Upstream) -> bool:
-    if row.in_a_row >= MOST_IN_A_ROW:
+def _fails_too_often(row: Upstream) -> bool:
+    if row.in_a_row >= MAX_FAILURES_IN_A_ROW:
         return True
-    is_enough = row.window_calls >= LEAST_CALLS
-    return is_enough and row.window_failures >= MOST_FAILED * row.window_calls
+    is_enough = row.window_calls >= MIN_CALLS
+    return is_enough and row.window_failures >= MAX_FAILURE_SHARE * row.window_calls
 
 
 def _open(
@@ -297,7 +299,7 @@ def _open(
         row.failing_since = now
         row.openings = 0
         row.open_until = None
-    pause = min(asked, LONGEST_PAUSE) if asked else 0.0
+    pause = min(asked, MAX_PAUSE) if asked else 0.0
     if not asked and (row.open_until is None or row.open_until <= now):
         pause = PAUSES[min(row.openings, len(PAUSES) - 1)]
         row.openings += 1
@@ -312,7 +314,7 @@ def _take_retry(row: Upstream) -> bool:
     now = timezone.now()
     row = Upstream.objects.select_for_update().get(pk=row.pk)
     if row.retry_allowance < FREE_RETRIES:
-        returned = (now - row.retries_at).total_seconds() / RETRY_RETURNS
+        returned = (now - row.retries_at).total_seconds() / RETRY_REFILL
         row.retry_allowance = min(row.retry_allowance + returned, FREE_RETRIES)
     row.retries_at = now
     is_there = row.retry_allowance >= 1

@@ -56,7 +56,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
                 {
                     "voice": row,
                     "language": name_of(row.language),
-                    "sample": samples.path_of(row),
+                    "sample": samples.sample_path(row),
                     "is_usable": row.provider_id in usable,
                 }
                 for row in page
@@ -73,7 +73,9 @@ def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
     """Return the providers that whoever asks can speak with."""
     usable = {row.slug for row in providers if access.is_available(row)}
     if isinstance(request.user, User):
-        usable |= using.held_by(page_caller(request, request.user).workspace).keys()
+        usable |= using.keys_by_provider(
+            page_caller(request, request.user).workspace
+        ).keys()
     return usable
 
 
@@ -85,10 +87,10 @@ def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
     wanted = request.POST.get("voice", "")
     try:
         if wanted:
-            voice = preferred.prefer_voice(caller.user, wanted)
+            voice = preferred.set_preferred_voice(caller.user, wanted)
             messages.success(request, f"{voice.name} is your default voice now.")
         else:
-            preferred.prefer_no_voice(caller.user)
+            preferred.clear_preferred_voice(caller.user)
             messages.success(request, "The language of a text decides who speaks it.")
     except AppError as error:
         messages.error(request, str(error))

@@ -22,9 +22,9 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.options import Option
-from providers.unicorn.client import SAMPLE_RATE, EngineEvent, say
-from providers.unicorn.script import Script, write
-from providers.unicorn.timing import timed
+from providers.unicorn.client import SAMPLE_RATE, EngineEvent, synthesize
+from providers.unicorn.script import Script, make_script
+from providers.unicorn.timing import with_word_times
 from providers.unicorn.voices import VOICES
 
 WORDS_PER_MINUTE = 175  # the voices' own pace
@@ -68,8 +68,8 @@ class Unicorn:
             raise ProviderError(Failure.BAD_REQUEST, f"speed {request.speed}")
         if not any(map(str.isalnum, request.text)):
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
-        script = write(request.text, voice.info.language)
-        said = say(
+        script = make_script(request.text, voice.info.language)
+        said = synthesize(
             script.text,
             voice.engine_id,
             rate=round(WORDS_PER_MINUTE * request.speed),
@@ -98,7 +98,7 @@ def _audible(
         ProviderError: there was no sound at all.
     """
     with closing(said):
-        parts = timed(said, script)
+        parts = with_word_times(said, script)
         held = []
         for part in parts:
             held.append(part)

@@ -22,7 +22,7 @@ from typing import BinaryIO
 from providers.contract.base import Failure, ProviderError
 
 SAMPLE_RATE = 22_050  # Hz
-SILENCE_SECONDS = 60
+ENGINE_TIMEOUT = 60
 """How long the engine may say nothing; it starts within milliseconds when it is free."""
 
 _LIBRARIES = {"darwin": "libespeak-ng.dylib", "win32": "espeak-ng.dll"}
@@ -54,7 +54,7 @@ class _Engine:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def hand_over(self, task: socket.socket) -> None:
+    def send_task(self, task: socket.socket) -> None:
         """Give the engine its end of a task's socket; start the engine if need be."""
         with self._lock:
             if self._control is None:
@@ -72,7 +72,7 @@ class _Engine:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        ours.settimeout(SILENCE_SECONDS)
+        ours.settimeout(ENGINE_TIMEOUT)
         package = _package()
         library = _LIBRARIES.get(sys.platform, "libespeak-ng.so")
         with theirs:
@@ -108,14 +108,14 @@ class _Engine:
         with self._lock:
             self._stop()
 
-    def give_up(self) -> None:
+    def kill(self) -> None:
         """End an engine that does nothing; what it began to say goes on."""
         with self._lock:
             if self._process is not None:
                 self._process.kill()
             self._stop()
 
-    def forget(self) -> None:
+    def forget_in_child(self) -> None:
         """Leave the engine to the parent: called in a process just forked."""
         if self._control is not None:
             self._control.close()  # else this copy would keep it alive
@@ -126,11 +126,11 @@ class _Engine:
 
 
 _engine = _Engine()
-os.register_at_fork(after_in_child=_engine.forget)
+os.register_at_fork(after_in_child=_engine.forget_in_child)
 atexit.register(_engine.stop)
 
 
-def say(
+def synthesize(
     text: str, voice: str, *, rate: int, pitch: int
 ) -> Generator[bytes | EngineEvent]:
     """Yield samples and events as they come; closing the iterator ends the speaking.
@@ -147,15 +147,15 @@ def say(
     content = json.dumps(request).encode()
     ours, theirs = socket.socketpair()
     with ours:
-        ours.settimeout(SILENCE_SECONDS)
+        ours.settimeout(ENGINE_TIMEOUT)
         try:
             with theirs:
-                _engine.hand_over(theirs)
+                _engine.send_task(theirs)
             ours.sendall(struct.pack("<cI", b"?", len(content)) + content)
             with ours.makefile("rb") as stream:
                 yield from _answers(stream)
         except TimeoutError as error:
-            _engine.give_up()
+            _engine.kill()
             raise ProviderError(Failure.TIMEOUT, "the engine says nothing") from error
         except OSError as error:
             raise ProviderError(Failure.DOWN, f"no engine: {error}") from error

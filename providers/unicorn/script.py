@@ -37,7 +37,7 @@ class Script:
     """For each character the stretch of the original text that it stands for."""
 
 
-def write(text: str, language: str = "") -> Script:
+def make_script(text: str, language: str = "") -> Script:
     """Return the script for `text`, to be read in `language` (BCP 47)."""
     characters: list[str] = []
     origins: list[tuple[int, int]] = []

@@ -10,7 +10,7 @@ from providers.unicorn.client import SAMPLE_RATE, EngineEvent
 from providers.unicorn.script import Script
 
 
-def timed(
+def with_word_times(
     parts: Iterable[bytes | EngineEvent], script: Script
 ) -> Iterator[bytes | Word]:
     """Pass audio on at once and turn events into words as soon as they are over.

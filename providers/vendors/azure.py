@@ -26,11 +26,11 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    provider_error,
-    value_at,
-    list_at,
     error_from_response,
+    list_at,
+    provider_error,
     text_at,
+    value_at,
 )
 from providers.contract.markup import escaped
 from providers.contract.options import Option, Text

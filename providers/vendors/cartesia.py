@@ -28,15 +28,15 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    failure_for_status,
-    provider_error,
-    value_at,
-    list_at,
     error_from_response,
+    failure_for_status,
+    list_at,
+    provider_error,
     text_at,
+    value_at,
 )
 from providers.contract.remote import Remote, clamp_speed
-from providers.contract.sound import require_audio, decode_base64
+from providers.contract.sound import decode_base64, require_audio
 
 _VERSION = "2026-03-01"
 _MODEL = "sonic-3.5"

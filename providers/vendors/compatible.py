@@ -30,16 +30,16 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    failure_for_status,
-    provider_error,
-    value_at,
-    list_at,
     error_from_response,
+    failure_for_status,
+    list_at,
+    provider_error,
     text_at,
+    value_at,
 )
 from providers.contract.options import Option, Text
 from providers.contract.remote import Remote, clamp_speed, text_option
-from providers.contract.sound import audio_parts, audio_body, decode_base64
+from providers.contract.sound import audio_body, audio_parts, decode_base64
 from providers.vendors.openai import FAILURES, bearer, codes_in
 
 _KOKORO = {

@@ -26,7 +26,7 @@ from providers.contract.base import (
     VoiceInfo,
     Word,
 )
-from providers.contract.failures import value_at, list_at, error_from_response, text_at
+from providers.contract.failures import error_from_response, list_at, text_at, value_at
 from providers.contract.remote import Remote, clamp_speed
 from providers.contract.sound import audio_body
 

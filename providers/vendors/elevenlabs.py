@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from providers.contract import http, words
-from providers.contract.alignment import Timeline, words_from_characters, timed_tokens
+from providers.contract.alignment import Timeline, timed_tokens, words_from_characters
 from providers.contract.base import (
     Access,
     Encoding,
@@ -29,22 +29,22 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    failure_for_status,
-    provider_error,
-    value_at,
-    list_at,
     error_from_response,
+    failure_for_status,
+    list_at,
+    provider_error,
     text_at,
+    value_at,
 )
 from providers.contract.options import Choice, Number, Option, Text
 from providers.contract.remote import (
     Remote,
     choice_option,
-    number_option,
     clamp_speed,
+    number_option,
     text_option,
 )
-from providers.contract.sound import require_audio, decode_base64
+from providers.contract.sound import decode_base64, require_audio
 
 _RATE = 24_000  # Hz
 _MODELS = (

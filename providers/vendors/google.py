@@ -28,18 +28,18 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.failures import (
-    failure_for_status,
-    provider_error,
-    finite_number,
-    value_at,
-    list_at,
     error_from_response,
+    failure_for_status,
+    finite_number,
+    list_at,
+    provider_error,
     text_at,
+    value_at,
 )
 from providers.contract.markup import escaped
 from providers.contract.options import Number, Option
-from providers.contract.remote import Remote, number_option, clamp_speed
-from providers.contract.sound import audio_parts, read_wav, decode_base64
+from providers.contract.remote import Remote, clamp_speed, number_option
+from providers.contract.sound import audio_parts, decode_base64, read_wav
 
 _RATE = 24_000  # Hz
 # Neural2 has refused some 300 characters of Spanish; what the others refuse is not known.

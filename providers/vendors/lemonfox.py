@@ -25,9 +25,9 @@ from providers.contract.base import (
     VoiceInfo,
     Word,
 )
-from providers.contract.failures import value_at, list_at, error_from_response
+from providers.contract.failures import error_from_response, list_at, value_at
 from providers.contract.remote import Remote, clamp_speed
-from providers.contract.sound import audio_parts, audio_body, read_wav, decode_base64
+from providers.contract.sound import audio_body, audio_parts, decode_base64, read_wav
 from providers.vendors.openai import FAILURES, bearer, codes_in
 
 _FEMALE = frozenset(

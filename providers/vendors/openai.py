@@ -24,7 +24,7 @@ from providers.contract.base import (
     VoiceInfo,
     Word,
 )
-from providers.contract.failures import provider_error, value_at, error_from_response
+from providers.contract.failures import error_from_response, provider_error, value_at
 from providers.contract.options import Choice, Option, Text
 from providers.contract.remote import Remote, choice_option, clamp_speed, text_option
 from providers.contract.sound import audio_body

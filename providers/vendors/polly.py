@@ -34,11 +34,11 @@ from providers.contract.base import (
 )
 from providers.contract.failures import (
     failure_for_status,
-    provider_error,
     finite_number,
-    value_at,
     list_at,
+    provider_error,
     text_at,
+    value_at,
 )
 from providers.contract.markup import escaped
 from providers.contract.remote import Remote, clamp_speed
@@ -182,9 +182,7 @@ class Polly(Remote):
         return http.call(method, url, sent, data or None, limits=limits)
 
     def _address(self, access: Access) -> str:
-        if (
-            access.region not in self.regions
-        ):  # it is sign_headers, wherever the call goes
+        if access.region not in self.regions:  # it is signed, wherever the call goes
             raise ProviderError(Failure.BAD_REQUEST, "unknown region")
         return self.address(access)
 

@@ -103,7 +103,7 @@ def _may_use(
 
 def own_keys_of(caller: Caller) -> dict[str, ProviderKey]:
     """Return the keys that `caller` brings along, by their providers; guests have none."""
-    return {} if caller.is_guest else using.held_by(caller.workspace)
+    return {} if caller.is_guest else using.keys_by_provider(caller.workspace)
 
 
 def check_allowed(
@@ -117,14 +117,14 @@ def check_allowed(
     if caller.is_guest and not provider.is_open_to_guests:
         raise GuestProvider(provider=provider.slug)
     if own_key is not None:
-        using.demand_usable(own_key)
+        using.require_usable(own_key)
         return
     is_sandbox = caller.environment == Environment.SANDBOX
     if is_sandbox and not is_in_sandbox(provider):
         raise SandboxProvider(provider=provider.slug)
     if not access.is_available(provider):
         raise ProviderUnavailable
-    if ceilings.is_spent(provider, is_sandbox=is_sandbox):
+    if ceilings.is_reached(provider, is_sandbox=is_sandbox):
         raise ProviderCeiling(
             provider=provider.slug, retry_after=quotas.seconds_left_today()
         )

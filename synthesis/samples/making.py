@@ -56,7 +56,7 @@ def find(voice_id: str, *, network: str, patience: float) -> Sample:
     if not voice_id.isprintable():
         raise NotFound
     voice = Voice.objects.on_offer().with_samples().filter(pk=voice_id).first()
-    if voice is None or samples.path_of(voice) is None:
+    if voice is None or samples.sample_path(voice) is None:
         raise NotFound
     sample: Sample | None = getattr(voice, "sample", None)
     if sample is not None and sample.file:
@@ -87,7 +87,7 @@ def _ask(voice: Voice, network: str) -> None:
     with transaction.atomic(durable=True):
         if not quotas.take("sample", network, limit=MOST_A_DAY, period=quotas.today()):
             raise RateLimited(retry_after=quotas.seconds_left_today())
-        if samples.ask([voice]):
+        if samples.queue([voice]):
             works[Scene.Queue.LOCAL].ring_on_commit()
 
 

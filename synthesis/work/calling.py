@@ -78,7 +78,7 @@ def call(
         ProviderError: the provider failed.
         UpstreamUnavailable: it is not called now.
     """
-    access = using.access_with(provider, credential)
+    access = using.access_for_credential(provider, credential)
     spent = ceilings.Spent()
     with ExitStack() as limits:
         if get_adapter(provider.slug).is_local:
@@ -145,5 +145,5 @@ def _audio_only(
         if isinstance(part, Word):
             words.append(part)
         else:
-            spent.is_heard = spent.is_heard or bool(part)
+            spent.has_audio = spent.has_audio or bool(part)
             yield part

@@ -48,9 +48,9 @@ def end_lost_speech() -> None:
 
 def free_probes() -> None:
     """Let others try the upstreams whose prober died: its claim has been taken back."""
-    for pk, holder in upstreams.under_probe().items():
+    for pk, holder in upstreams.probes().items():
         if not _is_held(holder):
-            upstreams.forget_probe(pk, holder)
+            upstreams.release_probe(pk, holder)
 
 
 def _is_held(holder: str) -> bool:

@@ -61,7 +61,7 @@ def _take_next(job: Job, held: Scene) -> bool:
 
 def _has_own_key(job: Job, voice: Voice) -> bool:
     """Whether the workspace brings a key for the voice that its provider takes."""
-    row = using.held_by(job.workspace).get(voice.provider_id)
+    row = using.keys_by_provider(job.workspace).get(voice.provider_id)
     return row is not None and not row.failure
 
 

@@ -57,7 +57,7 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     for ordinal, chunk in enumerate(chunks, 1):
         if ordinal not in pieces:
             lease.check()
-            with using.blamed(scene.provider, scene.credential):
+            with using.reporting_bad_key(scene.provider, scene.credential):
                 pieces[ordinal] = _speak(scene, ordinal, chunk, is_retry=is_retry)
             is_retry = False
     lease.check()

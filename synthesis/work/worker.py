@@ -115,7 +115,7 @@ def wait(scene: Scene, unavailable: UpstreamUnavailable) -> None:
     else:
         # Who tried in vain goes behind the others: a text that breaks its provider must
         # not be what every try is made with.
-        settlement.put_back(scene, to_the_end=unavailable.was_tried)
+        settlement.put_back(scene, to_the_end=unavailable.was_called)
 
 
 def _patience(scene: Scene) -> float:

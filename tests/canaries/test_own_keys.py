@@ -136,7 +136,9 @@ def test_a_planted_key_shows_nowhere(vendor, monkeypatch, caplog, capfd):
             )
     credential = using.credential_of(factories.workspace(alice).pk)
     ProviderKey.objects.update(failure="", failed_at=None)
-    access = using.access_with(Provider.objects.get(slug="openai"), credential)
+    access = using.access_for_credential(
+        Provider.objects.get(slug="openai"), credential
+    )
     assert access.key == CANARY  # it was there all the time
     assert CANARY not in repr([access, Secret(CANARY)])
 

@@ -78,7 +78,7 @@ def readable(encrypted) -> dict[str, Any]:
     credential = using.credential_of(encrypted["workspace"].pk)
     provider = Provider.objects.get()
     return {
-        "key": using.access_with(provider, credential).key,
+        "key": using.access_for_credential(provider, credential).key,
         "hooks": signing.keys_of(endpoint),
         "default": signing.secret_of(DefaultSigner.objects.get()),
         "seeds": [app.seed for app in Authenticator.objects.order_by("pk")],
@@ -164,7 +164,7 @@ def test_what_no_key_opens_is_left_and_counted(encrypted, settings, capsys):
 
 def test_a_value_that_is_written_meanwhile_stays(encrypted, monkeypatch):
     row = ProviderKey.objects.get()
-    new = using.encrypted(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
+    new = using.encrypt_key(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
 
     def slow(*args, **more):
         ProviderKey.objects.update(sealed_key=new)

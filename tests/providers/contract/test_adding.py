@@ -92,7 +92,9 @@ def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):
     assert put(api, "parrot", sent).json()["status"] == "valid"
     monkeypatch.delenv("PARROT_API_KEY")
     row = ProviderKey.objects.get()
-    access = using.access_with(row.provider, using.credential_of(row.workspace_id))
+    access = using.access_for_credential(
+        row.provider, using.credential_of(row.workspace_id)
+    )
     assert (access.key, access.region) == ("k3y-of-a-parrot", "eu")
     job = api.post("/api/v1/jobs", body, content_type="application/json").json()
     assert (job["cost"], job["billed_to"]) == (0, "own_key")

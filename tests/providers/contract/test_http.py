@@ -196,7 +196,7 @@ def test_a_header_stays_one(serve):
 
 
 def test_an_answer_without_an_end_is_left(stage, monkeypatch):
-    monkeypatch.setattr(http, "_MOST", 100_000)
+    monkeypatch.setattr(http, "_MAX_BODY", 100_000)
     vendor = stage("elevenlabs")
 
     def endless():

@@ -153,7 +153,7 @@ def test_a_bell_that_nobody_heard_is_rung_again(kept, bells, monkeypatch):
     credential = using.credential_of(row.workspace_id)
     with (
         pytest.raises(ProviderError, match="own_key_refused"),
-        using.blamed("openai", credential),
+        using.reporting_bad_key("openai", credential),
     ):
         raise ProviderError(Failure.BAD_KEY)
     rung = (using.CHECK, [str(row.pk)])
@@ -183,7 +183,7 @@ def test_what_can_not_be_looked_at_is_not_rung_for(kept, bells, monkeypatch, is_
 
 def test_a_key_that_is_replaced_during_its_check_is_left_alone(kept, monkeypatch):
     openai, row = kept
-    new = using.encrypted(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
+    new = using.encrypt_key(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
 
     def answer(asked):
         ProviderKey.objects.filter(pk=row.pk).update(sealed_key=new)

@@ -36,7 +36,7 @@ def opened(row: ProviderKey) -> str:
 
 def access(workspace, slug: str) -> Access:
     credential = using.credential_of(workspace.pk)
-    return using.access_with(Provider.objects.get(slug=slug), credential)
+    return using.access_for_credential(Provider.objects.get(slug=slug), credential)
 
 
 def test_a_key_is_checked_encrypted_and_never_shown(vendor, api, alice):

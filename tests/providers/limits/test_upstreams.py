@@ -49,7 +49,7 @@ def state(credential: str = "platform") -> str:
     return Upstream.objects.get(credential=credential).state
 
 
-@pytest.mark.parametrize("kind", sorted(upstreams.THEIR_FAULT))
+@pytest.mark.parametrize("kind", sorted(upstreams.VENDOR_FAILURES))
 def test_failures_of_the_vendor_open_it(provider, kind) -> None:
     for _ in range(4):
         assert call(provider, kind) == kind
@@ -217,7 +217,7 @@ def test_a_late_failure_does_not_lengthen_the_pause(provider) -> None:
     for _ in range(5):
         call(provider, Failure.DOWN)
     until = Upstream.objects.get().open_until
-    upstreams.failed(late, Failure.DOWN, seconds=1)
+    upstreams.record_failure(late, Failure.DOWN, seconds=1)
     assert Upstream.objects.get().open_until == until
 
 
@@ -225,7 +225,7 @@ def test_a_late_success_does_not_close_it(provider) -> None:
     late = upstreams.admit(upstreams.upstream_of(provider), "late:1", is_retry=False)
     for _ in range(5):
         call(provider, Failure.DOWN)
-    upstreams.succeeded(late, seconds=1)
+    upstreams.record_success(late, seconds=1)
     assert state() == "open"
 
 
@@ -241,7 +241,7 @@ def test_no_wish_is_for_days(provider) -> None:
     call(provider, Failure.BUSY, retry_after=86_400)
     until = Upstream.objects.get().open_until
     assert until is not None
-    assert until - timezone.now() < timedelta(seconds=upstreams.LONGEST_PAUSE + 1)
+    assert until - timezone.now() < timedelta(seconds=upstreams.MAX_PAUSE + 1)
 
 
 def test_retries_are_a_share_of_calls(provider) -> None:
@@ -252,16 +252,16 @@ def test_retries_are_a_share_of_calls(provider) -> None:
         call(provider)
     assert call(provider, is_retry=True) == "spoken"
     assert call(provider, is_retry=True) == "unavailable: retries"
-    let_pass(upstreams.RETRY_RETURNS + 1)
+    let_pass(upstreams.RETRY_REFILL + 1)
     assert call(provider, is_retry=True) == "spoken"
     assert call(provider, is_retry=True) == "unavailable: retries"
 
 
 def test_saved_retries_have_an_end(provider) -> None:
     call(provider)
-    Upstream.objects.update(retry_allowance=upstreams.MOST_RETRIES)
+    Upstream.objects.update(retry_allowance=upstreams.MAX_RETRIES)
     call(provider)
-    assert Upstream.objects.get().retry_allowance == upstreams.MOST_RETRIES
+    assert Upstream.objects.get().retry_allowance == upstreams.MAX_RETRIES
 
 
 def test_counting_is_exact_under_concurrency(provider) -> None:

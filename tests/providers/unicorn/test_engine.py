@@ -154,7 +154,7 @@ def test_many_threads_replace_a_dead_engine_once():
 def test_a_silent_engine_is_replaced_and_what_it_began_goes_on(monkeypatch):
     process = engine()
     other = speaking()
-    monkeypatch.setattr(client, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(client, "ENGINE_TIMEOUT", 0.2)
     process.send_signal(signal.SIGSTOP)
     with pytest.raises(ProviderError) as caught:
         hear("Hello?")

@@ -154,13 +154,13 @@ def test_a_key_that_was_removed_is_not_replaced_by_ours(
         assert error["code"] == "own_key_missing"
         assert "removed" in error["detail"]
     else:
-        access_with = using.access_with
+        access_for_credential = using.access_for_credential
 
         def removed(provider, credential):
             ProviderKey.objects.all().delete()
-            return access_with(provider, credential)
+            return access_for_credential(provider, credential)
 
-        monkeypatch.setattr(using, "access_with", removed)
+        monkeypatch.setattr(using, "access_for_credential", removed)
         answer = post(api, "speech", {"input": "Late.", "voice": "scripted:one"})
         assert (answer.status_code, answer.json()["code"]) == (409, "own_key_missing")
     assert Job.objects.get().status == "failed"
@@ -227,7 +227,7 @@ def test_a_key_that_was_refused_meanwhile_is_not_tried(
 
 def test_a_key_that_was_replaced_meanwhile_is_used(own, submitted, caller, speak_all):
     submitted(caller, "Hi.")
-    new = using.encrypted(Secret("new-k3y-of-a-test"), own.workspace_id, "scripted")
+    new = using.encrypt_key(Secret("new-k3y-of-a-test"), own.workspace_id, "scripted")
     ProviderKey.objects.update(sealed_key=new)
     speak_all()
     assert scripted.used == ["new-k3y-of-a-test"]

@@ -54,7 +54,7 @@ def worker(monkeypatch):
 
 def ask(*voices: str, again: bool = False) -> int:
     with transaction.atomic():
-        return asking.ask(Voice.objects.filter(pk__in=voices), again=again)
+        return asking.queue(Voice.objects.filter(pk__in=voices), again=again)
 
 
 def content(answer) -> bytes:
@@ -220,7 +220,7 @@ def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
 def open_upstream() -> None:
     row = upstreams.upstream_of(Provider.objects.get(slug="scripted"))
     permit = upstreams.Permit(row, is_probe=False, is_retry=False)
-    upstreams.failed(permit, Failure.QUOTA, seconds=0)
+    upstreams.record_failure(permit, Failure.QUOTA, seconds=0)
 
 
 def test_what_is_made_counts_like_any_call():

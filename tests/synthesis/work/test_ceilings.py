@@ -65,7 +65,7 @@ def test_it_is_exact_under_concurrency() -> None:
     with ThreadPoolExecutor(12) as threads:
         assert list(threads.map(call, range(40))).count(True) == 10
     assert ceilings.spent_today("scripted") == 100
-    assert ceilings.is_spent(provider, is_sandbox=False)
+    assert ceilings.is_reached(provider, is_sandbox=False)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_probe_that_failed_counts_like_any_call(submitted, kind, counted) -> N
     provider = Provider.objects.get(slug="scripted")
     row = upstreams.upstream_of(provider)
     permit = upstreams.Permit(row, is_probe=False, is_retry=False)
-    upstreams.failed(permit, Failure.DOWN, seconds=0, retry_after=1)
+    upstreams.record_failure(permit, Failure.DOWN, seconds=0, retry_after=1)
     Upstream.objects.update(open_until=timezone.now())
     job = submitted(factories.caller(), "Hello there.")
     scripted.failures.append(ProviderError(kind))

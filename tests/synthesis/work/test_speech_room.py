@@ -51,7 +51,7 @@ def fail(credential: str, kind: Failure, times: int) -> None:
     for _ in range(times):
         row = upstreams.upstream_of(provider, credential)
         permit = upstreams.Permit(row, is_probe=False, is_retry=False)
-        upstreams.failed(permit, kind, seconds=0)
+        upstreams.record_failure(permit, kind, seconds=0)
 
 
 def under_way(submitted, credential: str, count: int) -> None:

@@ -94,7 +94,7 @@ def test_a_book_stops_between_two_calls(
 def test_what_may_not_be_claimed_is_ended_too(submitted, caller, credits) -> None:
     row = upstreams.upstream_of(Provider.objects.get(slug="scripted"))
     permit = upstreams.Permit(row, is_probe=False, is_retry=False)
-    upstreams.failed(permit, Failure.BUSY, seconds=0, retry_after=3600)
+    upstreams.record_failure(permit, Failure.BUSY, seconds=0, retry_after=3600)
     waiting = submitted(caller, "Hello there.")
     paused = submitted(caller, "Hello again.")
     Scene.objects.filter(job=paused).update(is_held=True)
@@ -125,7 +125,7 @@ def test_speech_at_once_that_meets_it_costs_nothing(
 
 def test_samples_are_not_made() -> None:
     with transaction.atomic():
-        asking.ask(Voice.objects.filter(pk="scripted:one"))
+        asking.queue(Voice.objects.filter(pk="scripted:one"))
     switch_off("voice")
     making.work("remote")
     sample = Sample.objects.get()
