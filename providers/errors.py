@@ -1,4 +1,4 @@
-"""What the catalogue and the keys of workspaces refuse."""
+"""Errors of the catalogue and of workspaces' own provider keys."""
 
 from http import HTTPStatus
 
@@ -6,35 +6,35 @@ from kit.errors import AppError
 
 
 class UnknownProvider(AppError):
-    """No provider of that name is on offer."""
+    """No available provider has that name."""
 
     code = "unknown_provider"
     message = "There is no provider {provider!r}. GET /api/v1/providers lists them."
 
 
 class UnknownVoice(AppError):
-    """No voice of that name is on offer."""
+    """No available voice has that name."""
 
     code = "unknown_voice"
     message = "There is no voice {voice!r}. GET /api/v1/voices lists them."
 
 
 class OwnKeyNotTaken(AppError):
-    """The provider needs no key, or is a server of the operators'."""
+    """The provider accepts no own keys: it needs none, or operators run it."""
 
     code = "own_key_not_taken"
-    message = "{provider} takes no keys of workspaces."
+    message = "{provider} can't be used with your own key."
 
 
 class InvalidProviderKey(AppError):
-    """The provider refuses the key."""
+    """The provider rejected a key that a customer wanted to save."""
 
     code = "invalid_provider_key"
     message = "{provider} refuses this key. Nothing was saved."
 
 
 class KeyNotChecked(AppError):
-    """The provider doesn't answer, so nobody knows whether the key is good."""
+    """The provider doesn't answer, so the key can't be checked."""
 
     code = "provider_unavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -45,7 +45,7 @@ class KeyNotChecked(AppError):
 
 
 class OwnKeyRefused(AppError):
-    """The workspace's own key was good once, and its provider refuses it now."""
+    """The provider rejects a saved key that it accepted before."""
 
     code = "own_key_refused"
     status = HTTPStatus.CONFLICT
@@ -55,7 +55,7 @@ class OwnKeyRefused(AppError):
 
 
 class OwnKeyMissing(AppError):
-    """The workspace's own key was removed before it could speak."""
+    """The workspace's own key was removed before the scene was spoken."""
 
     code = "own_key_missing"
     status = HTTPStatus.CONFLICT

@@ -1,4 +1,4 @@
-"""Told by accounts what happens to workspaces."""
+"""Hooks that `accounts` calls when a workspace is exported or deleted."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from providers.models import ProviderKey, Upstream
 
 
 def export(scope: Scope) -> Iterator[Part]:
-    """Yield which keys there are, for an archive of all that an owner has."""
+    """Yield the list of a workspace's own keys for a data export, without the keys."""
     if scope.person:
         return
     rows = ProviderKey.objects.for_workspace(scope.workspace)
@@ -20,6 +20,9 @@ def export(scope: Scope) -> Iterator[Part]:
 
 
 def purge(workspace: Workspace) -> None:
-    """Erase the workspace's keys, and how calls with them went; safe to repeat."""
+    """Delete the workspace's own keys and the statistics of calls with them.
+
+    Safe to repeat.
+    """
     ProviderKey.objects.filter(workspace=workspace).delete()
     Upstream.objects.filter(credential=using.credential_of(workspace.pk)).delete()

@@ -1,4 +1,4 @@
-"""The catalogue as clients see it."""
+"""Serializers of providers, voices and own keys."""
 
 from typing import Any
 
@@ -20,48 +20,48 @@ class ProviderSerializer(serializers.Serializer[Any]):
         7, 3, help_text="Credits per character; zero with an own key."
     )
     max_characters = serializers.SerializerMethodField(
-        help_text="How long a text one call to it takes; longer scenes are split."
+        help_text="The longest text for one call; longer scenes are split."
     )
     word_timestamps = serializers.SerializerMethodField()
     streaming = serializers.SerializerMethodField(
-        help_text="Whether audio arrives before all of it is made."
+        help_text="Whether audio arrives while the rest is still being made."
     )
     own_key = serializers.SerializerMethodField(
-        help_text="Whether a workspace may bring its own key."
+        help_text="Whether a workspace may use its own key."
     )
     available = serializers.SerializerMethodField(
-        help_text="Whether the caller can use it: with our key, or with one of its own."
+        help_text="Whether the caller can use it, with our key or with its own."
     )
     guest = serializers.BooleanField(
         source="is_open_to_guests", help_text="Whether guests may use it."
     )
 
     def get_max_characters(self, provider: Provider) -> int:
-        """Return the limit of one call."""
+        """Return the longest text for one call, in the adapter's unit."""
         return get_adapter(provider.slug).limit.amount
 
     @extend_schema_field(serializers.ChoiceField(["exact", "estimated"]))
     def get_word_timestamps(self, provider: Provider) -> str:
-        """Return where its word times come from."""
+        """Return whether the provider's word times are exact or estimated."""
         stated = get_adapter(provider.slug).word_timestamps
         return "exact" if provider.has_captions else stated
 
     def get_streaming(self, provider: Provider) -> bool:
-        """Return whether it streams."""
+        """Return whether the provider streams its audio."""
         return get_adapter(provider.slug).streaming
 
     def get_own_key(self, provider: Provider) -> bool:
-        """Return whether it takes keys of customers."""
+        """Return whether the provider accepts customers' own keys."""
         return get_adapter(provider.slug).own_key
 
     def get_available(self, provider: Provider) -> bool:
-        """Return whether it is set up here, or the caller has brought a key."""
+        """Return whether the provider is set up here or the caller has a key for it."""
         own = self.context.get("own_keys", {})
         return provider.slug in own or access.is_available(provider)
 
 
 class VoiceSerializer(serializers.Serializer[Any]):
-    """A voice on offer."""
+    """A voice that can be chosen."""
 
     id = serializers.CharField(help_text="`provider:the provider's own id`")
     provider = serializers.CharField(source="provider_id")
@@ -70,36 +70,36 @@ class VoiceSerializer(serializers.Serializer[Any]):
     gender = serializers.ChoiceField(["female", "male", "neutral", ""])
     description = serializers.CharField()
     sample_url = serializers.SerializerMethodField(
-        help_text="A sentence in this voice, as MP3; null if there is none."
+        help_text="A sample sentence in this voice, as MP3; null if there is none."
     )
 
     def get_sample_url(self, voice: Voice) -> str | None:
-        """Return where it is heard."""
+        """Return the absolute URL of the voice's sample, or None."""
         path = samples.sample_path(voice)
         return f"{self.context['address']}{path}" if path else None
 
 
 class VoiceFilterSerializer(serializers.Serializer[Any]):
-    """What `GET /voices` can be narrowed by."""
+    """The filters of `GET /voices`."""
 
     provider = serializers.CharField(required=False, allow_blank=True, max_length=40)
     language = serializers.CharField(
         required=False,
         allow_blank=True,
         max_length=35,
-        help_text="a language or what it begins with: `en` finds `en-US`",
+        help_text="a language or its first part: `en` finds `en-US`",
     )
     gender = serializers.CharField(required=False, allow_blank=True, max_length=10)
     q = serializers.CharField(
         required=False,
         allow_blank=True,
         max_length=100,
-        help_text="a part of the id, the name or the description",
+        help_text="part of the id, the name or the description",
     )
 
 
 class ProviderKeyRequestSerializer(serializers.Serializer[Any]):
-    """A key to keep."""
+    """A request to save an own key."""
 
     key = TextField(
         write_only=True, help_text="For Polly: `access key id:secret access key`."
@@ -108,12 +108,12 @@ class ProviderKeyRequestSerializer(serializers.Serializer[Any]):
         required=False,
         allow_blank=True,
         default="",
-        help_text="One of the provider's; Azure and Polly need it.",
+        help_text="One of the provider's regions; Azure and Polly need it.",
     )
 
 
 class ProviderKeySerializer(serializers.Serializer[Any]):
-    """A key as its owners see it; the key itself is never shown."""
+    """An own key without the key itself, which is never shown."""
 
     provider = serializers.CharField(source="provider_id")
     last4 = serializers.CharField()
@@ -121,9 +121,9 @@ class ProviderKeySerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(ProviderKey.Status.choices)
     checked_at = serializers.DateTimeField()
     failure = serializers.SerializerMethodField(
-        help_text="`bad_key` once the provider refuses it."
+        help_text="`bad_key` once the provider rejects it."
     )
 
     def get_failure(self, row: ProviderKey) -> str | None:
-        """Return why the key is of no use now, if it is of none."""
+        """Return why the key can't be used now; None if it can."""
         return row.failure or None

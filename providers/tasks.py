@@ -1,4 +1,4 @@
-"""What a bell or the calendar starts. Each task is one call, and may run twice."""
+"""Celery tasks, started by a bell or by the schedule. Each may run twice."""
 
 from uuid import UUID
 
@@ -15,24 +15,24 @@ from providers.keys import checking, using
 )
 @shared_task
 def check_keys() -> None:
-    """Ask the providers whether workspaces' keys are still good."""
+    """Check with the providers whether workspaces' own keys are still valid."""
     checking.check_all()
 
 
 @shared_task(name=using.CHECK)
 def check_key(key_id: str) -> None:
-    """Check one key that gave reason to doubt it."""
+    """Check one own key after its provider rejected a call with it."""
     checking.check_one(UUID(key_id))
 
 
 @shared_task(name=using.LEARN)
 def learn_voices(key_id: str) -> None:
-    """Add the voices that a workspace's key can list, and ours can't."""
+    """Add the public voices that a workspace's own key can list and ours can't."""
     checking.learn_voices(UUID(key_id))
 
 
 @scheduled("refresh the catalogue", crontab(hour="4", minute="10"), queue="remote")
 @shared_task
 def sync_catalogue() -> None:
-    """Bring the voices up to date with the vendors' lists."""
+    """Update the catalogue's voices from the vendors' lists."""
     sync.sync()

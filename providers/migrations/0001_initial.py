@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                     "max_concurrent",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="scenes at the same time; empty: no limit",
+                        help_text="scenes at once; empty: no limit",
                         null=True,
                     ),
                 ),
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                     "base_url",
                     models.CharField(
                         blank=True,
-                        help_text="where it is called, with its /v1; empty: where the vendor is",
+                        help_text="base URL, with its /v1; empty: the vendor's own",
                         max_length=300,
                         validators=[
                             django.core.validators.RegexValidator(
@@ -69,14 +69,16 @@ class Migration(migrations.Migration):
                 (
                     "region",
                     models.CharField(
-                        blank=True, help_text="of the vendor's", max_length=40
+                        blank=True,
+                        help_text="one of the vendor's regions",
+                        max_length=40,
                     ),
                 ),
                 (
                     "model",
                     models.CharField(
                         blank=True,
-                        help_text="of a compatible server, in its own words; empty: tts-1",
+                        help_text="for a compatible server: the name of its model; empty: tts-1",
                         max_length=200,
                     ),
                 ),
@@ -84,7 +86,7 @@ class Migration(migrations.Migration):
                     "has_captions",
                     models.BooleanField(
                         default=False,
-                        help_text="of Kokoro-FastAPI: ask it for word times, too",
+                        help_text="for Kokoro-FastAPI: also request word times",
                         verbose_name="captions",
                     ),
                 ),
@@ -92,7 +94,7 @@ class Migration(migrations.Migration):
                     "max_concurrent_per_key",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="of these with one key; empty: no limit",
+                        help_text="scenes at once with one key; empty: no limit",
                         null=True,
                     ),
                 ),
@@ -100,7 +102,7 @@ class Migration(migrations.Migration):
                     "connect_seconds",
                     models.FloatField(
                         blank=True,
-                        help_text="to connect; empty: the usual 10",
+                        help_text="timeout for connecting; empty: 10",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(0.1)],
                     ),
@@ -109,7 +111,7 @@ class Migration(migrations.Migration):
                     "first_byte_seconds",
                     models.FloatField(
                         blank=True,
-                        help_text="to the first byte of audio; empty: the usual 120",
+                        help_text="timeout for the first byte of audio; empty: 120",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(0.1)],
                     ),
@@ -118,7 +120,7 @@ class Migration(migrations.Migration):
                     "total_seconds",
                     models.FloatField(
                         blank=True,
-                        help_text="of waiting in all; empty: the usual 300",
+                        help_text="timeout for the whole call; empty: 300",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(0.1)],
                     ),
@@ -127,7 +129,7 @@ class Migration(migrations.Migration):
                     "daily_ceiling",
                     models.PositiveBigIntegerField(
                         blank=True,
-                        help_text="credits' worth of calls with our key a day (UTC); empty: no limit",
+                        help_text="most credits' worth of calls with our key a day (UTC); empty: no limit",
                         null=True,
                     ),
                 ),
@@ -135,7 +137,7 @@ class Migration(migrations.Migration):
                     "sandbox_daily_ceiling",
                     models.PositiveBigIntegerField(
                         blank=True,
-                        help_text="the same for the sandbox; empty: it does not speak there",
+                        help_text="the same for the sandbox; empty: unavailable there",
                         null=True,
                     ),
                 ),
@@ -174,7 +176,7 @@ class Migration(migrations.Migration):
                     "is_by_hand",
                     models.BooleanField(
                         default=False,
-                        help_text="added by an operator: no sync changes it",
+                        help_text="added by an operator; a sync does not change it",
                     ),
                 ),
                 (
@@ -201,7 +203,7 @@ class Migration(migrations.Migration):
             name="default_voice",
             field=models.ForeignKey(
                 blank=True,
-                help_text="who speaks when a request names the provider alone",
+                help_text="for requests that name the provider but no voice",
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="+",
@@ -241,7 +243,7 @@ class Migration(migrations.Migration):
                     "open_until",
                     models.DateTimeField(
                         blank=True,
-                        help_text="nobody calls before; then one call tries",
+                        help_text="no calls before; then one probe",
                         null=True,
                     ),
                 ),
@@ -254,19 +256,21 @@ class Migration(migrations.Migration):
                 (
                     "openings",
                     models.PositiveIntegerField(
-                        default=0, help_text="pauses since then"
+                        default=0, help_text="pauses since it opened"
                     ),
                 ),
                 (
                     "probe",
                     models.CharField(
-                        blank=True, help_text="who tries now", max_length=80
+                        blank=True,
+                        help_text="holder of the current probe",
+                        max_length=80,
                     ),
                 ),
                 (
                     "in_a_row",
                     models.PositiveIntegerField(
-                        default=0, help_text="failures without a success between them"
+                        default=0, help_text="failures since the last success"
                     ),
                 ),
                 (
@@ -290,7 +294,9 @@ class Migration(migrations.Migration):
                 ("calls", models.PositiveBigIntegerField(default=0)),
                 (
                     "seconds",
-                    models.FloatField(default=0.0, help_text="that these calls took"),
+                    models.FloatField(
+                        default=0.0, help_text="time that these calls took"
+                    ),
                 ),
                 (
                     "failures",
@@ -376,7 +382,7 @@ class Migration(migrations.Migration):
                     "model",
                     models.CharField(
                         blank=True,
-                        help_text="the provider's own; empty: its usual one",
+                        help_text="the provider's name for it; empty: its default",
                         max_length=80,
                     ),
                 ),
@@ -419,7 +425,9 @@ class Migration(migrations.Migration):
                 (
                     "region",
                     models.CharField(
-                        blank=True, help_text="of the vendor's", max_length=40
+                        blank=True,
+                        help_text="one of the vendor's regions",
+                        max_length=40,
                     ),
                 ),
                 (
@@ -427,8 +435,8 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("valid", "Valid"),
-                            ("restricted", "good for speaking alone"),
-                            ("unknown", "the provider doesn't tell"),
+                            ("restricted", "valid for speech only"),
+                            ("unknown", "valid or not, the provider doesn't say"),
                         ],
                         max_length=10,
                     ),
@@ -436,14 +444,14 @@ class Migration(migrations.Migration):
                 (
                     "checked_at",
                     models.DateTimeField(
-                        help_text="when the provider last spoke of it"
+                        help_text="when the provider last answered a check"
                     ),
                 ),
                 (
                     "tried_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="when the nightly check last came to it",
+                        help_text="when the nightly check last tried it",
                         null=True,
                     ),
                 ),
@@ -451,20 +459,20 @@ class Migration(migrations.Migration):
                     "due_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="when a worker is called to look at it, if none has come",
+                        help_text="when to ring again for a worker to check it",
                         null=True,
                     ),
                 ),
                 (
                     "failure",
                     models.CharField(
-                        blank=True, help_text="why it is of no use now", max_length=20
+                        blank=True, help_text="why it can't be used now", max_length=20
                     ),
                 ),
                 (
                     "failed_at",
                     models.DateTimeField(
-                        blank=True, help_text="when that was found out", null=True
+                        blank=True, help_text="when it was first rejected", null=True
                     ),
                 ),
                 (

@@ -1,4 +1,4 @@
-"""The records of providers, one module per subject; each is imported from here."""
+"""Models of the providers app, one module per subject; import them from here."""
 
 from providers.models.aliases import ModelAlias, VoiceAlias
 from providers.models.catalogue import Provider, Voice

@@ -1,4 +1,4 @@
-"""Aliases: other names for models and voices."""
+"""Aliases: the names that other clients use for models and voices."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -12,12 +12,14 @@ _ALIAS = RegexValidator(
 
 
 class ModelAlias(models.Model):
-    """A model's name as other people's clients say it, such as `tts-1`."""
+    """An alias for a provider and its model, such as `tts-1`."""
 
     name = models.CharField(primary_key=True, max_length=80, validators=[_ALIAS])
     provider = models.ForeignKey(Provider, models.CASCADE, related_name="+")
     model = models.CharField(
-        max_length=80, blank=True, help_text="the provider's own; empty: its usual one"
+        max_length=80,
+        blank=True,
+        help_text="the provider's name for it; empty: its default",
     )
 
     class Meta:
@@ -34,9 +36,10 @@ class ModelAlias(models.Model):
 
 
 class VoiceAlias(models.Model):
-    """A voice's name as other people's clients say it, such as `alloy`.
+    """An alias for a voice, such as `alloy`.
 
-    Each provider may have a voice of that name, so it is looked for where the request is.
+    Several providers may use the same alias, each for one of its voices. It is looked up
+    in the provider that the request names, or in the default one.
     """
 
     name = models.CharField(max_length=80, validators=[_ALIAS])

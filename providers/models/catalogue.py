@@ -16,7 +16,7 @@ _SECONDS = [MinValueValidator(0.1)]
 
 
 class Provider(models.Model):
-    """A provider as it is offered here; what it can do stands in its adapter."""
+    """A provider's settings: price, limits, address. Its adapter says what it can do."""
 
     slug = models.SlugField(primary_key=True, max_length=40)
     name = models.CharField(max_length=80)
@@ -30,7 +30,7 @@ class Provider(models.Model):
     )
     is_open_to_guests = models.BooleanField(default=False)
     max_concurrent = models.PositiveIntegerField(
-        null=True, blank=True, help_text="scenes at the same time; empty: no limit"
+        null=True, blank=True, help_text="scenes at once; empty: no limit"
     )
     base_url = models.CharField(
         "address",
@@ -41,18 +41,20 @@ class Provider(models.Model):
                 r"^https?://[\w.:\[\]-]+(/[\w./~-]*)?\Z", "Such as http://host:8880/v1."
             )
         ],
-        help_text="where it is called, with its /v1; empty: where the vendor is",
+        help_text="base URL, with its /v1; empty: the vendor's own",
     )
-    region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
+    region = models.CharField(
+        max_length=40, blank=True, help_text="one of the vendor's regions"
+    )
     model = models.CharField(
         max_length=200,
         blank=True,
-        help_text="of a compatible server, in its own words; empty: tts-1",
+        help_text="for a compatible server: the name of its model; empty: tts-1",
     )
     has_captions = models.BooleanField(
         "captions",
         default=False,
-        help_text="of Kokoro-FastAPI: ask it for word times, too",
+        help_text="for Kokoro-FastAPI: also request word times",
     )
     default_voice = models.ForeignKey(
         "Voice",
@@ -60,38 +62,40 @@ class Provider(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="who speaks when a request names the provider alone",
+        help_text="for requests that name the provider but no voice",
     )
     max_concurrent_per_key = models.PositiveIntegerField(
-        null=True, blank=True, help_text="of these with one key; empty: no limit"
+        null=True,
+        blank=True,
+        help_text="scenes at once with one key; empty: no limit",
     )
     connect_seconds = models.FloatField(
         null=True,
         blank=True,
         validators=_SECONDS,
-        help_text="to connect; empty: the usual 10",
+        help_text="timeout for connecting; empty: 10",
     )
     first_byte_seconds = models.FloatField(
         null=True,
         blank=True,
         validators=_SECONDS,
-        help_text="to the first byte of audio; empty: the usual 120",
+        help_text="timeout for the first byte of audio; empty: 120",
     )
     total_seconds = models.FloatField(
         null=True,
         blank=True,
         validators=_SECONDS,
-        help_text="of waiting in all; empty: the usual 300",
+        help_text="timeout for the whole call; empty: 300",
     )
     daily_ceiling = models.PositiveBigIntegerField(
         null=True,
         blank=True,
-        help_text="credits' worth of calls with our key a day (UTC); empty: no limit",
+        help_text="most credits' worth of calls with our key a day (UTC); empty: no limit",
     )
     sandbox_daily_ceiling = models.PositiveBigIntegerField(
         null=True,
         blank=True,
-        help_text="the same for the sandbox; empty: it does not speak there",
+        help_text="the same for the sandbox; empty: unavailable there",
     )
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -110,13 +114,13 @@ class Provider(models.Model):
 
     @property
     def limits(self) -> http.Limits:
-        """How long a call may wait."""
-        usual = http.LIMITS
+        """The timeouts of a call, in seconds."""
+        defaults = http.LIMITS
         return http.Limits(
-            connect=self.connect_seconds or usual.connect,
-            first_byte=self.first_byte_seconds or usual.first_byte,
-            quiet=usual.quiet,
-            total=self.total_seconds or usual.total,
+            connect=self.connect_seconds or defaults.connect,
+            first_byte=self.first_byte_seconds or defaults.first_byte,
+            quiet=defaults.quiet,
+            total=self.total_seconds or defaults.total,
         )
 
 
@@ -135,7 +139,7 @@ class Voice(models.Model):
         default=True, help_text="whether the provider still lists it"
     )
     is_by_hand = models.BooleanField(
-        default=False, help_text="added by an operator: no sync changes it"
+        default=False, help_text="added by an operator; a sync does not change it"
     )
     created_at = models.DateTimeField(db_default=Now())
 

@@ -1,4 +1,4 @@
-"""Provider keys that workspaces bring along, encrypted."""
+"""Workspaces' own provider keys, encrypted."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -13,12 +13,12 @@ from providers.models.querysets import (
 
 
 class ProviderKey(models.Model):
-    """A workspace's own key for a provider; only `providers.keys` reads and writes it."""
+    """A workspace's own key for a provider. Only `providers.keys` reads and writes it."""
 
     class Status(models.TextChoices):
         VALID = KeyStatus.VALID.value
-        RESTRICTED = KeyStatus.RESTRICTED.value, "good for speaking alone"
-        UNKNOWN = KeyStatus.UNKNOWN.value, "the provider doesn't tell"
+        RESTRICTED = KeyStatus.RESTRICTED.value, "valid for speech only"
+        UNKNOWN = KeyStatus.UNKNOWN.value, "valid or not, the provider doesn't say"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(
@@ -27,22 +27,26 @@ class ProviderKey(models.Model):
     provider = models.ForeignKey(Provider, models.CASCADE, related_name="+")
     sealed_key = models.BinaryField(editable=False)
     last4 = models.CharField(max_length=4)
-    region = models.CharField(max_length=40, blank=True, help_text="of the vendor's")
+    region = models.CharField(
+        max_length=40, blank=True, help_text="one of the vendor's regions"
+    )
     status = models.CharField(max_length=10, choices=Status.choices)
-    checked_at = models.DateTimeField(help_text="when the provider last spoke of it")
+    checked_at = models.DateTimeField(
+        help_text="when the provider last answered a check"
+    )
     tried_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the nightly check last came to it"
+        null=True, blank=True, help_text="when the nightly check last tried it"
     )
     due_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="when a worker is called to look at it, if none has come",
+        help_text="when to ring again for a worker to check it",
     )
     failure = models.CharField(
-        max_length=20, blank=True, help_text="why it is of no use now"
+        max_length=20, blank=True, help_text="why it can't be used now"
     )
     failed_at = models.DateTimeField(
-        null=True, blank=True, help_text="when that was found out"
+        null=True, blank=True, help_text="when it was first rejected"
     )
     created_by = models.ForeignKey(
         User, models.SET_NULL, null=True, blank=True, related_name="+"

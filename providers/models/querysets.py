@@ -1,4 +1,4 @@
-"""Questions to the catalogue."""
+"""QuerySets of the providers app."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -18,54 +18,54 @@ if TYPE_CHECKING:
     )
 
 PLATFORM = "platform"
-"""The credential that this installation has for all; others are customers' own."""
+"""The credential of this installation; all others are workspaces' own keys."""
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
-    """Providers."""
+    """Queries for providers."""
 
     def on_offer(self) -> Self:
-        """Keep those that operators have switched on and that have an adapter."""
+        """Keep the enabled providers that have an adapter."""
         return self.with_adapter().filter(is_enabled=True)
 
     def with_adapter(self) -> Self:
-        """Keep those that something here can call."""
+        """Keep the providers that have an adapter."""
         return self.filter(Q(slug__in=ADAPTERS) | Q(slug__startswith=COMPATIBLE_PREFIX))
 
     def operator_servers(self) -> Self:
-        """Keep the servers that operators run themselves."""
+        """Keep the OpenAI-compatible servers that operators run themselves."""
         return self.filter(Q(slug="compatible") | Q(slug__startswith=COMPATIBLE_PREFIX))
 
     def limited(self) -> Self:
-        """Keep those that may not do any number of things at once."""
+        """Keep the providers with a limit on concurrent scenes."""
         return self.exclude(max_concurrent=None, max_concurrent_per_key=None)
 
 
 class VoiceQuerySet(models.QuerySet["Voice"]):
-    """Voices."""
+    """Queries for voices."""
 
     def on_offer(self) -> Self:
-        """Keep those that can be chosen, each with its provider at hand."""
+        """Keep the voices that can be chosen; selects their providers too."""
         return self.enabled().filter(
             Q(provider__in=ADAPTERS) | Q(provider__slug__startswith=COMPATIBLE_PREFIX),
             is_offered=True,
         )
 
     def enabled(self) -> Self:
-        """Keep those that operators let speak, each with its provider at hand."""
+        """Keep the enabled voices of enabled providers; selects the providers too."""
         rows = self.filter(is_enabled=True, provider__is_enabled=True)
         return rows.select_related("provider")
 
     def with_samples(self) -> Self:
-        """Take along what is known of their samples."""
+        """Select the voices' samples and providers too."""
         return self.select_related("provider", "sample")
 
     def matching(
         self, *, provider: str = "", language: str = "", gender: str = "", q: str = ""
     ) -> Self:
-        """Keep those that match every argument that is not empty, whatever the case.
+        """Keep the voices that match every non-empty argument; case doesn't matter.
 
-        A `language` matches itself and what it is the beginning of: `en` finds `en-US`.
+        A `language` also matches its regional forms: `en` finds `en-US`.
         """
         found = self
         if provider:
@@ -84,18 +84,18 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
 
 
 class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
-    """Workspaces' own keys."""
+    """Queries for workspaces' own keys."""
 
     def for_workspace(self, workspace: "Workspace") -> Self:
-        """Keep those of `workspace`; the encrypted key stays in the database."""
+        """Keep the keys of `workspace`; doesn't load the encrypted key."""
         return self.filter(workspace=workspace).defer("sealed_key")
 
 
 class UpstreamQuerySet(models.QuerySet["Upstream"]):
-    """Ways to providers."""
+    """Queries for upstreams."""
 
     def unavailable(self) -> Self:
-        """Keep those that nobody may call now, or that somebody tries already."""
+        """Keep the open upstreams, and half-open ones that already have a probe."""
         return self.filter(
             Q(open_until__gt=Now()) | ~Q(probe=""), failing_since__isnull=False
         )

@@ -1,4 +1,4 @@
-"""Samples of voices: one recording each."""
+"""Samples of voices: one recording per voice."""
 
 import hashlib
 
@@ -10,13 +10,13 @@ from providers.models.catalogue import Voice
 
 
 class Sample(Claimable):
-    """A sentence in a voice, made once and kept; `synthesis.samples.making` makes it.
+    """A sample sentence in a voice, made once by `synthesis.samples.making` and kept.
 
-    Visitors may have those of the built-in voices made, operators any.
+    Visitors can trigger samples of the built-in voices, operators those of any voice.
     """
 
     HOLDER = "sample:"
-    """What the names of its holders begin with; those of scenes never do."""
+    """Prefix of a sample's holder names; holder names of scenes never start with it."""
 
     voice = models.OneToOneField(
         Voice, models.CASCADE, primary_key=True, related_name="sample"
@@ -55,6 +55,6 @@ class Sample(Claimable):
 
     @property
     def holder(self) -> str:
-        """This sample as held by this claim, for `providers.limits.upstreams`."""
+        """The holder name of the current claim, for `providers.limits.upstreams`."""
         voice = hashlib.sha256(self.voice_id.encode()).hexdigest()[:32]
         return f"{self.HOLDER}{voice}:{self.fence}"

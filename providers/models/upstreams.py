@@ -1,4 +1,4 @@
-"""Upstreams: a provider with one key, and whether it answers."""
+"""Upstreams: the state of the breaker for each provider, region and credential."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -12,9 +12,9 @@ from providers.models.querysets import (
 
 
 class Upstream(models.Model):
-    """A provider in one region with one credential, and how its last calls went.
+    """A provider in one region with one credential, and statistics of its last calls.
 
-    `providers.limits.upstreams` is the only writer. Rows hold no secret and are kept.
+    Only `providers.limits.upstreams` writes these rows. They hold no secret and are kept.
     """
 
     provider = models.ForeignKey(Provider, models.CASCADE, related_name="upstreams")
@@ -26,13 +26,19 @@ class Upstream(models.Model):
         null=True, blank=True, help_text="when it opened; empty while it is closed"
     )
     open_until = models.DateTimeField(
-        null=True, blank=True, help_text="nobody calls before; then one call tries"
+        null=True,
+        blank=True,
+        help_text="no calls before; then one probe",
     )
     reason = models.CharField(max_length=20, blank=True, help_text="why it opened")
-    openings = models.PositiveIntegerField(default=0, help_text="pauses since then")
-    probe = models.CharField(max_length=80, blank=True, help_text="who tries now")
+    openings = models.PositiveIntegerField(
+        default=0, help_text="pauses since it opened"
+    )
+    probe = models.CharField(
+        max_length=80, blank=True, help_text="holder of the current probe"
+    )
     in_a_row = models.PositiveIntegerField(
-        default=0, help_text="failures without a success between them"
+        default=0, help_text="failures since the last success"
     )
     window_at = models.DateTimeField(db_default=Now())
     window_calls = models.PositiveIntegerField(default=0)
@@ -40,7 +46,7 @@ class Upstream(models.Model):
     retry_allowance = models.FloatField(default=10.0, help_text="retries left")
     retries_at = models.DateTimeField(db_default=Now())
     calls = models.PositiveBigIntegerField(default=0)
-    seconds = models.FloatField(default=0.0, help_text="that these calls took")
+    seconds = models.FloatField(default=0.0, help_text="time that these calls took")
     failures = models.JSONField(default=dict, blank=True, help_text="calls by kind")
     recent = models.JSONField(default=list, blank=True, help_text="the last failures")
 
@@ -71,7 +77,7 @@ class Upstream(models.Model):
 
     @property
     def state(self) -> str:
-        """Closed, open, or half-open: what a call meets now."""
+        """The state of the breaker now: closed, open or half-open."""
         if self.open_until is None:
             return "closed"
         return "open" if self.open_until > timezone.now() else "half-open"
