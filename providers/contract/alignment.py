@@ -1,4 +1,4 @@
-"""From the times that vendors give, to words of the text that was sent."""
+"""Align the timings that vendors return with the words of the text."""
 
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -9,14 +9,14 @@ from providers.contract.base import Word
 from providers.contract.failures import finite_number
 
 _SHORTEST = 0.001  # seconds
-_AHEAD = 12  # words that a vendor may pass over at once
+_AHEAD = 12  # words that a vendor may skip at once
 
 
 class Timeline:
-    """Puts words between the audio they belong to: in order, and inside of it.
+    """Interleaves audio and words, and keeps words in order and within the audio.
 
-    A word comes out once it has been heard. Vendors round, and sometimes let a word end
-    after the next one begins, or after the audio.
+    A word is yielded once the audio up to its end was yielded. Vendors round times: a word
+    may end after the next one begins, or after the audio ends.
     """
 
     def __init__(self, rate: int) -> None:
@@ -25,10 +25,10 @@ class Timeline:
         self._bytes = 0
         self._waiting: deque[Word] = deque()
         self._time = 0.0
-        self._place = 0
+        self._offset = 0
 
     def add_audio(self, samples: bytes) -> Generator[bytes | Word]:
-        """Pass 16-bit samples on, and the words that are over with them."""
+        """Yield 16-bit samples, then the words that end within the audio so far."""
         yield samples
         self._bytes += len(samples)
         self.seconds = self._bytes / 2 / self._rate
@@ -36,11 +36,11 @@ class Timeline:
             yield from self._release()
 
     def add_words(self, found: Iterable[Word]) -> None:
-        """Take words, in order."""
+        """Queue words, which must come in order."""
         self._waiting.extend(found)
 
     def finish(self, seconds: float | None = None) -> Generator[Word]:
-        """Yield the words that are left; the audio is over, at `seconds` if given."""
+        """Yield the remaining words; the audio ends here, or at `seconds` if given."""
         self.seconds = self.seconds if seconds is None else seconds
         while self._waiting:
             yield from self._release()
@@ -49,18 +49,18 @@ class Timeline:
         word = self._waiting.popleft()
         start = max(word.start, self._time)
         end = min(max(word.end, start + _SHORTEST), self.seconds)
-        is_new = word.char_start >= self._place and word.char_end > word.char_start
+        is_new = word.char_start >= self._offset and word.char_end > word.char_start
         if start < end and is_new:
-            self._time, self._place = end, word.char_end
+            self._time, self._offset = end, word.char_end
             yield replace(word, start=start, end=end)
 
 
 class Matcher:
-    """Finds the words of a text in the tokens that a vendor times.
+    """Finds the words of a text in a vendor's timed tokens.
 
-    Tokens are what the vendor makes of the text: without punctuation, in parts ("don",
-    "'t"), or spelled out ("12" as "twelve"). A token that is a word ahead is that word;
-    what lies between two such words shares the time of the tokens between them.
+    Tokens differ from the text: without punctuation, in parts ("don", "'t"), or spelled
+    out ("12" as "twelve"). A token that equals one of the next words is that word; the
+    words between two matches share the time of the tokens between them.
     """
 
     def __init__(self, text: str) -> None:
@@ -72,7 +72,7 @@ class Matcher:
         self._unmatched: list[tuple[float, float]] = []
 
     def feed(self, token: str, start: float, end: float) -> list[Word]:
-        """Return the words that `token` makes certain."""
+        """Return the words that are matched with this token."""
         plain = _plain(token)
         if not plain:
             return []
@@ -80,14 +80,14 @@ class Matcher:
         if plain not in ahead:
             self._unmatched.append((start, end))
             return []
-        place = self._next + ahead.index(plain)
-        found = self._shared(place)
-        unit = self._units[place]
-        self._next = place + 1
+        index = self._next + ahead.index(plain)
+        found = self._shared(index)
+        unit = self._units[index]
+        self._next = index + 1
         return [*found, Word(start, end, unit.word_start, unit.word_end)]
 
     def finish(self) -> list[Word]:
-        """Return the words of the tokens that were no word."""
+        """Return the remaining words, timed by the tokens that matched none."""
         return self._shared(len(self._units))
 
     def _shared(self, upto: int) -> list[Word]:
@@ -111,7 +111,10 @@ def _plain(text: str) -> str:
 
 
 def match_words(text: str, tokens: Iterable[Sequence[object]]) -> list[Word]:
-    """Return the words of `text` for a vendor's whole list of (token, start, end)."""
+    """Return the words of `text`, timed by a vendor's complete list of tokens.
+
+    A token is (text, start, end), in seconds.
+    """
     matcher = Matcher(text)
     found: list[Word] = []
     for token in timed_tokens(tokens):
@@ -122,7 +125,7 @@ def match_words(text: str, tokens: Iterable[Sequence[object]]) -> list[Word]:
 def timed_tokens(
     tokens: Iterable[Sequence[object]],
 ) -> Generator[tuple[str, float, float]]:
-    """Yield those (token, start, end) of a vendor's JSON that are text and numbers."""
+    """Yield the valid (token, start, end) of a vendor's JSON; skip all others."""
     for token in tokens:
         match token:
             case (str(said), start, end):
@@ -134,13 +137,16 @@ def timed_tokens(
 def words_from_characters(
     units: Iterable[words.Unit], times: Mapping[int, tuple[float, float]]
 ) -> list[Word]:
-    """Return words from the times of their characters, by offset."""
+    """Return words, timed by the times of their characters.
+
+    `times` has start and end in seconds by the character's offset in the text.
+    """
     found = []
     for unit in units:
         timed = [
-            times[place]
-            for place in range(unit.word_start, unit.word_end)
-            if place in times
+            times[index]
+            for index in range(unit.word_start, unit.word_end)
+            if index in times
         ]
         if timed:
             found.append(

@@ -2,8 +2,8 @@
 
 A provider is one file with one stateless class that follows `Adapter`, one line in
 `providers.contract.registry` and one row in the catalogue. It turns a `SpeechRequest` into
-`Speech` and every failure of the vendor into a `ProviderError`. It knows no tenants, no
-jobs and no prices, and never retries: rendering alone decides about that.
+`Speech` and every failure of the vendor into a `ProviderError`. It knows no tenants, jobs
+or prices, and never retries: only rendering decides about retries.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -17,11 +17,11 @@ from providers.contract.options import Option
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How long a text one call takes."""
+    """The longest text that one call accepts."""
 
     amount: int
     unit: Literal["characters", "bytes"] = "characters"  # bytes: of its UTF-8 form
-    # What a text counts for, where its markup counts, too. Never less for a longer one.
+    # Measures a text where markup counts too. A longer text never measures less.
     weigh: Callable[[str], int] | None = None
     sentence: int | None = None  # characters, of the longest sentence in it
 
@@ -34,37 +34,37 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """With whose key, and where, a provider is called."""
+    """The key, address and region of calls to a provider."""
 
     key: str = field(default="", repr=False)
-    base_url: str = ""  # from operators alone, never from customers
+    base_url: str = ""  # set by operators only, never by customers
     region: str = ""  # one of the adapter's `regions`
-    # Of a `compatible` server, as operators entered it:
+    # For a `compatible` server, set by operators:
     model: str = ""
     has_captions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """What one call shall speak."""
+    """The text, voice and options of one call."""
 
     text: str  # plain text, not empty, within the provider's limit
     voice: str  # the provider's own id
-    speed: float = 1.0  # 0.25 to 4.0; 1.0 is the voice's own pace
+    speed: float = 1.0  # 0.25 to 4.0; 1.0 is the voice's normal speed
     options: Mapping[str, object] = field(default_factory=dict)  # see `Adapter.options`
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the audio arrives. `pcm` is 16-bit signed little-endian, mono."""
+    """The format of the audio. `pcm` is 16-bit signed little-endian, mono."""
 
     name: Literal["pcm", "mp3", "wav", "flac", "ogg"]
-    sample_rate: int  # Hz; of `pcm`. The others say it in their own headers: 0
+    sample_rate: int  # Hz, for `pcm`; 0 for the others, whose headers have it
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """When a word is heard, and where it stands in the text of the request."""
+    """A word's time in the audio and its position in the text of the request."""
 
     start: float  # seconds from the start of the audio
     end: float
@@ -74,9 +74,9 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Audio on its way. Iterate once: bytes are audio, in order; Words come when known.
+    """Streamed audio and words; iterate once. Bytes are audio in order, Words are timed.
 
-    Iterating raises ProviderError; closing `parts` ends the call upstream.
+    Iterating may raise ProviderError. Closing `parts` ends the call to the vendor.
     """
 
     encoding: Encoding
@@ -87,24 +87,24 @@ class Speech:
 class VoiceInfo:
     """A voice as its provider describes it."""
 
-    id: str  # the provider's own
+    id: str  # the provider's own id
     name: str
     language: str  # BCP 47, e.g. en-US
     gender: Literal["female", "male", "neutral", ""] = ""
     description: str = ""
-    is_public: bool = True  # else it is of the account that the key belongs to
+    is_public: bool = True  # False: only the account of the key has it
 
 
 class KeyStatus(StrEnum):
-    """What a provider says of a key that it does not refuse."""
+    """The result of checking a key that the provider does not reject."""
 
     VALID = "valid"
-    RESTRICTED = "restricted"  # it is good, and may do no more than speak
-    UNKNOWN = "unknown"  # the provider won't tell; speaking will
+    RESTRICTED = "restricted"  # valid, for speech only
+    UNKNOWN = "unknown"  # the provider doesn't say; the first call will show
 
 
 class Failure(StrEnum):
-    """What went wrong, in one vocabulary for all vendors."""
+    """The kinds of failure, the same for all vendors."""
 
     BAD_KEY = "bad_key"
     QUOTA = "quota"
@@ -112,23 +112,23 @@ class Failure(StrEnum):
     BAD_REQUEST = "bad_request"
     UNKNOWN_VOICE = "unknown_voice"
     TOO_LONG = "too_long"
-    UNSPEAKABLE = "unspeakable"  # nothing in the text that this voice can say
+    UNSPEAKABLE = "unspeakable"  # the text has nothing that this voice can say
     BUSY = "busy"
     DOWN = "down"
     TIMEOUT = "timeout"
-    # A connection that was kept from an earlier call ended before a byte of the answer:
-    # most likely it had been idle for too long, but the text may have been heard.
+    # A reused connection closed before the first byte of the response. Most likely it
+    # had been idle for too long, but the vendor may have received the request.
     ABORTED = "aborted"
     BAD_AUDIO = "bad_audio"
-    NO_SPEECH = "no_speech"  # audio in which nobody can have said the text
-    # Said by us, never by an adapter: of what operators decide, and of a workspace's key.
+    NO_SPEECH = "no_speech"  # the audio can't contain the text, by its length
+    # Raised by us, never by an adapter: operators disabled it, or an own key can't be used.
     SWITCHED_OFF = "switched_off"
     OWN_KEY_REFUSED = "own_key_refused"
     OWN_KEY_MISSING = "own_key_missing"
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same call may succeed later."""
+        """Return whether the same call may succeed later."""
         return self in _RETRYABLE
 
 
@@ -144,7 +144,7 @@ _RETRYABLE = {
 
 
 class ProviderError(Exception):
-    """A provider failed. The text is for our logs, never for customers."""
+    """A failure of a provider. The message is for our logs, never for customers."""
 
     def __init__(
         self, kind: Failure, detail: str = "", *, retry_after: float | None = None
@@ -155,47 +155,47 @@ class ProviderError(Exception):
 
 
 class Adapter(Protocol):
-    """What every adapter offers."""
+    """The interface of every adapter."""
 
-    slug: str  # in voice ids, settings and URLs
-    name: str  # for people
+    slug: str  # used in voice ids, settings and URLs
+    name: str  # shown to people
     limit: Limit  # of one call; see `limit_for`
     word_timestamps: Literal["exact", "estimated"]
-    streaming: bool  # whether bytes arrive before the whole audio is made
-    own_key: bool  # whether customers may bring a key
-    is_local: bool  # whether it works on this machine's processors
-    needs_key: bool  # else an address is enough, if it is not local
-    has_voice_table: bool  # whether listing its voices takes neither key nor call
-    regions: Mapping[str, str]  # their addresses; the one named "" is the default
-    options: Mapping[str, Option]  # that a request may have
-    # What its row in the catalogue begins with; operators change it there.
+    streaming: bool  # whether audio arrives while the rest is still being made
+    own_key: bool  # whether customers may use their own key
+    is_local: bool  # whether it runs on this machine
+    needs_key: bool  # False: an address is enough, or nothing if it is local
+    has_voice_table: bool  # whether its voices are listed without a key and a call
+    regions: Mapping[str, str]  # base URL by region; "" is the default region
+    options: Mapping[str, Option]  # the options that a request may have
+    # Initial values of its row in the catalogue, where operators can change them:
     cost_multiplier: Decimal  # credits per character
-    max_concurrent_per_key: int | None  # what the vendor lets one account do at once
+    max_concurrent_per_key: int | None  # the vendor's limit of concurrent calls
 
     def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return the limit of one call for this voice at this pace."""
+        """Return the limit of one call for this voice at this speed."""
         ...
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Start speaking.
+        """Start to synthesize a request; return its audio and words as a stream.
 
         Raises:
-            ProviderError: at once, or while the answer's parts are read.
+            ProviderError: immediately, or while the parts are read.
         """
         ...
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return every voice that `access` may use.
+        """Return all voices that can be used with `access`.
 
         Raises:
-            ProviderError: the list can't be had now.
+            ProviderError: the list is unavailable now.
         """
         ...
 
     def check(self, access: Access) -> KeyStatus:
-        """Ask for the cheapest thing there is, to see whether the key is good.
+        """Check whether the key is valid, by the cheapest call that the vendor has.
 
         Raises:
-            ProviderError: BAD_KEY if it is not; else nothing can be said now.
+            ProviderError: BAD_KEY if it is invalid; any other kind if that is unknown now.
         """
         ...

@@ -1,8 +1,8 @@
-"""From a vendor's refusal to a `ProviderError`.
+"""Turn a vendor's error response into a `ProviderError`.
 
-What a vendor writes may quote the text that was to be spoken, so of its words only codes
-reach our logs: short, and of the letters that codes have. What is of another type than the
-vendor documents is taken for nothing at all.
+A vendor's message may quote the customer's text. So only its error codes reach our logs:
+short, with the characters that codes have. Values of another type than the vendor
+documents are treated as missing.
 """
 
 import math
@@ -36,11 +36,11 @@ def error_from_response(
     codes_in: Callable[[Any], list[object]],
     kinds: Mapping[str, Failure],
 ) -> ProviderError:
-    """Return what an answer that is no success means.
+    """Return the error for a response whose status is not a success.
 
     Args:
-        codes_in: finds the vendor's codes in the error's body, the most telling first.
-        kinds: what its codes mean; without one of these the status decides.
+        codes_in: finds the vendor's codes in the error's body, the most specific first.
+        kinds: the kind of failure by code; for other codes the status decides.
     """
     body = answer.error()
     codes = [code for code in codes_in(body) if isinstance(code, str)]
@@ -49,7 +49,7 @@ def error_from_response(
 
 
 def provider_error(answer: Response, kind: Failure, *codes: str) -> ProviderError:
-    """Return the error of `kind` with what may be told of an answer."""
+    """Return an error of `kind` with the response's status and valid codes."""
     named = [code for code in codes if _CODE.fullmatch(code)]
     return ProviderError(
         kind,
@@ -59,14 +59,14 @@ def provider_error(answer: Response, kind: Failure, *codes: str) -> ProviderErro
 
 
 def failure_for_status(status: int) -> Failure:
-    """Return what a status means when nothing more is known."""
+    """Return the kind of failure for an HTTP status, without a known code."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     return Failure.BAD_REQUEST if 400 <= status < 500 else Failure.DOWN
 
 
 def value_at(value: object, *path: str) -> Any:
-    """Return what lies at `path` in nested objects, or None where there is no such."""
+    """Return the value at `path` in nested JSON objects; None if there is none."""
     for name in path:
         if not isinstance(value, dict):
             return None
@@ -75,19 +75,19 @@ def value_at(value: object, *path: str) -> Any:
 
 
 def list_at(value: object, *path: str) -> list[Any]:
-    """Return the list that lies at `path` in nested objects; empty if none does."""
+    """Return the list at `path` in nested JSON objects; empty if there is none."""
     found = value_at(value, *path)
     return found if isinstance(found, list) else []
 
 
 def text_at(value: object, *path: str) -> str:
-    """Return the text that lies at `path` in nested objects; empty if none does."""
+    """Return the text at `path` in nested JSON objects; empty if there is none."""
     found = value_at(value, *path)
     return found if isinstance(found, str) else ""
 
 
 def finite_number(value: object) -> float | None:
-    """Return a number of JSON, unless it is none or not finite."""
+    """Return a JSON number as a float; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

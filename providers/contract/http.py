@@ -1,7 +1,7 @@
-"""How adapters call vendors: `kit.http`, with failures as `ProviderError`.
+"""HTTP calls of adapters to vendors: `kit.http`, with failures as `ProviderError`.
 
-A call for speech may reuse a connection that an earlier one for the same credential left
-open. Lists and checks are rare, and have a connection of their own.
+A call for speech may reuse an open connection of an earlier call with the same credential.
+Lists and checks are rare and open a new connection each.
 """
 
 import json
@@ -19,16 +19,16 @@ from kit import http
 from kit.http import addresses
 from providers.contract.base import Failure, ProviderError
 
-MAX_JSON = 64 * 1024 * 1024  # bytes; audio comes in JSON too
-_MAX_BODY = 4 * MAX_JSON  # bytes of any answer: hours of audio
-_MAX_ERROR = 16 * 1024  # bytes of an error's body that are looked at
-_MAX_LINE = 8 * 1024 * 1024  # bytes; audio in a line of JSON
+MAX_JSON = 64 * 1024 * 1024  # bytes; some vendors send audio as JSON
+_MAX_BODY = 4 * MAX_JSON  # bytes of any response: hours of audio
+_MAX_ERROR = 16 * 1024  # bytes of an error's body that are read
+_MAX_LINE = 8 * 1024 * 1024  # bytes; a line of JSON may contain audio
 _MAX_RETRY_AFTER = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Limits(http.Limits):
-    """How many seconds of waiting are too many."""
+    """Timeouts of a call, in seconds."""
 
     connect: float = 10.0
     # OpenAI needs 46 s for 4,096 characters with tts-1 (measured by others, 2025-11).
@@ -39,31 +39,32 @@ class Limits(http.Limits):
 
 LIMITS = Limits()
 QUICK = Limits(first_byte=20.0, quiet=10.0, total=30.0)
-"""For lists and checks."""
-_REFUSAL_SECONDS = 5.0  # for the body of an error, which may say more than its status
+"""Timeouts for lists and checks."""
+_REFUSAL_SECONDS = 5.0  # to read an error's body, which may hold a more specific code
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What the calls of a block have in common."""
+    """Settings of all calls in a `within` block."""
 
     limits: Limits = LIMITS
     owner: Hashable = None
     is_fresh: bool = False
 
 
-_USUAL = _Settings()
-_terms: ContextVar[_Settings] = ContextVar("terms", default=_USUAL)
+_DEFAULTS = _Settings()
+_terms: ContextVar[_Settings] = ContextVar("terms", default=_DEFAULTS)
 
 
 @contextmanager
 def within(
     limits: Limits, *, owner: Hashable = None, is_fresh: bool = False
 ) -> Iterator[None]:
-    """Give the calls of the block limits, unless they have their own, and connections.
+    """Set the timeouts of all calls in the block, and which connections they reuse.
 
-    Those of one `owner`, which stands for a credential, share connections; without an owner
-    each call has its own. `is_fresh` opens new ones even so.
+    Timeouts that a call passes itself take precedence. Calls of one `owner`, which stands
+    for a credential, reuse connections; without an owner each call opens a new one.
+    `is_fresh` opens a new one in any case.
     """
     token = _terms.set(_Settings(limits, owner, is_fresh))
     try:
@@ -74,7 +75,7 @@ def within(
 
 @dataclass(slots=True)
 class Response:
-    """What a vendor answered; its body is read once, from the front."""
+    """A vendor's response. Its body can be read once."""
 
     _answer: http.Response = field(repr=False)
 
@@ -85,7 +86,7 @@ class Response:
 
     @property
     def headers(self) -> Message:
-        """The headers, whose names may be in any case."""
+        """The headers; their names are case-insensitive."""
         return self._answer.headers
 
     @property
@@ -94,26 +95,26 @@ class Response:
         return self._answer.content_type
 
     def parts(self, most: int | None = None) -> Generator[bytes]:
-        """Yield the body as it comes, in parts of at most 16 KB.
+        """Yield the body as it arrives, in parts of at most 16 KB.
 
         Raises:
-            ProviderError: it stopped before its end, took too long, or is longer than
-                `most` bytes (256 MB).
+            ProviderError: it ended early, took too long, or is longer than `most` bytes
+                (256 MB).
         """
         if self.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise ProviderError(Failure.BAD_AUDIO, "packed, though unasked")
+            raise ProviderError(Failure.BAD_AUDIO, "compressed, though not requested")
         with _as_provider_errors():
             yield from self._answer.parts(_MAX_BODY if most is None else most)
 
     def skip_rest(self) -> None:
-        """Read what little may follow the part that was wanted; see `kit.http`."""
+        """Read the little that may be left, so that the connection can be reused."""
         self._answer.skip_rest()
 
     def lines(self) -> Generator[bytes]:
         """Yield the body line by line, without line ends.
 
         Raises:
-            ProviderError: see `parts`; or a line has no end.
+            ProviderError: see `parts`; or a line is longer than 8 MB.
         """
         pending = bytearray()
         for part in self.parts():
@@ -124,7 +125,7 @@ class Response:
                 del pending[: end + 1]
                 seen = 0
             if len(pending) > _MAX_LINE:
-                raise ProviderError(Failure.BAD_AUDIO, "a line without an end")
+                raise ProviderError(Failure.BAD_AUDIO, "a line is too long")
         if pending:
             yield bytes(pending)
 
@@ -137,15 +138,15 @@ class Response:
         return b"".join(self.parts(most))
 
     def json(self) -> Any:
-        """Return the body's value.
+        """Return the value of the JSON body.
 
         Raises:
-            ProviderError: see `read`; or it is no JSON.
+            ProviderError: see `read`; or it is not JSON.
         """
         return parse_json(self.read())
 
     def error(self) -> Any:
-        """Return the value of an error's body, or None if it has none worth looking at."""
+        """Return the value of an error's JSON body; None if it is not readable JSON."""
         self._answer.end_within(_REFUSAL_SECONDS)
         try:
             return json.loads(self.read(_MAX_ERROR))
@@ -154,7 +155,7 @@ class Response:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the vendor wants to be asked again."""
+        """Return the seconds after which the vendor asks us to retry; None if unsaid."""
         if milliseconds := _number(self.headers.get("retry-after-ms", "")):
             return min(milliseconds / 1000, _MAX_RETRY_AFTER)
         text = self.headers.get("Retry-After", "").strip()
@@ -178,7 +179,7 @@ def call(
     *,
     limits: Limits | None = None,
 ) -> Iterator[Response]:
-    """Send a request and give the head of the answer; leaving the block ends the call.
+    """Send a request and yield the response; leaving the block ends the call.
 
     Raises:
         ProviderError: DOWN, TIMEOUT, ABORTED, or BAD_REQUEST for a URL or header that
@@ -203,15 +204,15 @@ def call(
 
 
 def parse_json(text: bytes) -> Any:
-    """Return the value of a JSON text that should hold audio or a list.
+    """Return the value of a JSON text, from a vendor's successful response.
 
     Raises:
-        ProviderError: it is no JSON.
+        ProviderError: BAD_AUDIO, it is not JSON.
     """
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ProviderError(Failure.BAD_AUDIO, "no JSON") from error
+        raise ProviderError(Failure.BAD_AUDIO, "not JSON") from error
 
 
 def _resolve(host: str, port: int, seconds: float) -> Sequence[addresses.IPAddress]:
@@ -231,7 +232,7 @@ _FAILURES: tuple[tuple[type[http.CallFailed], Failure], ...] = (
 
 @contextmanager
 def _as_provider_errors() -> Iterator[None]:
-    """Turn what befell a call into what a provider does."""
+    """Raise failures of `kit.http` as `ProviderError`."""
     try:
         yield
     except http.CallFailed as error:

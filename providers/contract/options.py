@@ -1,7 +1,7 @@
-"""What may be asked of an adapter besides text, voice and speed: names, types and ranges.
+"""Options of an adapter's requests besides text, voice and speed: types and ranges.
 
-An adapter declares its options; those who take them from customers check them here, before
-anything is priced. What would make a call dearer is never among them.
+An adapter declares its options. They are validated with `problem` before a job is priced.
+Nothing that makes a call cost more is ever an option.
 """
 
 import re
@@ -10,50 +10,50 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few texts; the first is what goes without saying."""
+    """One of several texts; the first is the default."""
 
     allowed: tuple[str, ...]
 
     def problem(self, value: object) -> str:
-        """Return what is wrong with `value`; empty: nothing."""
-        is_good = isinstance(value, str) and value in self.allowed
-        return "" if is_good else f"One of {', '.join(self.allowed)}."
+        """Return what is wrong with `value`, for people; empty if it is valid."""
+        is_valid = isinstance(value, str) and value in self.allowed
+        return "" if is_valid else f"One of {', '.join(self.allowed)}."
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number in a range, its ends included."""
+    """A number in a range that includes both ends."""
 
     low: float
     high: float
 
     def problem(self, value: object) -> str:
-        """Return what is wrong with `value`; empty: nothing."""
-        is_good = (
+        """Return what is wrong with `value`, for people; empty if it is valid."""
+        is_valid = (
             isinstance(value, int | float)
             and not isinstance(value, bool)
             and self.low <= value <= self.high  # which NaN is not
         )
-        return "" if is_good else f"A number from {self.low:g} to {self.high:g}."
+        return "" if is_valid else f"A number from {self.low:g} to {self.high:g}."
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that is not empty, of a certain form if there is one."""
+    """A non-empty text, which may have to match a pattern."""
 
     most: int  # characters
-    form: str = ""  # a regular expression for all of it
-    hint: str = ""  # the form, for people
+    form: str = ""  # a regular expression for the whole text
+    hint: str = ""  # describes the form in errors
 
     def problem(self, value: object) -> str:
-        """Return what is wrong with `value`; empty: nothing."""
-        is_good = (
+        """Return what is wrong with `value`, for people; empty if it is valid."""
+        is_valid = (
             isinstance(value, str)
             and 0 < len(value) <= self.most
             and (not self.form or re.fullmatch(self.form, value) is not None)
         )
         usual = f"A text of 1 to {self.most} characters."
-        return "" if is_good else self.hint or usual
+        return "" if is_valid else self.hint or usual
 
 
 Option = Choice | Number | Text

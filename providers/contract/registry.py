@@ -1,4 +1,4 @@
-"""The table of providers: one line each, imported on first use."""
+"""The registry of adapters: one line per provider, imported on first use."""
 
 from functools import cache
 from typing import cast
@@ -21,7 +21,7 @@ ADAPTERS = {
 }
 
 COMPATIBLE_PREFIX = "compatible-"
-"""What the slugs of further servers that `compatible` calls begin with."""
+"""Prefix of the slugs of further servers that the `compatible` adapter calls."""
 
 
 @cache
@@ -37,5 +37,5 @@ def is_operator_server(slug: str) -> bool:
 
 
 def has_adapter(slug: str) -> bool:
-    """Return whether something here can call the provider `slug`."""
+    """Return whether there is an adapter for the provider `slug`."""
     return slug in ADAPTERS or slug.startswith(COMPATIBLE_PREFIX)

@@ -1,4 +1,4 @@
-"""What adapters of vendors have in common, and what they make of requests."""
+"""The base class of adapters that call a vendor, and readers of their options."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,7 +8,7 @@ from providers.contract.options import Option
 
 
 class Remote:
-    """An adapter that calls somebody else's server with a key."""
+    """The base class of adapters that call a remote server, usually with a key."""
 
     slug: str
     limit: Limit
@@ -22,10 +22,10 @@ class Remote:
     max_concurrent_per_key: int | None = None
 
     def address(self, access: Access) -> str:
-        """Return where to call, without a slash at the end.
+        """Return the base URL of calls, without a trailing slash.
 
         Raises:
-            ProviderError: the region is none of the vendor's, or there is no address.
+            ProviderError: the region is unknown, or no address is set.
         """
         address = access.base_url or self.regions.get(access.region, "")
         if not address:
@@ -33,27 +33,27 @@ class Remote:
         return address.rstrip("/")
 
     def key(self, access: Access) -> str:
-        """Return the key, which can stand in a header.
+        """Return the key, validated for use in a header.
 
         Raises:
-            ProviderError: there is none, or it is none.
+            ProviderError: the key is missing or can't be valid.
         """
         key = access.key
         if not key and not self.needs_key:
             return ""
         if not key or not key.isascii() or not key.isprintable() or " " in key:
-            raise ProviderError(Failure.BAD_KEY, "nothing that could be a key")
+            raise ProviderError(Failure.BAD_KEY, "the key is missing or malformed")
         return key
 
     def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return the limit of one call, the same for all."""
+        """Return the limit of one call, the same for all voices and speeds."""
         return self.limit
 
     def validate(self, request: SpeechRequest) -> None:
-        """Refuse a text that can't be spoken by one call, before anything is sent.
+        """Raise ProviderError unless one call can speak the text; nothing is sent.
 
         Raises:
-            ProviderError: it is too long, or has nothing to say in it.
+            ProviderError: TOO_LONG; or UNSPEAKABLE, it has no letters or digits.
         """
         limit = self.limit_for(request.voice, request.speed)
         length = limit.measure(request.text)
@@ -64,15 +64,15 @@ class Remote:
 
 
 def clamp_speed(request: SpeechRequest, slowest: float, fastest: float) -> float:
-    """Return the pace that was asked for, or the nearest one that the vendor has."""
+    """Return the requested speed, clamped to the vendor's range."""
     return min(max(request.speed, slowest), fastest)
 
 
 def text_option(request: SpeechRequest, name: str, most: int) -> str:
-    """Return a text among the options; empty if there is none.
+    """Return the text of an option; empty if the request doesn't have it.
 
     Raises:
-        ProviderError: it is no text, or longer than `most` characters.
+        ProviderError: it is not a text, or longer than `most` characters.
     """
     value = request.options.get(name, "")
     if not isinstance(value, str) or len(value) > most:
@@ -81,10 +81,10 @@ def text_option(request: SpeechRequest, name: str, most: int) -> str:
 
 
 def choice_option(request: SpeechRequest, name: str, allowed: tuple[str, ...]) -> str:
-    """Return one of `allowed` among the options; the first if there is none.
+    """Return the value of an option; the first of `allowed` is the default.
 
     Raises:
-        ProviderError: it is none of them.
+        ProviderError: it is not one of `allowed`.
     """
     value = request.options.get(name, allowed[0])
     if value not in allowed:
@@ -95,10 +95,10 @@ def choice_option(request: SpeechRequest, name: str, allowed: tuple[str, ...]) -
 def number_option(
     request: SpeechRequest, name: str, low: float, high: float
 ) -> float | None:
-    """Return a number among the options; None if there is none.
+    """Return the number of an option; None if the request doesn't have it.
 
     Raises:
-        ProviderError: it is no number from `low` to `high`.
+        ProviderError: it is not a number from `low` to `high`.
     """
     value = request.options.get(name)
     if value is None:

@@ -1,6 +1,6 @@
-"""Whether what a vendor sends is audio: by its type and its first bytes.
+"""Check that a response is audio, by its content type and its first bytes.
 
-Whether it can be decoded and lasts long enough is for those who store it.
+Whether it can be decoded and is long enough is checked when it is stored.
 """
 
 import base64
@@ -17,16 +17,22 @@ _MAGIC = {
     "ogg": (b"OggS",),
     "mp3": (b"ID3", b"\xff"),
 }
-_FILES = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3")  # no samples begin like this
+_FILES = (
+    b"RIFF",
+    b"RF64",
+    b"fLaC",
+    b"OggS",
+    b"ID3",
+)  # raw samples don't start like this
 _SNIFFED = 64  # bytes
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
 def audio_body(answer: Response, kind: str) -> Generator[bytes]:
-    """Yield an answer's body, which is audio of `kind` (pcm, wav, mp3, flac, ogg).
+    """Yield a response's body, checked to be audio of `kind` (pcm, wav, mp3, flac, ogg).
 
     Raises:
-        ProviderError: it is something else, or nothing.
+        ProviderError: BAD_AUDIO, it is something else or empty.
     """
     if answer.content_type.startswith(_NO_AUDIO):
         raise ProviderError(Failure.BAD_AUDIO, answer.content_type[:60])
@@ -34,10 +40,10 @@ def audio_body(answer: Response, kind: str) -> Generator[bytes]:
 
 
 def audio_parts(parts: Iterable[bytes], kind: str) -> Generator[bytes]:
-    """Yield `parts` once they begin like audio of `kind`.
+    """Yield `parts` after checking that they start like audio of `kind`.
 
     Raises:
-        ProviderError: they don't, or there are none.
+        ProviderError: BAD_AUDIO, they don't, or there are none.
     """
     head: bytes | None = b""
     for part in parts:
@@ -55,23 +61,23 @@ def audio_parts(parts: Iterable[bytes], kind: str) -> Generator[bytes]:
 
 
 def require_audio(head: bytes, kind: str) -> None:
-    """Raise ProviderError unless audio of `kind` can begin with `head`."""
+    """Raise ProviderError unless audio of `kind` can start with `head`."""
     if not head:
-        raise ProviderError(Failure.BAD_AUDIO, "nothing")
+        raise ProviderError(Failure.BAD_AUDIO, "empty")
     is_text = not head[:_SNIFFED].translate(None, _TEXT)
     if kind == "pcm":
-        is_good = not is_text and not head.startswith(_FILES)
+        is_valid = not is_text and not head.startswith(_FILES)
     else:
-        is_good = head.startswith(_MAGIC[kind])
-    if not is_good:
-        raise ProviderError(Failure.BAD_AUDIO, f"no {kind}")
+        is_valid = head.startswith(_MAGIC[kind])
+    if not is_valid:
+        raise ProviderError(Failure.BAD_AUDIO, f"not {kind}")
 
 
 def decode_base64(content: object) -> bytes:
-    """Return the bytes of a base64 text in JSON; none where there is nothing.
+    """Return the bytes of a base64 text; empty for None.
 
     Raises:
-        ProviderError: it is something else.
+        ProviderError: BAD_AUDIO, it is not base64.
     """
     if content is None:
         return b""
@@ -80,32 +86,34 @@ def decode_base64(content: object) -> bytes:
             return base64.b64decode(content, validate=True)
     except ValueError:
         pass
-    raise ProviderError(Failure.BAD_AUDIO, "no base64")
+    raise ProviderError(Failure.BAD_AUDIO, "not base64")
 
 
 def read_wav(wav: bytes) -> tuple[int, bytes]:
-    """Return rate (Hz) and samples of a whole WAV file of 16-bit mono.
+    """Return the sample rate (Hz) and the samples of a complete 16-bit mono WAV file.
 
-    The sizes in the header are believed only where they can be true: servers that stream
-    write placeholders, and some put tags after the samples.
+    Sizes in the header are used only if they are plausible: servers that stream write
+    placeholders, and some put tags after the samples.
 
     Raises:
-        ProviderError: it is no such file.
+        ProviderError: BAD_AUDIO, it is not such a file, or incomplete.
     """
     rate = 0
-    place = 12
-    while wav[:4] in _MAGIC["wav"] and place + 8 <= len(wav):
-        name, size = struct.unpack_from("<4sI", wav, place)
-        place += 8
-        if name == b"fmt " and place + 16 <= len(wav):
-            form, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", wav, place)
+    offset = 12
+    while wav[:4] in _MAGIC["wav"] and offset + 8 <= len(wav):
+        name, size = struct.unpack_from("<4sI", wav, offset)
+        offset += 8
+        if name == b"fmt " and offset + 16 <= len(wav):
+            form, channels, rate, _, _, bits = struct.unpack_from(
+                "<HHIIHH", wav, offset
+            )
             if form not in (1, 0xFFFE) or channels != 1 or bits != 16:
                 break
         elif name == b"data":
             if size >= 0x7FFF_0000 or size == 0:
-                size = len(wav) - place
-            if not rate or size > len(wav) - place or size < 2:
+                size = len(wav) - offset
+            if not rate or size > len(wav) - offset or size < 2:
                 break
-            return rate, wav[place : place + (size & ~1)]
-        place += size + size % 2
-    raise ProviderError(Failure.BAD_AUDIO, "no WAV of 16-bit mono, or not all of it")
+            return rate, wav[offset : offset + (size & ~1)]
+        offset += size + size % 2
+    raise ProviderError(Failure.BAD_AUDIO, "not a complete 16-bit mono WAV file")

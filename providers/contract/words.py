@@ -1,18 +1,18 @@
-"""What counts as a word of a text, for everything that gives times to words."""
+"""Split a text into words, the same way for everything that times words."""
 
 import re
 import unicodedata
 from dataclasses import dataclass
 
-# A few signs separate words without a space, all Chinese and Japanese stops and brackets
-# among them. Runs of full stops or hyphens are typed in place of an ellipsis or a dash.
+# Some signs separate words without a space, among them all Chinese and Japanese stops and
+# brackets. Several full stops or hyphens in a row stand for an ellipsis or a dash.
 _GAP = re.compile(
     r"(?:[\s\u200b\x00-\x1f\x7f-\x9f—―…]|-{2,}|\.{2,}"
     r"|[\u3001\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f])+"
 )
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _HAN_OR_REST = re.compile(f"([{_HAN}])|[^{_HAN}]+")
-_SPOKEN_SIGNS = "%‰&@#*§/\\"  # they are punctuation to Unicode, and heard
+_SPOKEN_SIGNS = "%‰&@#*§/\\"  # punctuation in Unicode, but spoken
 _EDGES = {"Ps", "Pe", "Pi", "Pf", "Pd", "Pc", "Po"}
 
 
@@ -22,17 +22,17 @@ class Unit:
 
     start: int
     end: int
-    word_start: int  # without the quotes, brackets and stops around the word
+    word_start: int  # without quotes, brackets and stops around the word
     word_end: int
-    has_letters: bool  # or digits: else it is heard only if a voice says so
-    is_attached: bool  # one Chinese character right after another
+    has_letters: bool  # or digits; other units are rarely spoken
+    is_attached: bool  # a Chinese character that follows another without a gap
 
 
 def split(text: str) -> list[Unit]:
-    """Return the units of `text` in order; offsets are code points.
+    """Return the units of `text` in order; offsets count code points.
 
-    Units keep what is inside them (`don't`, `12.5%`, `well-known`, an address). Scripts
-    without spaces are one unit to the next space, but Chinese characters are one each.
+    Signs within a unit stay in it (`don't`, `12.5%`, `well-known`, a URL). In scripts
+    without spaces a unit reaches to the next space, but each Chinese character is a unit.
     """
     units = []
     position = 0
