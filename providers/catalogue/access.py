@@ -1,4 +1,4 @@
-"""Where, and with whose key, this installation calls a provider."""
+"""The address and key with which this installation calls a provider."""
 
 import os
 
@@ -8,11 +8,11 @@ from providers.models import Provider
 
 
 def access_for(provider: Provider) -> Access:
-    """Return where and with whose key this installation calls `provider`.
+    """Return the key, address and settings with which this installation calls `provider`.
 
-    `<SLUG>_API_KEY`, `<SLUG>_BASE_URL`, `<SLUG>_REGION` and `<SLUG>_MODEL` in the
-    environment, the slug in upper case; all but the key else as operators entered them,
-    and whether a server tells word times by them alone.
+    They come from `<SLUG>_API_KEY`, `<SLUG>_BASE_URL`, `<SLUG>_REGION` and `<SLUG>_MODEL`
+    in the environment, with the slug in upper case. Where a variable is not set, the
+    provider's row has the value, except for the key. `has_captions` is in the row only.
     """
     return Access(
         key=_variable(provider, "API_KEY"),
@@ -24,7 +24,7 @@ def access_for(provider: Provider) -> Access:
 
 
 def base_url_of(provider: Provider) -> str:
-    """Return where operators have `provider` called; empty: where the vendor is."""
+    """Return the base URL that operators set for `provider`; empty: the vendor's own."""
     return (_variable(provider, "BASE_URL") or provider.base_url).rstrip("/")
 
 

@@ -1,4 +1,4 @@
-"""The voice for a language where nobody names one."""
+"""The default voice of a language, for requests that name no voice."""
 
 from collections.abc import Collection
 
@@ -8,24 +8,24 @@ from django.db.models.functions import Length, Lower
 from providers.catalogue.languages import primary, spellings
 from providers.models import Voice
 
-_USUAL = (
+_DEFAULT_REGIONS = (
     *("ar-EG", "bn-BD", "de-DE", "en-US", "es-ES", "fr-FR", "it-IT", "nl-NL", "pt-BR"),
     *("sw-TZ", "ta-IN", "ur-PK", "zh-CN", "cmn-CN"),
 )
-"""Of languages with voices of several regions: what is meant where none is named.
+"""The default region of languages with voices of several regions.
 
-They are CLDR's likely subtags.
+Source: CLDR's likely subtags.
 """
 
 _ANY_LANGUAGE = "mul"  # BCP 47: several languages
 
 
 def default_voices(provider: str, languages: Collection[str]) -> dict[str, Voice]:
-    """Return the voice of `provider` for each language, as a request without one means it.
+    """Return the default voice of `provider` for each language.
 
-    That is the provider's default voice if it speaks the language, else one of the usual
-    region, else one that speaks any language. A language without any is left out. Takes one
-    query.
+    That is the provider's default voice if it speaks the language, else one of the default
+    region, else one that speaks any language. A language without a voice is left out.
+    Takes one query.
     """
     codes = {code: language for language in languages for code in spellings(language)}
     alone = Func(
@@ -40,7 +40,7 @@ def default_voices(provider: str, languages: Collection[str]) -> dict[str, Voice
             code=Lower(alone),
             rank=Case(
                 When(pk=F("provider__default_voice"), then=0),
-                When(language__in=_USUAL, then=1),
+                When(language__in=_DEFAULT_REGIONS, then=1),
                 default=2,
             ),
         )

@@ -1,10 +1,10 @@
-"""What languages are called in English."""
+"""English names of languages, and the codes that vendors use for them."""
 
 from functools import cache
 
 from providers.unicorn.voices import VOICES
 
-# Those that the built-in voices don't have.
+# Languages that the built-in voices don't have.
 _OTHERS = {
     "fil": "Filipino",
     "gl": "Galician",
@@ -20,7 +20,7 @@ _OTHERS = {
     "zu": "Zulu",
 }
 _SAME = {"cmn": "zh", "arb": "ar", "nn": "nb"}
-# Each with how vendors also write it.
+# Languages for which vendors use several codes.
 _SPELLINGS = {
     "ar": ("ar", "arb"),
     "fil": ("fil", "tl"),
@@ -30,23 +30,23 @@ _SPELLINGS = {
 
 
 def primary(tag: str) -> str:
-    """Return the language alone of a BCP 47 tag: `en` of `en-GB`."""
+    """Return the language of a BCP 47 tag without its region: `en` for `en-GB`."""
     return tag.partition("-")[0].lower()
 
 
 def name_of(tag: str) -> str:
-    """Return the English name of a tag's language; the tag itself if it has none here."""
+    """Return the English name of a tag's language; the tag itself if it is unknown."""
     language = primary(tag)
     return _names().get(_SAME.get(language, language), tag)
 
 
 def spellings(language: str) -> tuple[str, ...]:
-    """Return the codes under which voices of `language` may be, the usual one first."""
+    """Return the codes that voices of `language` may have, the usual one first."""
     return _SPELLINGS.get(language, (language,))
 
 
 def is_known(language: str) -> bool:
-    """Return whether a voice may be of `language`, as BCP 47 names it alone."""
+    """Return whether `language`, a BCP 47 code without a region, has a name here."""
     return language in _names()
 
 

@@ -1,7 +1,7 @@
-"""What people prefer of the catalogue, wherever a request leaves it open.
+"""A user's default provider and default voice, for requests that name none.
 
-Both are preferences of a user, `default_provider` and `voice`. They hold in each of their
-workspaces, and for the tokens that they made.
+Both are preferences of the user, `default_provider` and `voice`. They apply in all of the
+user's workspaces, and to the tokens that the user created.
 """
 
 from accounts.models import User
@@ -14,12 +14,12 @@ BUILT_IN = "unicorn"
 
 
 def default_provider(user: User | None) -> str:
-    """Return the provider in which voices are looked up that name none."""
+    """Return the provider of voices that are named without one."""
     return preferences.text_of(user, "default_provider") or BUILT_IN
 
 
 def preferred_voice(user: User | None) -> Voice | None:
-    """Return the voice that a user prefers, None without one that is on offer."""
+    """Return a user's default voice; None if there is none or it can't be chosen now."""
     name = preferences.text_of(user, "voice")
     if not name:
         return None
@@ -31,11 +31,11 @@ def preferred_voice(user: User | None) -> Voice | None:
 
 
 def set_preferred_voice(user: User, voice: str) -> Voice:
-    """Let the voice of this id speak whatever names none.
+    """Set the user's default voice by its id, and return it.
 
     Raises:
-        UnknownVoice: there is none on offer.
-        PreferencesTooLarge: no more preferences can be kept.
+        UnknownVoice: no available voice has this id.
+        PreferencesTooLarge: the user's preferences are full.
     """
     offered = Voice.objects.on_offer()
     found = offered.filter(pk=voice).first() if voice.isprintable() else None
@@ -46,5 +46,5 @@ def set_preferred_voice(user: User, voice: str) -> Voice:
 
 
 def clear_preferred_voice(user: User) -> None:
-    """Let the language of a text decide again who speaks it."""
+    """Remove the user's default voice; the language of a text decides again."""
     preferences.merge(user, {"voice": None})

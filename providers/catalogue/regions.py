@@ -1,8 +1,8 @@
-"""Regions of providers, as choices of a form."""
+"""Regions of providers, as form choices."""
 
 from providers.contract.registry import get_adapter
 
 
 def region_choices(slug: str) -> list[tuple[str, str]]:
-    """Return the regions that a provider has beside its usual one, for a choice."""
+    """Return a provider's regions without its default one, as form choices."""
     return [(region, region) for region in sorted(get_adapter(slug).regions) if region]

@@ -1,4 +1,7 @@
-"""Samples of voices: where they are, and asking for them; making is for those above."""
+"""Samples of voices: their paths, and queueing them.
+
+`synthesis.samples.making` makes them.
+"""
 
 from collections.abc import Iterable
 from urllib.parse import quote
@@ -11,10 +14,10 @@ from providers.models import Sample, Voice
 
 
 def sample_path(voice: Voice) -> str | None:
-    """Return the path at which a voice's sample is heard; None if there is none.
+    """Return the path of a voice's sample; None if there is none.
 
-    `voice` comes from `with_samples`. Those of built-in voices are made when they are
-    first asked for.
+    `voice` comes from `with_samples`. Samples of built-in voices are made at their first
+    request.
     """
     sample: Sample | None = getattr(voice, "sample", None)
     has_failed = sample is not None and sample.status == Sample.Status.FAILED
@@ -26,9 +29,9 @@ def sample_path(voice: Voice) -> str | None:
 
 @needs_transaction
 def queue(voices: Iterable[Voice], *, again: bool = False) -> int:
-    """Have samples made that are missing, or `again` all of them; return how many.
+    """Queue the missing samples, or with `again` all; return how many are queued.
 
-    What is there is heard until it is replaced.
+    An existing sample stays available until the new one replaces it.
     """
     wanted = [voice.pk for voice in voices]
     new = [Sample(voice_id=key) for key in wanted]

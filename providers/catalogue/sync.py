@@ -1,4 +1,4 @@
-"""Syncing the catalogue with what adapters and vendors offer."""
+"""Sync the catalogue with the adapters and the vendors' lists of voices."""
 
 import logging
 import re
@@ -16,31 +16,32 @@ logger = logging.getLogger(__name__)
 
 
 _DESCRIBED = ["name", "language", "gender", "description", "is_offered"]
-"""The fields of a voice that its provider decides."""
+"""The fields of a voice that a sync updates."""
 _LONGEST_ID = 200  # characters, the provider's slug included
 _LANGUAGE = re.compile(r"(?=.{2,35}\Z)[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 @dataclass(slots=True)
 class Changes:
-    """What a sync did."""
+    """The counts and failures of a sync."""
 
     added: int = 0
     updated: int = 0
     withdrawn: int = 0
-    failed: dict[str, str] = field(default_factory=dict)  # provider: why, for operators
+    failed: dict[str, str] = field(
+        default_factory=dict
+    )  # reason by provider, for operators
 
     def __str__(self) -> str:
         return f"{self.added} added, {self.updated} updated, {self.withdrawn} withdrawn"
 
 
 def sync() -> Changes:
-    """Write every provider in the registry, and its voices, into the catalogue.
+    """Write all providers of the registry and their voices into the catalogue.
 
-    What operators edit or add stays as it is. Voices that a provider no longer lists are
-    kept and not offered; the voices of a provider that can't be asked now stay untouched.
-    Of an odd list, what can be no voice is passed over. Safe to repeat and to run twice at
-    once.
+    What operators edited or added is not changed. Voices that a provider no longer lists
+    are kept but not offered. The voices of a provider that is unavailable now are not
+    changed. Invalid entries of a list are skipped. Safe to repeat and to run concurrently.
     """
     changes = Changes()
     for slug, provider in _rows().items():
@@ -49,27 +50,27 @@ def sync() -> Changes:
             provider.name = adapter.name
             provider.save(update_fields=["name", "updated_at"])
         if not (adapter.has_voice_table or is_available(provider)):
-            continue  # nobody could be asked
+            continue  # the list is not available without a key
         try:
             listed = adapter.voices(access_for(provider))
             _sync_voices(provider, listed, changes)
         except ProviderError as error:
             changes.failed[slug] = str(error)
         except Exception as error:
-            # A deploy syncs, too: one vendor's odd list must not stop it.
-            logger.exception("the voices of %s can't be read", slug)
+            # Each deployment syncs: one vendor's malformed list must not stop it.
+            logger.exception("the list of voices of %s can't be read", slug)
             changes.failed[slug] = f"its list can't be read ({type(error).__name__})"
     return changes
 
 
 def add_public_voices(provider: Provider, access: Access) -> Changes:
-    """Add the public voices of a provider that this installation can't ask by itself.
+    """Add a provider's public voices, listed with a workspace's own key.
 
-    `access` is of a workspace: it may see voices that are its own alone, which stay out,
-    and it need not see all, so none is withdrawn.
+    `access` is the workspace's. Voices of its account alone are not added. The list may be
+    incomplete, so no voice is withdrawn.
 
     Raises:
-        ProviderError: the list can't be had now.
+        ProviderError: the list is unavailable now.
     """
     changes = Changes()
     listed = get_adapter(provider.slug).voices(access)
@@ -79,7 +80,7 @@ def add_public_voices(provider: Provider, access: Access) -> Changes:
 
 
 def _rows() -> dict[str, Provider]:
-    """Return the row of every provider by its slug; those that were missing are new."""
+    """Return the rows of all providers by slug; create the missing ones."""
     rows = Provider.objects.with_adapter().in_bulk()
     for slug in ADAPTERS:
         if slug not in rows:
@@ -148,11 +149,11 @@ def _sync_voices(
 
 
 def _is_valid_id(provider: Provider, info: VoiceInfo) -> bool:
-    """Return whether what a vendor calls a voice can be part of an id here."""
+    """Return whether a vendor's id of a voice can be part of a voice id here."""
     longest = _LONGEST_ID - len(provider.slug) - 1
     return 0 < len(info.id) <= min(longest, 160) and info.id.isprintable()
 
 
 def _line(text: str) -> str:
-    """Return a vendor's text as one line that the database takes."""
+    """Return a vendor's text as one line that the database can store."""
     return "".join(char if char.isprintable() else " " for char in text).strip()

@@ -1,4 +1,4 @@
-"""Resolving the name of a voice or a model to a voice of the catalogue."""
+"""Resolve the names of voices and models in requests to rows of the catalogue."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,13 @@ from providers.models import ModelAlias, Provider, Voice, VoiceAlias
 
 
 def resolve_model(name: str) -> tuple[Provider, str]:
-    """Return the provider and its own model that `name` stands for; case doesn't matter.
+    """Return the provider and model that `name` means; case doesn't matter.
 
-    A name is an alias (`tts-1`), a provider, or `provider/model`. The model is empty where
-    the provider's usual one is meant; whether it has the other is its adapter's to say.
+    A name is an alias (`tts-1`), a provider, or `provider/model`. The model is the vendor's
+    own name; empty means the provider's default. The adapter checks that it exists.
 
     Raises:
-        UnknownProvider: it stands for nothing that is on offer.
+        UnknownProvider: the name means no available provider.
     """
     slug, _, model = name.partition("/")
     if name.isprintable():
@@ -32,16 +32,16 @@ def resolve_model(name: str) -> tuple[Provider, str]:
 def resolve_all(
     voices: Collection[str], *, default_provider: str = "unicorn"
 ) -> dict[str, Voice]:
-    """Return the voice on offer for each name, its provider at hand.
+    """Return the available voice for each name, with its provider selected.
 
-    A name is `provider:id`; or, in the default provider, an id or what the voice is
-    called. In place of an id, an alias of that provider will do, or nothing for the voice
-    that is its default. Case doesn't matter. Takes one query when all are ids as they are
-    written in the catalogue, and five at most.
+    A name is `provider:id`; or, for a voice of the default provider, its id or its display
+    name. Instead of an id it may have an alias of that provider, or nothing for the
+    provider's default voice. Case doesn't matter. Takes one query if all names are exact
+    ids, and five at most.
 
     Raises:
-        UnknownProvider: a name begins with no provider that is on offer.
-        UnknownVoice: its provider has no such voice on offer.
+        UnknownProvider: a name's provider is not available.
+        UnknownVoice: the provider has no such available voice.
     """
     wanted = {
         name: name if ":" in name else f"{default_provider}:{name}"
@@ -60,7 +60,7 @@ def resolve_all(
 def _resolve_loosely(
     missing: dict[str, str | None], default_provider: str
 ) -> dict[str, Voice]:
-    """Return the voices for names that are no ids as written: by case or by name."""
+    """Return the voices for names that are not exact ids: by id, name or alias."""
     keys = {key.lower() for key in missing.values() if key}
     names = {name.lower() for name, key in missing.items() if key and ":" not in name}
     by_id: dict[str, Voice] = {}
@@ -90,7 +90,7 @@ def _resolve_loosely(
 
 
 def _resolve_aliases(missing: dict[str, str | None]) -> dict[str, Voice]:
-    """Return the voices for names that operators have given, or that are left empty."""
+    """Return the voices for aliases, and for empty ids the provider's default."""
     asked = {name: key.lower().split(":", 1) for name, key in missing.items() if key}
     by_alias: dict[tuple[str, str], str] = {}
     aliases = VoiceAlias.objects.filter(name__in={alias for _, alias in asked.values()})

@@ -1,4 +1,4 @@
-"""Checking a workspace's own keys with their providers, now and by the calendar."""
+"""Check workspaces' own keys with their providers, on demand and by schedule."""
 
 import logging
 from collections import Counter
@@ -31,16 +31,17 @@ logger = logging.getLogger(__name__)
 
 CHECK_FIELDS = ["status", "checked_at", "failure", "failed_at"]
 _CHECK_INTERVAL = timedelta(hours=20)
-"""How old the last check of a key is when the nightly one looks at it again."""
+"""The age of a key's last check after which the nightly one checks it again."""
 _MAX_UNANSWERED = 3
-"""Keys of one region in a row that get no answer before the rest are left for the night."""
+"""After so many consecutive keys without an answer, the rest of a region is skipped."""
 _ACCOUNT_FAILURES = {Failure.RATE_LIMITED, Failure.BUSY}
 
 
 def check(row: ProviderKey) -> None:
-    """Ask the provider about a kept key; note what it says, and tell the owner bad news.
+    """Check a saved key with its provider and store the result.
 
-    Harmless to repeat. A key that was replaced meanwhile is left alone.
+    The owner gets a mail when the key turns invalid. Safe to repeat. A key that was
+    replaced during the check is not changed.
 
     Raises:
         ProviderError: the provider doesn't answer; nothing is changed.
@@ -50,7 +51,7 @@ def check(row: ProviderKey) -> None:
     try:
         status = key_status(row.provider, access_for_key(row))
     except CannotDecrypt:
-        logger.exception("a key of a workspace can't be opened")
+        logger.exception("a workspace's own key can't be decrypted")
         return
     now = timezone.now()
     row.status = status or KeyStatus.UNKNOWN
@@ -68,11 +69,11 @@ def check(row: ProviderKey) -> None:
 
 
 def check_all() -> int:
-    """Check every key that was not looked at today; return how many were.
+    """Check all keys that were not checked today; return how many were checked.
 
-    Those go first whose turn was longest ago, whatever came of it. Where several keys of a
-    region get no answer, its others are not asked in this run; an account that is asked
-    too much stands for itself alone. A run that is killed is gone on with by the next.
+    Keys whose last attempt is oldest come first. If several keys of a region get no answer,
+    this run skips the rest of the region. An account's rate limit is not counted as such,
+    since it says nothing about other accounts. After a killed run the next one continues.
     """
     due = ProviderKey.objects.filter(checked_at__lt=Now() - _CHECK_INTERVAL)
     turns = due.order_by(F("tried_at").asc(nulls_first=True), "checked_at")
@@ -87,7 +88,7 @@ def check_all() -> int:
         try:
             check(row)
         except ProviderKey.DoesNotExist:
-            continue  # it has just been removed
+            continue  # it was just removed
         except ProviderError as error:
             logger.warning("a key of %s can't be checked: %s", row.provider_id, error)
             if error.kind not in _ACCOUNT_FAILURES:
@@ -102,16 +103,16 @@ def check_all() -> int:
 
 
 def sweep() -> None:
-    """Ring again for the keys that no worker has come to look at."""
+    """Ring again for keys that no worker has checked yet."""
     due = ProviderKey.objects.filter(due_at__lte=Now())
     for key_id in due.order_by("due_at").values_list("pk", flat=True)[: bells.MOST]:
-        # Another dispatcher may be quicker.
+        # Another dispatcher may have done it already.
         if due.filter(pk=key_id).update(due_at=Now() + RING_AGAIN_AFTER):
             bells.ring(CHECK, QUEUE, args=[str(key_id)])
 
 
 def check_one(key_id: UUID) -> None:
-    """Check a key that gave reason to doubt it, and see which voices it can list."""
+    """Check a key after its provider rejected a call, and add voices that it can list."""
     try:
         row = _row(key_id)
         if row is not None:
@@ -126,7 +127,7 @@ def check_one(key_id: UUID) -> None:
 
 
 def learn_voices(key_id: UUID) -> None:
-    """Add the public voices that a key can list, if nobody else here can list them."""
+    """Add the public voices that a key can list, unless they can be listed without it."""
     try:
         if (row := _row(key_id)) is not None:
             _add_voices(row)
@@ -147,9 +148,13 @@ def _add_voices(row: ProviderKey) -> None:
         connections.give_back()
         changes = sync.add_public_voices(row.provider, access)
     except (ProviderError, CannotDecrypt) as error:
-        logger.warning("no voices of %s by an own key: %s", row.provider_id, error)
+        logger.warning(
+            "can't list the voices of %s with an own key: %s", row.provider_id, error
+        )
     else:
-        logger.info("voices of %s by an own key: %s", row.provider_id, changes)
+        logger.info(
+            "listed the voices of %s with an own key: %s", row.provider_id, changes
+        )
 
 
 def _row(key_id: UUID) -> ProviderKey | None:
@@ -159,10 +164,10 @@ def _row(key_id: UUID) -> ProviderKey | None:
 
 
 def key_status(provider: Provider, access: Access) -> KeyStatus | None:
-    """Return what a provider says of a key; None if it refuses it.
+    """Return the status of a key by its provider's check; None if it is rejected.
 
     Raises:
-        ProviderError: it doesn't answer.
+        ProviderError: the provider doesn't answer.
     """
     connections.give_back()
     try:
@@ -172,12 +177,14 @@ def key_status(provider: Provider, access: Access) -> KeyStatus | None:
             return None
         if error.kind.is_retryable:
             raise
-        logger.warning("%s says nothing of a key: %s", provider.slug, error)
-        return KeyStatus.UNKNOWN  # out of credit, say
+        logger.warning(
+            "%s doesn't say whether a key is valid: %s", provider.slug, error
+        )
+        return KeyStatus.UNKNOWN  # for example, the account has no credit
 
 
 def _notify_owner(row: ProviderKey) -> None:
-    """Mail the owner, with the row that says so, that a key is of no use any more."""
+    """Mail the owner that a key was rejected, in the transaction that stores it."""
     context = {
         "provider": row.provider.name,
         "last4": row.last4,

@@ -1,4 +1,4 @@
-"""Saving, checking on demand and removing a workspace's own keys."""
+"""Save, check and remove a workspace's own keys, on a member's request."""
 
 import logging
 
@@ -37,20 +37,21 @@ logger = logging.getLogger(__name__)
 
 _QUOTA = "provider_key"
 _MIN_LENGTH = 12  # characters, of which four are shown
-_MAX_LENGTH = 4_400  # Polly's may hold a session token
+_MAX_LENGTH = 4_400  # characters; Polly's may include a session token
 _SAVED_FIELDS = ["sealed_key", "last4", "region", "due_at", "created_by"]
 
 
 def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> ProviderKey:
-    """Check a key with its provider, then keep it in place of the one before.
+    """Check a key with its provider, then save it in place of the workspace's old one.
 
     Raises:
-        NotAllowed: not for this member.
-        UnknownProvider, OwnKeyNotTaken: no such provider, or none that takes keys.
-        Invalid: what was sent is no key, or no region of the provider's; nobody was asked.
+        NotAllowed: the member lacks the permission.
+        UnknownProvider: no available provider has this slug.
+        OwnKeyNotTaken: the provider accepts no own keys.
+        Invalid: the key is malformed or the region unknown; the provider was not called.
         RateLimited: too many keys were checked today.
-        InvalidProviderKey: the provider refuses it.
-        KeyNotChecked: the provider doesn't answer; what was there stays.
+        InvalidProviderKey: the provider rejects the key.
+        KeyNotChecked: the provider doesn't answer; the old key stays.
     """
     require_permission(caller.member_role, Permission.MANAGE_KEYS)
     provider = _provider_with_own_keys(slug)
@@ -73,7 +74,7 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
         created_by=caller.user,
     )
     with transaction.atomic(durable=True):
-        # One statement: of two that save at once, the later one stays, as a whole.
+        # One statement: of two concurrent saves the later one wins, with all its fields.
         ProviderKey.objects.bulk_create(
             [row],
             update_conflicts=True,
@@ -87,11 +88,11 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
 
 
 def remove(caller: Caller, slug: str) -> None:
-    """Erase a key. Scenes that were to be spoken with it fail, and cost nothing.
+    """Delete a workspace's own key. Scenes that wait for it fail and cost nothing.
 
     Raises:
-        NotAllowed: not for this member.
-        NotFound: there is none.
+        NotAllowed: the member lacks the permission.
+        NotFound: the workspace has no key for this provider.
     """
     require_permission(caller.member_role, Permission.MANAGE_KEYS)
     mine = ProviderKey.objects.for_workspace(caller.workspace)
@@ -102,18 +103,18 @@ def remove(caller: Caller, slug: str) -> None:
 
 
 def delete(row: ProviderKey) -> None:
-    """Erase a key; harmless to repeat."""
+    """Delete a key; safe to repeat."""
     ProviderKey.objects.filter(pk=row.pk).delete()
 
 
 def check_again(caller: Caller, slug: str) -> ProviderKey:
-    """Ask the provider about a key that is kept, and note what it says.
+    """Check a saved key with its provider, store the result and return the key.
 
     Raises:
-        NotAllowed: not for this member.
-        NotFound: there is none.
+        NotAllowed: the member lacks the permission.
+        NotFound: the workspace has no key for this provider.
         RateLimited: too many keys were checked today.
-        KeyNotChecked: the provider doesn't answer; what is known stays.
+        KeyNotChecked: the provider doesn't answer; nothing is changed.
     """
     require_permission(caller.member_role, Permission.MANAGE_KEYS)
     mine = ProviderKey.objects.for_workspace(caller.workspace)
@@ -123,7 +124,7 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
     _count_check(caller)
     try:
         check(row)
-    except ProviderKey.DoesNotExist as error:  # removed at this moment
+    except ProviderKey.DoesNotExist as error:  # removed during the check
         raise NotFound from error
     except ProviderError as error:
         raise KeyNotChecked(provider=row.provider.name) from error
@@ -131,7 +132,7 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
 
 
 def _provider_with_own_keys(slug: str) -> Provider:
-    """Return a provider that takes keys."""
+    """Return the available provider `slug` if it accepts own keys; raise otherwise."""
     provider = Provider.objects.on_offer().filter(slug=slug).first()
     if provider is None:
         raise UnknownProvider(provider=slug)
@@ -141,7 +142,7 @@ def _provider_with_own_keys(slug: str) -> Provider:
 
 
 def _validate(provider: Provider, key: Secret, region: str) -> None:
-    """Refuse what can't be a key or is no region, without asking anybody."""
+    """Raise Invalid unless key and region are well formed; calls nobody."""
     wrong: dict[str, object] = {}
     text = key.reveal().decode(errors="replace")
     if not _MIN_LENGTH <= len(text) <= _MAX_LENGTH:
@@ -158,7 +159,10 @@ def _validate(provider: Provider, key: Secret, region: str) -> None:
 
 @one_transaction
 def _count_check(caller: Caller) -> None:
-    """Count one check; else this would tell anybody which stolen keys are good."""
+    """Count one check, or raise RateLimited.
+
+    Without a limit, anyone could test stolen keys here.
+    """
     limit = settings.PROVIDER_KEY_CHECKS
     subjects = [(caller.subject, limit)]
     if caller.address:
@@ -169,11 +173,11 @@ def _count_check(caller: Caller) -> None:
 
 
 def _check_new_key(provider: Provider, access: Access) -> KeyStatus:
-    """Return what a provider says of a new key; see `save`."""
+    """Return the status of a new key; raise the errors of `save`."""
     try:
         status = key_status(provider, access)
     except ProviderError as error:
-        logger.warning("a key for %s can't be checked: %s", provider.slug, error)
+        logger.warning("a new key for %s can't be checked: %s", provider.slug, error)
         raise KeyNotChecked(provider=provider.name) from error
     if status is None:
         raise InvalidProviderKey(provider=provider.name)

@@ -1,7 +1,7 @@
-"""Using a workspace's own keys: whose key calls a provider, and opening it.
+"""Find and decrypt the key for a call: the platform's or a workspace's own.
 
-A key is in the clear while its provider is called with it, and nowhere else: not in the
-database, a task, a log, an answer or an error. No transaction is open during such a call.
+A key is decrypted only for a call to its provider. It is never in plain text in the
+database, a task, a log, a response or an error. No transaction is open during such a call.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,27 +28,23 @@ LEARN = "providers.tasks.learn_voices"
 QUEUE = "remote"
 _OWN = "workspace:"
 RING_AGAIN_AFTER = timedelta(seconds=30)
-"""How long a bell for a key is waited for before it is rung again."""
+"""Ring again if no worker checked a key within this time."""
 
 
 def keys_by_provider(workspace: Workspace) -> dict[str, ProviderKey]:
-    """Return the keys of `workspace` by their providers, without the encrypted values."""
+    """Return the own keys of `workspace` by provider, without the encrypted values."""
     rows = ProviderKey.objects.for_workspace(workspace).select_related("provider")
     return {row.provider_id: row for row in rows}
 
 
 def require_usable(row: ProviderKey) -> None:
-    """Let a key pass that its provider has not refused.
-
-    Raises:
-        OwnKeyRefused: it has.
-    """
+    """Raise OwnKeyRefused if the provider rejected the key."""
     if row.failure:
         raise OwnKeyRefused(provider=row.provider.name)
 
 
 def credential_of(workspace_id: UUID) -> str:
-    """Return the credential that a workspace's own keys are, for any provider."""
+    """Return the name of a workspace's credential, the same for all providers."""
     return f"{_OWN}{workspace_id}"
 
 
@@ -65,9 +61,10 @@ def regions_of(credentials: Collection[str]) -> dict[tuple[str, str], str]:
 
 
 def access_for_credential(provider: Provider, credential: str) -> Access:
-    """Return how `provider` is called with a credential, now: ours, or a workspace's own.
+    """Return the key, address and region for calls to `provider` with a credential.
 
-    Ours never stands in for one that is gone.
+    The credential is the platform's or a workspace's own. If an own key was removed, the
+    platform's key is not used instead.
 
     Raises:
         ProviderError: OWN_KEY_MISSING, it was removed; OWN_KEY_REFUSED, it can't be used.
@@ -87,18 +84,19 @@ def access_for_credential(provider: Provider, credential: str) -> Access:
 
 @contextmanager
 def reporting_bad_key(slug: str, credential: str) -> Iterator[None]:
-    """Say of a workspace's own key that it was refused, and have it checked soon.
+    """Raise BAD_KEY of the block as OWN_KEY_REFUSED for an own key, and queue its check.
 
-    A refusal may be about a voice or a place alone, so it is the check that decides.
+    The check decides whether the key is invalid: the vendor may have rejected only the
+    voice or the region.
     """
     try:
         yield
     except ProviderError as error:
         if credential == PLATFORM or error.kind is not Failure.BAD_KEY:
             raise
-        doubted = _key_rows(slug, credential)
-        doubted.update(due_at=Now() + RING_AGAIN_AFTER)
-        for key_id in doubted.values_list("pk", flat=True):
+        rejected = _key_rows(slug, credential)
+        rejected.update(due_at=Now() + RING_AGAIN_AFTER)
+        for key_id in rejected.values_list("pk", flat=True):
             bells.ring(CHECK, QUEUE, args=[str(key_id)])
         raise ProviderError(Failure.OWN_KEY_REFUSED, str(error)) from error
 
@@ -109,12 +107,12 @@ def _key_rows(slug: str, credential: str) -> ProviderKeyQuerySet:
 
 
 def encrypt_key(key: Secret, workspace_id: UUID, slug: str) -> bytes:
-    """Return a key encrypted: it can be decrypted in that workspace's row alone."""
+    """Encrypt a key so that it can be decrypted only in that workspace's row."""
     return encrypt(key, context=_context(workspace_id, slug))
 
 
 def access_for_key(row: ProviderKey) -> Access:
-    """Return how a provider is called with a kept key, decrypted.
+    """Return the access for a saved key, decrypted.
 
     Raises:
         CannotDecrypt: the key can't be decrypted.
@@ -125,12 +123,12 @@ def access_for_key(row: ProviderKey) -> Access:
 
 
 def access_for_secret(provider: Provider, key: Secret, region: str) -> Access:
-    """Return how `provider` is called with `key`."""
+    """Return the access for calls to `provider` with `key` in `region`."""
     return Access(key.reveal_text(), catalogue_access.base_url_of(provider), region)
 
 
 def _context(workspace_id: UUID, slug: str) -> str:
-    """Return what a key is bound to: there is one row for it."""
+    """Return the associated data that binds an encrypted key to its row."""
     return f"providers_providerkey:{workspace_id}:{slug}:key"
 
 

@@ -1,7 +1,7 @@
-"""What a provider may cost us in a day, counted before each call.
+"""Daily spending limits of providers, counted before each call.
 
-The unit is a credit's worth of characters at the provider's own price, whoever pays for
-the scene: calls for guests and for operators cost the vendor's money, too.
+The unit is credits at the provider's price, no matter who pays for the scene: the vendor
+bills calls for guests and operators too.
 """
 
 import datetime
@@ -18,11 +18,11 @@ from providers.limits.upstreams import UpstreamUnavailable
 from providers.models import Provider
 
 CEILING = "ceiling"
-"""Why a provider is not called, beside the kinds of failure."""
+"""A reason of UpstreamUnavailable: the daily ceiling is reached."""
 
 _ALL = "provider_spend"
 _SANDBOX = "provider_sandbox_spend"
-_NO_CEILING = 2**31 - 1  # what a counter can hold
+_NO_CEILING = 2**31 - 1  # the largest value of a counter
 
 
 _REFUSALS = {
@@ -35,28 +35,28 @@ _REFUSALS = {
     Failure.TOO_LONG,
     Failure.UNSPEAKABLE,
 }
-"""What a vendor says before it has done anything that it could bill."""
+"""Failures that a vendor reports before it does any work that it could bill."""
 
 
 @dataclass(slots=True)
 class Spent:
-    """What is known of a call while it is made."""
+    """The state of a call that `spending` counts."""
 
-    has_audio: bool = False  # whether audio has come
+    has_audio: bool = False  # whether any audio arrived
 
 
 @contextmanager
 def spending(
     provider: Provider, characters: int, *, is_sandbox: bool
 ) -> Iterator[Spent]:
-    """Let the block make one call for so many characters with our own key.
+    """Count the cost of one call with the platform's key, then run the block.
 
-    Counted first, so that no number of calls at once passes the ceiling. What the vendor
-    refused before any audio came is given back, and what was not called at all; the rest
-    may be on its bill and stays counted, whatever became of it.
+    The cost is counted first, so that concurrent calls can't exceed the ceiling. It is
+    uncounted if the call was not made, or if the vendor rejected it before any audio
+    arrived. Any other call may be billed and stays counted, however it ends.
 
     Raises:
-        UpstreamUnavailable: it would be more than operators allow for today.
+        UpstreamUnavailable: the call would exceed today's ceiling.
     """
     amount = credits_for(provider, characters)
     today = quotas.today()
@@ -76,7 +76,7 @@ def spending(
 
 
 def _costs_nothing(error: UpstreamUnavailable | ProviderError) -> bool:
-    """Whether a call that ended so is on nobody's bill, if no audio came."""
+    """Return whether the vendor bills nothing for a call that failed without audio."""
     if isinstance(error, UpstreamUnavailable) and not error.was_called:
         return True
     failure = error.__cause__ if isinstance(error, UpstreamUnavailable) else error
@@ -84,13 +84,13 @@ def _costs_nothing(error: UpstreamUnavailable | ProviderError) -> bool:
 
 
 def credits_for(provider: Provider, characters: int) -> int:
-    """Return what a call for `characters` counts, in whole credits."""
+    """Return the cost of a call for `characters`, in whole credits, rounded up."""
     numerator, denominator = provider.cost_multiplier.as_integer_ratio()
     return -(-characters * numerator // denominator)
 
 
 def is_reached(provider: Provider, *, is_sandbox: bool) -> bool:
-    """Return whether nothing more may be spent today."""
+    """Return whether today's ceiling is reached; never for local providers."""
     if get_adapter(provider.slug).is_local:
         return False
     return any(
@@ -101,7 +101,7 @@ def is_reached(provider: Provider, *, is_sandbox: bool) -> bool:
 
 
 def spent_today(slug: str) -> int:
-    """Return what was spent today, sandbox included."""
+    """Return the credits spent today (UTC), sandbox included."""
     return quotas.used(_ALL, slug, period=quotas.today())
 
 

@@ -1,10 +1,10 @@
-"""Whether a provider is called now: the breaker, and the retries that it is spared.
+"""The circuit breaker and the retry budget of calls to providers.
 
-An *upstream* is a provider in one region with one credential. Its row, which all processes
-share, holds what the last calls told. While they succeed it is closed, and calls pass. A
-row of failures that are the vendor's fault opens it, and so does a vendor that asks to be
-left alone for a time: then nobody calls, until a pause is over and one call alone, the
-probe, finds out. What it finds closes the upstream, or begins the next, longer pause.
+An *upstream* is a provider in one region with one credential. Its row holds statistics of
+the last calls, shared by all processes. While calls succeed, the upstream is closed and
+calls are allowed. Repeated failures of the vendor open it, and so does a vendor that asks
+us to wait. Then no calls are made until a pause is over. After the pause one call, the
+probe, is allowed. If it succeeds, the upstream closes; else the next, longer pause begins.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,28 +25,30 @@ from providers.models import Provider, Upstream
 from providers.models.querysets import PLATFORM, UpstreamQuerySet
 
 MAX_FAILURES_IN_A_ROW = 5
-"""Failures without a success between them that open an upstream."""
+"""Consecutive failures that open an upstream."""
 WINDOW = timedelta(seconds=30)
-MIN_CALLS = 20  # in a window, before their share of failures counts
+MIN_CALLS = 20  # in a window, before the share of failures counts
 MAX_FAILURE_SHARE = 0.5
 PAUSES = (5.0, 10.0, 20.0)
-"""Seconds before each probe; the last one goes on. A healed vendor is found by then."""
-KEY_PAUSE = 300.0  # seconds; a key or a quota does not heal by itself
+"""Seconds before each probe; the last value repeats."""
+KEY_PAUSE = 300.0  # seconds; a rejected key or an empty quota needs someone to fix it
 MAX_PAUSE = 3600.0  # seconds that a vendor may ask for
 
 RETRY_SHARE = 0.2
-"""Each first call pays for so much of a retry."""
-MAX_RETRIES = 100.0  # that can be saved up
-FREE_RETRIES = 10.0  # that come back by themselves, for those who call rarely
-RETRY_REFILL = 10.0  # seconds, for one of them
+"""Each first call adds this share of a retry to the budget."""
+MAX_RETRIES = 100.0  # the largest budget
+FREE_RETRIES = (
+    10.0  # the budget refills to this with time, for upstreams that are called rarely
+)
+RETRY_REFILL = 10.0  # seconds until one of these is back
 _RETRY_WAIT = 10.0
 
 RETRIES = "retries"
-"""Why a provider is not called, beside the kinds of failure: too many were retries."""
+"""A reason of UpstreamUnavailable: the budget of retries is empty."""
 
-_RECENT = 20  # failures that operators see
+_RECENT = 20  # failures that are kept for operators
 
-# Not ABORTED: closing an idle connection is no failure of the vendor's.
+# Without ABORTED: closing an idle connection is not a failure of the vendor.
 VENDOR_FAILURES = {
     Failure.DOWN,
     Failure.TIMEOUT,
@@ -58,19 +60,19 @@ KEY_FAILURES = {Failure.BAD_KEY, Failure.QUOTA}
 
 
 class UpstreamUnavailable(Exception):
-    """The provider is not called now."""
+    """The provider can't be called now."""
 
     def __init__(
         self, reason: str, until: datetime, *, was_called: bool = False
     ) -> None:
-        self.reason = reason  # of `providers.contract.base.Failure`, or why else
-        self.until = until  # when it is worth asking again
-        self.was_called = was_called  # whether a call was made that told so
+        self.reason = reason  # a `Failure`, RETRIES or `ceilings.CEILING`
+        self.until = until  # when to try again
+        self.was_called = was_called  # whether a call was made and failed
         super().__init__(f"{reason} until {until:%H:%M:%S}")
 
     @property
     def seconds(self) -> int:
-        """How long to wait: at least a second."""
+        """The seconds to wait, at least one."""
         return max(1, round((self.until - timezone.now()).total_seconds()))
 
 
@@ -84,7 +86,7 @@ class Permit:
 
 
 def upstream_of(provider: Provider, credential: str = PLATFORM) -> Upstream:
-    """Return the row of the way by which `provider` is called here."""
+    """Return the upstream of a provider and credential; create its row if missing."""
     row, _ = Upstream.objects.get_or_create(
         provider=provider,
         region=_region(provider, credential, using.regions_of([credential])),
@@ -96,7 +98,7 @@ def upstream_of(provider: Provider, credential: str = PLATFORM) -> Upstream:
 def _region(
     provider: Provider, credential: str, own: Mapping[tuple[str, str], str]
 ) -> str:
-    """Return where a credential is called: ours as set up here, others as `own` says."""
+    """Return the region of calls with a credential: as set up here, or as in `own`."""
     if credential == PLATFORM:
         return access.access_for(provider).region
     return own.get((provider.slug, credential), "")
@@ -106,15 +108,15 @@ def _region(
 def calling(
     provider: Provider, credential: str, *, holder: str, is_retry: bool
 ) -> Iterator[None]:
-    """Let the block make one call, and learn from how it ends.
+    """Check the breaker, run the block, which makes one call, and record its result.
 
-    `holder` names who calls, for `Upstream.probe`. Needs that no transaction is open, and
-    holds no connection while the block runs.
+    `holder` identifies the caller, for `Upstream.probe`. No transaction may be open; no
+    database connection is held while the block runs.
 
     Raises:
-        UpstreamUnavailable: not now. Nothing was called; or the call was a probe and only
-            told that it is still so; or our own key was refused, which is no fault of the
-            request.
+        UpstreamUnavailable: the upstream can't be called now, and no call was made. Or the
+            call was a failed probe. Or it failed because of the platform's key or quota,
+            which is not the fault of the request.
     """
     permit = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
     connections.give_back()
@@ -134,20 +136,19 @@ def calling(
             ) from error
         raise
     except BaseException:
-        with suppress(DatabaseError):  # the dispatcher comes by, too
-            release_probe(
-                permit.upstream.pk, holder
-            )  # it tells nothing about the vendor
+        with suppress(DatabaseError):  # if it fails, the dispatcher does it later
+            # The block was interrupted, which says nothing about the vendor.
+            release_probe(permit.upstream.pk, holder)
         raise
     record_success(permit, seconds=monotonic() - began)
 
 
 def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:
-    """Return a permit for one call of `row`, read just now.
+    """Return a permit for one call to the upstream; `row` must be fresh.
 
     Raises:
-        UpstreamUnavailable: it is open, someone else tries it, or there were too many
-            retries.
+        UpstreamUnavailable: it is open, another call is its probe, or the budget of
+            retries is empty.
     """
     if row.failing_since is not None and row.open_until is not None:
         now = timezone.now()
@@ -167,10 +168,10 @@ def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:
 
 
 def record_success(permit: Permit, *, seconds: float) -> None:
-    """Count a call that gave audio; a probe closes its upstream."""
+    """Record a call that returned audio; a successful probe closes the upstream."""
     paid = 0.0 if permit.is_retry or permit.is_probe else RETRY_SHARE
     with connection.cursor() as cursor:
-        # One statement, for it comes after every call.
+        # A single statement, since it runs after every call.
         cursor.execute(
             """
             UPDATE providers_upstream SET
@@ -202,7 +203,7 @@ def record_success(permit: Permit, *, seconds: float) -> None:
 def record_failure(
     permit: Permit, kind: Failure, *, seconds: float, retry_after: float | None = None
 ) -> Upstream:
-    """Count a call that failed; the upstream opens, or stays open, if that means so."""
+    """Record a failed call, and open the upstream or extend its pause if needed."""
     now = timezone.now()
     row = Upstream.objects.select_for_update().get(pk=permit.upstream.pk)
     _count(row, kind, seconds, now)
@@ -217,15 +218,15 @@ def record_failure(
         if is_probe or retry_after or _fails_too_often(row):
             _open(row, kind, now, retry_after)
     elif kind in KEY_FAILURES and row.credential == PLATFORM:
-        # A customer's own key is looked at by `providers.keys.using`.
+        # `providers.keys.using` handles workspaces' own keys.
         _open(row, kind, now, KEY_PAUSE)
-    # Any other is the request's own: it tells nothing about the vendor.
+    # Any other failure is the request's: it says nothing about the vendor.
     row.save()
     return row
 
 
 def reset(row: Upstream) -> None:
-    """Close an upstream, whatever its last calls told."""
+    """Close an upstream and clear its counters of failures."""
     Upstream.objects.filter(pk=row.pk).update(
         failing_since=None,
         open_until=None,
@@ -239,27 +240,27 @@ def reset(row: Upstream) -> None:
 
 
 def probes() -> dict[int, str]:
-    """Return who tries which upstream, by its row."""
+    """Return the holders of current probes, by the upstream's primary key."""
     probed = Upstream.objects.exclude(probe="")
     return dict(probed.values_list("pk", "probe"))
 
 
 def release_probe(pk: int, holder: str) -> None:
-    """Let somebody else try an upstream whose prober has vanished."""
+    """Release a probe whose holder is gone, so that another call can probe."""
     Upstream.objects.filter(pk=pk, probe=holder).update(probe="")
 
 
 def unavailable(provider: str = "") -> dict[tuple[str, str], Upstream]:
-    """Return the upstreams that nobody may call now, by provider and credential.
+    """Return the upstreams that can't be called now, by provider and credential.
 
-    Those of one provider alone, if given; and none of a region not called from here.
+    Only those of `provider`, if given. Regions that are not in use are left out.
     """
     rows = Upstream.objects.unavailable()
     return _called_here(rows.filter(provider=provider) if provider else rows)
 
 
 def failing(since: datetime) -> dict[tuple[str, str], Upstream]:
-    """Return the upstreams that opened before `since` and have not closed."""
+    """Return the upstreams that opened before `since` and are still open."""
     return _called_here(Upstream.objects.filter(failing_since__lt=since))
 
 
@@ -294,7 +295,7 @@ def _fails_too_often(row: Upstream) -> bool:
 def _open(
     row: Upstream, kind: Failure, now: datetime, asked: float | None = None
 ) -> None:
-    """Open a locked row for a pause, or for as long as was `asked` for (seconds)."""
+    """Open a locked row for the next pause, or for the `asked` seconds."""
     if row.failing_since is None:
         row.failing_since = now
         row.openings = 0
@@ -310,7 +311,7 @@ def _open(
 
 @one_transaction
 def _take_retry(row: Upstream) -> bool:
-    """Take one from the allowance of retries; return whether there was one."""
+    """Take one retry from the budget; return whether there was one."""
     now = timezone.now()
     row = Upstream.objects.select_for_update().get(pk=row.pk)
     if row.retry_allowance < FREE_RETRIES:

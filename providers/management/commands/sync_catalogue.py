@@ -1,4 +1,4 @@
-"""Bring the catalogue up to date with what the providers offer."""
+"""Sync the catalogue with the providers' lists of voices."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from providers.catalogue import sync
 
 
 class Command(BaseCommand):
-    """Sync the catalogue; part of every deploy, safe to repeat."""
+    """Sync the catalogue. Each deployment runs it; safe to repeat."""
 
-    help = "Write providers and their voices into the catalogue."
+    help = "Write providers and their voices into the catalogue. Safe to repeat."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Sync, and print failures and counts."""
         changes = sync.sync()
         for slug, reason in changes.failed.items():
-            self.stderr.write(f"{slug}: the voices can't be listed now: {reason}")
+            self.stderr.write(f"{slug}: can't list the voices now: {reason}")
         if options["verbosity"]:
             self.stdout.write(f"Voices: {changes}.")
