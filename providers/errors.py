@@ -30,7 +30,7 @@ class InvalidProviderKey(AppError):
     """The provider rejected a key that a customer wanted to save."""
 
     code = "invalid_provider_key"
-    message = "{provider} refuses this key. Nothing was saved."
+    message = "{provider} rejected this key. Nothing was saved."
 
 
 class KeyNotChecked(AppError):
@@ -39,8 +39,8 @@ class KeyNotChecked(AppError):
     code = "provider_unavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     message = (
-        "{provider} does not answer right now, so the key could not be checked. Nothing"
-        " was saved; try again later."
+        "{provider} is not answering, so the key could not be checked. Nothing was saved."
+        " Try again later."
     )
 
 
@@ -50,7 +50,7 @@ class OwnKeyRefused(AppError):
     code = "own_key_refused"
     status = HTTPStatus.CONFLICT
     message = (
-        "{provider} refuses your own key. Replace it, or remove it to pay with credits."
+        "{provider} rejects your own key. Replace it, or remove it to pay with credits."
     )
 
 

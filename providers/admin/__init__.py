@@ -1,4 +1,4 @@
-"""The back office: every module here is loaded."""
+"""The admin of providers; loads every module here."""
 
 from kit.back_office import load
 

@@ -1,4 +1,4 @@
-"""Aliases of models and voices in the back office."""
+"""Admin of model and voice aliases."""
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -12,8 +12,6 @@ from providers.models import (
 
 @admin.register(ModelAlias)
 class ModelAliasAdmin(ModelAdmin):
-    """Names of models in other people's clients."""
-
     list_display = ["name", "provider", "model"]
     list_filter = ["provider"]
     search_fields = ["name", "model"]
@@ -21,14 +19,12 @@ class ModelAliasAdmin(ModelAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: ModelAlias | None = None
     ) -> list[str]:
-        """Keep the name: another one is another alias."""
+        # The name is the primary key: saving another one would add a row.
         return [] if obj is None else ["name"]
 
 
 @admin.register(VoiceAlias)
 class VoiceAliasAdmin(ModelAdmin):
-    """Names of voices in other people's clients."""
-
     list_display = ["name", "voice"]
     list_filter = ["voice__provider"]
     list_select_related = ["voice"]

@@ -1,4 +1,4 @@
-"""Providers in the back office: operators switch and price them, adapters describe."""
+"""Admin of providers: operators enable, price and limit them."""
 
 from typing import Any
 
@@ -34,53 +34,49 @@ DESCRIPTION = ["name", "language", "gender", "description"]
 
 
 class FromAdapters:
-    """Rows that only a sync adds, and that are kept for the jobs that name them."""
+    """Admin of rows that a sync adds. They are never deleted, since jobs refer to them."""
 
     def has_add_permission(self, *args: Any) -> bool:
-        """Nobody adds rows by hand."""
         return False
 
     def has_delete_permission(self, *args: Any) -> bool:
-        """Nobody deletes them; they can be switched off."""
         return False
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it has none
-    """A provider; what is added by hand is a server that speaks as OpenAI's does."""
+    """The form of a provider. New ones are servers with OpenAI's speech interface."""
 
     class Meta:
         model = Provider
         fields = "__all__"  # noqa: DJ007 - the admin decides which
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the regions that the provider has."""
         super().__init__(*args, **kwargs)
         slug = self.instance.pk
         if "region" in self.fields:
             regions = region_choices(slug) if slug and has_adapter(slug) else []
-            choices = [("", "the usual one"), *regions]
+            choices = [("", "default"), *regions]
             self.fields["region"] = forms.ChoiceField(choices=choices, required=False)
 
     def clean_slug(self) -> str:
-        """Refuse what no adapter would serve."""
+        """Return the slug if the `compatible` adapter serves it; else raise an error."""
         slug = str(self.cleaned_data["slug"])
         if not slug.startswith(COMPATIBLE_PREFIX) or slug != slug.lower():
             raise forms.ValidationError(
-                f"In lower case, and it begins with {COMPATIBLE_PREFIX}"
+                f"Use lower case, starting with {COMPATIBLE_PREFIX}."
             )
         return slug
 
     def clean_default_voice(self) -> Voice | None:
-        """Refuse a voice of another provider."""
         voice: Voice | None = self.cleaned_data["default_voice"]
         if voice is not None and voice.provider_id != self.instance.pk:
-            raise forms.ValidationError("It is of another provider.")
+            raise forms.ValidationError("Choose a voice of this provider.")
         return voice
 
 
 @admin.register(Provider)
 class ProviderAdmin(FromAdapters, ModelAdmin):
-    """Prices, limits and who may use a provider: effective at once."""
+    """Prices, limits and availability of providers; changes take effect at once."""
 
     form = ProviderForm
 
@@ -110,13 +106,13 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     actions_list = ["sync_catalogue"]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Let operators add servers of their own."""
+        """Allow adding servers that operators run themselves, unlike `FromAdapters`."""
         return bool(ModelAdmin.has_add_permission(self, request))
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Provider | None = None
     ) -> list[str]:
-        """Keep the slug of what is there, and the names that adapters give."""
+        """Return the slug of existing providers as fixed, and names that adapters set."""
         fixed = [] if obj is None else ["slug"]
         if obj is not None and obj.slug in ADAPTERS:
             fixed.append("name")
@@ -125,38 +121,39 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     def get_exclude(
         self, request: HttpRequest, obj: Provider | None = None
     ) -> list[str]:
-        """Ask for what is of compatible servers alone only there."""
+        """Hide the fields for compatible servers in all other providers."""
         is_compatible = obj is None or is_operator_server(obj.slug)
         return [] if is_compatible else ["model", "has_captions"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        """Count the voices on offer along."""
         queryset: QuerySet[Provider] = super().get_queryset(request)
         is_chosen = Q(voices__is_enabled=True, voices__is_offered=True)
         return queryset.annotate(voice_count=Count("voices", filter=is_chosen))
 
     @admin.display(description="can be called", boolean=True)
     def is_available(self, provider: Provider) -> bool:
-        """Tell whether its key or address is set here."""
+        """Return whether the provider's key or address is set here."""
         return has_adapter(provider.slug) and access.is_available(provider)
 
     @admin.display(description="spent today")
     def spent_today(self, provider: Provider) -> int:
-        """Tell the credits' worth of calls with our key today (UTC)."""
+        """Return the credits spent on calls with our key today (UTC)."""
         return ceilings.spent_today(provider.slug)
 
     @admin.display(description="voices", ordering="voice_count")
     def voices_on_offer(self, provider: Provider) -> int:
-        """Tell how many of its voices can be chosen."""
+        """Return how many of the provider's voices can be chosen."""
         return int(getattr(provider, "voice_count", 0))
 
     @admin.action(description="Check key and address now", permissions=["change"])
     def check_now(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
-        """Ask the chosen providers whether they take our keys."""
+        """Check our keys with the chosen providers and show the results."""
         for provider in providers:
             if not (has_adapter(provider.slug) and access.is_available(provider)):
                 self.message_user(
-                    request, f"{provider}: no key, or no address.", messages.WARNING
+                    request,
+                    f"{provider}: no key or no address is set.",
+                    messages.WARNING,
                 )
                 continue
             try:
@@ -170,14 +167,14 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
 
     @action(description="Sync catalogue", permissions=["change"])
     def sync_catalogue(self, request: HttpRequest) -> HttpResponse:
-        """Ask why, and then every provider for its voices."""
+        """Ask for a reason, then sync the catalogue and show the changes."""
         form = ReasonForm(request.POST or None)
         if not form.is_valid():
             context = {
                 **self.admin_site.each_context(request),
                 "title": "Sync catalogue",
                 "opts": self.opts,
-                "about": "Every provider is asked for its voices now.",
+                "about": "Every provider's list of voices is read now.",
                 "form": form,
             }
             return TemplateResponse(request, "admin/action.html", context)
@@ -191,6 +188,6 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
         self.message_user(request, f"Voices: {changes}.", messages.SUCCESS)
         for slug, reason in changes.failed.items():
             self.message_user(
-                request, f"{slug} can't list its voices: {reason}", messages.WARNING
+                request, f"{slug} could not list its voices: {reason}", messages.WARNING
             )
         return redirect("admin:providers_provider_changelist")

@@ -1,4 +1,4 @@
-"""Workspaces' own provider keys in the back office: shown, checked, erased."""
+"""Admin of workspaces' own provider keys: list and delete."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from providers.models import (
 
 @admin.register(ProviderKey)
 class ProviderKeyAdmin(ReadOnly, ModelAdmin):
-    """Workspaces' own keys, by their last four characters; the rest is shown to nobody."""
+    """Workspaces' own keys; only the last four characters are shown."""
 
     list_display = [
         "provider",
@@ -52,19 +52,18 @@ class ProviderKeyAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="key", ordering="last4")
     def masked(self, row: ProviderKey) -> str:
-        """Return what tells a key apart."""
         return f"…{row.last4}"
 
     def has_erase_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Return whether this operator may erase keys."""
+        """Return whether this operator may delete keys."""
         user = request.user
         return isinstance(user, User) and user.has_perm("providers.delete_providerkey")
 
-    @admin.action(description="Erase", permissions=["erase"])
+    @admin.action(description="Delete", permissions=["erase"])
     def erase(self, request: HttpRequest, chosen: QuerySet[ProviderKey]) -> None:
-        """Erase keys for good. Scenes that wait for them fail, and cost nothing."""
+        """Delete the chosen keys. Scenes that wait for them fail and cost nothing."""
         for row in chosen:
             with transaction.atomic(durable=True):
                 self.log_deletions(request, ProviderKey.objects.filter(pk=row.pk))
                 saving.delete(row)
-            self.message_user(request, f"The key {row} is erased.", messages.SUCCESS)
+            self.message_user(request, f"The key {row} was deleted.", messages.SUCCESS)

@@ -1,4 +1,4 @@
-"""Voices in the back office."""
+"""Admin of voices: enable, disable, add, and make samples."""
 
 from typing import Any
 
@@ -17,17 +17,17 @@ from providers.models import (
     Voice,
 )
 
-_LONGEST_VOICE = 150  # characters, of a server's own id
+_LONGEST_VOICE = 150  # characters of a server's own id
 
 
 class VoiceForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it has none
-    """A voice that operators add to a server of their own."""
+    """The form of a voice, for adding one to a server that operators run."""
 
     language = forms.RegexField(
         r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z",
         max_length=35,
         help_text="such as en-US; mul if it speaks several",
-        error_messages={"invalid": "Such as en-US."},
+        error_messages={"invalid": "Use a language tag, such as en-US."},
     )
     gender = forms.ChoiceField(
         choices=[("", "-"), *((g, g) for g in ("female", "male", "neutral"))],
@@ -39,16 +39,16 @@ class VoiceForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it has
         fields = "__all__"  # noqa: DJ007 - the admin decides which
 
     def clean_provider_voice(self) -> str:
-        """Refuse what can't be in an id."""
+        """Return the server's id of the voice if a voice id can contain it."""
         voice = str(self.cleaned_data["provider_voice"])
         if not voice.isprintable() or len(voice) > _LONGEST_VOICE:
-            raise forms.ValidationError(f"At most {_LONGEST_VOICE} characters.")
+            raise forms.ValidationError(f"Use 1 to {_LONGEST_VOICE} characters.")
         return voice
 
 
 @admin.register(Voice)
 class VoiceAdmin(FromAdapters, ModelAdmin):
-    """Voices, to be found and switched off or on; added for servers of one's own."""
+    """Voices: search, enable and disable; add those of servers that operators run."""
 
     form = VoiceForm
 
@@ -76,17 +76,17 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
     actions = ["switch_on", "switch_off", "make_samples", "make_samples_again"]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Let operators add voices that their own servers don't list."""
+        """Allow adding voices that operators' own servers don't list."""
         return bool(ModelAdmin.has_add_permission(self, request))
 
     def get_fields(self, request: HttpRequest, obj: Voice | None = None) -> list[str]:
-        """Ask for no more than the voice when one is added."""
+        """Return only the fields that describe a voice when one is added."""
         return self.fields if obj else ["provider", "provider_voice", *DESCRIPTION]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Voice | None = None
     ) -> list[str]:
-        """Keep what the provider says of its voices."""
+        """Return the fields that the provider decides as fixed."""
         if obj is None:
             return []
         written = DESCRIPTION if obj.is_by_hand else []
@@ -95,7 +95,7 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """Offer the operators' own servers; all others list their voices themselves."""
+        """Offer only operators' own servers; all others list their voices themselves."""
         if db_field.name == "provider":
             kwargs["queryset"] = Provider.objects.operator_servers()
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -103,7 +103,7 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: Voice, form: Any, change: bool
     ) -> None:
-        """Give a new voice its id."""
+        """Save a voice; a new one gets its id from provider and the server's id."""
         if not change:
             obj.id = f"{obj.provider_id}:{obj.provider_voice}"
             obj.is_by_hand = True
@@ -111,20 +111,20 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
 
     @admin.display(description="sample")
     def has_sample(self, voice: Voice) -> str:
-        """Tell whether a sample is there, or why not."""
+        """Return the state of the voice's sample, or the code of its error."""
         sample: Sample | None = getattr(voice, "sample", None)
         if sample is None:
             return "-"
-        return sample.error_code or ("there" if sample.file else sample.status)
+        return sample.error_code or ("ready" if sample.file else sample.status)
 
     @admin.action(description="Make missing samples", permissions=["change"])
     def make_samples(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
-        """Have a sample of each chosen voice made with our own keys, if it has none."""
+        """Queue samples for the chosen voices that have none, made with our keys."""
         self._ask_for_samples(request, voices, again=False)
 
-    @admin.action(description="Make samples anew", permissions=["change"])
+    @admin.action(description="Make samples again", permissions=["change"])
     def make_samples_again(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
-        """Have samples of the chosen voices made with our own keys, in place of the old."""
+        """Queue new samples for all chosen voices, made with our keys."""
         self._ask_for_samples(request, voices, again=True)
 
     def _ask_for_samples(
@@ -134,20 +134,18 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
             chosen = list(voices)
             count = samples.queue(chosen, again=again)
             for voice in chosen:
-                self.log_change(request, voice, "Asked for a sample.")
+                self.log_change(request, voice, "Queued a sample.")
         self.message_user(request, f"{count} samples will be made.", messages.SUCCESS)
 
-    @admin.action(description="Switch on", permissions=["change"])
+    @admin.action(description="Enable", permissions=["change"])
     def switch_on(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
-        """Let customers choose the selected voices."""
         count = self._switch(request, voices, is_enabled=True)
-        self.message_user(request, f"{count} voices can be chosen.", messages.SUCCESS)
+        self.message_user(request, f"{count} voices were enabled.", messages.SUCCESS)
 
-    @admin.action(description="Switch off", permissions=["change"])
+    @admin.action(description="Disable", permissions=["change"])
     def switch_off(self, request: HttpRequest, voices: QuerySet[Voice]) -> None:
-        """Hide the selected voices from customers."""
         count = self._switch(request, voices, is_enabled=False)
-        self.message_user(request, f"{count} voices are hidden.", messages.SUCCESS)
+        self.message_user(request, f"{count} voices were disabled.", messages.SUCCESS)
 
     def _switch(
         self, request: HttpRequest, voices: QuerySet[Voice], *, is_enabled: bool
@@ -157,6 +155,6 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
             voices.update(is_enabled=is_enabled)
             for voice in chosen:
                 self.log_change(
-                    request, voice, "Switched on." if is_enabled else "Switched off."
+                    request, voice, "Enabled." if is_enabled else "Disabled."
                 )
         return len(chosen)

@@ -1,4 +1,4 @@
-"""The catalogue over HTTP: plain arrays, open to everybody."""
+"""API of the catalogue: plain arrays, open to guests."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ _FRESH_SECONDS = 60
 
 @method_decorator(conditional_page, name="dispatch")
 class _CatalogueView(APIView):
-    """Lists that change when an operator edits them."""
+    """Base of cacheable lists, with an ETag and a `max-age`."""
 
     permission_classes = [GuestsWelcome]
     fresh_seconds = _FRESH_SECONDS
@@ -42,15 +42,13 @@ class _CatalogueView(APIView):
 
 
 class ProvidersView(_CatalogueView):
-    """The providers on offer; which can be used depends on who asks."""
-
-    fresh_seconds = 0  # a key that was just saved is seen at once
+    fresh_seconds = 0  # a key that was just saved must show at once
 
     @extend_schema(
         operation_id="providers_list", responses=ProviderSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        """List the providers on offer, with what they cost and what they can do."""
+        """List the available providers, with their prices and capabilities."""
         caller = caller_of(request)
         context = {
             "own_keys": {}
@@ -62,15 +60,13 @@ class ProvidersView(_CatalogueView):
 
 
 class VoicesView(_CatalogueView):
-    """The voices on offer."""
-
     @extend_schema(
         operation_id="voices_list",
         parameters=[VoiceFilterSerializer],
         responses=VoiceSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        """List the voices on offer; each parameter narrows the list."""
+        """List the available voices; each parameter narrows the list."""
         wanted = VoiceFilterSerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
         voices = (

@@ -1,4 +1,4 @@
-"""Own keys over HTTP: saved, listed by their last four characters, and removed."""
+"""API of workspaces' own keys: list, save and remove."""
 
 from typing import Any
 
@@ -19,8 +19,6 @@ from providers.serializers import (
 
 
 class ProviderKeysView(APIView):
-    """The keys of a workspace."""
-
     permission_classes = [IsPerson]
 
     @extend_schema(
@@ -33,8 +31,6 @@ class ProviderKeysView(APIView):
 
 
 class ProviderKeyView(APIView):
-    """The key for one provider."""
-
     permission_classes = [IsPerson]
 
     @extend_schema(
@@ -43,10 +39,10 @@ class ProviderKeyView(APIView):
         responses=ProviderKeySerializer,
     )
     def put(self, request: Request, provider: str) -> Response:
-        """Check a key with the provider and keep it: owners and admins.
+        """Check a key with the provider and save it; for owners and admins.
 
-        From then on the workspace's scenes in that provider's voices are spoken with it,
-        and cost no credits.
+        From then on the workspace's scenes with that provider's voices use the key and cost
+        no credits.
         """
         asked = ProviderKeyRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -60,6 +56,6 @@ class ProviderKeyView(APIView):
         operation_id="provider_keys_remove", request=None, responses={204: None}
     )
     def delete(self, request: Request, provider: str) -> Response:
-        """Erase a key: owners and admins."""
+        """Delete a key; for owners and admins."""
         saving.remove(caller_of(request), provider)
         return Response(status=204)

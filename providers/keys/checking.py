@@ -193,4 +193,4 @@ def _notify_owner(row: ProviderKey) -> None:
     }
     text = render_to_string("providers/mail/key_refused.txt", context)
     for email in owner_addresses(row.workspace_id):
-        outbox.post(email, f"{row.provider.name} refuses your key", text)
+        outbox.post(email, f"{row.provider.name} rejected your key", text)

@@ -37,9 +37,7 @@ MAX_PAUSE = 3600.0  # seconds that a vendor may ask for
 RETRY_SHARE = 0.2
 """Each first call adds this share of a retry to the budget."""
 MAX_RETRIES = 100.0  # the largest budget
-FREE_RETRIES = (
-    10.0  # the budget refills to this with time, for upstreams that are called rarely
-)
+FREE_RETRIES = 10.0  # the budget refills to this, for upstreams that are called rarely
 RETRY_REFILL = 10.0  # seconds until one of these is back
 _RETRY_WAIT = 10.0
 

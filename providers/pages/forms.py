@@ -1,4 +1,4 @@
-"""What people type about voices and keys; the rules themselves are elsewhere."""
+"""Forms of the voice gallery and of own keys; the rules validate the rest."""
 
 from collections.abc import Iterable
 from operator import itemgetter
@@ -13,7 +13,7 @@ from providers.models import Provider
 
 
 class GalleryForm(forms.Form):
-    """Which voices to show; whatever is not understood finds none."""
+    """Filters of the voice gallery; invalid ones find no voice."""
 
     q = forms.CharField(
         label="Search",
@@ -65,7 +65,7 @@ class GalleryForm(forms.Form):
 
 
 class KeyForm(forms.Form):
-    """A key for one of the providers that take one. What was typed is never shown again."""
+    """A new own key. The page never shows an entered key again."""
 
     provider = forms.ChoiceField(
         label="Provider", widget=forms.Select(attrs={"class": "select"})
@@ -94,11 +94,11 @@ class KeyForm(forms.Form):
         self, *args: Any, providers: Iterable[Provider], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        takers = [row for row in providers if get_adapter(row.slug).own_key]
-        regions = [(row.name, region_choices(row.slug)) for row in takers]
+        accepting = [row for row in providers if get_adapter(row.slug).own_key]
+        regions = [(row.name, region_choices(row.slug)) for row in accepting]
         for name, choices in (
-            ("provider", [(row.slug, row.name) for row in takers]),
-            ("region", [("", "The usual one"), *(pair for pair in regions if pair[1])]),
+            ("provider", [(row.slug, row.name) for row in accepting]),
+            ("region", [("", "Default"), *(pair for pair in regions if pair[1])]),
         ):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)

@@ -23,7 +23,7 @@ from providers.pages.forms import KeyForm
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """List the workspace's keys; add one, or replace one."""
+    """Show the workspace's own keys; add or replace one."""
     providers = Provider.objects.on_offer()
     asked = {"provider": request.GET.get("provider", "")}
     form = KeyForm(request.POST or None, initial=asked, providers=providers)
@@ -38,8 +38,8 @@ def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         else:
             messages.success(
                 request,
-                f"{row.provider.name} takes the key …{row.last4}. Scenes in its voices"
-                " cost you no credits from now on.",
+                f"{row.provider.name} accepted the key …{row.last4}. Scenes with its voices"
+                " now cost no credits.",
             )
             return redirect("provider-keys-page")
     rows = ProviderKey.objects.for_workspace(caller.workspace)
@@ -62,17 +62,17 @@ def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 def key_action(
     request: HttpRequest, caller: Caller, provider: str, verb: str
 ) -> HttpResponse:
-    """Do what a button beside a key says."""
+    """Remove or check a key, by `verb`."""
     try:
         if verb == "remove":
             saving.remove(caller, provider)
-            messages.success(request, "The key is erased.")
+            messages.success(request, "The key was removed.")
         elif verb == "check":
             row = saving.check_again(caller, provider)
             if row.failure:
-                messages.error(request, f"{row.provider.name} refuses the key.")
+                messages.error(request, f"{row.provider.name} rejected the key.")
             else:
-                messages.success(request, f"{row.provider.name} takes the key.")
+                messages.success(request, f"{row.provider.name} accepted the key.")
         else:
             raise Http404
     except NotFound as error:

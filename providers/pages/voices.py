@@ -1,4 +1,4 @@
-"""The voice gallery."""
+"""Pages of the voice gallery and of default voices and providers."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -22,13 +22,13 @@ from providers.keys import using
 from providers.models import Provider, Voice
 from providers.pages.forms import GalleryForm
 
-_ON_A_PAGE = 48  # voices: whole rows, whether two, three or four stand in one
+_ON_A_PAGE = 48  # voices; full rows with two, three or four columns
 
 
 @require_safe
 @cache_control(private=True)
 def gallery(request: HttpRequest) -> HttpResponse:
-    """Show the voices on offer: search, listen, copy an id."""
+    """Show the available voices: search, listen, copy an id."""
     offered = Voice.objects.on_offer()
     providers = list(Provider.objects.on_offer())
     form = GalleryForm(
@@ -70,7 +70,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
 
 
 def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
-    """Return the providers that whoever asks can speak with."""
+    """Return the slugs of the providers that the visitor can use."""
     usable = {row.slug for row in providers if access.is_available(row)}
     if isinstance(request.user, User):
         usable |= using.keys_by_provider(
@@ -82,7 +82,7 @@ def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
 @login_required
 @require_POST
 def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Let a voice speak whatever names none; without one, let the language decide."""
+    """Set the user's default voice, or remove it if none is sent."""
     assert caller.user  # login_required
     wanted = request.POST.get("voice", "")
     try:
@@ -100,7 +100,7 @@ def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_POST
 def choose_default(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Let names of voices that name no provider mean one of this one's."""
+    """Set the user's default provider, for voices that are named without one."""
     wanted = request.POST.get("provider", "")
     provider = Provider.objects.on_offer().filter(pk=wanted).first()
     if provider is None:

@@ -173,9 +173,9 @@ def test_voices_are_switched_off_and_on_together(operator):
     assert [voice.pk for voice in off.all()] == ["unicorn:fr-fr"]
     entries = AuditEntry.objects.order_by("pk").values_list("object_id", "action")
     assert sorted(entries) == [
-        ("unicorn:de", "Switched off."),
-        ("unicorn:de", "Switched on."),
-        ("unicorn:fr-fr", "Switched off."),
+        ("unicorn:de", "Disabled."),
+        ("unicorn:de", "Enabled."),
+        ("unicorn:fr-fr", "Disabled."),
     ]
 
 
@@ -222,7 +222,7 @@ def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):
     erase["reason"] = "They asked for it."
     answer = operator.post(listing, erase, follow=True)
 
-    assert "is erased" in answer.content.decode()
+    assert "was deleted" in answer.content.decode()
     assert ProviderKey.objects.count() == 0
     entry = AuditEntry.objects.get(action="deleted")
     assert entry.reason == "They asked for it."
@@ -288,7 +288,7 @@ def test_keys_of_ours_are_checked_by_a_button(operator, stage, monkeypatch):
     )
     told = [str(message) for message in answer.context["messages"]]
     assert sorted(told) == [
-        "Deepgram: no key, or no address.",
+        "Deepgram: no key or no address is set.",
         "LemonFox: bad_key: 401 invalid_api_key error.",
         "OpenAI: valid.",
         "Unicorn: valid.",

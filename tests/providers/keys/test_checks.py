@@ -55,7 +55,7 @@ def test_the_owner_is_told_once_that_a_key_turned_bad(kept, api):
     row.refresh_from_db()
     assert (row.status, row.failure) == ("unknown", "bad_key")
     assert row.failed_at < row.checked_at
-    mail = Mail.objects.get(subject="OpenAI refuses your key")
+    mail = Mail.objects.get(subject="OpenAI rejected your key")
     assert mail.to == "alice@example.com"
     text = decrypt(mail.sealed_text, context=mail_context(mail)).reveal_text()
     assert "…test" in text

@@ -31,17 +31,17 @@ def test_a_key_is_saved_checked_and_removed(office, openai):
     assert '<option value="unicorn">' not in empty
     sent = {"provider": "openai", "key": f" {openai.key}\n", "region": ""}
     page = text(office.post(PAGE, sent, follow=True))
-    assert "OpenAI takes the key …test." in page
+    assert "OpenAI accepted the key …test." in page
     assert "Works." in page
     assert openai.key not in page
     page = text(office.post(f"{PAGE}/openai/check", follow=True))
-    assert "OpenAI takes the key." in page
+    assert "OpenAI accepted the key." in page
     openai.key = "an0ther"
     page = text(office.post(f"{PAGE}/openai/check", follow=True))
-    assert "OpenAI refuses the key." in page
+    assert "OpenAI rejected the key." in page
     assert "Refused since" in page
     page = text(office.post(f"{PAGE}/openai/remove", follow=True))
-    assert "The key is erased." in page
+    assert "The key was removed." in page
     assert ProviderKey.objects.count() == 0
     assert office.post(f"{PAGE}/openai/remove").status_code == 404
     assert office.post(f"{PAGE}/openai/check").status_code == 404
@@ -50,7 +50,7 @@ def test_a_key_is_saved_checked_and_removed(office, openai):
 @pytest.mark.parametrize(
     ("sent", "told"),
     [
-        ({"provider": "openai", "key": "wr0ng-k3y-it"}, "OpenAI refuses this key."),
+        ({"provider": "openai", "key": "wr0ng-k3y-it"}, "OpenAI rejected this key."),
         ({"provider": "openai", "key": "wr0ng k3y of it"}, "no spaces"),
         ({"provider": "openai", "key": ""}, "required"),
         (
@@ -74,7 +74,7 @@ def test_mistakes_are_told_and_the_key_is_not_repeated(office, openai, sent, tol
 
 def test_regions_are_listed_by_their_providers(office):
     page = text(office.get(PAGE))
-    assert '<option value="" selected>The usual one</option>' in page
+    assert '<option value="" selected>Default</option>' in page
     polly = page.partition('<optgroup label="Amazon Polly">')[2]
     assert '<option value="eu-west-1">eu-west-1</option>' in polly
     assert '<optgroup label="OpenAI">' not in page
