@@ -1,7 +1,7 @@
 """`unicorn`, the built-in provider: eSpeak NG on this machine, offline and free.
 
-It speaks some 130 languages about a thousand times faster than real time, and is exact
-about its words. The engine runs in a process of its own (`engine.py` says why).
+It speaks about 130 languages, about a thousand times faster than real time, with exact
+word times. The engine runs in a separate process; `engine.py` says why.
 """
 
 from collections.abc import Generator, Mapping
@@ -27,12 +27,12 @@ from providers.unicorn.script import Script, make_script
 from providers.unicorn.timing import with_word_times
 from providers.unicorn.voices import VOICES
 
-WORDS_PER_MINUTE = 175  # the voices' own pace
+WORDS_PER_MINUTE = 175  # the voices' normal speed
 SPEEDS = (0.25, 4.0)
 
 
 class Unicorn:
-    """Real speech without a network."""
+    """The adapter of the built-in engine; it needs no network."""
 
     slug = "unicorn"
     name = "Unicorn"
@@ -50,14 +50,14 @@ class Unicorn:
     max_concurrent_per_key: int | None = None
 
     def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return the limit of one call, the same for all."""
+        """Return the limit of one call, the same for all voices and speeds."""
         return self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says.
+        """Synthesize a request, as `providers.contract.base.Adapter` says.
 
-        A text without any letter or digit is UNSPEAKABLE, and so is one of which the
-        voice says no word aloud, as in a script that its language doesn't know.
+        A text without letters or digits is UNSPEAKABLE. So is a text of which the voice
+        speaks no word, such as one in a script that its language doesn't use.
         """
         voice = VOICES.get(request.voice)
         if voice is None:
@@ -69,7 +69,7 @@ class Unicorn:
         if not any(map(str.isalnum, request.text)):
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
         script = make_script(request.text, voice.info.language)
-        said = synthesize(
+        events = synthesize(
             script.text,
             voice.engine_id,
             rate=round(WORDS_PER_MINUTE * request.speed),
@@ -77,34 +77,34 @@ class Unicorn:
         )
         return Speech(
             Encoding("pcm", SAMPLE_RATE),
-            _audible(said, script),
+            _audible(events, script),
         )
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return all voices; they are the same everywhere."""
+        """Return all built-in voices; `access` doesn't matter."""
         return [voice.info for voice in VOICES.values()]
 
     def check(self, access: Access) -> KeyStatus:
-        """Say yes: it needs no key."""
+        """Return VALID: there is no key."""
         return KeyStatus.VALID
 
 
 def _audible(
-    said: Generator[bytes | EngineEvent], script: Script
+    events: Generator[bytes | EngineEvent], script: Script
 ) -> Generator[bytes | Word]:
-    """Yield audio and words, holding back the silence before the first sound.
+    """Yield audio and words; wait for the first sound before yielding any silence.
 
     Raises:
-        ProviderError: there was no sound at all.
+        ProviderError: UNSPEAKABLE, there was no sound.
     """
-    with closing(said):
-        parts = with_word_times(said, script)
+    with closing(events):
+        parts = with_word_times(events, script)
         held = []
         for part in parts:
             held.append(part)
             if isinstance(part, bytes) and any(part):
                 break
         else:
-            raise ProviderError(Failure.UNSPEAKABLE, "not a word in this language")
+            raise ProviderError(Failure.UNSPEAKABLE, "no word in this language")
         yield from held
         yield from parts

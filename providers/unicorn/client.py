@@ -1,7 +1,7 @@
-"""The client's end of the engine: starts it, hands it tasks, reads what it says.
+"""The client of the engine: starts it, sends it tasks and reads its audio.
 
-Each process that speaks has an engine of its own, started by its first task. Any number
-of threads or greenlets may speak at the same time.
+Each process that uses the engine starts its own with the first task. Any number of
+threads or greenlets may use it at the same time.
 """
 
 import atexit
@@ -23,14 +23,17 @@ from providers.contract.base import Failure, ProviderError
 
 SAMPLE_RATE = 22_050  # Hz
 ENGINE_TIMEOUT = 60
-"""How long the engine may say nothing; it starts within milliseconds when it is free."""
+"""Seconds without any answer after which the engine is killed.
+
+A free engine answers within milliseconds.
+"""
 
 _LIBRARIES = {"darwin": "libespeak-ng.dylib", "win32": "espeak-ng.dll"}
 _WORD = 1
 
 
 def _package() -> Path:
-    """Return where the library and its data lie; found, not imported."""
+    """Return the folder of the library and its data, without importing the package."""
     spec = find_spec("espeakng_loader")
     assert spec is not None
     assert spec.origin is not None
@@ -39,7 +42,7 @@ def _package() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class EngineEvent:
-    """Something begins at `sample`: a word, or the silence after a clause."""
+    """The start of a word, or of the silence after a clause, in the engine's audio."""
 
     is_word: bool
     place: int  # offset in the text, in code points
@@ -47,7 +50,7 @@ class EngineEvent:
 
 
 class _Engine:
-    """The engine of one process."""
+    """The engine of this process, started on demand."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -55,7 +58,7 @@ class _Engine:
         self._process: subprocess.Popen[bytes] | None = None
 
     def send_task(self, task: socket.socket) -> None:
-        """Give the engine its end of a task's socket; start the engine if need be."""
+        """Send a task's socket to the engine; start the engine if it isn't running."""
         with self._lock:
             if self._control is None:
                 self._start()
@@ -63,7 +66,7 @@ class _Engine:
                 self._send(task)
             except (BrokenPipeError, ConnectionResetError):
                 self._stop()
-                self._start()  # it died since the last task
+                self._start()  # it ended since the last task
                 self._send(task)
 
     def _send(self, task: socket.socket) -> None:
@@ -79,15 +82,15 @@ class _Engine:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
-                    "-IS",  # nothing of ours, nothing of the environment's
+                    "-IS",  # isolated from our packages and the environment
                     str(Path(__file__).with_name("engine.py")),
                     str(package / library),
                     str(package / "espeak-ng-data"),
                 ],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                env={"LC_ALL": "C.UTF-8"},  # the same sound wherever it runs
-                start_new_session=True,  # Ctrl-C is for its owner
+                env={"LC_ALL": "C.UTF-8"},  # the same audio in every environment
+                start_new_session=True,  # Ctrl-C must not reach it
             )
         self._control = ours
 
@@ -104,24 +107,24 @@ class _Engine:
             self._process = None
 
     def stop(self) -> None:
-        """End the engine and whatever it still says."""
+        """Stop the engine and all its tasks."""
         with self._lock:
             self._stop()
 
     def kill(self) -> None:
-        """End an engine that does nothing; what it began to say goes on."""
+        """Kill an engine that doesn't answer; tasks that already run continue."""
         with self._lock:
             if self._process is not None:
                 self._process.kill()
             self._stop()
 
     def forget_in_child(self) -> None:
-        """Leave the engine to the parent: called in a process just forked."""
+        """Forget the parent's engine; called in a newly forked process."""
         if self._control is not None:
-            self._control.close()  # else this copy would keep it alive
+            self._control.close()  # an open copy would keep the engine running
         if self._process is not None:
-            self._process.returncode = 0  # not our child: never to be waited for
-        self._lock = threading.Lock()  # another thread of the parent may hold it
+            self._process.returncode = 0  # not our child: it must not be waited for
+        self._lock = threading.Lock()  # a thread of the parent may hold the old one
         self._control = self._process = None
 
 
@@ -133,7 +136,7 @@ atexit.register(_engine.stop)
 def synthesize(
     text: str, voice: str, *, rate: int, pitch: int
 ) -> Generator[bytes | EngineEvent]:
-    """Yield samples and events as they come; closing the iterator ends the speaking.
+    """Yield the engine's samples and events as they arrive; closing it ends the task.
 
     Args:
         voice: the engine's own identifier, with its variant.
@@ -141,7 +144,7 @@ def synthesize(
         pitch: 0 to 99.
 
     Raises:
-        ProviderError: the engine can't, crashed, or says nothing.
+        ProviderError: the engine failed, crashed or didn't answer in time.
     """
     request = {"text": text, "voice": voice, "rate": rate, "pitch": pitch}
     content = json.dumps(request).encode()
@@ -156,7 +159,9 @@ def synthesize(
                 yield from _answers(stream)
         except TimeoutError as error:
             _engine.kill()
-            raise ProviderError(Failure.TIMEOUT, "the engine says nothing") from error
+            raise ProviderError(
+                Failure.TIMEOUT, "the engine does not answer"
+            ) from error
         except OSError as error:
             raise ProviderError(Failure.DOWN, f"no engine: {error}") from error
 

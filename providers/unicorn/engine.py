@@ -1,24 +1,24 @@
-"""The speech engine's own process: eSpeak NG, one fork per task.
+"""The process of the speech engine: eSpeak NG, one fork per task.
 
-eSpeak NG is under the GPL, keeps its state in globals and is not thread-safe. So this is
-a program of its own, which shares no code and no memory with the rest: nothing imports
-it, and it imports nothing but the standard library. It loads the library once and waits
-on a control socket (its standard input). Each byte there brings the socket of one task,
-for which it forks; the fork speaks and ends. A fork starts from the same state each
-time, which makes equal requests sound equal to the byte, and a crash costs one task.
+eSpeak NG is licensed under the GPL, keeps its state in globals and is not thread-safe. So
+this is a separate program, which shares no code and no memory with the rest: nothing
+imports it, and it imports only the standard library. It loads the library once and waits
+on a control socket (its standard input). Each byte there comes with the socket of one
+task. The engine forks for each task; the fork speaks and exits. All forks start from the
+same state. So equal requests give equal audio, byte for byte, and a crash costs one task.
 
 A task's socket carries one request, a frame of JSON `{"text", "voice", "rate",
-"pitch"}`, and back frames of
+"pitch"}`, and these frames as its response:
 
 - `A`: samples, 16-bit signed little-endian mono, 22,050 Hz;
 - `E`: events `(kind, place, sample)`; kind 1 begins a word, 5 ends a clause; place
   counts code points from 1; sample counts from the start of the audio;
-- `X`: why it can't be spoken, in English for our logs; the last frame;
-- `.`: all has been said; the last frame.
+- `X`: the reason of a failure, in English for our logs; the last frame;
+- `.`: success; the last frame.
 
-A frame is one letter, the length of its content in four bytes, and the content. What
-ends without a last frame has crashed. Who closes a task's socket ends its fork; who
-closes the control socket, or dies, ends the engine and every fork.
+A frame is one letter, the length of its content in four bytes, and the content. A task
+whose socket closes without a last frame has crashed. Closing a task's socket ends its
+fork. Closing the control socket, also by the client's death, ends the engine and all forks.
 
 Run as `engine.py LIBRARY DATA`: the paths of the shared library and of its data.
 """
@@ -37,14 +37,14 @@ RATE = 22_050  # Hz
 CPU_SECONDS = 60  # for one task; an ordinary one takes less than one second
 
 # espeak-ng/speak_lib.h, version 1.52
-_SYNCHRONOUS = 2  # the callback gets samples on the thread that asked for them
+_SYNCHRONOUS = 2  # calls the callback on the calling thread
 _BY_CHARACTER = 1
-_UTF8 = 1  # no flag for SSML or phonemes: markup in a text is text
+_UTF8 = 1  # without the flags for SSML and phonemes: markup is read as text
 _RATE_PARAMETER, _PITCH_PARAMETER = 1, 3
 _END_OF_LIST, _WORD, _END_OF_CLAUSE = 0, 1, 5
 _BUFFER_MS = 200  # of audio at a time
-# Words per minute. Slower speech is stretched afterwards, and faster speech pressed: the
-# engine would do the latter itself, but then its events are beside the words.
+# Words per minute. Other speeds are made by stretching the audio afterwards. The engine
+# could speak faster itself, but then the times of its events are wrong.
 _SLOWEST, _FASTEST = 80, 449
 
 
@@ -78,7 +78,7 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class _Stretched:
-    """Makes speech slower or faster by the library's own copy of sonic; the pitch stays."""
+    """Changes the speed of audio with the library's copy of sonic, at the same pitch."""
 
     def __init__(self, espeak: ctypes.CDLL, speed: float) -> None:
         self._sonic = espeak
@@ -89,17 +89,17 @@ class _Stretched:
         self._buffer = (ctypes.c_short * RATE)()
 
     def feed(self, wave: Any, samples: int) -> bytes:
-        """Take samples in; return what is ready."""
+        """Add samples; return the output that is ready."""
         self._sonic.sonicWriteShortToStream(self._stream, wave, samples)
         return self._ready()
 
     def end(self) -> bytes:
-        """Return the rest."""
+        """Return the remaining output."""
         self._sonic.sonicFlushStream(self._stream)
         return self._ready()
 
-    def place(self, sample: int) -> int:
-        """Return where a sample goes to."""
+    def position(self, sample: int) -> int:
+        """Return the position of a sample in the output."""
         return round(sample / self._speed)
 
     def _ready(self) -> bytes:
@@ -112,23 +112,23 @@ class _Stretched:
 
 
 class _Plain:
-    """Takes sound as it is."""
+    """Passes audio on unchanged."""
 
     def feed(self, wave: Any, samples: int) -> bytes:
-        """Return the samples."""
+        """Return the samples as bytes."""
         return ctypes.string_at(wave, samples * 2)
 
     def end(self) -> bytes:
-        """Return the rest, which is nothing."""
+        """Return the remaining output, which is empty."""
         return b""
 
-    def place(self, sample: int) -> int:
-        """Return where a sample goes to."""
+    def position(self, sample: int) -> int:
+        """Return the position of a sample in the output."""
         return sample
 
 
 def _load(library: str, data: str) -> ctypes.CDLL:
-    # The library cuts long paths off without a word, so it gets a short one.
+    # The library silently cuts off long paths, so it gets a short one.
     os.chdir(os.path.dirname(data))
     espeak = ctypes.CDLL(library)
     espeak.espeak_Synth.argtypes = [
@@ -143,7 +143,7 @@ def _load(library: str, data: str) -> ctypes.CDLL:
     ]
     rate = espeak.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, b".", 0)
     if rate != RATE:
-        sys.exit(f"the speech engine can't be initialised: {rate}")
+        sys.exit(f"the speech engine can't be initialized: {rate}")
     return espeak
 
 
@@ -166,23 +166,23 @@ def _speak(espeak: ctypes.CDLL, task: socket.socket) -> None:
     own_rate = min(max(rate, _SLOWEST), _FASTEST)
     sound = _Plain() if rate == own_rate else _Stretched(espeak, rate / own_rate)
 
-    def hear(wave: Any, samples: int, events: Any) -> int:
+    def on_audio(wave: Any, samples: int, events: Any) -> int:
         answer = found = b""
         for event in events:
             if event.kind == _END_OF_LIST:
                 break
             if event.kind in (_WORD, _END_OF_CLAUSE):
-                sample = sound.place(event.sample)
+                sample = sound.position(event.sample)
                 found += struct.pack("<BII", event.kind, event.place, sample)
         if found:
             answer += _frame(b"E", found)
-        if wave and samples > 0 and (heard := sound.feed(wave, samples)):
-            answer += _frame(b"A", heard)
+        if wave and samples > 0 and (output := sound.feed(wave, samples)):
+            answer += _frame(b"A", output)
         if answer:
             task.sendall(answer)
         return 0
 
-    callback = _Callback(hear)
+    callback = _Callback(on_audio)
     espeak.espeak_SetSynthCallback(callback)
     if espeak.espeak_SetVoiceByName(request["voice"].encode()) != 0:
         task.sendall(_frame(b"X", b"the engine has no such voice"))
@@ -201,14 +201,18 @@ def _speak(espeak: ctypes.CDLL, task: socket.socket) -> None:
 
 
 def _serve_one(espeak: ctypes.CDLL, task: socket.socket) -> None:
-    """Speak in a fork; never returns."""
+    """Run one task in a fork; never returns."""
     status = 1
     try:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody listens: stop at once
-        # What fails in the callback ends the fork; else the speaking would go on.
+        signal.signal(
+            signal.SIGPIPE, signal.SIG_DFL
+        )  # the client is gone: stop at once
+        # An error in the callback ends the fork; the synthesis would go on otherwise.
         sys.unraisablehook = lambda _: os._exit(1)
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold the text
+        resource.setrlimit(
+            resource.RLIMIT_CORE, (0, 0)
+        )  # a core dump would contain the text
         _speak(espeak, task)
         status = 0
     finally:
@@ -220,26 +224,28 @@ def main() -> None:
     control = socket.socket(fileno=0)
     control.setblocking(True)
     espeak = _load(sys.argv[1], sys.argv[2])
-    # It complains there about letters that a language lacks; that is no error of ours.
+    # The library prints warnings there about letters that a language lacks.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the forks
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the forks
     while True:
-        # One byte at a time: so each comes with its own socket on every system.
+        # One byte at a time, so that each comes with its own socket on every system.
         signs, sockets, _flags, _address = socket.recv_fds(control, 1, 1)
         if not signs:
             break
         for descriptor in sockets:
             task = socket.socket(fileno=descriptor)
-            task.setblocking(True)  # gevent's are made not to
+            task.setblocking(True)  # sockets of gevent are non-blocking
             try:
                 if os.fork() == 0:
                     control.close()
                     _serve_one(espeak, task)
             except OSError:
-                pass  # no room for one more process: the client sees the end
+                pass  # no more processes allowed: the client sees its socket close
             finally:
                 task.close()
-    os.killpg(os.getpid(), signal.SIGKILL)  # our client made us lead a group
+    os.killpg(
+        os.getpid(), signal.SIGKILL
+    )  # the client started us as leader of this group
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the engine is given to read, and the way back to the customer's own offsets."""
+"""Prepare a text for the engine, with a mapping back to offsets in the original."""
 
 import re
 import unicodedata
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-# A letter with the marks that may be written after it, and the parts of a Korean
-# syllable: the engine knows the composed forms only.
+# A letter with its combining marks, or the parts of a Korean syllable: the engine knows
+# only the composed forms.
 _CLUSTER = re.compile(
     "[\u1100-\u115f][\u1160-\u11ff]+"
     "|.[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]*",
     re.DOTALL,
 )
 _ORNAMENT = re.compile(r"^(?:[^\w\n]|_)+$", re.MULTILINE)
-# Some languages' rules crash on one before a letter that they don't know.
+# The rules of some languages crash on a hyphen before a letter that they don't know.
 _FATAL_HYPHEN = re.compile(r"(?:(?<=\W[^\w\s])|(?<=^[^\w\s]))-(?=[^\W\d])")
-# The Vietnamese voices crash on the sounds of some letters of India, tones among them.
+# The Vietnamese voices crash on some letters and tone marks of Indian scripts.
 _FATAL_LETTERS = {"vi": re.compile("[\u0900-\u0dff]")}
 _LETTER_STYLES = ("<font>", "<wide>", "<narrow>")
 _SIGNS = {"\u2010": "-", "\u2011": "-", "\ufeff": ""}
@@ -24,17 +24,17 @@ _SIGNS = {"\u2010": "-", "\u2011": "-", "\ufeff": ""}
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A text as the engine reads it best, and the way back.
+    """A text prepared for the engine, with the origin of each character.
 
-    Everything in the text is text: a control character would be a command to the engine
-    and becomes a space. Accents are composed, letters that differ in style alone (full
-    width, mathematical bold) are plain, and a line without letters or digits, an
-    ornament between two paragraphs, is a pause.
+    Control characters, which would be commands to the engine, become spaces. Accents are
+    composed. Letters that differ only in style (full width, mathematical bold) become
+    plain. A line without letters or digits, such as an ornament between two paragraphs,
+    becomes a pause.
     """
 
     text: str
     origins: Sequence[tuple[int, int]]
-    """For each character the stretch of the original text that it stands for."""
+    """For each character of `text`, the start and end of its origin in the original."""
 
 
 def make_script(text: str, language: str = "") -> Script:
@@ -58,7 +58,7 @@ def make_script(text: str, language: str = "") -> Script:
 
 @lru_cache(maxsize=8192)
 def _plain(cluster: str) -> str:
-    """Return the form of one letter, with its marks, that the engine knows."""
+    """Return a letter with its marks in the form that the engine knows."""
     if len(cluster) > 1:
         return "".join(map(_plain, unicodedata.normalize("NFC", cluster)))
     if cluster in _SIGNS:

@@ -1,4 +1,4 @@
-"""Word times from the engine's events, exact to the sample."""
+"""Word times from the engine's events, exact to one sample."""
 
 from bisect import bisect_right
 from collections import deque
@@ -13,65 +13,65 @@ from providers.unicorn.script import Script
 def with_word_times(
     parts: Iterable[bytes | EngineEvent], script: Script
 ) -> Iterator[bytes | Word]:
-    """Pass audio on at once and turn events into words as soon as they are over.
+    """Yield the engine's audio at once, and each word when its audio was yielded.
 
-    `parts` is what the engine says of `script`; the words are of the original text.
+    `parts` is the engine's output for `script`; words refer to the original text.
     """
     clock = _Clock(script)
-    ahead: deque[EngineEvent] = deque()  # events of audio still to come
-    heard = 0  # samples
+    ahead: deque[EngineEvent] = deque()  # events whose audio was not yielded yet
+    yielded = 0  # samples
     for part in parts:
         if isinstance(part, EngineEvent):
             ahead.append(part)
             continue
         yield part
-        heard += len(part) // 2
+        yielded += len(part) // 2
         clock.tail += part
-        while ahead and ahead[0].sample <= heard:
-            yield from clock.turn(ahead.popleft())
+        while ahead and ahead[0].sample <= yielded:
+            yield from clock.advance(ahead.popleft())
     for event in ahead:
-        yield from clock.turn(event)
-    yield from clock.close(len(clock.units), heard)
+        yield from clock.advance(event)
+    yield from clock.close(len(clock.units), yielded)
 
 
 class _Clock:
-    """Follows the events of one text.
+    """Assigns times to the words of one text, from the engine's events.
 
-    The engine tells where it begins a word, often several times for one that it reads
-    in parts ("12.5%"), and not at all for one that it says in one breath with the word
-    before ("I am"). So a stretch lasts from one word that begins to the next, and the
-    words in it share its time by their length; nearly always it is a single one. The
-    silence that ends a clause belongs to nobody.
+    An event marks the start of a word. A word that is read in parts ("12.5%") has several
+    events, and a word that is spoken together with the one before ("I am") has none. So a
+    stretch lasts from the start of one word to the start of the next. All words in a
+    stretch share its time by their length; nearly always there is only one. The silence at
+    the end of a clause belongs to no word.
     """
 
     def __init__(self, script: Script) -> None:
         self.units = words.split(script.text)
-        self.tail = bytearray()  # audio from `since` on
+        self.tail = bytearray()  # audio from `_since` on
         self._starts = [unit.start for unit in self.units]
         self._ends = [unit.end for unit in self.units]
         self._origins = script.origins
         self._since = 0  # sample at which the stretch began
-        self._first: int | None = None  # its first unit; None: between two clauses
-        self._told: set[int] = set()  # units with an event of their own
-        self._next = 0  # units before this one are over or being said
+        self._first: int | None = None  # the stretch's first unit; None between clauses
+        self._with_event: set[int] = set()  # units that have an event
+        self._next = 0  # units before this one are done or being spoken
 
-    def turn(self, event: EngineEvent) -> Iterator[Word]:
-        """Go on to `event`; its audio has been heard."""
+    def advance(self, event: EngineEvent) -> Iterator[Word]:
+        """Process `event` after its audio was yielded; yield the words that end."""
         if not event.is_word:
-            # The place is the last of the clause, or the space after it.
+            # The event's place is the clause's last character, or the space after it.
             upto = bisect_right(self._starts, event.place)
             yield from self.close(upto, event.sample)
             return
         index = bisect_right(self._ends, event.place)
         if self._next <= index < len(self.units):
-            self._told.add(index)
+            self._with_event.add(index)
             if self._first is None or event.sample > self._since:
                 yield from self.close(index, event.sample)
                 self._first = index
             self._next = index + 1
 
     def close(self, upto: int, sample: int) -> Iterator[Word]:
-        """End the stretch at `sample`; it held the units before `upto`."""
+        """End the stretch at `sample`, with the units before `upto`; yield its words."""
         upto = max(upto, self._next)
         length = 2 * max(sample - self._since, 0)
         loud = len(bytes(self.tail[:length]).rstrip(b"\0")) / 2
@@ -98,24 +98,27 @@ class _Clock:
             )
 
     def _spans(self, first: int, upto: int) -> list[tuple[int, int]]:
-        """Return where in the script the words among these units stand."""
+        """Return the start and end in the script of each word among these units."""
         spans: list[tuple[int, int]] = []
         for index in range(first, upto):
             unit = self.units[index]
             if unit.has_letters:
-                if unit.is_attached and spans and index not in self._told:
-                    spans[-1] = (spans[-1][0], unit.word_end)  # 你好 is read as one
+                if unit.is_attached and spans and index not in self._with_event:
+                    # 你好 is read as one word.
+                    spans[-1] = (spans[-1][0], unit.word_end)
                 else:
                     spans.append((unit.word_start, unit.word_end))
-            elif index in self._told and not self._is_untold(index + 1, upto):
+            elif index in self._with_event and not self._lacks_event(index + 1, upto):
                 spans.append((unit.word_start, unit.word_end))
         return spans
 
-    def _is_untold(self, index: int, upto: int) -> bool:
-        """Return whether a word stands there that the engine told nothing of.
+    def _lacks_event(self, index: int, upto: int) -> bool:
+        """Return whether the unit at `index` is a word without an event.
 
-        It tells of "- b" as if the hyphen were said, and of "b" nothing.
+        For "- b" the engine has an event for the hyphen and none for "b".
         """
         return (
-            index < upto and index not in self._told and self.units[index].has_letters
+            index < upto
+            and index not in self._with_event
+            and self.units[index].has_letters
         )

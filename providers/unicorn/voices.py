@@ -1,7 +1,7 @@
-"""The voices of the engine that are on offer.
+"""The built-in voices.
 
-Left out are languages whose dictionary is missing from the engine's data, that cannot
-say a number (Cherokee, Chuvash, Sindarin), or that have no registered name.
+Left out are languages whose dictionary is missing from the engine's data, whose voice
+can't read numbers (Cherokee, Chuvash, Sindarin), or that have no registered code.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from providers.contract.base import VoiceInfo
 
 @dataclass(frozen=True, slots=True)
 class EngineVoice:
-    """A voice with what the engine must be told to speak in it."""
+    """A built-in voice and the engine's settings for it."""
 
     info: VoiceInfo
-    engine_id: str  # its file in the engine's data, not its name, which may be shared
+    engine_id: str  # its file in the engine's data; its name may not be unique
     pitch: int  # 0 to 99
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A way to speak every language; the measured pitch is that of English."""
+    """A variant that exists for every language; the measured pitch is for English."""
 
     suffix: str
     name: str
@@ -35,7 +35,7 @@ _KINDS = (
     _Kind("-female", ", female", "+f2", 50, "female"),  # 195 Hz
     _Kind("-bright", ", bright", "+Annie", 50, "female"),  # 240 Hz
     _Kind("-deep", ", deep", "+david", 50, "male"),  # 75 Hz
-    _Kind("-whisper", ", whisper", "+whisper", 50, "male"),  # without any
+    _Kind("-whisper", ", whisper", "+whisper", 50, "male"),  # without a pitch
 )
 
 # BCP 47, engine's identifier, name
@@ -187,4 +187,4 @@ VOICES = {
     voice.info.id: voice
     for voice in (_voice(*row, kind) for row in _LANGUAGES for kind in _KINDS)
 }
-"""Every voice by its id: the language in lower case, then the kind."""
+"""All built-in voices by id: the language in lower case, then the kind."""

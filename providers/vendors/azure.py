@@ -1,10 +1,10 @@
 """Azure AI Speech: SSML to `POST /cognitiveservices/v1`.
 
 Sources: azure-ai-docs, rest-text-to-speech (2025-10), quotas (2026-01-30) and rest-auth
-(2026-05), read 2026-11-20; the regions are those of regions.md (2025-11). Traps: a wrong
-region is 401, as a wrong key is; audio beyond 10 minutes is cut off without an error;
-errors often have no body; 429 is mostly a lack of room for that voice in that region; a
-User-Agent is obligatory. There are no word times in this interface.
+(2026-05), read 2026-11-20; regions from regions.md (2025-11). Traps: a wrong region gives
+401, like a wrong key; audio beyond 10 minutes is cut off without an error; errors often
+have no body; 429 mostly means no capacity for that voice in that region; a User-Agent is
+required. This interface has no word times.
 """
 
 import re
@@ -40,7 +40,7 @@ from providers.contract.sound import audio_body
 _RATE = 24_000  # Hz
 _SLOWEST = 0.5
 _FORMAT = "raw-24khz-16bit-mono-pcm"
-_CUT_OFF = 600.0 - 1  # seconds: what lasts longer has lost its end
+_CUT_OFF = 600.0 - 1  # seconds; longer audio was cut off
 _VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z0-9]+)+)-[A-Za-z0-9]+Neural")
 _STYLE = re.compile(r"[a-z-]{1,40}")
 _GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
@@ -58,11 +58,11 @@ _REGIONS = """
 
 
 class Azure(Remote):
-    """Neural voices in some 140 languages."""
+    """The adapter of Azure AI Speech: neural voices in about 140 languages."""
 
     slug = "azure"
     name = "Azure AI Speech"
-    # Chinese reaches ten minutes at some 2,700 characters, at its own pace.
+    # Chinese reaches ten minutes at about 2,700 characters, at normal speed.
     limit = Limit(1_800)
     word_timestamps: Literal["exact", "estimated"] = "estimated"
     streaming = True
@@ -71,20 +71,20 @@ class Azure(Remote):
     }
     options: Mapping[str, Option] = {
         "style": Text(
-            40, _STYLE.pattern, "Small letters and hyphens, such as cheerful."
+            40, _STYLE.pattern, "Lower-case letters and hyphens, such as cheerful."
         )
     }
     cost_multiplier = Decimal("1.25")
     max_concurrent_per_key = 50
 
     def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return less for a slow pace, at which fewer words fill the ten minutes."""
+        """Return a lower limit for a low speed, at which less text fills ten minutes."""
         return Limit(int(self.limit.amount * min(1.0, max(speed, _SLOWEST))))
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says.
+        """Synthesize a request, as `providers.contract.base.Adapter` says.
 
-        Option: `style`, such as `cheerful`, for voices that have it.
+        Option: `style`, such as `cheerful`, for voices that support it.
         """
         self.validate(request)
         match = _VOICE.fullmatch(request.voice)
@@ -113,15 +113,15 @@ class Azure(Remote):
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, body.encode()))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the neural voices of the region; the dearer HD voices are left out."""
+        """Return the neural voices of the region, without the more expensive HD voices."""
         with self._listing(access) as answer:
             if answer.status != 200:
                 raise error_from_response(answer, _codes_in, {})
             entries = list_at(answer.json())
-        return [info for entry in entries if (info := _info(entry))]
+        return [info for entry in entries if (info := _voice_info(entry))]
 
     def check(self, access: Access) -> KeyStatus:
-        """Begin to list the voices, which is free."""
+        """Check the key by requesting the list of voices, which is free."""
         with self._listing(access) as answer:
             if answer.status == 200:
                 return KeyStatus.VALID
@@ -138,7 +138,7 @@ class Azure(Remote):
 def _parts(url: str, headers: dict[str, str], body: bytes) -> Generator[bytes | Word]:
     with http.call("POST", url, headers, body) as answer:
         if answer.status != 200:
-            raise _refusal(answer)
+            raise _error(answer)
         size = 0
         for part in audio_body(answer, "pcm"):
             size += len(part)
@@ -147,8 +147,8 @@ def _parts(url: str, headers: dict[str, str], body: bytes) -> Generator[bytes | 
             raise ProviderError(Failure.TOO_LONG, "cut off at ten minutes")
 
 
-def _refusal(answer: http.Response) -> ProviderError:
-    # What we send is well formed, so what is refused is the voice.
+def _error(answer: http.Response) -> ProviderError:
+    # Our requests are well formed, so 400 means an unknown voice.
     if answer.status == 400:
         return provider_error(answer, Failure.UNKNOWN_VOICE)
     if answer.status == 502:
@@ -160,10 +160,10 @@ def _codes_in(body: Any) -> list[object]:
     return [value_at(body, "error", "code")]
 
 
-def _info(entry: object) -> VoiceInfo | None:
+def _voice_info(entry: object) -> VoiceInfo | None:
     voice, locale = text_at(entry, "ShortName"), text_at(entry, "Locale")
-    is_gone = value_at(entry, "Status") == "Deprecated"
-    if not _VOICE.fullmatch(voice) or not locale or is_gone:
+    is_deprecated = value_at(entry, "Status") == "Deprecated"
+    if not _VOICE.fullmatch(voice) or not locale or is_deprecated:
         return None
     styles = [str(style) for style in list_at(entry, "StyleList") if style]
     return VoiceInfo(

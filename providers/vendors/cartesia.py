@@ -1,9 +1,9 @@
 """Cartesia: `POST /tts/sse`, audio and word times in one stream of events.
 
 Sources: cartesia-python 4.0.1 (2026-08-14) and docs.cartesia.ai, read 2026-11-20. Traps:
-the version must be named in a header; events take raw samples only; an error may come as
-an event after 200; older versions answer errors as plain text; a voice says no other
-language than the one that is named, so the ids here name it, unless it is English.
+the API version is a required header; events carry only raw samples; an error may come as
+an event after 200; older versions send errors as plain text; a voice speaks only the
+language that the request names, so ids here include it, unless it is English.
 """
 
 import json
@@ -61,7 +61,7 @@ _FAILURES = {
 
 
 class Cartesia(Remote):
-    """Voices that begin to speak early, with word times."""
+    """The adapter of Cartesia: voices with low latency and word times."""
 
     slug = "cartesia"
     name = "Cartesia"
@@ -73,7 +73,7 @@ class Cartesia(Remote):
     max_concurrent_per_key = 3
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says; there are no options."""
+        """Synthesize a request, as `providers.contract.base.Adapter` says; no options."""
         self.validate(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
@@ -97,17 +97,17 @@ class Cartesia(Remote):
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, request.text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices that the vendor lists, page by page."""
+        """Return the voices of the vendor's list, which has pages."""
         found: dict[str, VoiceInfo] = {}
         query = {"limit": str(_PAGE)}
         for _ in range(_MOST_PAGES):
             page = self._page(access, query)
             entries = list_at(page, "data")
             for entry in entries:
-                if info := _info(entry):
+                if info := _voice_info(entry):
                     found[info.id] = info
             last = text_at(entries[-1], "id") if entries else ""
-            # Whether there are more may be left out; a full page then means yes.
+            # `has_more` may be missing; then a full page means that there are more.
             has_more = value_at(page, "has_more")
             if not isinstance(has_more, bool):
                 has_more = len(entries) == _PAGE
@@ -117,7 +117,7 @@ class Cartesia(Remote):
         return list(found.values())
 
     def check(self, access: Access) -> KeyStatus:
-        """List one voice, which is free."""
+        """Check the key by listing one voice, which is free."""
         self._page(access, {"limit": "1"})
         return KeyStatus.VALID
 
@@ -143,7 +143,7 @@ def _parts(
     is_done = False
     with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
         if answer.status != 200:
-            raise _refusal(answer)
+            raise _error(answer)
         if answer.content_type != "text/event-stream":
             raise ProviderError(Failure.BAD_AUDIO, answer.content_type[:60])
         for event in _events(answer):
@@ -157,19 +157,21 @@ def _parts(
                     for token in timed_tokens(_tokens(event)):
                         timeline.add_words(matcher.feed(*token))
                 case "error":
-                    raise _inner(answer, event)
+                    raise _event_error(answer, event)
                 case "done":
                     is_done = True
                     break
         answer.skip_rest()
     if not is_done or not timeline.seconds:
-        raise ProviderError(Failure.BAD_AUDIO, "it ended before it was done")
+        raise ProviderError(
+            Failure.BAD_AUDIO, "the stream ended before the event `done`"
+        )
     timeline.add_words(matcher.finish())
     yield from timeline.finish()
 
 
 def _events(answer: http.Response) -> Generator[Any]:
-    """Yield what the events of a stream hold; each is one line of data."""
+    """Yield the values of the stream's events; each is one line of JSON."""
     for line in answer.lines():
         if line.startswith(b"data:"):
             yield http.parse_json(line[5:])
@@ -185,14 +187,14 @@ def _tokens(event: object) -> Iterator[tuple[object, object, object]]:
     )
 
 
-def _inner(answer: http.Response, event: object) -> ProviderError:
-    """Return what an error means that came as an event."""
+def _event_error(answer: http.Response, event: object) -> ProviderError:
+    """Return the error for an event of type `error`."""
     code, status = text_at(event, "error_code"), value_at(event, "status_code")
     kind = failure_for_status(status) if isinstance(status, int) else Failure.DOWN
     return provider_error(answer, _FAILURES.get(code, kind), code)
 
 
-def _refusal(answer: http.Response) -> ProviderError:
+def _error(answer: http.Response) -> ProviderError:
     error = error_from_response(answer, _codes_in, _FAILURES)
     if answer.status == 404:
         return ProviderError(Failure.UNKNOWN_VOICE, str(error))
@@ -203,7 +205,7 @@ def _codes_in(body: Any) -> list[object]:
     return [value_at(body, "error_code")]
 
 
-def _info(entry: object) -> VoiceInfo | None:
+def _voice_info(entry: object) -> VoiceInfo | None:
     voice, language = value_at(entry, "id"), value_at(entry, "language")
     if not isinstance(voice, str) or not re.fullmatch(_UUID, voice):
         return None
@@ -215,7 +217,7 @@ def _info(entry: object) -> VoiceInfo | None:
         language,
         _GENDERS.get(text_at(entry, "gender"), ""),
         text_at(entry, "description"),
-        # Versions differ in how they say it.
+        # API versions use different fields.
         is_public=value_at(entry, "access") == "public"
         or value_at(entry, "is_public") is True,
     )

@@ -1,13 +1,14 @@
-"""Any server that speaks as OpenAI's does: Kokoro-FastAPI, speaches, LocalAI and others.
+"""Servers with OpenAI's speech interface: Kokoro-FastAPI, speaches, LocalAI and others.
 
-Sources: those projects' own code and issues, read 2026-11-20. Operators add as many as they
-like: a row in the catalogue whose slug is `compatible`, or begins with `compatible-`, with
-its address and the model that it knows: openedai-speech has `tts-1` and `tts-1-hd` alone,
-speaches only what was installed. Traps: the shape of errors, the voices and the length that
-is taken differ, and so does the rate of `pcm`, so WAV is asked for, which says its own; the
-sizes in it are placeholders; a failure in the middle shows only in an answer that breaks
-off. Kokoro-FastAPI tells word times where operators say so: lines of JSON from
-`/dev/captioned_speech`, beside `/v1`; not for every language, and not in every version.
+Sources: those projects' code and issues, read 2026-11-20. Operators can add any number of
+them: each is a row in the catalogue whose slug is `compatible` or begins with
+`compatible-`, with the server's address and model. openedai-speech has only `tts-1` and
+`tts-1-hd`, speaches only installed models. Traps: servers differ in the shape of errors,
+the voices and the longest text; the sample rate of `pcm` differs too, so we request WAV,
+whose header has it; the sizes in that header are placeholders; a failure during the stream
+shows only as an incomplete response. Kokoro-FastAPI has word times, if operators enable
+them: lines of JSON from `/dev/captioned_speech`, next to `/v1`; not for every language, and
+not in every version.
 """
 
 import json
@@ -54,10 +55,10 @@ _KOKORO = {
     "z": "zh",
 }
 _STANDARD = ("alloy", "echo", "fable", "nova", "onyx", "shimmer")
-"""The voices of OpenAI's first models: what a server without a list calls its own."""
+"""The voices of OpenAI's first models, which servers without a list support."""
 _GENDERS: dict[str, Literal["female", "male"]] = {"f": "female", "m": "male"}
-_HEAD = 256  # bytes in which the samples of a WAV file begin
-# What the other names of the same thing mean.
+_HEAD = 256  # bytes; a WAV file's samples begin within them
+# OpenAI's codes, and those of other servers.
 _FAILURES = {
     **FAILURES,
     "invalid_model": Failure.BAD_REQUEST,
@@ -67,7 +68,7 @@ _FAILURES = {
 
 
 class Compatible(Remote):
-    """A server of the operators'."""
+    """The adapter of servers with OpenAI's speech interface, which operators run."""
 
     slug = "compatible"
     name = "OpenAI-compatible"
@@ -76,15 +77,15 @@ class Compatible(Remote):
     streaming = True
     own_key = False
     needs_key = False
-    # Not `model`: a server may have dearer ones, and the price belongs to the provider.
+    # Without `model`: a server may have more expensive ones, but has only one price.
     options: Mapping[str, Option] = {"instructions": Text(4096)}
     cost_multiplier = Decimal(1)
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says.
+        """Synthesize a request, as `providers.contract.base.Adapter` says.
 
-        Options: `model`, in place of that of `access` (if neither, `tts-1`, which most
-        servers know); and `instructions`.
+        Options: `instructions`; and `model`, instead of that of `access`. Without either
+        the model is `tts-1`, which most servers have.
         """
         self.validate(request)
         body: dict[str, object] = {
@@ -105,19 +106,19 @@ class Compatible(Remote):
         return Speech(Encoding("wav", 0), parts)
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices that the server lists; OpenAI's names where it has no list."""
+        """Return the voices of the server's list; OpenAI's if it has no list."""
         url = f"{self.address(access)}/audio/voices"
         headers = bearer(self.key(access))
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
             if answer.status in (404, 405):
-                return [_info(name, name.title()) for name in _STANDARD]
+                return [_voice_info(name, name.title()) for name in _STANDARD]
             if answer.status != 200:
                 raise error_from_response(answer, _codes_in, _FAILURES)
             said = answer.json()
-        return list(_described(list_at(said, "voices")))
+        return list(_voice_infos(list_at(said, "voices")))
 
     def check(self, access: Access) -> KeyStatus:
-        """Ask for the models, else for the voices; servers need have neither."""
+        """Check the key by listing models or voices; UNKNOWN if there is neither list."""
         headers = bearer(self.key(access))
         for path in ("models", "audio/voices"):
             url = f"{self.address(access)}/{path}"
@@ -135,14 +136,14 @@ def _parts(
     url = f"{address}/audio/speech"
     with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
         if answer.status != 200:
-            raise _refusal(answer)
+            raise _error(answer)
         yield from audio_body(answer, "wav")
 
 
 def _captioned(
     address: str, headers: dict[str, str], body: dict[str, object], text: str
 ) -> Generator[bytes | Word]:
-    """Yield the audio, then its words; the audio alone from a server that tells none."""
+    """Yield the audio, then its words, if the server has word times."""
     url = f"{address.removesuffix('/v1')}/dev/captioned_speech"
     wanted = json.dumps({**body, "stream": True, "return_timestamps": True}).encode()
     tokens: list[tuple[object, object, object]] = []
@@ -151,8 +152,8 @@ def _captioned(
         has_captions = answer.status not in (404, 405)
         if has_captions:
             if answer.status != 200:
-                raise _refusal(answer)
-            for part in audio_parts(_heard(answer, tokens), "wav"):
+                raise _error(answer)
+            for part in audio_parts(_audio_of(answer, tokens), "wav"):
                 head, size = (head + part)[:_HEAD], size + len(part)
                 yield part
     if not has_captions:
@@ -164,10 +165,10 @@ def _captioned(
     yield from timeline.finish(_seconds(head, size, rate))
 
 
-def _heard(
+def _audio_of(
     answer: http.Response, tokens: list[tuple[object, object, object]]
 ) -> Generator[bytes]:
-    """Yield the audio in lines of JSON, and put the timed tokens aside."""
+    """Yield the audio from lines of JSON; append their timed tokens to `tokens`."""
     for line in answer.lines():
         said = http.parse_json(line) if line.strip() else None
         tokens += [
@@ -182,12 +183,15 @@ def _heard(
 
 
 def _seconds(head: bytes, size: int, rate: int) -> float:
-    """Return how long a WAV file of 16-bit mono is, whatever its header says."""
+    """Return the seconds of a 16-bit mono WAV file, by its size and not its header."""
     return max(0, size - head.find(b"data") - 8) / 2 / rate if rate else 0.0
 
 
-def _refusal(answer: http.Response) -> ProviderError:
-    """Tell apart what these servers say with words alone; the words stay here."""
+def _error(answer: http.Response) -> ProviderError:
+    """Return the error for a response, by its code or the words of its message.
+
+    Some servers have no code for an unknown voice. The message itself is not logged.
+    """
     error = answer.error()
     codes = [code for code in _codes_in(error) if isinstance(code, str)]
     for code in codes:
@@ -204,8 +208,8 @@ def _codes_in(body: Any) -> list[object]:
     return [*codes_in(body), value_at(detail, "error"), value_at(detail, "type")]
 
 
-def _described(entries: Iterable[object]) -> Generator[VoiceInfo]:
-    """Yield voices from names, or from objects with an id, as builds differ."""
+def _voice_infos(entries: Iterable[object]) -> Generator[VoiceInfo]:
+    """Yield voices from names or objects with an id; servers differ."""
     seen = set()
     for entry in entries:
         voice = entry if isinstance(entry, str) else text_at(entry, "id")
@@ -213,11 +217,11 @@ def _described(entries: Iterable[object]) -> Generator[VoiceInfo]:
         if not voice or not voice.isprintable() or voice in seen:
             continue
         seen.add(voice)
-        yield _info(voice, text_at(entry, "name") or voice)
+        yield _voice_info(voice, text_at(entry, "name") or voice)
 
 
-def _info(voice: str, name: str) -> VoiceInfo:
-    """Describe a voice; Kokoro's names say language and gender: `af_bella`."""
+def _voice_info(voice: str, name: str) -> VoiceInfo:
+    """Return a voice; Kokoro's ids give language and gender: `af_bella`."""
     head, underscore, rest = voice.partition("_")
     if underscore and len(head) == 2 and head[0] in _KOKORO and head[1] in _GENDERS:
         shown = rest.title() if name == voice else name

@@ -1,9 +1,9 @@
 """Deepgram Aura: `POST /v1/speak`, all options in the query.
 
 Sources: deepgram-python-sdk 7.6 (2026-07) and developers.deepgram.com, read 2026-11-20.
-Traps: the documents disagree on the default encoding, so one is always sent, and on the
-longest text and its status, so 1,000 characters are the limit and 413 and 422 mean the
-same; 503 calls its code by another name.
+Traps: the documentation is inconsistent about the default encoding, so we always send one,
+and about the longest text and its status, so the limit here is 1,000 characters, and 413
+and 422 mean the same; 503 has its code in another field.
 """
 
 import json
@@ -41,7 +41,7 @@ _FAILURES = {
 
 
 class Deepgram(Remote):
-    """Voices that begin to speak early."""
+    """The adapter of Deepgram Aura: voices with low latency."""
 
     slug = "deepgram"
     name = "Deepgram"
@@ -58,7 +58,7 @@ class Deepgram(Remote):
     max_concurrent_per_key = 15
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says; there are no options."""
+        """Synthesize a request, as `providers.contract.base.Adapter` says; no options."""
         self.validate(request)
         if not _VOICE.fullmatch(request.voice):
             raise ProviderError(Failure.UNKNOWN_VOICE)
@@ -75,18 +75,18 @@ class Deepgram(Remote):
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, request.text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices that the vendor lists."""
+        """Return the voices of the vendor's list."""
         headers = self._token(access)
         url = f"{self.address(access)}/v1/models"
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
             if answer.status != 200:
                 raise error_from_response(answer, _codes_in, _FAILURES)
             entries = list_at(answer.json(), "tts")
-        voices = {info.id: info for entry in entries if (info := _info(entry))}
+        voices = {info.id: info for entry in entries if (info := _voice_info(entry))}
         return list(voices.values())
 
     def check(self, access: Access) -> KeyStatus:
-        """List the projects, which is free."""
+        """Check the key by listing the projects, which is free."""
         headers = self._token(access)
         url = f"{self.address(access)}/v1/projects"
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
@@ -104,15 +104,15 @@ def _parts(url: str, headers: dict[str, str], text: str) -> Generator[bytes | Wo
     body = json.dumps({"text": text}).encode()
     with http.call("POST", url, headers, body) as answer:
         if answer.status != 200:
-            raise _refusal(answer)
+            raise _error(answer)
         yield from audio_body(answer, "pcm")
 
 
-def _refusal(answer: http.Response) -> ProviderError:
+def _error(answer: http.Response) -> ProviderError:
     error = error_from_response(answer, _codes_in, _FAILURES)
     if answer.status in (413, 422):
         return ProviderError(Failure.TOO_LONG, str(error))
-    # What we send is always the same but for the model.
+    # Our requests differ only in the model, so 400 means an unknown one.
     if answer.status == 400 and error.kind is Failure.BAD_REQUEST:
         return ProviderError(Failure.UNKNOWN_VOICE, str(error))
     return error
@@ -123,7 +123,7 @@ def _codes_in(body: Any) -> list[object]:
     return [value_at(body, name) for name in names]
 
 
-def _info(entry: object) -> VoiceInfo | None:
+def _voice_info(entry: object) -> VoiceInfo | None:
     voice = text_at(entry, "canonical_name")
     if not _VOICE.fullmatch(voice):
         return None
@@ -144,6 +144,6 @@ def _info(entry: object) -> VoiceInfo | None:
 
 
 def _language(voice: str, languages: list[object]) -> str:
-    """Return the fullest of the languages, else the one that ends the voice's name."""
+    """Return the most specific language, or the one at the end of the voice's name."""
     known = [code for code in languages if isinstance(code, str)]
     return max(known, key=len, default=voice.rpartition("-")[2])

@@ -1,10 +1,10 @@
 """ElevenLabs: `POST /v1/text-to-speech/{voice}/stream/with-timestamps`.
 
 Sources: elevenlabs-python 2.59 (2026-07), elevenlabs-docs and its table of errors, read
-2026-11-20. Traps: the answer is JSON line by line, not events; a key that may only speak
-gets 401 for every question, told apart by `status`; errors have three shapes; out of
-credit is 401 or 402; PCM at 44.1 kHz costs a plan, 24 kHz does not; `eleven_v3` takes
-3,000 characters, and its times drift towards the end.
+2026-11-20. Traps: the response is JSON lines, not events; a key for speech only gets
+401 for every list, distinguished by `status`; errors have three shapes; no credit is 401 or
+402; PCM at 44.1 kHz needs a paid plan, 24 kHz does not; `eleven_v3` accepts 3,000
+characters, and its times drift towards the end.
 """
 
 import json
@@ -58,7 +58,7 @@ _MODELS = (
 _VOICE = re.compile(r"[A-Za-z0-9]{12,40}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _SHARE = Number(0, 1)
-_SKIPPED = 40  # characters that an alignment may leave out at once
+_SKIPPED = 40  # characters in a row that an alignment may skip
 _MOST_PAGES = 100
 _FAILURES = {
     "invalid_api_key": Failure.BAD_KEY,
@@ -84,7 +84,7 @@ _FAILURES = {
 
 
 class ElevenLabs(Remote):
-    """Voices with times for every character."""
+    """The adapter of ElevenLabs: voices with times for every character."""
 
     slug = "elevenlabs"
     name = "ElevenLabs"
@@ -98,7 +98,7 @@ class ElevenLabs(Remote):
         "in": "https://api.in.residency.elevenlabs.io",
         "sg": "https://api.sg.residency.elevenlabs.io",
     }
-    # The first model is the dearest of these, and what the price is of.
+    # The first model is the default. It is the most expensive, and sets the price.
     options: Mapping[str, Option] = {
         "model": Choice(_MODELS),
         "stability": _SHARE,
@@ -109,10 +109,10 @@ class ElevenLabs(Remote):
     max_concurrent_per_key = 5
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says.
+        """Synthesize a request, as `providers.contract.base.Adapter` says.
 
         Options: `model`; `stability` and `similarity_boost`, 0 to 1; `language`, two
-        letters, which `eleven_multilingual_v2` doesn't take.
+        letters, which `eleven_multilingual_v2` doesn't support.
         """
         self.validate(request)
         if not _VOICE.fullmatch(request.voice):
@@ -142,7 +142,7 @@ class ElevenLabs(Remote):
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, request.text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices of the account, page by page."""
+        """Return the voices of the account's list, which has pages."""
         headers = self._key(access)
         found: dict[str, VoiceInfo] = {}
         token = ""
@@ -154,7 +154,7 @@ class ElevenLabs(Remote):
                     raise error_from_response(answer, _codes_in, _FAILURES)
                 page = answer.json()
             for entry in list_at(page, "voices"):
-                if info := _info(entry):
+                if info := _voice_info(entry):
                     found[info.id] = info
             token = text_at(page, "next_page_token")
             if not (value_at(page, "has_more") and token):
@@ -162,7 +162,10 @@ class ElevenLabs(Remote):
         return list(found.values())
 
     def check(self, access: Access) -> KeyStatus:
-        """Look at the subscription, which is free and which not every key may."""
+        """Check the key by reading the subscription, which is free.
+
+        Keys may lack the permission for it; then they are RESTRICTED.
+        """
         url = f"{self.address(access)}/v1/user/subscription"
         with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
             if answer.status == 200:
@@ -173,7 +176,7 @@ class ElevenLabs(Remote):
             named = [code for code in codes if isinstance(code, str)]
             kinds = [_FAILURES[code] for code in named if code in _FAILURES]
             if not kinds and answer.status in (401, 403):
-                return KeyStatus.UNKNOWN  # a bad key has a code that says so
+                return KeyStatus.UNKNOWN  # a bad key would have a known code
             kind = kinds[0] if kinds else failure_for_status(answer.status)
             raise provider_error(answer, kind, *named)
 
@@ -189,7 +192,7 @@ def _parts(
         if answer.status != 200:
             raise error_from_response(answer, _codes_in, _FAILURES)
         if answer.content_type.startswith("text/html"):
-            raise ProviderError(Failure.BAD_AUDIO, "a page")
+            raise ProviderError(Failure.BAD_AUDIO, "a web page")
         for line in answer.lines():
             if not line.strip():
                 continue
@@ -206,23 +209,23 @@ def _parts(
                     require_audio(audio, "pcm")
                 yield from timeline.add_audio(audio)
     if not timeline.seconds:
-        raise ProviderError(Failure.BAD_AUDIO, "nothing")
+        raise ProviderError(Failure.BAD_AUDIO, "empty")
     timeline.add_words(letters.finish())
     yield from timeline.finish()
 
 
 class _Letters:
-    """Follows the characters of a text as their times come, and tells its words."""
+    """Collects the times of a text's characters and builds timed words from them."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._place = 0
+        self._offset = 0
         self._times: dict[int, tuple[float, float]] = {}
         self._words = [unit for unit in words.split(text) if unit.has_letters]
-        self._told = 0
+        self._done = 0
 
     def feed(self, alignment: object) -> list[Word]:
-        """Take an alignment, or None; return the words that are whole with it."""
+        """Add an alignment, or None; return the words that it completes."""
         rows = zip(
             list_at(alignment, "characters"),
             list_at(alignment, "character_start_times_seconds"),
@@ -230,23 +233,23 @@ class _Letters:
             strict=False,
         )
         for character, start, end in timed_tokens(rows):
-            reach = self._place + _SKIPPED + len(character)
-            found = self._text.find(character, self._place, reach)
+            reach = self._offset + _SKIPPED + len(character)
+            found = self._text.find(character, self._offset, reach)
             if found >= 0 and character:
-                for place in range(found, found + len(character)):
-                    self._times[place] = (start, end)
-                self._place = found + len(character)
-        whole = self._told
-        while whole < len(self._words) and self._words[whole].word_end <= self._place:
+                for index in range(found, found + len(character)):
+                    self._times[index] = (start, end)
+                self._offset = found + len(character)
+        whole = self._done
+        while whole < len(self._words) and self._words[whole].word_end <= self._offset:
             whole += 1
-        return self._tell(whole)
+        return self._take_words(whole)
 
     def finish(self) -> list[Word]:
-        """Return the words that are left."""
-        return self._tell(len(self._words))
+        """Return the remaining words."""
+        return self._take_words(len(self._words))
 
-    def _tell(self, upto: int) -> list[Word]:
-        units, self._told = self._words[self._told : upto], upto
+    def _take_words(self, upto: int) -> list[Word]:
+        units, self._done = self._words[self._done : upto], upto
         return words_from_characters(units, self._times)
 
 
@@ -255,7 +258,7 @@ def _codes_in(body: Any) -> list[object]:
     return [value_at(detail, name) for name in ("status", "code", "type")]
 
 
-def _info(entry: object) -> VoiceInfo | None:
+def _voice_info(entry: object) -> VoiceInfo | None:
     voice = value_at(entry, "voice_id")
     if not isinstance(voice, str) or not _VOICE.fullmatch(voice):
         return None
@@ -270,13 +273,13 @@ def _info(entry: object) -> VoiceInfo | None:
         _language(entry),
         known.get(text_at(entry, "labels", "gender"), ""),
         text_at(entry, "description") or text_at(entry, "labels", "accent"),
-        # Others are cloned, or were put into the account by its owner.
+        # Other voices are cloned or were added to the account by its owner.
         is_public=value_at(entry, "category") == "premade",
     )
 
 
 def _language(entry: object) -> str:
-    """Return the first language that is vouched for; `mul` if none is."""
+    """Return the first verified language; `mul` if there is none."""
     verified = value_at(entry, "verified_languages")
     first = verified[0] if isinstance(verified, list) and verified else None
     for found in (

@@ -1,10 +1,9 @@
 """Google Cloud Text-to-Speech: `POST /v1/text:synthesize`.
 
-Sources: googleapis protos v1 and v1beta1 (2026-08-22), the page of quotas and the
-discovery document, read 2026-11-20. Traps: a wrong key is 400; the limit is 5,000 bytes
-with all marks and tags counted; times are told only of marks that we insert, by v1beta1,
-and not at all for the Chirp voices; sentences may be too long on their own; nothing
-streams over HTTP.
+Sources: googleapis protos v1 and v1beta1 (2026-08-22), the quotas page and the discovery
+document, read 2026-11-20. Traps: a wrong key gives 400; the limit is 5,000 bytes including
+all marks and tags; only v1beta1 returns times, only for marks that we insert, and not for
+Chirp voices; a single sentence may be too long; HTTP responses are not streamed.
 """
 
 import json
@@ -42,15 +41,15 @@ from providers.contract.remote import Remote, clamp_speed, number_option
 from providers.contract.sound import audio_parts, decode_base64, read_wav
 
 _RATE = 24_000  # Hz
-# Neural2 has refused some 300 characters of Spanish; what the others refuse is not known.
+# Neural2 rejected about 300 characters of Spanish; the limits of others are unknown.
 _SENTENCE = 250
-# Far below the vendor's limit: nobody hears anything before all of it is there.
+# Far below the vendor's limit, since playback starts only after the whole response.
 _PLAIN = Limit(2_000, "bytes", sentence=_SENTENCE)
 _VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z]{4})?-[A-Z0-9]{2,3})-[A-Za-z0-9-]{1,60}")
 _MARK = re.compile(r"[0-9]{1,5}")
 _UNMARKED = ("-Chirp", "-Journey")
-# A character costs five times as much as in the dearest of the others.
 _PITCH = Number(-20, 20)  # semitones
+# Studio voices cost five times as much as the most expensive of the others.
 _LEFT_OUT = ("-Studio-",)
 _GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
     "FEMALE": "female",
@@ -68,7 +67,7 @@ _FAILURES = {
 
 
 class Google(Remote):
-    """Standard, WaveNet, Neural2, Chirp and other voices in some 50 languages."""
+    """The adapter of Google Cloud: WaveNet, Neural2, Chirp and other voices."""
 
     slug = "google"
     name = "Google Cloud"
@@ -90,11 +89,11 @@ class Google(Remote):
     max_concurrent_per_key = 50
 
     def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return the limit with a mark before each word, or without any."""
+        """Return the limit of SSML with marks, or of text for voices without marks."""
         return _PLAIN if _is_unmarked(voice) else self.limit
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as the contract says; the call is over when it returns.
+        """Synthesize a request; the call is complete when this returns.
 
         Option: `pitch`, -20 to 20 semitones.
         """
@@ -125,7 +124,7 @@ class Google(Remote):
         headers = {"Content-Type": "application/json", **self._key(access)}
         with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
             if answer.status != 200:
-                raise _refusal(answer)
+                raise _error(answer)
             said = answer.json()
         rate, samples = read_wav(_content(said))
         return Speech(
@@ -133,21 +132,21 @@ class Google(Remote):
         )
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices that the vendor lists, but the dearest and the nameless."""
+        """Return the voices of the vendor's list, without Studio voices and short names."""
         url = f"{self.address(access)}/v1/voices"
         with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
             if answer.status != 200:
                 raise error_from_response(answer, _codes_in, _FAILURES)
             entries = list_at(answer.json(), "voices")
-        return [info for entry in entries if (info := _info(entry))]
+        return [info for entry in entries if (info := _voice_info(entry))]
 
     def check(self, access: Access) -> KeyStatus:
-        """List the voices of one language, which is free."""
+        """Check the key by listing the voices of one language, which is free."""
         url = f"{self.address(access)}/v1/voices?languageCode=en-US"
         with http.call("GET", url, self._key(access), limits=http.QUICK) as answer:
             if answer.status == 200:
                 return KeyStatus.VALID
-            raise _refusal(answer)
+            raise _error(answer)
 
     def _key(self, access: Access) -> dict[str, str]:
         return {"X-Goog-Api-Key": self.key(access)}
@@ -158,7 +157,7 @@ def _is_unmarked(voice: str) -> bool:
 
 
 def _marked(text: str) -> str:
-    """Return SSML with a mark before each word."""
+    """Return `text` as SSML with a mark before each word."""
     pieces, place = ["<speak>"], 0
     spoken = (unit for unit in words.split(text) if unit.has_letters)
     for number, unit in enumerate(spoken):
@@ -173,11 +172,11 @@ def _content(said: object) -> bytes:
 
 
 def _starts(said: object) -> dict[int, float]:
-    """Return when each marked word begins."""
+    """Return the start of each marked word in seconds, by the number of its mark."""
     starts = {}
     for point in list_at(said, "timepoints"):
         name = text_at(point, "markName")
-        # What is zero may be left out.
+        # A zero may be left out.
         seconds = finite_number(value_at(point, "timeSeconds") or 0)
         if _MARK.fullmatch(name) and seconds is not None:
             starts[int(name)] = seconds
@@ -187,7 +186,7 @@ def _starts(said: object) -> dict[int, float]:
 def _parts(
     rate: int, samples: bytes, starts: dict[int, float], units: list[words.Unit]
 ) -> Generator[bytes | Word]:
-    """Yield the audio and the words; one lasts until the next begins."""
+    """Yield the audio and the words; each lasts until the next begins."""
     timeline = Timeline(rate)
     total = len(samples) / 2 / rate
     marks = sorted(starts.items())
@@ -200,7 +199,7 @@ def _parts(
     yield from timeline.finish()
 
 
-def _refusal(answer: http.Response) -> ProviderError:
+def _error(answer: http.Response) -> ProviderError:
     error = answer.error()
     codes = [code for code in _codes_in(error) if isinstance(code, str)]
     message = text_at(error, "error", "message").lower()
@@ -222,7 +221,7 @@ def _codes_in(body: Any) -> list[object]:
     return [*reasons, value_at(body, "error", "status")]
 
 
-def _info(entry: object) -> VoiceInfo | None:
+def _voice_info(entry: object) -> VoiceInfo | None:
     voice, languages = text_at(entry, "name"), list_at(entry, "languageCodes")
     match = _VOICE.fullmatch(voice)
     if not match or not languages or any(kind in voice for kind in _LEFT_OUT):

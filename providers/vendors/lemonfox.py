@@ -1,9 +1,8 @@
-"""LemonFox: `POST /v1/audio/speech`, as OpenAI has it, with word times on demand.
+"""LemonFox: `POST /v1/audio/speech`, like OpenAI's, with optional word times.
 
 Sources: the vendor's page on text to speech and public clients, read 2026-11-20. Traps:
-with word times the answer is JSON in place of audio, and whole; there is no list of
-voices, and the same names speak several languages; what is wrong with a request is not
-documented.
+with word times the response is one JSON document instead of audio; there is no list of
+voices, and the same names exist in several languages; errors are not documented.
 """
 
 import json
@@ -36,8 +35,8 @@ _FEMALE = frozenset(
     lily gongitsune nezumi tebukuro xiaobei xiaoni xiaoxiao xiaoyi dora siwis beta sara
     """.split()
 )
-_BOTH = {("ja", "alpha"): "female", ("hi", "alpha"): "female"}
-# The vendor's code, BCP 47, the names; Kokoro's voices, of which it tells the genders.
+_FEMALE_BY_LANGUAGE = {("ja", "alpha"), ("hi", "alpha")}
+# The vendor's language code, BCP 47, and names of voices; genders are those of Kokoro.
 _LANGUAGES = (
     (
         "en-us",
@@ -56,7 +55,7 @@ _LANGUAGES = (
 )
 
 
-_LETTER = json.dumps({"input": "a", "voice": "sarah", "language": "en-us"}).encode()
+_ONE_LETTER = json.dumps({"input": "a", "voice": "sarah", "language": "en-us"}).encode()
 
 
 def _id(language: str, name: str) -> str:
@@ -71,7 +70,7 @@ _VOICES = {
 
 
 class LemonFox(Remote):
-    """Kokoro's voices at a low price, with word times."""
+    """The adapter of LemonFox: Kokoro's voices with word times."""
 
     slug = "lemonfox"
     name = "LemonFox"
@@ -86,7 +85,7 @@ class LemonFox(Remote):
     cost_multiplier = Decimal("0.25")
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as the contract says; the call is over when it returns."""
+        """Synthesize a request; the call is complete when this returns."""
         self.validate(request)
         if request.voice not in _VOICES:
             raise ProviderError(Failure.UNKNOWN_VOICE)
@@ -111,7 +110,7 @@ class LemonFox(Remote):
         return Speech(Encoding("pcm", rate), _parts(rate, samples, times))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices that the vendor's page names."""
+        """Return the voices of the vendor's page; there is no list by API."""
         return [
             VoiceInfo(_id(code, name), name.title(), language, _gender(code, name))
             for code, language, names in _LANGUAGES
@@ -119,9 +118,9 @@ class LemonFox(Remote):
         ]
 
     def check(self, access: Access) -> KeyStatus:
-        """List the models; where there is no such list, speak one letter.
+        """Check the key by listing models or, without that list, by speaking one letter.
 
-        No free call is documented; the letter costs some 0.0000025 USD.
+        No free call is documented. The letter costs about 0.0000025 USD.
         """
         headers = bearer(self.key(access))
         url = f"{self.address(access)}/models"
@@ -131,7 +130,7 @@ class LemonFox(Remote):
             if answer.status not in (403, 404, 405):
                 raise error_from_response(answer, codes_in, FAILURES)
         url = f"{self.address(access)}/audio/speech"
-        with http.call("POST", url, headers, _LETTER, limits=http.QUICK) as answer:
+        with http.call("POST", url, headers, _ONE_LETTER, limits=http.QUICK) as answer:
             if answer.status == 200:
                 return KeyStatus.VALID
             if answer.status in (403, 404, 405):
@@ -142,12 +141,12 @@ class LemonFox(Remote):
 def _gender(language: str, name: str) -> Literal["female", "male"]:
     if (language, name) == ("it", "nicola"):
         return "male"
-    is_female = name in _FEMALE or (language, name) in _BOTH
+    is_female = name in _FEMALE or (language, name) in _FEMALE_BY_LANGUAGE
     return "female" if is_female else "male"
 
 
 def _read(answer: http.Response) -> tuple[bytes, list[tuple[object, object, object]]]:
-    """Return the file and the timed tokens; a body that is no JSON may be the file."""
+    """Return the WAV file and the timed tokens; a body other than JSON is the file."""
     if answer.content_type != "application/json":
         return b"".join(audio_body(answer, "wav")), []
     said = answer.json()

@@ -1,9 +1,9 @@
 """OpenAI: `POST /v1/audio/speech`.
 
 Sources: openai-openapi's `openapi.yaml` of 2026-08-21 and the model pages, read 2026-11-20.
-Traps: unknown fields are refused; `gpt-4o-mini-tts` takes 2,000 tokens, which Chinese
-reaches at some 1,800 characters; 429 means "too fast" or "out of credit", told apart by the
-code; there is no list of voices; the type of the answer is not what it should be.
+Traps: unknown fields are rejected; `gpt-4o-mini-tts` accepts 2,000 tokens, which Chinese
+reaches at about 1,800 characters; 429 means a rate limit or no credit, distinguished by the
+code; there is no list of voices; the content type of the response is not reliable.
 """
 
 import json
@@ -62,7 +62,7 @@ FAILURES = {
 
 
 class OpenAI(Remote):
-    """Voices that speak the language of the text and follow instructions."""
+    """The adapter of OpenAI: voices of any language that follow instructions."""
 
     slug = "openai"
     name = "OpenAI"
@@ -71,7 +71,7 @@ class OpenAI(Remote):
     streaming = True
     has_voice_table = True
     regions = {"": "https://api.openai.com/v1"}
-    # A dearer model is not among them, since the price belongs to the provider.
+    # Without more expensive models, since the provider has only one price.
     options: Mapping[str, Option] = {
         "model": Choice(_MODELS),
         "instructions": Text(_MOST_INSTRUCTIONS),
@@ -79,9 +79,9 @@ class OpenAI(Remote):
     cost_multiplier = Decimal(1)
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says.
+        """Synthesize a request, as `providers.contract.base.Adapter` says.
 
-        Options: `model`, and `instructions`, which `tts-1` does not take.
+        Options: `model`, and `instructions`, which `tts-1` does not support.
         """
         self.validate(request)
         model = choice_option(request, "model", _MODELS)
@@ -102,13 +102,16 @@ class OpenAI(Remote):
         return Speech(Encoding("pcm", _RATE), _parts(url, headers, body))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the built-in voices; each speaks any language."""
+        """Return OpenAI's own voices; each speaks any language."""
         return [
             VoiceInfo(name, name.title(), "mul", gender) for name, gender in _VOICES
         ]
 
     def check(self, access: Access) -> KeyStatus:
-        """List the models, which is free and which a restricted key may not."""
+        """Check the key by listing the models, which is free.
+
+        A restricted key may not list them; then the result is UNKNOWN.
+        """
         url = f"{self.address(access)}/models"
         headers = bearer(self.key(access))
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
@@ -120,7 +123,7 @@ class OpenAI(Remote):
 
 
 def _voice(voice: str, model: str) -> str | dict[str, str]:
-    """Return the voice as the vendor wants it: a name, or an id of a voice of one's own."""
+    """Return the request's voice: a name, or an object with the id of a custom voice."""
     if voice.startswith("voice_") and voice.isascii() and voice.isidentifier():
         return {"id": voice}
     if voice not in _NAMES:
@@ -135,23 +138,23 @@ def _parts(
 ) -> Generator[bytes | Word]:
     with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
         if answer.status != 200:
-            raise _refusal(answer)
+            raise _error(answer)
         yield from audio_body(answer, "pcm")
 
 
-def _refusal(answer: http.Response) -> ProviderError:
+def _error(answer: http.Response) -> ProviderError:
     if answer.headers.get("x-should-retry") == "false" and answer.status == 429:
         return provider_error(answer, Failure.QUOTA, "x-should-retry")
     return error_from_response(answer, codes_in, FAILURES)
 
 
 def bearer(key: str) -> dict[str, str]:
-    """Return the headers of a call with JSON."""
+    """Return the headers of a JSON request, with the key if there is one."""
     headers = {"Content-Type": "application/json"}
     return {**headers, "Authorization": f"Bearer {key}"} if key else headers
 
 
 def codes_in(body: Any) -> list[object]:
-    """Return the codes in an error of OpenAI's shape."""
+    """Return the codes in an error body of OpenAI's format."""
     error = value_at(body, "error")
     return [value_at(error, "code"), value_at(error, "type"), value_at(error, "param")]

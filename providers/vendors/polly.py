@@ -1,11 +1,11 @@
-"""Amazon Polly: `POST /v1/speech`, signed.
+"""Amazon Polly: `POST /v1/speech`, signed with Signature Version 4.
 
 Sources: botocore's model of polly 2016-06-10 and aws.amazon.com/polly/pricing, read
-2026-11-20; the regions are those of the general reference. Traps: the engine is
-`standard` unless another is named, and voices have one or the other; the sample rate is a
-string; PCM has 16 kHz at most, so Ogg is asked for; word times take a second call, which
-may be billed, and count bytes; too fast is 400, told apart by a header; tags and entities
-count against a limit of their own.
+2026-11-20; regions from the general reference. Traps: the default engine is `standard`,
+and not every voice has every engine; the sample rate is a string; PCM has at most 16 kHz,
+so we request Ogg; word times need a second call, which may be billed, and their offsets
+count bytes; a rate limit gives 400, distinguished by a header; tags and entities have a
+separate limit.
 """
 
 import json
@@ -46,8 +46,8 @@ from providers.contract.sound import audio_body
 from providers.vendors.sigv4 import Credentials, sign_headers
 
 _RATE = 24_000  # Hz
-_SPOKEN = 3_000  # characters
-_IN_ALL = 6_000  # with tags, and `&` as five
+_MAX_SPOKEN = 3_000  # characters
+_MAX_WITH_TAGS = 6_000  # characters with tags, where `&` counts as five
 _KEY = re.compile(
     r"[A-Za-z0-9]{4,128}:[A-Za-z0-9/+=]{4,128}(?::[A-Za-z0-9/+=]{4,4096})?"
 )
@@ -81,11 +81,11 @@ _FAILURES = {
 
 
 class Polly(Remote):
-    """Neural and standard voices; the key is `access key id:secret access key`."""
+    """The adapter of Amazon Polly; its key is `access key id:secret access key`."""
 
     slug = "polly"
     name = "Amazon Polly"
-    limit = Limit(_SPOKEN)
+    limit = Limit(_MAX_SPOKEN)
     word_timestamps: Literal["exact", "estimated"] = "exact"
     streaming = True
     regions = {region: f"https://polly.{region}.amazonaws.com" for region in _REGIONS}
@@ -93,11 +93,11 @@ class Polly(Remote):
     max_concurrent_per_key = 8
 
     def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return the limit of text alone, or of text that is marked up for its pace."""
+        """Return the limit of plain text, or of SSML, which other speeds need."""
         return self.limit if speed == 1 else _MARKED_UP
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Speak as `providers.contract.base.Adapter` says; there are no options."""
+        """Synthesize a request, as `providers.contract.base.Adapter` says; no options."""
         self.validate(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
@@ -108,17 +108,17 @@ class Polly(Remote):
         return Speech(Encoding("ogg", 0), self._parts(access, body, request.text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices of the region, those with two engines twice."""
+        """Return the voices of the region, once for each engine of the same price."""
         found = []
         query: dict[str, str] = {}
         for _ in range(_MOST_PAGES):
             url = f"{self._address(access)}/v1/voices?{urlencode(query)}"
             with self._call("GET", url, access) as answer:
                 if answer.status != 200:
-                    raise _refusal(answer)
+                    raise _error(answer)
                 page = answer.json()
             for entry in list_at(page, "Voices"):
-                found += _infos(entry)
+                found += _voice_infos(entry)
             token = text_at(page, "NextToken")
             if not token:
                 break
@@ -126,12 +126,12 @@ class Polly(Remote):
         return found
 
     def check(self, access: Access) -> KeyStatus:
-        """List the voices of one language, which is free."""
+        """Check the key by listing the voices of one language, which is free."""
         url = f"{self._address(access)}/v1/voices?LanguageCode=en-US"
         with self._call("GET", url, access) as answer:
             if answer.status == 200:
                 return KeyStatus.VALID
-            error = _refusal(answer)
+            error = _error(answer)
             if "AccessDenied" in str(error):
                 return KeyStatus.RESTRICTED
             raise error
@@ -144,7 +144,7 @@ class Polly(Remote):
         tail = b""
         with self._call("POST", url, access, wanted) as answer:
             if answer.status != 200:
-                raise _refusal(answer)
+                raise _error(answer)
             for part in audio_body(answer, "ogg"):
                 tail = (tail + part)[-2 * _PAGE :]
                 yield part
@@ -157,13 +157,13 @@ class Polly(Remote):
                 if answer.status == 200:
                     marks = [http.parse_json(line) for line in answer.lines() if line]
         except ProviderError:
-            return  # the audio is paid for, and good without its words
+            return  # keep the audio: it is paid for, and usable without word times
         timeline = Timeline(_RATE)
         seconds = _seconds(tail)
         timeline.add_words(_words(text, body["Text"], marks, seconds))
         yield from timeline.finish(seconds)
 
-    def _call(  # type: ignore[no-untyped-def] # a context manager of http.Answer
+    def _call(  # type: ignore[no-untyped-def] # a context manager of http.Response
         self, method: str, url: str, access: Access, body: object = None
     ):
         data = b"" if body is None else json.dumps(body).encode()
@@ -182,7 +182,8 @@ class Polly(Remote):
         return http.call(method, url, sent, data or None, limits=limits)
 
     def _address(self, access: Access) -> str:
-        if access.region not in self.regions:  # it is signed, wherever the call goes
+        # The signature needs the region, even with another address.
+        if access.region not in self.regions:
             raise ProviderError(Failure.BAD_REQUEST, "unknown region")
         return self.address(access)
 
@@ -205,22 +206,22 @@ def _marked_up(text: str, percent: int) -> str:
 
 
 def _weight(text: str) -> int:
-    """Return the larger share of what a text and its markup may be, in `_SPOKEN`."""
+    """Return how much of the limit a text uses, by its length or by its markup's."""
     in_all = len(_marked_up(text, 200))
-    return max(len(text), math.ceil(in_all * _SPOKEN / _IN_ALL))
+    return max(len(text), math.ceil(in_all * _MAX_SPOKEN / _MAX_WITH_TAGS))
 
 
-_MARKED_UP = Limit(_SPOKEN, weigh=_weight)
+_MARKED_UP = Limit(_MAX_SPOKEN, weigh=_weight)
 
 
 def _seconds(tail: bytes) -> float:
-    """Return how long an Ogg file is, from its last page."""
+    """Return the seconds of an Ogg file, from its last page."""
     page = tail.rfind(b"OggS")
     return int.from_bytes(tail[page + 6 : page + 14], "little") / _RATE
 
 
 def _words(text: str, sent: str, marks: list[object], seconds: float) -> list[Word]:
-    """Return words from speech marks, which count the bytes of what was sent."""
+    """Return timed words from speech marks, whose offsets count bytes of `sent`."""
     timed = []
     content = sent.encode()
     for mark in marks:
@@ -233,7 +234,7 @@ def _words(text: str, sent: str, marks: list[object], seconds: float) -> list[Wo
             end = start + len(content[first:last].decode(errors="ignore"))
             timed.append((start, end, moment / 1000, value))
     if sent != text:
-        timed = _moved(text, timed)
+        timed = _in_plain_text(text, timed)
     found = []
     for (start, end, since, _), (_, _, until, _) in pairwise(
         [*timed, (0, 0, seconds, "")]
@@ -242,10 +243,10 @@ def _words(text: str, sent: str, marks: list[object], seconds: float) -> list[Wo
     return found
 
 
-def _moved(
+def _in_plain_text(
     text: str, timed: list[tuple[int, int, float, str]]
 ) -> list[tuple[int, int, float, str]]:
-    """Find the words of marked-up text in the text itself."""
+    """Return `timed` with offsets in the plain text instead of the SSML."""
     moved, place = [], 0
     for _, _, since, value in timed:
         start = text.find(value, place)
@@ -255,7 +256,7 @@ def _moved(
     return moved
 
 
-def _refusal(answer: http.Response) -> ProviderError:
+def _error(answer: http.Response) -> ProviderError:
     code = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
     body = answer.error()
     code = code or text_at(body, "__type").rpartition("#")[2]
@@ -264,7 +265,7 @@ def _refusal(answer: http.Response) -> ProviderError:
     )
 
 
-def _infos(entry: object) -> list[VoiceInfo]:
+def _voice_infos(entry: object) -> list[VoiceInfo]:
     voice, language = text_at(entry, "Id"), text_at(entry, "LanguageCode")
     engines = list_at(entry, "SupportedEngines")
     name = text_at(entry, "Name") or voice

@@ -1,8 +1,8 @@
-"""Signature version 4, as Amazon's services want their requests signed.
+"""Sign requests to Amazon's services with Signature Version 4.
 
-The steps are those of "Create a signed AWS API request" in the IAM user guide; the tests
-hold them against an example of its test suite. Written here because it is one page, and
-the vendor's library for it brings the clients of all its other services along.
+The steps follow "Create a signed AWS API request" in the IAM user guide; tests compare
+them with an example of its test suite. This is our own code because it is short, while
+the vendor's library includes the clients of all its services.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An access key, with the session token of a temporary one."""
+    """An access key; temporary ones also have a session token."""
 
     key_id: str
     secret: str = field(repr=False)
@@ -35,9 +35,9 @@ def sign_headers(
     service: str,
     now: datetime,
 ) -> dict[str, str]:
-    """Return `headers` with date and signature; all of them and the host are signed.
+    """Return `headers` with date and signature; all headers and the host are signed.
 
-    `now` is in UTC; a signature is good for some minutes.
+    `now` is in UTC. A signature is valid for a few minutes.
     """
     parts = urlsplit(url)
     moment = now.strftime("%Y%m%dT%H%M%SZ")

@@ -26,7 +26,7 @@ def text(response) -> str:
 
 def test_a_key_is_saved_checked_and_removed(office, openai):
     empty = text(office.get(PAGE))
-    assert "There is none yet." in empty
+    assert "You have no keys yet." in empty
     assert '<option value="openai">OpenAI</option>' in empty
     assert '<option value="unicorn">' not in empty
     sent = {"provider": "openai", "key": f" {openai.key}\n", "region": ""}
@@ -39,7 +39,7 @@ def test_a_key_is_saved_checked_and_removed(office, openai):
     openai.key = "an0ther"
     page = text(office.post(f"{PAGE}/openai/check", follow=True))
     assert "OpenAI rejected the key." in page
-    assert "Refused since" in page
+    assert "Rejected since" in page
     page = text(office.post(f"{PAGE}/openai/remove", follow=True))
     assert "The key was removed." in page
     assert ProviderKey.objects.count() == 0
@@ -86,7 +86,7 @@ def test_nobody_else_gets_in(alice, openai):
     assert anonymous.get(PAGE)["Location"].startswith("/login")
     factories.provider_key(factories.workspace(alice), "openai")
     stranger = factories.browser(factories.user())
-    assert "There is none yet." in text(stranger.get(PAGE))
+    assert "You have no keys yet." in text(stranger.get(PAGE))
     assert stranger.post(f"{PAGE}/openai/remove").status_code == 404
     assert stranger.post(f"{PAGE}/openai/burn").status_code == 404
     assert stranger.get(f"{PAGE}/openai/remove").status_code == 405

@@ -61,7 +61,7 @@ def test_a_search_is_shown_and_can_be_undone():
     page = Client().get('/voices?q="><b>&language=sk').content.decode()
     assert 'value="&quot;&gt;&lt;b&gt;"' in page
     assert '<option value="sk" selected>Slovak</option>' in page
-    assert "No voice is like that." in page
+    assert "No voices found." in page
     assert "<b>" not in page
 
 
