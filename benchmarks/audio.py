@@ -1,7 +1,7 @@
-"""Text and audio on one core: what splitting, storing, joining and encoding cost.
+"""Measure splitting text and storing, joining and encoding audio on one core.
 
-The sound is the built-in voice reading a chapter. Speeds are CPU time against real time.
-Memory is the peak of a process of its own that joins and encodes a scene.
+The audio is the built-in voice reading a chapter. Speeds are real time divided by CPU
+time. Memory is the peak of a separate process that joins and encodes a scene.
 """
 
 import io
@@ -26,7 +26,7 @@ from synthesis import audio
 from synthesis.audio import Part, Samples
 from synthesis.text import splitting
 
-MEMORY_LIMIT = 16  # MB that ten times the length may add
+MEMORY_LIMIT = 16  # MB; the allowed growth for ten times the length
 _SENTENCE = (
     "The echo comes back before you have turned around, and it says, as echoes do, the "
     "end of what you said. Nobody had told her; she found it out by calling. "
@@ -37,8 +37,8 @@ _BLOCK = 4_608
 
 
 def main() -> None:
-    """Print the figures."""
-    sound = _spoken()
+    """Print the speeds, sizes and peak memory."""
+    sound = _speech()
     seconds = len(sound) / _RATE
     print(f"{seconds:.0f} s of speech at {_RATE} Hz")
     _splitting()
@@ -48,7 +48,7 @@ def main() -> None:
     _memory(sound)
 
 
-def _spoken() -> Samples:
+def _speech() -> Samples:
     speech = Unicorn().speak(SpeechRequest(_CHAPTER, "en-us"), Access())
     data = b"".join(part for part in speech.parts if isinstance(part, bytes))
     return np.frombuffer(data, np.dtype("<i2"))
@@ -67,7 +67,7 @@ def _splitting() -> None:
 
 
 def _pieces(sound: Samples) -> None:
-    stored, cpu = _timed(partial(_stored, sound))
+    stored, cpu = _timed(partial(_store, sound))
     share = len(stored) / (2 * len(sound))
     print(f"store a piece as FLAC: {_speed(sound, cpu)}, {share:.0%} of its size")
     piece = partial(io.BytesIO, stored)
@@ -76,10 +76,10 @@ def _pieces(sound: Samples) -> None:
     print(f"decode and join it: {_speed(sound, cpu)}")
 
 
-def _stored(sound: Samples) -> bytes:
+def _store(sound: Samples) -> bytes:
     target = io.BytesIO()
     data = sound.tobytes()
-    # In parts as large as the engine gives them.
+    # Parts of the size that the engine sends.
     parts = (data[place : place + 8_192] for place in range(0, len(data), 8_192))
     audio.store_piece(parts, Encoding("pcm", _RATE), target)
     return target.getvalue()
@@ -96,22 +96,25 @@ def _encoding(sound: Samples) -> None:
             rate = target.stat().st_size * 8 / (len(sound) / _RATE) / 1000
             length = ""
             if name != "pcm":
-                excess = _excess(target, kind.container, len(sound) / _RATE)
-                length = f"; a player hears {excess * 1000:+.1f} ms"
+                error = _length_error(target, kind.container, len(sound) / _RATE)
+                length = f"; length when played {error * 1000:+.1f} ms"
             print(f"encode {name}: {_speed(sound, cpu)}, {rate:.0f} kbit/s{length}")
 
 
 def _lame(sound: Samples) -> None:
-    """Compare LAME's own wheel with FFmpeg's at the same settings."""
+    """Compare LAME from its own package with FFmpeg's at the same settings."""
     for quality in (2, 5, 7):
-        for name, encode in (("lameenc", _by_lameenc), ("FFmpeg", _by_ffmpeg)):
+        for name, encode in (
+            ("lameenc", _encode_with_lameenc),
+            ("FFmpeg", _encode_with_ffmpeg),
+        ):
             size, cpu = _timed(partial(encode, sound, quality))
             print(
                 f"LAME quality {quality} by {name}: {_speed(sound, cpu)}, {size:,} bytes"
             )
 
 
-def _by_lameenc(sound: Samples, quality: int) -> int:
+def _encode_with_lameenc(sound: Samples, quality: int) -> int:
     encoder = lameenc.Encoder()
     encoder.silence()
     encoder.set_channels(1)
@@ -122,7 +125,7 @@ def _by_lameenc(sound: Samples, quality: int) -> int:
     return size + len(encoder.flush())
 
 
-def _by_ffmpeg(sound: Samples, quality: int) -> int:
+def _encode_with_ffmpeg(sound: Samples, quality: int) -> int:
     target = io.BytesIO()
     with av.open(target, "w", format="mp3") as container:
         options = {"compression_level": str(quality)}
@@ -141,7 +144,7 @@ def _by_ffmpeg(sound: Samples, quality: int) -> int:
 
 
 def _memory(sound: Samples) -> None:
-    stored = _stored(sound)
+    stored = _store(sound)
     minutes = len(sound) / _RATE / 60
     spawn = multiprocessing.get_context("spawn")
     for name in ("mp3", "m4b"):
@@ -159,7 +162,7 @@ def _memory(sound: Samples) -> None:
 
 
 def _peak(piece: bytes, parts: int, name: str) -> float:
-    """Join and encode in this process; return its peak memory in MB."""
+    """Join and encode in this process; return the peak memory in MB."""
     joined = audio.join([Part(partial(io.BytesIO, piece), 300)] * parts, rate=_RATE)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / name
@@ -167,13 +170,13 @@ def _peak(piece: bytes, parts: int, name: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _excess(path: Path, container: str, seconds: float) -> float:
+def _length_error(path: Path, container: str, seconds: float) -> float:
     with av.open(str(path), format="mov" if container == "ipod" else container) as file:
         track = file.streams.audio[0]
-        heard = sum(frame.samples for frame in file.decode(track)) / track.rate
-        # A player stops where the edit list says.
-        told = float(file.duration or 0) / av.time_base
-        return (told if container == "ipod" else heard) - seconds
+        decoded = sum(frame.samples for frame in file.decode(track)) / track.rate
+        # A player stops at the end of the edit list.
+        stated = float(file.duration or 0) / av.time_base
+        return (stated if container == "ipod" else decoded) - seconds
 
 
 def _blocks(sound: Samples) -> Iterator[Samples]:
@@ -182,7 +185,7 @@ def _blocks(sound: Samples) -> Iterator[Samples]:
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what `work` gives, and the CPU time of the faster of two runs."""
+    """Return the result of `work`, and the CPU seconds of the faster of two runs."""
     fastest = float("inf")
     for _ in range(2):
         began = time.process_time()

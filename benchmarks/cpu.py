@@ -1,9 +1,9 @@
-"""CPU time per request: speech at once, a job, and a plain read, in the whole system.
+"""Measure the CPU time of the whole system per request: speech at once, a job, a read.
 
-The system runs as `make run` starts it, with the built-in voice; one client sends a short
-sentence again and again. Counted is the CPU time of every process of the system: web,
-workers, dispatcher, engine, PostgreSQL and Redis. What the system spends while idle in the
-same time is measured before, and taken off.
+The system runs as `make run` starts it, with the built-in voice. One client sends a short
+sentence repeatedly. The CPU time of all processes counts: web, workers, dispatcher,
+engine, PostgreSQL and Redis. The CPU time of the idle system is measured first and
+subtracted.
 """
 
 import os
@@ -35,9 +35,9 @@ def main() -> None:
             ("POST /jobs to its audio", lambda: _job(session, api)),
         ]
         for _, send in kinds:
-            for _ in range(5):  # warms what is made at first use
+            for _ in range(5):  # warms up caches and connections
                 send()
-        idle = _cost_of_idling(system.pid)
+        idle = _idle_cpu(system.pid)
         for name, send in kinds:
             began, before = time.perf_counter(), cpu_seconds(system.pid)
             for _ in range(REQUESTS):
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def cpu_seconds(root: int) -> float:
-    """Return the CPU seconds of a process and all below it, dead children included."""
+    """Return the CPU seconds of a process and its descendants, also of ended ones."""
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
@@ -57,23 +57,23 @@ def cpu_seconds(root: int) -> float:
         try:
             text = (folder / "stat").read_text()
         except OSError:
-            continue  # it has just ended
+            continue  # the process just ended
         fields = text.rpartition(")")[2].split()
         parents[int(folder.name)] = int(fields[1])
         ticks[int(folder.name)] = sum(map(int, fields[11:15]))
     return sum(
-        count for pid, count in ticks.items() if _is_below(pid, root, parents)
+        count for pid, count in ticks.items() if _is_descendant(pid, root, parents)
     ) / float(_TICK)
 
 
-def _is_below(pid: int, root: int, parents: dict[int, int]) -> bool:
+def _is_descendant(pid: int, root: int, parents: dict[int, int]) -> bool:
     while pid and pid != root:
         pid = parents.get(pid, 0)
     return pid == root
 
 
-def _cost_of_idling(root: int) -> float:
-    """Return the CPU seconds that the system spends in a second without requests."""
+def _idle_cpu(root: int) -> float:
+    """Return the CPU seconds per second that the system uses without requests."""
     before = cpu_seconds(root)
     time.sleep(_IDLE)
     return (cpu_seconds(root) - before) / _IDLE

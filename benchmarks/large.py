@@ -1,16 +1,16 @@
-"""Balance and statement at 10 million entries, against 10 thousand: `make bench-large`.
+"""Compare balance and statements at 10 million and 10 thousand entries: `make bench-large`.
 
-Loads a ledger by COPY into a throwaway PostgreSQL, once small and once large, and asks
-for `GET /api/v1/credits` and `GET /api/v1/credits/entries` of a customer who owns half of
-all entries: the first page, and one in the middle of the history; and for the page
-*Credits* and the statement of a month, the same. The ratio of the 95th percentiles counts.
-At the end the large ledger is proved as every night.
+Loads a small and then a large ledger by COPY into a temporary PostgreSQL. Requests `GET
+/api/v1/credits` and `GET /api/v1/credits/entries` for a customer with half of all entries:
+the first page, and one from the middle of the history. Does the same with the page
+*Credits* and monthly statements. The ratio of the 95th percentiles is compared with the
+limit. At the end the large ledger is verified, as every night.
 
-The history spreads over a year; the last thousand rounds of all are of this month. So the
-statement of a month that is over is one that the calendar has closed, and that of this
-month adds up as much in both ledgers.
+The history covers a year; the last thousand rounds are in the current month. So past
+months are closed, as the schedule does it, and the statement of the current month has the
+same number of entries in both ledgers.
 
-Takes some minutes and about 6 GB below the temporary directory, which are removed.
+Takes some minutes and about 6 GB in the temporary directory, which are removed.
 """
 
 import base64
@@ -49,31 +49,31 @@ from tests import factories  # noqa: E402
 
 SMALL = 10_000  # entries
 LARGE = int(os.environ.get("BENCH_ENTRIES", "10000000"))
-OTHERS = 1_000  # wallets that share the other half
-OLD_LOTS = 200  # of the large customer, spent long ago
-RECENT = 1_000  # rounds of all customers in this month
+OTHERS = 1_000  # wallets with the other half of the entries
+OLD_LOTS = 200  # of the large customer, expired long ago
+RECENT = 1_000  # rounds in the current month
 REQUESTS = 300
-LIMIT = 3.0  # times
+LIMIT = 3.0  # ratio
 NEEDED = 8 << 30  # bytes free
 _GRANTED = 10**12
 _ENDED = "2026-01-01"
-_BATCH = 100_000  # rounds that are held in memory
+_BATCH = 100_000  # rounds in memory before they are written
 
 
 def main() -> None:
-    """Print the times and the ratios."""
+    """Print the response times and their ratios."""
     free = shutil.disk_usage(os.environ["OZVENA_HOME"]).free
     if LARGE > SMALL * 100 and free < NEEDED:
-        sys.exit(f"{free >> 30} GB are free, this takes {NEEDED >> 30}.")
+        sys.exit(f"This needs {NEEDED >> 30} GB, but only {free >> 30} GB are free.")
     call_command("migrate", verbosity=0)
-    person = factories.user("large@example.com")
-    ours = wallet_of(factories.workspace(person), "PRODUCTION")
+    customer = factories.user("large@example.com")
+    ours = wallet_of(factories.workspace(customer), "PRODUCTION")
     others = [
-        wallet_of(factories.team(person, name=str(n)), "PRODUCTION")
+        wallet_of(factories.team(customer, name=str(n)), "PRODUCTION")
         for n in range(OTHERS)
     ]
-    client = factories.api(factories.token(person))
-    browser = factories.browser(person)
+    client = factories.api(factories.token(customer))
+    browser = factories.browser(customer)
     for one in (client, browser):
         one.defaults["SERVER_NAME"] = "127.0.0.1"
     figures = []
@@ -134,7 +134,7 @@ def _requests(
 
 
 def _measure(ask: Callable[[], Any]) -> float:
-    """Return the 95th percentile in milliseconds."""
+    """Return the 95th percentile of the response times in milliseconds."""
     taken = []
     for turn in range(REQUESTS + 20):
         began = time.perf_counter()
@@ -146,7 +146,7 @@ def _measure(ask: Callable[[], Any]) -> float:
 
 
 class _Account:
-    """Where a wallet stands while its history is written."""
+    """The current state of a wallet while its history is generated."""
 
     def __init__(self, wallet: Wallet, lot: int) -> None:
         self.wallet = wallet.pk
@@ -157,7 +157,7 @@ class _Account:
 
 
 def _load(entries: int, wallets: list[Wallet]) -> None:
-    """Fill the ledger's tables with `entries`, and have them analysed."""
+    """Replace the ledger by one with `entries` entries, and analyze the tables."""
     accounts = [_Account(wallet, lot) for lot, wallet in enumerate(wallets, 1)]
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
@@ -165,7 +165,7 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
             "TRUNCATE billing_closedmonth, billing_ledgerentry, billing_ledgertransaction,"
             " billing_reservationslice, billing_reservation, billing_lot CASCADE"
         )
-        rebuild = _without_indexes(cursor)
+        rebuild = _drop_indexes(cursor)
         rows = _Rows(cursor)
         old = len(accounts) + 1
         for account in accounts:
@@ -204,7 +204,7 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
         rows.flush()
         for statement in rebuild:
             cursor.execute(statement)
-        # Wallets that sign-up made and nobody measures.
+        # Wallets that sign-up created and that are not measured.
         cursor.execute(
             "UPDATE billing_wallet SET available = 0, granted = 0, seq = 0"
             " WHERE NOT id = ANY(%s)",
@@ -214,8 +214,8 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def _without_indexes(cursor: Any) -> list[str]:
-    """Drop indexes and constraints, to be made at once; return how to make them."""
+def _drop_indexes(cursor: Any) -> list[str]:
+    """Drop indexes and constraints; return the statements that recreate them."""
     tables = [list(_Rows.TABLES)]
     cursor.execute(
         "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid)"
@@ -240,7 +240,7 @@ def _without_indexes(cursor: Any) -> list[str]:
 
 
 class _Rows:
-    """Rows on their way into the tables, as COPY reads them."""
+    """Collects rows and writes them with COPY."""
 
     TABLES = {
         "billing_lot": "id, wallet_id, environment, kind, priority, granted, available,"

@@ -1,8 +1,8 @@
-"""From submit to audio: a short sentence, the built-in voice, an idle machine.
+"""Measure the time from submit to audio on an idle machine with the built-in voice.
 
-The whole system runs as `make run` starts it; the client is a plain HTTP client that
-submits a job, polls it every 10 ms, and fetches the audio. A second figure is the same
-sentence by `POST /api/v1/speech`.
+The system runs as `make run` starts it. A plain HTTP client submits a job with a short
+sentence, polls it every 10 ms and downloads the audio. A second figure is the same
+sentence with `POST /api/v1/speech`.
 """
 
 import statistics
@@ -20,12 +20,12 @@ _TEXT = "The echo comes back before you have turned around."
 
 
 def main() -> None:
-    """Print both figures."""
+    """Print the median times of a job and of speech at once."""
     with System() as system:
         token = system.token()
         session = requests.Session()
         session.headers["Authorization"] = f"Bearer {token}"
-        _job(session, system.url)  # the first one warms what is made at first use
+        _job(session, system.url)  # warms up caches and connections
         jobs = [_job(session, system.url) for _ in range(RUNS)]
         at_once = [_speech(session, system.url) for _ in range(RUNS)]
     for name, seconds in (("job", jobs), ("speech at once", at_once)):

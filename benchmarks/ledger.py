@@ -1,13 +1,13 @@
-"""Reserve and capture: through `billing.ledger`, against the same statements sent bare.
+"""Compare reserve and capture in `billing.ledger` with the same raw SQL statements.
 
-Each client is a process with a connection of its own; a round is a reservation and the
-capture of all of it: two transactions, each committed. "Bare" sends the ledger's own
-statements by the ledger's own cursor, prepared, its parameters bound as fast as ours, with
-hardly any Python around them, so the ratio says what ours costs. The two take turns, and
-the middle ratio counts: whatever else the machine does slows both.
+Each client is a process with its own connection. A round is a reservation and its full
+capture: two committed transactions. "Raw" sends the ledger's statements with the ledger's
+cursor, prepared and with equally fast parameters, but with hardly any Python around them.
+So the ratio shows the cost of our code. Both run in turn and the median ratio counts,
+since other load on the machine slows both.
 
-The server is the throwaway one of the tests, which waits for no disk: on a real one the
-difference is smaller.
+The server is the temporary one of the tests, which doesn't wait for the disk. On a real
+server the difference is smaller.
 """
 
 import multiprocessing
@@ -33,7 +33,7 @@ from django.db import connection, transaction  # noqa: E402
 from accounts.models import Workspace  # noqa: E402
 from benchmarks import verdicts  # noqa: E402
 from billing import ledger  # noqa: E402
-from billing.ledger import invariants, lots, posting, reservations  # noqa: E402  # noqa: E402
+from billing.ledger import invariants, lots, posting, reservations  # noqa: E402
 from billing.ledger.wallets import wallet_of  # noqa: E402
 from billing.models import Lot, Wallet  # noqa: E402
 from kit.ids import new_id  # noqa: E402
@@ -41,25 +41,25 @@ from kit.ids import new_id  # noqa: E402
 CLIENTS = 8
 TURNS = 7
 TURN = 1.0  # seconds
-LIMIT = 60  # per cent of the bare statements' rate
+LIMIT = 60  # per cent of the raw statements' rate
 DEADLINE = datetime(2100, 1, 1, tzinfo=UTC)
 
 Round = Callable[[Wallet], None]
 
 
 def main() -> None:
-    """Print the rates and the ratios."""
+    """Print the rounds per second, their ratios, and violated invariants."""
     call_command("migrate", verbosity=0)
     for name, count in (("one hot wallet", 1), ("200 wallets", 200)):
         wallets = _wallets(count)
         pairs = [
-            (_turn(_by_code, wallets), _turn(_bare, wallets)) for _ in range(TURNS)
+            (_turn(_with_ledger, wallets), _turn(_raw, wallets)) for _ in range(TURNS)
         ]
-        code, bare = (statistics.median(rates) for rates in zip(*pairs, strict=True))
-        ratio = 100 * statistics.median(code / bare for code, bare in pairs)
+        code, raw = (statistics.median(rates) for rates in zip(*pairs, strict=True))
+        ratio = 100 * statistics.median(code / raw for code, raw in pairs)
         print(
-            f"reserve + capture, {name}, {CLIENTS} clients: {code:.0f}/s by code, "
-            f"{bare:.0f}/s bare, {ratio:.0f} %; limit {LIMIT} %: "
+            f"reserve + capture, {name}, {CLIENTS} clients: {code:.0f}/s with the ledger, "
+            f"{raw:.0f}/s raw, {ratio:.0f} %; limit {LIMIT} %: "
             f"{verdicts.judge(ratio >= LIMIT)}"
         )
     bad = sum(result.count for result in invariants.verify())
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _wallets(count: int) -> list[Wallet]:
-    """Make wallets whose credits lie in three lots."""
+    """Return new wallets, each with credits in three lots."""
     wallets = []
     for _ in range(count):
         with transaction.atomic():
@@ -89,12 +89,12 @@ def _wallets(count: int) -> list[Wallet]:
                 )
         wallets.append(wallet)
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # forked clients share none
+    connection.close_pool()  # type: ignore[attr-defined]  # forked clients must not share connections
     return wallets
 
 
 def _turn(client: Callable[[], Round], wallets: list[Wallet]) -> float:
-    """Let all clients work at once; return rounds per second."""
+    """Run all clients concurrently; return rounds per second."""
     context = multiprocessing.get_context("fork")
     counts: Any = context.SimpleQueue()
     start = context.Barrier(CLIENTS)
@@ -102,7 +102,7 @@ def _turn(client: Callable[[], Round], wallets: list[Wallet]) -> float:
     def run(seed: int) -> None:
         rng = random.Random(seed)
         one_round = client()
-        for _ in range(10):  # connects, and has the statements prepared
+        for _ in range(10):  # connects and prepares the statements
             one_round(rng.choice(wallets))
         start.wait(60)
         done, end = 0, time.monotonic() + TURN
@@ -121,7 +121,7 @@ def _turn(client: Callable[[], Round], wallets: list[Wallet]) -> float:
     return float(sum(counts.get() for _ in processes) / TURN)
 
 
-def _by_code() -> Round:
+def _with_ledger() -> Round:
     def one_round(wallet: Wallet) -> None:
         job = str(new_id())
         key = f"job:{job}:1"
@@ -133,7 +133,7 @@ def _by_code() -> Round:
     return one_round
 
 
-def _bare() -> Round:
+def _raw() -> Round:
     settings = connection.get_connection_params()
     client = psycopg.connect(
         host=settings["host"], user=settings["user"], dbname=settings["dbname"]

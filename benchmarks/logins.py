@@ -1,10 +1,10 @@
-"""Asking for a login code: a known address against an unknown one.
+"""Compare requests of a login code for known and unknown addresses.
 
-Whoever watches the clock must not learn who has an account. Both kinds of address are asked
-for in turn, each a thousand times, through the whole stack of the web process and with
-limits out of the way; what is compared is the difference of their means, with its interval
-of confidence, to what could be seen across a network. The time of the processor is told
-besides: other work on the machine disturbs it less.
+Response times must not reveal which addresses have an account. Codes for both kinds of
+address are requested in turn, a thousand times each, through the whole stack of the web
+process and without rate limits. The difference of the means, with its confidence interval,
+is compared with what can be measured across a network. CPU time is reported too, since
+other load on the machine affects it less.
 """
 
 import math
@@ -40,14 +40,14 @@ _UNLIMITED = {
 
 
 def main() -> None:
-    """Print the means and their difference."""
+    """Print the mean times and their difference, by clock and by CPU time."""
     call_command("migrate", verbosity=0)
     for number in range(CALLS):
         signup.sign_up(_address("known", number))
     times: dict[str, list[tuple[float, float]]] = {"known": [], "unknown": []}
-    # Nobody sends the mails: they would wait in a queue that nobody empties.
+    # No worker sends the mails, so bells would only fill the queue.
     with override_settings(**_UNLIMITED), patch("kit.work.bells.ring"):
-        for number in range(20):  # connects, and compiles templates
+        for number in range(20):  # connects and compiles templates
             _ask(_address("warm", number))
         for number in range(CALLS):
             kinds = ("known", "unknown") if number % 2 else ("unknown", "known")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _comparison(known: Sequence[float], unknown: Sequence[float]) -> str:
-    """Return what both kinds took, and whether they can be told apart."""
+    """Return the mean times and whether their difference can be measured."""
     means = [statistics.fmean(kind) for kind in (known, unknown)]
     difference = means[0] - means[1]
     error = _CONFIDENCE * math.hypot(
@@ -80,12 +80,12 @@ def _comparison(known: Sequence[float], unknown: Sequence[float]) -> str:
 
 
 def _address(kind: str, number: int) -> str:
-    """Return an address; those of all kinds have the same length."""
+    """Return an address; all kinds have the same length."""
     return f"{kind:x<8}{number:04}@example.com"
 
 
 def _ask(email: str) -> tuple[float, float]:
-    """Ask for a code as a new browser; return ms by clock and by processor."""
+    """Request a code as a new browser; return the elapsed and the CPU time in ms."""
     client = Client()
     began, worked = time.perf_counter(), time.thread_time()
     response = client.post(

@@ -1,8 +1,8 @@
-"""What a call to another server costs this machine, over TLS, with an answer of 40 KB.
+"""Measure the CPU time of a call to another server over TLS, with a 40 KB response.
 
-The server runs in a process of its own, and only the client's processor time counts. A
-warm call reuses a kept connection, as calls for speech do; a cold one looks up the name and
-opens a connection for itself, as webhooks do.
+The server runs in a separate process; only the client's CPU time counts. A warm call
+reuses a connection, as calls for speech do. A cold call resolves the name and opens a new
+connection, as webhooks do.
 """
 
 import multiprocessing
@@ -20,15 +20,15 @@ from tests.kit.http.server import answer, serving
 ROUNDS = 9
 WARM, COLD = 300, 50  # calls in a round
 LIMIT = 1.0  # ms
-SIZE = 40 * 1024  # bytes of an answer
+SIZE = 40 * 1024  # bytes of a response
 _LIMITS = http.Limits(connect=10, first_byte=10, quiet=10, total=30)
 _HEADERS = {"Content-Type": "application/json", "Authorization": f"Bearer {'k' * 40}"}
 _BODY = b'{"input": "%s", "voice": "alloy"}' % (b"Hello there. " * 20)
 
 
 def main() -> None:
-    """Print the processor time of a warm and of a cold call."""
-    certificates.serving("localhost", "127.0.0.1")  # made once, for both processes
+    """Print the CPU time of a warm and of a cold call."""
+    certificates.serving("localhost", "127.0.0.1")  # created once, for both processes
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("fork").Process(
         target=_serve, args=(theirs,), daemon=True
@@ -36,15 +36,15 @@ def main() -> None:
     server.start()
     theirs.close()
     url = ours.recv()
-    usual = connections.tls
+    original = connections.tls
     connections.tls = certificates.trusting
     try:
         rounds = [
-            (_spent(url, "platform", WARM), _spent(url, None, COLD))
+            (_cpu_time(url, "platform", WARM), _cpu_time(url, None, COLD))
             for _ in range(ROUNDS)
         ]
     finally:
-        connections.tls = usual
+        connections.tls = original
         server.terminate()
         server.join()
     warm, cold = (statistics.median(times) for times in zip(*rounds, strict=True))
@@ -62,8 +62,8 @@ def _serve(pipe: Connection) -> None:
         server.is_over.wait()
 
 
-def _spent(url: str, owner: str | None, calls: int) -> float:
-    """Return the milliseconds of processor time that a call took."""
+def _cpu_time(url: str, owner: str | None, calls: int) -> float:
+    """Return the CPU time of a call in milliseconds."""
     for _ in range(5):
         _call(url, owner)
     began = time.process_time()

@@ -1,4 +1,4 @@
-"""The whole system for a measurement: `manage.py up` in a home of its own."""
+"""Start the whole system for a benchmark: `manage.py up` in a temporary home."""
 
 import os
 import shutil
@@ -18,7 +18,10 @@ _START_TIMEOUT = 120  # seconds
 
 
 class System:
-    """Started on entry, stopped and removed on exit; `start_seconds` tells how long."""
+    """A context manager: starts the system on entry, stops and removes it on exit.
+
+    `start_seconds` is how long the start took.
+    """
 
     def __init__(self, **environment: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="ozvena-bench-"))
@@ -69,7 +72,7 @@ class System:
 
     @property
     def pid(self) -> int:
-        """The process that has started all others."""
+        """The id of the process that started all others."""
         return self._process.pid
 
     def command(self, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether figures reach their limits; a run in which one does not fails."""
+"""Compare figures with their limits; a run fails if one misses its limit."""
 
 import sys
 
@@ -6,13 +6,13 @@ _missed: list[str] = []
 
 
 def judge(is_reached: bool, otherwise: str = "TOO SLOW") -> str:
-    """Return the word for a figure, and remember one that misses its limit."""
+    """Return the verdict of a figure, and record it if it misses its limit."""
     if not is_reached:
         _missed.append(otherwise)
     return "ok" if is_reached else otherwise
 
 
 def exit_if_missed() -> None:
-    """End the run with status 1 if any figure missed its limit."""
+    """Exit with status 1 if any figure missed its limit."""
     if _missed:
-        sys.exit(f"{len(_missed)} figures miss their limits")
+        sys.exit(f"{len(_missed)} figures missed their limits")

@@ -18,5 +18,5 @@ def test_figures_that_reach_their_limits_pass():
 def test_one_that_does_not_fails_the_run():
     assert [verdicts.judge(True), verdicts.judge(False)] == ["ok", "TOO SLOW"]
     assert verdicts.judge(False, "TOO MUCH") == "TOO MUCH"
-    with pytest.raises(SystemExit, match="2 figures miss their limits"):
+    with pytest.raises(SystemExit, match="2 figures missed their limits"):
         verdicts.exit_if_missed()

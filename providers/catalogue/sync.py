@@ -28,9 +28,7 @@ class Changes:
     added: int = 0
     updated: int = 0
     withdrawn: int = 0
-    failed: dict[str, str] = field(
-        default_factory=dict
-    )  # reason by provider, for operators
+    failed: dict[str, str] = field(default_factory=dict)  # reason by provider
 
     def __str__(self) -> str:
         return f"{self.added} added, {self.updated} updated, {self.withdrawn} withdrawn"

@@ -17,13 +17,8 @@ _MAGIC = {
     "ogg": (b"OggS",),
     "mp3": (b"ID3", b"\xff"),
 }
-_FILES = (
-    b"RIFF",
-    b"RF64",
-    b"fLaC",
-    b"OggS",
-    b"ID3",
-)  # raw samples don't start like this
+# Raw samples don't start like this.
+_FILES = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3")
 _SNIFFED = 64  # bytes
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 

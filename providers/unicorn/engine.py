@@ -204,15 +204,12 @@ def _serve_one(espeak: ctypes.CDLL, task: socket.socket) -> None:
     """Run one task in a fork; never returns."""
     status = 1
     try:
-        signal.signal(
-            signal.SIGPIPE, signal.SIG_DFL
-        )  # the client is gone: stop at once
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # without a client, stop
         # An error in the callback ends the fork; the synthesis would go on otherwise.
         sys.unraisablehook = lambda _: os._exit(1)
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-        resource.setrlimit(
-            resource.RLIMIT_CORE, (0, 0)
-        )  # a core dump would contain the text
+        # A core dump would contain the text.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _speak(espeak, task)
         status = 0
     finally:
@@ -243,9 +240,8 @@ def main() -> None:
                 pass  # no more processes allowed: the client sees its socket close
             finally:
                 task.close()
-    os.killpg(
-        os.getpid(), signal.SIGKILL
-    )  # the client started us as leader of this group
+    # The client started this process as the leader of its group.
+    os.killpg(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def test_the_catalogue_is_synced_by_a_button_with_a_reason(operator):
     url = reverse("admin:providers_provider_sync_catalogue")
 
     asked = operator.get(url)
-    assert "Every provider is asked" in asked.content.decode()
+    assert "Every provider&#x27;s list" in asked.content.decode()
     assert operator.post(url, {"reason": " "}).status_code == 200
     assert not Voice.objects.filter(pk="unicorn:de").exists()
     assert not AuditEntry.objects.exists()
