@@ -1,4 +1,4 @@
-"""A vendor on this machine for each adapter that calls one."""
+"""Local servers that imitate the vendors of remote adapters."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +11,9 @@ from tests.providers.vendors.stage import VENDORS
 
 @pytest.fixture
 def stage() -> Iterator[Callable[[str], Vendor]]:
-    """Start the vendor of an adapter; it must have had nothing to complain about."""
+    """Return a function that starts an adapter's vendor.
+
+    The test fails if the vendor received an invalid request.
+    """
     with ExitStack() as stack:
         yield lambda slug: stack.enter_context(serving(VENDORS[slug]()))

@@ -3,5 +3,5 @@ from providers.models import Voice
 
 
 def resolve(voice: str, *, default_provider: str = "unicorn") -> Voice:
-    """Return the voice on offer that `voice` names."""
+    """Return the available voice that `voice` names."""
     return voices.resolve_all({voice}, default_provider=default_provider)[voice]

@@ -1,4 +1,4 @@
-"""What tests of providers have in common: speaking, and looking at what came."""
+"""Synthesize a text with an adapter and collect the result, for tests."""
 
 import io
 from array import array
@@ -12,7 +12,7 @@ from providers.unicorn import Unicorn
 
 @dataclass(frozen=True)
 class Heard:
-    """Everything that a provider said for one text."""
+    """The audio and words of one text."""
 
     text: str
     audio: bytes  # 16-bit samples
@@ -41,7 +41,7 @@ def hear(
     access: Access | None = None,
     options: dict[str, object] | None = None,
 ) -> Heard:
-    """Speak `text` to its end."""
+    """Synthesize `text` completely and return the result."""
     request = SpeechRequest(text, voice, speed, options or {})
     speech = (provider or Unicorn()).speak(request, access or Access())
     parts = list(speech.parts)
@@ -53,7 +53,7 @@ def hear(
 
 
 def decoded(audio: bytes, kind: str) -> tuple[int, bytes]:
-    """Return rate (Hz) and mono samples of a file."""
+    """Return the sample rate (Hz) and the mono samples of a file."""
     with av.open(io.BytesIO(audio), "r", format=kind) as container:
         resampler = av.AudioResampler(format="s16", layout="mono")
         frames = [
@@ -66,7 +66,7 @@ def decoded(audio: bytes, kind: str) -> tuple[int, bytes]:
 
 
 def check(heard: Heard) -> None:
-    """Assert what holds for the words of every text."""
+    """Assert that words are in order, within the audio and within the text."""
     time, place = 0.0, 0
     for word in heard.words:
         assert time <= word.start < word.end <= heard.seconds

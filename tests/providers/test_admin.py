@@ -56,7 +56,7 @@ def test_a_negative_price_is_refused(operator):
 
 
 @pytest.mark.parametrize("model", ["provider", "voice"])
-def test_the_lists_show_and_find(operator, model):
+def test_admin_lists_show_and_search_rows(operator, model):
     url = reverse(f"admin:providers_{model}_changelist")
     response = operator.get(url, {"q": "unicorn"})
     assert response.status_code == 200
@@ -66,7 +66,7 @@ def test_the_lists_show_and_find(operator, model):
 @pytest.mark.parametrize(
     ("model", "key"), [("provider", "unicorn"), ("voice", "unicorn:de")]
 )
-def test_nothing_is_deleted_by_hand(operator, model, key):
+def test_catalogue_rows_cannot_be_deleted(operator, model, key):
     assert (
         operator.get(
             reverse(f"admin:providers_{model}_change", args=[quote(key)])
@@ -119,7 +119,7 @@ def test_a_region_is_chosen_from_the_providers_own(operator):
     assert Provider.objects.get(slug="azure").region == "westeurope"
 
 
-def test_operators_say_which_model_a_server_of_theirs_has(operator):
+def test_operators_set_the_model_of_their_server(operator):
     page = reverse("admin:providers_provider_change", args=["compatible"])
     model = "speaches-ai/Kokoro-82M-v1.0-ONNX"
     sent = {"is_enabled": "on", "cost_multiplier": "1", "model": model}
@@ -129,7 +129,7 @@ def test_operators_say_which_model_a_server_of_theirs_has(operator):
     assert 'name="model"' not in operator.get(page).content.decode()
 
 
-def test_voices_are_added_to_servers_of_ones_own(operator):
+def test_operators_add_voices_to_their_own_servers(operator):
     add = reverse("admin:providers_voice_add")
     sent = {"provider": "compatible", "provider_voice": "anna", "name": "anna"}
     sent["language"] = "de-DE"
@@ -141,7 +141,7 @@ def test_voices_are_added_to_servers_of_ones_own(operator):
         assert operator.post(add, sent | {wrong: value}).status_code == 200
     assert not Voice.objects.filter(is_by_hand=True).exists()
     assert operator.post(add, sent).status_code == 302
-    assert operator.post(add, sent).status_code == 200  # it is there
+    assert operator.post(add, sent).status_code == 200  # it exists already
     voice = Voice.objects.get(is_by_hand=True)
     assert (voice.pk, voice.name, voice.language) == (
         "compatible:anna",
@@ -159,7 +159,7 @@ def test_voices_are_added_to_servers_of_ones_own(operator):
     )
 
 
-def test_voices_are_switched_off_and_on_together(operator):
+def test_voices_are_enabled_and_disabled_in_bulk(operator):
     url = reverse("admin:providers_voice_changelist")
     chosen = ["unicorn:de", "unicorn:fr-fr"]
     operator.post(
@@ -199,7 +199,7 @@ def test_the_catalogue_is_synced_by_a_button_with_a_reason(operator):
     assert entry.after["voices"] in told
 
 
-def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):
+def test_own_keys_are_shown_masked_and_deleted_with_a_reason(operator):
     row = factories.provider_key(
         factories.workspace(factories.user()), "openai", "k3y-of-a-customer"
     )
@@ -233,7 +233,7 @@ def test_own_keys_are_looked_at_masked_and_erased_with_a_reason(operator):
     assert operator.get(add).status_code == 403
 
 
-def test_operators_name_models_and_voices(operator):
+def test_operators_add_aliases(operator):
     add = reverse("admin:providers_voicealias_add")
     for name, voice, status in (
         ("alloy", "unicorn:en-us", 302),
@@ -271,7 +271,7 @@ def test_a_default_voice_is_one_of_the_providers(operator):
     assert Provider.objects.get(slug="openai").default_voice_id is None
 
 
-def test_keys_of_ours_are_checked_by_a_button(operator, stage, monkeypatch):
+def test_platform_keys_are_checked_by_an_action(operator, stage, monkeypatch):
     vendor = stage("openai")
     monkeypatch.setenv("OPENAI_BASE_URL", vendor.access.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", vendor.key)

@@ -1,4 +1,4 @@
-"""Servers that speak as OpenAI's does, each in its own way."""
+"""Servers with OpenAI's speech interface, and their differences."""
 
 from base64 import b64encode
 from dataclasses import replace
@@ -59,7 +59,7 @@ TEXT = "It's 12 o'clock — “sing,” she said."
 WORDS = ["It's", "12", "o'clock", "sing", "she", "said"]
 
 
-def test_kokoro_tells_when_words_are_heard(stage):
+def test_kokoro_returns_word_times(stage):
     access = replace(stage("compatible").access, has_captions=True)
     provider = get_adapter("compatible")
     heard = hear(TEXT, "af_bella", provider=provider, access=access)
@@ -70,7 +70,7 @@ def test_kokoro_tells_when_words_are_heard(stage):
     assert heard.seconds == pytest.approx(0.02 * len(TEXT))
 
 
-def test_a_server_without_captions_speaks_all_the_same():
+def test_a_server_without_captions_still_returns_audio():
     with serving(OpenedAI()) as vendor:
         reply = vendor.reply
         vendor.reply = lambda asked: (  # type: ignore[method-assign]
@@ -139,7 +139,7 @@ def test_operators_name_the_model_and_the_environment_wins(monkeypatch):
         ([], []),
     ],
 )
-def test_compatible_servers_list_voices_in_their_ways(stage, monkeypatch, listed, ids):
+def test_voice_lists_of_all_formats_are_read(stage, monkeypatch, listed, ids):
     vendor = stage("compatible")
     monkeypatch.setattr(vendor, "reply", lambda asked: json_reply(listed))
     found = get_adapter("compatible").voices(vendor.access)
@@ -169,6 +169,6 @@ def test_a_compatible_server_may_want_a_key(stage, monkeypatch):
 @pytest.mark.parametrize(
     ("has_captions", "told"), [(True, "exact"), (False, "estimated")]
 )
-def test_the_list_of_providers_says_whether_times_are_exact(has_captions, told):
+def test_provider_list_says_whether_word_times_are_exact(has_captions, told):
     row = Provider(slug="compatible-x", name="X", has_captions=has_captions)
     assert ProviderSerializer(row).data["word_timestamps"] == told

@@ -1,4 +1,4 @@
-"""The table of docs/providers.md says what the adapters say."""
+"""The table of docs/providers.md matches the adapters."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ ROWS = [
 ]
 
 
-def test_the_table_is_right():
+def test_docs_table_matches_the_adapters():
     expected = []
     for slug in ADAPTERS:
         provider = get_adapter(slug)
@@ -32,7 +32,7 @@ def test_the_table_is_right():
     assert shortened == expected
 
 
-def test_switching_on_is_told_for_each():
+def test_docs_say_how_to_enable_each_provider():
     for slug in ADAPTERS:
         provider = get_adapter(slug)
         if provider.needs_key:

@@ -9,7 +9,7 @@ NOW = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
 PLACE: dict[str, Any] = {"region": "us-east-1", "service": "service", "now": NOW}
 
 
-def test_it_signs_as_amazon_does():
+def test_signature_matches_amazons_example():
     url = "https://example.amazonaws.com/"
     sent = sign_headers("GET", url, {}, b"", credentials=KEY, **PLACE)
     assert sent == {

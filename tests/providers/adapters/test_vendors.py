@@ -1,4 +1,4 @@
-"""What is particular to one vendor."""
+"""Behavior that is specific to one vendor."""
 
 import json
 from base64 import b64encode
@@ -38,7 +38,7 @@ def refused(slug, stage, **more) -> Failure:
     return caught.value.kind
 
 
-def test_openai_sends_nothing_that_was_not_asked_for(stage):
+def test_openai_request_has_no_unrequested_fields(stage):
     vendor, _ = say("openai", stage)
     assert asked_of(vendor) == {
         "model": "gpt-4o-mini-tts",
@@ -48,12 +48,12 @@ def test_openai_sends_nothing_that_was_not_asked_for(stage):
     }
 
 
-def test_openai_takes_its_options(stage):
+def test_openai_sends_its_options(stage):
     options = {"model": "tts-1", "instructions": "Whisper.", "unknown": 1}
     vendor, _ = say("openai", stage, options=options, speed=2.0)
     body = asked_of(vendor)
     assert (body["model"], body["speed"]) == ("tts-1", 2.0)
-    assert "instructions" not in body  # that model knows none
+    assert "instructions" not in body  # that model supports no instructions
     vendor, _ = say("openai", stage, options={"instructions": "Whisper."})
     assert asked_of(vendor)["instructions"] == "Whisper."
 
@@ -75,11 +75,11 @@ def test_openai_takes_its_options(stage):
         ("azure", {"style": "a'/>"}),
     ],
 )
-def test_an_option_that_is_wrong_is_refused(stage, slug, options):
+def test_invalid_option_is_rejected(stage, slug, options):
     assert refused(slug, stage, options=options) == Failure.BAD_REQUEST
 
 
-def test_openai_knows_which_voice_is_in_which_model(stage):
+def test_openai_rejects_a_voice_that_the_model_lacks(stage):
     kind = refused("openai", stage, voice="marin", options={"model": "tts-1"})
     assert kind == Failure.UNKNOWN_VOICE
     vendor, _ = say("openai", stage, voice="voice_12ab")
@@ -98,7 +98,7 @@ def test_elevenlabs_lists_voices_page_by_page(stage):
     assert (domi.name, domi.language, domi.gender) == ("Domi", "mul", "")
 
 
-def test_elevenlabs_names_a_voice_that_is_gone(stage):
+def test_elevenlabs_reports_a_deleted_voice_as_unknown(stage):
     assert refused("elevenlabs", stage, voice="a" * 20) == Failure.UNKNOWN_VOICE
 
 
@@ -126,7 +126,7 @@ def test_google_marks_each_word(stage):
 
 
 @pytest.mark.parametrize("text", ["今天天气很好。" * 300, "Ab cd, ef. " * 300])
-def test_google_tells_all_words_where_they_are_short(stage, text):
+def test_google_times_all_words_even_if_short(stage, text):
     google = get_adapter("google")
     vendor = stage("google")
     limit = google.limit_for(vendor.voice, 1.0)
@@ -142,7 +142,7 @@ def test_google_tells_all_words_where_they_are_short(stage, text):
         vendor.asked.clear()
 
 
-def test_google_gets_no_sentence_that_is_too_long(stage):
+def test_google_sentences_are_split_at_the_limit(stage):
     google = get_adapter("google")
     vendor = stage("google")
     long = ", ".join(["una frase que no termina nunca"] * 40)
@@ -170,7 +170,7 @@ def test_google_voices_without_marks_get_plain_text(stage, monkeypatch):
     assert heard.words == []
 
 
-def test_google_leaves_out_the_dearest_and_the_nameless(stage, monkeypatch):
+def test_google_voices_omit_studio_and_short_names(stage, monkeypatch):
     vendor = stage("google")
     names = ["en-US-Studio-O", "Kore", "en-US-Chirp3-HD-Kore", "cmn-CN-Wavenet-A"]
     voices = [{"name": name, "languageCodes": [name[:5]]} for name in names]
@@ -179,7 +179,7 @@ def test_google_leaves_out_the_dearest_and_the_nameless(stage, monkeypatch):
     assert [info.id for info in found] == names[2:]
 
 
-def test_azure_tells_that_an_end_is_missing(stage, monkeypatch):
+def test_azure_audio_that_was_cut_off_is_too_long(stage, monkeypatch):
     vendor = stage("azure")
     minute = samples("x" * 3000, 24_000)
     reply = Reply(200, "audio/basic", [minute] * 10)
@@ -189,7 +189,7 @@ def test_azure_tells_that_an_end_is_missing(stage, monkeypatch):
     assert caught.value.kind == Failure.TOO_LONG
 
 
-def test_azure_gets_less_text_the_slower_it_speaks(stage):
+def test_azure_limit_is_lower_at_low_speed(stage):
     azure = get_adapter("azure")
     limits = [azure.limit_for("x", speed).amount for speed in (0.25, 0.5, 0.8, 1, 4)]
     assert limits == [900, 900, 1440, 1800, 1800]
@@ -207,13 +207,13 @@ def test_polly_counts_its_markup(stage):
         say("polly", stage, chunk.text, speed=1.5)
 
 
-def test_azure_offers_no_voice_that_costs_more(stage):
+def test_azure_voices_omit_hd_voices(stage):
     vendor = stage("azure")
     (ava,) = get_adapter("azure").voices(vendor.access)
     assert (ava.id, ava.name, ava.language) == ("en-US-AvaNeural", "Ava", "en-US")
 
 
-def test_lemonfox_may_answer_with_the_file_itself(stage, monkeypatch):
+def test_lemonfox_response_may_be_the_audio_file(stage, monkeypatch):
     vendor = stage("lemonfox")
     reply = Reply(200, "audio/wav", wav("Hello there.", 24_000))
     monkeypatch.setattr(vendor, "reply", lambda asked: reply)
@@ -224,7 +224,9 @@ def test_lemonfox_may_answer_with_the_file_itself(stage, monkeypatch):
 
 
 @pytest.mark.parametrize("status", [403, 404, 405])
-def test_lemonfox_speaks_a_letter_where_it_lists_nothing(stage, monkeypatch, status):
+def test_lemonfox_check_speaks_a_letter_without_a_model_list(
+    stage, monkeypatch, status
+):
     vendor = stage("lemonfox")
     lemonfox = get_adapter("lemonfox")
 
@@ -246,7 +248,7 @@ def test_lemonfox_speaks_a_letter_where_it_lists_nothing(stage, monkeypatch, sta
     assert len(vendor.asked) == 4
 
 
-def test_which_voices_are_of_an_account_is_told(stage):
+def test_voices_of_an_account_are_not_public(stage):
     for slug, public in (
         ("elevenlabs", [True, False]),
         ("cartesia", [True, False]),
@@ -266,7 +268,7 @@ def test_lemonfox_has_the_same_name_in_several_languages():
     assert (voices["ja-alpha"].gender, voices["it-nicola"].gender) == ("female", "male")
 
 
-def test_cartesia_names_the_language_of_a_voice(stage, monkeypatch):
+def test_cartesia_voice_ids_include_the_language(stage, monkeypatch):
     vendor = stage("cartesia")
     english, german = get_adapter("cartesia").voices(vendor.access)
     assert english.id == vendor.voice
@@ -279,7 +281,7 @@ def test_cartesia_names_the_language_of_a_voice(stage, monkeypatch):
     assert (body["language"], body["voice"]) == ("de", {"id": german.id[3:]})
 
 
-def test_cartesia_may_not_say_whether_there_are_more(stage, monkeypatch):
+def test_cartesia_list_may_lack_has_more(stage, monkeypatch):
     vendor = stage("cartesia")
     ids = [f"a0e99841-438c-4a64-b679-{number:012x}" for number in range(150)]
     voices = [{"id": voice, "name": voice, "language": "en"} for voice in ids]
@@ -295,7 +297,7 @@ def test_cartesia_may_not_say_whether_there_are_more(stage, monkeypatch):
     assert len(vendor.asked) == 2
 
 
-def test_polly_keeps_audio_whose_marks_can_not_be_had(stage, monkeypatch):
+def test_polly_keeps_audio_without_word_marks(stage, monkeypatch):
     vendor = stage("polly")
     reply = vendor.reply
 
@@ -312,7 +314,7 @@ def test_polly_keeps_audio_whose_marks_can_not_be_had(stage, monkeypatch):
     assert len(vendor.asked) == 2
 
 
-def test_polly_finds_words_in_what_it_marked_up(stage):
+def test_polly_finds_words_in_ssml(stage):
     vendor, heard = say("polly", stage, "Äh, “fish” & chips.", speed=1.5)
     body = asked_of(vendor)
     assert body["TextType"] == "ssml"
@@ -320,7 +322,7 @@ def test_polly_finds_words_in_what_it_marked_up(stage):
     assert heard.spoken == ["Äh", "fish", "chips"]
 
 
-def test_polly_lists_a_voice_for_each_engine_that_is_priced_alike(stage):
+def test_polly_lists_a_voice_for_each_engine_of_the_same_price(stage):
     vendor = stage("polly")
     voices = get_adapter("polly").voices(vendor.access)
     assert [info.id for info in voices] == ["Joanna-neural", "Joanna-standard"]

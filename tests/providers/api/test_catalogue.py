@@ -20,7 +20,7 @@ def ids(path: str) -> list[str]:
     return [voice["id"] for voice in response.json()]
 
 
-def test_providers_are_a_plain_array_for_everybody():
+def test_guests_can_list_providers_as_an_array():
     expected = {
         "unicorn": {
             "slug": "unicorn",
@@ -62,7 +62,7 @@ def test_providers_show_what_operators_set():
     assert {provider["guest"] for provider in listed} == {False}
 
 
-def test_voices_are_a_plain_array_for_everybody():
+def test_guests_can_list_voices_as_an_array():
     response = factories.api().get("/api/v1/voices")
     assert response.status_code == 200
     voices = response.json()
@@ -78,7 +78,7 @@ def test_voices_are_a_plain_array_for_everybody():
     } in voices
 
 
-def test_what_is_switched_off_is_not_listed():
+def test_disabled_voices_and_providers_are_not_listed():
     Voice.objects.filter(pk="unicorn:de").update(is_enabled=False)
     Voice.objects.filter(pk="unicorn:de-female").update(is_offered=False)
     assert set(ids("/api/v1/voices?language=de")) == {
@@ -109,11 +109,11 @@ def test_what_is_switched_off_is_not_listed():
         ("unknown=1&language=fi", 5),
     ],
 )
-def test_voices_are_narrowed(query, count):
+def test_voices_can_be_filtered(query, count):
     assert len(ids(f"/api/v1/voices?{query}")) == count
 
 
-def test_a_language_is_found_by_what_it_begins_with():
+def test_language_filter_matches_regions():
     found = ids("/api/v1/voices?language=en")
     assert {"unicorn:en-us", "unicorn:en-gb", "unicorn:en-gb-x-rp"} <= set(found)
     assert not {"unicorn:eo", "unicorn:de"} & set(found)
@@ -121,14 +121,14 @@ def test_a_language_is_found_by_what_it_begins_with():
 
 @pytest.mark.parametrize("name", ["q", "language", "provider", "gender"])
 @pytest.mark.parametrize("value", ["%00", "x" * 101])
-def test_an_impossible_filter_is_refused(name, value):
+def test_invalid_filter_is_rejected(name, value):
     response = factories.api().get(f"/api/v1/voices?{name}={value}")
     assert response.status_code == 400
     assert response.json()["code"] == "invalid"
     assert list(response.json()["fields"]) == [name]
 
 
-def test_nothing_is_written_here():
+def test_catalogue_is_read_only():
     client = factories.api()
     for path in ("/api/v1/voices", "/api/v1/providers"):
         for method in (client.post, client.put, client.patch, client.delete):

@@ -1,4 +1,4 @@
-"""Names that operators give: for models, for voices, and for none at all."""
+"""Aliases of models and voices, and default voices of providers."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -36,7 +36,7 @@ def model(name: str) -> tuple[str, str]:
     return provider.slug, found
 
 
-def test_a_model_is_a_provider_one_of_its_models_or_an_alias():
+def test_model_name_may_be_provider_model_or_alias():
     ModelAlias.objects.create(name="tts-1", provider_id="openai", model="tts-1")
     ModelAlias.objects.create(name="tts-1-hd", provider_id="unicorn")
     assert model("openai") == ("openai", "")
@@ -48,12 +48,12 @@ def test_a_model_is_a_provider_one_of_its_models_or_an_alias():
 
 
 @pytest.mark.parametrize("name", ["", "/", "nobody", "nobody/x", "a\x00", "\ud800"])
-def test_a_model_that_is_none_is_refused(name):
+def test_unknown_model_is_rejected(name):
     with pytest.raises(UnknownProvider):
         catalogue_voices.resolve_model(name)
 
 
-def test_a_model_of_a_provider_that_is_off_is_refused():
+def test_model_of_a_disabled_provider_is_rejected():
     ModelAlias.objects.create(name="tts-1", provider_id="openai")
     Provider.objects.filter(slug="openai").update(is_enabled=False)
     for name in ("openai", "tts-1"):
@@ -61,14 +61,14 @@ def test_a_model_of_a_provider_that_is_off_is_refused():
             catalogue_voices.resolve_model(name)
 
 
-def test_an_alias_is_looked_for_where_the_request_is():
+def test_alias_is_looked_up_in_the_requested_provider():
     VoiceAlias.objects.create(name="echo", voice_id="unicorn:de")
     VoiceAlias.objects.create(name="echo", voice_id="openai:nova")
     VoiceAlias.objects.create(name="nova", voice_id="openai:alloy")
     assert resolve("echo").pk == "unicorn:de"
     assert resolve("Echo", default_provider="openai").pk == "openai:nova"
     assert resolve("openai:ECHO").pk == "openai:nova"
-    # A voice's own name is stronger.
+    # A voice's own name takes precedence.
     assert resolve("nova", default_provider="openai").pk == "openai:nova"
     with pytest.raises(UnknownVoice):
         resolve("nova")
@@ -77,7 +77,7 @@ def test_an_alias_is_looked_for_where_the_request_is():
     assert len(queries) == 5
 
 
-def test_no_name_is_the_providers_default():
+def test_empty_voice_name_means_the_providers_default():
     with pytest.raises(UnknownVoice):
         resolve("openai:")
     Provider.objects.filter(slug="openai").update(default_voice="openai:nova")
@@ -87,7 +87,7 @@ def test_no_name_is_the_providers_default():
         resolve("")
 
 
-def test_what_is_switched_off_has_no_other_name():
+def test_aliases_of_disabled_voices_are_unknown():
     VoiceAlias.objects.create(name="echo", voice_id="unicorn:de")
     Provider.objects.filter(slug="unicorn").update(default_voice="unicorn:de")
     Voice.objects.filter(pk="unicorn:de").update(is_enabled=False)
@@ -96,7 +96,7 @@ def test_what_is_switched_off_has_no_other_name():
             resolve(name)
 
 
-def test_a_provider_has_one_voice_of_an_alias():
+def test_alias_is_unique_in_a_provider():
     VoiceAlias.objects.create(name="echo", voice_id="unicorn:de")
     with pytest.raises(IntegrityError), transaction.atomic():
         VoiceAlias.objects.create(name="echo", voice_id="unicorn:en-us")

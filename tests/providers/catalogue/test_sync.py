@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Choir(Unicorn):
-    """A second provider, whose voices change."""
+    """A second provider, whose list of voices changes."""
 
     slug = "choir"
     name = "Choir"
@@ -82,7 +82,7 @@ def test_sync_again_writes_nothing(synced):
     assert len(queries) == 1 + len(tables)
 
 
-def test_a_fresh_catalogue_calls_nobody(monkeypatch):
+def test_first_sync_makes_no_calls_without_keys(monkeypatch):
     monkeypatch.setattr(http, "call", lambda *args, **kwargs: pytest.fail("a call"))
     changes = catalogue_voices_sync.sync()
     assert changes.failed == {}
@@ -114,7 +114,7 @@ def test_servers_that_operators_add_are_called_where_they_say(stage, synced):
     assert Provider.objects.get(slug="compatible-kokoro").name == "Kokoro"
 
 
-def test_sync_keeps_what_operators_edit_and_mends_the_rest(synced):
+def test_sync_keeps_operators_edits_and_restores_the_rest(synced):
     Provider.objects.filter(slug="unicorn").update(
         name="Pegasus",
         is_enabled=False,
@@ -134,7 +134,7 @@ def test_sync_keeps_what_operators_edit_and_mends_the_rest(synced):
     assert (voice.name, voice.is_enabled) == ("German", False)
 
 
-def test_voices_that_vanish_are_kept_and_come_back(choir, monkeypatch, synced):
+def test_unlisted_voices_are_kept_and_can_return(choir, monkeypatch, synced):
     monkeypatch.setattr(choir, "listed", [])
     assert str(catalogue_voices_sync.sync()) == "0 added, 0 updated, 1 withdrawn"
     assert str(catalogue_voices_sync.sync()) == "0 added, 0 updated, 0 withdrawn"
@@ -146,7 +146,7 @@ def test_voices_that_vanish_are_kept_and_come_back(choir, monkeypatch, synced):
     assert resolve("choir:Alto:1").is_offered
 
 
-def test_what_can_be_no_voice_is_passed_over(choir, monkeypatch, synced):
+def test_invalid_voices_of_a_list_are_skipped(choir, monkeypatch, synced):
     long = "x" * 300
     listed = [
         VoiceInfo(long, "Long", "en"),
@@ -170,7 +170,9 @@ def test_what_can_be_no_voice_is_passed_over(choir, monkeypatch, synced):
 
 
 @pytest.mark.parametrize("broken", [{"name": 7}, {"gender": "f" * 99}, {"id": None}])
-def test_a_list_that_can_not_be_read_stops_no_other(choir, monkeypatch, synced, broken):
+def test_malformed_list_does_not_stop_other_providers(
+    choir, monkeypatch, synced, broken
+):
     right: dict[str, Any] = {"id": "x", "name": "X", "language": "en"}
     monkeypatch.setattr(choir, "listed", [VoiceInfo(**right | broken)])
     Voice.objects.filter(provider="openai").delete()
@@ -208,11 +210,11 @@ def test_a_provider_that_fails_keeps_its_voices(choir, monkeypatch, synced):
     assert resolve("choir:Alto:1").name == "Alto"
 
 
-def test_another_provider_is_not_open_to_guests_by_itself(choir, synced):
+def test_remote_provider_is_not_open_to_guests_by_default(choir, synced):
     assert not Provider.objects.get(slug="choir").is_open_to_guests
 
 
-def test_the_command_tells_what_it_did(capsys):
+def test_sync_command_prints_its_changes(capsys):
     call_command("sync_catalogue")
     assert capsys.readouterr().out.endswith(" added, 0 updated, 0 withdrawn.\n")
     call_command("sync_catalogue", verbosity=0)
@@ -239,7 +241,7 @@ def test_a_voice_is_found_by_id_or_name(choir, synced, name, found):
     assert len(queries) == 0
 
 
-def test_a_bare_name_is_looked_up_in_the_default_provider_alone(choir, synced):
+def test_bare_name_is_looked_up_only_in_the_default_provider(choir, synced):
     assert resolve("alto", default_provider="choir").pk == "choir:Alto:1"
     with pytest.raises(UnknownVoice):
         resolve("alto")
@@ -247,8 +249,8 @@ def test_a_bare_name_is_looked_up_in_the_default_provider_alone(choir, synced):
         resolve("en-us", default_provider="choir")
 
 
-def test_a_name_with_its_provider_lends_it_to_no_other(choir, monkeypatch, synced):
-    """`ALTO:1` is asked for in the choir; the bare name is unicorn's to have."""
+def test_provider_of_one_name_does_not_apply_to_another(choir, monkeypatch, synced):
+    """`ALTO:1` is requested from the choir; the bare name means unicorn's voice."""
     unicorn = Provider.objects.get(slug="unicorn")
     Voice.objects.create(
         id="unicorn:x", provider=unicorn, provider_voice="x", name="alto", language="en"
@@ -282,7 +284,7 @@ def test_an_unknown_provider_is_refused(synced, name):
     assert caught.value.status == 400
 
 
-def test_what_is_switched_off_is_unknown(synced):
+def test_disabled_voices_are_unknown(synced):
     Voice.objects.filter(pk="unicorn:de").update(is_enabled=False)
     with pytest.raises(UnknownVoice):
         resolve("unicorn:de")
@@ -346,7 +348,7 @@ def test_the_default_voice_speaks_its_language_alone(synced):
     assert chosen("unicorn", "en de") == [None, None]
 
 
-def test_voices_of_any_language_speak_what_no_other_does(choir, monkeypatch):
+def test_voice_of_any_language_is_the_last_choice(choir, monkeypatch):
     voices = [
         ("sk-1", "sk-SK"),
         ("all-2", "mul"),
@@ -372,7 +374,7 @@ def test_voices_of_any_language_speak_what_no_other_does(choir, monkeypatch):
     assert chosen("choir", "en fi") == ["choir:au", "choir:all-1"]
 
 
-def test_one_unknown_voice_refuses_all(synced):
+def test_one_unknown_voice_rejects_all(synced):
     with pytest.raises(UnknownVoice) as caught:
         catalogue_voices_voices.resolve_all(["unicorn:en-us", "unicorn:nobody"])
     assert caught.value.params == {"voice": "unicorn:nobody"}
@@ -401,7 +403,7 @@ def test_the_environment_wins_over_operators(monkeypatch):
     )
 
 
-def test_an_unknown_region_is_nowhere(choir, monkeypatch):
+def test_unknown_region_is_unavailable(choir, monkeypatch):
     monkeypatch.setenv("CHOIR_API_KEY", "s3cret")
     assert catalogue_voices_access.is_available(Provider(slug="choir"))
     assert not catalogue_voices_access.is_available(

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's "How to add a provider" is enough: one file, and one line."""
+"""Adding a provider takes one file and one line, as CONTRIBUTING says."""
 
 import sys
 import textwrap
@@ -70,7 +70,7 @@ def parrot(tmp_path, monkeypatch):
     registry.get_adapter.cache_clear()
 
 
-def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):
+def test_adapter_file_and_registry_line_add_a_provider(parrot, monkeypatch):
     alice = factories.user()
     api = factories.api(factories.token(alice))
     sync.sync()
@@ -78,7 +78,7 @@ def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):
     assert listed["parrot"]["own_key"] is True
     assert listed["parrot"]["available"] is False
 
-    # Ours, by the environment.
+    # With the platform's key, from the environment.
     monkeypatch.setenv("PARROT_API_KEY", "k3y-of-a-parrot")
     assert sync.sync().added == 1
     assert "parrot:polly" in Client().get("/voices?provider=parrot").content.decode()
@@ -86,7 +86,7 @@ def test_a_file_and_a_line_make_a_provider(parrot, monkeypatch):
     job = api.post("/api/v1/jobs", body, content_type="application/json").json()
     assert (job["cost"], job["billed_to"]) == (12, "credits")
 
-    # Theirs, by the API.
+    # With a workspace's own key, saved by the API.
     assert put(api, "parrot", {"key": "wr0ng-k3y-it"}).status_code == 400
     sent = {"key": "k3y-of-a-parrot", "region": "eu"}
     assert put(api, "parrot", sent).json()["status"] == "valid"

@@ -36,7 +36,7 @@ def test_parts_of_a_word_at_the_end_are_that_word():
     assert spoken("I don't", tokens) == [("I", 0, 1), ("don't", 1, 3)]
 
 
-def test_a_word_that_is_passed_over_has_no_time():
+def test_skipped_word_has_no_time():
     tokens = [("one", 0, 1), ("three", 1, 2)]
     assert spoken("one two three", tokens) == [("one", 0, 1), ("three", 1, 2)]
 
@@ -45,7 +45,7 @@ def test_a_word_that_is_passed_over_has_no_time():
     "tokens",
     [[], [("", 0, 1)], [("...", 0, 1)], [(None, 0, 1)], [("a", None, 1)], [("a",)]],
 )
-def test_what_is_no_token_gives_no_word(tokens):
+def test_invalid_tokens_give_no_words(tokens):
     assert match_words("a b c", tokens) == []
 
 
@@ -55,8 +55,8 @@ def test_words_stay_in_order_and_inside_the_audio():
         [
             Word(0.0, 0.5, 0, 1),
             Word(0.4, 0.4, 2, 3),  # overlaps, and has no length
-            Word(0.6, 5.0, 4, 5),  # goes on after the end
-            Word(2.0, 3.0, 6, 7),  # begins after the end
+            Word(0.6, 5.0, 4, 5),  # ends after the audio
+            Word(2.0, 3.0, 6, 7),  # begins after the audio
         ]
     )
     parts = [*timeline.add_audio(bytes(2000)), *timeline.finish()]
@@ -67,7 +67,7 @@ def test_words_stay_in_order_and_inside_the_audio():
     ]
 
 
-def test_a_word_comes_once_it_was_heard():
+def test_word_is_yielded_after_its_audio():
     timeline = Timeline(1000)
     timeline.add_words([Word(0.0, 0.4, 0, 1), Word(0.4, 0.9, 2, 3)])
     first = list(timeline.add_audio(bytes(1000)))

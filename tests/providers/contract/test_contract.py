@@ -1,4 +1,4 @@
-"""What every adapter in the registry must hold, whatever its vendor does."""
+"""The contract, tested for every adapter in the registry, with faults of its vendor."""
 
 import logging
 import re
@@ -42,7 +42,7 @@ def remote(request) -> Adapter:
 
 @pytest.fixture
 def vendor(request, stage) -> Vendor | None:
-    """The vendor of `provider` or `remote`; None if that is local."""
+    """Return the vendor of `provider` or `remote`; None for a local adapter."""
     name = "remote" if "remote" in request.fixturenames else "provider"
     slug = request.getfixturevalue(name).slug
     return stage(slug) if slug in VENDORS else None
@@ -112,7 +112,7 @@ def test_a_table_of_voices_takes_no_call(provider, vendor):
 
 @pytest.mark.parametrize(
     ("letters", "speed"),
-    # What letters count for, and what a pace leaves of the limit, are apart.
+    # Letters of different weight and different speeds, which change the limit.
     [("word", 1.0), ("word", 0.5), ("R&D", 1.0), ("a", 0.5), ("ž", 1.0)],
 )
 def test_it_speaks_a_text_of_its_limit(provider, voice, access, letters, speed):
@@ -135,18 +135,18 @@ def test_it_speaks_a_text_of_its_limit(provider, voice, access, letters, speed):
         assert len(heard.words) == len(text.split())
 
 
-def test_it_refuses_one_character_more(provider, voice, access):
+def test_text_above_the_limit_is_rejected(provider, voice, access):
     text = "x" * (provider.limit.amount + 1)
     error = refused(provider, text, voice, access)
     assert error.kind == Failure.TOO_LONG
     assert "xxx" not in str(error)
 
 
-def test_it_refuses_a_text_without_words(provider, voice, access):
+def test_text_without_words_is_rejected(provider, voice, access):
     assert refused(provider, "… — !", voice, access).kind == Failure.UNSPEAKABLE
 
 
-def test_it_refuses_a_voice_that_it_lacks(provider, access):
+def test_unknown_voice_is_rejected(provider, access):
     error = refused(provider, "Hello.", "nobody-at-all", access)
     assert error.kind == Failure.UNKNOWN_VOICE
 
@@ -161,7 +161,7 @@ VOICES = [
 ]
 
 
-def test_a_voice_never_bends_a_request(remote, vendor):
+def test_voice_id_cannot_change_the_request(remote, vendor):
     for voice, case in cases(VOICES):
         with case:
             error = refused(remote, "Hello.", voice, vendor.access)
@@ -169,7 +169,7 @@ def test_a_voice_never_bends_a_request(remote, vendor):
             assert vendor.wrong == []
 
 
-def test_bytes_leave_before_all_is_made(provider, voice, access):
+def test_audio_is_streamed(provider, voice, access):
     if not provider.streaming:
         pytest.skip(f"{provider.slug} answers in one piece")
     text = "A sentence that takes a while. " * 20
@@ -195,7 +195,7 @@ TEXTS = [
 ]
 
 
-def test_any_text_arrives_as_it_was_written(remote, vendor):
+def test_vendor_receives_the_text_unchanged(remote, vendor):
     for text, case in cases(TEXTS):
         vendor.spoken.clear()
         with case:
@@ -217,7 +217,7 @@ def test_word_times_are_the_vendors(remote, vendor):
         assert word.start == pytest.approx(word.char_start * 0.02, abs=0.025)
 
 
-def test_any_pace_is_within_what_the_vendor_takes(remote, vendor):
+def test_any_speed_is_within_the_vendors_range(remote, vendor):
     for speed, case in cases([0.25, 0.8, 1.5, 4.0]):
         with case:
             heard: Heard = hear(
@@ -230,7 +230,7 @@ def test_any_pace_is_within_what_the_vendor_takes(remote, vendor):
             assert vendor.wrong == []
 
 
-def test_what_is_no_key_is_not_sent(remote, vendor):
+def test_malformed_key_is_not_sent(remote, vendor):
     empty = [""] if remote.needs_key else []
     for key, case in cases([*empty, "a\r\nX-Evil: 1", "key with spaces", "ключ"]):
         access = Access(key, vendor.access.base_url, vendor.region)
@@ -263,7 +263,7 @@ def test_a_check_speaks_nothing(remote, vendor):
     assert len(vendor.asked) == 1
 
 
-def test_a_region_is_one_of_the_vendors(remote):
+def test_unknown_region_is_rejected(remote):
     for region, case in cases(["eastus.evil.test/#", "nowhere", "a\nb", "@evil"]):
         access = Access("k3y:s3cret", region=region)
         with case:
@@ -288,7 +288,7 @@ FAULTS = {
 }
 
 
-def test_a_fault_has_its_kind(remote, vendor, caplog):
+def test_each_fault_has_its_kind(remote, vendor, caplog):
     caplog.set_level(logging.DEBUG)
     text = "Nobody else shall read this secret text. " * 12
     for fault, case in cases(FAULTS):
@@ -310,8 +310,8 @@ OF_WRONG_TYPES: list[object] = [
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["lists", "values"])
-def test_json_of_wrong_types_is_no_accident(remote, vendor, whole):
-    """It is bad audio, or audio without words; what is no voice is left out."""
+def test_json_of_wrong_types_is_handled(remote, vendor, whole):
+    """The result is bad audio or audio without words; invalid voices are skipped."""
     reply = vendor.reply
     for wrong, case in cases(OF_WRONG_TYPES):
         vendor.reply = partial(_spoil, reply, wrong, whole)
@@ -336,7 +336,7 @@ def _spoil(reply, wrong: object, whole: bool, asked: Asked) -> Reply:
     return spoiled(reply(asked), wrong, whole=whole)
 
 
-def test_json_of_another_shape_is_no_accident(remote, vendor):
+def test_json_of_another_shape_is_handled(remote, vendor):
     for answer, case in cases(["null", "[]", "7", '"a"', "[[1]]", "[null]", "{"]):
         reply = Reply(body=answer.encode() + b"\n")
         vendor.reply = lambda asked, reply=reply: reply
@@ -357,12 +357,12 @@ def test_json_of_another_shape_is_no_accident(remote, vendor):
     ],
     ids=["head, first byte", "head, total", "body, total"],
 )
-def test_a_server_that_drips_is_left(remote, vendor, fault, limits):
+def test_slow_response_times_out(remote, vendor, fault, limits):
     vendor.fault = fault
     began = time.monotonic()
     with http.within(limits):
         error = refused(remote, "Hello there.", vendor.voice, vendor.access)
-    # It may be left before its time, for what it sends is no audio.
+    # It may end before the timeout, since the bytes are not audio.
     assert error.kind in {Failure.TIMEOUT, Failure.BAD_AUDIO}
     assert fault is Fault.TRICKLE or error.kind == Failure.TIMEOUT
     assert time.monotonic() - began < 5
@@ -370,7 +370,7 @@ def test_a_server_that_drips_is_left(remote, vendor, fault, limits):
 
 
 def test_calls_for_one_owner_share_a_connection(remote, vendor):
-    """So each reads what it was answered to its end."""
+    """So each call reads its response to the end."""
     vendor.keeps_open = True
     with http.within(http.LIMITS, owner="platform"):
         for _ in range(3):
@@ -380,7 +380,7 @@ def test_calls_for_one_owner_share_a_connection(remote, vendor):
     KEPT.clear()
 
 
-def test_nobody_there_is_down(remote, vendor):
+def test_unreachable_server_is_down(remote, vendor):
     access = Access(vendor.key, "http://127.0.0.1:9", vendor.region)
     assert refused(remote, "Hello.", vendor.voice, access).kind == Failure.DOWN
 

@@ -1,4 +1,4 @@
-"""What adapters make of answers, and of calls that give none."""
+"""HTTP calls of adapters: responses, failures and limits."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from tests.providers.vendors.server import Reply
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
-    """Start a server that plays scripts."""
+    """Return a function that starts a server with scripted responses."""
     with ExitStack() as stack:
         yield lambda *scripts: stack.enter_context(serving(*scripts))
 
@@ -39,7 +39,7 @@ def failure(url: str, limits: http.Limits | None = None) -> ProviderError:
     return caught.value
 
 
-def test_a_call_tells_what_was_answered(serve):
+def test_call_returns_the_response(serve):
     server = serve(sending(OK + b"X-Kind: a\r\nContent-Length: 5\r\n\r\nhello"))
     with http.call("POST", server.url, {"X-Key": "k"}, b"body") as given:
         assert (given.status, given.content_type) == (200, "audio/mpeg")
@@ -78,15 +78,15 @@ def test_each_failure_has_its_kind(serve):
     }
 
 
-def test_an_address_that_no_server_can_have_is_not_called(monkeypatch):
-    """Clouds hand their machines secrets at such addresses."""
+def test_forbidden_address_is_not_called(monkeypatch):
+    """Cloud machines can read secrets at such addresses."""
     for host in ("169.254.169.254", "[fd00:ec2::254]", "0.0.0.0", "224.0.0.1"):
         error = failure(f"http://{host}/latest/meta-data/", http.Limits(connect=5))
         assert error.kind == Failure.DOWN
         assert "leads to" in str(error), host
 
 
-def test_calls_without_limits_have_those_around_them(serve):
+def test_calls_use_the_limits_of_their_block(serve):
     server = serve(dripping(OK + b"Content-Length: 900\r\n\r\n", b"a" * 500))
     with http.within(http.Limits(total=0.3)):
         assert failure(server.url).kind == Failure.TIMEOUT
@@ -110,7 +110,7 @@ def test_calls_with_an_owner_share_a_connection(serve):
     KEPT.clear()
 
 
-def test_a_kept_connection_that_ends_has_a_kind_of_its_own(serve):
+def test_reused_connection_that_closes_is_aborted(serve):
     server = serve(answer(), reset)
     with http.within(http.LIMITS, owner="platform"):
         with http.call("GET", server.url, {}) as given:
@@ -121,7 +121,7 @@ def test_a_kept_connection_that_ends_has_a_kind_of_its_own(serve):
     assert len(server.requests) == 2
 
 
-def test_a_refusal_may_not_drip_for_long(serve, monkeypatch):
+def test_slow_error_body_times_out(serve, monkeypatch):
     monkeypatch.setattr(http, "_REFUSAL_SECONDS", 0.2)
     head = b"HTTP/1.1 503 No\r\nContent-Length: 900\r\n\r\n"
     server = serve(dripping(head, b"a" * 900))
@@ -131,13 +131,13 @@ def test_a_refusal_may_not_drip_for_long(serve, monkeypatch):
     assert server.hung_up.wait(10)
 
 
-def test_the_body_of_a_refusal_is_looked_at(serve):
+def test_error_body_is_read(serve):
     cases = [
         (b'{"code": "busy"}', {"code": "busy"}),
         (b"<html>", None),
         (b"", None),
         (b"[" * 100_000, None),
-        (b'"' + b"a" * 20_000 + b'"', None),  # too much of it
+        (b'"' + b"a" * 20_000 + b'"', None),  # longer than the limit
     ]
     for body, value in cases:
         with http.call("GET", serve(answer(body, status=503)).url, {}) as given:
@@ -164,7 +164,7 @@ def test_lines_are_found_across_parts(serve):
             assert list(given.lines()) == lines
 
 
-def test_a_line_without_end_is_refused(serve, monkeypatch):
+def test_too_long_line_is_rejected(serve, monkeypatch):
     monkeypatch.setattr(http, "_MAX_LINE", 1000)
     with http.call("GET", serve(answer(b"a" * 100_000)).url, {}) as given:
         with pytest.raises(ProviderError) as caught:
@@ -172,7 +172,7 @@ def test_a_line_without_end_is_refused(serve, monkeypatch):
         assert caught.value.kind == Failure.BAD_AUDIO
 
 
-def test_what_is_no_json_is_no_audio(serve):
+def test_invalid_json_is_bad_audio(serve):
     for body in (b"", b"{", b"\xff", b"[" * 100_000):
         with http.call("GET", serve(answer(body)).url, {}) as given:
             with pytest.raises(ProviderError) as caught:
@@ -182,7 +182,7 @@ def test_what_is_no_json_is_no_audio(serve):
         assert given.json() == [1]
 
 
-def test_a_header_stays_one(serve):
+def test_header_cannot_contain_a_line_break(serve):
     server = serve()
     for value in ("a\r\nX-Evil: 1", "a\nb", "ключ"):
         with (
@@ -195,7 +195,7 @@ def test_a_header_stays_one(serve):
     assert server.accepted == 0
 
 
-def test_an_answer_without_an_end_is_left(stage, monkeypatch):
+def test_endless_response_is_rejected(stage, monkeypatch):
     monkeypatch.setattr(http, "_MAX_BODY", 100_000)
     vendor = stage("elevenlabs")
 

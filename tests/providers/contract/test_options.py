@@ -1,4 +1,4 @@
-"""What adapters say that they take, they take, and nothing that makes a call dearer."""
+"""Options: documented, validated, and none that makes a call more expensive."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from providers.contract.registry import ADAPTERS, get_adapter
 DOCUMENT = (Path(settings.BASE_DIR) / "docs" / "providers.md").read_text()
 
 
-def test_the_document_names_them_all():
+def test_docs_list_all_options():
     table = DOCUMENT.split("| provider | options |")[1].split("\n\n")[0]
     told = {
         match[1]: match[2]
@@ -27,7 +27,7 @@ def test_the_document_names_them_all():
                 assert all(f"`{value}`" in told[slug] for value in option.allowed)
 
 
-def test_dearer_models_can_not_be_asked_for():
+def test_more_expensive_models_cannot_be_requested():
     models = get_adapter("openai").options["model"]
     assert models.problem("tts-1") == ""
     assert models.problem("tts-1-hd").startswith("One of gpt-4o-mini-tts,")
@@ -47,6 +47,6 @@ def test_dearer_models_can_not_be_asked_for():
         (Text(3, "[a-z]+", "Letters."), ["abc"], ["a\n", "A", "a b"]),
     ],
 )
-def test_values_are_looked_at(option, good, bad):
+def test_option_values_are_validated(option, good, bad):
     assert [option.problem(value) for value in good] == [""] * len(good)
     assert all(option.problem(value) for value in bad)

@@ -1,4 +1,4 @@
-"""Each failure that a vendor documents, and what it means to us."""
+"""The kind of failure for each error that a vendor documents."""
 
 import json
 
@@ -105,7 +105,7 @@ REFUSALS: list[tuple[str, int, object, Failure]] = [
 
 
 @pytest.mark.parametrize(("slug", "status", "body", "kind"), REFUSALS)
-def test_a_refusal_has_its_kind(stage, monkeypatch, slug, status, body, kind):
+def test_each_error_response_has_its_kind(stage, monkeypatch, slug, status, body, kind):
     error = refused(stage, monkeypatch, slug, Reply(status, body=encoded(body)))
     assert error.kind == kind
     assert str(status) in str(error)
@@ -147,17 +147,17 @@ def test_amazon_names_its_errors_in_a_header(stage, monkeypatch, status, name, k
         ({}, None),
     ],
 )
-def test_when_to_come_back(stage, monkeypatch, headers, seconds):
+def test_retry_after_is_read(stage, monkeypatch, headers, seconds):
     reply = Reply(429, body=b"{}", headers=headers)
     assert refused(stage, monkeypatch, "openai", reply).retry_after == seconds
 
 
-def test_openai_says_when_not_to_come_back(stage, monkeypatch):
+def test_openai_x_should_retry_false_is_quota(stage, monkeypatch):
     reply = Reply(429, body=b"{}", headers={"x-should-retry": "false"})
     assert refused(stage, monkeypatch, "openai", reply).kind == Failure.QUOTA
 
 
-def test_what_a_vendor_quotes_is_not_repeated(stage, monkeypatch):
+def test_error_does_not_repeat_the_vendors_message(stage, monkeypatch):
     body = openai("No such text as: Hello there")
     reply = Reply(400, body=encoded(body))
     error = refused(stage, monkeypatch, "openai", reply)
@@ -165,7 +165,7 @@ def test_what_a_vendor_quotes_is_not_repeated(stage, monkeypatch):
 
 
 @pytest.mark.parametrize("size", [0, 20_000, 5_000_000])
-def test_a_huge_error_is_looked_at_in_part(stage, monkeypatch, size):
+def test_huge_error_body_is_read_in_part(stage, monkeypatch, size):
     reply = Reply(500, body=b"[" * size)
     assert refused(stage, monkeypatch, "openai", reply).kind == Failure.DOWN
 
@@ -187,7 +187,7 @@ def test_a_huge_error_is_looked_at_in_part(stage, monkeypatch, size):
         ("elevenlabs", 401, eleven("unauthorized"), KeyStatus.UNKNOWN),
     ],
 )
-def test_a_key_may_be_good_for_speaking_alone(
+def test_key_for_speech_only_is_restricted(
     stage, monkeypatch, slug, status, body, said
 ):
     vendor = stage(slug)
@@ -198,7 +198,7 @@ def test_a_key_may_be_good_for_speaking_alone(
 
 
 @pytest.mark.parametrize("slug", sorted(VENDORS))
-def test_a_check_that_gets_nowhere_says_so(stage, monkeypatch, slug):
+def test_check_of_a_failing_vendor_is_down(stage, monkeypatch, slug):
     vendor = stage(slug)
     monkeypatch.setattr(vendor, "answer", lambda asked: Reply(500, body=b"{}"))
     with pytest.raises(ProviderError) as caught:

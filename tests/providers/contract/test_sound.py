@@ -12,7 +12,7 @@ def heard(parts, kind):
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 100_000])
-def test_audio_passes_however_it_is_cut(size):
+def test_audio_passes_in_parts_of_any_size(size):
     parts = [PCM[place : place + size] for place in range(0, len(PCM), size)]
     assert heard(parts, "pcm") == PCM
 
@@ -31,18 +31,18 @@ def test_audio_passes_however_it_is_cut(size):
         (b"<html>", "mp3"),
     ],
 )
-def test_what_is_no_such_audio_is_refused(data, kind):
+def test_other_content_is_rejected(data, kind):
     with pytest.raises(ProviderError) as caught:
         heard([data], kind)
     assert caught.value.kind == Failure.BAD_AUDIO
 
 
 @pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_sizes_that_are_placeholders_are_not_believed(size):
+def test_placeholder_sizes_are_ignored(size):
     assert read_wav(wav("Hello", 8_000, size=size)) == (8_000, PCM)
 
 
-def test_tags_after_the_samples_are_not_heard():
+def test_tags_after_the_samples_are_not_audio():
     file = wav("Hello", 8_000, tail=b"LIST\x04\x00\x00\x00abcd")
     assert read_wav(file) == (8_000, PCM)
 
@@ -60,7 +60,7 @@ def test_tags_after_the_samples_are_not_heard():
         b"OggS" + wav("Hello", 8_000)[4:],
     ],
 )
-def test_other_files_are_refused(file):
+def test_other_files_are_rejected(file):
     with pytest.raises(ProviderError) as caught:
         read_wav(file)
     assert caught.value.kind == Failure.BAD_AUDIO

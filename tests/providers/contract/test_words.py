@@ -31,7 +31,7 @@ def words(text: str) -> list[str]:
         ("😀 hi 😀", ["hi"]),
     ],
 )
-def test_words_are_what_stands_between_spaces(text, expected):
+def test_text_is_split_at_spaces(text, expected):
     assert words(text) == expected
 
 

@@ -1,4 +1,4 @@
-"""Every provider on offer, their vendors on this machine, and Alice, who has keys."""
+"""All providers, their local vendors, and a user with own keys."""
 
 import pytest
 
@@ -14,14 +14,14 @@ def bells(monkeypatch):
     def ring(task, queue, count=1, *, args=()):
         rung.append((task, list(args)))
 
-    for name in ("ring", "ring_soon"):  # at once, not by the thread
+    for name in ("ring", "ring_soon"):  # immediately instead of in the thread
         monkeypatch.setattr(f"kit.work.bells.{name}", ring)
     return rung
 
 
 @pytest.fixture(autouse=True)
 def _providers():
-    """Every provider on offer, without the many voices."""
+    """Create all providers, without their voices."""
     Provider.objects.bulk_create(
         Provider(slug=slug, name=get_adapter(slug).name) for slug in ADAPTERS
     )

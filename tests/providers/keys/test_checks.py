@@ -1,4 +1,4 @@
-"""Keys that are kept: looked at every night, and gone with their workspace."""
+"""Checks of saved keys, every night and on demand."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def kept(vendor, alice):
     return openai, row
 
 
-def test_every_night_keys_are_looked_at_once(kept):
+def test_nightly_check_checks_each_key_once(kept):
     openai, row = kept
     ProviderKey.objects.update(status="unknown")
     tasks.check_keys()
@@ -46,7 +46,7 @@ def test_every_night_keys_are_looked_at_once(kept):
     assert timezone.now() - row.checked_at < timedelta(minutes=1)
 
 
-def test_the_owner_is_told_once_that_a_key_turned_bad(kept, api):
+def test_owner_is_notified_once_of_a_rejected_key(kept, api):
     openai, row = kept
     openai.key = "s0mething-else"
     for _ in range(2):
@@ -68,7 +68,7 @@ def test_the_owner_is_told_once_that_a_key_turned_bad(kept, api):
     assert (row.status, row.failure, row.failed_at) == ("valid", "", None)
 
 
-def test_an_owner_who_cannot_log_in_is_told_nothing(kept, alice):
+def test_inactive_owner_is_not_notified(kept, alice):
     openai, row = kept
     User.objects.filter(pk=alice.pk).update(is_active=False)
     openai.key = "s0mething-else"
@@ -107,15 +107,13 @@ def test_a_provider_that_is_down_at_night_changes_nothing(kept, monkeypatch):
 
     monkeypatch.setattr(openai, "answer", answer)
     tasks.check_keys()
-    assert len(calls) == 3  # the others would wait for nothing
+    assert len(calls) == 3  # the rest of the region is skipped
     assert told() == before
     assert not Mail.objects.filter(subject__contains="refuses").exists()
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_an_account_that_is_asked_too_much_keeps_nobody_waiting(
-    kept, monkeypatch, status
-):
+def test_rate_limited_account_does_not_delay_other_keys(kept, monkeypatch, status):
     openai, row = kept
     more_keys(row, 4)
 
@@ -130,7 +128,7 @@ def test_an_account_that_is_asked_too_much_keeps_nobody_waiting(
     assert due.get() == row
 
 
-def test_who_had_a_turn_goes_to_the_end_of_the_line(kept, monkeypatch):
+def test_keys_with_the_oldest_attempt_are_checked_first(kept, monkeypatch):
     openai, row = kept
     more_keys(row, 4)
     asked_with = []
@@ -148,7 +146,7 @@ def test_who_had_a_turn_goes_to_the_end_of_the_line(kept, monkeypatch):
     ]
 
 
-def test_a_bell_that_nobody_heard_is_rung_again(kept, bells, monkeypatch):
+def test_lost_bell_is_rung_again(kept, bells, monkeypatch):
     openai, row = kept
     credential = using.credential_of(row.workspace_id)
     with (
@@ -159,7 +157,7 @@ def test_a_bell_that_nobody_heard_is_rung_again(kept, bells, monkeypatch):
     rung = (using.CHECK, [str(row.pk)])
     assert bells == [rung]
     checking.sweep()
-    assert bells == [rung]  # it may still be heard
+    assert bells == [rung]  # the first bell may still arrive
     ProviderKey.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     checking.sweep()
     checking.sweep()
@@ -171,7 +169,9 @@ def test_a_bell_that_nobody_heard_is_rung_again(kept, bells, monkeypatch):
 
 
 @pytest.mark.parametrize("is_shut", [True, False])
-def test_what_can_not_be_looked_at_is_not_rung_for(kept, bells, monkeypatch, is_shut):
+def test_due_time_is_cleared_if_a_key_cannot_be_checked(
+    kept, bells, monkeypatch, is_shut
+):
     openai, row = kept
     Workspace.objects.filter(pk=row.workspace_id).update(is_blocked=is_shut)
     ProviderKey.objects.update(due_at=timezone.now())
@@ -181,7 +181,7 @@ def test_what_can_not_be_looked_at_is_not_rung_for(kept, bells, monkeypatch, is_
     assert row.due_at is None
 
 
-def test_a_key_that_is_replaced_during_its_check_is_left_alone(kept, monkeypatch):
+def test_key_replaced_during_its_check_is_not_changed(kept, monkeypatch):
     openai, row = kept
     new = using.encrypt_key(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
 
@@ -196,7 +196,7 @@ def test_a_key_that_is_replaced_during_its_check_is_left_alone(kept, monkeypatch
     assert not Mail.objects.filter(subject__contains="refuses").exists()
 
 
-def test_a_check_of_what_is_gone_is_nothing(kept):
+def test_check_of_a_deleted_key_does_nothing(kept):
     openai, row = kept
     ProviderKey.objects.all().delete()
     tasks.check_key(str(row.pk))
@@ -204,7 +204,7 @@ def test_a_check_of_what_is_gone_is_nothing(kept):
     assert openai.asked == []
 
 
-def test_keys_go_with_their_workspace(alice):
+def test_keys_are_exported_and_purged_with_their_workspace(alice):
     mine = factories.workspace(alice)
     factories.provider_key(mine, "openai")
     kept = factories.provider_key(factories.workspace(factories.user()), "openai")
@@ -219,7 +219,7 @@ def test_keys_go_with_their_workspace(alice):
     assert ProviderKey.objects.get() == kept
 
 
-def test_keys_of_workspaces_that_are_shut_rest(kept):
+def test_keys_of_closed_workspaces_are_not_checked(kept):
     openai, row = kept
     for shut in ({"is_blocked": True}, {"closed_at": timezone.now()}):
         Workspace.objects.filter(pk=row.workspace_id).update(

@@ -1,4 +1,4 @@
-"""The page of own keys, for people."""
+"""The page of own keys."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_a_key_is_saved_checked_and_removed(office, openai):
         ({"provider": "unicorn", "key": "wr0ng-k3y-it"}, "not one of the available"),
     ],
 )
-def test_mistakes_are_told_and_the_key_is_not_repeated(office, openai, sent, told):
+def test_page_shows_errors_but_not_the_key(office, openai, sent, told):
     answer = office.post(PAGE, sent)
     assert answer.status_code == 400
     assert told in text(answer)
@@ -80,7 +80,7 @@ def test_regions_are_listed_by_their_providers(office):
     assert '<optgroup label="OpenAI">' not in page
 
 
-def test_nobody_else_gets_in(alice, openai):
+def test_page_is_closed_to_guests_and_strangers(alice, openai):
     anonymous = factories.browser(factories.user())
     anonymous.logout()
     assert anonymous.get(PAGE)["Location"].startswith("/login")

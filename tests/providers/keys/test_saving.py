@@ -1,4 +1,4 @@
-"""Own keys over HTTP: what is kept, what is refused, and who hears of it."""
+"""The API of own keys: saving, checking, removing, and permissions."""
 
 import json
 import threading
@@ -67,7 +67,7 @@ def test_a_key_is_checked_encrypted_and_never_shown(vendor, api, alice):
     assert openai.key not in f"{row!r} {row}"
 
 
-def test_a_new_key_takes_the_place_of_the_old(vendor, api):
+def test_new_key_replaces_the_old_one(vendor, api):
     openai = vendor("openai")
     put(api, "openai", {"key": openai.key})
     first = ProviderKey.objects.get()
@@ -81,7 +81,7 @@ def test_a_new_key_takes_the_place_of_the_old(vendor, api):
     assert opened(row) == "another-long-k3y"
 
 
-def test_a_key_that_is_refused_changes_nothing(vendor, api):
+def test_rejected_key_changes_nothing(vendor, api):
     openai = vendor("openai")
     put(api, "openai", {"key": openai.key})
     before = ProviderKey.objects.values().get()
@@ -108,7 +108,7 @@ def test_a_provider_that_is_down_changes_nothing(vendor, api, monkeypatch, statu
     assert ProviderKey.objects.values().get() == before
 
 
-def test_a_provider_that_does_not_tell(vendor, api, monkeypatch):
+def test_key_that_cannot_be_checked_is_unknown(vendor, api, monkeypatch):
     openai = vendor("openai")
     monkeypatch.setattr(openai, "answer", lambda asked: Reply(403, body=b"{}"))
     assert put(api, "openai", {"key": openai.key}).json()["status"] == "unknown"
@@ -139,7 +139,7 @@ def test_a_provider_that_does_not_tell(vendor, api, monkeypatch):
         ({"key": "k3y-of-a-test", "region": None}, "region"),
     ],
 )
-def test_what_is_no_key_is_refused_without_a_call(vendor, api, body, field):
+def test_malformed_key_is_rejected_without_a_call(vendor, api, body, field):
     openai = vendor("openai")
     answer = put(api, "openai", body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
@@ -150,7 +150,7 @@ def test_what_is_no_key_is_refused_without_a_call(vendor, api, body, field):
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"[]", b'"k3y"', b'{"key": "k3y\\u0000"}'])
-def test_a_body_that_is_none_is_refused(api, body):
+def test_invalid_body_is_rejected(api, body):
     answer = api.put(f"{URL}/openai", body, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["code"] in ("malformed_json", "invalid")
@@ -160,7 +160,7 @@ def test_a_body_that_is_none_is_refused(api, body):
 @pytest.mark.parametrize(
     ("slug", "region"), [("azure", ""), ("polly", ""), ("polly", "eastus")]
 )
-def test_a_region_must_be_the_providers(vendor, api, slug, region):
+def test_region_must_be_one_of_the_providers(vendor, api, slug, region):
     found = vendor(slug)
     answer = put(api, slug, {"key": found.key, "region": region})
     assert answer.json()["code"] == "invalid"
@@ -171,7 +171,7 @@ def test_a_region_must_be_the_providers(vendor, api, slug, region):
 @pytest.mark.parametrize(
     "slug", [slug for slug in ADAPTERS if get_adapter(slug).own_key]
 )
-def test_each_provider_takes_keys(vendor, api, slug):
+def test_each_vendor_accepts_own_keys(vendor, api, slug):
     found = vendor(slug)
     answer = put(api, slug, {"key": found.key, "region": found.region})
     assert (answer.status_code, answer.json()["status"]) == (200, "valid")
@@ -189,19 +189,19 @@ def test_each_provider_takes_keys(vendor, api, slug):
         ("nobody", "unknown_provider"),
     ],
 )
-def test_some_take_none(api, slug, code):
+def test_some_providers_accept_no_own_keys(api, slug, code):
     answer = put(api, slug, {"key": "k3y-of-a-test"})
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-def test_a_provider_that_is_switched_off_takes_none(vendor, api):
+def test_disabled_provider_accepts_no_keys(vendor, api):
     openai = vendor("openai")
     Provider.objects.filter(slug="openai").update(is_enabled=False)
     assert put(api, "openai", {"key": openai.key}).json()["code"] == "unknown_provider"
     assert openai.asked == []
 
 
-def test_a_key_is_erased(vendor, api, alice):
+def test_key_is_deleted(vendor, api, alice):
     openai = vendor("openai")
     put(api, "openai", {"key": openai.key})
     answer = api.delete(f"{URL}/openai")
@@ -236,7 +236,7 @@ def test_guests_and_the_operators_key_have_none(vendor, settings):
         assert client.delete(f"{URL}/openai").status_code == status
 
 
-def test_members_look_and_admins_change(vendor, alice):
+def test_members_read_and_admins_change_keys(vendor, alice):
     openai = vendor("openai")
     bob = factories.user("bob@example.com")
     team = factories.team(alice, bob)
@@ -252,7 +252,7 @@ def test_members_look_and_admins_change(vendor, alice):
     assert client.delete(f"{URL}/openai").status_code == 204
 
 
-def test_a_sealed_key_opens_in_its_own_row_alone(alice):
+def test_encrypted_key_can_be_decrypted_only_in_its_row(alice):
     mine, theirs = factories.workspace(alice), factories.workspace(factories.user())
     row = factories.provider_key(mine, "openai", "k3y-of-alice")
     other = factories.provider_key(theirs, "openai", "k3y-of-a-thief")
@@ -279,7 +279,7 @@ def test_one_key_for_each_workspace_and_provider(alice):
         factories.provider_key(mine, "azure", failure="bad_key")
 
 
-def test_two_that_save_at_once_leave_one_whole_key(vendor, alice, monkeypatch):
+def test_concurrent_saves_leave_one_complete_key(vendor, alice, monkeypatch):
     openai = vendor("openai")
     monkeypatch.setattr(openai, "has_key", lambda asked: True)
     token = factories.token(alice)
@@ -296,7 +296,7 @@ def test_two_that_save_at_once_leave_one_whole_key(vendor, alice, monkeypatch):
     assert opened(row)[-4:] == row.last4
 
 
-def test_checks_are_counted_so_that_nobody_tries_stolen_keys(vendor, api, settings):
+def test_key_checks_are_rate_limited(vendor, api, settings):
     settings.PROVIDER_KEY_CHECKS = 2
     openai = vendor("openai")
     for _ in range(2):
@@ -305,7 +305,7 @@ def test_checks_are_counted_so_that_nobody_tries_stolen_keys(vendor, api, settin
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
     assert 0 < int(answer["Retry-After"]) <= 86_400
     assert len(openai.asked) == 2
-    # Other workspaces help but thrice: they are counted by their network too.
+    # More workspaces give only three times as many: the network is counted too.
     codes = []
     for _ in range(3):
         other = factories.api(factories.token())
@@ -315,7 +315,7 @@ def test_checks_are_counted_so_that_nobody_tries_stolen_keys(vendor, api, settin
     assert len(openai.asked) == 6
 
 
-def test_no_transaction_is_open_while_a_provider_is_asked(vendor, api, monkeypatch):
+def test_no_transaction_is_open_during_a_check(vendor, api, monkeypatch):
     seen = []
     adapter = get_adapter("openai")
     check = adapter.check
@@ -329,7 +329,7 @@ def test_no_transaction_is_open_while_a_provider_is_asked(vendor, api, monkeypat
     assert seen == [(False, None)]
 
 
-def test_what_can_be_used_depends_on_who_asks(vendor, api, alice):
+def test_available_providers_depend_on_the_caller(vendor, api, alice):
     def available(client):
         listed = client.get("/api/v1/providers").json()
         return {row["slug"] for row in listed if row["available"]}
@@ -341,7 +341,7 @@ def test_what_can_be_used_depends_on_who_asks(vendor, api, alice):
     assert available(factories.api(factories.token())) == {"unicorn"}
 
 
-def test_voices_are_learned_even_if_nobody_heard_the_first_bell(vendor, api, bells):
+def test_voices_are_added_after_a_lost_bell(vendor, api, bells):
     put(api, "elevenlabs", {"key": vendor("elevenlabs").key})
     ProviderKey.objects.update(due_at=timezone.now())
     bells.clear()
@@ -351,9 +351,7 @@ def test_voices_are_learned_even_if_nobody_heard_the_first_bell(vendor, api, bel
     assert Voice.objects.get(provider="elevenlabs").name == "Rachel"
 
 
-def test_public_voices_are_learned_and_private_ones_are_not(
-    vendor, api, bells, monkeypatch
-):
+def test_only_public_voices_are_added(vendor, api, bells, monkeypatch):
     eleven = vendor("elevenlabs")
     assert not Voice.objects.filter(provider="elevenlabs").exists()
     put(api, "elevenlabs", {"key": eleven.key})
@@ -363,8 +361,8 @@ def test_public_voices_are_learned_and_private_ones_are_not(
     tasks.learn_voices(str(row.pk))
     assert ProviderKey.objects.get().due_at is None
     names = Voice.objects.filter(provider="elevenlabs").values_list("name", flat=True)
-    assert list(names) == ["Rachel"]  # Domi was cloned by whom the key belongs to
+    assert list(names) == ["Rachel"]  # Domi is a cloned voice of the key's account
     monkeypatch.setenv("ELEVENLABS_API_KEY", "0urs")
     asked = len(eleven.asked)
     tasks.learn_voices(str(row.pk))
-    assert len(eleven.asked) == asked  # we can list them ourselves
+    assert len(eleven.asked) == asked  # can be listed without the own key

@@ -1,4 +1,4 @@
-"""The breaker and the retry budget: what opens them, what closes them, and for whom."""
+"""The breaker and the retry budget: what opens and closes an upstream."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,7 +33,7 @@ def call(
     is_retry: bool = False,
     holder: str = "a:1",
 ) -> str:
-    """Make a call; return what came of it."""
+    """Make a call; return its result as text."""
     try:
         with upstreams.calling(provider, credential, holder=holder, is_retry=is_retry):
             if failure:
@@ -50,7 +50,7 @@ def state(credential: str = "platform") -> str:
 
 
 @pytest.mark.parametrize("kind", sorted(upstreams.VENDOR_FAILURES))
-def test_failures_of_the_vendor_open_it(provider, kind) -> None:
+def test_vendor_failures_open_the_upstream(provider, kind) -> None:
     for _ in range(4):
         assert call(provider, kind) == kind
     assert state() == "closed"
@@ -73,13 +73,13 @@ def test_failures_of_the_vendor_open_it(provider, kind) -> None:
         Failure.ABORTED,
     ],
 )
-def test_failures_of_the_request_do_not(provider, kind) -> None:
+def test_request_failures_do_not_open_the_upstream(provider, kind) -> None:
     for _ in range(30):
         assert call(provider, kind) == kind
     assert state() == "closed"
 
 
-def test_a_success_begins_the_row_anew(provider) -> None:
+def test_success_resets_consecutive_failures(provider) -> None:
     for _ in range(3):
         for _ in range(4):
             call(provider, Failure.DOWN)
@@ -88,11 +88,11 @@ def test_a_success_begins_the_row_anew(provider) -> None:
     assert Upstream.objects.get().in_a_row == 0
 
 
-def test_a_share_of_failures_opens_it(provider) -> None:
+def test_share_of_failures_opens_the_upstream(provider) -> None:
     for _ in range(9):
         call(provider)
         call(provider, Failure.DOWN)
-    assert state() == "closed"  # too few to tell
+    assert state() == "closed"  # too few calls
     call(provider)
     call(provider, Failure.DOWN)
     assert state() == "open"
@@ -109,8 +109,8 @@ def test_old_failures_do_not_count_for_the_share(provider) -> None:
 
 
 @pytest.mark.parametrize("kind", [Failure.BAD_KEY, Failure.QUOTA])
-def test_our_key_opens_it_at_once_and_for_long(provider, kind) -> None:
-    assert call(provider, kind) == f"unavailable: {kind}"  # no fault of the scene
+def test_rejected_platform_key_opens_at_once_for_long(provider, kind) -> None:
+    assert call(provider, kind) == f"unavailable: {kind}"  # not the scene's fault
     let_pass(299)
     assert call(provider) == f"unavailable: {kind}"
     let_pass(2)
@@ -118,15 +118,15 @@ def test_our_key_opens_it_at_once_and_for_long(provider, kind) -> None:
     assert state() == "closed"
 
 
-def test_a_customers_key_is_the_customers_matter(provider) -> None:
-    """`providers.keys.checking` decides what a refused key means: it asks the provider."""
+def test_rejected_own_key_does_not_open_the_upstream(provider) -> None:
+    """`providers.keys.checking` decides about a rejected key, by asking the provider."""
     for kind in (Failure.BAD_KEY, Failure.QUOTA):
         assert call(provider, kind, credential="key:7") == str(kind)
         assert state("key:7") == "closed"
     assert call(provider, credential="key:7") == "spoken"
     assert call(provider, credential="key:8") == "spoken"
     assert call(provider) == "spoken"
-    assert upstreams.unavailable() == {}  # nobody waits for it
+    assert upstreams.unavailable() == {}  # other calls don't wait for it
 
 
 def test_regions_fail_apart(provider, monkeypatch) -> None:
@@ -156,7 +156,7 @@ def test_an_own_key_fails_in_its_own_region(provider, monkeypatch) -> None:
     assert call(provider, credential=mine) == "spoken"
 
 
-def test_pauses_grow_and_a_healed_vendor_is_found_within_30_s(provider) -> None:
+def test_pauses_grow_and_recovery_is_found_within_30_s(provider) -> None:
     for _ in range(5):
         call(provider, Failure.DOWN)
     for pause in (5, 10, 20, 20, 20):
@@ -164,7 +164,7 @@ def test_pauses_grow_and_a_healed_vendor_is_found_within_30_s(provider) -> None:
         assert call(provider, Failure.DOWN) == "unavailable: down"
         calls = Upstream.objects.get().calls
         let_pass(1)
-        assert call(provider, Failure.DOWN) == "unavailable: down"  # the probe tells so
+        assert call(provider, Failure.DOWN) == "unavailable: down"  # as the probe shows
         assert Upstream.objects.get().calls == calls + 1
     let_pass(20)
     assert call(provider) == "spoken"
@@ -197,7 +197,7 @@ def test_one_probe_at_a_time(provider) -> None:
     assert set(upstreams.unavailable()) == {("openai", "platform")}
 
 
-def test_a_probe_that_tells_nothing_leaves_room_for_the_next(provider) -> None:
+def test_interrupted_probe_allows_the_next(provider) -> None:
     for _ in range(5):
         call(provider, Failure.DOWN)
     let_pass(6)
@@ -229,7 +229,7 @@ def test_a_late_success_does_not_close_it(provider) -> None:
     assert state() == "open"
 
 
-def test_a_wish_to_be_left_alone_is_everybodys(provider) -> None:
+def test_retry_after_applies_to_all_callers(provider) -> None:
     assert call(provider, Failure.RATE_LIMITED, retry_after=90) == "rate_limited"
     let_pass(89)
     assert call(provider) == "unavailable: rate_limited"
@@ -237,7 +237,7 @@ def test_a_wish_to_be_left_alone_is_everybodys(provider) -> None:
     assert call(provider) == "spoken"
 
 
-def test_no_wish_is_for_days(provider) -> None:
+def test_retry_after_is_capped(provider) -> None:
     call(provider, Failure.BUSY, retry_after=86_400)
     until = Upstream.objects.get().open_until
     assert until is not None
@@ -257,7 +257,7 @@ def test_retries_are_a_share_of_calls(provider) -> None:
     assert call(provider, is_retry=True) == "unavailable: retries"
 
 
-def test_saved_retries_have_an_end(provider) -> None:
+def test_retry_budget_is_capped(provider) -> None:
     call(provider)
     Upstream.objects.update(retry_allowance=upstreams.MAX_RETRIES)
     call(provider)

@@ -1,4 +1,4 @@
-"""The gallery as the server sends it: it can be read and searched without scripts."""
+"""The voice gallery, which works without scripts."""
 
 import re
 
@@ -89,7 +89,7 @@ def test_an_own_key_makes_voices_usable():
     assert "key of your own" in other.content.decode()
 
 
-def test_what_is_switched_off_is_not_shown():
+def test_disabled_voices_are_not_shown():
     Voice.objects.filter(language="sk").update(is_enabled=False)
     page = Client().get("/voices?language=sk").content.decode()
     assert ">Slovak<" not in page
@@ -97,7 +97,7 @@ def test_what_is_switched_off_is_not_shown():
     assert ">OpenAI<" not in Client().get("/voices").content.decode()
 
 
-def test_it_is_only_read():
+def test_gallery_is_read_only():
     assert Client().post("/voices").status_code == 405
     assert Client().head("/voices").status_code == 200
 
@@ -110,7 +110,7 @@ def test_languages_have_names():
 
 
 def default_of(page: str) -> str:
-    """Return what the page says about the voice that speaks where none is named."""
+    """Return the page's sentence about the default voice."""
     form = re.search(r'<form class="gallery-default".*?</form>', page, re.S)
     assert form
     sentence = re.search(r"<p>(.*?)</p>", form.group(), re.S)
@@ -118,7 +118,7 @@ def default_of(page: str) -> str:
     return re.sub(r"<[^>]+>", "", sentence.group(1))
 
 
-def test_a_voice_is_chosen_and_given_up_again():
+def test_default_voice_is_set_and_removed():
     alice = factories.user()
     client = factories.browser(alice)
 
@@ -158,7 +158,7 @@ def test_a_voice_is_chosen_and_given_up_again():
     assert "Let the language decide" not in page
 
 
-def test_a_default_that_can_not_speak_is_named():
+def test_unusable_default_voice_is_named():
     alice = factories.user()
     client = factories.browser(alice)
     for voice, name in [
@@ -180,7 +180,7 @@ def test_a_default_that_can_not_speak_is_named():
     assert 'name="voice" value="openai:alloy"' in page
 
 
-def test_a_default_voice_is_chosen_by_who_is_logged_in():
+def test_setting_a_default_voice_needs_a_login():
     page = Client().get("/voices").content.decode()
     assert "by default" not in page
     assert "gallery-default" not in page

@@ -1,4 +1,4 @@
-"""The engine's process: many at once, canceled, crashed, orphaned."""
+"""The engine's process: concurrent, canceled, crashed and orphaned tasks."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ needs_proc = pytest.mark.skipif(
 
 
 def engine() -> subprocess.Popen[bytes]:
-    """Return this process's engine, awake."""
+    """Return this process's engine, started."""
     hear("Awake?")
     process = client._engine._process
     assert process is not None
@@ -32,7 +32,7 @@ def engine() -> subprocess.Popen[bytes]:
 
 
 def speaking(text: str = LONG) -> Generator[bytes | Word]:
-    """Return the parts of a speech that has begun."""
+    """Return the parts of a speech after its first part."""
     parts = Unicorn().speak(SpeechRequest(text, "en-us"), Access()).parts
     assert isinstance(parts, Generator)
     next(parts)
@@ -46,7 +46,7 @@ def members(group: int) -> set[int]:
         try:
             state, _, pgrp = entry.read_text().rpartition(")")[2].split()[:3]
         except OSError:
-            continue  # it has just ended
+            continue  # the process just ended
         if int(pgrp) == group and state not in "ZX":
             found.add(int(entry.parent.name))
     return found
@@ -60,7 +60,7 @@ def eventually(is_so: Callable[[], bool]) -> None:
 
 
 def script(code: str) -> subprocess.Popen[str]:
-    """Run Python code that may import the project, in a process of its own."""
+    """Run Python code that may import the project in a separate process."""
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code],
         cwd=settings.BASE_DIR,
@@ -69,7 +69,7 @@ def script(code: str) -> subprocess.Popen[str]:
     )
 
 
-def test_many_threads_hear_what_one_hears():
+def test_threads_get_the_same_audio_as_one_client():
     texts = [f"Text number {number}, said by many. " * 5 for number in range(4)]
     serial = [hear(text, "de") for text in texts]
     with ThreadPoolExecutor(32) as pool:
@@ -85,7 +85,7 @@ def test_a_new_engine_sounds_like_the_last():
 
 
 @needs_proc
-def test_a_client_that_leaves_ends_the_speaking():
+def test_closing_the_client_ends_the_task():
     pid = engine().pid
     eventually(lambda: members(pid) == {pid})
     parts = speaking()
@@ -95,7 +95,7 @@ def test_a_client_that_leaves_ends_the_speaking():
 
 
 @needs_proc
-def test_a_speech_that_nobody_reads_costs_nothing():
+def test_unread_speech_starts_no_task():
     pid = engine().pid
     eventually(lambda: members(pid) == {pid})
     speech = Unicorn().speak(SpeechRequest(LONG, "en-us"), Access())
@@ -151,7 +151,7 @@ def test_many_threads_replace_a_dead_engine_once():
     assert len(pids) == 1
 
 
-def test_a_silent_engine_is_replaced_and_what_it_began_goes_on(monkeypatch):
+def test_unresponsive_engine_is_replaced_and_running_tasks_continue(monkeypatch):
     process = engine()
     other = speaking()
     monkeypatch.setattr(client, "ENGINE_TIMEOUT", 0.2)
@@ -200,18 +200,18 @@ print(client._engine._process.pid, flush=True)
 
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_outlives_an_owner_that_is_killed(number):
+def test_engine_ends_when_its_owner_is_killed(number):
     owner = script(OWNER.format(then="time.sleep(60)"))
     assert owner.stdout is not None
     pid = int(owner.stdout.readline())
-    assert len(members(pid)) == 2  # the engine and the fork that speaks
+    assert len(members(pid)) == 2  # the engine and one fork
     owner.send_signal(number)
     owner.communicate()
     eventually(lambda: not members(pid))
 
 
 @needs_proc
-def test_nothing_outlives_an_owner_that_ends():
+def test_engine_ends_when_its_owner_exits():
     owner = script(OWNER.format(then="parts.close()"))
     assert owner.stdout is not None
     pid = int(owner.stdout.readline())

@@ -10,7 +10,7 @@ from providers.unicorn import Unicorn
 from providers.unicorn.voices import VOICES
 from tests.providers.speaking import check, hear
 
-# A greeting in scripts that the voice must know by itself. The others count.
+# A greeting for scripts that only some voices can read. All others read numbers.
 GREETINGS = {
     "am": "ሰላም ዓለም",
     "ar": "السلام عليكم",
@@ -78,7 +78,7 @@ def test_a_word_that_is_read_in_parts_is_one():
     ]
 
 
-def test_words_in_one_breath_share_its_time():
+def test_words_without_an_event_share_the_time():
     heard = hear("I am in the house")
     assert heard.spoken == ["I", "am", "in", "the", "house"]
 
@@ -145,7 +145,7 @@ def test_words_of_other_scripts(voice, text, expected):
     ],
 )
 @pytest.mark.parametrize("voice", ["en-us", "da", "hi", "zh-cn"])
-def test_whatever_stands_before_it_a_word_is_found(voice, hostile):
+def test_word_after_any_sign_is_found(voice, hostile):
     heard = hear(f"{hostile} banana", voice)
     check(heard)
     assert heard.spoken[-1] == "banana"
@@ -166,7 +166,7 @@ def test_composed_and_decomposed_letters_sound_the_same():
     assert spans(decomposed, "fr-fr")[1] == unicodedata.normalize("NFD", "café")
 
 
-# Letters of many scripts, signs, controls, surrogates and what nobody has assigned.
+# Letters of many scripts, signs, control characters, surrogates, unassigned ones.
 _characters = st.one_of(
     st.characters(exclude_categories=()),
     st.sampled_from(
@@ -230,7 +230,7 @@ def test_an_impossible_speed_is_refused(speed):
 @pytest.mark.parametrize(
     "letters", ["\u0a18\u0a09", "\u0a1d\u0a3c\u0a6c", "\u0ae7\u0a95", "\u0960\u0905"]
 )
-def test_letters_that_crash_a_voice_are_passed_over(voice, letters):
+def test_letters_that_crash_a_voice_are_skipped(voice, letters):
     heard = hear(f"xin chào {letters} bạn", voice)
     check(heard)
     assert heard.spoken == ["xin", "chào", "bạn"]

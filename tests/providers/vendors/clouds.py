@@ -1,4 +1,4 @@
-"""The clouds: Google, Azure, Amazon; and Deepgram."""
+"""Imitations of Google, Azure, Amazon Polly and Deepgram."""
 
 import hashlib
 import hmac
@@ -166,7 +166,7 @@ class Polly(Vendor):
     region = "eu-west-1"
 
     def has_key(self, asked: Asked) -> bool:
-        """Sign the request anew, as the documents say, and compare."""
+        """Compute the signature as documented and compare it."""
         key_id, secret = self.key.split(":")
         match = re.fullmatch(
             r"AWS4-HMAC-SHA256 Credential=([^,]+), SignedHeaders=([^,]+),"

@@ -71,7 +71,7 @@ class LemonFox(OpenAI):
 
 
 class Speaches(Vendor):
-    """speaches: a model is a Hugging Face id, and speaks once it was installed."""
+    """speaches: models are Hugging Face ids and must be installed."""
 
     base_path = "/v1"
     key = ""
@@ -105,7 +105,7 @@ class Speaches(Vendor):
 
 
 class OpenedAI(Vendor):
-    """openedai-speech: two models, the six standard voices, and no list of them."""
+    """openedai-speech: two models, the six standard voices, no list of voices."""
 
     base_path = "/v1"
     key = ""
@@ -180,7 +180,7 @@ class Compatible(Vendor):
         return Reply(200, "audio/wav", parts(audio))
 
     def _captioned(self, text: str, audio: bytes) -> Iterator[bytes]:
-        """Tell the words, and each mark after one, with the first of the audio's parts."""
+        """Return lines of audio; the first one has all words and punctuation marks."""
         tokens = [
             {"word": token, "start_time": start, "end_time": end}
             for word, start, end, _, last in words(text)

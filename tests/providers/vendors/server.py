@@ -1,4 +1,4 @@
-"""A vendor on this machine: strict about what it is sent, and able to misbehave."""
+"""A local imitation of a vendor: validates requests strictly and can fail on demand."""
 
 import json
 import socket
@@ -18,27 +18,27 @@ from providers.contract.base import Access
 
 
 class Fault(Enum):
-    """What may go wrong while a vendor speaks."""
+    """Faults of a vendor's response to a speech request."""
 
     RATE = "429"
     RATE_AFTER = "429 with Retry-After"
     BROKEN = "500"
     BUSY = "503"
     REDIRECT = "302"
-    TRUNCATED = "the answer breaks off"
+    TRUNCATED = "the response is incomplete"
     RESET = "the connection is reset"
-    HTML = "a page, by its type too"
-    DISGUISED = "a page that says it is audio"
-    EMPTY = "200 and nothing"
+    HTML = "a web page with its own type"
+    DISGUISED = "a web page with the type of audio"
+    EMPTY = "200 and an empty body"
     INSIDE = "200 with an error inside"
-    DRIP = "a byte now and then"
-    TRICKLE = "a good head, and a body byte by byte"
-    JSON = "an error that says it is a success, and JSON"
+    DRIP = "headers byte by byte"
+    TRICKLE = "valid headers, and a body byte by byte"
+    JSON = "JSON of an error with status 200"
 
 
 @dataclass
 class Asked:
-    """A request as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -59,7 +59,7 @@ class Asked:
 
 @dataclass
 class Reply:
-    """An answer; parts are sent in chunks."""
+    """A response; parts are sent in chunks."""
 
     status: int = 200
     content_type: str = "application/json"
@@ -72,9 +72,10 @@ def json_reply(value: object, status: int = 200) -> Reply:
 
 
 def spoiled(reply: Reply, wrong: object, *, whole: bool) -> Reply:
-    """Put `wrong` in the place of all lists, or of all that is no audio in them, in JSON.
+    """Replace values in a JSON reply by `wrong`.
 
-    Audio stays, and the types of events.
+    With `whole` that replaces whole lists, else all values in them but audio. The types of
+    events stay.
     """
     if reply.content_type not in ("application/json", "text/event-stream"):
         return reply
@@ -107,11 +108,11 @@ def parts(data: bytes, size: int = 8192) -> Iterator[bytes]:
 
 
 class Vendor:
-    """One wire format. Subclasses assert what the vendor documents."""
+    """A vendor's API. Subclasses assert what the vendor documents."""
 
     key = "k3y-of-a-test"
     region = ""
-    voice = ""  # one that it has
+    voice = ""  # a voice that the vendor has
     lists_voices = True
 
     def __init__(self) -> None:
@@ -121,8 +122,8 @@ class Vendor:
         self.wrong: list[str] = []
         self.url = ""
         self.connections = 0
-        # Whether it waits for another request on the same connection, and then hangs up
-        # on it as if that had come too late.
+        # `keeps_open`: whether the connection stays open for another request.
+        # `is_impatient`: whether it then closes, as if that request came too late.
         self.keeps_open = False
         self.is_impatient = False
 
@@ -133,7 +134,7 @@ class Vendor:
     base_path = ""
 
     def reply(self, asked: Asked) -> Reply:
-        """Answer; AssertionError for what the vendor does not document."""
+        """Return the response; raise AssertionError if the vendor doesn't document it."""
         raise NotImplementedError
 
     def is_speech(self, asked: Asked) -> bool:
@@ -143,7 +144,7 @@ class Vendor:
         return asked.headers["Authorization"] == f"Bearer {self.key}"
 
     def refuse(self, status: int, code: str) -> Reply:
-        """Refuse in the vendor's shape; `code` is `bad_key`, `rate` or `server`."""
+        """Return an error of the vendor's; `code` is `bad_key`, `rate` or `server`."""
         raise NotImplementedError
 
     def answer(self, asked: Asked) -> Reply:
@@ -277,7 +278,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(vendor: Vendor) -> Iterator[Vendor]:
-    """Run `vendor` until the block ends, then complain about what it complained about."""
+    """Run `vendor` until the block ends, then assert that all requests were valid."""
     server = _Server(vendor)
     vendor.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -1,4 +1,4 @@
-"""The vendor of the tests for each adapter."""
+"""The imitated vendor of each adapter."""
 
 from tests.providers.vendors.clouds import Azure, Deepgram, Google, Polly
 from tests.providers.vendors.openai import Compatible, LemonFox, OpenAI

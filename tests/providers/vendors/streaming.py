@@ -1,4 +1,4 @@
-"""Vendors that send audio and word times in one stream."""
+"""Imitations of vendors that send audio and word times in one stream."""
 
 import base64
 import json

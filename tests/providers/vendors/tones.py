@@ -1,4 +1,4 @@
-"""What the vendors of the tests say: a tone of 20 ms for each character."""
+"""Audio of imitated vendors: a tone of 20 ms for each character."""
 
 import io
 import struct
@@ -13,13 +13,13 @@ PER_CHARACTER = 0.02  # seconds
 
 
 def samples(text: str, rate: int) -> bytes:
-    """Return 16-bit samples."""
+    """Return the 16-bit samples of a text's tones."""
     times = np.arange(round(len(text) * PER_CHARACTER * rate)) / rate
     return (8000 * np.sin(times * 440 * np.pi * 2)).astype("<i2").tobytes()
 
 
 def wav(text: str, rate: int, *, size: int | None = None, tail: bytes = b"") -> bytes:
-    """Return a WAV file; its header says `size`, if given, as those of streams do."""
+    """Return a WAV file; its header has `size`, if given, as in streams."""
     data = samples(text, rate)
     said = len(data) if size is None else size
     head = struct.pack("<HHIIHH", 1, 1, rate, rate * 2, 2, 16)
@@ -29,11 +29,11 @@ def wav(text: str, rate: int, *, size: int | None = None, tail: bytes = b"") -> 
 
 
 def ogg(text: str, rate: int) -> bytes:
-    """Return an Ogg file with Vorbis in it."""
+    """Return an Ogg Vorbis file."""
     target = io.BytesIO()
     with av.open(target, "w", format="ogg") as container:
         stream = container.add_stream("vorbis", rate=rate, options={"strict": "-2"})
-        stream.layout = "stereo"  # the only one that FFmpeg's own encoder has
+        stream.layout = "stereo"  # the only rate of FFmpeg's own encoder
         mono = np.frombuffer(samples(text, rate), "<i2")
         for place in range(0, len(mono), 64):
             both = np.repeat(mono[place : place + 64], 2)[np.newaxis]
@@ -47,7 +47,7 @@ def ogg(text: str, rate: int) -> bytes:
 
 
 def words(text: str) -> list[tuple[str, float, float, int, int]]:
-    """Return each word with start and end (seconds), and its place in the text."""
+    """Return each word with start and end in seconds, and its offsets in the text."""
     return [
         (
             text[unit.word_start : unit.word_end],
