@@ -436,7 +436,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("valid", "Valid"),
                             ("restricted", "valid for speech only"),
-                            ("unknown", "valid or not, the provider doesn't say"),
+                            ("unknown", "can't be checked"),
                         ],
                         max_length=10,
                     ),

@@ -18,7 +18,7 @@ class ProviderKey(models.Model):
     class Status(models.TextChoices):
         VALID = KeyStatus.VALID.value
         RESTRICTED = KeyStatus.RESTRICTED.value, "valid for speech only"
-        UNKNOWN = KeyStatus.UNKNOWN.value, "valid or not, the provider doesn't say"
+        UNKNOWN = KeyStatus.UNKNOWN.value, "can't be checked"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(
