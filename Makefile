@@ -1,10 +1,11 @@
 # The commands of Ozvena. Each installs into .venv first, if the requirements have changed.
 
-.PHONY: run always test check bench bench-large chaos pins
+.PHONY: run always test test-system check bench bench-large chaos pins
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
-PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
+# As many workers as tests/runner.py says.
+PYTEST_ARGS ?= --numprocesses auto
 
 # A signal that make alone gets reaches no recipe. But make deletes the target that it was
 # making, so there is one, and `up` stops when it is gone.
@@ -22,7 +23,12 @@ test:
 	@for name in chromium chromium-browser google-chrome chrome; do \
 		command -v $$name >/dev/null && exit; \
 	done; echo "Chromium is not installed: the tests in a browser are skipped."
-	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -m "not system" $(PYTEST_ARGS)
+
+# Whole installations, the supervisor, killed processes: they wait more than they compute.
+test-system:
+	@config/install.sh dev
+	@$(PYTHON) -m pytest -m system $(PYTEST_ARGS)
 
 # Settings as a public installation has them: the checks must have nothing to say.
 PUBLIC := BASE_URL=https://speech.example.com ALLOWED_HOSTS=speech.example.com \

@@ -24,9 +24,13 @@ class _Case(AbstractContextManager[None]):
         if not isinstance(error, Exception | pytest.fail.Exception):
             return False
         name = repr(self._row)
-        error.add_note(f"in the case {name}")
-        self._failures[name if len(name) < 80 else f"{name[:76]} ..."] = error
+        error.add_note(f"in the case {_shortened(name, 400)}")
+        self._failures[_shortened(name, 80)] = error
         return True
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 4]} ..."
 
 
 def cases(table: Iterable[Row]) -> Iterator[tuple[Row, _Case]]:

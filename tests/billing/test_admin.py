@@ -1,4 +1,5 @@
 import re
+from itertools import product
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -27,6 +28,7 @@ from tests.billing.factories import (
     reserve,
     violations,
 )
+from tests.cases import cases
 
 pytestmark = pytest.mark.django_db
 MODELS = [
@@ -88,37 +90,37 @@ def test_lists_and_pages_show_everything(operator, used, model):
         assert page.status_code == 200
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize(
-    "text", ["ada@example.com", "ada", "not a uuid", "job:1:1", "1"]
-)
-def test_search(operator, used, model, text):
-    address = reverse(f"admin:billing_{model}_changelist")
-    found = operator.get(address, {"q": text})
-    assert found.status_code == 200
-    if text.startswith("ada"):
-        results = found.context["cl"].result_list
-        assert {row.pk for row in results} >= set(rows(used, model))
+def test_search(operator, used):
+    texts = ["ada@example.com", "ada", "not a uuid", "job:1:1", "1"]
+    for (model, text), case in cases(product(MODELS, texts)):
+        address = reverse(f"admin:billing_{model}_changelist")
+        with case:
+            found = operator.get(address, {"q": text})
+            assert found.status_code == 200
+            if text.startswith("ada"):
+                results = found.context["cl"].result_list
+                assert {row.pk for row in results} >= set(rows(used, model))
 
 
-@pytest.mark.parametrize(
-    ("model", "text", "count"),
-    [
-        ("lot", "test:pack", 1),
-        ("lot", "TEST:PACK", 0),
-        ("reservation", "job:1:1", 1),
-        ("reservation", "1", 1),
-        ("ledgertransaction", "reserve:job:1:1", 1),
-        ("ledgertransaction", "1", 2),
-        ("ledgertransaction", "job:1", 0),
-        ("creditrequest", "T", 1),
-    ],
-)
-def test_search_finds_exact_keys(operator, used, model, text, count):
+FOUND = [
+    ("lot", "test:pack", 1),
+    ("lot", "TEST:PACK", 0),
+    ("reservation", "job:1:1", 1),
+    ("reservation", "1", 1),
+    ("ledgertransaction", "reserve:job:1:1", 1),
+    ("ledgertransaction", "1", 2),
+    ("ledgertransaction", "job:1", 0),
+    ("creditrequest", "T", 1),
+]
+
+
+def test_search_finds_exact_keys(operator, used):
     Lot.objects.filter(wallet=used, kind="pack").update(source="test:pack")
-    address = reverse(f"admin:billing_{model}_changelist")
-    found = operator.get(address, {"q": text}).context["cl"].result_list
-    assert len(found) == count
+    for (model, text, count), case in cases(FOUND):
+        address = reverse(f"admin:billing_{model}_changelist")
+        with case:
+            found = operator.get(address, {"q": text}).context["cl"].result_list
+            assert len(found) == count
 
 
 def test_pages_of_many_entries_take_the_same_queries(
@@ -347,20 +349,18 @@ def test_only_operators_with_the_permission_can_act(used, action):
         assert factories.browser(ada).post(address, adjustment()).status_code == 302
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
+def test_an_adjustment_needs_all_its_fields(operator, used):
+    address = reverse("admin:billing_wallet_adjust", args=[used.pk])
+    wrong: list[dict[str, object]] = [
         {"reason": ""},
         {"ticket": " "},
         {"credits": 0},
         {"credits": -(10**13)},
         {"key": ""},
-    ],
-)
-def test_an_adjustment_needs_all_its_fields(operator, used, fields):
-    address = reverse("admin:billing_wallet_adjust", args=[used.pk])
-    with nothing_changes(used):
-        assert operator.post(address, adjustment(**fields)).status_code == 200
+    ]
+    for fields, case in cases(wrong):
+        with case, nothing_changes(used):
+            assert operator.post(address, adjustment(**fields)).status_code == 200
 
 
 def test_failed_ledger_check_shows_the_invariants(operator, used):
@@ -386,9 +386,9 @@ def test_reservation_links_to_its_postings(operator, used):
     assert [row.pk for row in by_job.context["cl"].result_list] == [reservation.pk]
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
+def test_a_grant_needs_all_its_fields(operator, used):
+    address = reverse("admin:billing_wallet_grant", args=[used.pk])
+    wrong: list[dict[str, object]] = [
         {"reason": ""},
         {"reason": "  "},
         {"ticket": ""},
@@ -400,12 +400,10 @@ def test_reservation_links_to_its_postings(operator, used):
         {"bucket": "allowance"},
         {"key": ""},
         {"key": "x"},
-    ],
-)
-def test_a_grant_needs_all_its_fields(operator, used, fields):
-    address = reverse("admin:billing_wallet_grant", args=[used.pk])
-    with nothing_changes(used):
-        assert operator.post(address, form(**fields)).status_code == 200
+    ]
+    for fields, case in cases(wrong):
+        with case, nothing_changes(used):
+            assert operator.post(address, form(**fields)).status_code == 200
 
 
 def test_a_form_changed_after_it_was_sent_is_refused(operator, used):

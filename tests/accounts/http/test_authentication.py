@@ -12,6 +12,7 @@ from accounts.models import ApiToken, Membership
 from accounts.people import blocking
 from accounts.people.workspaces import guests
 from tests import factories
+from tests.cases import cases
 
 ADMIN_KEY = "an-admin-key-that-is-long-enough"  # 32 characters
 ME = "/api/v1/me"
@@ -372,45 +373,47 @@ def test_a_blocked_token_is_not_noted_as_used(alice):
 SANDBOX = {"X-Environment": "SANDBOX"}
 
 
-@pytest.mark.parametrize(
-    ("bound", "header", "query", "expected"),
-    [
-        ("", None, "", "PRODUCTION"),
-        ("", "SANDBOX", "", "SANDBOX"),
-        ("", "PRODUCTION", "", "PRODUCTION"),
-        ("", "sandbox", "", "SANDBOX"),
-        ("", None, "?environment=sandbox", "SANDBOX"),
-        ("", None, "?environment=SandBox", "SANDBOX"),
-        ("", None, "?environment=production", "PRODUCTION"),
-        ("", "SANDBOX", "?environment=sandbox", "SANDBOX"),
-        ("", "SANDBOX", "?environment=production", None),
-        ("", None, "?environment=sandbox&environment=production", None),
-        ("", "", "", None),
-        ("", None, "?environment=", None),
-        ("", "STAGING", "", None),
-        ("", None, "?environment=test", None),
-        ("", "SANDBOX,PRODUCTION", "", None),
-        ("SANDBOX", None, "", "SANDBOX"),
-        ("SANDBOX", "SANDBOX", "?environment=sandbox", "SANDBOX"),
-        ("SANDBOX", "PRODUCTION", "", None),
-        ("SANDBOX", None, "?environment=production", None),
-        ("PRODUCTION", None, "", "PRODUCTION"),
-        ("PRODUCTION", "SANDBOX", "", None),
-    ],
-)
-def test_the_environment(alice, bound, header, query, expected):
-    client = factories.api(factories.token(alice, environment=bound))
-    headers = {} if header is None else {"X-Environment": header}
+OF_TOKENS = [
+    ("", None, "", "PRODUCTION"),
+    ("", "SANDBOX", "", "SANDBOX"),
+    ("", "PRODUCTION", "", "PRODUCTION"),
+    ("", "sandbox", "", "SANDBOX"),
+    ("", None, "?environment=sandbox", "SANDBOX"),
+    ("", None, "?environment=SandBox", "SANDBOX"),
+    ("", None, "?environment=production", "PRODUCTION"),
+    ("", "SANDBOX", "?environment=sandbox", "SANDBOX"),
+    ("", "SANDBOX", "?environment=production", None),
+    ("", None, "?environment=sandbox&environment=production", None),
+    ("", "", "", None),
+    ("", None, "?environment=", None),
+    ("", "STAGING", "", None),
+    ("", None, "?environment=test", None),
+    ("", "SANDBOX,PRODUCTION", "", None),
+    ("SANDBOX", None, "", "SANDBOX"),
+    ("SANDBOX", "SANDBOX", "?environment=sandbox", "SANDBOX"),
+    ("SANDBOX", "PRODUCTION", "", None),
+    ("SANDBOX", None, "?environment=production", None),
+    ("PRODUCTION", None, "", "PRODUCTION"),
+    ("PRODUCTION", "SANDBOX", "", None),
+]
 
-    response = client.get(ME + query, headers=headers)
 
-    if expected:
-        assert response.status_code == 200
-        assert caller(response).workspace == factories.workspace(alice)
-        assert caller(response).environment == expected
-    else:
-        assert response.status_code == 400
-        assert response.json() == INVALID_ENVIRONMENT
+def test_the_environment(alice):
+    tokens = {
+        bound: factories.token(alice, environment=bound)
+        for bound in ("", "SANDBOX", "PRODUCTION")
+    }
+    for (bound, header, query, expected), case in cases(OF_TOKENS):
+        headers = {} if header is None else {"X-Environment": header}
+        with case:
+            response = factories.api(tokens[bound]).get(ME + query, headers=headers)
+            if expected:
+                assert response.status_code == 200
+                assert caller(response).workspace == factories.workspace(alice)
+                assert caller(response).environment == expected
+            else:
+                assert response.status_code == 400
+                assert response.json() == INVALID_ENVIRONMENT
 
 
 def test_guests_and_cookies_have_environments_too(alice):

@@ -16,6 +16,7 @@ from tests.billing.factories import (
     wallet,
     without_guards,
 )
+from tests.cases import cases
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,14 +149,14 @@ def test_empty_ledger_has_no_violations():
     assert violations() == {}
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_detected(used, damage):
-    statement, noticed = DAMAGE[damage]
-    with without_guards() as cursor:
-        cursor.execute(statement)
-        assert violations() == noticed
-        transaction.set_rollback(True)
-    assert violations() == {}
+def test_damage_is_detected(used):
+    for damage, case in cases(DAMAGE):
+        statement, noticed = DAMAGE[damage]
+        with case, without_guards() as cursor:
+            cursor.execute(statement)
+            assert violations() == noticed
+            transaction.set_rollback(True)
+        assert violations() == {}
 
 
 def test_the_command_prints_every_invariant(used):

@@ -11,6 +11,7 @@ from django.db import connection
 from billing.models import LedgerTransaction
 from synthesis.models import Job, Scene
 from tests import factories
+from tests.cases import cases
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -146,46 +147,50 @@ def test_twenty_parallel_requests_with_one_key_are_one_job(owner) -> None:
     assert Job.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({"text": "", "voice": "scripted:one"}, 400, "empty_text"),
-        ({"text": " \r\n\t ", "voice": "scripted:one"}, 400, "empty_text"),
-        ({"text": "Hi.", "voice": "scripted:none"}, 400, "unknown_voice"),
-        ({"text": "Hi.", "voice": "nobody:one"}, 400, "unknown_provider"),
-        ({"voice": "scripted:one"}, 400, "invalid"),
-        ({"text": 5, "voice": "scripted:one"}, 400, "invalid"),
-        ({"text": "Hi.", "voice": ["scripted:one"]}, 400, "invalid"),
-        ({"text": "Hi.", "voice": "scripted:one", "speed": 9}, 400, "invalid"),
-        ({"text": "Hi.", "voice": "scripted:one", "speed": True}, 400, "invalid"),
-        ({"text": "Hi.", "voice": "scripted:one", "format": "mp4"}, 400, "invalid"),
-        ({"text": "Hi.", "voice": "scripted:one", "markup": True}, 400, "invalid"),
-        ({"scenes": [], "voice": "scripted:one"}, 400, "empty_text"),
-        ({"scenes": "Hi.", "voice": "scripted:one"}, 400, "invalid"),
-        ({"text": "x" * 1_000_001, "voice": "scripted:one"}, 400, "text_too_long"),
-        ({"text": "x" * 2_000_000, "voice": "scripted:one"}, 400, "text_too_long"),
-        ({"text": "x" * 5_001, "voice": "scripted:one"}, 429, "insufficient_credits"),
-        (
-            {"text": "Hi.", "voice": "scripted:one", "max_cost": 2},
-            409,
-            "price_changed",
-        ),
-        (
-            {"scenes": [{"text": "a"}] * 5_001, "voice": "scripted:one"},
-            400,
-            "invalid",
-        ),
-    ],
-)
-def test_bad_orders_are_refused_and_leave_nothing(api, body, status, code) -> None:
-    answer = post(api, JOBS, body, **{"Idempotency-Key": "bad"})
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert "X-Request-Id" in answer
-    assert Job.objects.count() == Scene.objects.count() == 0
-    assert not LedgerTransaction.objects.exclude(kind="grant").exists()
-    # The key is free again.
+BAD_ORDERS: list[tuple[dict[str, object], int, str]] = [
+    ({"text": "", "voice": "scripted:one"}, 400, "empty_text"),
+    ({"text": " \r\n\t ", "voice": "scripted:one"}, 400, "empty_text"),
+    ({"text": "Hi.", "voice": "scripted:none"}, 400, "unknown_voice"),
+    ({"text": "Hi.", "voice": "nobody:one"}, 400, "unknown_provider"),
+    ({"voice": "scripted:one"}, 400, "invalid"),
+    ({"text": 5, "voice": "scripted:one"}, 400, "invalid"),
+    ({"text": "Hi.", "voice": ["scripted:one"]}, 400, "invalid"),
+    ({"text": "Hi.", "voice": "scripted:one", "speed": 9}, 400, "invalid"),
+    ({"text": "Hi.", "voice": "scripted:one", "speed": True}, 400, "invalid"),
+    ({"text": "Hi.", "voice": "scripted:one", "format": "mp4"}, 400, "invalid"),
+    ({"text": "Hi.", "voice": "scripted:one", "markup": True}, 400, "invalid"),
+    ({"scenes": [], "voice": "scripted:one"}, 400, "empty_text"),
+    ({"scenes": "Hi.", "voice": "scripted:one"}, 400, "invalid"),
+    ({"text": "x" * 1_000_001, "voice": "scripted:one"}, 400, "text_too_long"),
+    ({"text": "x" * 2_000_000, "voice": "scripted:one"}, 400, "text_too_long"),
+    ({"text": "x" * 5_001, "voice": "scripted:one"}, 429, "insufficient_credits"),
+    (
+        {"text": "Hi.", "voice": "scripted:one", "max_cost": 2},
+        409,
+        "price_changed",
+    ),
+    (
+        {"scenes": [{"text": "a"}] * 5_001, "voice": "scripted:one"},
+        400,
+        "invalid",
+    ),
+]
+
+
+def test_bad_orders_are_refused_and_leave_nothing(api, settings) -> None:
+    settings.RATE_SYNTHESIS = "1000/m"
     good = {"text": "Fine.", "voice": "scripted:one"}
-    assert post(api, JOBS, good, **{"Idempotency-Key": "bad"}).status_code == 202
+    for number, ((body, status, code), case) in enumerate(cases(BAD_ORDERS)):
+        key = {"Idempotency-Key": f"bad {number}"}
+        with case:
+            answer = post(api, JOBS, body, **key)
+            assert (answer.status_code, answer.json()["code"]) == (status, code)
+            assert "X-Request-Id" in answer
+            assert Job.objects.count() == Scene.objects.count() == number
+            posted = LedgerTransaction.objects.exclude(kind="grant")
+            assert posted.count() == number
+            # The key is free again.
+            assert post(api, JOBS, good, **key).status_code == 202
 
 
 @pytest.mark.parametrize(
