@@ -7,12 +7,12 @@ is busy with something else must not turn a test red.
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 COMPUTING = 0.4  # seconds of processor time in the test's own process
 IN_ALL = 2.0  # seconds, waiting included
@@ -131,7 +131,7 @@ def pytest_runtest_call() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(call: Any) -> Iterator[Any]:
+def pytest_runtest_makereport(call: Any) -> Generator[None, Any, Any]:
     """Send along what was measured, from whichever worker."""
     report = yield
     if call.when == "call":

@@ -13,7 +13,7 @@ from accounts.people import blocking, teams
 from kit.mail import outbox
 from tests import factories
 from tests.cases import cases
-from tests.tenancy.asking import undone
+from tests.tenancy.asking import rolled_back
 from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -146,7 +146,7 @@ def test_who_may_do_what(people, who):
     client = factories.browser(people[who])
     before = (roles_in(people["team"]), Invitation.objects.count())
     for (may, method, path, body), case in cases(attempts(people)):
-        with case, undone():
+        with case, rolled_back():
             answer = client.generic(
                 method, path, content_type=JSON, data=json.dumps(body or {})
             )

@@ -366,7 +366,7 @@ def test_a_connection_that_broke_is_unavailable_and_the_next_one_works():
     # Of dead connections in the pool each takes twice as long as the one before: there
     # shall be one, however many the tests before have left.
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]
 
     def lose_it():
         with transaction.atomic():
