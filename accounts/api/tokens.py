@@ -66,7 +66,9 @@ class TokensView(GenericAPIView[ApiToken]):
             return body | {"token": None}
 
         return respond(
-            idempotency.once(idempotency_key(request, is_personal=True), run, kept=kept)
+            idempotency.once(
+                idempotency_key(request, is_personal=True), run, redact=kept
+            )
         )
 
 

@@ -33,7 +33,7 @@ from kit.db.transactions import one_transaction
 from kit.errors import RateLimited
 from kit.ids import new_id
 from kit.mail import outbox
-from kit.requests import client_network, is_own_machine
+from kit.requests import client_network, is_local_client
 
 VALID_FOR = timedelta(minutes=10)
 TRIES = 5
@@ -158,7 +158,7 @@ def _spend_a_try(
         limit=settings.LOGIN_TRIES_PER_ADDRESS,
         period=quotas.today(),
     ) and (
-        is_own_machine(address)
+        is_local_client(address)
         or quotas.take(
             "login-tries-network",
             client_network(address),
@@ -170,7 +170,7 @@ def _spend_a_try(
 
 
 def _count_request(address: str) -> None:
-    if is_own_machine(address):
+    if is_local_client(address):
         return
     if not quotas.take(
         "login-codes-network",

@@ -17,4 +17,4 @@ def mailbox(request: HttpRequest) -> HttpResponse:
     """Show the mails that were written to files; in development only."""
     if not settings.DEVELOPMENT:
         raise Http404
-    return render(request, "accounts/mailbox.html", {"mails": files.written()})
+    return render(request, "accounts/mailbox.html", {"mails": files.written_mails()})

@@ -12,7 +12,7 @@ from accounts.models import WelcomedPerson
 from accounts.people import mail_domains
 from kit import quotas
 from kit.db.transactions import needs_transaction
-from kit.requests import client_network, is_own_machine
+from kit.requests import client_network, is_local_client
 
 
 @needs_transaction
@@ -49,7 +49,7 @@ def _is_within_limits(email: str, address: str) -> bool:
         name, host, limit=settings.SIGN_UP_GRANTS_PER_DOMAIN, period=today
     ):
         return False
-    if is_own_machine(address) or quotas.take(
+    if is_local_client(address) or quotas.take(
         "sign-up grants of a network",
         client_network(address),
         limit=settings.SIGN_UP_GRANTS_PER_NETWORK,

@@ -325,7 +325,7 @@ def test_mails_are_shown_without_their_text_and_hastened(office):
     assert bytes(mail.sealed_text).hex() not in page
     office.post(
         reverse("admin:kit_mail_changelist"),
-        {"action": "hasten", "_selected_action": str(mail.pk), "reason": "repaired"},
+        {"action": "retry_now", "_selected_action": str(mail.pk), "reason": "repaired"},
     )
     mail.refresh_from_db()
     assert mail.ready_at <= timezone.now()

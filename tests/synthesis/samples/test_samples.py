@@ -205,7 +205,7 @@ def test_a_provider_without_our_key_makes_none(monkeypatch):
 
 def test_a_maker_that_dies_is_followed_by_another(monkeypatch, worker):
     worker["at_work"] = False
-    monkeypatch.setattr("kit.work.bells.ring_if_quiet", lambda *args, **more: None)
+    monkeypatch.setattr("kit.work.bells.ring_unless_queued", lambda *args, **more: None)
     ask("unicorn:en-us")
     past = timezone.now() - timedelta(seconds=1)
     for crashes in (1, 2, 3):
