@@ -209,8 +209,8 @@ CONTENT_SECURITY_POLICY = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.authentication.TwoDoors"],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.http.permissions.IsKnown"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.authentication.TokenOrCookie"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.http.permissions.NotGuest"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.http.throttles.WorkspaceThrottle"],
     "DEFAULT_PARSER_CLASSES": ["kit.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

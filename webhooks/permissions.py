@@ -7,14 +7,14 @@ from rest_framework.request import Request
 
 from accounts.caller import Caller, caller_of
 from accounts.errors import NotAllowed
-from accounts.http.permissions import IsKnown
+from accounts.http.permissions import NotGuest
 from accounts.roles import Permission, has_permission
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
 
 
-class ManagesWebhooks(IsKnown):
+class ManagesWebhooks(NotGuest):
     """Members look; owners and admins change: an endpoint hears of all work there is."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:

@@ -1,4 +1,4 @@
-"""Becoming a user."""
+"""Sign up users: normalize email addresses, create users with a personal workspace."""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -11,19 +11,19 @@ from kit.errors import Invalid
 
 
 def normalize_email(email: str) -> str:
-    """Return an email address in its normal form, under which a person is known.
+    """Return an email address in the normalized form that identifies a user.
 
-    Only ASCII is taken: letters that look alike, or become alike when their case is
-    changed, would lead one person's mail to another's account (CVE-2019-19844). A domain
-    in other letters has its punycode form.
+    Only ASCII is accepted. Other letters may look alike, or become equal when their case
+    changes, and would send one user's mail to another's account (CVE-2019-19844). A domain
+    with other letters can be written in punycode.
 
     Raises:
-        Invalid: this is no such address.
+        Invalid: this is not a valid ASCII email address.
     """
     address = email.strip().lower()
     try:
         if not address.isascii():
-            raise ValidationError("Write the address in ASCII.")
+            raise ValidationError("Use only ASCII characters in the address.")
         if len(address) > 254:  # RFC 5321 §4.5.3.1.3, less the angle brackets
             raise ValidationError("This address is too long.")
         validate_email(address)
@@ -34,22 +34,22 @@ def normalize_email(email: str) -> str:
 
 @transaction.atomic
 def sign_up(email: str, *, address: str = "", **fields: object) -> User:
-    """Return the user with this address; a new one gets a personal workspace with wallets.
+    """Return the user with this email address; create one with a personal workspace.
 
-    An account that was closed is opened again by `closing.reopen`, not here; one that is
-    past its seven days gives its address away. Safe to repeat and to race: there is one
-    user per address, and everything is opened once. Whether the grant comes with it is
-    decided in `accounts.people.welcome`; `address` is the client's, and empty where an
-    operator signs someone up. `fields` are set on a new user only.
+    A closed account is reopened by `closing.reopen`, not here. One that is gone loses its
+    address to the new user. Safe to repeat and to call concurrently: there is one user per
+    address, and the workspace is made once. `accounts.people.welcome` decides about the
+    sign-up grant. `address` is the client's IP address; empty if an operator signs the
+    user up. `fields` are set on a new user only.
 
     Raises:
-        Invalid: the address can't be one.
+        Invalid: the email address is not valid.
     """
     new = User(email=normalize_email(email), **fields)
     new.set_unusable_password()
     user = _insert(new)
     if closing.is_gone(user.closed_at) and not user.is_blocked:
-        # The purge has not come by yet; whoever has the address now begins anew.
+        # The purge has not run yet, but the address is free for a new user.
         closing.release_address(user)
         user = _insert(new)
     if user.pk == new.pk:
@@ -58,8 +58,8 @@ def sign_up(email: str, *, address: str = "", **fields: object) -> User:
 
 
 def _insert(new: User) -> User:
-    """Write `new` unless its address is taken; return who has the address."""
-    # Waits for a sign-up of the same address that has not committed yet.
+    """Insert `new` unless its address exists; return the user with the address."""
+    # This waits for a concurrent sign-up of the same address to commit.
     User.objects.bulk_create([new], ignore_conflicts=True)
     return User.objects.get(email=new.email)
 
@@ -69,5 +69,5 @@ def _open_personal_workspace(user: User, address: str) -> None:
     Membership.objects.create(
         user=user, workspace=workspace, role=Membership.Role.OWNER
     )
-    is_welcome = welcome.welcome(user.email, address=address)
-    lifecycle.opened(workspace, user if is_welcome else None)
+    gets_grant = welcome.claim_grant(user.email, address=address)
+    lifecycle.opened(workspace, user if gets_grant else None)

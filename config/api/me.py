@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import Caller, Role, caller_of
-from accounts.http.permissions import GuestsWelcome, IsFreshPerson, IsPerson
+from accounts.http.permissions import AllowGuests, HasFreshLogin, IsUser
 from accounts.people import closing, preferences
 from billing.ledger import wallets
 
@@ -57,10 +57,10 @@ class MeView(APIView):
         """Tell everybody who they are; only people have something to change."""
         match self.request.method:
             case "PATCH":
-                return [IsPerson()]
+                return [IsUser()]
             case "DELETE":
-                return [IsFreshPerson()]
-        return [GuestsWelcome()]
+                return [HasFreshLogin()]
+        return [AllowGuests()]
 
     @extend_schema(operation_id="me", responses=MeSerializer)
     def get(self, request: Request) -> Response:

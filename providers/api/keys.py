@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from accounts.http.permissions import IsPerson
+from accounts.http.permissions import IsUser
 from kit.secrets import Secret
 from providers.keys import saving
 from providers.models import ProviderKey
@@ -21,7 +21,7 @@ from providers.serializers import (
 class ProviderKeysView(APIView):
     """The keys of a workspace."""
 
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
 
     @extend_schema(
         operation_id="provider_keys_list", responses=ProviderKeySerializer(many=True)
@@ -35,7 +35,7 @@ class ProviderKeysView(APIView):
 class ProviderKeyView(APIView):
     """The key for one provider."""
 
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
 
     @extend_schema(
         operation_id="provider_keys_save",

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
-from accounts.http.permissions import GuestsWelcome, IsKnown
+from accounts.http.permissions import AllowGuests, NotGuest
 from billing.credits import token_limits
 from billing.ledger.wallets import spendable, wallet_of
 from billing.models import LedgerEntry
@@ -71,7 +71,7 @@ class JobsView(GenericAPIView[Job]):
 
     def get_permissions(self) -> list[BasePermission]:
         """Let visitors submit; a list is somebody's."""
-        return [GuestsWelcome() if self.request.method == "POST" else IsKnown()]
+        return [AllowGuests() if self.request.method == "POST" else NotGuest()]
 
     @extend_schema(
         operation_id="jobs_list",
@@ -160,7 +160,7 @@ class JobView(APIView):
 
     def get_permissions(self) -> list[BasePermission]:
         """Let visitors look at what they made."""
-        return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
+        return [AllowGuests() if self.request.method == "GET" else NotGuest()]
 
     @extend_schema(operation_id="jobs_retrieve", responses=JobSerializer)
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
@@ -179,7 +179,7 @@ class JobView(APIView):
 class JobActionView(APIView):
     """Something done to a whole job: the subclass says what."""
 
-    permission_classes: tuple[type[BasePermission], ...] = (IsKnown,)
+    permission_classes: tuple[type[BasePermission], ...] = (NotGuest,)
 
     def act_on(
         self,
@@ -201,7 +201,7 @@ class JobActionView(APIView):
 class CancelView(JobActionView):
     """Cancel."""
 
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
 
     @extend_schema(
         operation_id="jobs_cancel",
@@ -267,7 +267,7 @@ class InOrder(NewestFirst):
 class ScenesView(GenericAPIView[Scene]):
     """The scenes of a job, page by page."""
 
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
     pagination_class = InOrder
     serializer_class = SceneSerializer
     queryset = Scene.objects.none()  # for the schema; `get` says which
@@ -306,7 +306,7 @@ class SceneView(APIView):
 
     def get_permissions(self) -> list[BasePermission]:
         """Let visitors look at what they made."""
-        return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
+        return [AllowGuests() if self.request.method == "GET" else NotGuest()]
 
     @extend_schema(operation_id="scenes_retrieve", responses=SceneSerializer)
     def get(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:

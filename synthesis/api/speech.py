@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 from kit import idempotency
 from synthesis.api.requests import respond
 from synthesis.serializers import SpeechRequestSerializer
@@ -55,7 +55,7 @@ class SpeechSerializer(serializers.Serializer[Any]):
 class SpeechView(APIView):
     """Text in, audio out, in one request."""
 
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
     throttle_scope = "synthesis"
 
     @extend_schema(

@@ -43,7 +43,7 @@ def test_signing_up_again_changes_nothing(db):
         "a" * 250 + "@example.com",
     ],
 )
-def test_what_is_no_address_is_refused(db, address):
+def test_an_invalid_address_is_refused(db, address):
     with pytest.raises(Invalid) as refused:
         sign_up(address)
 
@@ -51,7 +51,7 @@ def test_what_is_no_address_is_refused(db, address):
     assert not User.objects.exists()
 
 
-def test_an_address_has_one_form():
+def test_an_email_address_is_normalized():
     assert normalize_email(" Bob@Example.Com\n") == "bob@example.com"
 
 

@@ -19,7 +19,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 from accounts.models import Workspace
 from config.api import errors
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401
@@ -49,7 +49,7 @@ class Body(serializers.Serializer):
 class Fails(APIView):
     """Raises what a test asks for."""
 
-    permission_classes = [GuestsWelcome]
+    permission_classes = [AllowGuests]
     error: Exception | None = None
 
     def get(self, request):
