@@ -1,4 +1,4 @@
-"""Keys of an installation that was given none."""
+"""Create and read the keys in OZVENA_HOME, if none are set in the environment."""
 
 import os
 import secrets
@@ -10,12 +10,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def kept_secret_key(home: Path) -> str:
-    """Return the signing key kept in `home/secret-key`, made at first use."""
+    """Return the signing key in `home/secret-key`; create it at first use."""
     return _kept(home / "secret-key", lambda: secrets.token_urlsafe(50))
 
 
 def kept_encryption_keys(home: Path) -> str:
-    """Return the key kept in `home/encryption-keys`, as ENCRYPTION_KEYS has it."""
+    """Return the key in `home/encryption-keys`; create it at first use."""
     return _kept(
         home / "encryption-keys",
         lambda: f"local:{b64encode(secrets.token_bytes(32)).decode()}",
@@ -23,10 +23,10 @@ def kept_encryption_keys(home: Path) -> str:
 
 
 def _kept(file: Path, make: Callable[[], str]) -> str:
-    """Return what `file` holds, written at first use.
+    """Return the content of `file`; create it by `make` if it is missing.
 
-    Processes that start at the same time agree on one key: it is written aside and
-    linked into place, and the first link wins.
+    Processes that start at the same time get the same key: each writes a temporary file and
+    links it to the name, and only the first link succeeds.
 
     Raises:
         ImproperlyConfigured: the directory can't be used.
