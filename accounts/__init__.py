@@ -1,1 +1,1 @@
-"""People, workspaces and how they prove who they are. It knows no money and no speech."""
+"""Users, workspaces, memberships, logins and API tokens, without money or speech."""

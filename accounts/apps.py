@@ -13,6 +13,6 @@ class AccountsConfig(AppConfig):
     swept = ["accounts.people.exports.work"]
 
     def ready(self) -> None:
-        """Tell drf-spectacular of the two doors, and listen for logins."""
+        """Register the OpenAPI description of authentication, and the login signals."""
         import_module("accounts.http.schema")
         import_module("accounts.sessions")

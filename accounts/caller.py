@@ -1,4 +1,4 @@
-"""Who is asking: all that the rules need to know about a request's origin."""
+"""The caller of a request: workspace, environment, user, token and role."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,14 +11,14 @@ from kit.requests import client_network
 
 
 class Environment(StrEnum):
-    """Which wallet is meant; sandbox money buys nothing in production."""
+    """The environment of a request; each workspace has a wallet in both."""
 
     PRODUCTION = "PRODUCTION"
     SANDBOX = "SANDBOX"
 
 
 class Role(StrEnum):
-    """What somebody is to the product as a whole."""
+    """The role of a caller in the product as a whole, not in a workspace."""
 
     GUEST = "guest"
     USER = "user"
@@ -28,22 +28,22 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One request's origin; by the time it exists, the door has been passed."""
+    """An authenticated caller, or a guest."""
 
     workspace: Workspace
     environment: Environment = Environment.PRODUCTION
     user: User | None = None  # None: a guest, or the operators' key; see `person`
     token: ApiToken | None = None
-    address: str = ""  # of the client, textual
-    member_role: str = ""  # of the user in the workspace: a Membership.Role
+    address: str = ""  # the client's IP address
+    member_role: str = ""  # the user's role in the workspace: a Membership.Role
 
     @property
     def person(self) -> User:
-        """Return the user who asks, by cookie or by token.
+        """Return the user, authenticated by cookie or by token.
 
         Raises:
-            AuthenticationRequired: it is a guest.
-            NotAllowed: it is the operators' key.
+            AuthenticationRequired: the caller is a guest.
+            NotAllowed: the caller uses the operators' key, which belongs to no user.
         """
         if self.is_guest:
             raise AuthenticationRequired
@@ -53,17 +53,17 @@ class Caller:
 
     @property
     def is_guest(self) -> bool:
-        """Whether nobody vouched for this caller."""
+        """Whether the caller is not authenticated."""
         return self.workspace.kind == Workspace.Kind.GUESTS
 
     @property
     def is_operator(self) -> bool:
-        """Whether this is the operators' key: every provider, no cost, no limits."""
+        """Whether the caller uses the operators' key: all providers, no cost, no limits."""
         return self.workspace.kind == Workspace.Kind.OPERATORS
 
     @property
     def role(self) -> Role:
-        """What this caller is to the product as a whole."""
+        """Return the caller's role in the product as a whole."""
         if self.is_guest:
             return Role.GUEST
         if self.is_operator or (self.user and self.user.is_staff):
@@ -74,9 +74,9 @@ class Caller:
 
     @property
     def subject(self) -> str:
-        """Name whose limits and repeated requests are counted together.
+        """Return the name under which limits and idempotency keys are counted.
 
-        Guests share a workspace, so they are told apart by their network.
+        Guests share one workspace, so their name is their network.
         """
         if self.is_guest:
             return f"guest:{client_network(self.address)}"
@@ -84,7 +84,7 @@ class Caller:
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who sent `request`, as `TwoDoors` found out."""
+    """Return the caller of `request`, as authenticated by `TokenOrCookie`."""
     caller = request.auth
     assert isinstance(caller, Caller)
     return caller

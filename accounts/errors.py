@@ -1,4 +1,4 @@
-"""What the two doors and the rules about people refuse."""
+"""Errors of authentication and of the rules for users and workspaces."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -11,26 +11,26 @@ class _Unauthorized(AppError):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Name the scheme that would be accepted (RFC 9110 §11.6.1)."""
+        """Return WWW-Authenticate with the accepted scheme (RFC 9110 §11.6.1)."""
         return {"WWW-Authenticate": "Bearer"}
 
 
 class AuthenticationRequired(_Unauthorized):
-    """Guests may not do this."""
+    """Guests may not do this: a login or an API token is required."""
 
     code = "authentication_required"
     message = "Log in, or send an API token."
 
 
 class InvalidToken(_Unauthorized):
-    """The Authorization header names nobody: unknown, expired and revoked look alike."""
+    """The API token is unknown, expired or revoked; callers can't tell which."""
 
     code = "invalid_token"
     message = "This token is not valid."
 
 
 class Blocked(AppError):
-    """An operator has suspended the person or the workspace."""
+    """An operator has blocked the user or the workspace."""
 
     code = "blocked"
     status = HTTPStatus.FORBIDDEN
@@ -38,7 +38,7 @@ class Blocked(AppError):
 
 
 class NotAllowed(AppError):
-    """Known, but without the permission to do this."""
+    """The caller is authenticated but has no permission to do this."""
 
     code = "permission_denied"
     status = HTTPStatus.FORBIDDEN
@@ -46,45 +46,45 @@ class NotAllowed(AppError):
 
 
 class CSRFFailed(NotAllowed):
-    """A cookie came without the proof that our own page sent the request."""
+    """The request has a session cookie but no valid CSRF token."""
 
     message = "Send the value of the cookie csrftoken as the header X-CSRFToken."
 
 
 class InvalidEnvironment(AppError):
-    """The environment is unknown, named twice differently, or not the token's."""
+    """The environment is unknown, ambiguous, or not the token's."""
 
     code = "invalid_environment"
-    message = "The environment is PRODUCTION or SANDBOX, and the one of the token."
+    message = "The environment must be PRODUCTION or SANDBOX, and match the token's."
 
 
 class PreferencesTooLarge(AppError):
-    """All preferences together are longer than we keep."""
+    """All preferences of a user together are larger than the limit."""
 
     code = "preferences_too_large"
-    message = "Preferences may have {limit} bytes as JSON; these have {size}."
+    message = "Preferences can have at most {limit} bytes as JSON; these have {size}."
 
 
 class InvalidLink(AppError):
-    """A login link that was used, is too old, or was never made here."""
+    """The login link was used, has expired, or was not signed by us."""
 
     code = "invalid_link"
-    message = "This link was used already, or is too old."
+    message = "This link was already used or has expired."
 
 
 class FreshLoginRequired(AppError):
-    """Only a person who has just logged in may do this; no token may."""
+    """The action requires a recent login; API tokens may not do it."""
 
     code = "fresh_login_required"
     status = HTTPStatus.FORBIDDEN
-    message = "Log in again to do this; API tokens can't."
+    message = "Log in again to do this. API tokens can't do it."
 
 
 class InvalidCode(AppError):
-    """The code is wrong, too old, was asked for elsewhere, or has been tried too often."""
+    """The login code is wrong, expired, of another browser, or was tried too often."""
 
     code = "invalid_code"
-    message = "This code is wrong or too old. Ask for a new one."
+    message = "This code is wrong or has expired. Ask for a new one."
 
 
 class NotACode(InvalidCode):
@@ -94,10 +94,10 @@ class NotACode(InvalidCode):
 
 
 class InvalidSecondFactor(AppError):
-    """The code is not the authenticator's present one, nor an unused recovery code."""
+    """The code is neither the authenticator's current one nor an unused recovery code."""
 
     code = "invalid_second_factor"
-    message = "This code is wrong, or was used already."
+    message = "This code is wrong or was already used."
 
 
 class NotASecondFactor(InvalidSecondFactor):
@@ -109,54 +109,56 @@ class NotASecondFactor(InvalidSecondFactor):
 
 
 class TooManyCodes(RateLimited):
-    """After wrong codes, the next one has to wait, longer each time."""
+    """There were wrong codes before, so the next try has to wait, longer each time."""
 
     message = "Too many wrong codes. Try again in {retry_after} seconds."
 
 
 class TooManyWorkspaces(AppError):
-    """A person owns as many workspaces without a plan as one can have."""
+    """The user owns the maximum number of workspaces without a plan."""
 
     code = "too_many_workspaces"
     status = HTTPStatus.CONFLICT
-    message = "One person can own {limit} workspaces without a plan."
+    message = "One person can own at most {limit} workspaces without a plan."
 
 
 class PersonalWorkspace(AppError):
-    """A personal workspace has one member for ever."""
+    """The action is not possible in a personal workspace, which has one member."""
 
     code = "personal_workspace"
     status = HTTPStatus.CONFLICT
-    message = "A personal workspace is for one person. Make another one for a team."
+    message = "A personal workspace is for one person. Create another one for a team."
 
 
 class OwnerStays(AppError):
-    """Each workspace has an owner; ownership is handed over, not given up."""
+    """The owner can't leave or be removed; a workspace always has an owner."""
 
     code = "owner_stays"
     status = HTTPStatus.CONFLICT
-    message = "The owner can leave after somebody else has become owner."
+    message = "The owner can't leave. Make another member the owner first."
 
 
 class AlreadyMember(AppError):
-    """Whoever is invited is in the workspace."""
+    """The invited user is a member of the workspace already."""
 
     code = "already_member"
     status = HTTPStatus.CONFLICT
-    message = "This person is a member already."
+    message = "This person is already a member."
 
 
 class WorkspaceInUse(AppError):
-    """Others are in a workspace that would be closed with its owner's account."""
+    """The user owns a workspace with other members, so the account can't be closed."""
 
     code = "workspace_in_use"
     status = HTTPStatus.CONFLICT
-    message = "Hand over these workspaces first, or close them: {names}."
+    message = "Hand over or close these workspaces first: {names}."
 
 
 class OperatorStays(AppError):
-    """An operator's account holds up the back office; it ends as an operator's first."""
+    """The account is an operator's; it can be closed after the operator role is removed."""
 
     code = "operator_stays"
     status = HTTPStatus.CONFLICT
-    message = "This is an operator's account. Another operator has to end that first."
+    message = (
+        "This is an operator's account. Another operator has to remove that role first."
+    )

@@ -1,10 +1,9 @@
-"""Telling the apps above about what happens to a workspace.
+"""Call hooks of all apps when a workspace is opened, blocked, closed, exported or purged.
 
-Each app registers a module (`lifecycle`, in `kit.registry`) with those of the functions
-below that concern it, under the same names. Those of an app are called after those of the
-apps that it builds on, so that wallets are open before anything is spent from them; what is
-removed goes in the opposite order, so that a canceled job can still give back its credits
-and tell its webhooks.
+An app registers a module (`lifecycle`, in `kit.registry`) that defines the hooks it needs,
+under the names of the functions below. Hooks run from the lowest app up, so that a wallet
+exists before something is spent from it. `purge` runs from the top down, so that a canceled
+job can still release its credits and send its webhooks.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,27 +17,27 @@ from kit.registry import registered
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What of a workspace goes into an archive of somebody's data."""
+    """Which data of a workspace is exported."""
 
     workspace: Workspace
-    person: User | None = None  # what this person made; None: everything
+    person: User | None = None  # only what this user made; None: everything
     environment: str = ""  # empty: both
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of an archive, written as a JSON array."""
+    """Rows for an archive, written as a JSON array."""
 
-    name: str  # of the file, with folders
+    name: str  # of the file in the archive, with folders
     rows: Iterable[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of an archive that lies in the storage; left out if it does no longer."""
+    """A stored file for an archive; left out if it was deleted meanwhile."""
 
-    name: str  # of the file, with folders
-    stored: str  # in the storage
+    name: str  # of the file in the archive, with folders
+    stored: str  # name in the storage
 
 
 Part: TypeAlias = Table | StoredFile
@@ -46,9 +45,9 @@ Part: TypeAlias = Table | StoredFile
 
 @needs_transaction
 def opened(workspace: Workspace, user: User | None = None) -> None:
-    """Tell of a new workspace: wallets are made, and `user` is given the sign-up grant.
+    """Call the hooks of a new workspace: its wallets are made, and the sign-up grant.
 
-    `user` is None for a workspace with which no grant comes.
+    `user` gets the grant; None for a workspace without one.
     """
     for hook in _hooks("opened"):
         hook(workspace, user)
@@ -56,41 +55,44 @@ def opened(workspace: Workspace, user: User | None = None) -> None:
 
 @needs_transaction
 def blocked(workspace: Workspace) -> None:
-    """Tell that a workspace, or one of its members, was suspended: work is canceled."""
+    """Call the hooks of a workspace that is blocked, or has a blocked member.
+
+    They cancel its work.
+    """
     for hook in _hooks("blocked"):
         hook(workspace)
 
 
 @needs_transaction
 def closed(workspace: Workspace) -> None:
-    """Tell that a workspace was closed: work is canceled, nothing new is begun.
+    """Call the hooks of a closed workspace: its work is canceled, and no new work starts.
 
-    Nothing is removed: for 7 days it may be opened again.
+    Nothing is deleted yet: it can be reopened within 7 days.
     """
     for hook in _hooks("closed"):
         hook(workspace)
 
 
 def export(scope: Scope) -> Iterator[Part]:
-    """Yield what a workspace holds, for an archive of somebody's data.
+    """Yield the exported data of a workspace from all apps, without secrets and hashes.
 
-    No secrets and no hashes. No transaction is open.
+    No transaction is open.
     """
     for hook in _hooks("export"):
         yield from hook(scope)
 
 
 def purge(workspace: Workspace) -> None:
-    """Have all of a workspace removed but its ledger.
+    """Delete all data of a workspace except its ledger.
 
-    No transaction is open, and it may take long. A hook may be interrupted anywhere, and
-    runs again until all of them came to their ends.
+    No transaction is open, and it may take long. Hooks may be interrupted anywhere; all of
+    them are called again until all have finished.
     """
     for hook in reversed(_hooks("purge")):
         hook(workspace)
 
 
 def _hooks(name: str) -> list[Callable[..., Any]]:
-    """Return the functions `name` of the modules that have one, from the lowest app up."""
+    """Return the hooks called `name`, from the lowest app up."""
     modules = registered("lifecycle").values()
     return [getattr(module, name) for module in modules if hasattr(module, name)]

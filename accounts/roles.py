@@ -1,4 +1,4 @@
-"""Roles of members and their permissions: the table of `docs/roles.md`, as code."""
+"""Roles of members and their permissions: the table of `docs/roles.md` as code."""
 
 from enum import StrEnum
 
@@ -16,21 +16,21 @@ class MemberRole(models.TextChoices):
 
 
 class Permission(StrEnum):
-    """What a member needs a permission for."""
+    """A permission of members in a workspace."""
 
     RENAME = "rename"
-    INVITE_MEMBER = "invite_member"  # and withdraw such an invitation
+    INVITE_MEMBER = "invite_member"  # also withdraw such an invitation
     INVITE_ADMIN = "invite_admin"
     REMOVE_MEMBER = "remove_member"
     REMOVE_ADMIN = "remove_admin"
     CHANGE_ROLE = "change_role"
     HAND_OVER = "hand_over"
-    CLOSE = "close"  # the workspace, and open it again
-    SEE_MONEY = "see_money"  # what was paid, and what others have used
-    MANAGE_KEYS = "manage_keys"  # of providers: save, replace, check and remove
-    MANAGE_TOKENS = "manage_tokens"  # of others: see and revoke them
+    CLOSE = "close"  # close and reopen the workspace
+    SEE_MONEY = "see_money"  # see payments, and what others have used
+    MANAGE_KEYS = "manage_keys"  # save, replace, check and remove provider keys
+    MANAGE_TOKENS = "manage_tokens"  # see and revoke the tokens of others
     MANAGE_WEBHOOKS = "manage_webhooks"  # add, change, test, replay and remove
-    SEE_DEFAULT_SECRET = "see_default_secret"  # noqa: S105 - of webhooks, and change it
+    SEE_DEFAULT_SECRET = "see_default_secret"  # noqa: S105 - also change it
 
 
 _OWNER, _ADMIN = MemberRole.OWNER, MemberRole.ADMIN
@@ -58,10 +58,6 @@ def has_permission(role: str, permission: Permission) -> bool:
 
 
 def require_permission(role: str, permission: Permission) -> None:
-    """Refuse a member whose role lacks the permission.
-
-    Raises:
-        NotAllowed: `role` doesn't have it.
-    """
+    """Raise NotAllowed unless a member with `role` has the permission."""
     if not has_permission(role, permission):
         raise NotAllowed

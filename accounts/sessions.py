@@ -1,7 +1,7 @@
-"""Logins: how one begins, is kept alive and ends, and what a person sees of them.
+"""Logins: log in, keep sessions alive, log out, and record the login history.
 
-A login is one Django session and one `LoginSession`, the row of its history. The session is
-the truth: who ends a login deletes it, and the next request finds nobody.
+A login is one Django session and one `LoginSession`, its row in the history. The session is
+authoritative: deleting it ends the login, from the next request on.
 """
 
 import hashlib
@@ -30,15 +30,15 @@ from kit.mail import outbox
 from kit.requests import client_address
 
 IDLE_LIMIT = timedelta(days=14)
-"""A login that is not used for so long has ended."""
+"""A login expires when it is not used for this long."""
 ABSOLUTE_LIMIT = timedelta(days=60)
-"""A login ends after this however much it is used."""
+"""A login expires after this, even if it is used."""
 VERIFIED_FOR = timedelta(hours=12)
-"""A login asks for the second factor again after this."""
+"""The second factor is asked for again after this."""
 KEPT_FOR = timedelta(days=180)
-"""How long the history goes back."""
+"""How long the login history is kept."""
 _DEVICE_KEPT_FOR = timedelta(days=400)  # the longest that browsers keep a cookie
-_NOTED_EVERY = 60  # seconds
+_SEEN_UPDATE_SECONDS = 60  # how often `last_seen_at` is written at most
 _LOGGED_IN_AT = "logged_in_at"  # keys in the session; times are Unix times
 _SEEN_AT = "seen_at"
 _VERIFIED_AT = "verified_at"
@@ -46,25 +46,25 @@ _LOGIN = "login"  # the id of the LoginSession
 
 
 def log_in(request: HttpRequest, user: User, method: LoginSession.Method) -> None:
-    """Begin a login of `user` in the browser that sent `request`.
+    """Log `user` in, in the browser that sent `request`.
 
-    The session gets a new key; a login before it in the same browser ends.
+    The session gets a new key; an earlier login in the same browser ends.
     """
-    if before := current(request):
-        _note_end(before)
-        request.session.cycle_key()  # Django keeps it when the same person comes again
+    if before := current_login(request):
+        _record_end(before)
+        request.session.cycle_key()  # Django keeps the key if it is the same user
     request.login_method = method  # type: ignore[attr-defined]
     login(request, user)
 
 
 def device_of(request: HttpRequest) -> str:
-    """Return what the browser that sent `request` is known by; empty for a new one."""
+    """Return the hash of the device cookie of `request`; empty for a new device."""
     cookie = request.COOKIES.get(settings.DEVICE_COOKIE_NAME)
     return _digest(cookie) if cookie else ""
 
 
 def is_known_device(device: str, email: str) -> bool:
-    """Whether the person with this address has logged in on that device before."""
+    """Return whether the user with this email address has logged in on `device` before."""
     return LoginSession.objects.filter(user__email=email, device=device).exists()
 
 
@@ -73,15 +73,15 @@ def logged_in_at(request: HttpRequest) -> int:
     return int(request.session.get(_LOGGED_IN_AT, 0))
 
 
-def current(request: HttpRequest) -> str | None:
-    """Return the id of the request's own login."""
+def current_login(request: HttpRequest) -> str | None:
+    """Return the id of the LoginSession of `request`; None for none."""
     return request.session.get(_LOGIN)
 
 
-def note_verified(request: HttpRequest, device: Device) -> None:
-    """Write into the session that its user has just shown the second factor `device`.
+def mark_verified(request: HttpRequest, device: Device) -> None:
+    """Record in the session that its user has just passed the second factor `device`.
 
-    The session gets a new key, as its permissions have grown.
+    The session gets a new key, because its permissions have grown.
     """
     django_otp.login(request, device)
     request.session[_VERIFIED_AT] = int(time.time())
@@ -92,22 +92,22 @@ def note_verified(request: HttpRequest, device: Device) -> None:
 
 
 def end(row: LoginSession) -> None:
-    """Log out the browser of a login, at once. Harmless to repeat."""
+    """End a login at once, by deleting its session. Safe to repeat."""
     if row.session_key:
         _session_store(row.session_key).delete()
-    _note_end(str(row.pk))
+    _record_end(str(row.pk))
 
 
-def end_all(user: User, *, but: str | None = None) -> None:
-    """End every login of `user`, except the one with the id `but`."""
-    for row in LoginSession.objects.for_user(user).under_way().exclude(pk=but):
+def end_all(user: User, *, except_for: str | None = None) -> None:
+    """End every login of `user`, except the one with the id `except_for`."""
+    for row in LoginSession.objects.for_user(user).active().exclude(pk=except_for):
         end(row)
 
 
 def prune() -> None:
-    """Note the ends that nobody saw, and forget the logins of long ago."""
-    gone = LoginSession.objects.under_way()
-    gone.filter(last_seen_at__lt=Now() - IDLE_LIMIT - timedelta(days=1)).update(
+    """Mark expired logins as ended, and delete old ones from the history."""
+    expired = LoginSession.objects.active()
+    expired.filter(last_seen_at__lt=Now() - IDLE_LIMIT - timedelta(days=1)).update(
         ended_at=Now(), session_key=""
     )
     LoginSession.objects.filter(last_seen_at__lt=Now() - KEPT_FOR).delete()
@@ -117,7 +117,7 @@ def prune() -> None:
 
 @receiver(user_logged_in, dispatch_uid="accounts.sessions.begin")
 def _begin(request: HttpRequest, user: User, **_: object) -> None:
-    """Write the history's row of a login, whichever way it came about."""
+    """Record a login in the history, however it was started (signal receiver)."""
     session = request.session
     now = int(time.time())
     session[_LOGGED_IN_AT] = session[_SEEN_AT] = now
@@ -141,32 +141,31 @@ def _begin(request: HttpRequest, user: User, **_: object) -> None:
             started_at=timezone.now(),
         )
         if is_new:
-            _tell_of_new_device(user, row)
+            _notify_new_device(user, row)
     session[_LOGIN] = str(row.pk)
 
 
 @receiver(user_logged_out, dispatch_uid="accounts.sessions.end")
 def _finish(request: HttpRequest, **_: object) -> None:
-    """Note the end; the signal comes while the session is still there."""
+    """Record the end of a login; the signal is sent before the session is deleted."""
     if row := request.session.get(_LOGIN):
-        _note_end(row)
+        _record_end(row)
 
 
 class KeepLogin:
-    """Middleware: end logins past their limits, note when they were last seen.
+    """Middleware: expire logins, record when they were last seen, set the device cookie.
 
-    A login that was verified too long ago isn't verified any more; this has to come before
-    django-otp's middleware, which takes the session's word for it.
-    It looks at nothing but the session, so a request costs no query; once a minute it
-    writes. The cookie by which a device is known again is set here too.
+    It also removes an expired second factor from the session. So it has to come before
+    django-otp's middleware, which trusts the session.
+    It reads only the session, so a request costs no query; once a minute it writes.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer `request`."""
-        # Whatever else it sends: pages look at nothing but the cookie.
+        """Return the response, with the device cookie after a login."""
+        # Independent of an Authorization header: pages look only at the cookie.
         has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
         if has_cookie and _LOGIN in request.session:
             self._keep(request)
@@ -195,8 +194,8 @@ class KeepLogin:
             return
         if now - session.get(_VERIFIED_AT, 0) > VERIFIED_FOR.total_seconds():
             session.pop(django_otp.DEVICE_ID_SESSION_KEY, None)
-        if now - seen_at >= _NOTED_EVERY:
-            session[_SEEN_AT] = int(now)  # saving prolongs the cookie, too
+        if now - seen_at >= _SEEN_UPDATE_SECONDS:
+            session[_SEEN_AT] = int(now)  # saving also extends the cookie
             LoginSession.objects.filter(pk=session[_LOGIN]).update(
                 last_seen_at=timezone.now(), ip=client_address(request)
             )
@@ -206,12 +205,12 @@ def _digest(cookie: str) -> str:
     return hashlib.sha256(cookie.encode()).hexdigest()
 
 
-def _note_end(pk: str) -> None:
+def _record_end(pk: str) -> None:
     LoginSession.objects.filter(pk=pk).update(session_key="")
-    LoginSession.objects.under_way().filter(pk=pk).update(ended_at=Now())
+    LoginSession.objects.active().filter(pk=pk).update(ended_at=Now())
 
 
-def _tell_of_new_device(user: User, row: LoginSession) -> None:
+def _notify_new_device(user: User, row: LoginSession) -> None:
     outbox.post(
         user.email,
         "A new login to Ozvena",

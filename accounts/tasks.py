@@ -1,4 +1,4 @@
-"""What the calendar and bells start. Each task may run any number of times."""
+"""Celery tasks, started by the calendar or by bells. Each may run more than once."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from kit.work.calendar import scheduled
 @scheduled("remove old logins", timedelta(hours=1))
 @shared_task
 def prune() -> None:
-    """Remove login codes, logins, archives and audit entries of long ago."""
+    """Delete old login codes, logins, archives and audit entries."""
     codes.prune()
     sessions.prune()
     log.prune()
@@ -24,11 +24,11 @@ def prune() -> None:
 @scheduled("remove closed accounts", timedelta(hours=1))
 @shared_task
 def purge_closed() -> None:
-    """Remove what belonged to accounts and workspaces that were closed long enough ago."""
+    """Delete the data of accounts and workspaces that were closed 7 days ago."""
     closing.purge()
 
 
 @shared_task(name=exports.work.task)
 def make_exports() -> None:
-    """Make the archives of people's data that wait."""
+    """Make the queued archives of personal data."""
     exports.work()

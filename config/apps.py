@@ -1,4 +1,4 @@
-"""The composing app: what concerns more than one of the others."""
+"""App configuration of the project as a whole."""
 
 from importlib import import_module
 
@@ -7,17 +7,17 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class ComposingConfig(AppConfig):
-    """Settings, routes, schedules and the embedded services."""
+    """Settings, routes, processes and the embedded services."""
 
     name = "config"
 
     def ready(self) -> None:
-        """Register the system checks and make our Celery application the current one."""
+        """Register the system checks, and set our Celery application as the current one."""
         import_module("config.checks")
         import_module("config.celery")
 
 
 class OperatorAdminConfig(AdminConfig):
-    """Django's admin with our own site: the whole back office."""
+    """Django's admin with `OperatorSite` as its site."""
 
     default_site = "config.admin.site.OperatorSite"

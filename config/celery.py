@@ -1,4 +1,4 @@
-"""The Celery application. It carries doorbells: ids at most, never state."""
+"""The Celery application. Its messages are bells, which carry ids at most, never state."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 HEARTBEAT = "heartbeat:worker"
 
 logger = logging.getLogger(__name__)
-# It warns of root because of pickled messages; ours are JSON, and hold ids.
+# Celery warns about running as root because of pickled messages; ours are JSON with ids.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("ozvena")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -35,7 +35,7 @@ app.autodiscover_tasks()
 
 @import_modules.connect(sender=app)
 def fill_calendar(**_: Any) -> None:
-    """Give beat the entries of all tasks, which have just been imported."""
+    """Pass the calendar to beat, once all task modules are imported."""
     app.conf.beat_schedule = calendar.entries()
 
 
@@ -50,18 +50,18 @@ def need_keys(**_: Any) -> None:
 
 @worker_process_init.connect
 def forget_inherited_connections(**_: Any) -> None:
-    """Give a forked worker its own connection pool.
+    """Clear the database pool after a fork, so that a worker opens connections of its own.
 
-    A child that went on with its parent's sockets would mix two conversations, without
-    an error to tell.
+    If parent and child used the same sockets, their queries and results would be mixed up
+    without any error.
     """
     DatabaseWrapper._connection_pools.clear()  # type: ignore[attr-defined]
 
 
 @heartbeat_sent.connect
 def beat(**_: Any) -> None:
-    """Leave a sign of life for `/health/ready`."""
+    """Write the heartbeat for `/health/ready`."""
     try:
         cache.set(HEARTBEAT, True, timeout=30)
     except Exception:  # noqa: BLE001 - django-redis lets several libraries' errors through
-        logger.warning("the cache does not answer")
+        logger.warning("could not write the heartbeat: the cache is unavailable")

@@ -1,7 +1,7 @@
-"""System checks: settings that would be dangerous or useless are named at start.
+"""System checks of dangerous or invalid settings.
 
-What is wrong everywhere is checked by every command; what only a deployment must not have
-by `manage.py check --deploy`, which is silent on a sound one.
+Settings that are wrong everywhere are checked by every command. Settings that are wrong
+only in a deployment are checked by `manage.py check --deploy`, which should report nothing.
 """
 
 import os
@@ -18,12 +18,12 @@ from django.http.request import validate_host
 from accounts.http.authentication import SHORTEST_ADMIN_KEY
 from config.processes.loopback import is_loopback
 
-_RATE = re.compile(r"[1-9]\d*/([1-9]\d*)?[smhd]")  # as django-ratelimit reads it
+_RATE = re.compile(r"[1-9]\d*/([1-9]\d*)?[smhd]")  # the format of django-ratelimit
 
 
 @register(Tags.security)
 def limits_are_usable(**_: Any) -> list[CheckMessage]:
-    """Rates have the form `20/m`, and nothing that is counted is below its least."""
+    """Check that rates have the form `20/m`, and that no limit is below its minimum."""
     found: list[CheckMessage] = [
         Error(
             f"{name}={getattr(settings, name)!r} is not a rate.",
@@ -33,7 +33,7 @@ def limits_are_usable(**_: Any) -> list[CheckMessage]:
         for name in ("RATE_SYNTHESIS", "RATE_OTHER")
         if not _RATE.fullmatch(getattr(settings, name))
     ]
-    least = {
+    minimums = {
         "GUEST_PER_DAY": 0,
         "WORKSPACE_CONCURRENCY": 1,
         "RETENTION_DAYS": 1,
@@ -42,7 +42,7 @@ def limits_are_usable(**_: Any) -> list[CheckMessage]:
     }
     found += [
         Error(f"{name} must be at least {minimum}.", id="ozvena.E002")
-        for name, minimum in least.items()
+        for name, minimum in minimums.items()
         if getattr(settings, name) < minimum
     ]
     return found
@@ -50,22 +50,22 @@ def limits_are_usable(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def home_is_writable(**_: Any) -> list[CheckMessage]:
-    """Files, mails and sockets are kept in OZVENA_HOME."""
+    """Check that OZVENA_HOME is writable: files, mails and sockets are kept there."""
     home = settings.OZVENA_HOME
     existing = next(path for path in (home, *home.parents) if path.exists())
     if existing.is_dir() and os.access(existing, os.R_OK | os.W_OK | os.X_OK):
         return []
-    return [Error(f"OZVENA_HOME={home} can't be written.", id="ozvena.E003")]
+    return [Error(f"OZVENA_HOME={home} is not writable.", id="ozvena.E003")]
 
 
 @register(Tags.security)
 def address_is_usable(**_: Any) -> list[CheckMessage]:
-    """BASE_URL is where people come in, so it must be a whole address that we answer."""
+    """Check that BASE_URL is a complete URL whose host is in ALLOWED_HOSTS."""
     address = urlsplit(settings.BASE_URL)
     if address.scheme not in {"http", "https"} or not address.hostname or address.path:
         return [
             Error(
-                f"BASE_URL={settings.BASE_URL!r} is not an address.",
+                f"BASE_URL={settings.BASE_URL!r} is not a valid address.",
                 hint="Write scheme and host, such as https://speech.example.com.",
                 id="ozvena.E004",
             )
@@ -75,7 +75,8 @@ def address_is_usable(**_: Any) -> list[CheckMessage]:
     ):
         return [
             Error(
-                f"ALLOWED_HOSTS lacks {address.hostname}, the host of BASE_URL.",
+                f"ALLOWED_HOSTS does not contain {address.hostname}, the host of"
+                " BASE_URL.",
                 id="ozvena.E005",
             )
         ]
@@ -84,7 +85,7 @@ def address_is_usable(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def development_is_private(**_: Any) -> list[CheckMessage]:
-    """What is only for development lets anybody in who reaches it."""
+    """Check that development mode is not public: it lets anyone in who can reach it."""
     if settings.DEVELOPMENT and not is_loopback(urlsplit(settings.BASE_URL).hostname):
         return [
             Error(
@@ -97,12 +98,12 @@ def development_is_private(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def operators_key_is_long(**_: Any) -> list[CheckMessage]:
-    """Name a key that is too short, since it opens nothing."""
+    """Warn about an ADMIN_ACCESS_KEY that is too short and therefore disabled."""
     if 0 < len(settings.ADMIN_ACCESS_KEY) < SHORTEST_ADMIN_KEY:
         return [
             Caution(
                 f"ADMIN_ACCESS_KEY is shorter than {SHORTEST_ADMIN_KEY} "
-                "characters, so it is off.",
+                "characters, so it is disabled.",
                 id="ozvena.W001",
             )
         ]
@@ -111,7 +112,7 @@ def operators_key_is_long(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def deployment_is_sound(**_: Any) -> list[CheckMessage]:
-    """Name what serves on a laptop and not in public."""
+    """Warn about settings that are fine on a laptop but not in a deployment."""
     return [
         Caution(message, hint=hint, id=f"ozvena.{number}")
         for number, message, hint in _deployment()
@@ -128,29 +129,29 @@ def _deployment() -> Iterator[tuple[str, str, str]]:
     if settings.KEEPS_SECRET_KEY:
         yield (
             "W003",
-            "SECRET_KEY is not set: sessions are signed with a key that only this "
-            "machine's OZVENA_HOME has.",
+            "SECRET_KEY is not set: sessions are signed with a key that exists only in "
+            "this machine's OZVENA_HOME.",
             "Set it to 50 random characters, the same on every machine.",
         )
     if not settings.SECURE:
         yield (
             "W004",
             f"BASE_URL={settings.BASE_URL} is not https.",
-            "Put a proxy with a certificate in front, and write its address.",
+            "Put a proxy with a certificate in front, and set BASE_URL to its address.",
         )
     elif not settings.TRUSTED_PROXY_COUNT:
         yield (
             "W005",
-            "BASE_URL is https, and TRUSTED_PROXY_COUNT is 0: every client seems to "
+            "BASE_URL is https, but TRUSTED_PROXY_COUNT is 0: all requests seem to "
             "come from the proxy, over http.",
-            "Set it to the number of our own proxies, most often 1.",
+            "Set it to the number of your own proxies, most often 1.",
         )
     if "*" in settings.ALLOWED_HOSTS:
-        yield ("W006", "ALLOWED_HOSTS lets any name through.", "Write the names.")
+        yield ("W006", "ALLOWED_HOSTS allows every host name.", "List your host names.")
     if settings.EMAIL_BACKEND == "kit.mail.files.FileBackend":
         yield (
             "W007",
-            "Neither EMAIL_URL nor EMAIL_BACKEND is set: mails, login codes among them, "
-            "are written to files and reach nobody.",
-            "Set EMAIL_URL to a mail service, such as smtp+tls://user:password@host:587.",
+            "Neither EMAIL_URL nor EMAIL_BACKEND is set: mails, including login codes, "
+            "are written to files and not sent.",
+            "Set EMAIL_URL to a mail server, such as smtp+tls://user:password@host:587.",
         )

@@ -1,4 +1,4 @@
-"""Reading the environment, with one clear line for what can't be read."""
+"""Read environment variables, with a clear error for an invalid value."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ _BOOLEANS |= {"": False, "0": False, "false": False, "no": False, "off": False}
 
 
 class Env(environ.Env):  # type: ignore[misc]  # it has no types
-    """The variables, each read as the type that its setting has."""
+    """Environment variables, read with stricter types than django-environ's."""
 
     def int(self, var: str, default: Any = environ.Env.NOTSET) -> int:
-        """Return a whole number.
+        """Return a variable as an integer.
 
         Raises:
-            ImproperlyConfigured: the variable holds something else.
+            ImproperlyConfigured: it has another value.
         """
         try:
             return int(super().int(var, default))
@@ -24,11 +24,11 @@ class Env(environ.Env):  # type: ignore[misc]  # it has no types
             raise ImproperlyConfigured(f"{var} must be a whole number.") from error
 
     def bool(self, var: str, default: Any = environ.Env.NOTSET) -> bool:
-        """Return whether a switch is on.
+        """Return a variable as a boolean.
 
         Raises:
-            ImproperlyConfigured: the variable holds something else than 1 or 0, or a word
-                for it; a typing error must not turn off what protects.
+            ImproperlyConfigured: it is neither 1 nor 0, nor a word such as yes or off. A
+                typing error must not disable a protection.
         """
         try:
             return _BOOLEANS[str(super().str(var, default)).strip().lower()]

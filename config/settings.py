@@ -1,7 +1,7 @@
-"""Settings, all of them from the environment; `docs/settings.md` lists the variables.
+"""Django settings, read from environment variables; `docs/settings.md` lists them.
 
-Nothing has to be set on a laptop: the database, the broker and the cache are then the
-embedded ones that `manage.py up` starts below OZVENA_HOME.
+On a laptop nothing has to be set: `manage.py up` starts an embedded database, broker and
+cache, with their data below OZVENA_HOME.
 """
 
 from pathlib import Path
@@ -23,13 +23,13 @@ env = Env()
 OZVENA_HOME = Path(env.str("OZVENA_HOME", str(BASE_DIR / "var"))).resolve()
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8000)
-# `make run` sets it while it listens on the loopback interface: what is only for
-# development (links in the terminal, plain http) hangs on this one switch.
+# `make run` sets it if it listens only on the loopback interface. It enables everything
+# that is only for development, such as links in the terminal and plain http.
 DEVELOPMENT = env.bool("OZVENA_DEVELOPMENT", False)
 DEBUG = env.bool("DEBUG", False)
 _address = f"[{HOST}]" if ":" in HOST else HOST
 BASE_URL = env.str("BASE_URL", "").rstrip("/") or f"http://{_address}:{PORT}"
-"""Where people and webhooks reach this installation; no slash at the end."""
+"""The public URL of this installation, without a slash at the end."""
 
 KEEPS_SECRET_KEY = not env.str("SECRET_KEY", "")
 SECRET_KEY = env.str("SECRET_KEY", "") or kept(OZVENA_HOME, "SECRET_KEY")
@@ -49,10 +49,9 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # the theme, with a site of our own
     "config.apps.OperatorAdminConfig",
-    # Ours, each after those that it may import: what they register (`kit.registry`) comes
-    # in this order.
+    # Our apps, each after those that it may import. `kit.registry` keeps this order.
     "kit",
-    "accounts",  # before auth: its `createsuperuser` takes the place of Django's
+    "accounts",  # before auth: its `createsuperuser` replaces Django's
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -63,7 +62,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
-    "django_otp",  # without its plugins: they keep seeds in the clear
+    "django_otp",  # without its plugins, which store seeds unencrypted
     "csp",
     "webhooks",
     "billing",
@@ -91,7 +90,7 @@ MIDDLEWARE = [
 CSRF_FAILURE_VIEW = "config.api.errors.csrf_failed"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-APPEND_SLASH = False  # api.md gives each path its one form
+APPEND_SLASH = False  # each path has exactly one form
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -125,29 +124,29 @@ else:
 DATABASES = {
     "default": {
         **_database,
-        # A connection is tried before it is lent out: after a restart of the database
-        # nobody is given a dead one. Costs one empty query per request.
+        # Check a connection before it is used, so that none is dead after a restart of
+        # the database. This costs one empty query per request.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),
-            # A request borrows a connection; 64 threads don't need 64 of them.
+            # A request takes a connection from the pool; 64 threads don't need 64.
             "pool": {
                 "min_size": 0,
                 "max_size": env.int("DATABASE_POOL_SIZE", 16),
                 "timeout": 20,
             },
-            # Whoever waits this long for a lock, or leaves a transaction open, is
-            # broken, and must not take the others along.
+            # A process that waits this long for a lock, or leaves a transaction open, has
+            # a fault, and must not block the others.
             "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
-            # For cursors that bind on the server: the ledger's. A PgBouncer that shares
-            # connections between transactions must be 1.22 or newer.
+            # For cursors with server-side binding, in the ledger. PgBouncer in transaction
+            # mode must be 1.22 or newer.
             "prepare_threshold": 5,
         },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis: cache and doorbells ------------------------------------------------------
+# --- Redis: cache and bells ----------------------------------------------------------
 
 _socket = quote(str(paths.redis_socket(OZVENA_HOME)))
 RUNS_REDIS = not (env.str("BROKER_URL", "") and env.str("CACHE_URL", ""))
@@ -157,7 +156,7 @@ _cache = {
 }
 CACHES = {
     "default": _cache | {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2}},
-    # The same server for the limits, of which no request waits for long.
+    # The same server with a short timeout, for rate limits.
     "limits": _cache
     | {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.15, "SOCKET_TIMEOUT": 0.15}},
 }
@@ -166,7 +165,7 @@ CELERY_BROKER_URL = env.str("BROKER_URL", "") or f"redis+socket://{_socket}"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_PUBLISH_RETRY = False  # a lost doorbell is rung again by the dispatcher
+CELERY_TASK_PUBLISH_RETRY = False  # the dispatcher rings again for a lost bell
 CELERY_TASK_DEFAULT_QUEUE = "remote"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -177,7 +176,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 # The longest request is a job of 1,000,000 characters, four bytes each, escaped.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
-# HTTPS is decided by the address at which people reach us.
+# Whether the public URL is https.
 SECURE = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
@@ -192,7 +191,7 @@ LOGIN_URL = "login"
 LOGIN_COOKIE_NAME = "__Host-login" if SECURE else "login"
 """Binds a login code to the browser that asked for it."""
 DEVICE_COOKIE_NAME = "__Host-device" if SECURE else "device"
-"""Lets a browser be known again, so that logins from new ones are told by mail."""
+"""Identifies a browser, so that users are notified of logins from a new one."""
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
@@ -209,8 +208,8 @@ CONTENT_SECURITY_POLICY = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.authentication.TwoDoors"],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.http.permissions.IsKnown"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.authentication.TokenOrCookie"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.http.permissions.NotGuest"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.http.throttles.WorkspaceThrottle"],
     "DEFAULT_PARSER_CLASSES": ["kit.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -268,8 +267,8 @@ UNFOLD = {
 
 # --- Mail ----------------------------------------------------------------------------
 
-# `smtp+tls://user:password@host:587`, or a class that brings its own settings; without
-# either, mails become files in OZVENA_HOME.
+# EMAIL_URL is `smtp+tls://user:password@host:587`; EMAIL_BACKEND is a class with settings
+# of its own. Without either, mails are written to files in OZVENA_HOME.
 EMAIL_BACKEND = "kit.mail.files.FileBackend"
 if env.str("EMAIL_URL", ""):
     vars().update(env.email_url("EMAIL_URL"))
@@ -283,36 +282,36 @@ GUEST_PER_DAY = env.int("GUEST_PER_DAY", 5)
 RATE_SYNTHESIS = env.str("RATE_SYNTHESIS", "20/m")
 RATE_OTHER = env.str("RATE_OTHER", "300/m")
 LOGIN_CODES_PER_ADDRESS = env.int("LOGIN_CODES_PER_ADDRESS", 10)
-"""Login codes mailed to one email address a UTC day; more are silently not sent."""
+"""Login codes mailed to one email address per UTC day; more are silently not sent."""
 LOGIN_CODES_PER_NETWORK = env.int("LOGIN_CODES_PER_NETWORK", 200)
-"""Login codes asked for from one client address (IPv6: /64) a UTC day."""
+"""Login codes requested from one client address (IPv6: /64) per UTC day."""
 LOGIN_TRIES_PER_ADDRESS = env.int("LOGIN_TRIES_PER_ADDRESS", 20)
-"""Codes compared for one email address a UTC day."""
+"""Login codes tried for one email address per UTC day."""
 LOGIN_TRIES_PER_NETWORK = env.int("LOGIN_TRIES_PER_NETWORK", 300)
-"""Codes compared for one client address (IPv6: /64) a UTC day."""
+"""Login codes tried from one client address (IPv6: /64) per UTC day."""
 SIGN_UP_GRANTS_PER_DOMAIN = env.int("SIGN_UP_GRANTS_PER_DOMAIN", 50)
-"""Sign-up grants for addresses of one registered domain a UTC day; hosts where the public
-has its mail are not counted."""
+"""Sign-up grants for one registrable mail domain per UTC day; public mail hosts have no
+limit."""
 SIGN_UP_GRANTS_PER_NETWORK = env.int("SIGN_UP_GRANTS_PER_NETWORK", 10)
-"""Sign-up grants for one client address (IPv6: /64) a UTC day."""
+"""Sign-up grants for one client address (IPv6: /64) per UTC day."""
 PROVIDER_KEY_CHECKS = env.int("PROVIDER_KEY_CHECKS", 20)
-"""Keys that one workspace has checked with providers a UTC day; thrice that a network."""
-RATELIMIT_FAIL_OPEN = True  # a counter that vanished must not shut people out
+"""Checks of provider keys per workspace and UTC day; three times as many per network."""
+RATELIMIT_FAIL_OPEN = True  # a lost counter must not lock users out
 WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""
 RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
-"""How long the files of a job are kept."""
+"""Days for which the files of a job are kept."""
 SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
-"""Given once to each new user, in each environment; 0: nothing."""
+"""Credits that a new user gets once in each environment; 0: none."""
 APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", 1_000_000)
-"""Credits that an operator may grant or adjust alone in one step, up or down."""
+"""Credits that an operator may grant or adjust at once without a second operator."""
 PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
-"""Seconds that a scene waits for a provider that fails every call."""
+"""Seconds that a scene waits for a provider whose calls all fail."""
 FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)
-"""The same, while the customer has named another voice to take over."""
+"""The same, if the scene has a fallback voice."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
-"""Bearer of `GET /metrics`; empty: there is no such page."""
+"""Bearer token of `GET /metrics`; empty: it is disabled."""
 
 # --- Webhooks ------------------------------------------------------------------------
 
@@ -320,19 +319,19 @@ WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", 24)
 """How many deliveries are sent at the same time, over all workers."""
 WEBHOOK_PORTS = [int(port) for port in env.list("WEBHOOK_PORTS", default=[443, 8443])]
 WEBHOOK_BLOCKED_NETWORKS = env.list("WEBHOOK_BLOCKED_NETWORKS", default=[])
-"""Networks that webhooks never reach, besides all that are not public: our own, say."""
+"""Networks that webhooks may not reach, in addition to all that are not public."""
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", False)
-"""For development: webhooks may go to this machine, by plain http too."""
+"""For development: allow webhooks to this machine, also by plain http."""
 
 # --- Files ---------------------------------------------------------------------------
 
 X_ACCEL_PREFIX = env.str("X_ACCEL_PREFIX", "")
-"""Internal location of the front server that serves OZVENA_HOME/media; empty: we send."""
+"""Internal location of the front server that serves OZVENA_HOME/media; empty: none."""
 STATIC_URL = "static/"
 STATIC_ROOT = OZVENA_HOME / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# On a laptop the files are served from where they lie; a deployment collects them once
-# and serves them under hashed names, for ever.
+# In development, files are served from their source folders. A deployment collects them
+# and serves them under hashed names, cached without a limit.
 WHITENOISE_USE_FINDERS = DEVELOPMENT
 _static = (
     "django.contrib.staticfiles.storage.StaticFilesStorage"

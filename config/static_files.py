@@ -1,12 +1,12 @@
-"""How a deployment serves the files of pages: under names that follow their content."""
+"""Storage of static files with hashes of their content in their names."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Hashed names for everything, the modules that a module imports included.
+    """Hash the names of all static files, including modules that JS modules import.
 
-    Without the latter a browser could run a new module with an old one that it imports.
+    Otherwise a browser could run a new module with an old version of an imported one.
     """
 
     support_js_module_import_aggregation = True

@@ -1,4 +1,4 @@
-"""All routes. Each app has its own; this file puts them together."""
+"""The root URL configuration: includes the routes of each app."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -21,7 +21,7 @@ urlpatterns = [
     path(
         "api/v1/docs/",
         SpectacularSwaggerSplitView.as_view(
-            # The same page for everybody; what it loads has its doors and limits.
+            # This page is static. The schema that it loads is authenticated and limited.
             template_name="api_docs.html",
             authentication_classes=[],
             throttle_classes=[],

@@ -1,1 +1,1 @@
-"""Mechanics without business: it knows no tenants, no money and no speech."""
+"""Technical building blocks for all apps, without tenants, money or speech."""

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class KitConfig(AppConfig):
-    """Mechanics without business."""
+    """Technical building blocks for all apps."""
 
     name = "kit"
     encrypted = ["kit.mail.outbox.ENCRYPTED_COLUMNS"]

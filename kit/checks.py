@@ -1,4 +1,4 @@
-"""System checks of what this app needs from the settings."""
+"""System checks of the encryption keys in the settings."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def encryption_keys_are_usable(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def encryption_keys_are_given(**_: Any) -> list[CheckMessage]:
-    """Refuse to deploy with keys that live and die with one machine's disk."""
+    """Warn about a deployment whose only encryption key is on one machine's disk."""
     if settings.KEEPS_ENCRYPTION_KEYS:
         return [
             Caution(

@@ -1,14 +1,14 @@
-"""What the product refuses, in one shape for every door."""
+"""The base class of expected errors, in one shape for API, pages and admin."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 
 
 class AppError(Exception):
-    """A rule of the product said no: expected, shown to the person, never an incident.
+    """An expected error: a rule refused the request. It is shown to the user, not logged.
 
-    Subclasses give a stable `code` (part of the contract with clients), a `status` and a
-    `message` for people, in which `{name}` stands for a parameter.
+    Subclasses set a stable `code` (part of the API contract), an HTTP `status` and a
+    `message` for users, in which `{name}` is replaced by a parameter.
     """
 
     code = "error"
@@ -21,14 +21,14 @@ class AppError(Exception):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Headers that the HTTP answer carries besides."""
+        """Return additional headers for the HTTP response."""
         if "retry_after" in self.params:
             return {"Retry-After": str(self.params["retry_after"])}
         return {}
 
 
 class Invalid(AppError):
-    """The request has fields that can't be used; `fields` says which and why."""
+    """The request has invalid fields; `fields` maps each name to its errors."""
 
     code = "invalid"
     message = "Some fields are not valid."
@@ -39,7 +39,7 @@ class Invalid(AppError):
 
 
 class NotFound(AppError):
-    """The thing does not exist, or belongs to somebody else: nobody can tell which."""
+    """The object does not exist or belongs to another user; both look the same."""
 
     code = "not_found"
     status = HTTPStatus.NOT_FOUND
@@ -47,14 +47,14 @@ class NotFound(AppError):
 
 
 class MalformedJSON(AppError):
-    """The body is not a JSON object that we can store."""
+    """The request body is not a JSON object that we can store."""
 
     code = "malformed_json"
     message = "The body must be a JSON object: {reason}."
 
 
 class BodyTooLarge(AppError):
-    """The body is longer than any request can be."""
+    """The request body is larger than the limit."""
 
     code = "body_too_large"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -62,7 +62,7 @@ class BodyTooLarge(AppError):
 
 
 class RateLimited(AppError):
-    """Too many requests; `retry_after` says in how many seconds to come back."""
+    """Too many requests; `retry_after` is the number of seconds to wait."""
 
     code = "rate_limited"
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -70,7 +70,7 @@ class RateLimited(AppError):
 
 
 class IdempotencyMismatch(AppError):
-    """An Idempotency-Key came again with another body."""
+    """An Idempotency-Key was sent again with another body."""
 
     code = "idempotency_mismatch"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -78,7 +78,7 @@ class IdempotencyMismatch(AppError):
 
 
 class IdempotencyInProgress(AppError):
-    """The first request with this Idempotency-Key still runs."""
+    """The first request with this Idempotency-Key is still running."""
 
     code = "idempotency_in_progress"
     status = HTTPStatus.CONFLICT
@@ -86,7 +86,7 @@ class IdempotencyInProgress(AppError):
 
 
 class InvalidIdempotencyKey(AppError):
-    """The header holds no usable key."""
+    """The Idempotency-Key header is empty, too long or not printable ASCII."""
 
     code = "invalid_idempotency_key"
     message = "An Idempotency-Key has 1 to 255 printable ASCII characters."

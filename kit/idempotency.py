@@ -1,8 +1,8 @@
-"""The same request twice is done once: Idempotency-Key.
+"""Idempotent requests: the same Idempotency-Key sent twice is processed once.
 
-The key's row is written in the transaction of the request itself, so there is no moment at
-which one exists without the other. A second request waits on the row's unique index until
-the first has committed or rolled back.
+The key's row is written in the transaction of the request itself, so neither exists without
+the other. A second request waits on the row's unique index until the first one has
+committed or rolled back.
 """
 
 import hashlib
@@ -31,16 +31,16 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An Idempotency-Key with what it is valid for."""
+    """An Idempotency-Key with its scope and the hash of the request body."""
 
-    scope: str  # who, environment, method and path
+    scope: str  # caller, environment, method and path
     key: str
     fingerprint: str  # SHA-256 of the raw body, hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the client gets: the status and the JSON body."""
+    """The response to the client: HTTP status and JSON body."""
 
     status: int
     body: Any
@@ -48,17 +48,17 @@ class Answer:
 
 
 def read_key(header: str | None, *, scope: str, body: bytes) -> Key | None:
-    """Return the key that a request carries, None if it carries none.
+    """Return the key of a request; None if the header is missing.
 
     Raises:
-        InvalidIdempotencyKey: it is empty, too long, or not printable ASCII.
+        InvalidIdempotencyKey: the key is empty, too long, or not printable ASCII.
     """
     if header is None:
         return None
     if not _PRINTABLE.fullmatch(header):
         raise InvalidIdempotencyKey
     digest = hashlib.sha256(body).hexdigest()
-    if len(scope) > 200:  # a path of any length must not become a column of any length
+    if len(scope) > 200:  # the path has any length, the column has not
         scope = hashlib.sha256(scope.encode()).hexdigest()
     return Key(scope=scope, key=header, fingerprint=digest)
 
@@ -68,33 +68,33 @@ def once(
     key: Key | None,
     run: Callable[[], Answer],
     *,
-    kept: Callable[[Any], Any] = lambda body: body,
+    redact: Callable[[Any], Any] = lambda body: body,
 ) -> Answer:
-    """Call `run` in a transaction of its own, or replay what it answered the first time.
+    """Call `run` in a transaction of its own, or return the stored first answer.
 
-    Whatever `run` raises rolls everything back, the key included, so only successes are
-    kept. `kept` turns the body into what is stored: secrets shown once become null.
+    An exception in `run` rolls back everything, the key too, so only successful answers
+    are stored. `redact` returns the body to store: secrets that are shown once become null.
 
     Raises:
-        IdempotencyMismatch: the key came before with another body.
-        IdempotencyInProgress: the first request has not ended in time.
+        IdempotencyMismatch: the key was used with another body.
+        IdempotencyInProgress: the first request did not end before the lock timeout.
     """
     if key is None:
         return run()
     if replay := begin(key):
         return replay
     answer = run()
-    finish(key, Answer(answer.status, kept(answer.body)))
+    finish(key, Answer(answer.status, redact(answer.body)))
     return answer
 
 
 @needs_transaction
 def begin(key: Key, *, subject: str = "") -> Answer | None:
-    """Claim `key`; return the first answer if there is one.
+    """Claim `key`; return the stored answer if the first request has ended.
 
     Raises:
-        IdempotencyMismatch: the key came before with another body.
-        IdempotencyInProgress: the first request still runs.
+        IdempotencyMismatch: the key was used with another body.
+        IdempotencyInProgress: the first request is still running.
     """
     IdempotencyRecord.objects.filter(
         scope=key.scope, key=key.key, created_at__lt=Now() - KEPT_FOR
@@ -107,10 +107,10 @@ def begin(key: Key, *, subject: str = "") -> Answer | None:
             IdempotencyRecord.objects.bulk_create([record], ignore_conflicts=True)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-            raise  # the database went away, say
+            raise  # for example: the database is unavailable
         raise IdempotencyInProgress from error
     first = IdempotencyRecord.objects.filter(scope=key.scope, key=key.key).first()
-    if first is None:  # the first request has failed just now, and forgotten its key
+    if first is None:  # the first request has just failed and rolled back its key
         raise IdempotencyInProgress
     if first.pk == record.pk:
         return None
@@ -122,12 +122,12 @@ def begin(key: Key, *, subject: str = "") -> Answer | None:
 
 
 def finish(key: Key, answer: Answer) -> None:
-    """Keep `answer` under a key that this transaction, or an earlier one, has claimed."""
+    """Store `answer` for a key that this transaction, or an earlier one, has claimed."""
     IdempotencyRecord.objects.filter(scope=key.scope, key=key.key).update(
         status=answer.status, body=json.dumps(answer.body)
     )
 
 
 def forget(subject: str) -> None:
-    """Drop the unfinished claims on `subject`: its request failed and may be sent again."""
+    """Delete the unfinished keys of `subject`: its request failed and may be sent again."""
     IdempotencyRecord.objects.filter(subject=subject, status=None).delete()

@@ -1,4 +1,4 @@
-"""Identifiers: UUIDs of version 7, which sort by the time they were made."""
+"""Identifiers: UUIDs of version 7, which sort by creation time."""
 
 import uuid
 

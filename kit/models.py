@@ -1,4 +1,4 @@
-"""Records of mechanics: repeated requests, quotas, mails, and what can be claimed."""
+"""Tables for idempotency keys, quotas and mails, and the base of all claimable rows."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,16 +7,16 @@ from kit.ids import new_id
 
 
 class IdempotencyRecord(models.Model):
-    """The first answer to a request that came with an Idempotency-Key.
+    """The answer to the first request with an Idempotency-Key.
 
-    `status` is null while the request that made the row still runs; `subject` then names
-    what it works on, so that whoever ends that work also settles this row.
+    `status` is null while that request is still running. `subject` then names what it
+    works on, so that the code that ends this work can also complete or delete the row.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     scope = models.CharField(
         max_length=200,
-        help_text="workspace or guest network, environment, method, path",
+        help_text="workspace or guest network, environment, method and path",
     )
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the raw body")
@@ -45,10 +45,10 @@ class IdempotencyRecord(models.Model):
 
 
 class QuotaCounter(models.Model):
-    """How often something was done in a period; counted exactly, under concurrency."""
+    """How often something was done in a period; counted exactly, also concurrently."""
 
     name = models.CharField(max_length=60, help_text="what is counted")
-    subject = models.CharField(max_length=120, help_text="who is counted")
+    subject = models.CharField(max_length=120, help_text="for whom it is counted")
     period = models.DateField(help_text="first day of the period, UTC")
     used = models.PositiveIntegerField(default=0)
 
@@ -67,8 +67,8 @@ class QuotaCounter(models.Model):
 class Claimable(models.Model):
     """A unit of work that one process at a time may hold: see `kit.work.claims`.
 
-    A `queued` row may be claimed from `ready_at` on. A `processing` row is held until
-    `lease_until` by whoever got `fence`; past that moment anybody may take it back.
+    A `queued` row may be claimed from `ready_at` on. A `processing` row belongs to the
+    holder of `fence` until `lease_until`; after that, any process may requeue it.
     """
 
     class Status(models.TextChoices):
@@ -84,17 +84,17 @@ class Claimable(models.Model):
     ready_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveIntegerField(
-        default=0, help_text="grows with each claim; only the newest holder may settle"
+        default=0, help_text="number of claims; only the newest holder may settle"
     )
     attempts = models.PositiveIntegerField(
-        default=0, help_text="tries that ended with an error"
+        default=0, help_text="number of tries that failed with an error"
     )
     crashes = models.PositiveIntegerField(
-        default=0, help_text="times that the holder vanished without a word"
+        default=0, help_text="number of times that its worker was lost"
     )
     strikes = models.PositiveIntegerField(
         default=0,
-        help_text="times that it ended a process of its own while its parent lived",
+        help_text="number of times that it killed a child process of a live worker",
     )
 
     class Meta:
@@ -102,15 +102,15 @@ class Claimable(models.Model):
 
 
 class Mail(Claimable):
-    """A mail to send: a row of the outbox, which a worker sends (`kit.mail.outbox`)."""
+    """A mail of the outbox, which a worker sends: see `kit.mail.outbox`."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     to = models.EmailField()
     subject = models.CharField(max_length=200)
     sealed_text = models.BinaryField(
-        help_text="encrypted, for it may hold a login code; emptied once it is settled"
+        help_text="encrypted, since it may contain a login code; removed once settled"
     )
-    send_until = models.DateTimeField(help_text="too late to be of use after this")
+    send_until = models.DateTimeField(help_text="not sent after this time")
     created_at = models.DateTimeField(db_default=Now())
     settled_at = models.DateTimeField(null=True, blank=True)
 

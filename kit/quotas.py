@@ -1,4 +1,4 @@
-"""Quotas that hold exactly, whatever runs in parallel."""
+"""Quotas per day or other period, counted exactly under concurrency."""
 
 import datetime
 
@@ -15,9 +15,9 @@ from kit.models import QuotaCounter
 def take(
     name: str, subject: str, *, limit: int, period: datetime.date, amount: int = 1
 ) -> bool:
-    """Count `amount` uses if that makes no more than `limit`; return whether it did.
+    """Count `amount` uses unless that exceeds `limit`; return whether they were counted.
 
-    One conditional statement: a refused call, or one that is rolled back, leaves no trace.
+    It is one conditional statement: a refused or rolled-back call counts nothing.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -41,28 +41,28 @@ def take(
 
 
 def give_back(name: str, subject: str, *, period: datetime.date, amount: int) -> None:
-    """Take back uses that were counted and did not happen."""
+    """Subtract `amount` uses that were counted but did not happen."""
     counter = QuotaCounter.objects.filter(name=name, subject=subject, period=period)
     counter.update(used=Greatest(F("used") - amount, 0))
 
 
 def used(name: str, subject: str, *, period: datetime.date) -> int:
-    """Return how many uses were counted."""
+    """Return how many uses were counted in the period."""
     counter = QuotaCounter.objects.filter(name=name, subject=subject, period=period)
     return counter.values_list("used", flat=True).first() or 0
 
 
 def today() -> datetime.date:
-    """Return the current day, UTC: the period of what is counted by the day."""
+    """Return the current day in UTC, the period of daily quotas."""
     return timezone.now().astimezone(datetime.UTC).date()
 
 
 def next_day() -> datetime.datetime:
-    """Return when the next day begins, UTC."""
+    """Return when the next day begins in UTC."""
     midnight = datetime.time(tzinfo=datetime.UTC)
     return datetime.datetime.combine(today() + datetime.timedelta(days=1), midnight)
 
 
 def seconds_left_today() -> int:
-    """Return the whole seconds until the next day begins, one at least."""
+    """Return the seconds until the next day begins in UTC, at least 1."""
     return max(1, int((next_day() - timezone.now()).total_seconds()) + 1)

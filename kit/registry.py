@@ -1,9 +1,9 @@
-"""What apps register with those below them, which never import them.
+"""The registry by which an app is called by lower apps, which never import it.
 
-An app names it in an attribute of its AppConfig (`apps.py`): a list of dotted names, of
-modules or of what is in them.
+An app registers modules, or objects in them, by their dotted names in a list attribute of
+its AppConfig (`apps.py`).
 
-| attribute | what it names | who calls or reads it |
+| attribute | what it lists | used by |
 |---|---|---|
 | `lifecycle` | modules with hooks of workspaces | `accounts.lifecycle` |
 | `webhook_events` | modules that declare types of event | `webhooks.events` |
@@ -18,9 +18,9 @@ from django.apps import apps
 
 
 def registered(attribute: str) -> dict[str, Any]:
-    """Return what all apps name in an attribute of theirs, imported, by its dotted name.
+    """Return the objects that all apps list in `attribute`, keyed by dotted name.
 
-    In the order of INSTALLED_APPS: what an app may import comes before it.
+    They are in the order of INSTALLED_APPS: an app comes after the apps that it imports.
     """
     return {
         name: resolve_name(name)

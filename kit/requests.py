@@ -1,4 +1,4 @@
-"""What every HTTP request has: an id, an address, and JSON as its answer."""
+"""Request ids, client addresses, and JSON as the only response format."""
 
 import ipaddress
 import logging
@@ -18,16 +18,16 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 class RequestIdMiddleware:
-    """Give each request an id; it is in every answer and every log line.
+    """Middleware: assign an id to each request, for its response and its log lines.
 
-    A client's own `X-Request-Id` is kept when it is harmless in a log.
+    A client's own `X-Request-Id` is used if it is safe to log.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer `request` under its id."""
+        """Return the response with the header `X-Request-Id`."""
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _ACCEPTED_ID.fullmatch(given) else str(new_id())
         token = _current_id.set(request_id)
@@ -40,25 +40,25 @@ class RequestIdMiddleware:
 
 
 def current_request_id() -> str:
-    """Return the id of the request that is being answered; `-` outside of any."""
+    """Return the id of the current request; `-` outside of requests."""
     return _current_id.get()
 
 
 class RequestIdFilter(logging.Filter):
-    """Put the current request's id on each log record."""
+    """Logging filter: add the current request's id to each log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add `request_id`; keep every record."""
+        """Set `record.request_id`; return True, as no record is dropped."""
         record.request_id = _current_id.get()
         return True
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the address of the client, as the outermost of our own proxies saw it.
+    """Return the IP address of the client, as the outermost of our own proxies saw it.
 
-    With `TRUSTED_PROXY_COUNT` = n, X-Forwarded-For is read at its n-th entry from the
-    right, which our own proxy wrote; what stands to the left of it is the client's word
-    and counts for nothing. With 0 the header is ignored.
+    With `TRUSTED_PROXY_COUNT` = n, this is the n-th entry of X-Forwarded-For from the
+    right, which our own proxy wrote. Entries to the left of it come from the client and
+    are ignored. With 0 the whole header is ignored.
     """
     address = str(request.META.get("REMOTE_ADDR") or "")
     if count := settings.TRUSTED_PROXY_COUNT:
@@ -70,33 +70,36 @@ def client_address(request: HttpRequest) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return "0.0.0.0"  # noqa: S104 - a Unix socket's peer has no address
+        return "0.0.0.0"  # noqa: S104 - the client of a Unix socket has no address
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
         parsed = parsed.ipv4_mapped
     return str(parsed)
 
 
-def is_own_machine(address: str) -> bool:
-    """Whether a client sits at this machine, in development: there everybody does."""
+def is_local_client(address: str) -> bool:
+    """Return whether the client is on this machine, in development.
+
+    All developers share that address, so limits per network would not make sense.
+    """
     return settings.DEVELOPMENT and ipaddress.ip_address(address).is_loopback
 
 
 def client_network(address: str) -> str:
-    """Return the part of an address that one customer holds: IPv4 /32, IPv6 /64."""
+    """Return the network that one customer usually has: IPv4 /32, IPv6 /64."""
     parsed = ipaddress.ip_address(address)
     prefix = 32 if parsed.version == 4 else 64
     return str(ipaddress.ip_network((parsed, prefix), strict=False))
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """Answer in JSON whatever the client says it accepts."""
+    """Respond in JSON, whatever the Accept header says."""
 
     def select_parser(self, request: Any, parsers: Any) -> Any:
-        """Return the only parser there is."""
+        """Return the first parser; API views have exactly one."""
         return parsers[0]
 
     def select_renderer(
         self, request: Any, renderers: Any, format_suffix: str | None = None
     ) -> Any:
-        """Return the first renderer."""
+        """Return the first renderer and its media type."""
         return renderers[0], renderers[0].media_type

@@ -1,8 +1,8 @@
-"""Rotating keys: everything is encrypted anew with the first of the encryption keys.
+"""Key rotation: re-encrypt all stored secrets with the first encryption key.
 
-Each app registers lists of its sealed columns (`encrypted`, in `kit.registry`). A row is
-rewritten only if it still holds what was read, so this runs beside everything else; what is
-done stays done, and a run that was killed is gone on with by the next.
+Each app registers lists of its encrypted columns (`encrypted`, in `kit.registry`). A row is
+rewritten only if its value has not changed since it was read, so this is safe while the
+service works. A run that was interrupted is continued by the next one.
 """
 
 import logging
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EncryptedColumn:
-    """A column with encrypted values; empty ones and NULL hold nothing."""
+    """A column with encrypted values; empty and NULL ones are skipped."""
 
     model: type[Model]
     column: str
-    context: Callable[[Any], str]  # of a row: what its value is bound to
+    context: Callable[[Any], str]  # returns the encryption context of a row
 
     def __str__(self) -> str:
         return f"{self.model._meta.label}.{self.column}"
@@ -34,26 +34,26 @@ class EncryptedColumn:
 
 @dataclass(slots=True)
 class Count:
-    """What was done with one column."""
+    """The result of the rotation of one column, in values."""
 
-    encrypted: int = 0  # again, by the first key
-    unreadable: int = 0  # by no key that we have
-    left: int = 0  # values that still need an older key
+    encrypted: int = 0  # re-encrypted with the first key
+    unreadable: int = 0  # not decrypted by any of our keys
+    left: int = 0  # still encrypted with another key than the first
 
 
 def columns() -> list[EncryptedColumn]:
-    """Return every encrypted column there is."""
+    """Return the encrypted columns of all apps."""
     return [column for some in registered("encrypted").values() for column in some]
 
 
 def rotate(batch: int = _BATCH) -> Iterator[tuple[EncryptedColumn, Count]]:
-    """Encrypt anew what another than the first key has; yield each column when done."""
+    """Re-encrypt values of older keys; yield each column with its result when done."""
     for column in columns():
         yield column, _rotate(column, batch)
 
 
 def outdated(column: EncryptedColumn) -> QuerySet[Any]:
-    """Return the rows whose value another than the first key has encrypted."""
+    """Return the rows whose value was encrypted with another key than the first."""
     head = current_head()
     begins = Func(
         F(column.column),
@@ -79,13 +79,13 @@ def _rotate(column: EncryptedColumn, batch: int) -> Count:
             try:
                 after = encrypt(decrypt(before, context=context), context=context)
             except CannotDecrypt as error:
-                logger.warning("left as it is: %s", error)
+                logger.warning("could not re-encrypt: %s", error)
                 count.unreadable += 1
                 continue
             same = column.model._default_manager.filter(
                 pk=row.pk, **{column.column: before}
             )
-            # If it was written meanwhile, then by a process with the same first key.
+            # A value that was written meanwhile was encrypted with the first key.
             count.encrypted += same.update(**{column.column: after})
     count.left = outdated(column).count()
     return count

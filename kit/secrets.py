@@ -1,11 +1,10 @@
-"""Secrets that must be read again: encrypted at rest, masked everywhere else.
+"""Encrypt and decrypt stored secrets, and keep them out of logs.
 
-AES-256-GCM under the keys of `ENCRYPTION_KEYS` (`id:base64,id:base64…`): the first writes,
-all read, so a key is rotated by putting a new one in front. An encrypted value is bound to
-its context, such as a table, a row and a column: copied to another row it can't be
-decrypted there.
+AES-256-GCM with the keys of `ENCRYPTION_KEYS` (`id:base64,id:base64…`). The first key
+encrypts, all of them decrypt, so a key is rotated by putting a new one in front. A value is
+bound to its context, such as table, row and column: it can't be decrypted in another row.
 
-An encrypted value is: version (1 byte), length of the key id (1), id, nonce (12), rest.
+Format: version (1 byte), length of the key id (1), key id, nonce (12), ciphertext with tag.
 """
 
 import binascii
@@ -24,13 +23,13 @@ _KEY = 32  # bytes
 
 
 class CannotDecrypt(Exception):
-    """The value is of another context, was encrypted by a key we lack, or was changed."""
+    """The context is wrong, the key is missing, or the value was changed."""
 
 
 class Secret:
-    """Bytes that show themselves only when asked by name.
+    """Secret bytes that are only returned by `reveal` and `reveal_text`.
 
-    Printed, logged or formatted it is a row of dots; it can't be pickled by accident.
+    Printed, logged or formatted, a secret is masked by dots. It can't be pickled.
     """
 
     __slots__ = ("_value",)
@@ -58,7 +57,7 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> str:
-        raise TypeError("a secret is not written anywhere in the clear")
+        raise TypeError("a secret can't be pickled")
 
 
 def encrypt(plaintext: Secret | bytes | str, *, context: str) -> bytes:
@@ -74,26 +73,26 @@ def decrypt(encrypted: bytes | memoryview, *, context: str) -> Secret:
     """Decrypt a value that is bound to `context`.
 
     Raises:
-        CannotDecrypt: see there.
+        CannotDecrypt: the context is wrong, the key is missing, or the value was changed.
     """
     head, nonce, ciphertext = _split(bytes(encrypted))
     key = _keys().get(head[2:].decode("ascii", "replace"))
     if key is None:
         raise CannotDecrypt(
-            f"{context} is encrypted by a key that ENCRYPTION_KEYS lacks"
+            f"{context} is encrypted with a key that ENCRYPTION_KEYS does not contain"
         )
     try:
         return Secret(key.decrypt(nonce, ciphertext, head + context.encode()))
     except InvalidTag as error:
         raise CannotDecrypt(
-            f"{context} does not hold what was encrypted for it"
+            f"{context} has a value that was changed or encrypted for another context"
         ) from error
 
 
 def current_head() -> bytes:
-    """Return what a value begins with that the first key has encrypted.
+    """Return the first bytes of values that are encrypted with the first key.
 
-    What begins otherwise is to be encrypted anew: see `kit.rotation`.
+    Values with other first bytes have to be re-encrypted: see `kit.rotation`.
     """
     key_id = next(iter(_keys()))
     return bytes([_VERSION, len(key_id)]) + key_id.encode()
@@ -111,7 +110,7 @@ def require_keys() -> None:
 
 def _split(encrypted: bytes) -> tuple[bytes, bytes, bytes]:
     if len(encrypted) < 2 or encrypted[0] != _VERSION:
-        raise CannotDecrypt("this is nothing that was encrypted here")
+        raise CannotDecrypt("the value does not have the format of an encrypted value")
     end = 2 + encrypted[1]
     return encrypted[:end], encrypted[end : end + _NONCE], encrypted[end + _NONCE :]
 
@@ -122,10 +121,10 @@ def _keys() -> dict[str, AESGCM]:
 
 @lru_cache(maxsize=4)
 def parse_keys(text: str) -> dict[str, AESGCM]:
-    """Return the keys of `id:base64,…` by their ids, in their order.
+    """Return the keys of `id:base64,…` by their ids, in the same order.
 
     Raises:
-        ImproperlyConfigured: it does not have this form. The text is not repeated.
+        ImproperlyConfigured: the text has another format. The message does not quote it.
     """
     keys: dict[str, AESGCM] = {}
     for number, part in enumerate(text.split(","), 1):

@@ -1,4 +1,4 @@
-"""What a bell or the calendar starts. Each task is one call, and may run twice."""
+"""Celery tasks, started by bells or by the calendar. Each may run more than once."""
 
 from datetime import timedelta
 
@@ -10,12 +10,12 @@ from kit.work.calendar import scheduled
 
 @shared_task(name=outbox.work.task)
 def send_mails() -> None:
-    """Send the mails that wait."""
+    """Send the queued mails."""
     outbox.work()
 
 
 @scheduled("remove old mails", timedelta(days=1))
 @shared_task
 def prune_mails() -> None:
-    """Forget the mails of long ago."""
+    """Delete old mails."""
     outbox.prune()

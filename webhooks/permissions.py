@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from accounts.caller import Caller, caller_of
 from accounts.errors import NotAllowed
-from accounts.http.permissions import IsKnown
+from accounts.http.permissions import NotGuest
 from accounts.roles import Permission, has_permission
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views

@@ -1,4 +1,4 @@
-"""The back office: every module here is loaded."""
+"""The admin classes of this app; every module here is loaded."""
 
 from kit.back_office import load
 

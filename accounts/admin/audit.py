@@ -1,4 +1,4 @@
-"""The audit log in the back office: shown, never edited."""
+"""The audit log in the admin, read-only."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
@@ -11,8 +11,6 @@ from kit.back_office import ReadOnly
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly, ModelAdmin):
-    """What operators did."""
-
     list_display = ["created_at", "actor_email", "action", "model", "object_name", "ip"]
     list_filter = ["model"]
     search_fields = ["actor_email", "=object_id", "=request_id"]

@@ -1,4 +1,4 @@
-"""Actions that block and unblock, shared by people and workspaces."""
+"""Admin actions that block and unblock, for users and workspaces."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,18 +14,16 @@ from kit.errors import AppError
 
 
 class BlockingAdmin(ModelAdmin):
-    """Actions for what can be suspended."""
-
     actions = ["block", "unblock"]
 
     @admin.action(description="Block", permissions=["change"])
     def block(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
-        """Suspend the chosen ones."""
+        """Block the chosen rows; see `accounts.people.blocking`."""
         self._apply(request, chosen, blocking.block, "Blocked.")
 
     @admin.action(description="Unblock", permissions=["change"])
     def unblock(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
-        """Let the chosen ones in again."""
+        """Unblock the chosen rows."""
         self._apply(request, chosen, blocking.unblock, "Unblocked.")
 
     def _apply(

@@ -1,4 +1,4 @@
-"""Archives of personal data in the back office."""
+"""Archives of personal data in the admin."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
@@ -11,7 +11,7 @@ from kit.back_office import ReadOnly
 
 @admin.register(Export)
 class ExportAdmin(ReadOnly, ModelAdmin):
-    """Archives of people's data. They open for their owners alone, in the pages."""
+    """Archives of users' data. Only their users can download them, in the pages."""
 
     list_display = ["user", "workspace", "status", "attempts", "created_at"]
     list_filter = ["status"]

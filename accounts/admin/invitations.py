@@ -1,4 +1,4 @@
-"""Invitations in the back office."""
+"""Invitations in the admin."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
@@ -9,8 +9,6 @@ from kit.back_office import ReadOnly
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnly, ModelAdmin):
-    """Who was invited where, by whom."""
-
     list_display = ["email", "workspace", "role", "invited_by", "expires_at"]
     list_filter = ["role"]
     list_select_related = ["workspace", "invited_by"]

@@ -1,4 +1,4 @@
-"""Logins in the back office: shown and ended. The session key is shown nowhere."""
+"""Logins in the admin: list and end them. Session keys are never shown."""
 
 from django.contrib import admin
 from django.db import transaction
@@ -13,8 +13,6 @@ from kit.back_office import ReadOnly
 
 @admin.register(LoginSession)
 class LoginSessionAdmin(ReadOnly, ModelAdmin):
-    """Who is logged in, and was."""
-
     list_display = ["user", "ip", "method", "started_at", "last_seen_at", "ended_at"]
     list_filter = ["method", ("ended_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
@@ -27,7 +25,7 @@ class LoginSessionAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Log out", permissions=["operate"])
     def end(self, request: HttpRequest, chosen: QuerySet[LoginSession]) -> None:
-        """Log the chosen browsers out, at once."""
+        """End the chosen logins at once."""
         for row in chosen:
             with transaction.atomic():
                 sessions.end(row)

@@ -1,4 +1,4 @@
-"""Mail domains in the back office: which of them get sign-up credits."""
+"""Mail domains in the admin: which of them get sign-up grants."""
 
 from django.contrib import admin
 from django.db.models import Model
@@ -12,7 +12,7 @@ from accounts.models import (
 
 @admin.register(MailDomain)
 class MailDomainAdmin(ModelAdmin):
-    """Hosts of mail addresses about which operators know better than our lists."""
+    """Operators' settings of mail domains, which override the built-in lists."""
 
     list_display = ["domain", "kind", "note", "created_at"]
     list_filter = ["kind"]
@@ -21,5 +21,5 @@ class MailDomainAdmin(ModelAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> list[str]:
-        """Keep the domain: another one is another row."""
+        """Make the domain read-only after creation: it is the primary key."""
         return ["domain"] if obj else []

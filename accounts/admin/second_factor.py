@@ -1,4 +1,4 @@
-"""Second factors of operators in the back office, without their secrets."""
+"""Operators' second factors in the admin, without their secrets."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from kit.back_office import ReadOnly
 class AuthenticatorAdmin(ReadOnly, ModelAdmin):
     """Operators' authenticator apps, without their seeds."""
 
-    list_display = ["user", "confirmed", "last_used_at", "wrong_codes", "waits_until"]
+    list_display = ["user", "confirmed", "last_used_at", "wrong_codes", "locked_until"]
     list_filter = ["confirmed"]
     list_select_related = ["user"]
     search_fields = ["user__email"]
@@ -29,32 +29,32 @@ class AuthenticatorAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="Wrong codes", ordering="throttling_failure_count")
     def wrong_codes(self, app: Authenticator) -> int:
-        """Return how many wrong codes came in a row."""
+        """Return the number of consecutive wrong codes."""
         return app.throttling_failure_count
 
-    @admin.display(description="Waits until")
-    def waits_until(self, app: Authenticator) -> datetime | None:
-        """Return until when no code is looked at, after wrong ones."""
+    @admin.display(description="Locked until")
+    def locked_until(self, app: Authenticator) -> datetime | None:
+        """Return until when codes are refused after wrong ones; None if they are not."""
         _, why = app.verify_is_allowed()
         return why["locked_until"] if why else None
 
-    @admin.action(description="Remove a lost one", permissions=["operate"])
+    @admin.action(description="Remove the second factor", permissions=["operate"])
     def remove(self, request: HttpRequest, chosen: QuerySet[Authenticator]) -> None:
-        """Let operators who have lost theirs set up another one; not oneself."""
+        """Remove the second factors of operators who lost them; not one's own."""
         is_superuser = getattr(request.user, "is_superuser", False)
         for owner in User.objects.filter(pk__in=chosen.values("user")):
             if owner == request.user:
                 why = (
-                    "Your own is replaced in the settings, or removed by someone else."
+                    "Replace your own in the settings. Another operator can remove it."
                 )
                 self.message_user(request, why, messages.WARNING)
             elif owner.is_superuser and not is_superuser:
-                why = f"{owner} is a superuser: superusers alone can do this."
+                why = f"{owner} is a superuser. Only superusers can do this."
                 self.message_user(request, why, messages.WARNING)
             else:
                 with transaction.atomic():
                     theirs = Authenticator.objects.filter(user=owner)
                     self.log_deletions(request, theirs)
                     second_factor.remove(owner)
-                    second_factor.tell_of_removal(owner)
-                self.message_user(request, f"{owner} can set up another one.")
+                    second_factor.notify_removal(owner)
+                self.message_user(request, f"{owner} can set up a new one.")

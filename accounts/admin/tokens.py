@@ -1,4 +1,4 @@
-"""API tokens in the back office: shown and revoked, never made."""
+"""API tokens in the admin: list and revoke them."""
 
 from django.contrib import admin
 from django.db import transaction
@@ -15,8 +15,6 @@ from kit.back_office import ReadOnly
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnly, ModelAdmin):
-    """API tokens; their texts are nowhere."""
-
     list_display = [
         "name",
         "beginning_and_end",
@@ -49,12 +47,12 @@ class ApiTokenAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="Token")
     def beginning_and_end(self, token: ApiToken) -> str:
-        """Return what tells a token apart."""
+        """Return the first and last characters, by which a token is recognized."""
         return f"{token.prefix}…{token.last4}"
 
     @admin.action(description="Revoke", permissions=["operate"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
-        """End the chosen tokens at once, for good."""
+        """Revoke the chosen tokens at once, permanently."""
         for token in chosen:
             with transaction.atomic():
                 tokens.revoke(token)

@@ -1,4 +1,4 @@
-"""Users in the back office."""
+"""Users in the admin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,18 +27,16 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class OperatorGroupAdmin(GroupAdmin, ModelAdmin):
-    """Sets of permissions that operators who are no superusers may have."""
+    """Groups of permissions, for operators who are not superusers."""
 
 
-class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A person, under the one form of their address."""
-
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_email(self) -> str:
-        """Return the address as people are known by it."""
+        """Return the normalized email address."""
         try:
             return normalize_email(self.cleaned_data["email"])
         except Invalid as error:
-            raise forms.ValidationError("This is no usable address.") from error
+            raise forms.ValidationError("This is not a valid email address.") from error
 
 
 class MembershipInline(ReadOnly, TabularInline):
@@ -54,9 +52,9 @@ class MembershipInline(ReadOnly, TabularInline):
 
 @admin.register(User)
 class UserAdmin(BlockingAdmin):
-    """People. They are closed, never deleted by hand: a purge removes what they leave."""
+    """Users. Operators close accounts, but don't delete them; the purge does."""
 
-    form = PersonForm
+    form = UserForm
     actions = [*BlockingAdmin.actions, "close", "reopen", "export"]
     list_display = [
         "email",
@@ -91,22 +89,22 @@ class UserAdmin(BlockingAdmin):
     inlines = [MembershipInline]
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        """Ask but for the address of somebody new."""
+        """Show only the email address for a new user."""
         return self.fields if obj else ["email"]
 
     def get_inlines(
         self, request: HttpRequest, obj: Model | None
     ) -> list[type[TabularInline]]:
-        """Show no memberships of a user who is not there yet."""
+        """Show no memberships for a new user."""
         return self.inlines if obj else []
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> list[str]:
-        """Keep permissions to superusers: others could give themselves any."""
+        """Let only superusers change permissions; others could grant themselves any."""
         if obj is None:
             return []
-        # Blocking is the one way to suspend people: it cancels their work, too.
+        # Users are blocked only by the action, which also cancels their work.
         shown = ["email", "is_blocked", "is_active", "closed_at", "preferences"]
         shown += ["created_at", "last_login"]
         if not getattr(request.user, "is_superuser", False):
@@ -120,7 +118,7 @@ class UserAdmin(BlockingAdmin):
         run: Callable[[Any], object],
         note: str,
     ) -> None:
-        """Do it to the chosen people; superusers are touched by superusers alone."""
+        """Apply an action to users; only superusers may apply it to superusers."""
 
         def guarded(person: User) -> None:
             if person.is_superuser and not getattr(request.user, "is_superuser", False):
@@ -131,27 +129,27 @@ class UserAdmin(BlockingAdmin):
 
     @admin.action(description="Close the account", permissions=["change"])
     def close(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
-        """Close the chosen accounts, as their owners could."""
+        """Close the chosen accounts, as their users could."""
         self._apply(request, chosen, closing.close, "Closed.")
 
-    @admin.action(description="Open the account again", permissions=["change"])
+    @admin.action(description="Reopen the account", permissions=["change"])
     def reopen(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
-        """Open the chosen accounts again, as a login would."""
-        self._apply(request, chosen, closing.reopen, "Opened again.")
+        """Reopen the chosen accounts, as a login would."""
+        self._apply(request, chosen, closing.reopen, "Reopened.")
 
-    @admin.action(description="Pack their data", permissions=["change"])
+    @admin.action(description="Export the data", permissions=["change"])
     def export(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
-        """Have archives of the chosen people's data made; they are told by mail."""
-        self._apply(request, chosen, exports.begin_for, "Data is being packed.")
+        """Queue archives of the chosen users' data; they are notified by mail."""
+        self._apply(request, chosen, exports.begin_for, "Data is being exported.")
 
     def has_delete_permission(self, *args: Any) -> bool:
-        """Nobody deletes people by hand."""
+        """Return False: only the purge deletes users."""
         return False
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool
     ) -> None:
-        """Sign up somebody new, with a workspace and all that belongs to it."""
+        """Save a user; a new one is signed up, with a personal workspace."""
         if change:
             super().save_model(request, obj, form, change)
         else:

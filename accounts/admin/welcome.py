@@ -1,4 +1,4 @@
-"""Sign-up credits in the back office: who got them."""
+"""Recipients of the sign-up grant in the admin."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
@@ -9,7 +9,7 @@ from kit.back_office import ReadOnly
 
 @admin.register(WelcomedPerson)
 class WelcomedPersonAdmin(ReadOnly, ModelAdmin):
-    """Who was given the sign-up grant, without a name."""
+    """Anonymous recipients of the sign-up grant."""
 
     list_display = ["digest", "created_at"]
     search_fields = ["=digest"]

@@ -1,4 +1,4 @@
-"""Workspaces and their members in the back office."""
+"""Workspaces and their members in the admin."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from accounts.models import (
 
 @admin.register(Workspace)
 class WorkspaceAdmin(BlockingAdmin):
-    """Tenants. The tier follows from the subscription."""
+    """Workspaces. Billing sets the tier by the subscription."""
 
     list_display = [
         "name",
@@ -47,9 +47,9 @@ class WorkspaceAdmin(BlockingAdmin):
     inlines = [MembershipInline]
 
     def has_add_permission(self, *args: Any) -> bool:
-        """Nobody makes workspaces by hand."""
+        """Return False: sign-ups and users create workspaces."""
         return False
 
     def has_delete_permission(self, *args: Any) -> bool:
-        """Nobody deletes them by hand."""
+        """Return False: only the purge deletes workspaces' data."""
         return False

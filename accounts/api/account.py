@@ -1,4 +1,4 @@
-"""One's own data over HTTP."""
+"""API to export a user's own data."""
 
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
-from accounts.http.permissions import IsPerson
+from accounts.http.permissions import IsUser
 from accounts.models import Export
 from accounts.people import exports
 from kit import idempotency
@@ -18,7 +18,7 @@ from kit.files.downloads import send
 
 
 class ExportSerializer(serializers.ModelSerializer[Export]):
-    """An archive that is being made."""
+    """An archive that is not ready yet."""
 
     class Meta:
         model = Export
@@ -27,9 +27,7 @@ class ExportSerializer(serializers.ModelSerializer[Export]):
 
 
 class ExportView(APIView):
-    """An archive of all one's own data: JSON and audio."""
-
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
 
     @extend_schema(
         operation_id="me_export",
@@ -39,14 +37,16 @@ class ExportView(APIView):
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Send the archive, or have it made: 202, and it is there some seconds later.
+        """Download an archive (zip) of your data: JSON and audio files.
 
-        For a day the same one is sent; POST makes a new one. By cookie it holds all
-        workspaces that one owns, and what one made in others; by token, the token's.
+        If there is none yet, the answer is 202 and the archive is made in some seconds. The
+        same archive is sent for a day; POST makes a new one. By cookie it contains all
+        workspaces that you own, and what you made in others; by token, the token's
+        workspace and environment.
         """
         export = exports.get_or_begin(caller_of(request))
         if export.status != Export.Status.COMPLETED:
-            return _soon(_underway(export))
+            return _retry_later(_unfinished(export))
         return send(
             request, export.file, "application/zip", exports.download_name(export)
         )
@@ -58,20 +58,22 @@ class ExportView(APIView):
         responses={202: ExportSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Have a new archive made, unless one is under way; five a day."""
+        """Make a new archive, unless one is being made; up to five a day."""
         caller = caller_of(request)
 
         def run() -> idempotency.Answer:
-            return _underway(exports.begin(caller))
+            return _unfinished(exports.begin(caller))
 
-        return _soon(idempotency.once(idempotency_key(request, is_personal=True), run))
+        return _retry_later(
+            idempotency.once(idempotency_key(request, is_personal=True), run)
+        )
 
 
-def _underway(export: Export) -> idempotency.Answer:
+def _unfinished(export: Export) -> idempotency.Answer:
     return idempotency.Answer(202, dict(ExportSerializer(export).data))
 
 
-def _soon(answer: idempotency.Answer) -> Response:
+def _retry_later(answer: idempotency.Answer) -> Response:
     response = respond(answer)
     response["Retry-After"] = "1"
     return response

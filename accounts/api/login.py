@@ -1,4 +1,4 @@
-"""Logging in and out over HTTP, and the history of logins."""
+"""API to log in and out."""
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -12,7 +12,7 @@ from accounts import sessions
 from accounts.caller import caller_of
 from accounts.errors import NotAllowed
 from accounts.http.login_cookie import forget, remember
-from accounts.http.permissions import GuestsWelcome, IsKnown
+from accounts.http.permissions import AllowGuests, NotGuest
 from accounts.login import codes
 from accounts.models import LoginSession
 from accounts.serializers.login import (
@@ -23,9 +23,7 @@ from accounts.serializers.login import (
 
 
 class CodeView(APIView):
-    """Codes by mail."""
-
-    permission_classes = [GuestsWelcome]
+    permission_classes = [AllowGuests]
 
     @extend_schema(
         operation_id="auth_code", request=CodeRequestSerializer, responses={202: None}
@@ -33,8 +31,8 @@ class CodeView(APIView):
     def post(self, request: Request) -> Response:
         """Mail a login code of six digits, good for 10 minutes and 5 tries.
 
-        The answer is the same whether the address is known or not. Its cookie binds the
-        code to this browser.
+        The answer is the same for known and unknown addresses. Its cookie binds the code to
+        this browser.
         """
         _refuse_other_sites(request)
         asked = CodeRequestSerializer(data=request.data)
@@ -50,11 +48,9 @@ class CodeView(APIView):
 
 
 class SessionView(APIView):
-    """The session of a browser."""
-
     def get_permissions(self) -> list[BasePermission]:
-        """Let everybody log in, and who is logged in, log out."""
-        return [IsKnown() if self.request.method == "DELETE" else GuestsWelcome()]
+        """Allow everyone to log in, and callers that are not guests to log out."""
+        return [NotGuest() if self.request.method == "DELETE" else AllowGuests()]
 
     @extend_schema(
         operation_id="auth_log_in",
@@ -62,7 +58,7 @@ class SessionView(APIView):
         responses=NewLoginSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Log in with the code that was mailed; a new address is signed up."""
+        """Log in with the mailed code; a new email address is signed up."""
         _refuse_other_sites(request)
         sent = LoginRequestSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
@@ -79,21 +75,21 @@ class SessionView(APIView):
 
     @extend_schema(operation_id="auth_log_out", request=None, responses={204: None})
     def delete(self, request: Request) -> Response:
-        """Log out. A token has no login to end: nothing changes."""
+        """Log out the browser. With a token, nothing changes."""
         if "HTTP_AUTHORIZATION" not in request.META:
             logout(request._request)
         return Response(status=204)
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """Let no page of somebody else's log a browser in, or ask for codes through it.
+    """Refuse requests that a browser sends from another site (login CSRF).
 
-    There is no login yet whose CSRF token could be asked for, and a cookie with SameSite
-    still comes from a neighbouring subdomain. Browsers say where a request began;
-    programs say nothing.
+    There is no login yet, so no CSRF token to check. A SameSite cookie does not help
+    against pages of a neighboring subdomain. Browsers send the origin of a request in
+    Sec-Fetch-Site; programs don't send it, and are allowed.
 
     Raises:
-        NotAllowed: it began on another site.
+        NotAllowed: the request comes from another site.
     """
     is_foreign = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
     is_trusted = request.headers.get("Origin") in settings.CSRF_TRUSTED_ORIGINS

@@ -1,4 +1,4 @@
-"""The history of logins over HTTP: listed, and ended one by one."""
+"""API to list and end logins."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts import sessions
 from accounts.caller import caller_of
-from accounts.http.permissions import IsPerson
+from accounts.http.permissions import IsUser
 from accounts.models import LoginSession
 from accounts.models.querysets import LoginSessionQuerySet
 from accounts.serializers.login import (
@@ -21,19 +21,17 @@ from kit.errors import NotFound
 
 
 class LoginsView(GenericAPIView[LoginSession]):
-    """The logins of whoever asks."""
-
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
     serializer_class = LoginSerializer
 
     def get_queryset(self) -> LoginSessionQuerySet:
-        """Return the caller's own."""
+        """Return the caller's own logins."""
         return LoginSession.objects.for_user(caller_of(self.request).person)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Tell which login asks."""
+        """Add `current`, the id of the login that sent the request; None for a token."""
         is_token = caller_of(self.request).token is not None
-        own = None if is_token else sessions.current(self.request._request)
+        own = None if is_token else sessions.current_login(self.request._request)
         return {**super().get_serializer_context(), "current": own}
 
     @extend_schema(operation_id="logins_list", responses=LoginSerializer(many=True))
@@ -44,19 +42,19 @@ class LoginsView(GenericAPIView[LoginSession]):
 
 
 class LoginView(GenericAPIView[LoginSession]):
-    """One login."""
-
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
     serializer_class = LoginSerializer
 
     @extend_schema(operation_id="logins_end", request=None, responses={204: None})
     def delete(self, request: Request, login_id: UUID) -> Response:
-        """Log that browser out, at once."""
+        """End a login: log its browser out at once."""
         caller = caller_of(request)
         row = LoginSession.objects.for_user(caller.person).filter(pk=login_id).first()
         if row is None:
             raise NotFound
         sessions.end(row)
-        if caller.token is None and str(row.pk) == sessions.current(request._request):
+        if caller.token is None and str(row.pk) == sessions.current_login(
+            request._request
+        ):
             logout(request._request)
         return Response(status=204)

@@ -1,4 +1,4 @@
-"""API tokens over HTTP."""
+"""API to list, create and revoke API tokens."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts import tokens
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
-from accounts.http.permissions import IsPerson
+from accounts.http.permissions import IsUser
 from accounts.models import ApiToken
 from accounts.models.querysets import ApiTokenQuerySet
 from accounts.serializers.tokens import (
@@ -24,9 +24,7 @@ from kit.errors import NotFound
 
 
 class TokensView(GenericAPIView[ApiToken]):
-    """The API tokens of a workspace."""
-
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
     serializer_class = TokenSerializer
 
     def get_queryset(self) -> ApiTokenQuerySet:
@@ -46,9 +44,10 @@ class TokensView(GenericAPIView[ApiToken]):
         responses={201: NewTokenSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Make a token. Its text is in this answer and nowhere else.
+        """Create a token. Its text is only in this answer.
 
-        A token that makes another hands on its environment, expiry and limit as ceilings.
+        If a token creates another one, its environment, expiry and limit also hold for the
+        new one.
         """
         asked = TokenRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -62,23 +61,23 @@ class TokensView(GenericAPIView[ApiToken]):
                 201, TokenSerializer(token).data | {"token": text}
             )
 
-        def kept(body: Any) -> Any:
+        def without_text(body: Any) -> Any:
             return body | {"token": None}
 
         return respond(
-            idempotency.once(idempotency_key(request, is_personal=True), run, kept=kept)
+            idempotency.once(
+                idempotency_key(request, is_personal=True), run, redact=without_text
+            )
         )
 
 
 class TokenView(GenericAPIView[ApiToken]):
-    """One API token."""
-
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
     serializer_class = TokenSerializer
 
     @extend_schema(operation_id="tokens_revoke", request=None, responses={204: None})
     def delete(self, request: Request, token_id: UUID) -> Response:
-        """Revoke a token, at once and for good."""
+        """Revoke a token at once, permanently."""
         mine = ApiToken.objects.visible_to(caller_of(request))
         token = mine.filter(pk=token_id).first()
         if token is None:

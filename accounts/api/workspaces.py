@@ -1,7 +1,7 @@
-"""Workspaces, members and invitations over HTTP.
+"""API of workspaces, members and invitations.
 
-`accounts.people.teams` decides who may do what. Changing members takes a fresh login, so no
-token can.
+`accounts.people.teams` checks the permissions. Changes of members require a fresh login, so
+tokens can't make them.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
-from accounts.http.permissions import IsFreshPerson, IsPerson
+from accounts.http.permissions import HasFreshLogin, IsUser
 from accounts.models import Invitation, Membership
 from accounts.people import teams
 from accounts.serializers.workspaces import (
@@ -32,7 +32,7 @@ from accounts.serializers.workspaces import (
 from kit import idempotency
 
 
-def _sent(serializer: Any, request: Request) -> dict[str, Any]:
+def _validated(serializer: Any, request: Request) -> dict[str, Any]:
     asked = serializer(data=request.data)
     asked.is_valid(raise_exception=True)
     fields: dict[str, Any] = asked.validated_data
@@ -40,9 +40,7 @@ def _sent(serializer: Any, request: Request) -> dict[str, Any]:
 
 
 class WorkspacesView(GenericAPIView[Membership]):
-    """The workspaces that the caller is in."""
-
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
     serializer_class = WorkspaceSerializer
 
     def get_queryset(self) -> QuerySet[Membership]:
@@ -53,7 +51,7 @@ class WorkspacesView(GenericAPIView[Membership]):
         operation_id="workspaces_list", responses=WorkspaceSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        """List one's workspaces, newest first; a token knows its own alone."""
+        """List your workspaces, newest first; with a token, only the token's."""
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -64,9 +62,9 @@ class WorkspacesView(GenericAPIView[Membership]):
         responses={201: WorkspaceSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Open a workspace for a team."""
+        """Create a team workspace."""
         person = caller_of(request).person
-        name = _sent(WorkspaceRequestSerializer, request)["name"]
+        name = _validated(WorkspaceRequestSerializer, request)["name"]
 
         def run() -> idempotency.Answer:
             membership = teams.create(person, name)
@@ -78,16 +76,14 @@ class WorkspacesView(GenericAPIView[Membership]):
 
 
 class WorkspaceView(APIView):
-    """One workspace."""
-
     def get_permissions(self) -> list[BasePermission]:
-        """Have it closed with a fresh login alone."""
+        """Require a fresh login to close a workspace."""
         is_fresh = self.request.method == "DELETE"
-        return [IsFreshPerson() if is_fresh else IsPerson()]
+        return [HasFreshLogin() if is_fresh else IsUser()]
 
     @extend_schema(operation_id="workspaces_read", responses=WorkspaceSerializer)
     def get(self, request: Request, workspace_id: UUID) -> Response:
-        """Tell of a workspace."""
+        """Return a workspace."""
         membership = teams.membership(caller_of(request), workspace_id)
         return Response(WorkspaceSerializer(membership).data)
 
@@ -97,16 +93,17 @@ class WorkspaceView(APIView):
         responses=WorkspaceSerializer,
     )
     def patch(self, request: Request, workspace_id: UUID) -> Response:
-        """Rename a workspace: owners and admins."""
+        """Rename a workspace; for owners and admins."""
         membership = teams.membership(caller_of(request), workspace_id)
-        teams.rename(membership, _sent(WorkspaceRequestSerializer, request)["name"])
+        name = _validated(WorkspaceRequestSerializer, request)["name"]
+        teams.rename(membership, name)
         return Response(WorkspaceSerializer(membership).data)
 
     @extend_schema(operation_id="workspaces_close", request=None, responses={204: None})
     def delete(self, request: Request, workspace_id: UUID) -> Response:
-        """Close a workspace for all who are in it: the owner, with a fresh login.
+        """Close a workspace for all members; for its owner, with a fresh login.
 
-        For 7 days its owner can open it again; after that it is removed.
+        The owner can reopen it for 7 days; after that it is deleted.
         """
         membership = teams.membership(caller_of(request), workspace_id)
         with transaction.atomic(durable=True):
@@ -115,24 +112,20 @@ class WorkspaceView(APIView):
 
 
 class ReopenView(APIView):
-    """A workspace that was closed."""
-
-    permission_classes = [IsFreshPerson]
+    permission_classes = [HasFreshLogin]
 
     @extend_schema(
         operation_id="workspaces_reopen", request=None, responses=WorkspaceSerializer
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
-        """Open a closed workspace again: its owner, with a fresh login."""
+        """Reopen a closed workspace; for its owner, with a fresh login."""
         with transaction.atomic(durable=True):
             membership = teams.reopen(caller_of(request).person, workspace_id)
         return Response(WorkspaceSerializer(membership).data)
 
 
 class MembersView(GenericAPIView[Membership]):
-    """Who is in a workspace."""
-
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
     serializer_class = MemberSerializer
 
     @extend_schema(operation_id="members_list", responses=MemberSerializer(many=True))
@@ -144,9 +137,7 @@ class MembersView(GenericAPIView[Membership]):
 
 
 class MemberView(APIView):
-    """One member."""
-
-    permission_classes = [IsFreshPerson]
+    permission_classes = [HasFreshLogin]
 
     @extend_schema(
         operation_id="members_change",
@@ -154,16 +145,19 @@ class MemberView(APIView):
         responses=MemberSerializer,
     )
     def patch(self, request: Request, workspace_id: UUID, user_id: UUID) -> Response:
-        """Change a role: the owner, with a fresh login. `owner` hands over."""
+        """Change a member's role; for the owner, with a fresh login.
+
+        The role `owner` hands the workspace over.
+        """
         membership = teams.membership(caller_of(request), workspace_id)
-        role = _sent(RoleRequestSerializer, request)["role"]
+        role = _validated(RoleRequestSerializer, request)["role"]
         with transaction.atomic(durable=True):
             member = teams.change_role(membership, user_id, role)
         return Response(MemberSerializer(member).data)
 
     @extend_schema(operation_id="members_remove", request=None, responses={204: None})
     def delete(self, request: Request, workspace_id: UUID, user_id: UUID) -> Response:
-        """Take a member out, or leave, with a fresh login. Their tokens end."""
+        """Remove a member, or leave; with a fresh login. Revokes the member's tokens."""
         membership = teams.membership(caller_of(request), workspace_id)
         with transaction.atomic(durable=True):
             teams.remove(membership, user_id)
@@ -171,20 +165,18 @@ class MemberView(APIView):
 
 
 class InvitationsView(GenericAPIView[Invitation]):
-    """Who is invited to a workspace."""
-
     serializer_class = InvitationSerializer
 
     def get_permissions(self) -> list[BasePermission]:
-        """Let people invite with a fresh login alone."""
+        """Require a fresh login to invite."""
         is_fresh = self.request.method == "POST"
-        return [IsFreshPerson() if is_fresh else IsPerson()]
+        return [HasFreshLogin() if is_fresh else IsUser()]
 
     @extend_schema(
         operation_id="invitations_list", responses=InvitationSerializer(many=True)
     )
     def get(self, request: Request, workspace_id: UUID) -> Response:
-        """List the invitations that wait, newest first."""
+        """List the open invitations, newest first."""
         membership = teams.membership(caller_of(request), workspace_id)
         page = self.paginate_queryset(teams.invitations(membership.workspace))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
@@ -196,9 +188,9 @@ class InvitationsView(GenericAPIView[Invitation]):
         responses={201: InvitationSerializer},
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
-        """Invite somebody by mail, with a fresh login; good for 7 days."""
+        """Invite someone by mail, with a fresh login. An invitation is valid for 7 days."""
         membership = teams.membership(caller_of(request), workspace_id)
-        fields = _sent(InvitationRequestSerializer, request)
+        fields = _validated(InvitationRequestSerializer, request)
 
         def run() -> idempotency.Answer:
             invitation = teams.invite(membership, **fields)
@@ -208,9 +200,7 @@ class InvitationsView(GenericAPIView[Invitation]):
 
 
 class InvitationView(APIView):
-    """One invitation, for those who sent it."""
-
-    permission_classes = [IsFreshPerson]
+    permission_classes = [HasFreshLogin]
 
     @extend_schema(
         operation_id="invitations_withdraw", request=None, responses={204: None}
@@ -218,32 +208,28 @@ class InvitationView(APIView):
     def delete(
         self, request: Request, workspace_id: UUID, invitation_id: UUID
     ) -> Response:
-        """Take an invitation back, with a fresh login."""
+        """Withdraw an invitation, with a fresh login."""
         membership = teams.membership(caller_of(request), workspace_id)
         teams.withdraw(membership, invitation_id)
         return Response(status=204)
 
 
 class MyInvitationsView(GenericAPIView[Invitation]):
-    """Where the caller is invited to."""
-
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
     serializer_class = InvitationSerializer
 
     @extend_schema(
         operation_id="my_invitations_list", responses=InvitationSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        """List the invitations to one's own address, newest first."""
+        """List the invitations to your email address, newest first."""
         person = caller_of(request).person
         page = self.paginate_queryset(teams.invitations_to(person))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
 class MyInvitationView(APIView):
-    """One invitation, for whoever got it."""
-
-    permission_classes = [IsFreshPerson]
+    permission_classes = [HasFreshLogin]
 
     @extend_schema(
         operation_id="my_invitations_accept",
@@ -252,7 +238,7 @@ class MyInvitationView(APIView):
         responses=WorkspaceSerializer,
     )
     def post(self, request: Request, invitation_id: UUID) -> Response:
-        """Say yes, with a fresh login."""
+        """Accept an invitation, with a fresh login."""
         person = caller_of(request).person
 
         def run() -> idempotency.Answer:
@@ -267,7 +253,7 @@ class MyInvitationView(APIView):
         operation_id="my_invitations_decline", request=None, responses={204: None}
     )
     def delete(self, request: Request, invitation_id: UUID) -> Response:
-        """Say no, with a fresh login."""
+        """Decline an invitation, with a fresh login."""
         person = caller_of(request).person
         teams.decline(person, invitation_id)
         return Response(status=204)

@@ -1,4 +1,4 @@
-"""The audit log: what operators did, to what, from where and why."""
+"""The audit log of operators' actions: who did what, to which row, from where and why."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -36,9 +36,9 @@ def record(
     after: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Write down an act, with what it changes; without `request` it came by command.
+    """Write an audit entry for an action; without `request`, it was a command.
 
-    `before` and `after` are snapshots: fields that did not change are left out.
+    `before` and `after` are snapshots of the row. Unchanged fields are left out.
     """
     actor = getattr(request, "user", None)
     if before is not None and after is not None:
@@ -61,9 +61,9 @@ def record(
 
 
 def snapshot(row: Model) -> dict[str, Any]:
-    """Return a row's columns as JSON values; what may be secret is masked.
+    """Return a row's columns as JSON values, with secrets masked.
 
-    Rows that it is tied to by the admin's lists of choices, such as groups, are told by id.
+    Many-to-many relations that the admin edits, such as groups, are lists of ids.
     """
     columns = {
         field.name: _MASK
@@ -71,16 +71,16 @@ def snapshot(row: Model) -> dict[str, Any]:
         else _plain(field.value_from_object(row))
         for field in row._meta.concrete_fields
     }
-    ties = {
-        field.name: _tied(field, row)
+    relations = {
+        field.name: _related_ids(field, row)
         for field in _many_to_many(row)
         if field.remote_field.through._meta.auto_created
     }
-    return columns | ties
+    return columns | relations
 
 
 def prune() -> None:
-    """Remove entries past their time; the triggers let no younger ones go."""
+    """Delete entries older than KEPT_FOR; triggers refuse to delete newer ones."""
     AuditEntry.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()
 
 
@@ -88,7 +88,7 @@ def _many_to_many(row: Model) -> Iterable[Any]:
     return row._meta.many_to_many
 
 
-def _tied(field: Any, row: Model) -> list[Any]:
+def _related_ids(field: Any, row: Model) -> list[Any]:
     other = field.m2m_reverse_field_name()
     rows = field.remote_field.through._default_manager.filter(
         **{field.m2m_field_name(): row.pk}

@@ -1,4 +1,4 @@
-"""Keeping the audit log of a back office: a mixin that every admin class gets."""
+"""A mixin for all admin classes that records operators' actions in the audit log."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -20,18 +20,18 @@ _MOST = 1_000  # rows of one action
 
 
 class ActionForm(unfold.forms.ActionForm):
-    """What to do with the chosen rows, and why."""
+    """The form of an action on chosen rows, with a reason."""
 
     reason = forms.CharField(
         label="",
-        required=False,  # asked for by `Audited`, in words
+        required=False,  # `Audited` checks it, with a message of its own
         max_length=500,
         widget=forms.TextInput({"placeholder": "Reason", "aria-label": "Reason"}),
     )
 
 
 class ReasonForm(forms.Form):
-    """Why, for a page that does something at once to more than rows."""
+    """A reason, for admin pages that are not about chosen rows."""
 
     reason = forms.CharField(
         max_length=500,
@@ -41,22 +41,22 @@ class ReasonForm(forms.Form):
 
 
 class Audited(ModelAdmin):  # type: ignore[type-arg]
-    """Records each addition, change, deletion and action with what was before and after.
+    """Record each addition, change, deletion and action with the states before and after.
 
-    An action takes a reason; in a form one may be given. Many rows at once are not deleted:
-    each has a page that says what would go with it. Django calls `log_…` where an operator
-    has changed something, and our own actions do; rows that an action passes over in
-    silence, as other people's do, are recorded after it. The former state is taken when the
-    row is loaded, or just before it is saved. Loading and logging share one request.
+    An action requires a reason; in a form it is optional. Rows are deleted one by one, on a
+    page that shows what else would be deleted. Django and our actions call `log_…` after
+    each change. Rows that an action did not log, such as one of a third-party app, are
+    recorded after it. The state before is taken when the row is loaded, or just before it
+    is saved; loading and logging happen in one request.
     """
 
     action_form = ActionForm
     change_form_after_template = "admin/reason.html"
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the actions of the class, without Django's own.
+        """Return the actions of the class without Django's "delete selected".
 
-        Those that name no permission, as other people's do, take the one to change rows.
+        Actions without permissions, as of third-party apps, require the one to change rows.
         """
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
@@ -70,7 +70,7 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Model | None:
-        """Return the row, and remember how it was."""
+        """Return the row, and keep a snapshot of its state before a change."""
         row = super().get_object(request, object_id, from_field)
         if row is not None and request.method == "POST":
             _before(request)[_key(row)] = log.snapshot(row)
@@ -79,9 +79,9 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any
     ) -> HttpResponse | None:
-        """Run an action on chosen rows, with a reason, and remember how they were."""
+        """Run an action on chosen rows; require a reason and record the change."""
         if not request.POST.get("reason", "").strip():
-            self.message_user(request, "Say why, in the field beside.", messages.ERROR)
+            self.message_user(request, "Enter a reason.", messages.ERROR)
             return None
         rows = queryset
         if request.POST.get("select_across", "0") in ("", "0", "False", "false"):
@@ -89,12 +89,12 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
             rows = queryset.filter(pk__in=chosen)
         before = {_key(row): log.snapshot(row) for row in rows[: _MOST + 1]}
         if len(before) > _MOST:
-            self.message_user(request, f"Choose {_MOST} at most.", messages.ERROR)
+            self.message_user(request, f"Choose at most {_MOST} rows.", messages.ERROR)
             return None
         _before(request).update(before)
         what = _description(self.get_actions(request), request)
         keys = list(rows.values_list("pk", flat=True)) if what else []
-        # No transaction here: an action settles each row, and its record, in one.
+        # No transaction here: an action uses one for each row and its audit entry.
         try:
             return super().response_action(request, queryset, *args, **options)
         finally:
@@ -105,33 +105,33 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool
     ) -> None:
-        """Save the row of a form, or of a list, and remember how it was."""
+        """Save a row, and keep a snapshot of its state before the change."""
         was = type(obj)._default_manager.filter(pk=obj.pk).first() if change else None
         if was is not None:
             _before(request).setdefault(_key(was), log.snapshot(was))
         super().save_model(request, obj, form, change)
 
-    # Django's own log would keep names of rows, and so addresses of people, for ever.
+    # Django's own log would keep names of rows, and so email addresses, forever.
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Record a new row."""
+        """Record an added row."""
         _record(request, "added", obj, after=log.snapshot(obj))
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Record what was changed; a text says what an action did."""
+        """Record a changed row; a `message` of type str names the action."""
         what = message if isinstance(message, str) else "changed"
         now = type(obj)._default_manager.filter(pk=obj.pk).first() or obj
         _record_change(request, what, now)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Record rows that are about to go."""
+        """Record rows that are about to be deleted."""
         for row in queryset:
             _record(request, "deleted", row, before=log.snapshot(row))
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:
-        """Lead to what the audit log has of the row."""
+        """Redirect to the audit entries of the row."""
         about = {
             "model__exact": self.model._meta.label,
             "object_id__exact": unquote(object_id),
@@ -167,7 +167,7 @@ def _key(row: Model) -> str:
 
 
 def _description(actions: dict[str, Any], request: HttpRequest) -> str:
-    """Return in words which action was chosen; empty: none of `actions`."""
+    """Return the description of the chosen action; empty if it is none of `actions`."""
     try:
         chosen = request.POST.getlist("action")[int(request.POST.get("index", 0))]
     except (IndexError, ValueError):

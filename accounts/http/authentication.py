@@ -1,7 +1,7 @@
-"""The two doors: a token for programs, a session cookie for people; one house behind.
+"""Authenticate API requests by token (programs) or by session cookie (browsers).
 
-Whoever sends an Authorization header means that door alone: when it stays shut, nobody
-tries the cookie.
+If a request has an Authorization header, only that counts: when it is refused, the cookie
+is not tried.
 """
 
 import hmac
@@ -23,22 +23,22 @@ from kit.requests import client_address
 SHORTEST_ADMIN_KEY = 32  # characters
 
 
-class TwoDoors(BaseAuthentication):
-    """Say who is asking; `request.auth` is always a Caller, a guest's for nobody.
+class TokenOrCookie(BaseAuthentication):
+    """Authenticate a request; `request.auth` is always a Caller, for guests too.
 
-    The Caller is also left on Django's request as `caller`, as soon as it is known, so
-    that answers which refuse it can tell it its limits.
+    The Caller is also set as `caller` on Django's request as soon as it is known, so that
+    error responses can carry its rate limits.
     """
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Caller]:
         """Return the user and the Caller.
 
         Raises:
-            InvalidToken: the Authorization header opens nothing.
-            CSRFFailed: a cookie came without its CSRF token.
-            NotFound: X-Workspace names a workspace of others, or none.
-            Blocked: the user or the workspace is suspended.
-            InvalidEnvironment: what is asked for is no environment, or not the token's.
+            InvalidToken: the Authorization header has no valid token.
+            CSRFFailed: the cookie was sent without a valid CSRF token.
+            NotFound: the user is not a member of the workspace in X-Workspace.
+            Blocked: the user or the workspace is blocked.
+            InvalidEnvironment: the environment is unknown, or not the token's.
         """
         if "HTTP_AUTHORIZATION" in request.META:
             caller = _by_bearer(request.META["HTTP_AUTHORIZATION"])
@@ -54,18 +54,18 @@ class TwoDoors(BaseAuthentication):
         caller = replace(caller, environment=_environment(request, caller))
         request._request.caller = caller  # type: ignore[attr-defined]
         if caller.token:
-            tokens.note_use(caller.token)
+            tokens.record_use(caller.token)
         return user or AnonymousUser(), caller
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the scheme that a 401 names."""
+        """Return the scheme for WWW-Authenticate of a 401."""
         return "Bearer"
 
 
 def _by_bearer(header: str) -> Caller:
     scheme, _, credential = header.partition(" ")
     credential = credential.strip()
-    if scheme.lower() != "bearer":  # RFC 9110 §11.1: in any letter case
+    if scheme.lower() != "bearer":  # RFC 9110 §11.1: case-insensitive
         raise InvalidToken
     if _is_admin_key(credential):
         return Caller(workspaces.operators())
@@ -82,13 +82,13 @@ def _is_admin_key(credential: str) -> bool:
     key: str = settings.ADMIN_ACCESS_KEY
     if len(key) < SHORTEST_ADMIN_KEY:
         return False
-    # WSGI hands headers over as Latin-1, whatever their bytes mean.
+    # WSGI decodes headers as Latin-1, whatever their encoding is.
     return hmac.compare_digest(credential.encode("latin-1", "replace"), key.encode())
 
 
 def _by_cookie(request: Request) -> Caller:
     user = request._request.user
-    # Closing ends all logins; one that began in the same moment is no login either.
+    # Closing an account ends its logins; one that began at the same moment doesn't count.
     if not isinstance(user, User) or user.closed_at is not None:
         return Caller(workspaces.guests())
     try:
@@ -100,7 +100,7 @@ def _by_cookie(request: Request) -> Caller:
 
 
 def _environment(request: Request, caller: Caller) -> Environment:
-    """Return the environment that header and query agree on, or the token's."""
+    """Return the environment of header, query and token, which must agree."""
     asked = request.query_params.getlist("environment")
     if "HTTP_X_ENVIRONMENT" in request.META:
         asked.append(request.META["HTTP_X_ENVIRONMENT"])

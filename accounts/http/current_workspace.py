@@ -1,7 +1,7 @@
-"""The current workspace and environment of pages, and the login that pages ask for.
+"""The current workspace and environment of pages, and the decorator `login_required`.
 
-A program names workspace and environment with each request. A person chooses once: the
-choice is a preference, and all pages keep to it.
+API requests name workspace and environment each time. In the pages a user chooses once;
+the choice is a preference that holds for all pages.
 """
 
 from collections.abc import Callable
@@ -27,9 +27,9 @@ P = ParamSpec("P")
 def login_required(
     view: Callable[Concatenate[HttpRequest, Caller, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """Call the view with the Caller of a user who is logged in; send others to log in.
+    """Decorate a page view: pass the logged-in Caller, redirect others to the login page.
 
-    Suspended users get 403, and so do users all of whose workspaces are suspended.
+    Blocked users get 403, and so do users whose workspaces are all blocked.
     """
 
     @never_cache
@@ -56,10 +56,10 @@ def _blocked(request: HttpRequest, what: str) -> HttpResponse:
 
 
 def page_caller(request: HttpRequest, user: User) -> Caller:
-    """Return the Caller of a page: `user`, in the workspace that they have chosen.
+    """Return the Caller of a page: `user` in the chosen workspace.
 
-    Without a choice, or when it is closed to them now, it is their personal workspace;
-    while that is suspended, the oldest one that is not.
+    Without a valid choice it is the personal workspace; if that one is blocked, the user's
+    oldest workspace that is not.
     """
     membership = _chosen(user) or workspaces.membership_of(user)
     if membership.workspace.is_blocked:
@@ -74,21 +74,20 @@ def page_caller(request: HttpRequest, user: User) -> Caller:
 
 
 def environment_of(user: User) -> Environment:
-    """Return the environment that a person's pages show."""
+    """Return the environment that a user has chosen for pages; PRODUCTION by default."""
     chosen = user.preferences.get("environment")
     known = isinstance(chosen, str) and chosen in set(Environment)
     return Environment(chosen) if known else Environment.PRODUCTION
 
 
 def current_workspace(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: the Caller of the page, and the workspaces to choose from.
+    """Context processor: `caller` of the page and `memberships` to choose from.
 
-    `caller` is None for visitors; `memberships` have the workspaces. Neither costs a query
-    in a page that doesn't show it.
+    `caller` is None for visitors. Both are lazy: they cost no query if a page does not use
+    them.
     """
-    user = getattr(
-        request, "user", None
-    )  # a page of errors may come before it is known
+    # An error page may be rendered before the middleware has set the user.
+    user = getattr(request, "user", None)
     if not isinstance(user, User) or user.closed_at is not None:
         return {"caller": None, "memberships": []}
     return {

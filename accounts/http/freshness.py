@@ -1,4 +1,4 @@
-"""Fresh logins: some actions are for a person who has just shown who they are."""
+"""Fresh logins: sensitive actions require a recent login."""
 
 import time
 from datetime import timedelta
@@ -12,17 +12,16 @@ FRESH_FOR = timedelta(minutes=15)
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Whether the request came by a cookie whose login is younger than 15 minutes."""
+    """Return whether the request has a session whose login is at most 15 minutes old."""
     if "HTTP_AUTHORIZATION" in request.META:
         return False
     return time.time() - sessions.logged_in_at(request) <= FRESH_FOR.total_seconds()
 
 
 def require_fresh_login(request: HttpRequest) -> None:
-    """Let a login by cookie pass that is younger than 15 minutes.
+    """Raise FreshLoginRequired unless the login is a session of the last 15 minutes.
 
-    Raises:
-        FreshLoginRequired: it is older, or the request came with a token or key.
+    API tokens and the operators' key are refused too.
     """
     if not is_fresh(request):
         raise FreshLoginRequired

@@ -1,4 +1,4 @@
-"""What the views of all apps share: repeated requests and their answers."""
+"""Read the Idempotency-Key of API requests, and build their responses."""
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -12,19 +12,19 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description="The same key and body again give the first answer again, for 24 hours.",
+    description="A repeated key and body return the first answer again, for 24 hours.",
 )
-"""For the schema of whatever makes something or costs money."""
+"""For the schema of operations that create something or cost money."""
 
 
 def idempotency_key(
     request: Request, *, is_personal: bool = False
 ) -> idempotency.Key | None:
-    """Return the request's Idempotency-Key, valid for this caller and this route.
+    """Return the request's Idempotency-Key with its scope; None if it has none.
 
-    Workspace, environment, method and path are its scope, so a retry through the other
-    door meets the first request. With `is_personal` so is the person: what one member
-    makes for themselves is no answer to another who chose the same key.
+    The scope is workspace, environment, method and path, so a retry by cookie finds the
+    first request by token. With `is_personal` the user is part of it, so that a member
+    never gets the answer to another member's request with the same key.
     """
     caller = caller_of(request)
     subject = caller.subject
@@ -38,7 +38,7 @@ def idempotency_key(
 
 
 def respond(answer: idempotency.Answer) -> Response:
-    """Turn an answer into a response that says whether it is a replay."""
+    """Return the response for an answer, with Idempotent-Replayed if it is a replay."""
     response = Response(answer.body, status=answer.status)
     if answer.replayed:
         response["Idempotent-Replayed"] = "true"

@@ -7,7 +7,7 @@ from accounts.login import codes
 
 
 def remember(response: HttpResponseBase, browser: str) -> None:
-    """Bind the code that was asked for to the browser that gets `response`."""
+    """Set the login cookie, which binds the requested code to the browser."""
     response.set_cookie(
         settings.LOGIN_COOKIE_NAME,
         browser,
@@ -19,5 +19,5 @@ def remember(response: HttpResponseBase, browser: str) -> None:
 
 
 def forget(response: HttpResponseBase) -> None:
-    """Drop the cookie of a code that was spent."""
+    """Delete the login cookie after its code was used."""
     response.delete_cookie(settings.LOGIN_COOKIE_NAME, samesite="Lax")

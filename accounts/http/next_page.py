@@ -1,4 +1,4 @@
-"""Where a person wanted to go before they had to log in."""
+"""The page to return to after a login (`next`)."""
 
 from urllib.parse import urlencode
 
@@ -8,7 +8,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def next_page(request: HttpRequest) -> str:
-    """Return the page that a request names as `next`, if it is one of ours."""
+    """Return the parameter `next` if it is a URL of this site; empty otherwise."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(
         wanted, {request.get_host()}, require_https=request.is_secure()
@@ -17,5 +17,5 @@ def next_page(request: HttpRequest) -> str:
 
 
 def with_next(name: str, wanted: str) -> str:
-    """Return the address of the page `name`, which leads on to `wanted`."""
+    """Return the URL of the page `name` with `wanted` as its parameter `next`."""
     return reverse(name) + (f"?{urlencode({'next': wanted})}" if wanted else "")

@@ -1,4 +1,4 @@
-"""Who may use a view at all; what belongs to whom is decided by querysets."""
+"""Permission classes of API views. Querysets decide which rows a caller may see."""
 
 from typing import TYPE_CHECKING
 
@@ -13,52 +13,52 @@ if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
 
 
-class IsKnown(BasePermission):
-    """Everybody but guests: the default of all views."""
+class NotGuest(BasePermission):
+    """Allow all callers except guests; the default of all views."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        """Return True.
+        """Return True, or refuse guests.
 
         Raises:
-            AuthenticationRequired: it is a guest.
+            AuthenticationRequired: the caller is a guest.
         """
         if caller_of(request).is_guest:
             raise AuthenticationRequired
         return True
 
 
-class IsPerson(BasePermission):
-    """A user, by cookie or by token; the operators' key is nobody in particular."""
+class IsUser(BasePermission):
+    """Allow users, by cookie or by token; not the operators' key, which has no user."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        """Return True.
+        """Return True, or refuse callers without a user.
 
         Raises:
-            AuthenticationRequired: it is a guest.
-            NotAllowed: it is the operators' key.
+            AuthenticationRequired: the caller is a guest.
+            NotAllowed: the caller uses the operators' key.
         """
         return bool(caller_of(request).person)
 
 
-class IsFreshPerson(IsKnown):
-    """A user who has just logged in; neither a token nor the operators' key."""
+class HasFreshLogin(NotGuest):
+    """Allow users with a fresh login; no tokens and not the operators' key."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        """Return True.
+        """Return True, or refuse callers without a fresh login.
 
         Raises:
-            AuthenticationRequired: it is a guest.
-            FreshLoginRequired: the login is older, or it is no login.
+            AuthenticationRequired: the caller is a guest.
+            FreshLoginRequired: the login is too old, or the caller has no session.
         """
         super().has_permission(request, view)
-        if hasattr(view, str(request.method).lower()):  # or it is 405, whoever asks
+        if hasattr(view, str(request.method).lower()):  # otherwise it is 405 for all
             require_fresh_login(request._request)
         return True
 
 
-class GuestsWelcome(BasePermission):
-    """Everybody. What guests may do within is the rule's own business."""
+class AllowGuests(BasePermission):
+    """Allow all callers, guests too. The rules decide what guests may do."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        """Return True."""
+        """Return True for every caller."""
         return True

@@ -1,4 +1,4 @@
-"""How the OpenAPI schema describes the two doors."""
+"""The description of authentication in the OpenAPI schema."""
 
 from typing import Any
 
@@ -6,27 +6,27 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 
 
-class TwoDoorsScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """A token or a cookie; nothing at all where guests are welcome."""
+class TokenOrCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describe `TokenOrCookie`: a token, a cookie, or nothing where guests are allowed."""
 
-    target_class = "accounts.http.authentication.TwoDoors"
+    target_class = "accounts.http.authentication.TokenOrCookie"
     name = ["token", "cookie"]
 
     def get_security_requirement(
         self, auto_schema: AutoSchema
     ) -> list[dict[str, list[Any]]]:
-        """Return the alternatives."""
-        doors: list[dict[str, list[Any]]] = [{"token": []}, {"cookie": []}]
+        """Return the alternative ways of authentication for a view."""
+        schemes: list[dict[str, list[Any]]] = [{"token": []}, {"cookie": []}]
         permissions = auto_schema.view.get_permissions()
-        if any(isinstance(permission, GuestsWelcome) for permission in permissions):
-            doors.append({})
-        return doors
+        if any(isinstance(permission, AllowGuests) for permission in permissions):
+            schemes.append({})
+        return schemes
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
-        """Return what each door asks for."""
+        """Return the OpenAPI security schemes of token and cookie."""
         return [
             {
                 "type": "http",

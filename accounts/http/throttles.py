@@ -1,4 +1,4 @@
-"""How fast a workspace may ask. Soft limits: what costs money is counted in PostgreSQL."""
+"""Rate limits of API requests, counted in the cache; money is counted in PostgreSQL."""
 
 import logging
 import time
@@ -20,35 +20,35 @@ if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
 
 _OUTAGE = 5.0
-"""Seconds without limits after the cache failed; then one request tries it again."""
+"""Seconds without rate limits after the cache failed; then one request tries it again."""
 
 logger = logging.getLogger(__name__)
-_unlimited_until = 0.0  # by the monotonic clock; 0 while the cache answers
+_unlimited_until = 0.0  # monotonic time; 0 while the cache is available
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How much of a limit is used up."""
+    """The state of a caller's rate limit."""
 
     limit: int  # requests per period
-    count: int  # so far, this one included
+    count: int  # requests so far, including this one
     reset: int  # seconds until the next period begins
 
 
 class WorkspaceThrottle(BaseThrottle):
     """Limit the requests of a workspace, or of a guest's network, per period.
 
-    A workspace with a plan has the plan's limits, a minute; others those of the settings.
-    A view with `throttle_scope = "synthesis"` counts POST and PATCH by RATE_SYNTHESIS, all
-    else by RATE_OTHER. What guests may synthesise is a quota, so here they have but the
-    other limit.
+    A workspace with a plan has the plan's limits per minute, others those of the settings.
+    A view with `throttle_scope = "synthesis"` counts POST and PATCH by RATE_SYNTHESIS;
+    everything else counts by RATE_OTHER. Guests' synthesis is limited by a quota, so here
+    only RATE_OTHER holds for them.
     """
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the request and return True.
 
         Raises:
-            RateLimited: there were too many.
+            RateLimited: the limit is exceeded.
         """
         caller = caller_of(request)
         is_synthesis = (
@@ -63,18 +63,18 @@ class WorkspaceThrottle(BaseThrottle):
 
 
 class RateLimitHeaders:
-    """Middleware: tell each authenticated answer, errors too, how much is left."""
+    """Middleware: add rate limit headers to authenticated responses, errors too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer `request` and add the headers (IETF draft ratelimit-headers-05)."""
+        """Return the response with RateLimit headers (IETF draft ratelimit-headers-05)."""
         response = self.get_response(request)
         caller: Caller | None = getattr(request, "caller", None)
         if caller is None or caller.is_guest:
             return response
-        # Whom a permission or a block has refused was not counted yet.
+        # A request that was refused by a permission or a block was not counted yet.
         rate_limit = getattr(request, "rate_limit", None) or _count(request, caller)
         if rate_limit:
             response["RateLimit-Limit"] = str(rate_limit.limit)
@@ -87,12 +87,15 @@ class RateLimitHeaders:
 def _count(
     request: HttpRequest, caller: Caller, *, is_synthesis: bool = False
 ) -> RateLimit | None:
-    """Count one request and leave the limit on it; None where nothing is limited."""
+    """Count a request and return its rate limit; None if it is unlimited.
+
+    The limit is also set as `request.rate_limit`.
+    """
     global _unlimited_until
     if caller.is_operator or time.monotonic() < _unlimited_until:
         return None
     if _unlimited_until:
-        # This request tries whether the cache is back; the others don't wait for that.
+        # This request tries the cache again; the others go on without limits meanwhile.
         _unlimited_until = time.monotonic() + _OUTAGE
     name = "synthesis" if is_synthesis else "other"
     try:
@@ -104,17 +107,17 @@ def _count(
             increment=True,
         )
     except (RedisError, OSError):
-        # Better a service without this limit than none at all.
+        # A service without rate limits is better than none.
         _unlimited_until = time.monotonic() + _OUTAGE
-        logger.warning("the cache is down: for a while, requests are not limited")
+        logger.warning("the cache is unavailable: requests are not limited for a while")
         return None
     _unlimited_until = 0.0
-    if found is None:  # as RATELIMIT_FAIL_OPEN wants it
+    if found is None:  # the cache failed, with RATELIMIT_FAIL_OPEN
         return None
     rate_limit = RateLimit(
         limit=found["limit"],
         count=found["count"],
-        # The period ends with the second that `time_left` leads to.
+        # `time_left` is rounded down, so the period ends within the following second.
         reset=max(found["time_left"] + 1, 1),
     )
     request.rate_limit = rate_limit  # type: ignore[attr-defined]
@@ -122,9 +125,9 @@ def _count(
 
 
 def _subject(caller: Caller) -> str:
-    """Name whose requests count together.
+    """Return the name under which requests are counted.
 
-    Those of a suspended person use up nothing of a team that goes on without them.
+    Requests of a blocked user do not count against their team.
     """
     user = caller.user
     if user and (user.is_blocked or not user.is_active):
@@ -133,7 +136,7 @@ def _subject(caller: Caller) -> str:
 
 
 def _rate(caller: Caller, is_synthesis: bool) -> str:
-    """Return the limit as django-ratelimit writes it, by the plan or by the settings."""
+    """Return the limit in django-ratelimit's format, by the plan or by the settings."""
     workspace = caller.workspace
     per_minute = workspace.rate_synthesis if is_synthesis else workspace.rate_other
     if per_minute is not None:

@@ -1,14 +1,14 @@
-"""Login by code: six digits, mailed, good for ten minutes and five tries.
+"""Log in by a code of six digits, which is mailed and valid for 10 minutes and 5 tries.
 
-The browser that asked holds a cookie, and only there does the code work: nobody can log
-somebody else in, or guess at a code that somebody else has asked for. Six digits are few,
-so tries are counted before anything is compared, per code, per address and per network, in
-statements that parallel requests can't get around. Whether an address is known, unknown or
-blocked makes no difference to whoever asks: the same rows are written, by the same queries,
-and a worker sends the mail, or doesn't.
+The code works only in the browser that asked for it, by a cookie. So an attacker can't log
+a user in elsewhere, or guess a code that another browser has asked for. Six digits are few,
+so tries are counted before the code is compared: per code, per email address and per
+network, by statements that hold for concurrent requests. The answer is the same for a
+known, an unknown and a blocked address: the same rows are written, by the same queries, and
+a worker sends the mail or does not.
 
-The counts per address are kept apart for each browser in which the person has logged in
-before: whoever uses up the address's tries elsewhere shuts nobody out of their own.
+Tries per address are counted separately for each browser in which the user has logged in
+before. So an attacker who uses up the tries of an address does not lock its user out.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from kit.db.transactions import one_transaction
 from kit.errors import RateLimited
 from kit.ids import new_id
 from kit.mail import outbox
-from kit.requests import client_network, is_own_machine
+from kit.requests import client_network, is_local_client
 
 VALID_FOR = timedelta(minutes=10)
 TRIES = 5
@@ -53,9 +53,9 @@ RETURNING id, code
 def ask(email: str, *, address: str, device: str = "") -> str:
     """Mail a code to `email`; return the secret for the cookie of the browser that asked.
 
-    `address` is the client's, `device` what `logins.device_of` says of it. A new code ends
-    the ones before it. More than a day's share of codes for one address are not sent, and
-    nothing tells.
+    `address` is the client's IP address, `device` is from `sessions.device_of`. A new code
+    invalidates earlier ones. Codes above the daily limit of an email address are not sent,
+    and the answer does not reveal it.
 
     Raises:
         Invalid: this can't be an address.
@@ -97,7 +97,7 @@ def ask(email: str, *, address: str, device: str = "") -> str:
 
 
 def pending(browser: str) -> str | None:
-    """Return the address whose code the browser with this cookie waits for."""
+    """Return the email address to which this browser's code was sent; None for none."""
     challenges = LoginChallenge.objects.filter(
         browser=_digest(browser), expires_at__gt=Now()
     )
@@ -107,9 +107,9 @@ def pending(browser: str) -> str | None:
 def redeem(
     browser: str, email: str, code: str, *, address: str, device: str = ""
 ) -> User:
-    """Return whom to log in, and spend the code.
+    """Check and spend the code; return the user to log in.
 
-    A new address is signed up, and an account that its owner has closed is opened again.
+    A new email address is signed up, and an account that its user has closed is reopened.
 
     `address` and `device` are as for `ask`.
 
@@ -117,7 +117,7 @@ def redeem(
         Invalid: `email` can't be an address.
         NotACode: it can't be one; this costs no try.
         InvalidCode: wrong, spent, too old, of another browser, or too many tries.
-        Blocked: the person may not log in.
+        Blocked: the user is blocked.
     """
     email = normalize_email(email)
     code = plain(code)
@@ -144,7 +144,7 @@ def redeem(
 
 
 def prune() -> int:
-    """Remove challenges of yesterday; return how many."""
+    """Delete codes that expired more than a day ago; return how many."""
     old = LoginChallenge.objects.filter(expires_at__lt=Now() - timedelta(days=1))
     return old.delete()[0]
 
@@ -153,7 +153,10 @@ def prune() -> int:
 def _spend_a_try(
     browser: str, email: str, address: str, device: str
 ) -> tuple[LoginChallenge, str] | None:
-    """Count a try; it stays counted whatever comes of it. None: it may not be made."""
+    """Count a try and return the challenge and its HMAC; None if no try is left.
+
+    The try stays counted, whether the code is right or wrong.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_SPEND_A_TRY, [browser, email])
         row = cursor.fetchone()
@@ -165,7 +168,7 @@ def _spend_a_try(
         limit=settings.LOGIN_TRIES_PER_ADDRESS,
         period=quotas.today(),
     ) and (
-        is_own_machine(address)
+        is_local_client(address)
         or quotas.take(
             "login-tries-network",
             client_network(address),
@@ -177,7 +180,7 @@ def _spend_a_try(
 
 
 def _count_request(address: str) -> None:
-    if is_own_machine(address):
+    if is_local_client(address):
         return
     if not quotas.take(
         "login-codes-network",
@@ -189,7 +192,7 @@ def _count_request(address: str) -> None:
 
 
 def _subject(email: str, device: str) -> str:
-    """Return a name of bounded length for an address, or for one of its own browsers."""
+    """Return the quota's subject: a hash of the email address, and of a known device."""
     own = device if sessions.is_known_device(device, email) else ""
     return hashlib.sha256(f"{email} {own}".encode()).hexdigest()
 
@@ -199,7 +202,7 @@ def _digest(browser: str) -> str:
 
 
 def _hmac(challenge: LoginChallenge, code: str) -> str:
-    """Return what is kept of a code: it is short, so a key of ours must go in."""
+    """Return the HMAC of a code to store; a plain hash of six digits could be guessed."""
     return salted_hmac(
         "accounts.login.codes", f"{challenge.pk}:{code}", algorithm="sha256"
     ).hexdigest()

@@ -1,4 +1,4 @@
-"""Links that log one person in, once."""
+"""Login links: signed links that log one user in, once."""
 
 import datetime
 
@@ -15,16 +15,16 @@ _SALT = "accounts.login.links"
 
 
 def make(user: User) -> str:
-    """Return the secret of a new link for `user`; it ends with their next login."""
+    """Return the secret of a new link for `user`; their next login invalidates it."""
     return signing.dumps([str(user.pk), _last_login(user)], salt=_SALT)
 
 
 def check(secret: str) -> User:
-    """Return whom the link is for, and leave it good.
+    """Return the user of the link without using it up.
 
     Raises:
-        InvalidLink: it was used, is too old, or was not made here.
-        Blocked: the person may not log in.
+        InvalidLink: it was used, has expired, or was not signed by us.
+        Blocked: the user is blocked.
     """
     try:
         pk, last_login = signing.loads(secret, salt=_SALT, max_age=VALID_FOR)
@@ -43,11 +43,11 @@ def check(secret: str) -> User:
 
 
 def redeem(secret: str) -> User:
-    """Return whom to log in, and spend the link; of several who race, one is let in.
+    """Use up the link and return the user to log in; of concurrent calls, one succeeds.
 
     Raises:
-        InvalidLink: it was used, is too old, or was not made here.
-        Blocked: the person may not log in.
+        InvalidLink: it was used, has expired, or was not signed by us.
+        Blocked: the user is blocked.
     """
     user = check(secret)
     with transaction.atomic():

@@ -1,10 +1,9 @@
-"""The second factor of operators: an authenticator app (TOTP), or a recovery code.
+"""Set up and verify operators' second factor: authenticator app (TOTP) or recovery codes.
 
-`accounts.models.second_factor` has the two kinds of device. Seeds are encrypted, bound to
-their owner; recovery codes are kept as HMAC. A code works once. Wrong ones make the next
-wait, twice as long each time, so that six digits are enough. Another app takes the place
-of the one before with its first code, and not earlier: who leaves in between has lost
-nothing.
+`accounts.models.second_factor` has both kinds of device. Seeds are encrypted and bound to
+their user; recovery codes are stored as HMACs. A code works once. After each wrong code the
+wait for the next try doubles, so six digits are enough. A new app replaces the old one with
+its first code, not earlier, so a setup that is not finished changes nothing.
 """
 
 import base64
@@ -39,7 +38,7 @@ _ISSUER = "Ozvena"
 
 
 def begin(user: User) -> Authenticator:
-    """Give `user` an authenticator that waits for its first code; the old one stays."""
+    """Create an unconfirmed authenticator for `user`; a confirmed one stays valid."""
     new = Authenticator(user=user)
     new.renew_seed()
     device: Authenticator
@@ -51,28 +50,28 @@ def begin(user: User) -> Authenticator:
     return device
 
 
-def draft(user: User) -> Authenticator:
-    """Return the authenticator that waits for its first code; begin one if need be."""
+def get_or_begin(user: User) -> Authenticator:
+    """Return the unconfirmed authenticator of `user`; create one if there is none."""
     return pending(user) or begin(user)
 
 
 def pending(user: User) -> Authenticator | None:
-    """Return the authenticator of `user` that waits for its first code."""
+    """Return the unconfirmed authenticator of `user`; None if there is none."""
     return Authenticator.objects.filter(user=user, confirmed=False).first()
 
 
-def keep(user: User) -> None:
-    """Drop the authenticator that waits, and go on with the one before."""
+def discard_pending(user: User) -> None:
+    """Delete the unconfirmed authenticator; a confirmed one stays valid."""
     Authenticator.objects.filter(user=user, confirmed=False).delete()
 
 
 def secret_text(device: Authenticator) -> str:
-    """Return the seed as people type it into an app: in Base32."""
+    """Return the seed in Base32, as users type it into an app."""
     return base64.b32encode(device.seed).decode()
 
 
 def uri(device: Authenticator) -> str:
-    """Return what a QR code carries of the seed (the Key Uri Format)."""
+    """Return the otpauth URI with the seed, for the QR code (Key Uri Format)."""
     label = f"{_ISSUER}:{quote(device.user.email)}"
     query = urlencode(
         {
@@ -87,14 +86,14 @@ def uri(device: Authenticator) -> str:
 
 
 def is_set_up(user: User) -> bool:
-    """Return whether `user` has an authenticator that is confirmed."""
+    """Return whether `user` has a confirmed authenticator."""
     return Authenticator.objects.filter(user=user, confirmed=True).exists()
 
 
 def confirm(request: HttpRequest, user: User, code: str) -> list[str]:
-    """Put the app that waits in force by its first code; the request's login is verified.
+    """Confirm the new authenticator by its first code; return new recovery codes.
 
-    Return new recovery codes, which are shown once.
+    The login of the request becomes verified. The recovery codes are shown once.
 
     Raises:
         NotASecondFactor: it can't be a code of an app; this counts as no try.
@@ -110,19 +109,19 @@ def confirm(request: HttpRequest, user: User, code: str) -> list[str]:
         codes = _put_in_force(device) if device else []
     if device is None:
         raise InvalidSecondFactor
-    sessions.note_verified(request, device)
+    sessions.mark_verified(request, device)
     return codes
 
 
 @transaction.atomic
-def confirm_unseen(user: User) -> list[str]:
-    """Put the app that waits in force without a code; return new recovery codes."""
+def confirm_without_code(user: User) -> list[str]:
+    """Confirm the new authenticator without a code; return new recovery codes."""
     _lock(user)
-    return _put_in_force(Authenticator.objects.get(user=user, confirmed=False))
+    return _activate(Authenticator.objects.get(user=user, confirmed=False))
 
 
 def verify(request: HttpRequest, user: User, code: str) -> None:
-    """Let the request's login into the back office by an app's code or a recovery code.
+    """Verify the login of the request by an app's code or a recovery code.
 
     Raises:
         NotASecondFactor: `code` can be neither kind; this counts as no try.
@@ -138,13 +137,13 @@ def verify(request: HttpRequest, user: User, code: str) -> None:
         device = _verify(user, kind, code, is_confirmed=True)
     if device is None:
         raise InvalidSecondFactor
-    sessions.note_verified(request, device)
+    sessions.mark_verified(request, device)
 
 
 def is_verified(user: User | AnonymousUser) -> bool:
-    """Return whether the login of a request's user has shown the second factor.
+    """Return whether the login of a request's user has passed the second factor.
 
-    The middleware adds the method to users of sessions; those of API tokens lack it.
+    django-otp's middleware adds the method to users of sessions, not to those of tokens.
     """
     check = getattr(user, "is_verified", None)
     return bool(check and check())
@@ -152,15 +151,15 @@ def is_verified(user: User | AnonymousUser) -> bool:
 
 @transaction.atomic
 def remove(user: User) -> None:
-    """Remove the second factor, and the recovery codes: a new one can be set up."""
+    """Delete the authenticator and the recovery codes, so that new ones can be set up."""
     _lock(user)
     Authenticator.objects.filter(user=user).delete()
     RecoveryDevice.objects.filter(user=user).delete()
 
 
 @needs_transaction
-def tell_of_removal(user: User) -> None:
-    """Mail an operator that another one has removed theirs."""
+def notify_removal(user: User) -> None:
+    """Notify an operator by mail that another operator removed their second factor."""
     outbox.post(
         user.email,
         "Your second factor at Ozvena was removed",
@@ -169,15 +168,15 @@ def tell_of_removal(user: User) -> None:
 
 
 def _lock(user: User) -> None:
-    """Make other changes of the devices of `user` wait until the transaction ends.
+    """Lock `user`, so that changes of their devices run one after the other.
 
-    They change several rows, in different orders: without it some would end in a deadlock.
+    They change several rows in different orders, and would deadlock otherwise.
     """
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def _verify(user: User, kind: type[D], code: str, *, is_confirmed: bool) -> D | None:
-    """Spend a code at a device of `user`; None: it is wrong, and was counted."""
+    """Verify a code and return its device; None if it is wrong, which is counted."""
     device: D | None = kind.objects.filter(user=user, confirmed=is_confirmed).first()
     if device is None:
         return None
@@ -192,7 +191,7 @@ def _verify(user: User, kind: type[D], code: str, *, is_confirmed: bool) -> D | 
 def _put_in_force(device: Authenticator) -> list[str]:
     """Put an authenticator in the place of the one before; return new recovery codes.
 
-    The rows of the ones before go, and so do the logins that were verified by them.
+    The old devices are deleted, so logins that were verified by them are not any more.
     """
     user = device.user
     Authenticator.objects.filter(user=user, confirmed=True).delete()

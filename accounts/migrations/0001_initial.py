@@ -72,13 +72,13 @@ class Migration(migrations.Migration):
                 ("is_active", models.BooleanField(default=True)),
                 (
                     "is_staff",
-                    models.BooleanField(default=False, help_text="opens the admin"),
+                    models.BooleanField(default=False, help_text="may use the admin"),
                 ),
                 (
                     "is_blocked",
                     models.BooleanField(
                         default=False,
-                        help_text="refused by both doors from the next request on",
+                        help_text="refused in pages and API from the next request on",
                     ),
                 ),
                 ("preferences", models.JSONField(blank=True, default=dict)),
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                     "closed_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="by its owner; a login within 7 days reopens it",
+                        help_text="when the user closed the account; a login within 7 days reopens it",
                         null=True,
                     ),
                 ),
@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                 (
                     "actor_id",
                     models.UUIDField(
-                        help_text="a user; empty on the command line", null=True
+                        help_text="id of a user; empty for commands", null=True
                     ),
                 ),
                 ("actor_email", models.CharField(blank=True, max_length=254)),
@@ -229,7 +229,7 @@ class Migration(migrations.Migration):
                     "last_step",
                     models.BigIntegerField(
                         default=0,
-                        help_text="time step of the last code taken: none works twice",
+                        help_text="time step of the last used code; no code works twice",
                     ),
                 ),
                 (
@@ -258,7 +258,7 @@ class Migration(migrations.Migration):
                 (
                     "browser",
                     models.CharField(
-                        help_text="SHA-256 of the cookie that it is bound to",
+                        help_text="SHA-256 of the browser cookie to which the code is bound",
                         max_length=64,
                         unique=True,
                     ),
@@ -311,14 +311,14 @@ class Migration(migrations.Migration):
                     "session_key",
                     models.CharField(
                         blank=True,
-                        help_text="of Django's session; empty once it ended",
+                        help_text="of the Django session; empty once ended",
                         max_length=40,
                     ),
                 ),
                 (
                     "device",
                     models.CharField(
-                        help_text="SHA-256 of the cookie by which a browser is known again",
+                        help_text="SHA-256 of the cookie by which a device is recognized",
                         max_length=64,
                     ),
                 ),
@@ -364,7 +364,7 @@ class Migration(migrations.Migration):
                 (
                     "domain",
                     models.CharField(
-                        help_text="in lower case; those below it are meant too",
+                        help_text="in lower case; includes its subdomains",
                         max_length=253,
                         primary_key=True,
                         serialize=False,
@@ -584,14 +584,14 @@ class Migration(migrations.Migration):
                     "is_blocked",
                     models.BooleanField(
                         default=False,
-                        help_text="refuses everybody who acts in it, guests too",
+                        help_text="refuses all requests to it, also of guests",
                     ),
                 ),
                 (
                     "closed_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="hidden from then on, and emptied 7 days later",
+                        help_text="hidden from then on; purged 7 days later",
                         null=True,
                     ),
                 ),
@@ -599,7 +599,7 @@ class Migration(migrations.Migration):
                     "purged_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="when nothing but its ledger was left",
+                        help_text="when all data except its ledger was deleted",
                         null=True,
                     ),
                 ),
@@ -607,7 +607,7 @@ class Migration(migrations.Migration):
                     "rate_synthesis",
                     models.PositiveIntegerField(
                         editable=False,
-                        help_text="synthesis requests a minute; empty: the default",
+                        help_text="synthesis requests per minute; empty: the default",
                         null=True,
                     ),
                 ),
@@ -615,7 +615,7 @@ class Migration(migrations.Migration):
                     "rate_other",
                     models.PositiveIntegerField(
                         editable=False,
-                        help_text="other requests a minute; empty: the default",
+                        help_text="other requests per minute; empty: the default",
                         null=True,
                     ),
                 ),
@@ -623,7 +623,7 @@ class Migration(migrations.Migration):
                     "concurrency",
                     models.PositiveIntegerField(
                         editable=False,
-                        help_text="scenes spoken at once; empty: the default",
+                        help_text="scenes spoken at the same time; empty: the default",
                         null=True,
                     ),
                 ),
@@ -631,7 +631,7 @@ class Migration(migrations.Migration):
                     "retention_days",
                     models.PositiveIntegerField(
                         editable=False,
-                        help_text="how long the files of a job are kept; empty: the default",
+                        help_text="days for which the files of a job are kept; empty: the default",
                         null=True,
                     ),
                 ),
@@ -737,27 +737,27 @@ class Migration(migrations.Migration):
                     "fence",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="grows with each claim; only the newest holder may settle",
+                        help_text="number of claims; only the newest holder may settle",
                     ),
                 ),
                 (
                     "attempts",
                     models.PositiveIntegerField(
-                        default=0, help_text="tries that ended with an error"
+                        default=0, help_text="number of tries that failed with an error"
                     ),
                 ),
                 (
                     "crashes",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="times that the holder vanished without a word",
+                        help_text="number of times that its worker was lost",
                     ),
                 ),
                 (
                     "strikes",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="times that it ended a process of its own while its parent lived",
+                        help_text="number of times that it killed a child process of a live worker",
                     ),
                 ),
                 (
@@ -773,14 +773,14 @@ class Migration(migrations.Migration):
                     "environment",
                     models.CharField(
                         blank=True,
-                        help_text="of the token that asked; empty: both",
+                        help_text="of the token that requested it; empty: both",
                         max_length=10,
                     ),
                 ),
                 (
                     "file",
                     models.CharField(
-                        blank=True, help_text="in the storage", max_length=300
+                        blank=True, help_text="name in the storage", max_length=300
                     ),
                 ),
                 (
@@ -802,7 +802,7 @@ class Migration(migrations.Migration):
                     "workspace",
                     models.ForeignKey(
                         blank=True,
-                        help_text="of the token that asked; empty: all that the person owns",
+                        help_text="of the token that requested it; empty: all workspaces of the user",
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
@@ -835,7 +835,7 @@ class Migration(migrations.Migration):
                 (
                     "prefix",
                     models.CharField(
-                        help_text="how it begins, to tell it apart", max_length=8
+                        help_text="its first characters, to recognize it", max_length=8
                     ),
                 ),
                 ("last4", models.CharField(max_length=4)),
@@ -843,7 +843,7 @@ class Migration(migrations.Migration):
                     "environment",
                     models.CharField(
                         blank=True,
-                        help_text="bound to one environment; empty: to none",
+                        help_text="the only environment; empty: both",
                         max_length=10,
                     ),
                 ),
@@ -872,7 +872,7 @@ class Migration(migrations.Migration):
                     "maker",
                     models.ForeignKey(
                         blank=True,
-                        help_text="the token that made it, whose limit holds for both together",
+                        help_text="the token that created it; its limit holds for both together",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",

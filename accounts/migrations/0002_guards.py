@@ -1,8 +1,8 @@
-"""What the database guards besides its constraints.
+"""Triggers for rules that constraints can't express.
 
-- The audit log is append-only: rows are added, and removed after two years.
-- A personal workspace has one person: only an owner may be in it. Of owners there is one
-  each, by an index of their own, so two who race are refused too.
+- The audit log is append-only: rows are inserted, and deleted after two years.
+- A personal workspace has one member, its owner. A unique index allows one owner per
+  workspace, so concurrent inserts are refused too.
 """
 
 from django.db import migrations

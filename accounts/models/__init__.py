@@ -1,4 +1,4 @@
-"""The records of accounts, one module per subject; each is imported from here."""
+"""Database models of accounts, one module per subject; import them from this package."""
 
 from accounts.models.audit import AuditEntry
 from accounts.models.choices import from_plan, one_of
@@ -9,7 +9,7 @@ from accounts.models.second_factor import (
     OperatorDevice,
     RecoveryCode,
     RecoveryDevice,
-    is_of_app,
+    is_app_code,
 )
 from accounts.models.tokens import ApiToken
 from accounts.models.users import User
@@ -33,6 +33,6 @@ __all__ = [
     "WelcomedPerson",
     "Workspace",
     "from_plan",
-    "is_of_app",
+    "is_app_code",
     "one_of",
 ]

@@ -1,4 +1,4 @@
-"""The audit log, which is written once and never changed."""
+"""The audit log of operators' actions, which is append-only."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -8,15 +8,13 @@ from kit.ids import new_id
 
 
 class AuditEntry(models.Model):
-    """What an operator did. Triggers refuse to change it, or to remove it before its time.
+    """An action of an operator. Triggers refuse to change or delete it before its time.
 
-    It names people and things without foreign keys, so that it outlives them.
+    It refers to users and rows without foreign keys, so it stays when they are deleted.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    actor_id = models.UUIDField(
-        null=True, help_text="a user; empty on the command line"
-    )
+    actor_id = models.UUIDField(null=True, help_text="id of a user; empty for commands")
     actor_email = models.CharField(max_length=254, blank=True)
     ip = models.GenericIPAddressField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)

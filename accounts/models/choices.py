@@ -1,4 +1,4 @@
-"""Columns and constraints that several models share."""
+"""Functions that return columns and constraints for several models."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from accounts.models import second_factor  # noqa: F401 - more tables of this ap
 
 
 def one_of(name: str, **values: list[str]) -> models.CheckConstraint:
-    """Return the constraint that a column holds one of its values."""
+    """Return a CHECK constraint that allows only the given values of each column."""
     known = {f"{column}__in": allowed for column, allowed in values.items()}
     return models.CheckConstraint(condition=models.Q(**known), name=name)
 
 
 def from_plan(meaning: str) -> Any:
-    """Return a column that billing keeps in step with the plan; empty: as settings say."""
+    """Return a column that billing copies from the plan; NULL for the settings' default."""
     return models.PositiveIntegerField(
         null=True, editable=False, help_text=f"{meaning}; empty: the default"
     )

@@ -1,4 +1,4 @@
-"""Archives of personal data: asked for, made, downloaded, removed."""
+"""Archives of personal data."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -11,7 +11,7 @@ from kit.models import Claimable
 
 
 class Export(Claimable):
-    """An archive of somebody's data, made by a worker: see `accounts.people.exports`."""
+    """An archive of a user's data, made by a worker: see `accounts.people.exports`."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="exports")
@@ -21,12 +21,14 @@ class Export(Claimable):
         related_name="+",
         null=True,
         blank=True,
-        help_text="of the token that asked; empty: all that the person owns",
+        help_text="of the token that requested it; empty: all workspaces of the user",
     )
     environment = models.CharField(
-        max_length=10, blank=True, help_text="of the token that asked; empty: both"
+        max_length=10,
+        blank=True,
+        help_text="of the token that requested it; empty: both",
     )
-    file = models.CharField(max_length=300, blank=True, help_text="in the storage")
+    file = models.CharField(max_length=300, blank=True, help_text="name in the storage")
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,4 +1,4 @@
-"""Login codes under way, and the history of logins."""
+"""Login codes that were mailed, and the login history."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -11,14 +11,14 @@ from kit.ids import new_id
 
 
 class LoginChallenge(models.Model):
-    """A login code that was mailed: for one address, in one browser, for a few tries."""
+    """A mailed login code: for one email address, one browser and a few tries."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     email = models.EmailField()
     browser = models.CharField(
         max_length=64,
         unique=True,
-        help_text="SHA-256 of the cookie that it is bound to",
+        help_text="SHA-256 of the browser cookie to which the code is bound",
     )
     code = models.CharField(max_length=64, help_text="HMAC of the code, hexadecimal")
     tries_left = models.PositiveSmallIntegerField()
@@ -45,7 +45,7 @@ class LoginChallenge(models.Model):
 
 
 class LoginSession(models.Model):
-    """One login, from its beginning to its end: a person's login history."""
+    """One login of a user, current or ended: a row of the login history."""
 
     class Method(models.TextChoices):
         CODE = "code"
@@ -55,11 +55,11 @@ class LoginSession(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="logins")
     session_key = models.CharField(
-        max_length=40, blank=True, help_text="of Django's session; empty once it ended"
+        max_length=40, blank=True, help_text="of the Django session; empty once ended"
     )
     device = models.CharField(
         max_length=64,
-        help_text="SHA-256 of the cookie by which a browser is known again",
+        help_text="SHA-256 of the cookie by which a device is recognized",
     )
     ip = models.GenericIPAddressField()
     user_agent = models.CharField(max_length=300, blank=True)

@@ -1,4 +1,4 @@
-"""Questions about what belongs to a workspace; requests reach rows this way alone."""
+"""Querysets; requests may select rows only by `for_workspace`, `visible_to`, `for_user`."""
 
 import uuid
 from typing import TYPE_CHECKING, Any, Self
@@ -13,46 +13,49 @@ if TYPE_CHECKING:
 
 
 class WorkspaceQuerySet(models.QuerySet["Workspace"]):
-    """Workspaces."""
+    """Queries of workspaces."""
 
     def owned_by(self, user: "User") -> Self:
-        """Return the workspaces that `user` owns, closed ones too."""
+        """Return the workspaces that `user` owns, including closed ones."""
         return self.filter(memberships__user=user, memberships__role=MemberRole.OWNER)
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
-    """Memberships: a person's, or a workspace's."""
+    """Queries of memberships, by user or by workspace."""
 
     def for_user(self, user: "User") -> Self:
-        """Return the memberships of `user` in open workspaces, each with its workspace."""
+        """Return the memberships of `user` in open workspaces, with their workspaces."""
         return self.select_related("workspace").filter(
             user=user, workspace__closed_at=None
         )
 
     def for_workspace(self, *workspaces: "Workspace") -> Self:
-        """Return the members of `workspaces`, each with its user; closed accounts aside."""
+        """Return the members of `workspaces` with their users, without closed accounts."""
         return self.select_related("user").filter(
             workspace__in=workspaces, user__closed_at=None
         )
 
     def owners(self) -> Self:
-        """Return the owners."""
+        """Return the memberships with the role owner."""
         return self.filter(role=MemberRole.OWNER)
 
     def usable(self) -> Self:
-        """Return the memberships in workspaces that no operator has suspended."""
+        """Return the memberships in workspaces that are not blocked."""
         return self.filter(workspace__is_blocked=False)
 
 
 class ApiTokenQuerySet(models.QuerySet[Any]):
-    """API tokens."""
+    """Queries of API tokens."""
 
     def for_workspace(self, workspace: "Workspace") -> "ApiTokenQuerySet":
         """Return the tokens of `workspace` that have not been revoked."""
         return self.filter(workspace=workspace, revoked_at=None)
 
     def visible_to(self, caller: "Caller") -> "ApiTokenQuerySet":
-        """Return the tokens that `caller` may see and revoke: plain members, their own."""
+        """Return the tokens that `caller` may see and revoke.
+
+        Without the permission MANAGE_TOKENS, these are the tokens that the user created.
+        """
         tokens = self.for_workspace(caller.workspace)
         if not has_permission(caller.member_role, Permission.MANAGE_TOKENS):
             tokens = tokens.filter(created_by=caller.user)
@@ -60,18 +63,18 @@ class ApiTokenQuerySet(models.QuerySet[Any]):
 
 
 class LoginSessionQuerySet(models.QuerySet[Any]):
-    """Logins. They are a person's, not a workspace's."""
+    """Queries of logins, which belong to a user and not to a workspace."""
 
     def for_user(self, user: "User") -> "LoginSessionQuerySet":
-        """Return the logins of `user`."""
+        """Return the logins of `user`, including ended ones."""
         return self.filter(user=user)
 
-    def under_way(self) -> "LoginSessionQuerySet":
-        """Return those that have not ended."""
+    def active(self) -> "LoginSessionQuerySet":
+        """Return the logins that have not ended."""
         return self.filter(ended_at=None)
 
     def find(self, pk: str) -> Any:
-        """Return the login with this id, None for none; `pk` is a client's word."""
+        """Return the login with this id; None if there is none or `pk` is no UUID."""
         try:
             return self.filter(pk=uuid.UUID(pk)).first()
         except ValueError:

@@ -1,8 +1,8 @@
-"""The devices of the operators' second factor: an authenticator app, and recovery codes.
+"""The second factor of operators: authenticator apps (TOTP) and recovery codes.
 
-They are devices of django-otp: its middleware looks them up by the id that the session has.
-Their primary keys have to be integers, since it does that by `int(id)`: a UUID would be
-refused without a word. `django_otp.verify_token` locks the row and calls `verify_token`.
+Both are devices of django-otp, whose middleware finds them by the id in the session. It
+does that by `int(id)`, so their primary keys have to be integers; a UUID would be ignored
+silently. `django_otp.verify_token` locks the row and calls `verify_token`.
 """
 
 import base64
@@ -24,30 +24,30 @@ from kit.secrets import decrypt, encrypt
 _FIRST_WAIT = 2  # seconds after a wrong code; twice as long after each further one
 _LONGEST_WAIT = timedelta(minutes=15)
 _SEED = 20  # bytes, as RFC 4226 §4 recommends
-_TOLERANCE = 1  # time steps of 30 seconds that a phone's clock may be off
+_TOLERANCE = 1  # time steps of 30 seconds by which a phone's clock may be wrong
 _RECOVERY_CODES = 10
 _OF_APP = re.compile("[0-9]{6}")
 _FOR_RECOVERY = re.compile("[a-z2-7]{16}")
 
 
 class OperatorDevice(TimestampMixin, ThrottlingMixin, Device):
-    """What both kinds share: wrong codes make the next one wait, 15 minutes at most."""
+    """Base of both devices: after wrong codes, the next try waits, up to 15 minutes."""
 
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
-        # The audit log keeps it: no address in it.
+        # The audit log stores this text, so it contains no email address.
         return f"{self._meta.verbose_name} of {self.user_id}"
 
     def get_throttle_factor(self) -> int:
-        """Return how many seconds the first wrong code makes the next one wait."""
+        """Return the wait in seconds after the first wrong code."""
         return _FIRST_WAIT
 
     def verify_is_allowed(self) -> tuple[bool, dict[str, Any] | None]:
-        """Return whether a code may be tried now, and else `locked_until` when it may not.
+        """Return whether a code may be tried now, and if not, a dict with `locked_until`.
 
-        django-otp doubles the wait without end; here it ends at 15 minutes.
+        django-otp doubles the wait without a limit; here it is at most 15 minutes.
         """
         is_allowed, why = super().verify_is_allowed()
         failed_at = self.throttling_failure_timestamp
@@ -59,7 +59,7 @@ class OperatorDevice(TimestampMixin, ThrottlingMixin, Device):
         return False, why | {"locked_until": until}
 
     def verify_token(self, token: str) -> bool:
-        """Spend a code and return True, or count it as wrong; its row has to be locked."""
+        """Spend a code and return True, or count it as wrong; the row must be locked."""
         is_allowed, _ = self.verify_is_allowed()
         if not is_allowed:
             return False
@@ -73,20 +73,20 @@ class OperatorDevice(TimestampMixin, ThrottlingMixin, Device):
         return is_right
 
     def spend(self, token: str) -> bool:
-        """Return whether the code is right, and make sure that it never is again."""
+        """Return whether the code is correct; a correct one can't be used again."""
         raise NotImplementedError
 
 
 class Authenticator(OperatorDevice):
     """An operator's authenticator app.
 
-    One that isn't confirmed waits for its first code: it opens nothing, and leaves the
-    confirmed one in force.
+    One that isn't confirmed waits for its first code. Until then it can't be used, and the
+    confirmed one stays valid.
     """
 
     sealed_seed = models.BinaryField(help_text="of TOTP (RFC 6238), encrypted")
     last_step = models.BigIntegerField(
-        default=0, help_text="time step of the last code taken: none works twice"
+        default=0, help_text="time step of the last used code; no code works twice"
     )
 
     class Meta:
@@ -98,24 +98,24 @@ class Authenticator(OperatorDevice):
 
     @property
     def context(self) -> str:
-        """Return what the encrypted seed is bound to: its owner."""
+        """Return the encryption context of the seed, which binds it to the user."""
         return f"accounts_authenticator:{self.user_id}:seed"
 
     @property
     def seed(self) -> bytes:
-        """Return the seed in the clear."""
+        """Return the decrypted seed."""
         return decrypt(self.sealed_seed, context=self.context).reveal()
 
     def renew_seed(self) -> None:
-        """Take a new random seed, unsaved."""
+        """Set a new random seed, without saving."""
         self.sealed_seed = encrypt(secrets.token_bytes(_SEED), context=self.context)
 
     def spend(self, token: str) -> bool:
-        """Return whether it is the app's present code, newer than the last one taken."""
-        if not is_of_app(token):
+        """Return whether it is the app's current code, and newer than the last used one."""
+        if not is_app_code(token):
             return False
         totp = TOTP(self.seed)
-        totp.time = time.time()  # it must not go on between `verify` and `t`
+        totp.time = time.time()  # the same time for `verify` and `t`
         if not totp.verify(int(token), _TOLERANCE, min_t=self.last_step + 1):
             return False
         self.last_step = totp.t()
@@ -123,7 +123,7 @@ class Authenticator(OperatorDevice):
 
 
 class RecoveryDevice(OperatorDevice):
-    """The recovery codes of an operator: each stands in for a lost authenticator, once."""
+    """An operator's set of recovery codes; each replaces a lost authenticator once."""
 
     class Meta:
         constraints = [
@@ -131,7 +131,7 @@ class RecoveryDevice(OperatorDevice):
         ]
 
     def new_codes(self) -> list[str]:
-        """Add ten codes and return them; nothing but their HMAC is kept."""
+        """Create ten codes and return them; only their HMACs are stored."""
         codes = [_new_code() for _ in range(_RECOVERY_CODES)]
         RecoveryCode.objects.bulk_create(
             RecoveryCode(device=self, digest=self._digests(code)[0]) for code in codes
@@ -139,14 +139,14 @@ class RecoveryDevice(OperatorDevice):
         return codes
 
     def spend(self, token: str) -> bool:
-        """Return whether it is a code that was left, and remove it."""
+        """Return whether it is an unused recovery code, and delete it."""
         codes = RecoveryCode.objects.filter(
             device=self, digest__in=self._digests(token)
         )
         return codes.delete()[0] > 0
 
     def _digests(self, code: str) -> list[str]:
-        """Return the HMAC of a code under our key, and under former ones."""
+        """Return the HMACs of a code with the current secret key and with former ones."""
         keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
         value = f"{self.user_id}:{code.replace('-', '')}"
         return [
@@ -158,7 +158,7 @@ class RecoveryDevice(OperatorDevice):
 
 
 class RecoveryCode(models.Model):
-    """One recovery code that is left."""
+    """An unused recovery code."""
 
     device = models.ForeignKey(RecoveryDevice, models.CASCADE, related_name="codes")
     digest = models.CharField(max_length=64, help_text="HMAC of the code, hexadecimal")
@@ -185,6 +185,6 @@ def is_for_recovery(code: str) -> bool:
 
 
 def _new_code() -> str:
-    """Return a recovery code of 80 bits."""
+    """Return a random recovery code of 80 bits."""
     text = base64.b32encode(secrets.token_bytes(10)).decode().lower()
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))

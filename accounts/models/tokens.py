@@ -1,4 +1,4 @@
-"""API tokens, stored as hashes."""
+"""API tokens, stored as SHA-256 hashes."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -12,7 +12,7 @@ from kit.ids import new_id
 
 
 class ApiToken(models.Model):
-    """A program's key to one workspace, with its creator's role there; kept as a hash."""
+    """An API token of one workspace, with its creator's role there; stored as a hash."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="tokens")
@@ -21,10 +21,12 @@ class ApiToken(models.Model):
     digest = models.CharField(
         max_length=64, unique=True, help_text="SHA-256 of the token, hexadecimal"
     )
-    prefix = models.CharField(max_length=8, help_text="how it begins, to tell it apart")
+    prefix = models.CharField(
+        max_length=8, help_text="its first characters, to recognize it"
+    )
     last4 = models.CharField(max_length=4)
     environment = models.CharField(
-        max_length=10, blank=True, help_text="bound to one environment; empty: to none"
+        max_length=10, blank=True, help_text="the only environment; empty: both"
     )
     monthly_credit_limit = models.PositiveBigIntegerField(null=True, blank=True)
     maker = models.ForeignKey(
@@ -33,7 +35,7 @@ class ApiToken(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="the token that made it, whose limit holds for both together",
+        help_text="the token that created it; its limit holds for both together",
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -41,7 +43,7 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     creators_role: str
-    """Of `created_by` in `workspace`, at the moment of the request: see `tokens.find`."""
+    """Current role of `created_by` in `workspace`; set by `accounts.tokens.find`."""
 
     objects = ApiTokenQuerySet.as_manager()
 

@@ -14,23 +14,23 @@ from kit.ids import new_id
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person, known by an email address; `signup.sign_up` makes them.
+    """A user, identified by an email address; created by `accounts.people.signup.sign_up`.
 
-    Nobody has a password. The unusable one is still of use: a new one ends all sessions.
+    Users have no password. Setting a new unusable one still ends all their sessions.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     email = models.EmailField(unique=True)
     is_active = models.BooleanField(default=True)
-    is_staff = models.BooleanField(default=False, help_text="opens the admin")
+    is_staff = models.BooleanField(default=False, help_text="may use the admin")
     is_blocked = models.BooleanField(
-        default=False, help_text="refused by both doors from the next request on"
+        default=False, help_text="refused in pages and API from the next request on"
     )
     preferences = models.JSONField(default=dict, blank=True)
     closed_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="by its owner; a login within 7 days reopens it",
+        help_text="when the user closed the account; a login within 7 days reopens it",
     )
     created_at = models.DateTimeField(db_default=Now())
 

@@ -1,4 +1,4 @@
-"""Who got sign-up credits, and which mail domains may."""
+"""Recipients of the sign-up grant, and mail domains that may get it."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -9,10 +9,10 @@ from accounts.models.choices import one_of
 
 
 class WelcomedPerson(models.Model):
-    """Somebody who was given the sign-up grant: see `accounts.people.welcome`.
+    """A person who got the sign-up grant: see `accounts.people.welcome`.
 
-    It names nobody and outlives the account, so that closing it and signing up again
-    brings no second grant.
+    It is anonymous and kept after the account is deleted, so that signing up again brings
+    no second grant.
     """
 
     digest = models.CharField(
@@ -28,7 +28,7 @@ class WelcomedPerson(models.Model):
 
 
 class MailDomain(models.Model):
-    """What operators say of a mail domain; `accounts.people.mail_domains` reads it."""
+    """An operator's setting for a mail domain: see `accounts.people.mail_domains`."""
 
     class Kind(models.TextChoices):
         ORDINARY = "ordinary", "ordinary: so many sign-up grants a day"
@@ -41,7 +41,7 @@ class MailDomain(models.Model):
         validators=[
             RegexValidator(r"^([a-z0-9-]+\.)+[a-z0-9-]+\Z", "Such as mail.com.")
         ],
-        help_text="in lower case; those below it are meant too",
+        help_text="in lower case; includes its subdomains",
     )
     kind = models.CharField(max_length=12, choices=Kind.choices)
     note = models.CharField(max_length=200, blank=True)

@@ -12,13 +12,13 @@ from kit.ids import new_id
 
 
 class Workspace(models.Model):
-    """The tenant: jobs, money, tokens and keys belong to it, people are its members."""
+    """The tenant: jobs, money, tokens and keys belong to it; users are its members."""
 
     class Kind(models.TextChoices):
         PERSONAL = "personal"
         TEAM = "team"
-        GUESTS = "guests"  # one for all visitors without an account
-        OPERATORS = "operators"  # one for ADMIN_ACCESS_KEY
+        GUESTS = "guests"  # the only one, for all visitors without an account
+        OPERATORS = "operators"  # the only one, for ADMIN_ACCESS_KEY
 
     class Tier(models.TextChoices):
         FREE = "free"
@@ -29,18 +29,18 @@ class Workspace(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.PERSONAL)
     tier = models.CharField(max_length=8, choices=Tier.choices, default=Tier.FREE)
     is_blocked = models.BooleanField(
-        default=False, help_text="refuses everybody who acts in it, guests too"
+        default=False, help_text="refuses all requests to it, also of guests"
     )
     closed_at = models.DateTimeField(
-        null=True, blank=True, help_text="hidden from then on, and emptied 7 days later"
+        null=True, blank=True, help_text="hidden from then on; purged 7 days later"
     )
     purged_at = models.DateTimeField(
-        null=True, blank=True, help_text="when nothing but its ledger was left"
+        null=True, blank=True, help_text="when all data except its ledger was deleted"
     )
-    rate_synthesis = from_plan("synthesis requests a minute")
-    rate_other = from_plan("other requests a minute")
-    concurrency = from_plan("scenes spoken at once")
-    retention_days = from_plan("how long the files of a job are kept")
+    rate_synthesis = from_plan("synthesis requests per minute")
+    rate_other = from_plan("other requests per minute")
+    concurrency = from_plan("scenes spoken at the same time")
+    retention_days = from_plan("days for which the files of a job are kept")
     created_at = models.DateTimeField(db_default=Now())
     members = models.ManyToManyField(
         User, through="Membership", related_name="workspaces"
@@ -82,7 +82,7 @@ class Workspace(models.Model):
 
 
 class Membership(models.Model):
-    """A person in a workspace, with a role."""
+    """A user's membership of a workspace, with a role."""
 
     Role = MemberRole
 
@@ -103,8 +103,8 @@ class Membership(models.Model):
                 condition=models.Q(role="owner"),
                 name="one_owner_each",
             ),
-            # A trigger lets nobody but an owner into a personal workspace, and so one
-            # person alone.
+            # A trigger allows only an owner in a personal workspace, so it has exactly
+            # one member.
             one_of("membership_role_known", role=MemberRole.values),
         ]
 
@@ -113,7 +113,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """An invitation to a workspace; who has the address may accept it."""
+    """An invitation to a workspace; the user with its email address may accept it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")
@@ -128,7 +128,7 @@ class Invitation(models.Model):
             models.UniqueConstraint(
                 fields=["workspace", "email"], name="one_invitation_each"
             ),
-            # Nobody is invited to own.
+            # An owner is never invited; ownership is handed over.
             one_of("invitation_role_known", role=["admin", "member"]),
         ]
         indexes = [models.Index(fields=["email"], name="invitation_to")]

@@ -1,4 +1,4 @@
-"""The page of one's account: its data to take along, and closing it."""
+"""The account page: export one's data, close the account."""
 
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -23,9 +23,9 @@ _CONFIRMED = "close"
 @login_required
 @require_safe
 def account_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show who one is here, and the archive of one's data."""
+    """Show the account and the newest archive of its data."""
     context = {
-        "export": exports.wanted(caller),
+        "export": exports.newest(caller),
         "kept_hours": exports.KEPT_FOR.total_seconds() // 3600,
         "days": closing.KEPT_FOR.days,
         "is_fresh": is_fresh(request),
@@ -36,7 +36,7 @@ def account_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def export(request: HttpRequest, caller: Caller) -> HttpResponseBase:
-    """Send the archive; a POST has one made."""
+    """Download the archive; a POST makes a new one."""
     if request.method == "POST":
         try:
             with transaction.atomic(durable=True):
@@ -45,10 +45,10 @@ def export(request: HttpRequest, caller: Caller) -> HttpResponseBase:
             messages.error(request, str(error))
         else:
             messages.success(
-                request, "We are packing. You get a mail when it is ready."
+                request, "We are preparing your data. You get a mail when it is ready."
             )
         return redirect("account-page")
-    ready = exports.wanted(caller)
+    ready = exports.newest(caller)
     if ready is None or ready.status != Export.Status.COMPLETED:
         raise Http404
     return send(request, ready.file, "application/zip", exports.download_name(ready))
@@ -57,7 +57,7 @@ def export(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 @login_required
 @require_http_methods(["POST"])
 def close(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Close the account, with a fresh login and the word that says so."""
+    """Close the account; requires a fresh login and the typed word `close`."""
     if not is_fresh(request):
         messages.info(request, "Log in again to close your account.")
         return redirect(with_next("login", "/settings/account"))

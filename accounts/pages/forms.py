@@ -1,4 +1,4 @@
-"""Forms of the pages."""
+"""Forms of the account pages."""
 
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,6 @@ from kit.errors import Invalid
 
 
 class EmailForm(forms.Form):
-    """Whom to mail a login code."""
-
     email = forms.EmailField(
         label="Email address",
         max_length=254,
@@ -22,8 +20,6 @@ class EmailForm(forms.Form):
 
 
 class CodeForm(forms.Form):
-    """The code that was mailed."""
-
     code = forms.CharField(
         label="Code",
         max_length=20,
@@ -51,16 +47,12 @@ class SecondFactorForm(forms.Form):
 
 
 class NameForm(forms.Form):
-    """The name of a workspace."""
-
     name = forms.CharField(
         label="Name", max_length=100, widget=forms.TextInput(attrs={"class": "input"})
     )
 
 
 class InvitationForm(forms.Form):
-    """Whom to invite to a workspace."""
-
     email = forms.EmailField(
         label="Email address",
         max_length=254,
@@ -74,8 +66,6 @@ class InvitationForm(forms.Form):
 
 
 class TokenForm(forms.Form):
-    """A new API token."""
-
     name = forms.CharField(
         label="Name",
         max_length=100,
@@ -106,15 +96,15 @@ class TokenForm(forms.Form):
     )
 
     def clean_expires_at(self) -> datetime | None:
-        """Refuse a token that would be born dead."""
+        """Require an expiry in the future."""
         moment: datetime | None = self.cleaned_data["expires_at"]
         if moment is not None and moment <= timezone.now():
-            raise forms.ValidationError("This moment has passed.")
+            raise forms.ValidationError("This time is in the past.")
         return moment
 
 
-def add_refusal(form: forms.Form, error: Any) -> None:
-    """Show in `form` what a rule has refused, at the field where it is about one."""
+def add_app_error(form: forms.Form, error: Any) -> None:
+    """Add the message of an AppError to `form`, at its field if it is about one."""
     fields = error.fields if isinstance(error, Invalid) else {}
     about = {name: why for name, why in fields.items() if name in form.fields}
     for name, reasons in about.items():

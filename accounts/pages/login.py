@@ -1,4 +1,4 @@
-"""Pages of logging in and out."""
+"""Pages to log in, by code or by link."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +14,7 @@ from accounts.http.login_cookie import forget, remember
 from accounts.http.next_page import next_page, with_next
 from accounts.login import codes, links
 from accounts.models import LoginSession, User
-from accounts.pages.forms import CodeForm, EmailForm, add_refusal
+from accounts.pages.forms import CodeForm, EmailForm, add_app_error
 from kit.errors import AppError
 from kit.requests import client_address
 
@@ -22,7 +22,7 @@ from kit.requests import client_address
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Ask for an address, and mail a code to it."""
+    """Ask for an email address and mail a code to it."""
     initial = {"email": request.user.email if isinstance(request.user, User) else ""}
     form = EmailForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -33,7 +33,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
                 device=sessions.device_of(request),
             )
         except AppError as error:
-            add_refusal(form, error)
+            add_app_error(form, error)
         else:
             response = redirect(with_next("login-code", next_page(request)))
             remember(response, browser)
@@ -45,7 +45,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def log_in_with_code(request: HttpRequest) -> HttpResponse:
-    """Ask for the code, and log in."""
+    """Ask for the code and log in."""
     browser = request.COOKIES.get(settings.LOGIN_COOKIE_NAME, "")
     email = codes.pending(browser)
     if email is None:
@@ -61,7 +61,7 @@ def log_in_with_code(request: HttpRequest) -> HttpResponse:
                 device=sessions.device_of(request),
             )
         except AppError as error:
-            add_refusal(form, error)
+            add_app_error(form, error)
         else:
             sessions.log_in(request, user, LoginSession.Method.CODE)
             response = redirect(next_page(request) or _home(user))
@@ -75,7 +75,7 @@ def log_in_with_code(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def login_link(request: HttpRequest, secret: str) -> HttpResponse:
-    """Show a button that logs in: mail scanners and previews only open links."""
+    """Show a button that logs in; a GET must not, since mail scanners open links."""
     try:
         if request.method != "POST":
             context: dict[str, object] = {"person": links.check(secret)}

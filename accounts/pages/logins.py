@@ -1,4 +1,4 @@
-"""The page of logins: where this person is logged in, and ending a login."""
+"""The page of logins: list them, end one or all others."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -20,18 +20,18 @@ _SHOWN = 50  # logins on a page
 @login_required
 @require_safe
 def logins_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show where one is and was logged in."""
+    """List the user's logins, newest first."""
     rows = LoginSession.objects.for_user(caller.person).order_by("-pk")
     page = Paginator(rows, _SHOWN).get_page(request.GET.get("page"))
-    context = {"page": page, "current": sessions.current(request)}
+    context = {"page": page, "current": sessions.current_login(request)}
     return render(request, "accounts/logins.html", context)
 
 
 @login_required
 @require_POST
 def end_login(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Log one browser out, or all others."""
-    current = sessions.current(request)
+    """End one login, or all except the current one."""
+    current = sessions.current_login(request)
     if wanted := request.POST.get("login"):
         row = LoginSession.objects.for_user(caller.person).find(wanted)
         if row is None:
@@ -39,6 +39,6 @@ def end_login(request: HttpRequest, caller: Caller) -> HttpResponse:
         sessions.end(row)
         messages.success(request, "That browser is logged out.")
     else:
-        sessions.end_all(caller.person, but=current)
+        sessions.end_all(caller.person, except_for=current)
         messages.success(request, "All other browsers are logged out.")
     return redirect("logins-page")

@@ -14,7 +14,7 @@ from kit.mail import files
 @never_cache
 @require_safe
 def mailbox(request: HttpRequest) -> HttpResponse:
-    """Show the mails that were written to files; in development only."""
+    """Show the mails that were written to files; 404 except in development."""
     if not settings.DEVELOPMENT:
         raise Http404
-    return render(request, "accounts/mailbox.html", {"mails": files.written()})
+    return render(request, "accounts/mailbox.html", {"mails": files.written_mails()})

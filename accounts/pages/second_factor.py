@@ -1,4 +1,4 @@
-"""Pages of the second factor, which opens the back office."""
+"""Pages to set up and verify the second factor, which the admin requires."""
 
 import segno
 from django.contrib import messages
@@ -16,7 +16,7 @@ from accounts.http.freshness import is_fresh
 from accounts.http.next_page import next_page, with_next
 from accounts.login import second_factor
 from accounts.models import User
-from accounts.pages.forms import SecondFactorForm, add_refusal
+from accounts.pages.forms import SecondFactorForm, add_app_error
 from accounts.people import staff
 from kit.errors import AppError
 
@@ -24,7 +24,7 @@ from kit.errors import AppError
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Ask an operator for the second factor."""
+    """Ask an operator for a code of the second factor."""
     user = _operator(caller)
     if not second_factor.is_set_up(user):
         return redirect(with_next("second-factor-set-up", next_page(request)))
@@ -33,7 +33,7 @@ def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
         try:
             second_factor.verify(request, user, form.cleaned_data["code"])
         except AppError as error:
-            add_refusal(form, error)
+            add_app_error(form, error)
             log.record("second factor refused", user, request=request)
         else:
             log.record("entered the back office", user, request=request)
@@ -50,9 +50,10 @@ def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Set up the second factor, with a fresh login; another one takes the old one, too.
+    """Set up the second factor, or replace it; requires a fresh login.
 
-    The old one stays in force until the new one has shown its first code.
+    Replacing it also requires the old one, which stays valid until the new one is confirmed
+    by its first code.
     """
     user = _operator(caller)
     if not is_fresh(request):
@@ -67,7 +68,7 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
             log.record("replaces the second factor", user, request=request)
         return redirect("second-factor-set-up")
     if "keep" in request.POST:
-        second_factor.keep(user)
+        second_factor.discard_pending(user)
         return redirect("second-factor-set-up")
     if is_set_up and not second_factor.pending(user):
         return render(
@@ -78,7 +79,7 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
         try:
             codes = second_factor.confirm(request, user, form.cleaned_data["code"])
         except AppError as error:
-            add_refusal(form, error)
+            add_app_error(form, error)
         else:
             log.record("set up a second factor", user, request=request)
             leads_to = next_page(request) or reverse("admin:index")

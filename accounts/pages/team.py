@@ -1,4 +1,4 @@
-"""The page of workspaces: who is in them, who is invited, where one is invited to."""
+"""The page of workspaces, their members and invitations."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -21,14 +21,13 @@ from accounts.people import closing, teams
 from accounts.roles import Permission, has_permission
 from kit.errors import AppError, Invalid, NotFound
 
-_OPEN = {"create", "rename"}
-"""What takes no fresh login."""
+_WITHOUT_FRESH_LOGIN = {"create", "rename"}
 
 
 @login_required
 @require_safe
 def team_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Show one's workspaces and invitations."""
+    """Show the user's workspaces and invitations."""
     memberships = list(teams.memberships(caller))
     workspaces = [membership.workspace for membership in memberships]
     members = _by_workspace(teams.members(*workspaces))
@@ -66,11 +65,11 @@ def _by_workspace(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
 @login_required
 @require_POST
 def action(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
-    """Do what a button of the page says, and tell what came of it."""
+    """Run the action of a button on the page, and show its result."""
     if verb not in _ACTIONS:
         raise Http404
-    if verb not in _OPEN and not is_fresh(request):
-        messages.info(request, "Log in again to change who is in a workspace.")
+    if verb not in _WITHOUT_FRESH_LOGIN and not is_fresh(request):
+        messages.info(request, "Log in again to change the members of a workspace.")
         return redirect(with_next("login", "/settings/team"))
     try:
         with transaction.atomic(durable=True):
@@ -78,7 +77,7 @@ def action(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
     except (NotFound, ValueError) as error:
         raise Http404 from error
     except Invalid as error:
-        messages.error(request, _complaint(error))
+        messages.error(request, _first_message(error))
     except AppError as error:
         messages.error(request, str(error))
     else:
@@ -88,7 +87,7 @@ def action(request: HttpRequest, caller: Caller, verb: str) -> HttpResponse:
 
 def _create(request: HttpRequest, caller: Caller) -> str:
     teams.create(caller.person, _cleaned(NameForm, request)["name"])
-    return "The workspace is open."
+    return "The workspace was created."
 
 
 def _rename(request: HttpRequest, caller: Caller) -> str:
@@ -99,7 +98,7 @@ def _rename(request: HttpRequest, caller: Caller) -> str:
 def _invite(request: HttpRequest, caller: Caller) -> str:
     fields = _cleaned(InvitationForm, request)
     teams.invite(_membership(request, caller), **fields)
-    return f"An invitation is on its way to {fields['email']}."
+    return f"We sent an invitation to {fields['email']}."
 
 
 def _withdraw(request: HttpRequest, caller: Caller) -> str:
@@ -130,7 +129,7 @@ def _accept(request: HttpRequest, caller: Caller) -> str:
 
 def _decline(request: HttpRequest, caller: Caller) -> str:
     teams.decline(caller.person, UUID(request.POST.get("invitation", "")))
-    return "The invitation is gone."
+    return "The invitation is declined."
 
 
 def _change_role(request: HttpRequest, caller: Caller) -> str:
@@ -163,24 +162,24 @@ _ACTIONS: dict[str, Callable[[HttpRequest, Caller], str]] = {
 }
 
 
-def _complaint(error: Invalid) -> str:
-    """Return the first thing that is wrong with what was typed."""
+def _first_message(error: Invalid) -> str:
+    """Return the first message about a field."""
     for reasons in error.fields.values():
         if isinstance(reasons, list) and reasons:
             return str(reasons[0])
     return str(error)
 
 
-class _Mistyped(AppError):
-    """A form of the page can't be used; its first complaint is the message."""
+class _InvalidForm(AppError):
+    """A form of the page is invalid; the message is its first error."""
 
-    message = "{complaint}"
+    message = "{first_error}"
 
 
 def _cleaned(form_class: type[Any], request: HttpRequest) -> dict[str, Any]:
     form = form_class(request.POST)
     if not form.is_valid():
-        raise _Mistyped(complaint=next(iter(form.errors.values()))[0])
+        raise _InvalidForm(first_error=next(iter(form.errors.values()))[0])
     fields: dict[str, Any] = form.cleaned_data
     return fields
 

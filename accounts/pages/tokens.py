@@ -1,4 +1,4 @@
-"""The page of API tokens: make one, see which there are, revoke them."""
+"""The page of API tokens: list, create and revoke them."""
 
 from uuid import UUID
 
@@ -21,14 +21,14 @@ _SHOWN = 50  # tokens on a page
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """List the tokens of the workspace; make one, whose text is shown this once."""
+    """List the tokens of the workspace; create one, whose text is shown once."""
     form = TokenForm(request.POST or None)
     text = None
     if request.method == "POST" and form.is_valid():
         try:
             _, text = tokens.issue(caller.workspace, caller.person, **form.cleaned_data)
-        except NotFound:  # removed from the workspace in this moment
-            messages.error(request, "You are not in this workspace any more.")
+        except NotFound:  # the user was just removed from the workspace
+            messages.error(request, "You are not a member of this workspace any more.")
             return redirect("tokens-page")
         form = TokenForm()
     rows = ApiToken.objects.visible_to(caller).select_related("created_by")
@@ -44,7 +44,7 @@ def tokens_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @login_required
 @require_POST
 def revoke_token(request: HttpRequest, caller: Caller, token_id: UUID) -> HttpResponse:
-    """End a token at once, for good."""
+    """Revoke a token at once, permanently."""
     token = ApiToken.objects.visible_to(caller).filter(pk=token_id).first()
     if token is None:
         raise Http404

@@ -1,4 +1,4 @@
-"""Choosing where one's pages act."""
+"""Choose the workspace and the environment of the pages."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,7 +16,7 @@ from kit.errors import NotFound
 @login_required
 @require_POST
 def choose(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Let all pages act in a workspace and an environment from now on."""
+    """Save the chosen workspace and environment as preferences, for all pages."""
     environment = request.POST.get("environment", Environment.PRODUCTION)
     try:
         membership = membership_of(caller.person, request.POST.get("workspace", ""))

@@ -1,4 +1,4 @@
-"""Suspending people and workspaces: both doors stay shut from the next request on."""
+"""Block and unblock users and workspaces, from the next request on."""
 
 from typing import TypeAlias
 
@@ -7,23 +7,23 @@ from django.db import transaction
 from accounts import lifecycle
 from accounts.models import User, Workspace
 
-Suspendable: TypeAlias = User | Workspace
+Blockable: TypeAlias = User | Workspace
 
 
-def block(who: Suspendable) -> None:
-    """Suspend a person, or everybody who acts in a workspace; their work is canceled."""
+def block(row: Blockable) -> None:
+    """Block a user or a workspace, and cancel its work, or the work of the user."""
     with transaction.atomic():
-        _set(who, is_blocked=True)
-        suspended = [who] if isinstance(who, Workspace) else who.workspaces.all()
-        for workspace in suspended:
+        _set(row, is_blocked=True)
+        affected = [row] if isinstance(row, Workspace) else row.workspaces.all()
+        for workspace in affected:
             lifecycle.blocked(workspace)
 
 
-def unblock(who: Suspendable) -> None:
-    """Let them in again."""
-    _set(who, is_blocked=False)
+def unblock(row: Blockable) -> None:
+    """Allow requests of a user, or to a workspace, again."""
+    _set(row, is_blocked=False)
 
 
-def _set(who: Suspendable, *, is_blocked: bool) -> None:
-    who.is_blocked = is_blocked
-    who.save(update_fields=["is_blocked"])
+def _set(row: Blockable, *, is_blocked: bool) -> None:
+    row.is_blocked = is_blocked
+    row.save(update_fields=["is_blocked"])

@@ -1,9 +1,9 @@
-"""Closing an account: hidden at once, gone after seven days, with a way back until then.
+"""Close accounts: hide them at once, reopen them within 7 days, purge them afterwards.
 
-Whoever logs in within the seven days finds everything as it was. After them the address is
-free for somebody new, and a purge removes what was there, piece by piece; it may be
-interrupted anywhere, and goes on with the next run. What stays is the ledger, under a
-workspace without a name, and what `accounts.people.welcome` remembers.
+A login within 7 days reopens the account with everything in it. After that, the email
+address is free for a new user, and a purge deletes the data step by step. It may be
+interrupted anywhere, and the next run continues. The ledger stays, in a workspace without a
+name, and so does the anonymous record of the sign-up grant (`accounts.people.welcome`).
 """
 
 import logging
@@ -38,32 +38,32 @@ from kit.mail import outbox
 from kit.models import Mail
 
 KEPT_FOR = timedelta(days=7)
-"""How long one may change one's mind."""
-_MOST = 100  # accounts, and workspaces, that are removed in one run
+"""How long a closed account or workspace can be reopened."""
+_MOST = 100  # accounts, and workspaces, that are purged in one run
 _NAME = "Closed workspace"
-_NOWHERE = "@closed.invalid"  # RFC 6761 §6.4: no mail ever goes there
+_RELEASED = "@closed.invalid"  # RFC 6761 §6.4: mail is never delivered there
 
 logger = logging.getLogger(__name__)
 
 
 @needs_transaction
 def close(user: User) -> datetime:
-    """Close an account with the workspaces that nobody else is in; return when it is gone.
+    """Close an account and the workspaces that it owns; return when it will be purged.
 
-    Logins end, tokens open nothing, work under way is canceled. Harmless to repeat.
+    Logins end, tokens are refused, and running work is canceled. Safe to repeat.
 
     Raises:
-        OperatorStays: operators' accounts are closed after they have stopped being one.
-        WorkspaceInUse: the person owns workspaces that others are in.
+        OperatorStays: the user is an operator.
+        WorkspaceInUse: the user owns workspaces with other members.
     """
-    # Workspaces before people, each in one order: as whoever changes members locks them.
+    # Lock workspaces before users, in the same order as all code that changes members.
     _lock_workspaces(user.memberships.values_list("workspace", flat=True))
     account = User.objects.select_for_update().get(pk=user.pk)
     if account.is_staff:
         raise OperatorStays
     if account.closed_at is not None:
         return account.closed_at + KEPT_FOR
-    owned = _owned_alone_or_not(account)
+    owned = _owned_workspaces(account)
     if names := [name for name, is_shared in owned.values() if is_shared]:
         raise WorkspaceInUse(names=", ".join(names))
     account.closed_at = user.closed_at = timezone.now()
@@ -85,32 +85,32 @@ def close(user: User) -> datetime:
 
 @needs_transaction
 def close_workspace(workspace: Workspace, *, at: datetime) -> None:
-    """Hide a locked workspace and end its work."""
+    """Mark a locked workspace as closed and cancel its work."""
     workspace.closed_at = at
     workspace.save(update_fields=["closed_at"])
     lifecycle.closed(workspace)
 
 
-def is_closed(user: User) -> bool:
-    """Whether the account can still be opened again by a login."""
+def is_reopenable(user: User) -> bool:
+    """Return whether the account is closed and a login can still reopen it."""
     return user.closed_at is not None and not is_gone(user.closed_at)
 
 
 def is_gone(closed_at: datetime | None) -> bool:
-    """Whether the time to change one's mind is over."""
+    """Return whether the time in which a closed account can be reopened is over."""
     return closed_at is not None and closed_at <= timezone.now() - KEPT_FOR
 
 
 @needs_transaction
 def reopen(user: User) -> None:
-    """Open a closed account again, with what was closed along with it.
+    """Reopen a closed account and the workspaces that were closed with it.
 
-    Harmless to repeat; does nothing for one that is open, or past its time.
+    Safe to repeat; does nothing if the account is open or can't be reopened any more.
     """
-    if not is_closed(user):
+    if not is_reopenable(user):
         return
-    # In the last instant of the seventh day somebody new may be given the address. They
-    # lock the row, too: whoever comes second finds it changed, and does nothing.
+    # At the end of the seventh day, a sign-up may release the address at the same moment.
+    # It locks the row too, so the second of both finds it changed and does nothing.
     is_open = User.objects.filter(
         pk=user.pk, email=user.email, closed_at=user.closed_at
     ).update(closed_at=None)
@@ -135,9 +135,9 @@ def reopen(user: User) -> None:
 
 @needs_transaction
 def release_address(user: User) -> None:
-    """Take the address from an account that is gone, so that somebody may sign up with it.
+    """Remove the email address from an account that is gone, to allow a new sign-up.
 
-    What was written to it goes, too. Harmless to repeat.
+    Mails, invitations and login codes for the address are deleted. Safe to repeat.
     """
     account = User.objects.select_for_update().get(pk=user.pk)
     if not is_gone(account.closed_at):
@@ -148,19 +148,19 @@ def release_address(user: User) -> None:
         LoginChallenge.objects.filter(email=account.email),
     ):
         rows.delete()
-    account.email = f"{account.pk}{_NOWHERE}"
+    account.email = f"{account.pk}{_RELEASED}"
     account.is_active = False
     account.preferences = {}
     account.save(update_fields=["email", "is_active", "preferences"])
 
 
 def purge() -> int:
-    """Remove what belonged to accounts and workspaces that are gone; return how many."""
-    # Suspended people are kept: with a new account they would be rid of the block.
+    """Delete the data of accounts and workspaces that are gone; return how many."""
+    # Blocked users are kept: otherwise they could sign up again without the block.
     gone = User.objects.filter(
         closed_at__lt=Now() - KEPT_FOR, is_blocked=False
     ).order_by("closed_at")
-    _each(gone.exclude(email__endswith=_NOWHERE), _release)
+    _each(gone.exclude(email__endswith=_RELEASED), _release)
     owners = Membership.objects.owners()
     blocked_owner = owners.filter(workspace=OuterRef("pk"), user__is_blocked=True)
     empty = Workspace.objects.filter(
@@ -168,15 +168,15 @@ def purge() -> int:
     )
     count = _each(empty.order_by("closed_at"), _purge_workspace)
     unfinished = owners.filter(user=OuterRef("pk"), workspace__purged_at=None)
-    finished = gone.filter(~Exists(unfinished), email__endswith=_NOWHERE)
+    finished = gone.filter(~Exists(unfinished), email__endswith=_RELEASED)
     return count + _each(finished, _remove)
 
 
 def _each(rows: QuerySet[Any], run: Callable[[Any], object]) -> int:
-    """Do `run` to rows until it is done to as many as one run does; return how many.
+    """Call `run` for each row, until `_MOST` calls have succeeded; return how many did.
 
-    Those that fail are no hindrance to the others, now or later: they are tried again with
-    the next run, and do not count.
+    A failed call is logged, does not count, and does not stop the others. The next run
+    tries it again.
     """
     count = 0
     for row in rows:
@@ -206,15 +206,16 @@ def _purge_workspace(workspace: Workspace) -> None:
     with transaction.atomic(durable=True):
         Invitation.objects.filter(workspace=workspace).delete()
         ApiToken.objects.filter(workspace=workspace).delete()
-        # The owner's membership stays until the account goes: it says whose this was.
+        # The owner's membership is kept until the account is deleted: the purge of
+        # accounts needs it to find their workspaces.
         Membership.objects.filter(workspace=workspace).exclude(
             role=Membership.Role.OWNER
         ).delete()
         Workspace.objects.filter(pk=workspace.pk).update(name=_NAME, purged_at=Now())
 
 
-def _owned_alone_or_not(user: User) -> dict[uuid.UUID, tuple[str, bool]]:
-    """Return the open workspaces of an owner: id to name, and whether others are in it."""
+def _owned_workspaces(user: User) -> dict[uuid.UUID, tuple[str, bool]]:
+    """Return the open workspaces of an owner by id: name, and if it has other members."""
     others = Membership.objects.filter(
         workspace=OuterRef("pk"), user__closed_at=None
     ).exclude(user=user)

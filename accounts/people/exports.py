@@ -1,8 +1,8 @@
-"""Archives of one's own data: everything that is kept of a person, as JSON and audio.
+"""Export a user's own data: an archive (zip) of JSON and audio files.
 
-An archive is a row that a worker works off; asked for again within a day it is the same
-one. What it holds of a workspace, the apps above say (`accounts.lifecycle.export`). It has
-no secrets and no hashes in it.
+An archive is a row that a worker processes. A second request within a day returns the same
+archive. Higher apps add their data of a workspace by `accounts.lifecycle.export`. Secrets
+and hashes are not exported.
 """
 
 import io
@@ -45,17 +45,17 @@ from kit.work import claims
 from kit.work.loop import Work
 
 KEPT_FOR = timedelta(hours=24)
-"""How long an archive can be fetched."""
+"""How long an archive can be downloaded."""
 PER_DAY = 5
-"""Archives of one person, of any kind."""
+"""Archives per user and day, of any kind."""
 _UNFINISHED = (Export.Status.QUEUED, Export.Status.PROCESSING)
 
 
-def wanted(caller: Caller) -> Export | None:
-    """Return the newest archive of what `caller` may have; None if there is none.
+def newest(caller: Caller) -> Export | None:
+    """Return the newest archive for `caller`; None if there is none.
 
-    A person may have all that they own; a token, what is its creator's in its workspace
-    and environment.
+    A user gets all workspaces. A token gets its creator's data in its own workspace and
+    environment.
     """
     return (
         Export.objects.filter(**_scope(caller), created_at__gt=Now() - KEPT_FOR)
@@ -65,24 +65,24 @@ def wanted(caller: Caller) -> Export | None:
 
 
 def get_or_begin(caller: Caller) -> Export:
-    """Return the newest archive that is there or on its way, or have one made.
+    """Return the newest archive, ready or not; queue a new one if there is none.
 
     Raises:
-        RateLimited: there were enough today.
+        RateLimited: the daily limit is reached.
     """
-    newest = wanted(caller)
-    if newest is None or newest.status == Export.Status.FAILED:
+    export = newest(caller)
+    if export is None or export.status == Export.Status.FAILED:
         with transaction.atomic(durable=True):
             return begin(caller)
-    return newest
+    return export
 
 
 @needs_transaction
 def begin(caller: Caller) -> Export:
-    """Have a new archive made, unless one is under way; return it.
+    """Queue a new archive and return it, or the unfinished one if there is one.
 
     Raises:
-        RateLimited: there were enough today.
+        RateLimited: the daily limit is reached.
     """
     return begin_for(**_scope(caller))
 
@@ -91,14 +91,14 @@ def begin(caller: Caller) -> Export:
 def begin_for(
     user: User, *, workspace: Workspace | None = None, environment: str = ""
 ) -> Export:
-    """Have a new archive made of what a person has, or of a part; return it.
+    """Queue an archive of a user's data, or of one workspace or environment; return it.
 
     See `begin`.
     """
     scope = {"user": user, "workspace": workspace, "environment": environment}
     new = Export(**scope)
     Export.objects.bulk_create([new], ignore_conflicts=True)
-    export = Export.objects.filter(**scope).latest("pk")  # it may be ready just now
+    export = Export.objects.filter(**scope).latest("pk")  # may just have been completed
     if export.pk == new.pk:
         if not quotas.take(
             "exports", str(user.pk), limit=PER_DAY, period=quotas.today()
@@ -109,7 +109,7 @@ def begin_for(
 
 
 def prune() -> int:
-    """Remove archives past their day; return how many. Safe to interrupt and to repeat."""
+    """Delete archives older than KEPT_FOR; return how many. Safe to repeat."""
     old = Export.objects.filter(created_at__lt=Now() - KEPT_FOR)
     count = 0
     for export in old.exclude(status__in=_UNFINISHED):
@@ -120,12 +120,12 @@ def prune() -> int:
 
 
 def folder_of(user: User) -> str:
-    """Return where a person's archives lie in the storage."""
+    """Return the storage folder of a user's archives."""
     return f"exports/{user.pk}"
 
 
 def download_name(export: Export) -> str:
-    """Return how an archive is called where people save it."""
+    """Return the file name under which an archive is downloaded."""
     return f"ozvena-{export.created_at:%Y-%m-%d}.zip"
 
 
@@ -139,13 +139,13 @@ def _scope(caller: Caller) -> dict[str, Any]:
 
 
 def _complete(export: Export, name: str) -> dict[str, Any]:
-    """Mail that an archive is ready; return where it is."""
+    """Notify the user by mail that an archive is ready; return its file name column."""
     if export.workspace_id is None:
-        _tell(export)
+        _notify(export)
     return {"file": name}
 
 
-def _tell(export: Export) -> None:
+def _notify(export: Export) -> None:
     outbox.post(
         export.user.email,
         "Your data at Ozvena is ready",
@@ -161,7 +161,7 @@ def _tell(export: Export) -> None:
 
 
 def _write(export: Export, lease: claims.Lease) -> str:
-    """Make the file and return its name in the storage."""
+    """Write the archive and return its name in the storage."""
     name = f"{folder_of(export.user)}/{export.pk}/{export.fence}.zip"
     with draft_folder() as folder:
         draft = folder / "export.zip"
@@ -184,7 +184,7 @@ def _write_zip(draft: Path, export: Export, lease: claims.Lease) -> None:
 
 
 def _write_json(target: io.TextIOWrapper, rows: Any) -> None:
-    """Write rows as a JSON array, one at a time, however many there are."""
+    """Write rows as a JSON array, one at a time, so that memory use stays constant."""
     with target:
         target.write("[")
         for number, row in enumerate(rows):
@@ -194,11 +194,11 @@ def _write_json(target: io.TextIOWrapper, rows: Any) -> None:
 
 
 def _copy(archive: zipfile.ZipFile, name: str, stored: str) -> None:
-    """Copy a stored file; audio is compressed already."""
+    """Copy a stored file uncompressed: audio is compressed already."""
     try:
         source = default_storage.open(stored)
     except FileNotFoundError:
-        return  # past its retention since the row was read
+        return  # deleted by retention after the row was read
     entry = zipfile.ZipInfo(name, timezone.now().timetuple()[:6])
     with source, archive.open(entry, "w", force_zip64=True) as target:
         shutil.copyfileobj(source, target)

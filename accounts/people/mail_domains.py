@@ -1,7 +1,7 @@
-"""What is known of the hosts of mail addresses, for who gets the sign-up grant.
+"""Classify mail domains and normalize mailboxes, to limit sign-up grants per person.
 
-It decides about free credits alone: who somebody is, and where their mail goes, is always
-the address as they wrote it. Operators' own word about a host wins over the lists here.
+This decides only about free credits. A user is always identified by the email address as
+typed, and mail goes there. Operators' settings of a domain override the lists here.
 """
 
 from functools import cache
@@ -13,9 +13,8 @@ from accounts.models import MailDomain
 
 Kind = MailDomain.Kind
 
-# Hosts at which the public opens mailboxes: their addresses are strangers to each other,
-# so no daily cap counts them together. The second name is the one under which the same
-# mailbox is known.
+# Public mail hosts, whose users are unrelated, so the daily limit per domain does not hold
+# for them. The value is the canonical domain of the same mailbox.
 _SHARED = {
     **dict.fromkeys(["gmail.com", "googlemail.com"], "gmail.com"),
     **dict.fromkeys(["icloud.com", "me.com", "mac.com"], "icloud.com"),
@@ -48,14 +47,14 @@ _SHARED = {
     },
 }
 _WITHOUT_DOTS = {"gmail.com", "proton.me"}
-"""Hosts to which `j.doe` and `jdoe` are one mailbox; Proton passes over `-` and `_` too."""
+"""Hosts where `j.doe` and `jdoe` are one mailbox; Proton ignores `-` and `_` too."""
 
 
-def person_of(email: str) -> str:
-    """Return one name for all the spellings of an address that lead to the same mailbox.
+def canonical_mailbox(email: str) -> str:
+    """Return the canonical spelling of an address, the same for all of one mailbox.
 
-    `email` is normal, as `signup.normalize_email` makes it. What follows a `+` is a tag at
-    about every host that knows tags.
+    `email` is normalized by `signup.normalize_email`. The part after a `+` is a tag at
+    nearly every host that supports tags.
     """
     local, _, domain = email.rpartition("@")
     domain = _SHARED.get(domain, domain)
@@ -70,22 +69,22 @@ def person_of(email: str) -> str:
 
 
 def registrable(domain: str) -> str:
-    """Return the part of a domain that somebody has registered: `a.b.co.uk` is `b.co.uk`.
+    """Return the registrable part of a domain: `b.co.uk` for `a.b.co.uk`.
 
-    By the Public Suffix List, its private part too, where anybody may get a name.
+    By the Public Suffix List, including private suffixes, below which anyone gets a name.
     """
     return _suffixes().privatesuffix(domain) or domain
 
 
 def kind_of(domain: str) -> MailDomain.Kind:
-    """Return what kind of host gets the mail of `domain`."""
-    names = _with_those_above(domain)
-    said = dict(
+    """Return the kind of a mail domain: by operators' settings, or else by the lists."""
+    names = _with_parents(domain)
+    settings = dict(
         MailDomain.objects.filter(domain__in=names).values_list("domain", "kind")
     )
-    for name in names:  # the closest word counts
-        if name in said:
-            return Kind(said[name])
+    for name in names:  # the closest parent domain wins
+        if name in settings:
+            return Kind(settings[name])
     if domain in _SHARED:
         return Kind.SHARED
     if not blocklist.isdisjoint(names):
@@ -93,8 +92,8 @@ def kind_of(domain: str) -> MailDomain.Kind:
     return Kind.ORDINARY
 
 
-def _with_those_above(domain: str) -> list[str]:
-    """Return `domain` and those that it lies in, up to the one that is registered."""
+def _with_parents(domain: str) -> list[str]:
+    """Return `domain` and its parent domains, up to the registrable one."""
     owner = registrable(domain)
     names = [domain]
     while names[-1] != owner and "." in names[-1]:

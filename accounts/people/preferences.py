@@ -1,4 +1,4 @@
-"""What a person's pages restore themselves from."""
+"""Preferences of a user, from which pages restore their state."""
 
 import json
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ LIMIT = 16 * 1024  # bytes of all of them together, as compact JSON in UTF-8
 
 @transaction.atomic
 def merge(user: User, changes: Mapping[str, Any]) -> None:
-    """Set the given preferences, leave the others, and update `user` with the outcome.
+    """Set the given preferences, keep the others, and update `user` with the result.
 
     Raises:
-        PreferencesTooLarge: together they would be longer than LIMIT; nothing changes.
+        PreferencesTooLarge: all together would be larger than LIMIT; nothing changes.
     """
     kept = User.objects.select_for_update().get(pk=user.pk)
     merged = {**kept.preferences, **changes}
@@ -29,6 +29,6 @@ def merge(user: User, changes: Mapping[str, Any]) -> None:
 
 
 def text_of(user: User | None, name: str) -> str:
-    """Return a preference that is a text; empty where there is none, or something else."""
+    """Return a preference of type str; empty if it is missing or of another type."""
     chosen = user.preferences.get(name) if user else None
     return chosen if isinstance(chosen, str) else ""

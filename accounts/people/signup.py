@@ -1,4 +1,4 @@
-"""Becoming a user."""
+"""Sign up users: normalize email addresses, create users with a personal workspace."""
 
 from django.db import transaction
 from email_validator import EmailNotValidError, validate_email
@@ -32,22 +32,22 @@ def normalize_email(email: str) -> str:
 
 @transaction.atomic
 def sign_up(email: str, *, address: str = "", **fields: object) -> User:
-    """Return the user with this address; a new one gets a personal workspace with wallets.
+    """Return the user with this email address; create one with a personal workspace.
 
-    An account that was closed is opened again by `closing.reopen`, not here; one that is
-    past its seven days gives its address away. Safe to repeat and to race: there is one
-    user per address, and everything is opened once. Whether the grant comes with it is
-    decided in `accounts.people.welcome`; `address` is the client's, and empty where an
-    operator signs someone up. `fields` are set on a new user only.
+    A closed account is reopened by `closing.reopen`, not here. One that is gone loses its
+    address to the new user. Safe to repeat and to call concurrently: there is one user per
+    address, and the workspace is made once. `accounts.people.welcome` decides about the
+    sign-up grant. `address` is the client's IP address; empty if an operator signs the
+    user up. `fields` are set on a new user only.
 
     Raises:
-        Invalid: the address can't be one.
+        Invalid: the email address is not valid.
     """
     new = User(email=normalize_email(email), **fields)
     new.set_unusable_password()
     user = _insert(new)
     if closing.is_gone(user.closed_at) and not user.is_blocked:
-        # The purge has not come by yet; whoever has the address now begins anew.
+        # The purge has not run yet, but the address is free for a new user.
         closing.release_address(user)
         user = _insert(new)
     if user.pk == new.pk:
@@ -56,8 +56,8 @@ def sign_up(email: str, *, address: str = "", **fields: object) -> User:
 
 
 def _insert(new: User) -> User:
-    """Write `new` unless its address is taken; return who has the address."""
-    # Waits for a sign-up of the same address that has not committed yet.
+    """Insert `new` unless its address exists; return the user with the address."""
+    # This waits for a concurrent sign-up of the same address to commit.
     User.objects.bulk_create([new], ignore_conflicts=True)
     return User.objects.get(email=new.email)
 
@@ -67,5 +67,5 @@ def _open_personal_workspace(user: User, address: str) -> None:
     Membership.objects.create(
         user=user, workspace=workspace, role=Membership.Role.OWNER
     )
-    is_welcome = welcome.welcome(user.email, address=address)
-    lifecycle.opened(workspace, user if is_welcome else None)
+    gets_grant = welcome.claim_grant(user.email, address=address)
+    lifecycle.opened(workspace, user if gets_grant else None)

@@ -1,7 +1,7 @@
-"""Workspaces that several people share: opening them, and who is in them.
+"""Team workspaces: create, close and reopen them; manage members and invitations.
 
-The row of the workspace is locked by whoever changes its members, so that two changes at
-once can't leave it without an owner. `accounts.roles` has the permissions of each role.
+Changes of members lock the workspace's row first, so that concurrent changes can't leave it
+without an owner. `accounts.roles` has the permissions of each role.
 """
 
 import uuid
@@ -35,16 +35,16 @@ from kit.errors import NotFound, RateLimited
 from kit.mail import outbox
 
 MOST_UNPAID = 3
-"""Workspaces without a plan that one person may own, the personal one among them."""
+"""Workspaces without a plan that one user may own, including the personal one."""
 INVITED_FOR = timedelta(days=7)
 INVITATIONS_PER_DAY = 30
-"""By one person: an invitation is a mail to anybody."""
+"""Invitations of one user per day, since each is a mail to any address."""
 
 Role = Membership.Role
 
 
 def memberships(caller: Caller) -> QuerySet[Membership]:
-    """Return the caller's memberships; a token's is the one it is bound to."""
+    """Return the caller's memberships; for a token, only the one in its workspace."""
     found = Membership.objects.for_user(caller.person)
     if caller.token is not None:
         found = found.filter(workspace=caller.token.workspace_id)
@@ -56,7 +56,7 @@ def membership(caller: Caller, workspace_id: uuid.UUID) -> Membership:
 
     Raises:
         NotFound: there is none.
-        Blocked: the workspace is suspended.
+        Blocked: the workspace is blocked.
     """
     found = memberships(caller).filter(workspace=workspace_id).first()
     if found is None:
@@ -67,18 +67,18 @@ def membership(caller: Caller, workspace_id: uuid.UUID) -> Membership:
 
 
 def members(*workspaces: Workspace) -> QuerySet[Membership]:
-    """Return who is in workspaces."""
+    """Return the members of workspaces."""
     return Membership.objects.for_workspace(*workspaces).order_by("pk")
 
 
 def invitations(*workspaces: Workspace) -> QuerySet[Invitation]:
-    """Return who is invited to workspaces."""
+    """Return the open invitations to workspaces."""
     rows = Invitation.objects.filter(workspace__in=workspaces, expires_at__gt=Now())
     return rows.order_by("-pk")
 
 
 def invitations_to(user: User) -> QuerySet[Invitation]:
-    """Return where a person is invited to."""
+    """Return the open invitations for a user."""
     rows = Invitation.objects.select_related("workspace", "invited_by")
     return rows.filter(
         email=user.email, expires_at__gt=Now(), workspace__closed_at=None
@@ -86,7 +86,7 @@ def invitations_to(user: User) -> QuerySet[Invitation]:
 
 
 def closed(user: User) -> QuerySet[Workspace]:
-    """Return the workspaces for several that a person has closed and can open again."""
+    """Return the closed team workspaces that a user can reopen."""
     return (
         Workspace.objects.owned_by(user)
         .filter(kind=Workspace.Kind.TEAM, closed_at__gt=Now() - closing.KEPT_FOR)
@@ -96,12 +96,12 @@ def closed(user: User) -> QuerySet[Workspace]:
 
 @needs_transaction
 def create(owner: User, name: str) -> Membership:
-    """Open a workspace; return its owner's place.
+    """Create a team workspace; return its owner's membership.
 
     Raises:
-        TooManyWorkspaces: the person owns as many as one can.
+        TooManyWorkspaces: the user owns the maximum without a plan.
     """
-    _demand_room(owner)
+    _require_below_limit(owner)
     workspace = Workspace.objects.create(
         name=name, kind=Workspace.Kind.TEAM, created_at=timezone.now()
     )
@@ -113,10 +113,10 @@ def create(owner: User, name: str) -> Membership:
 
 
 def rename(by: Membership, name: str) -> None:
-    """Give a workspace another name.
+    """Rename a workspace.
 
     Raises:
-        NotAllowed: the person's role is too low.
+        NotAllowed: the member has no permission.
     """
     require_permission(by.role, Permission.RENAME)
     by.workspace.name = name
@@ -125,13 +125,13 @@ def rename(by: Membership, name: str) -> None:
 
 @needs_transaction
 def close(by: Membership) -> datetime:
-    """Close a workspace for all who are in it; return when it is gone.
+    """Close a workspace for all members; return when it will be purged.
 
-    Its tokens open nothing and its work is canceled.
+    Its tokens are refused and its work is canceled.
 
     Raises:
-        NotAllowed: the person's role is too low.
-        PersonalWorkspace: that closes with its owner's account.
+        NotAllowed: the member has no permission.
+        PersonalWorkspace: a personal workspace closes with its owner's account.
         NotFound: it was closed meanwhile.
     """
     workspace = _lock(by.workspace_id)
@@ -148,18 +148,18 @@ def close(by: Membership) -> datetime:
 
 @needs_transaction
 def reopen(user: User, workspace_id: uuid.UUID) -> Membership:
-    """Open a closed workspace again, as it was.
+    """Reopen a closed workspace; return the owner's membership.
 
     Raises:
-        NotFound: the person has closed no such workspace, or it is gone.
-        TooManyWorkspaces: the person owns as many as one can.
+        NotFound: the user has no such closed workspace, or it is gone.
+        TooManyWorkspaces: the user owns the maximum without a plan.
     """
     workspace = (
         closed(user).select_for_update(of=("self",)).filter(pk=workspace_id).first()
     )
     if workspace is None:
         raise NotFound
-    _demand_room(user, workspace)
+    _require_below_limit(user, workspace)
     workspace.closed_at = None
     workspace.save(update_fields=["closed_at"])
     return Membership.objects.for_user(user).get(workspace=workspace)
@@ -167,25 +167,25 @@ def reopen(user: User, workspace_id: uuid.UUID) -> Membership:
 
 @needs_transaction
 def invite(by: Membership, email: str, role: str) -> Invitation:
-    """Invite an address, by mail; once more renews it.
+    """Invite an email address by mail; a second call renews the invitation.
 
     Raises:
-        Invalid: this can't be an address.
-        NotFound: the person has left meanwhile.
-        NotAllowed: the person's role is too low for that, or for the invitation that
-            waits already.
-        PersonalWorkspace: it is no workspace for several.
-        AlreadyMember: the person is in it.
-        RateLimited: too many in a day.
+        Invalid: the address is not valid.
+        NotFound: the inviting member has left meanwhile.
+        NotAllowed: the member may not invite for this role, or not replace the open
+            invitation.
+        PersonalWorkspace: it is not a team workspace.
+        AlreadyMember: the address is a member's.
+        RateLimited: the daily limit is reached.
     """
     email = normalize_email(email)
     workspace = _lock(by.workspace_id)
-    by = _now(by)
-    require_permission(by.role, _inviting(role))
+    by = _reloaded(by)
+    require_permission(by.role, _invite_permission(role))
     if workspace.kind != Workspace.Kind.TEAM:
         raise PersonalWorkspace
     if waiting := invitations(workspace).filter(email=email).first():
-        require_permission(by.role, _inviting(waiting.role))
+        require_permission(by.role, _invite_permission(waiting.role))
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
         raise AlreadyMember
     if not quotas.take(
@@ -217,26 +217,26 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
 
 
 def withdraw(by: Membership, invitation_id: uuid.UUID) -> None:
-    """Take an invitation back.
+    """Withdraw an invitation.
 
     Raises:
         NotFound: there is none.
-        NotAllowed: the person's role is too low.
+        NotAllowed: the member has no permission.
     """
     invitation = invitations(by.workspace).filter(pk=invitation_id).first()
     if invitation is None:
         raise NotFound
-    require_permission(by.role, _inviting(invitation.role))
+    require_permission(by.role, _invite_permission(invitation.role))
     invitation.delete()
 
 
 @needs_transaction
 def accept(user: User, invitation_id: uuid.UUID) -> Membership:
-    """Take the place that one is invited to.
+    """Accept an invitation; return the new membership.
 
     Raises:
-        NotFound: there is no such invitation to this person's address.
-        Blocked: the workspace is suspended.
+        NotFound: there is no such invitation to the user's address.
+        Blocked: the workspace is blocked.
     """
     invitation = _invitation_to(user, invitation_id)
     workspace = _lock(invitation.workspace_id)
@@ -254,32 +254,32 @@ def accept(user: User, invitation_id: uuid.UUID) -> Membership:
 
 
 def decline(user: User, invitation_id: uuid.UUID) -> None:
-    """Turn an invitation down.
+    """Decline an invitation.
 
     Raises:
-        NotFound: there is no such invitation to this person's address.
+        NotFound: there is no such invitation to the user's address.
     """
     _invitation_to(user, invitation_id).delete()
 
 
 @needs_transaction
 def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
-    """Give a member another role; OWNER hands the workspace over, and leaves us an admin.
+    """Change a member's role. With OWNER, the former owner becomes an admin.
 
     Raises:
         NotFound: there is no such member.
-        NotAllowed: the person's role is too low, or it is the owner's own membership.
-        PersonalWorkspace: it is no workspace for several.
-        TooManyWorkspaces: the new owner owns as many as one can.
+        NotAllowed: the member has no permission, or would change the own role.
+        PersonalWorkspace: it is not a team workspace.
+        TooManyWorkspaces: the new owner owns the maximum without a plan.
     """
-    by, other = _lock_two(by, user_id)
+    by, other = _lock_both(by, user_id)
     require_permission(
         by.role, Permission.HAND_OVER if role == Role.OWNER else Permission.CHANGE_ROLE
     )
     if other.pk == by.pk:
         raise NotAllowed
     if role == Role.OWNER:
-        _demand_room(other.user, by.workspace)
+        _require_below_limit(other.user, by.workspace)
         by.role = Role.ADMIN
         by.save(update_fields=["role"])
     other.role = role
@@ -289,14 +289,14 @@ def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
 
 @needs_transaction
 def remove(by: Membership, user_id: uuid.UUID) -> None:
-    """Take a member out of the workspace, or leave it; their tokens end.
+    """Remove a member from the workspace, or leave it; revoke the member's tokens.
 
     Raises:
         NotFound: there is no such member.
-        NotAllowed: the person's role is too low.
+        NotAllowed: the removing member has no permission.
         OwnerStays: it is the owner's membership.
     """
-    by, other = _lock_two(by, user_id)
+    by, other = _lock_both(by, user_id)
     if other.pk != by.pk:
         is_member = other.role == Role.MEMBER
         require_permission(
@@ -309,7 +309,7 @@ def remove(by: Membership, user_id: uuid.UUID) -> None:
     other.delete()
 
 
-def _inviting(role: str) -> Permission:
+def _invite_permission(role: str) -> Permission:
     return Permission.INVITE_MEMBER if role == Role.MEMBER else Permission.INVITE_ADMIN
 
 
@@ -318,19 +318,19 @@ def _lock(workspace_id: uuid.UUID) -> Workspace:
     return Workspace.objects.select_for_update().get(pk=workspace_id)
 
 
-def _now(membership: Membership) -> Membership:
-    """Return a membership as it is now that its workspace is locked.
+def _reloaded(membership: Membership) -> Membership:
+    """Return the current state of a membership, after its workspace was locked.
 
     Raises:
-        NotFound: the person has left.
+        NotFound: the member has left.
     """
     if now := Membership.objects.filter(pk=membership.pk).first():
         return now
     raise NotFound
 
 
-def _lock_two(by: Membership, user_id: uuid.UUID) -> tuple[Membership, Membership]:
-    """Return both memberships as they are now, with the workspace locked."""
+def _lock_both(by: Membership, user_id: uuid.UUID) -> tuple[Membership, Membership]:
+    """Lock the workspace; return the current state of both memberships."""
     workspace = _lock(by.workspace_id)
     now = {row.user_id: row for row in members(workspace)}
     if by.user_id not in now or user_id not in now:
@@ -345,9 +345,13 @@ def _invitation_to(user: User, invitation_id: uuid.UUID) -> Invitation:
     return invitation
 
 
-def _demand_room(owner: User, more: Workspace | None = None) -> None:
-    """Refuse another workspace without a plan beyond the most; one at a time looks."""
-    if more is not None and more.tier == Workspace.Tier.PAID:
+def _require_below_limit(owner: User, workspace: Workspace | None = None) -> None:
+    """Raise TooManyWorkspaces if `owner` can't own one more workspace without a plan.
+
+    `workspace` is the additional one; None for a new one. The owner's row is locked, so
+    concurrent calls are checked one after the other.
+    """
+    if workspace is not None and workspace.tier == Workspace.Tier.PAID:
         return
     with transaction.atomic():
         User.objects.select_for_update().get(pk=owner.pk)

@@ -1,7 +1,7 @@
-"""The sign-up grant: who is given it. Once per person, and not to whoever makes addresses.
+"""Decide who gets the sign-up grant: once per person, with limits per network and domain.
 
-An account opens in any case; it is the free credits that are counted. A person is known
-again by an HMAC of the mailbox, which says nothing of who it was and outlives the account.
+The account is created in any case; only the free credits are limited. A person is
+recognized by an HMAC of the mailbox, which is anonymous and outlives the account.
 """
 
 from django.conf import settings
@@ -12,22 +12,22 @@ from accounts.models import WelcomedPerson
 from accounts.people import mail_domains
 from kit import quotas
 from kit.db.transactions import needs_transaction
-from kit.requests import client_network, is_own_machine
+from kit.requests import client_network, is_local_client
 
 
 @needs_transaction
-def welcome(email: str, *, address: str) -> bool:
-    """Return whether whoever signs up with `email` gets the grant, and remember that.
+def claim_grant(email: str, *, address: str) -> bool:
+    """Return whether a new user with `email` gets the sign-up grant, and record it.
 
-    `address` is the client's; without one an operator vouches for the person, and no limit
-    counts.
+    `address` is the client's IP address. It is empty if an operator signs the user up; then
+    there are no limits.
     """
-    digests = person_digests(email)
+    digests = mailbox_digests(email)
     if WelcomedPerson.objects.filter(digest__in=digests).exists():
         return False
     if address and not _is_within_limits(email, address):
         return False
-    # Of two spellings that sign up at once, the second waits here, and writes nothing.
+    # If two spellings sign up concurrently, the second one waits here and inserts nothing.
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO accounts_welcomedperson (digest) VALUES (%s)"
@@ -49,7 +49,7 @@ def _is_within_limits(email: str, address: str) -> bool:
         name, host, limit=settings.SIGN_UP_GRANTS_PER_DOMAIN, period=today
     ):
         return False
-    if is_own_machine(address) or quotas.take(
+    if is_local_client(address) or quotas.take(
         "sign-up grants of a network",
         client_network(address),
         limit=settings.SIGN_UP_GRANTS_PER_NETWORK,
@@ -57,18 +57,18 @@ def _is_within_limits(email: str, address: str) -> bool:
     ):
         return True
     if is_counted:
-        # One network would use up the grants of everybody at that host.
+        # Otherwise one network could use up all grants of that domain.
         quotas.give_back(name, host, period=today, amount=1)
     return False
 
 
-def person_digests(email: str) -> list[str]:
-    """Return what a person is known by: under our key, and under former ones."""
-    person = mail_domains.person_of(email)
+def mailbox_digests(email: str) -> list[str]:
+    """Return the HMACs of a mailbox with the current secret key and with former ones."""
+    mailbox = mail_domains.canonical_mailbox(email)
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return [
         salted_hmac(
-            "accounts.people.welcome", person, secret=key, algorithm="sha256"
+            "accounts.people.welcome", mailbox, secret=key, algorithm="sha256"
         ).hexdigest()
         for key in keys
     ]

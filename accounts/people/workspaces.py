@@ -1,4 +1,4 @@
-"""Workspaces: the two that are built in, and the ones that a person may act in."""
+"""Find workspaces: the two built-in ones, and those of a user."""
 
 import uuid
 
@@ -11,18 +11,18 @@ from kit.errors import NotFound
 
 
 def guests() -> Workspace:
-    """Return the workspace that all visitors without an account share."""
+    """Return the workspace of all visitors without an account; create it if missing."""
     return _built_in(Workspace.Kind.GUESTS, "Guests")
 
 
 def operators() -> Workspace:
-    """Return the workspace that ADMIN_ACCESS_KEY acts in."""
+    """Return the workspace of ADMIN_ACCESS_KEY; create it if missing."""
     return _built_in(Workspace.Kind.OPERATORS, "Operators")
 
 
 def _built_in(kind: Workspace.Kind, name: str) -> Workspace:
-    # Made at first use, so that an emptied database needs no other care. Of several
-    # processes that are first, the unique index lets one insert; all find that row.
+    # Created at first use, so an empty database needs no setup. If several processes are
+    # first, the unique index allows one insert, and all of them find that row.
     if workspace := Workspace.objects.filter(kind=kind).first():
         return workspace
     with transaction.atomic():
@@ -35,18 +35,18 @@ def _built_in(kind: Workspace.Kind, name: str) -> Workspace:
 
 
 def owner_addresses(workspace_id: uuid.UUID) -> QuerySet[Membership, str]:
-    """Return where mail about a workspace goes: to its owners who can still log in."""
+    """Return the email addresses of a workspace's owners who can still log in."""
     owners = Membership.objects.owners().filter(workspace=workspace_id)
     return owners.filter(user__is_active=True).values_list("user__email", flat=True)
 
 
 def membership_of(user: User, wanted: str | None = None) -> Membership:
-    """Return `user`'s membership of the workspace `wanted`, an id, or of the personal one.
+    """Return the membership in the workspace with the id `wanted`, or in the personal one.
 
-    The workspace comes with it, in one query.
+    The workspace is loaded with it, in one query.
 
     Raises:
-        NotFound: there is no such workspace, or the user is no member of it.
+        NotFound: there is no such workspace, or the user is not a member.
     """
     memberships = Membership.objects.for_user(user)
     if wanted is None:
@@ -62,5 +62,5 @@ def membership_of(user: User, wanted: str | None = None) -> Membership:
 
 
 def usable_memberships(user: User) -> QuerySet[Membership]:
-    """Return `user`'s memberships of workspaces that they can act in, the oldest first."""
+    """Return the memberships in open workspaces that are not blocked, oldest first."""
     return Membership.objects.for_user(user).usable().order_by("workspace")

@@ -1,4 +1,4 @@
-"""Shapes of requests and answers."""
+"""Serializers of login requests and responses."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from kit.rest.fields import TextField
 
 
 class CodeRequestSerializer(serializers.Serializer[Any]):
-    """Whom to mail a login code."""
+    """The email address to which a login code is sent."""
 
     email = TextField(max_length=254)
 
 
 class LoginRequestSerializer(serializers.Serializer[Any]):
-    """The code that was mailed, and to whom."""
+    """The mailed code and its email address."""
 
     email = TextField(max_length=254)
     code = TextField(
@@ -26,7 +26,7 @@ class LoginRequestSerializer(serializers.Serializer[Any]):
 
 
 class PersonSerializer(serializers.ModelSerializer[User]):
-    """A person who has just logged in."""
+    """The user who has just logged in."""
 
     role = serializers.SerializerMethodField()
 
@@ -36,22 +36,22 @@ class PersonSerializer(serializers.ModelSerializer[User]):
         read_only_fields = fields
 
     def get_role(self, user: User) -> Role:
-        """Return what the person is in their own workspace."""
+        """Return the user's product role in the personal workspace."""
         membership = membership_of(user)
         return Caller(membership.workspace, user=user, member_role=membership.role).role
 
 
 class NewLoginSerializer(serializers.Serializer[Any]):
-    """The answer to a right code; the session's cookie comes with it."""
+    """The answer to a correct code; the response also sets the session cookie."""
 
     user = PersonSerializer()
 
 
 class LoginSerializer(serializers.ModelSerializer[LoginSession]):
-    """One login of the person who asks."""
+    """A login of the user."""
 
     current = serializers.SerializerMethodField(
-        help_text="Whether it is the login that asks."
+        help_text="Whether this login sent the request."
     )
 
     class Meta:
@@ -69,5 +69,5 @@ class LoginSerializer(serializers.ModelSerializer[LoginSession]):
         read_only_fields = fields
 
     def get_current(self, row: LoginSession) -> bool:
-        """Return whether it is the request's own."""
+        """Return whether it is the login that sent the request."""
         return bool(str(row.pk) == self.context["current"])

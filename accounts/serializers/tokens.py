@@ -1,4 +1,4 @@
-"""Shapes of API tokens."""
+"""Serializers of API tokens."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ _MOST_CREDITS = 10**15
 
 
 class EnvironmentField(serializers.ChoiceField):
-    """PRODUCTION or SANDBOX, in any letter case."""
+    """PRODUCTION or SANDBOX, case-insensitive."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -22,7 +22,7 @@ class EnvironmentField(serializers.ChoiceField):
         )
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the environment's name."""
+        """Return the environment's name in upper case."""
         return str(
             super().to_internal_value(data.upper() if isinstance(data, str) else data)
         )
@@ -49,16 +49,16 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
         read_only_fields = fields
 
     def get_environment(self, token: ApiToken) -> Environment | None:
-        """Return the environment that the token is bound to, null for none."""
+        """Return the environment to which the token is bound; null for none."""
         return Environment(token.environment) if token.environment else None
 
 
 class NewTokenSerializer(TokenSerializer):
-    """A token that was just made."""
+    """A new API token, with its text."""
 
     token = serializers.CharField(
         allow_null=True,
-        help_text="Its text, told this once; null when the answer is a replay.",
+        help_text="The token's text, sent only once; null if the answer is a replay.",
     )
 
     class Meta(TokenSerializer.Meta):
@@ -67,7 +67,7 @@ class NewTokenSerializer(TokenSerializer):
 
 
 class TokenRequestSerializer(serializers.Serializer[Any]):
-    """A new API token."""
+    """A request for a new API token."""
 
     name = TextField(max_length=100, trim_whitespace=True)
     environment = EnvironmentField(required=False, default=None)
@@ -83,7 +83,7 @@ class TokenRequestSerializer(serializers.Serializer[Any]):
     )
 
     def validate_expires_at(self, value: datetime | None) -> datetime | None:
-        """Refuse a token that would be born dead."""
+        """Require an expiry in the future."""
         if value is not None and value <= timezone.now():
-            raise serializers.ValidationError("This moment has passed.")
+            raise serializers.ValidationError("This time is in the past.")
         return value

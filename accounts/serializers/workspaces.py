@@ -1,4 +1,4 @@
-"""Shapes of workspaces and their members."""
+"""Serializers of workspaces, members and invitations."""
 
 from typing import Any
 
@@ -19,27 +19,27 @@ class WorkspaceSerializer(serializers.Serializer[Membership]):
         source="workspace.kind", choices=["personal", "team"]
     )
     tier = serializers.ChoiceField(source="workspace.tier", choices=["free", "paid"])
-    role = serializers.ChoiceField(choices=_ROLES, help_text="Of whoever asks.")
+    role = serializers.ChoiceField(choices=_ROLES, help_text="Your role.")
     created_at = serializers.DateTimeField(source="workspace.created_at")
 
 
 class WorkspaceRequestSerializer(serializers.Serializer[Any]):
-    """A workspace's name."""
+    """The name of a new or renamed workspace."""
 
     name = TextField(max_length=100, trim_whitespace=True)
 
 
 class MemberSerializer(serializers.Serializer[Membership]):
-    """Somebody in a workspace."""
+    """A member of a workspace."""
 
-    id = serializers.UUIDField(source="user_id", help_text="Of the person.")
+    id = serializers.UUIDField(source="user_id", help_text="The user's id.")
     email = serializers.EmailField(source="user.email")
     role = serializers.ChoiceField(choices=_ROLES)
     joined_at = serializers.DateTimeField(source="created_at")
 
 
 class RoleRequestSerializer(serializers.Serializer[Any]):
-    """Another role."""
+    """The new role of a member."""
 
     role = serializers.ChoiceField(
         choices=_ROLES, help_text="`owner` hands the workspace over."
@@ -47,7 +47,7 @@ class RoleRequestSerializer(serializers.Serializer[Any]):
 
 
 class InvitationRequestSerializer(serializers.Serializer[Any]):
-    """Whom to invite."""
+    """The email address to invite, and its role."""
 
     email = TextField(max_length=254)
     role = serializers.ChoiceField(choices=["admin", "member"], default="member")

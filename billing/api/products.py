@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 from billing.plans import products
 from billing.serializers import PackSerializer, PlanSerializer
 
@@ -13,7 +13,7 @@ from billing.serializers import PackSerializer, PlanSerializer
 class PlansView(APIView):
     """Plans on sale."""
 
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
 
     @extend_schema(operation_id="plans_list", responses=PlanSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -24,7 +24,7 @@ class PlansView(APIView):
 class PacksView(APIView):
     """Packs on sale."""
 
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
 
     @extend_schema(operation_id="packs_list", responses=PackSerializer(many=True))
     def get(self, request: Request) -> Response:

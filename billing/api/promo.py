@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
-from accounts.http.permissions import IsPerson
+from accounts.http.permissions import IsUser
 from billing.credits import promo
 from billing.ledger.wallets import summary, wallet_of
 from kit import idempotency
@@ -34,7 +34,7 @@ class PromoRedeemedSerializer(serializers.Serializer[Any]):
 class RedeemView(APIView):
     """Redeem promo codes."""
 
-    permission_classes = (IsPerson,)
+    permission_classes = (IsUser,)
 
     @extend_schema(
         operation_id="promo_codes_redeem",

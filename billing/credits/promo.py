@@ -87,7 +87,7 @@ def redeem(caller: Caller, code: str) -> Redeemed:
     )
     if promo is None:
         raise InvalidPromoCode
-    people = welcome.person_digests(user.email)
+    people = welcome.mailbox_digests(user.email)
     if promo.redemptions.filter(
         Q(user_id=user.pk) | Q(person__in=people) | Q(workspace=workspace)
     ).exists():

@@ -1,4 +1,4 @@
-"""The operators' site."""
+"""The admin site of operators."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -26,16 +26,16 @@ _THEME = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 
 
 class OperatorSite(UnfoldAdminSite, OTPAdminSite):
-    """Django's admin as Ozvena's back office.
+    """Django's admin with the theme, the second factor and the audit log.
 
-    The theme's site comes first: it names the site `admin`, as Django's templates need it.
+    The theme's class comes first: it names the site `admin`, which Django's templates need.
     """
 
     site_header = site_title = "Ozvena"
     index_title = "Back office"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Return whether this is an operator who is not suspended, by both factors."""
+        """Return whether the user is an unblocked operator, verified by both factors."""
         user = request.user
         return (
             isinstance(user, User)
@@ -49,11 +49,11 @@ class OperatorSite(UnfoldAdminSite, OTPAdminSite):
         admin_class: "type[ModelAdmin[Any]] | None" = None,
         **options: Any,
     ) -> None:
-        """Register models, with the audit log over whatever their class does."""
+        """Register models, with `Audited` as the first base of their admin classes."""
         super().register(model_or_iterable, audited(admin_class), **options)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Guard `view`, and let the theme do what its pages need."""
+        """Return `view` with the permission check and the CSP that the theme needs."""
         guarded = super().admin_view(view, cacheable)
         return cast(View, csp_update(_THEME)(guarded))
 

@@ -1,7 +1,7 @@
-"""One shape for everything that goes wrong: `{"code", "detail", "params" or "fields"}`.
+"""Error responses, all in one shape: `{"code", "detail", "params" or "fields"}`.
 
-`exception_handler` serves the views of the API; the views below it serve what fails
-before or outside of one, as JSON under the API's paths and as a page elsewhere.
+`exception_handler` handles exceptions in API views. The views below it handle errors before
+or outside of them: as JSON under the API's paths, as a page elsewhere.
 """
 
 import logging
@@ -41,65 +41,68 @@ _DEADLOCK = "40P01"
 
 
 class BadRequest(AppError):
-    """The request can't be understood at all."""
+    """The request is malformed."""
 
     code = "bad_request"
-    message = "This request can't be understood."
+    message = "This request is malformed."
 
 
 class MethodNotAllowed(AppError):
-    """The address exists, but not for this method; the header `Allow` names the others."""
+    """The URL does not support this method; the header `Allow` lists the others."""
 
     code = "method_not_allowed"
     status = HTTPStatus.METHOD_NOT_ALLOWED
-    message = "This address does not answer to this method."
+    message = "This address does not support this method."
 
 
 class UnsupportedMediaType(AppError):
-    """The body is of a kind that is not read here."""
+    """The content type of the body is not supported."""
 
     code = "unsupported_media_type"
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    message = "A body of this type is not read here."
+    message = "This content type is not supported."
 
 
 class Busy(AppError):
-    """Somebody else holds what this request needs; nothing was changed."""
+    """Another request holds a lock that this one needs; nothing was changed."""
 
     code = "busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    message = "This is being changed by somebody else. Try again in a moment."
+    message = "Another request is changing this. Try again in a moment."
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Say when to come back."""
+        """Return Retry-After in seconds."""
         return {"Retry-After": "1"}
 
 
 class Unavailable(AppError):
-    """The database does not answer; whether it did what it was asked is not known."""
+    """The database is unavailable; the request may or may not have been completed."""
 
     code = "unavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    message = "The service is not available just now. Try again in a moment."
+    message = "The service is unavailable. Try again in a moment."
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Say when to come back."""
+        """Return Retry-After in seconds."""
         return {"Retry-After": "2"}
 
 
 class InternalError(AppError):
-    """A mistake of ours; the log has it under the request's id."""
+    """A bug; it is logged with the request's id."""
 
     code = "internal_error"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    message = "Something went wrong on our side. The X-Request-Id helps us to find it."
+    message = "Something went wrong on our side. Tell us the X-Request-Id to find it."
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Answer a failure of an API view; None leaves a bug to Django, which logs it."""
-    refusal = _as_refusal(error)
+    """Return the response for an exception in an API view.
+
+    None means that it is a bug, which Django logs.
+    """
+    refusal = _as_app_error(error)
     if refusal is None:
         return None
     if isinstance(refusal, Busy | Unavailable):
@@ -110,15 +113,15 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
 
 
 def shape(refusal: AppError) -> dict[str, object]:
-    """Return the body that tells `refusal`."""
+    """Return the JSON body of an error response."""
     body: dict[str, object] = {"code": refusal.code, "detail": str(refusal)}
     if isinstance(refusal, Invalid):
         return body | {"fields": refusal.fields}
     return body | {"params": refusal.params}
 
 
-def _as_refusal(error: BaseException) -> AppError | None:
-    """Return the product's own word for `error`; None for a bug."""
+def _as_app_error(error: BaseException) -> AppError | None:
+    """Convert an exception to an AppError; return None for a bug."""
     match error:
         case AppError():
             return error
@@ -135,7 +138,7 @@ def _as_refusal(error: BaseException) -> AppError | None:
         case exceptions.MethodNotAllowed():
             return MethodNotAllowed()
         case exceptions.Throttled():
-            return RateLimited(retry_after=1)  # ours say for how long themselves
+            return RateLimited(retry_after=1)  # our own throttles raise RateLimited
         case exceptions.UnsupportedMediaType():
             return UnsupportedMediaType()
         case exceptions.ParseError():
@@ -152,10 +155,10 @@ def _as_refusal(error: BaseException) -> AppError | None:
 
 
 def _is_lost(error: BaseException) -> bool:
-    """Whether the database was left or not reached: nobody knows the reason better.
+    """Return whether the database could not be reached, or the connection was lost.
 
-    A statement that it has refused has a code; those of class 57 end the connection (it
-    shuts down or starts), those of class 08 say that there is none.
+    An error of a statement has an SQLSTATE. Class 57P ends the connection (the server shuts
+    down or starts), class 08 is a connection error; without one, there was no answer.
     """
     state = _sqlstate(error)
     return state is None or state.startswith(("08", "57P"))
@@ -168,43 +171,43 @@ def _invalid(error: exceptions.ValidationError) -> Invalid:
 
 
 def _sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's own code for what Django has wrapped."""
+    """Return the SQLSTATE of the PostgreSQL error that Django has wrapped."""
     return getattr(error.__cause__, "sqlstate", None)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 400, or 413 for a body beyond all limits."""
+    """Return a 400 response, or 413 for a body that is too large."""
     if _is_api(request):
-        return _json(_as_refusal(exception) or BadRequest())
+        return _json(_as_app_error(exception) or BadRequest())
     return defaults.bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 403."""
+    """Return a 403 response."""
     if _is_api(request):
         return _json(NotAllowed())
     return defaults.permission_denied(request, exception)
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer 403 to a form that came without its CSRF token."""
+    """Return a 403 response for a form without a valid CSRF token."""
     if _is_api(request):
         return _json(CSRFFailed())
     return csrf.csrf_failure(request, reason)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404."""
+    """Return a 404 response."""
     if _is_api(request):
         return _json(NotFound())
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500, or 503 without the database; Django has logged the error by now."""
-    error = sys.exc_info()[1]  # the handler runs while it is dealt with
-    is_away = error is not None and isinstance(_as_refusal(error), Unavailable)
-    refusal = Unavailable() if is_away else InternalError()
+    """Return a 500 response, or 503 if the database is down; Django logs the error."""
+    error = sys.exc_info()[1]  # this handler runs while the exception is handled
+    is_unavailable = error is not None and isinstance(_as_app_error(error), Unavailable)
+    refusal = Unavailable() if is_unavailable else InternalError()
     if _is_api(request):
         return _json(refusal)
     page = defaults.server_error(request)

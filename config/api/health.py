@@ -1,4 +1,4 @@
-"""Health: whether this process runs, and whether all that it needs answers."""
+"""Health checks: liveness of this process, readiness of its dependencies."""
 
 import logging
 from collections.abc import Callable
@@ -20,33 +20,33 @@ from kit.ids import new_id
 from kit.management.commands.dispatch import HEARTBEAT as DISPATCHER
 
 _DEADLINE = 3.0  # seconds, for all checks together
-_PATIENCE = 2  # seconds, for a connection
+_CONNECT_TIMEOUT = 2  # seconds
 
 logger = logging.getLogger(__name__)
 
 
-class Silent(Exception):
-    """A process has given no sign of life for half a minute."""
+class NotReady(Exception):
+    """A dependency is not ready; a worker without a heartbeat for 30 seconds, say."""
 
 
 @never_cache
 @require_safe
 def alive(request: HttpRequest) -> JsonResponse:
-    """Tell that this process answers. Nothing else is asked."""
+    """Return 200 if this process answers; nothing else is checked (liveness)."""
     return JsonResponse({"status": "ok", "timestamp": timezone.now().isoformat()})
 
 
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Tell of each dependency whether it answers; 503 when one does not.
+    """Return the state of each dependency; 503 if one of them is not ready (readiness).
 
-    Why it does not is in the log: anybody may ask.
+    The reason is only logged, because this endpoint is public.
     """
     executor = ThreadPoolExecutor(len(_CHECKS), thread_name_prefix="ready")
     running = {name: executor.submit(check) for name, check in _CHECKS.items()}
     wait(running.values(), timeout=_DEADLINE)
-    executor.shutdown(wait=False)  # who hangs ends by a time limit of its own
+    executor.shutdown(wait=False)  # each check has a timeout of its own
     checks = {name: _outcome(name, future) for name, future in running.items()}
     is_ready = set(checks.values()) == {"ok"}
     return JsonResponse(
@@ -66,22 +66,22 @@ def _outcome(name: str, check: Future[None]) -> str:
 
 
 def _database() -> None:
-    # A connection of its own: the pool would wait, and hide a server that refuses new
-    # ones.
-    parameters = connection.get_connection_params() | {"connect_timeout": _PATIENCE}
+    # A new connection: the pool would wait, and hide a server that refuses new ones.
+    parameters = connection.get_connection_params()
+    parameters |= {"connect_timeout": _CONNECT_TIMEOUT}
     with psycopg.connect(**parameters) as own:
         own.execute("SELECT 1")
 
 
 def _broker() -> None:
-    with app.connection_for_write(connect_timeout=_PATIENCE) as broker:
-        broker.ensure_connection(max_retries=1, timeout=_PATIENCE)
+    with app.connection_for_write(connect_timeout=_CONNECT_TIMEOUT) as broker:
+        broker.ensure_connection(max_retries=1, timeout=_CONNECT_TIMEOUT)
 
 
 def _cache() -> None:
     cache.set("ready", True, timeout=10)
     if cache.get("ready") is not True:
-        raise Silent("what was written can't be read")
+        raise NotReady("a written value can't be read")
 
 
 def _storage() -> None:
@@ -90,16 +90,16 @@ def _storage() -> None:
 
 
 def _worker() -> None:
-    _heard_from(WORKER)
+    _require_heartbeat(WORKER)
 
 
 def _dispatcher() -> None:
-    _heard_from(DISPATCHER)
+    _require_heartbeat(DISPATCHER)
 
 
-def _heard_from(key: str) -> None:
+def _require_heartbeat(key: str) -> None:
     if cache.get(key) is None:
-        raise Silent("no heartbeat")
+        raise NotReady("no heartbeat")
 
 
 _CHECKS: dict[str, Callable[[], None]] = {

@@ -1,4 +1,4 @@
-"""`/api/v1/me`: who is asking, what they prefer and what they can spend."""
+"""`/api/v1/me`: the caller's user, workspace, preferences and credits."""
 
 from typing import Any
 
@@ -12,27 +12,27 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import Caller, Role, caller_of
-from accounts.http.permissions import GuestsWelcome, IsFreshPerson, IsPerson
+from accounts.http.permissions import AllowGuests, HasFreshLogin, IsUser
 from accounts.people import closing, preferences
 from billing.ledger import wallets
 
 
 class OwnWorkspaceSerializer(serializers.Serializer[Any]):
-    """The workspace that the request acts in."""
+    """The workspace of the request."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
 
 
 class SpendableSerializer(serializers.Serializer[Any]):
-    """What the wallet of the request's environment holds, in credits."""
+    """The balance of the wallet in the request's environment, in credits."""
 
     available = serializers.IntegerField()
     reserved = serializers.IntegerField()
 
 
 class MeSerializer(serializers.Serializer[Any]):
-    """Who is asking; for a guest everything but the role is null."""
+    """The caller; for a guest everything except the role is null."""
 
     id = serializers.UUIDField(allow_null=True)
     email = serializers.EmailField(allow_null=True)
@@ -43,7 +43,7 @@ class MeSerializer(serializers.Serializer[Any]):
 
 
 class MeChangeSerializer(serializers.Serializer[Any]):
-    """What a person can change."""
+    """The fields that a user can change."""
 
     preferences = serializers.DictField(
         required=False, help_text="Merged at the top level; at most 16 KB in all."
@@ -51,27 +51,25 @@ class MeChangeSerializer(serializers.Serializer[Any]):
 
 
 class MeView(APIView):
-    """Whoever is asking."""
-
     def get_permissions(self) -> list[BasePermission]:
-        """Tell everybody who they are; only people have something to change."""
+        """Allow all callers to read, users to change, and a fresh login to close."""
         match self.request.method:
             case "PATCH":
-                return [IsPerson()]
+                return [IsUser()]
             case "DELETE":
-                return [IsFreshPerson()]
-        return [GuestsWelcome()]
+                return [HasFreshLogin()]
+        return [AllowGuests()]
 
     @extend_schema(operation_id="me", responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        """Tell who is asking."""
+        """Return the caller: user, role, workspace, preferences and credits."""
         return Response(_me(caller_of(request)))
 
     @extend_schema(
         operation_id="me_change", request=MeChangeSerializer, responses=MeSerializer
     )
     def patch(self, request: Request) -> Response:
-        """Change preferences."""
+        """Change your preferences."""
         changes = MeChangeSerializer(data=request.data)
         changes.is_valid(raise_exception=True)
         caller = caller_of(request)
@@ -81,10 +79,10 @@ class MeView(APIView):
 
     @extend_schema(operation_id="me_close", request=None, responses={204: None})
     def delete(self, request: Request) -> Response:
-        """Close the account at once, with a fresh login; no token can.
+        """Close your account at once, with a fresh login; not with a token.
 
-        A login within 7 days opens it again. After that all of it is removed but the
-        ledger, which then names nobody.
+        A login within 7 days reopens it. After that everything is deleted except the
+        ledger, which is then anonymous.
         """
         with transaction.atomic(durable=True):
             closing.close(caller_of(request).person)

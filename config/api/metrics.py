@@ -1,8 +1,8 @@
-"""`GET /metrics`: what a monitoring system reads, in Prometheus' text format.
+"""`GET /metrics`: metrics for monitoring, in the text format of Prometheus.
 
-Every number comes from the database, so it is the same whichever process answers and
-survives their restarts; nothing is counted in memory. Own keys of customers are summed
-under one name: there may be thousands.
+All numbers come from the database and none from memory. So each process returns the same
+ones, and restarts don't reset them. The customers' own keys are summed under one label,
+because there may be thousands.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -31,7 +31,7 @@ Sample = tuple[Mapping[str, str], float]
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Tell the numbers to who has METRICS_TOKEN; while that is empty there is nothing."""
+    """Return the metrics to a client with METRICS_TOKEN; 404 if that is not set."""
     token: str = settings.METRICS_TOKEN
     if not token:
         raise Http404
@@ -39,7 +39,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     given = request.headers.get("Authorization", "").encode(errors="replace")
     if not secrets.compare_digest(given, expected):
         return HttpResponse(
-            "METRICS_TOKEN, please.\n",
+            "Send METRICS_TOKEN as a bearer token.\n",
             content_type="text/plain; charset=utf-8",
             status=401,
             headers={"WWW-Authenticate": "Bearer"},
@@ -142,7 +142,7 @@ def _whose(row: Upstream) -> str:
 
 
 def _samples(values: Mapping[Any, float], *names: str) -> Iterator[Sample]:
-    """Yield values by tuples of labels, whose `names` are given."""
+    """Yield the samples of `values`, keyed by tuples of the labels `names`."""
     for labels, value in values.items():
         yield dict(zip(names, labels, strict=True)), value
 

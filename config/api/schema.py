@@ -1,11 +1,11 @@
-"""What the OpenAPI schema says of every operation: its errors and its common headers."""
+"""The common parts of all operations in the OpenAPI schema: errors and headers."""
 
 from collections.abc import Iterator
 from typing import Any
 
 _ERROR = {
     "type": "object",
-    "description": "Every refusal and failure has this shape.",
+    "description": "All errors have this shape.",
     "required": ["code", "detail"],
     "properties": {
         "code": {"type": "string", "description": "Stable, for programs."},
@@ -13,12 +13,12 @@ _ERROR = {
         "params": {
             "type": "object",
             "additionalProperties": True,
-            "description": "The figures that `detail` speaks of.",
+            "description": "The values in `detail`.",
         },
         "fields": {
             "type": "object",
             "additionalProperties": True,
-            "description": "For code `invalid`: what is wrong, by field.",
+            "description": "For code `invalid`: the errors of each field.",
         },
     },
 }
@@ -27,13 +27,13 @@ _PARAMETERS = {
         "in": "header",
         "name": "X-Environment",
         "schema": {"type": "string", "enum": ["PRODUCTION", "SANDBOX"]},
-        "description": "Which wallet is meant; by default that of the token.",
+        "description": "The environment, and so the wallet; by default the token's.",
     },
     "Workspace": {
         "in": "header",
         "name": "X-Workspace",
         "schema": {"type": "string", "format": "uuid"},
-        "description": "With a cookie: another workspace than the personal one.",
+        "description": "With a cookie: the workspace; by default the personal one.",
     },
 }
 _METHODS = {"get", "put", "post", "patch", "delete"}
@@ -42,13 +42,13 @@ _METHODS = {"get", "put", "post", "patch", "delete"}
 def describe_common_parts(
     result: dict[str, Any], **_: object
 ) -> dict[str, Any]:  # a postprocessing hook of drf-spectacular
-    """Add the shape of errors and the headers that every operation knows."""
+    """Add the error response and the common headers to every operation."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = _ERROR
     components.setdefault("parameters", {}).update(_PARAMETERS)
     for operation in _operations(result):
         operation["responses"]["default"] = {
-            "description": "Refused or failed.",
+            "description": "An error.",
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
             },

@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent."""
+"""Start and stop child processes that end with their parent."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StartFailed(Exception):
-    """Something could not be started; the message is one line for a person."""
+    """A process could not be started; the message is one line for the operator."""
 
 
 def signal_on_parent_death(signal_number: int) -> None:
@@ -48,10 +48,10 @@ def spawn(
     inherit: Sequence[int] = (),
     user: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a session of its own, so that Ctrl-C reaches only us.
+    """Start `command` in a session of its own, so that Ctrl-C reaches only the parent.
 
-    `output` is the descriptor that takes what it prints, `inherit` are others that stay
-    open in it, `user` is the account that it runs under if we are root.
+    `output` is the descriptor for its output, `inherit` are descriptors that stay open in
+    it, and `user` is the account under which it runs if we are root.
     """
     return subprocess.Popen(
         [str(part) for part in command],
@@ -76,11 +76,11 @@ def wait_until(
     timeout: float,
     failure: Callable[[str], str],
 ) -> None:
-    """Wait until a service answers; stop `process` if it does not.
+    """Wait until a service is ready; stop `process` after `timeout` seconds.
 
     Raises:
-        StartFailed: it ended, or `timeout` seconds have passed; `failure` makes the line
-            from what happened.
+        StartFailed: it ended, or was not ready in time. `failure` returns the message for a
+            reason.
     """
     deadline = time.monotonic() + timeout
     while not is_ready():
@@ -95,9 +95,9 @@ def wait_until(
 def stop(
     process: subprocess.Popen[bytes], signal_number: signal.Signals, timeout: float
 ) -> bool:
-    """Ask `process` to stop, wait, and kill after `timeout` seconds what is left of it.
+    """Stop `process` by a signal, and kill it and its children after `timeout` seconds.
 
-    Returns whether it stopped by itself.
+    Returns whether it stopped before it was killed.
     """
     if process.poll() is None:
         process.send_signal(signal_number)
@@ -112,6 +112,6 @@ def stop(
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill `process`, if it still runs, and all that it has started."""
+    """Kill `process` and all processes that it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

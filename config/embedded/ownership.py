@@ -1,8 +1,8 @@
-"""Who may serve a home directory: one installation at a time.
+"""Lock a home directory, so that only one installation uses it at a time.
 
-Two locks, since a run that was killed may still have children: the one says that somebody
-serves the home, the other is inherited by the children and so is free exactly when
-nothing of an earlier run is left. The kernel releases both, however a process ends.
+There are two locks, because the children of a killed run may still be alive. The first one
+is held by the running supervisor. The second one is inherited by its children, so it is
+free only after all of them have ended. The kernel releases both when a process ends.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ _PATIENCE = 20.0  # seconds for the children of a killed run to end
 
 @contextlib.contextmanager
 def owned(home: Path) -> Iterator[int]:
-    """Own `home`, made if need be, while the block runs.
+    """Lock `home` while the block runs; create it if it is missing.
 
-    The directory of its sockets is made anew, for this account alone. Yields a descriptor
-    to be inherited by all children: they hold the home as well, and the next owner waits
-    until they have ended.
+    The directory of its sockets is created again, private to this account. Yields a
+    descriptor that all children have to inherit: they hold a lock too, and the next run
+    waits until they have ended.
 
     Raises:
-        StartFailed: another process serves `home`, or it can't be written.
+        StartFailed: another process uses `home`, or it is not writable.
     """
     with contextlib.ExitStack() as held:
         try:

@@ -15,18 +15,18 @@ DATABASE = "postgres"
 USER = "postgres"
 """The embedded server's only role; the socket's directory is what protects it."""
 
-# A Unix socket's address holds 107 bytes on Linux and 103 on macOS, and the longest
-# name below the directory is ".s.PGSQL.5432.lock". A comma would part the path into a
-# list of hosts, other characters would need quoting in the broker's address.
+# The path of a Unix socket has at most 107 bytes on Linux and 103 on macOS, and the longest
+# name in the directory is ".s.PGSQL.5432.lock". A comma would split the path into a list of
+# hosts; other characters would need quoting in the broker's URL.
 _USABLE = re.compile(r"[A-Za-z0-9._/+@-]{1,80}")
 
 
 def socket_directory(home: Path) -> Path:
     """Return the directory of the sockets of the services that belong to `home`.
 
-    It lies inside `home`, unless that path does not fit into a socket's address: then it
-    is a directory in /tmp, named by a hash of the path, so that every process that knows
-    `home` finds it, whatever its TMPDIR.
+    It is inside `home`, unless that path is too long for a socket's address. Then it is a
+    directory in /tmp, named by a hash of the path, so that every process that knows `home`
+    finds it, with any TMPDIR.
     """
     home = home.resolve()
     inside = home / "run"

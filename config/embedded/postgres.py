@@ -27,11 +27,11 @@ _SETTINGS = (
     "log_checkpoints=off",
 )
 _FAST_AND_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-"""For throwaway databases only: survives a killed client, not a power cut."""
+"""For throwaway databases only: data survives a killed client, but no power failure."""
 
 
 class Postgres:
-    """A PostgreSQL server whose data lies in `home/postgres`.
+    """A PostgreSQL server with its data in `home/postgres`.
 
     `lock` is the descriptor that `ownership.owned(home)` yields.
     """
@@ -107,7 +107,7 @@ class Postgres:
             return False
 
     def _initialise(self, account: "_Account") -> None:
-        # initdb works beside the final place, so that a killed one leaves no half
+        # initdb works in a temporary directory, so that a killed one leaves no partial
         # directory that the next start would take for a database.
         unfinished = self.data.with_name("postgres.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -134,7 +134,7 @@ class Postgres:
         unfinished.rename(self.data)
 
     def _give_files_to(self, account: "_Account") -> None:
-        """Give the files to the account that serves them, if it was another last time."""
+        """Change the owner of the data files to the server's account, if it has changed."""
         os.chown(self.sockets, account.owner, -1)
         if self.data.stat().st_uid == account.owner:
             return
@@ -155,7 +155,7 @@ class Postgres:
 
 @dataclass(frozen=True)
 class _Account:
-    """Under which account the server runs, which never may be root."""
+    """The account of the server, which may never be root."""
 
     prefix: tuple[str, ...] = ()  # of the command
     user: int | None = None  # to become, None: stay

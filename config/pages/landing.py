@@ -1,4 +1,4 @@
-"""Pages that concern more than one app."""
+"""The landing page and the favicon."""
 
 from dataclasses import dataclass
 
@@ -19,10 +19,10 @@ from synthesis.jobs.submit import guest_tries_left
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text that visitors can take instead of writing one."""
+    """An example text for the demo."""
 
     language: str  # BCP 47
-    name: str  # of the language, in itself
+    name: str  # of the language, in that language
     text: str
 
 
@@ -70,7 +70,7 @@ EXAMPLES = [
 @ensure_csrf_cookie
 @cache_control(private=True)
 def landing(request: HttpRequest) -> HttpResponse:
-    """The first page: what Ozvena is, and the demo that guests may use."""
+    """Show what Ozvena is, with the demo for guests."""
     voices = Voice.objects.on_offer().matching(provider="unicorn")
     languages = set(voices.values_list("language", flat=True))
     return render(
@@ -93,5 +93,5 @@ def landing(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=86_400)
 def favicon(request: HttpRequest) -> HttpResponse:
-    """Where browsers look for an icon when a page, a JSON answer say, names none."""
+    """Redirect to the icon, for responses that name none, such as JSON."""
     return redirect(static("img/favicon.svg"))

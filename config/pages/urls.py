@@ -1,4 +1,4 @@
-"""Routes of pages and of operations."""
+"""Routes of the landing page and the favicon."""
 
 from django.urls import URLPattern, path
 

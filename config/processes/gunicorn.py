@@ -1,6 +1,6 @@
 """Settings of gunicorn, which serves the web; https://docs.gunicorn.org/en/stable/settings.html.
 
-Threads, and many of them: a slot is held as long as a stream of speech is listened to.
+Many threads, because a streamed answer occupies one for as long as its audio is played.
 """
 
 import os
@@ -32,6 +32,6 @@ Path(worker_tmp_dir).mkdir(parents=True, exist_ok=True)
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let a new worker end with its master, and share no connection with it."""
+    """Make a new worker end with its master, and use database connections of its own."""
     signal_on_parent_death(signal.SIGKILL)
     forget_inherited_connections()

@@ -1,4 +1,4 @@
-"""The supervisor's output: what every child prints, line by line under the child's name."""
+"""The supervisor's output: the lines of each child process, labeled with its name."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ _LONGEST_LINE = 65_536  # bytes; a longer one is shown in parts
 
 
 class Console:
-    """Writes labelled lines to standard output; a closed one is no reason to stop."""
+    """Write labeled lines to standard output; ignore that it was closed."""
 
     def __init__(self, names: list[str]) -> None:
         self._width = max(len(name) for name in names)
@@ -17,7 +17,7 @@ class Console:
         self._is_open = True
 
     def write(self, name: str, line: bytes) -> None:
-        """Show one line of the process `name`, unless it is empty."""
+        """Write one line of the process `name`, unless it is empty."""
         if not line.strip():
             return
         label = f"{name:<{self._width}} | "
@@ -27,7 +27,7 @@ class Console:
         self._put(label.encode() + line.rstrip() + b"\n")
 
     def say(self, text: str) -> None:
-        """Show lines of the supervisor's own."""
+        """Write lines of the supervisor itself, without a label."""
         for line in text.splitlines():
             self._put(f"{line}\n".encode())
 
@@ -42,13 +42,13 @@ class Console:
 
 
 class Lines:
-    """Cuts what arrives in pieces into lines."""
+    """Split a stream of bytes into lines."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take a piece and return the lines that it completes."""
+        """Add bytes and return the lines that they complete."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _LONGEST_LINE:
             lines.append(self._rest)
@@ -56,6 +56,6 @@ class Lines:
         return lines
 
     def end(self) -> list[bytes]:
-        """Return what was not ended by a line break."""
+        """Return the last line, if it had no line break."""
         rest, self._rest = self._rest, b""
         return [rest] if rest else []

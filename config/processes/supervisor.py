@@ -1,8 +1,8 @@
-"""Starts, watches and stops the processes of one machine.
+"""Start, watch, restart and stop the processes of one machine.
 
-One thread does it all: it starts the children (the kernel ties their lives to the thread
-that did), passes on what they print, starts again what died, and stops them in reverse
-order. Should it be killed itself, the kernel ends the children.
+One thread starts the child processes, prints their output, restarts those that ended, and
+stops them in reverse order. It has to be one thread: the kernel ends the children when the
+thread that started them ends, so they also end if the supervisor is killed.
 """
 
 import contextlib
@@ -20,20 +20,20 @@ from config.embedded import children
 from config.embedded.children import StartFailed
 from config.processes.output import Console, Lines
 
-_TICK = 0.1  # seconds between two looks at the children, when nothing else happens
-_QUICK = 10.0  # seconds; who ends sooner after its start has not really run
-_PATIENCE = 5  # quick failures in a row, then it is given up
-_LONGEST_PAUSE = 5.0  # seconds before a child is started again
+_TICK = 0.1  # seconds between two checks of the children, when nothing else happens
+_QUICK = 10.0  # seconds; a child that ends sooner has failed at its start
+_MOST_FAILURES = 5  # quick failures in a row, after which the supervisor stops
+_LONGEST_PAUSE = 5.0  # seconds before a child is restarted
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
-    """We were asked to stop."""
+    """A signal asked the supervisor to stop."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """Something to run. `launch` gets the descriptor to print to."""
+    """A program to run. `launch` is called with the descriptor for its output."""
 
     name: str
     launch: Callable[[int], subprocess.Popen[bytes]]
@@ -41,25 +41,25 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout: float = 15.0  # seconds
     start_timeout: float = 60.0  # seconds until it is ready
-    log: Path | None = None  # where it writes, if not to us
+    log: Path | None = None  # its log file, if it does not print its log
 
 
 @dataclass
 class _Child:
-    """A program with the process that runs it at the moment, if one does."""
+    """A program and its current process, if it is running."""
 
     program: Program
     process: subprocess.Popen[bytes] | None = None
-    output: int | None = None  # descriptor of the pipe that it prints to
+    output: int | None = None  # descriptor of the pipe with its output
     lines: Lines = field(default_factory=Lines)
     started: float = 0.0  # time.monotonic()
-    start_at: float | None = None  # when to start it again
+    start_at: float | None = None  # when to restart it
     quick_ends: int = 0
-    failures: int = 0  # quick ends that were its own fault
+    failures: int = 0  # quick ends that it caused itself
 
 
 class Supervisor:
-    """Runs `services`, that the others need, and `programs`."""
+    """Run services, and the programs that need them."""
 
     def __init__(
         self, console: Console, is_abandoned: Callable[[], bool] = lambda: False
@@ -74,7 +74,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Take signals while the block runs; stop everything when it ends.
+        """Handle signals while the block runs; stop all children when it ends.
 
         A signal raises Stopped in the block, at the next of our methods; so does
         `is_abandoned`, once it is true.
@@ -86,10 +86,10 @@ class Supervisor:
         old = {
             number: signal.signal(number, self._note)
             for number in _SIGNALS
-            # Under nohup the end of the terminal is not to be noticed.
+            # Under nohup, SIGHUP stays ignored.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
         }
-        # A death or a request ends the wait of `_look` at once.
+        # The end of a child, or a signal to stop, ends the wait of `_look` at once.
         old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         old_waker = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         try:
@@ -104,10 +104,10 @@ class Supervisor:
             os.close(waker)
 
     def start_service(self, program: Program) -> None:
-        """Start what the others need, and wait until it is ready.
+        """Start a service that programs need, and wait until it is ready.
 
         Raises:
-            StartFailed: it ended, or was not ready in time.
+            StartFailed: it ended, or was not ready before its timeout.
         """
         child = _Child(program)
         self._services.append(child)
@@ -119,12 +119,12 @@ class Supervisor:
             self._look(0.01)
             if process.poll() is not None:
                 raise StartFailed(
-                    f"{program.name} did not start ({_end(process)}); {_words(program)}."
+                    f"{program.name} did not start ({_end(process)}); {_log_hint(program)}."
                 )
             if time.monotonic() > deadline:
                 raise StartFailed(
                     f"{program.name} was not ready after {program.start_timeout:.0f} s; "
-                    f"{_words(program)}."
+                    f"{_log_hint(program)}."
                 )
 
     def run(self, program: Program) -> None:
@@ -141,20 +141,20 @@ class Supervisor:
         while process.poll() is None:
             self._look()
         self._programs.remove(child)
-        self._bury(child)
+        self._clean_up(child)
         if process.returncode != 0:
             raise StartFailed(
-                f"{program.name} failed ({_end(process)}); {_words(program)}."
+                f"{program.name} failed ({_end(process)}); {_log_hint(program)}."
             )
 
     def start(self, program: Program) -> None:
-        """Start a program that is to run from now on."""
+        """Start a program and keep it running."""
         child = _Child(program)
         self._programs.append(child)
         self._start(child)
 
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Watch until `condition` comes true; return whether it did in time."""
+        """Watch until `condition` is true; return False at the timeout."""
         deadline = time.monotonic() + timeout
         while not condition():
             self.watch()
@@ -163,14 +163,14 @@ class Supervisor:
         return True
 
     def pause(self, seconds: float) -> None:
-        """Watch for some time."""
+        """Watch for `seconds`."""
         self.wait_until(lambda: False, seconds)
 
     def watch(self) -> None:
-        """Pass on output for a moment, and start again what has ended.
+        """Print output for a moment, and restart children that have ended.
 
         Raises:
-            StartFailed: a child fails right after its start again and again.
+            StartFailed: a child has failed several times right after its start.
         """
         self._look()
         for child in (*self._services, *self._programs):
@@ -178,7 +178,7 @@ class Supervisor:
                 self._plan_restart(child)
         for child in filter(_is_due, self._services):
             self._start(child)
-        # What needs the services would only fail while they are away.
+        # Programs would only fail while a service is down.
         due = list(filter(_is_due, self._programs))
         if due and self._has_services():
             for child in due:
@@ -208,28 +208,28 @@ class Supervisor:
             os.close(end)
 
     def _plan_restart(self, child: _Child) -> None:
-        """Decide when to start again a child that has ended."""
+        """Decide when to restart a child that has ended."""
         process, name = child.process, child.program.name
         assert process is not None
-        self._bury(child)
+        self._clean_up(child)
         if time.monotonic() - child.started >= _QUICK:
             child.quick_ends = child.failures = 0
         pause = 0.1
-        # Whoever was killed from outside has not failed, however often it happens.
+        # A child that was killed from outside has not failed, however often it happens.
         if process.returncode not in (-signal.SIGKILL, -signal.SIGTERM):
             pause = min(_LONGEST_PAUSE, 0.25 * 2**child.quick_ends)
             child.quick_ends += 1
             child.failures += process.returncode != 0
-        if child.failures >= _PATIENCE:
+        if child.failures >= _MOST_FAILURES:
             raise StartFailed(
                 f"{name} has failed {child.failures} times right after its start "
-                f"({_end(process)}); {_words(child.program)}."
+                f"({_end(process)}); {_log_hint(child.program)}."
             )
-        self._console.say(f"{name} has ended ({_end(process)}); it is started again.")
+        self._console.say(f"{name} has ended ({_end(process)}); restarting it.")
         child.start_at = time.monotonic() + pause
 
-    def _bury(self, child: _Child) -> None:
-        """Take the last words of a process that has ended, and end what it left behind."""
+    def _clean_up(self, child: _Child) -> None:
+        """Print the last output of a process that has ended, and kill its children."""
         assert child.process is not None
         children.kill_group(child.process)
         child.process.wait()
@@ -240,10 +240,10 @@ class Supervisor:
         child.process = None
 
     def _look(self, timeout: float = _TICK) -> None:
-        """Pass on what the children print, for at most `timeout` seconds.
+        """Print the children's output, for at most `timeout` seconds.
 
         Raises:
-            Stopped: we were asked to stop.
+            Stopped: a signal asked the supervisor to stop.
         """
         self._pass_on(timeout)
         if self._requests:
@@ -261,7 +261,7 @@ class Supervisor:
                 self._read(key.data)
 
     def _read(self, child: _Child) -> None:
-        """Show what has arrived. A child that never pauses must not keep us here."""
+        """Print the output of a child; limited, as one child may print without a pause."""
         for _ in range(16):
             if child.output is None:
                 return
@@ -309,7 +309,7 @@ class Supervisor:
                     children.kill_group(process)
                     process.wait()
                 if process.poll() is not None:
-                    self._bury(child)
+                    self._clean_up(child)
                     waiting.remove(child)
 
 
@@ -317,13 +317,13 @@ def _is_due(child: _Child) -> bool:
     return child.start_at is not None and child.start_at <= time.monotonic()
 
 
-def _words(program: Program) -> str:
-    """Say where a program's own words are."""
-    return f"see {program.log}" if program.log else "what it said is above"
+def _log_hint(program: Program) -> str:
+    """Return where the output of a program is, for messages."""
+    return f"see {program.log}" if program.log else "see its output above"
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:
-    """Say how a process ended."""
+    """Return how a process ended, for messages."""
     code = process.returncode
     if code < 0:
         return f"by {signal.Signals(-code).name}"

@@ -1,4 +1,4 @@
-"""What the back office of every app shares."""
+"""The admin page of mails."""
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -13,7 +13,7 @@ from kit.models import Mail
 
 @admin.register(Mail)
 class MailAdmin(ReadOnly, ModelAdmin):
-    """Mails, sent, waiting or failed; their texts are encrypted, and gone once sent."""
+    """Mails: queued, sent or failed. A text is encrypted, and removed once sent."""
 
     list_display = ["subject", "to", "status", "attempts", "created_at", "settled_at"]
     list_filter = ["status"]
@@ -22,16 +22,16 @@ class MailAdmin(ReadOnly, ModelAdmin):
     show_full_result_count = False
     fields = [*list_display, "crashes", "ready_at", "send_until"]
     readonly_fields = fields
-    actions = ["hasten"]
+    actions = ["retry_now"]
 
     @admin.action(description="Try again now", permissions=["operate"])
-    def hasten(self, request: HttpRequest, chosen: QuerySet[Mail]) -> None:
-        """Send the chosen mails that wait, as after a repair of the mail service."""
+    def retry_now(self, request: HttpRequest, chosen: QuerySet[Mail]) -> None:
+        """Send the chosen queued mails now, for example after an outage is over."""
         count = 0
         for mail in chosen:
             with transaction.atomic():
-                if outbox.hasten(mail.pk):
+                if outbox.send_now(mail.pk):
                     self.log_change(request, mail, "Tried again.")
                     count += 1
-        text = f"{count} will be tried now. Those that have ended can't be."
+        text = f"{count} will be sent now. Sent, failed and canceled mails are not."
         self.message_user(request, text, messages.SUCCESS)

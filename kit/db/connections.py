@@ -1,20 +1,20 @@
-"""Database connections: given back to the pool before we wait for others."""
+"""Return database connections to the pool before a network call."""
 
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
 
 def give_back() -> None:
-    """Give this thread's database connection back to the pool.
+    """Return this thread's database connection to the pool.
 
-    Call it before a wait for somebody else's server: the pool is for those who query. The
-    next query takes a connection again. In a test that is rolled back nothing happens, as
-    the connection is the test's own.
+    Call it before waiting for another server, so that other threads can use the
+    connection. The next query takes one from the pool again. Does nothing in a test that
+    is rolled back, because that test owns the connection.
 
     Raises:
-        TransactionManagementError: a transaction is open, and would be held all the while.
+        TransactionManagementError: a transaction is open, and would last for the wait.
     """
     if not connection.in_atomic_block:
         connection.close()
     elif not connection.atomic_blocks[-1]._from_testcase:  # type: ignore[attr-defined]
-        raise TransactionManagementError("A transaction is open across a wait.")
+        raise TransactionManagementError("A transaction is open during a network call.")

@@ -1,7 +1,7 @@
-"""Who opens the transaction: said in code, and held.
+"""Decorators that say which function opens a transaction and which needs an open one.
 
-A use case opens one, and only one: what it does happens as a whole or not at all. All that
-may happen only as a part of one, needs it to be open.
+A use case opens exactly one transaction: all of its work is committed, or none. Functions
+that may only run as a part of a use case require an open transaction.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ R = TypeVar("R")
 
 
 def needs_transaction(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function` as one that runs in an open transaction alone.
+    """Decorate `function` so that it requires an open transaction.
 
-    Without one, calling it raises TransactionManagementError and does nothing.
+    Without one, a call raises TransactionManagementError and does nothing.
     """
 
     @wraps(function)
@@ -32,10 +32,10 @@ def needs_transaction(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def one_transaction(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function` as one that runs in a transaction of its own.
+    """Decorate `function` so that it runs in a transaction of its own.
 
-    What it raises rolls back all that it did. Called where a transaction is open, it raises
-    RuntimeError and does nothing: when it returns, its work is committed.
+    An exception rolls back everything. When the function returns, its work is committed;
+    therefore a call inside an open transaction raises RuntimeError and does nothing.
     """
 
     @wraps(function)

@@ -1,4 +1,4 @@
-"""Sending stored files: ranged, revalidated, handed to the front server if there is one."""
+"""Send stored files, with byte ranges and ETags, or through the front server (X-Accel)."""
 
 import re
 from typing import Any
@@ -29,9 +29,9 @@ def send(
     *,
     cache: str = "private, no-cache",
 ) -> HttpResponseBase:
-    """Send a stored file; one byte range is honoured (RFC 9110 §14).
+    """Return the HTTP response for a stored file; supports one byte range (RFC 9110 §14).
 
-    `cache` says who may keep it, and how long, as the header Cache-Control does.
+    `cache` is the value of the header Cache-Control.
 
     Raises:
         NotFound: the storage has no such file.
@@ -55,8 +55,8 @@ def send(
         size = file.size
     except FileNotFoundError as error:
         raise NotFound from error
-    wanted = _wanted_range(request, headers["ETag"], size)
-    if wanted is None:
+    requested = _requested_range(request, headers["ETag"], size)
+    if requested is None:
         return FileResponse(
             file,
             as_attachment=as_attachment,
@@ -64,7 +64,7 @@ def send(
             content_type=content_type,
             headers={**headers, "Content-Length": str(size)},
         )
-    start, end = wanted
+    start, end = requested
     if start >= size:
         file.close()
         return HttpResponse(
@@ -83,17 +83,17 @@ def send(
     )
 
 
-def _wanted_range(
+def _requested_range(
     request: HttpRequest | Request, etag: str, size: int
 ) -> tuple[int, int] | None:
-    """Return the first and last byte asked for; None for the whole file."""
+    """Return the first and last byte of the Range header; None for the whole file."""
     found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
     if found is None or request.headers.get("If-Range", etag) != etag:
         return None
     first, last = found.groups()
     if not first and not last:
         return None
-    if not first:  # the last so many bytes
+    if not first:  # a suffix range: the last `last` bytes
         length = int(last)
         return (max(0, size - length), size - 1) if length else (size, size)
     start = int(first)

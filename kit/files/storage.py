@@ -1,7 +1,7 @@
-"""Where files lie: Django's storage API, with files that are whole or not there.
+"""File storage on Django's storage API, with atomic writes.
 
-Names are unique for each attempt to make a file, so a name that is taken is a bug and is
-refused; nothing is ever renamed or overwritten in silence.
+Each attempt to make a file uses a unique name. An existing name is therefore a bug and is
+refused. A file is never overwritten or stored under another name.
 """
 
 from __future__ import annotations
@@ -24,25 +24,23 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 @deconstructible(path="kit.files.storage.AtomicFileSystemStorage")
 class AtomicFileSystemStorage(FileSystemStorage):
-    """A folder whose files appear complete, or not at all, whatever crashes.
+    """Store files in a folder so that a crash never leaves a partial file.
 
-    A file is written beside its place, flushed to the disk, and linked to its name. Only
-    the account that runs the service can read it.
+    A file is written to a temporary file in the same folder, flushed to the disk, and
+    linked to its name. Only the account that runs the service can read it.
     """
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """Return `name` as it is: a taken one is refused when the file is linked."""
+        """Return `name` unchanged: an existing one is refused when the file is linked."""
         if max_length is not None and len(name) > max_length:
             raise ValueError(f"{name} is longer than {max_length} characters")
         return name
 
     def move_in(self, name: str, path: Path) -> None:
-        """Make the file at `path` the content of `name`, without a copy if possible.
-
-        Afterwards `path` is gone.
+        """Move the file at `path` to `name`, without a copy if possible.
 
         Raises:
-            FileExistsError: the name is taken; `path` stays.
+            FileExistsError: the name exists already; `path` is kept.
         """
         target = self._prepare(name)
         try:
@@ -51,7 +49,7 @@ class AtomicFileSystemStorage(FileSystemStorage):
                 os.fsync(file.fileno())
             _place(path, target)
         except OSError as error:
-            if error.errno != errno.EXDEV:  # `path` lies on another file system
+            if error.errno != errno.EXDEV:  # `path` is on another file system
                 raise
             with path.open("rb") as file:
                 self.save(name, File(file))
@@ -61,10 +59,10 @@ class AtomicFileSystemStorage(FileSystemStorage):
         """Store `content` under exactly `name`.
 
         Raises:
-            FileExistsError: the name is taken; what is there stays.
+            FileExistsError: the name exists already; the existing file is kept.
         """
         target = self._prepare(name)
-        # mkstemp gives the file to its owner alone.
+        # mkstemp makes the file readable by its owner only.
         handle, draft = tempfile.mkstemp(prefix=".", suffix=".draft", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -79,7 +77,7 @@ class AtomicFileSystemStorage(FileSystemStorage):
         return name
 
     def _prepare(self, name: str) -> Path:
-        """Create the folders above `name` for the owner alone; return its path."""
+        """Create the parent folders of `name`, private to the owner; return its path."""
         target = Path(self.path(name))
         missing = []
         folder = target.parent
@@ -93,12 +91,12 @@ class AtomicFileSystemStorage(FileSystemStorage):
 
 
 def save_path(storage: Storage, name: str, path: Path) -> None:
-    """Store the file at `path` as `name`; afterwards `path` is gone.
+    """Store the file at `path` as `name` and remove `path`.
 
-    On the same file system it is moved and not copied.
+    On the same file system the file is moved, not copied.
 
     Raises:
-        FileExistsError: the name is taken, as far as the storage can tell.
+        FileExistsError: the name exists already, as far as the storage can tell.
     """
     if isinstance(storage, AtomicFileSystemStorage):
         storage.move_in(name, path)
@@ -112,10 +110,10 @@ def save_path(storage: Storage, name: str, path: Path) -> None:
 
 
 def delete_tree(storage: Storage, prefix: str) -> int:
-    """Remove every file below `prefix` and return how many; repeat it after a crash.
+    """Delete every file below `prefix` and return how many; safe to repeat after a crash.
 
     Raises:
-        ValueError: `prefix` is empty, and would mean everything.
+        ValueError: `prefix` is empty and would match every file.
     """
     prefix = prefix.rstrip("/")
     if not prefix:
@@ -128,7 +126,7 @@ def delete_tree(storage: Storage, prefix: str) -> int:
         delete_tree(storage, f"{prefix}/{folder}") for folder in folders if folder
     )
     for file in files:
-        if file:  # object stores may list the folder itself under an empty name
+        if file:  # some object stores list the folder itself under an empty name
             storage.delete(f"{prefix}/{file}")
             count += 1
     if isinstance(storage, FileSystemStorage):
@@ -138,7 +136,7 @@ def delete_tree(storage: Storage, prefix: str) -> int:
 
 @contextmanager
 def draft_folder() -> Iterator[Path]:
-    """Give a temporary folder beside the storage, so that files move without a copy."""
+    """Yield a temporary folder on the storage's file system, so that files can be moved."""
     parent = settings.OZVENA_HOME / "tmp"
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix="draft-") as folder:
@@ -151,14 +149,14 @@ def _parts(content: File[Any]) -> Iterable[bytes]:
 
 
 def _place(draft: Path, target: Path) -> None:
-    """Give the finished `draft` its name, unless something has it."""
+    """Link the finished `draft` to its final name, unless that name exists."""
     try:
         os.link(draft, target)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # A file system without links: two writers of one name could pass this check,
-        # but names are unique for each attempt.
+        # The file system has no hard links. Two writers of one name could pass this
+        # check, but names are unique for each attempt.
         if target.exists():
             raise FileExistsError(errno.EEXIST, "taken", str(target)) from error
         draft.rename(target)

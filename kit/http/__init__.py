@@ -1,4 +1,4 @@
-"""The one client for calls to other servers."""
+"""The HTTP client for calls to other servers."""
 
 from kit.http.addresses import look_up
 from kit.http.client import Response, call

@@ -1,7 +1,8 @@
-"""Which addresses may be called: look up a name, and vet what it stands for.
+"""Resolve host names and check which IP addresses may be called (SSRF protection).
 
-Checking a name before the call proves nothing, for it may lead elsewhere a moment later.
-So the addresses are vetted by whoever connects, and one of exactly these is connected to.
+Checking a name before the call proves nothing: it may resolve to another address a moment
+later. So the client checks the addresses when it connects, and connects to one of exactly
+these.
 """
 
 import ipaddress
@@ -17,13 +18,13 @@ IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 Resolver: TypeAlias = Callable[[str, int, float], Sequence[IPAddress]]
-"""Returns the vetted addresses of a host and port, looked up in so many seconds.
+"""Called with host, port and a timeout in seconds; returns the checked addresses.
 
 Raises `Unreachable`, or TimeoutError.
 """
 
-# Beyond what `ipaddress` knows as not global. IANA's special-purpose registries, read
-# 2026-11-20, and one address at which a cloud serves its machines.
+# In addition to what `ipaddress` knows as not global: IANA's special-purpose registries,
+# read 2026-11-20, and one address of a cloud's metadata service.
 _REFUSED_IPV4 = (
     "0.0.0.0/8",
     "100.64.0.0/10",
@@ -47,15 +48,15 @@ _REFUSED_IPV6 = (
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(text) for text in (*_REFUSED_IPV4, *_REFUSED_IPV6)
 )
-# Where clouds hand their machines passwords: link-local, but for these two.
+# Metadata services of clouds, which hand out credentials. The others are link-local.
 _OF_CLOUDS = ("168.63.129.16", "fd00:ec2::254")
 _METADATA = frozenset(map(ipaddress.ip_address, _OF_CLOUDS))
 
 
 def is_public(address: IPAddress, also_refused: tuple[str, ...] = ()) -> bool:
-    """Whether `address` is someone's on the internet, and none of a special meaning.
+    """Return whether `address` is a public internet address without a special purpose.
 
-    `also_refused` names networks, such as 10.0.0.0/8, that count as not public besides.
+    `also_refused` lists further networks, such as 10.0.0.0/8, that count as not public.
     """
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
@@ -68,14 +69,14 @@ def is_public(address: IPAddress, also_refused: tuple[str, ...] = ()) -> bool:
     return not any(address in network for network in refused)
 
 
-def is_server(address: IPAddress) -> bool:
-    """Whether a server that operators chose may be at `address`.
+def is_server_address(address: IPAddress) -> bool:
+    """Return whether a server that operators configured may have this `address`.
 
-    It may be in a private network or on this machine, but not where only the network's own
-    services are: link-local, where clouds serve their machines' secrets, or multicast.
+    Private networks and this machine are allowed. Addresses of network services are not:
+    multicast, and link-local, where clouds serve the secrets of their machines.
     """
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return is_server(address.ipv4_mapped)
+        return is_server_address(address.ipv4_mapped)
     is_special = (
         address.is_link_local
         or address.is_multicast
@@ -90,31 +91,31 @@ def _networks(texts: tuple[str, ...]) -> tuple[_Network, ...]:
     return tuple(ipaddress.ip_network(text.strip()) for text in texts)
 
 
-def vetted(
+def check_addresses(
     host: str, found: Sequence[IPAddress], may_connect: Callable[[IPAddress], bool]
 ) -> Sequence[IPAddress]:
-    """Return the addresses that were `found` for `host`.
+    """Return the addresses `found` for `host` after checking each by `may_connect`.
 
     Raises:
-        Unreachable: there are none, or one of them may not be connected to: a name that
-            mixes good and bad addresses is up to something.
+        Unreachable: there are none, or one of them is not allowed. A name that mixes
+            allowed and refused addresses is most likely an attack.
     """
     for address in found:
         if not may_connect(address):
-            raise Unreachable(f"{host} leads to {address}")
+            raise Unreachable(f"{host} resolves to {address}, which is not allowed")
     if not found:
-        raise Unreachable(f"{host} leads nowhere")
+        raise Unreachable(f"{host} has no address")
     return found
 
 
 def look_up(host: str, port: int, seconds: float) -> list[IPAddress]:
-    """Return the addresses of `host`, the preferred first.
+    """Return the IP addresses of `host`, the preferred one first.
 
-    The resolver knows no time limit, so a thread asks it, which may be left behind.
+    The resolver has no timeout, so it runs in a thread, which may outlive the call.
 
     Raises:
-        Unreachable: the resolver knows none.
-        TimeoutError: it did not answer in `seconds`.
+        Unreachable: the name can't be resolved.
+        TimeoutError: the resolver did not answer within `seconds`.
     """
     found: list[IPAddress] = []
     failure: list[Exception] = []

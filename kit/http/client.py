@@ -1,8 +1,8 @@
-"""One HTTP call to another server, and nothing that the caller did not ask for.
+"""HTTP client: make one call to another server, and nothing that was not asked for.
 
-No retry, no redirect, no proxy from the environment, no cookies, nothing unpacked, nothing
-logged. A connection may be kept for the next call of the same owner; see
-`docs/decisions/0011-outbound-http.md` for when, and for what follows when it breaks.
+It does not retry, redirect, use a proxy from the environment, keep cookies, decompress or
+log. A connection may be kept for the next call of the same owner:
+`docs/decisions/0011-outbound-http.md` says when, and what happens when it breaks.
 """
 
 import time
@@ -29,16 +29,16 @@ from kit.http.errors import (
 from kit.http.pool import KEPT, Route
 
 KEEP_ALIVE = 20.0
-"""Seconds for which an idle connection is kept, unless its server says less."""
-_MARGIN = 1.0  # seconds less than it says: a request takes time to arrive
-_LOOK_AGAIN = 60.0  # seconds after which a kept connection's name is looked up again
-_REST_SECONDS = 0.1  # for the end of an answer that nobody needs
-_LONGEST_HEAD = 64 * 1024  # bytes before the answer's body
+"""Seconds for which an idle connection is kept, unless its server asks for less."""
+_MARGIN = 1.0  # seconds less than the server says: a request takes time to arrive
+_LOOK_UP_AFTER = 60.0  # seconds until the host of a kept connection is resolved again
+_REST_SECONDS = 0.1  # to read the rest of a response that is not needed
+_LONGEST_HEAD = 64 * 1024  # bytes of status line and headers
 
 
 @dataclass(slots=True)
 class Response:
-    """What a server answered; its body is read once, from the front."""
+    """A server's response; its body can be read once."""
 
     status: int
     headers: Message
@@ -50,26 +50,26 @@ class Response:
 
     @property
     def address(self) -> str:
-        """The address that was connected to."""
+        """The IP address of the server."""
         return self._connection.address
 
     @property
     def content_type(self) -> str:
-        """The type of the body in lower case, without parameters."""
+        """The media type of the body in lower case, without parameters."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def parts(self, most: int) -> Generator[bytes]:
-        """Yield the body as it comes, in parts of at most `PART` bytes.
+        """Yield the body as it arrives, in parts of at most `PART` bytes.
 
         Raises:
-            TooLong: there is more than `most` bytes, which have been yielded.
+            TooLong: it has more than `most` bytes; the first `most` have been yielded.
             Incomplete, TimedOut, Broken
         """
         missing = self._response.length
         left = most
-        # Chunks have heads of their own: as much again, so that they too have an end.
+        # Chunked encoding adds headers to each chunk; they are limited by `most` too.
         self._connection.allow(2 * most + _LONGEST_HEAD)
-        with _named(self._connection):
+        with _converted_errors(self._connection):
             while part := self._response.read1(min(PART, left) or 1):
                 self._clock.begin(self._quiet)
                 if not left:
@@ -83,13 +83,13 @@ class Response:
         self._is_read = True
 
     def end_within(self, seconds: float) -> None:
-        """Let the rest of the answer take no longer than this."""
+        """Limit the time for the rest of the response."""
         self._clock.end_within(seconds)
 
     def skip_rest(self) -> None:
-        """Read the little that may follow what was wanted, so that others can follow it.
+        """Read a short rest of the response, so that the connection can be kept.
 
-        Where it is more, or takes long, the connection is not kept.
+        If the rest is long or slow, the connection is closed after the call.
         """
         self._clock.end_within(_REST_SECONDS)
         with suppress(CallFailed):
@@ -98,9 +98,10 @@ class Response:
 
     @property
     def keep_alive(self) -> float:
-        """For how many seconds the connection may be kept; 0 if it may not.
+        """The number of seconds for which the connection may be kept; 0 for not at all.
 
-        Not if the answer was not read to its end, for the rest would be the next answer.
+        It is 0 if the response was not read to its end: the rest would be taken for the
+        next response.
         """
         is_read = self._is_read or self._response.length == 0
         if not is_read or self._response.will_close:
@@ -124,17 +125,17 @@ def call(
     owner: Hashable = None,
     is_fresh: bool = False,
 ) -> Iterator[Response]:
-    """Send a request and give the head of the answer; leaving the block ends the call.
+    """Send a request and yield the response's head; leaving the block ends the call.
 
     Args:
-        resolve: looks the host up and vets what it finds.
-        owner: whose credentials are sent. Calls to one host for the same owner share its
+        resolve: resolves the host and checks its addresses.
+        owner: whose credentials are sent. Calls to a host for the same owner share kept
             connections; without an owner, the connection is closed after the call.
-        is_fresh: whether to open a connection although one may be kept.
+        is_fresh: always open a new connection.
 
     Raises:
-        InvalidRequest, Unreachable, TLSFailed, TimedOut, Broken: there is no answer.
-        Aborted: a kept connection ended; the request may have been heard.
+        InvalidRequest, Unreachable, TLSFailed, TimedOut, Broken: there is no response.
+        Aborted: a kept connection ended; the server may have received the request.
     """
     clock = Clock(limits)
     try:
@@ -142,17 +143,18 @@ def call(
         route = _route(parts, resolve, owner)
         request = _request(method, parts, route, headers, body)
     except (ValueError, HTTPException) as error:
-        raise InvalidRequest(type(error).__name__) from None  # it may quote a key
+        # The error's message may quote a key.
+        raise InvalidRequest(type(error).__name__) from None
     connection = None
     if owner is not None and not is_fresh:
-        connection = _reused(route, request, clock, limits)
+        connection = _send_on_kept(route, request, clock, limits)
     if connection is None:
-        connection = _opened(route, request, clock, limits)
+        connection = _send_on_new(route, request, clock, limits)
     with _closing_on_error(connection):
         try:
             answer = _answer(connection, method, clock, limits)
         except Aborted:
-            KEPT.drop(route)  # those that were idle for longer have ended, too
+            KEPT.drop(route)  # others were idle for longer, so they have ended too
             raise
     try:
         yield answer
@@ -179,10 +181,10 @@ def _request(
     headers: Mapping[str, str],
     body: bytes | None,
 ) -> bytes:
-    """Return a request as it is sent, in one piece."""
+    """Return the bytes of a request."""
     written = _Written()
     writer = HTTPConnection(route.host, route.port)
-    writer.sock = written  # as much of a socket as it uses
+    writer.sock = written  # has all the methods of a socket that it uses
     sent = {
         "Host": parts.netloc.rpartition("@")[2],
         "User-Agent": "ozvena",
@@ -196,30 +198,30 @@ def _request(
 
 
 class _Written:
-    """Takes what an HTTPConnection sends."""
+    """A socket for HTTPConnection that collects what is sent."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
 
     def sendall(self, data: bytes) -> None:
-        """Take `data`."""
+        """Collect `data`."""
         self.parts.append(data)
 
     def close(self) -> None:
-        """Do nothing."""
+        """Do nothing; HTTPConnection calls it."""
 
 
-def _reused(
+def _send_on_kept(
     route: Route, request: bytes, clock: Clock, limits: Limits
 ) -> Connection | None:
-    """Send a request on a kept connection; None if there is none that takes any of it.
+    """Send a request on a kept connection and return it; None if none accepts a byte.
 
-    One that has ended meanwhile is noticed before, or when it takes no byte. Either way
-    nothing was sent, so another one can do.
+    A connection that has ended is noticed before sending, or when it accepts no byte.
+    Either way nothing was sent, so the next one can be tried.
     """
     while (connection := KEPT.take(route)) is not None:
         with _closing_on_error(connection):
-            if connection.is_quiet() and _leads_there(route, connection, clock):
+            if connection.is_usable() and _is_current_address(route, connection, clock):
                 connection.is_reused = True
                 _send(connection, request, clock, limits)
                 if connection.has_sent:
@@ -228,34 +230,36 @@ def _reused(
     return None
 
 
-def _leads_there(route: Route, connection: Connection, clock: Clock) -> bool:
-    """Whether the name of the host still stands for the address that was connected to."""
+def _is_current_address(route: Route, connection: Connection, clock: Clock) -> bool:
+    """Return whether the host name still resolves to the connection's address."""
     now = time.monotonic()
-    if now - connection.looked_up_at < _LOOK_AGAIN:
+    if now - connection.looked_up_at < _LOOK_UP_AFTER:
         return True
-    found = _looked_up(route, clock)
+    found = _look_up(route, clock)
     connection.looked_up_at = now
     return connection.address in map(str, found)
 
 
-def _opened(route: Route, request: bytes, clock: Clock, limits: Limits) -> Connection:
-    """Send a request on a new connection."""
+def _send_on_new(
+    route: Route, request: bytes, clock: Clock, limits: Limits
+) -> Connection:
+    """Send a request on a new connection and return it."""
     clock.begin(limits.connect)
-    found = _looked_up(route, clock)
+    found = _look_up(route, clock)
     connection = connections.connect(route.host, route.port, found, clock, route.tls)
     with _closing_on_error(connection):
         _send(connection, request, clock, limits)
     return connection
 
 
-def _looked_up(route: Route, clock: Clock) -> Sequence[IPAddress]:
-    """Return the addresses of a host; close what is kept to any other."""
+def _look_up(route: Route, clock: Clock) -> Sequence[IPAddress]:
+    """Return the addresses of a host; close kept connections to other addresses."""
     try:
         with clock.waiting() as seconds:
             found = route.resolve(route.host, route.port, seconds)
     except TimeoutError as error:
         raise TimedOut(route.host) from error
-    KEPT.drop(route, but={str(address) for address in found})
+    KEPT.drop(route, except_to={str(address) for address in found})
     return found
 
 
@@ -263,8 +267,8 @@ def _send(connection: Connection, request: bytes, clock: Clock, limits: Limits) 
     clock.begin(limits.first_byte)
     connection.begin(clock)
     connection.allow(_LONGEST_HEAD)
-    # It may have answered before it has read all.
-    with _named(connection), suppress(BrokenPipeError, ConnectionResetError):
+    # The server may respond before it has read the whole request.
+    with _converted_errors(connection), suppress(BrokenPipeError, ConnectionResetError):
         connection.send(request)
         connection.has_sent_all = True
 
@@ -274,20 +278,20 @@ def _answer(
 ) -> Response:
     response = _Response(connection, method=method)  # type: ignore[arg-type]
     try:
-        with _named(connection):
+        with _converted_errors(connection):
             response.begin()
     except TooLong as error:
-        raise Broken("its head is too long", address=connection.address) from error
+        raise Broken("its headers are too long", address=connection.address) from error
     return Response(
         response.status, response.headers, response, connection, clock, limits.quiet
     )
 
 
 class _Response(HTTPResponse):
-    """An answer that may be announced by others (RFC 9110 §15.2)."""
+    """A response that may follow informational ones (RFC 9110 §15.2)."""
 
     def begin(self) -> None:
-        """Read the head of the answer; the base class knows 100 alone, not 103."""
+        """Read the response's head; the base class skips 100 only, not 102 or 103."""
         super().begin()
         while self.status < 200:
             self.headers = self.msg = None  # type: ignore[assignment]
@@ -295,10 +299,10 @@ class _Response(HTTPResponse):
 
 
 @contextmanager
-def _named(connection: Connection) -> Iterator[None]:
-    """Turn what the network does into what it means for a call.
+def _converted_errors(connection: Connection) -> Iterator[None]:
+    """Convert network errors to `CallFailed` exceptions.
 
-    Only the kinds of errors are told on, for their texts may quote the answer.
+    They carry only the type of the error, because its message may quote the response.
     """
     address = connection.address
     try:

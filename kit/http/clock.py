@@ -1,8 +1,8 @@
-"""How long a call may wait: a clock that a server can't stretch by dripping bytes.
+"""Timeouts of a call that a server can't extend by sending single bytes slowly.
 
-The timeout of a socket begins anew with each byte that arrives. Here every wait is taken
-off an allowance, below the parsers of TLS and HTTP. Only waiting counts, so a slow reader
-of the answer does not end the call.
+A socket's timeout restarts with each byte that arrives. Here every wait is subtracted from
+an allowance, below the parsers of TLS and HTTP. Only waiting counts, so the call does not
+time out while its caller processes the response.
 """
 
 import time
@@ -13,35 +13,35 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many seconds of waiting are too many."""
+    """Timeouts in seconds of waiting."""
 
-    connect: float  # look-up, TCP and TLS
-    first_byte: float  # from the request to the first byte of the answer's body
+    connect: float  # DNS, TCP and TLS
+    first_byte: float  # from the request to the first byte of the response's body
     quiet: float  # between two parts of the body
     total: float
 
 
 class Clock:
-    """Allowances for waiting: one for the present step, one for the whole call."""
+    """The time left to wait: for the current step, and for the whole call."""
 
     def __init__(self, limits: Limits) -> None:
         self._total = limits.total
         self._step = limits.connect
 
     def begin(self, seconds: float) -> None:
-        """Begin a step that may take so long."""
+        """Begin a step that may wait `seconds`."""
         self._step = seconds
 
     def end_within(self, seconds: float) -> None:
-        """Let all that is left take no longer than this."""
+        """Limit the waiting of the rest of the call."""
         self._total = min(self._total, seconds)
 
     @contextmanager
     def waiting(self) -> Iterator[float]:
-        """Take the time of the block off the allowances; give how long it may take.
+        """Yield the seconds that the block may wait; subtract what it took.
 
         Raises:
-            TimeoutError: nothing is left.
+            TimeoutError: no time is left.
         """
         left = min(self._step, self._total)
         if left <= 0:

@@ -1,8 +1,8 @@
-"""A connection to one server, plain or with TLS, in which every wait is on the clock.
+"""A connection to one server, plain or with TLS, whose every wait is limited by a `Clock`.
 
-TLS runs in memory (`ssl.MemoryBIO`) on top of the plain socket. Thus a peer that drips
-the bytes of a record or a handshake is timed like any other, also under gevent, whose TLS
-sockets begin their timeout anew with each byte.
+TLS runs in memory (`ssl.MemoryBIO`) on top of the plain socket. So the timeout also holds
+for a server that sends a record or a handshake byte by byte, and under gevent, whose TLS
+sockets restart their timeout with each byte.
 """
 
 import io
@@ -20,28 +20,28 @@ from kit.http.addresses import IPAddress
 from kit.http.clock import Clock
 from kit.http.errors import Broken, TimedOut, TLSFailed, TooLong, Unreachable
 
-PART = 16 * 1024  # bytes read at once, at most; also of a TLS record
-_RECEIVED = 2 * PART  # bytes taken from the socket at once, under TLS
+PART = 16 * 1024  # most bytes read at once; also the size of a TLS record
+_RECEIVED = 2 * PART  # most bytes received from the socket at once, with TLS
 
 
 @lru_cache(maxsize=1)
 def tls() -> ssl.SSLContext:
-    """Return what checks certificates; made once, since it reads a file of them."""
+    """Return the TLS context that checks certificates; cached, as it reads a CA file."""
     return ssl.create_default_context(cafile=certifi.where())
 
 
 class Connection:
-    """A connection that requests are sent on, one after the other."""
+    """A connection on which requests are sent one after the other."""
 
     def __init__(self, channel: socket.socket, address: str, clock: Clock) -> None:
         self.address = address
         self.process = os.getpid()
         self.looked_up_at = time.monotonic()
         self.reader = _Reader(_Incoming(self), PART)
-        self.is_reused = False  # whether a request was sent before the present one
-        self.has_sent = False  # whether any of the request has left
+        self.is_reused = False  # whether another request was sent before this one
+        self.has_sent = False  # whether any byte of the request was sent
         self.has_sent_all = False
-        self.has_received = False  # whether any of its answer has come
+        self.has_received = False  # whether any byte of the response was received
         self._channel = channel
         self._clock: Clock | None = clock  # None between requests
         self._may_receive = 0  # bytes
@@ -50,16 +50,16 @@ class Connection:
         self._packed, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
 
     def begin(self, clock: Clock) -> None:
-        """Begin a request that waits by `clock`."""
+        """Begin a request whose waits are limited by `clock`."""
         self._clock = clock
         self.has_sent = self.has_sent_all = self.has_received = False
 
     def allow(self, count: int) -> None:
-        """Let so many more bytes be received; more than that is `TooLong`."""
+        """Limit the bytes still to be received; more raise `TooLong`."""
         self._may_receive = count
 
     def secure(self, context: ssl.SSLContext, host: str) -> None:
-        """Put TLS on the connection, for a server that is called `host`."""
+        """Start TLS and check the certificate for the name `host`."""
         self._tls = context.wrap_bio(self._packed, self._to_send, server_hostname=host)
         while True:
             try:
@@ -72,7 +72,7 @@ class Connection:
                 return
 
     def send(self, data: bytes) -> None:
-        """Send all of `data` in the time that is left."""
+        """Send all of `data` within the time left."""
         rest = memoryview(data)
         while rest:
             if self._tls is None:
@@ -82,9 +82,10 @@ class Connection:
                 self._flush()
 
     def receive(self, buffer: Any) -> int | None:
-        """Fill `buffer` with what has come, or wait for it; return how much that is.
+        """Receive bytes into `buffer`, wait for them if need be; return their number.
 
-        0 is the end. None, outside of a request alone: nothing has come.
+        0 means that the server has closed the connection. None is returned only between
+        requests, and means that nothing was received.
         """
         if self._clock is not None:
             if not self._may_receive:
@@ -96,24 +97,24 @@ class Connection:
             self._may_receive -= count
         return count
 
-    def is_quiet(self) -> bool:
-        """Whether the server has neither hung up nor sent anything that nobody asked for.
+    def is_usable(self) -> bool:
+        """Return whether the server has neither closed nor sent unexpected bytes.
 
-        Waits for nothing. Call it between requests alone.
+        Does not wait. Call it between requests only.
         """
         self._clock = None
         try:
-            # What was left of the answer before, or else what can be received now.
+            # Peek at the rest of the last response, or else at what can be received now.
             return not self.reader.peek(1) and self._is_waiting
         except OSError:
             return False
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """Return the reading end, as HTTPResponse asks for it."""
+        """Return the buffered reader; HTTPResponse calls this method of a socket."""
         return self.reader
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the socket."""
         self._channel.close()
 
     def _receive_some(self, buffer: Any) -> int | None:
@@ -124,14 +125,14 @@ class Connection:
                 return cast(int, self._tls.read(len(buffer), buffer))
             except ssl.SSLWantReadError:
                 if self._clock is not None:
-                    self._flush()  # TLS may have something to say by itself
+                    self._flush()  # TLS may have a message of its own to send
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return 0
             if not self._receive_packed():
                 return None
 
     def _receive_packed(self) -> bool:
-        """Receive some of what TLS unpacks; return whether anything has come."""
+        """Receive bytes for TLS to decrypt; return False if nothing was received."""
         packed = bytearray(_RECEIVED)
         count = self._wait_and_receive(packed)
         if count:
@@ -154,7 +155,7 @@ class Connection:
             return self._channel.recv_into(buffer)
 
     def _flush(self) -> None:
-        """Send what TLS has packed."""
+        """Send what TLS has encrypted."""
         rest = memoryview(self._to_send.read())
         while rest:
             rest = rest[self._send_some(rest) :]
@@ -169,25 +170,25 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """The bytes of a connection, for a buffer on top."""
+    """The raw stream of a connection, below its buffered reader."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def readable(self) -> bool:
-        """Return True."""
+        """Return True, as BufferedReader requires."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """Read what has come, or wait for it."""
+        """Receive into `buffer`: see `Connection.receive`."""
         return self._connection.receive(buffer)
 
 
 class _Reader(io.BufferedReader):
-    """Outlives the answers that are read from it: what follows one stays in the buffer."""
+    """A reader that stays open between responses, with the bytes that follow one."""
 
     def close(self) -> None:
-        """Close nothing: an answer closes what it was read from."""
+        """Do nothing: each response closes the reader it was read from."""
 
 
 def connect(
@@ -197,7 +198,7 @@ def connect(
     clock: Clock,
     context: ssl.SSLContext | None,
 ) -> Connection:
-    """Connect to the first of the addresses `found` that answers, with TLS if asked.
+    """Connect to the first of the addresses `found` that accepts; with TLS by `context`.
 
     Raises:
         Unreachable, TimedOut, TLSFailed, Broken
@@ -228,7 +229,7 @@ def _connected(
         channel = socket.socket(family, socket.SOCK_STREAM)
         try:
             with clock.waiting() as seconds:
-                # Each gets its share, so that one that is silent leaves some to the next.
+                # Share the time, so that an address that is silent leaves some for others.
                 channel.settimeout(seconds / (len(found) - number))
                 channel.connect((str(address), port))
             channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

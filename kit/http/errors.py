@@ -1,53 +1,53 @@
-"""Why a call to another server failed.
+"""Exceptions of calls to other servers.
 
-The texts are for our logs: they name the kind of trouble and never quote what was sent or
-answered.
+Their texts are for our logs. They name the kind of failure and never quote what was sent
+or answered.
 """
 
 
 class CallFailed(Exception):
-    """A call gave no answer, or not all of it."""
+    """A call returned no response, or an incomplete one."""
 
     def __init__(self, detail: str = "", *, address: str = "") -> None:
-        self.address = address  # that was connected to; empty if none was
+        self.address = address  # the address connected to; empty without a connection
         super().__init__(detail)
 
 
 class InvalidRequest(CallFailed):
-    """The URL or a header can't be sent; nothing was."""
+    """The URL or a header is invalid; nothing was sent."""
 
 
 class Unreachable(CallFailed):
-    """The name leads nowhere, or where we don't go, or nothing accepts a connection.
+    """The name can't be resolved, its address is not allowed, or no server accepts.
 
-    Callers can't tell which: it would map our network to those who choose the name.
+    Callers can't tell which: otherwise, users who choose the name could map our network.
     """
 
 
 class TLSFailed(CallFailed):
-    """The server has no certificate that we trust for its name, or speaks no TLS."""
+    """The server has no trusted certificate for its name, or does not speak TLS."""
 
 
 class TimedOut(CallFailed):
-    """A step, or the whole call, took longer than it may."""
+    """A step or the whole call exceeded its timeout."""
 
 
 class Broken(CallFailed):
-    """The connection broke, or what came is not HTTP."""
+    """The connection broke, or the response is not valid HTTP."""
 
 
 class Aborted(Broken):
-    """A kept connection ended after the request had left, before a byte of the answer.
+    """A kept connection ended after the request was sent, before a byte of the response.
 
-    Most likely the server closed it for being idle while the request was on its way. That
-    can't be told from a server that took the request and then failed, so the client does
-    not send it again: whether to is for the caller to decide, at most once.
+    Most likely the server closed the idle connection while the request was on its way.
+    It may also have received the request and then failed, and we can't know which. So the
+    client does not send it again; the caller decides whether to, at most once.
     """
 
 
 class Incomplete(CallFailed):
-    """The body is shorter than the answer said."""
+    """The response body is shorter than its Content-Length."""
 
 
 class TooLong(CallFailed):
-    """The answer is longer than the caller takes."""
+    """The response is larger than the caller's limit."""

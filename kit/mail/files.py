@@ -1,4 +1,4 @@
-"""Mails as files, for installations without a mail service."""
+"""Write mails to files, for installations without a mail server."""
 
 import time
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class FileBackend(BaseEmailBackend):
     """Write each mail to `OZVENA_HOME/mail/*.eml`; their names sort by time."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Write the mails and return how many. Nobody sees a file half-written."""
+        """Write each mail to a file atomically; return how many were written."""
         folder = _folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for mail in email_messages:
@@ -32,7 +32,7 @@ class FileBackend(BaseEmailBackend):
 
 
 def prune(kept_for: timedelta) -> int:
-    """Remove mails that were written longer ago than that; return how many."""
+    """Delete mail files older than `kept_for`; return how many."""
     before = time.time() - kept_for.total_seconds()
     count = 0
     for file in (*_folder().glob("*.eml"), *_folder().glob(".*")):
@@ -41,13 +41,13 @@ def prune(kept_for: timedelta) -> int:
                 file.unlink()
                 count += 1
         except FileNotFoundError:
-            continue  # somebody else was first
+            continue  # another process has deleted it
     return count
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A mail in the folder, for the page that shows it in development."""
+class WrittenMail:
+    """A mail read from its file, for the development page that lists mails."""
 
     name: str
     to: str
@@ -56,16 +56,16 @@ class Written:
     text: str
 
 
-def written(limit: int = 50) -> list[Written]:
-    """Return the newest mails that `FileBackend` has written, newest first."""
+def written_mails(limit: int = 50) -> list[WrittenMail]:
+    """Return the mails that `FileBackend` has written, newest first, at most `limit`."""
     files = sorted(_folder().glob("*.eml"), reverse=True)[:limit]
     return [_read(file) for file in files]
 
 
-def _read(file: Path) -> Written:
+def _read(file: Path) -> WrittenMail:
     mail = message_from_bytes(file.read_bytes(), policy=policy.default)
     body = mail.get_body(("plain",))
-    return Written(
+    return WrittenMail(
         name=file.stem,
         to=str(mail["To"]),
         subject=str(mail["Subject"]),

@@ -1,8 +1,8 @@
-"""The outbox: a mail is a row, written in the transaction that it tells of.
+"""The outbox: each mail is a row, written in the transaction that causes it.
 
-A worker sends it afterwards through Django's mail backend, so that no request waits for a
-mail server and none is lost with one that is down. Sending is at least once: a worker that
-dies between the server's yes and our note sends it again.
+A worker sends it later through Django's mail backend. So no request waits for a mail
+server, and no mail is lost when the server is down. A mail is sent at least once: if the
+worker dies after the server accepted it and before the row is settled, it is sent again.
 """
 
 import logging
@@ -26,7 +26,7 @@ from kit.work import claims
 from kit.work.loop import Failed, Work
 
 KEPT_FOR = timedelta(days=30)
-"""How long it is known that a mail was sent; its text goes at once."""
+"""How long the row of a mail is kept. Its text is removed once it is sent."""
 _USEFUL_FOR = timedelta(days=2)
 _ENDED = {"sealed_text": b"", "settled_at": Now()}
 
@@ -42,10 +42,10 @@ def post(
     useful_for: timedelta = _USEFUL_FOR,
     is_sent: bool = True,
 ) -> Mail:
-    """Put a mail into the outbox; a worker sends it once the transaction has committed.
+    """Queue a mail; a worker sends it after the transaction has committed.
 
-    After `useful_for` it is no longer sent. With `is_sent` off all is done but that, so
-    that whoever watches can't tell the difference.
+    After `useful_for` it is not sent any more. With `is_sent=False` the same row is
+    written but not sent, so that response times don't reveal the difference.
     """
     row = Mail(to=to, subject=subject, send_until=timezone.now() + useful_for)
     row.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
@@ -56,19 +56,19 @@ def post(
 
 
 @needs_transaction
-def hasten(mail_id: UUID) -> bool:
-    """Have a mail that waits for its next try sent now; return whether it was one.
+def send_now(mail_id: UUID) -> bool:
+    """Send a queued mail now instead of at its next retry; return whether it was queued.
 
-    One that was given up has no text left to send.
+    A failed or canceled mail can't be sent: its text has been removed.
     """
-    waiting = Mail.objects.filter(pk=mail_id, status=Mail.Status.QUEUED)
-    is_one = waiting.update(ready_at=Now()) > 0
+    queued = Mail.objects.filter(pk=mail_id, status=Mail.Status.QUEUED)
+    was_queued = queued.update(ready_at=Now()) > 0
     work.ring_on_commit()
-    return is_one
+    return was_queued
 
 
 def sweep() -> None:
-    """Give up what came too late; take back what was lost, and ring for the rest."""
+    """Cancel expired mails, requeue those of lost workers, and ring for queued ones."""
     late = Mail.objects.filter(send_until__lt=Now()).filter(
         Q(status=Mail.Status.QUEUED)
         | Q(status=Mail.Status.PROCESSING, lease_until__lt=Now())
@@ -78,7 +78,7 @@ def sweep() -> None:
 
 
 def prune() -> int:
-    """Remove mails of long ago, those in files too; return how many rows went."""
+    """Delete rows and files of old mails; return how many rows."""
     files.prune(KEPT_FOR)
     return Mail.objects.filter(created_at__lt=Now() - KEPT_FOR).delete()[0]
 
@@ -86,7 +86,9 @@ def prune() -> int:
 def _send(row: Mail, _: claims.Lease) -> None:
     """Send a mail.
 
-    A mail service's own backend may raise anything, and no mail is to hold up the others.
+    Raises:
+        Failed: it was not sent. A mail backend may raise any exception, and one mail must
+            not block the others.
     """
     try:
         text = decrypt(row.sealed_text, context=_context(row)).reveal_text()
@@ -94,11 +96,11 @@ def _send(row: Mail, _: claims.Lease) -> None:
         EmailMessage(row.subject, text, settings.DEFAULT_FROM_EMAIL, [row.to]).send()
     except (SMTPException, OSError, CannotDecrypt) as error:
         logger.warning("mail %s was not sent: %s", row.pk, type(error).__name__)
-        # An address that is refused stays refused.
+        # A retry would not help: the server refused the address, or the key is missing.
         is_last = isinstance(error, SMTPRecipientsRefused | CannotDecrypt)
         raise Failed(is_last=is_last) from error
     except Exception as error:
-        # Its words may hold the mail's: where it came from must do.
+        # The error's message may quote the mail, so only its type and source are logged.
         logger.error(
             "mail %s was not sent: %s in %s",
             row.pk,

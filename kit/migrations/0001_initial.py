@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 (
                     "scope",
                     models.CharField(
-                        help_text="workspace or guest network, environment, method, path",
+                        help_text="workspace or guest network, environment, method and path",
                         max_length=200,
                     ),
                 ),
@@ -98,27 +98,27 @@ class Migration(migrations.Migration):
                     "fence",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="grows with each claim; only the newest holder may settle",
+                        help_text="number of claims; only the newest holder may settle",
                     ),
                 ),
                 (
                     "attempts",
                     models.PositiveIntegerField(
-                        default=0, help_text="tries that ended with an error"
+                        default=0, help_text="number of tries that failed with an error"
                     ),
                 ),
                 (
                     "crashes",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="times that the holder vanished without a word",
+                        help_text="number of times that its worker was lost",
                     ),
                 ),
                 (
                     "strikes",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="times that it ended a process of its own while its parent lived",
+                        help_text="number of times that it killed a child process of a live worker",
                     ),
                 ),
                 (
@@ -135,12 +135,12 @@ class Migration(migrations.Migration):
                 (
                     "sealed_text",
                     models.BinaryField(
-                        help_text="encrypted, for it may hold a login code; emptied once it is settled"
+                        help_text="encrypted, since it may contain a login code; removed once settled"
                     ),
                 ),
                 (
                     "send_until",
-                    models.DateTimeField(help_text="too late to be of use after this"),
+                    models.DateTimeField(help_text="not sent after this time"),
                 ),
                 (
                     "created_at",
@@ -181,7 +181,9 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(help_text="what is counted", max_length=60)),
                 (
                     "subject",
-                    models.CharField(help_text="who is counted", max_length=120),
+                    models.CharField(
+                        help_text="for whom it is counted", max_length=120
+                    ),
                 ),
                 ("period", models.DateField(help_text="first day of the period, UTC")),
                 ("used", models.PositiveIntegerField(default=0)),

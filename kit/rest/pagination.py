@@ -1,4 +1,4 @@
-"""Pages of a list that others add to while it is read."""
+"""Cursor pagination, stable while rows are added."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from kit.errors import NotFound
 
 
 class NewestFirst(CursorPagination):
-    """Newest first by id: a UUIDv7 grows with time and is unique."""
+    """Cursor pagination by id, newest first: UUIDv7 sort by creation time."""
 
     ordering: str | tuple[str, ...] = "-id"
     page_size = 50
@@ -29,14 +29,18 @@ class NewestFirst(CursorPagination):
         """Return the page that the request asks for.
 
         Raises:
-            NotFound: the cursor is none of ours.
+            NotFound: the cursor is invalid.
         """
         assert isinstance(queryset, QuerySet)
         self._model = queryset.model
         return super().paginate_queryset(queryset, request, view)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """Return the cursor, which is a client's word: its position must be a value."""
+        """Return the cursor of the request, after checking its position.
+
+        Raises:
+            NotFound: the position is no value of the column that sorts the list.
+        """
         cursor = super().decode_cursor(request)
         if cursor is not None and cursor.position is not None:
             field = self._model._meta.get_field(self.ordering[0].lstrip("-"))

@@ -1,4 +1,4 @@
-"""Reading request bodies without trusting them."""
+"""Parse and validate JSON request bodies."""
 
 import json
 import math
@@ -17,7 +17,7 @@ _DRAINED = 64 * 1024 * 1024  # bytes of an oversized body that are read and thro
 class StrictJSONParser(BaseParser):
     """JSON (RFC 8259) that PostgreSQL can store: no NaN, NUL, lone surrogate or cycle.
 
-    The media type is not looked at: a body is JSON or it is an error.
+    The Content-Type header is ignored: a body that is not JSON is an error.
     """
 
     media_type = "*/*"
@@ -75,7 +75,7 @@ def read_body(request: Any) -> bytes:
 
 
 def refuse_unstorable(value: Any, depth: int = 0) -> None:
-    """Raise MalformedJSON when something in `value` can't be stored, or nesting is deep."""
+    """Raise MalformedJSON if `value` can't be stored or is nested too deeply."""
     if depth > _DEEPEST:
         raise MalformedJSON(reason="it is nested too deeply")
     if isinstance(value, str):

@@ -1,8 +1,7 @@
-"""Doorbells: they tell workers that there is work, and carry nothing else.
+"""Bells: Celery messages that only tell workers that there is work.
 
-A bell that is lost costs a second: the dispatcher rings again for every row that waits. So
-whoever answers a request leaves its bells to a thread: a broker that hangs costs no client
-a moment.
+A lost bell costs a second: the dispatcher rings again for every row that waits. So web
+processes leave their bells to a thread, and no request waits for a broker that hangs.
 """
 
 import logging
@@ -20,16 +19,16 @@ logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _ringer: "_Ringer | None" = None  # of this process, once it has rung
 
-MOST = 16  # bells at once; each wakes a slot that works until nothing is left
-_STALE = 30  # seconds after which a bell that nobody heard is thrown away
+MOST = 16  # bells at once; each starts a slot that works until nothing is left
+_EXPIRES = 30  # seconds after which Celery discards a bell that no worker has taken
 _MOST_WAITING = 256  # different bells that wait for the thread
-# As Celery declares them: another broker than Redis lets nobody declare them otherwise.
+# As Celery declares its queues: brokers such as RabbitMQ refuse another declaration.
 _QUEUE = {"durable": True, "auto_delete": False}
 _OVERTAKEN = 1.0  # seconds after which the dispatcher has rung for the same row
 
 
 class _Bell(NamedTuple):
-    """What is to be rung; equal ones that wait are rung together."""
+    """A bell to ring; equal ones that wait are rung together."""
 
     task: str
     queue: str
@@ -37,9 +36,9 @@ class _Bell(NamedTuple):
 
 
 def ring(task: str, queue: str, count: int = 1, *, args: Sequence[str] = ()) -> None:
-    """Start `task` in up to `count` slots of the workers on `queue`.
+    """Start `task` in up to `count` slots of the workers of `queue`.
 
-    Never raises; waits for a broker that hangs until its time limit.
+    Never raises; a failure is logged. Blocks until the broker's timeout if it hangs.
     """
     try:
         with current_app.producer_or_acquire() as producer:
@@ -49,27 +48,27 @@ def ring(task: str, queue: str, count: int = 1, *, args: Sequence[str] = ()) -> 
                     args=list(args),
                     queue=queue,
                     producer=producer,
-                    expires=_STALE,
+                    expires=_EXPIRES,
                     ignore_result=True,
                     retry=False,
                 )
     except Exception as error:  # noqa: BLE001 - each broker's library has its own errors
-        logger.warning("no bell for %s: %s", queue, error)
+        logger.warning("could not ring for the queue %s: %s", queue, error)
 
 
-def ring_if_quiet(
+def ring_unless_queued(
     task: str, queue: str, waiting: int, *, args: Sequence[str] = ()
 ) -> None:
-    """Ring for `waiting` rows unless as many bells still hang in the queue.
+    """Ring for `waiting` rows, minus the bells that are still in the queue.
 
-    Without the look, a broker without workers would collect bells every second.
+    Without this check, a queue without workers would collect more bells every second.
     """
     try:
         with current_app.connection_or_acquire() as connection:
             channel = connection.default_channel
             unheard = channel.queue_declare(queue, **_QUEUE).message_count
     except Exception as error:  # noqa: BLE001 - each broker's library has its own errors
-        logger.warning("no bell for %s: %s", queue, error)
+        logger.warning("could not ring for the queue %s: %s", queue, error)
         return
     ring(task, queue, min(waiting, MOST) - unheard, args=args)
 
@@ -84,21 +83,22 @@ def ring_on_commit(
 def ring_soon(
     task: str, queue: str, count: int = 1, *, args: Sequence[str] = ()
 ) -> None:
-    """Leave a bell to the thread that rings; never waits and never raises."""
-    if not _here().add(_Bell(task, queue, tuple(args)), count):
-        logger.warning("no bell for %s: the broker hangs", queue)
+    """Pass a bell to the thread that rings; never blocks and never raises."""
+    if not _process_ringer().add(_Bell(task, queue, tuple(args)), count):
+        logger.warning("could not ring for the queue %s: the broker hangs", queue)
 
 
 class _Ringer:
-    """A thread that rings, and what is left for it."""
+    """A thread that rings, and the bells that wait for it."""
 
     def __init__(self) -> None:
-        self._waiting: dict[_Bell, tuple[int, float]] = {}  # how often, wanted when
+        # The values are the number of rings, and the monotonic time of the request.
+        self._waiting: dict[_Bell, tuple[int, float]] = {}
         self._changed = threading.Condition()
         threading.Thread(target=self._ring_all, name="bells", daemon=True).start()
 
     def add(self, bell: _Bell, count: int) -> bool:
-        """Take a bell, unless too many others wait."""
+        """Add a bell; return False if too many others wait."""
         with self._changed:
             if bell not in self._waiting and len(self._waiting) >= _MOST_WAITING:
                 return False
@@ -117,8 +117,8 @@ class _Ringer:
                 ring(bell.task, bell.queue, count, args=bell.args)
 
 
-def _here() -> _Ringer:
-    """Return what rings for this process."""
+def _process_ringer() -> _Ringer:
+    """Return the ringer of this process; the first call starts its thread."""
     global _ringer
     with _lock:
         if _ringer is None:
@@ -127,7 +127,7 @@ def _here() -> _Ringer:
 
 
 def _forget_thread() -> None:
-    """Begin anew in a forked process: its parent's thread did not come along."""
+    """Reset the ringer after a fork, which does not copy the parent's thread."""
     global _lock, _ringer
     _lock, _ringer = threading.Lock(), None
 

@@ -1,7 +1,8 @@
-"""The calendar: tasks that are started by the clock, declared where they are defined.
+"""The calendar: periodic tasks, declared next to the task.
 
-`config.celery` hands it to beat, which writes the entries to the database when it starts.
-Developers decide when a task runs, operators whether: one that they paused stays paused.
+`config.celery` passes the entries to Celery beat, which writes them to the database when it
+starts. The code decides when a task runs. Operators may disable a task in the admin; it
+stays disabled.
 """
 
 from collections.abc import Callable
@@ -28,10 +29,10 @@ _entries: dict[str, _Entry] = {}
 def scheduled(
     name: str, when: timedelta | crontab, *, queue: str = "local"
 ) -> Callable[[T], T]:
-    """Have a task run every so often, or at a time of the day (UTC), by workers of `queue`.
+    """Schedule a task, at an interval or at a time of day (UTC), on the workers of `queue`.
 
-    Operators know the entry by its name, and so does the database: a new name would be a
-    second entry.
+    `name` identifies the entry in the admin and in the database, so another name would
+    make a second entry.
     """
 
     def enter(task: T) -> T:
@@ -43,7 +44,7 @@ def scheduled(
 
 
 def entries() -> dict[str, dict[str, Any]]:
-    """Return all entries in the form of Celery's `beat_schedule`."""
+    """Return all entries in the format of Celery's `beat_schedule`."""
     return {
         name: {
             "task": entry.task.name,

@@ -1,9 +1,9 @@
-"""Claims: how exactly one process at a time works on a row, and survives `kill -9`.
+"""Claims: one process at a time works on a row, and nothing is lost by `kill -9`.
 
-A worker *claims* a row with a statement that takes a lease and a new fence number, works
-with no transaction open while a thread renews the lease, and *settles* in one short
-transaction that first checks that its fence still holds. Whoever was killed, or lost its
-lease, settles nothing; the dispatcher takes its rows back and rings for them again.
+A worker *claims* a row: it takes a lease and a new fence number. It works with no
+transaction open, while a thread renews the lease. It *settles* the row in one short
+transaction, which first checks that its fence is still the newest. A worker that was killed
+or lost its lease settles nothing; the dispatcher requeues its rows and rings for them.
 """
 
 import logging
@@ -22,22 +22,22 @@ from kit.db.transactions import needs_transaction
 from kit.models import Claimable
 
 LEASE = timedelta(seconds=15)
-"""How long a holder that fell silent keeps its row."""
+"""How long a holder keeps its row without renewing the lease."""
 
 logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=Claimable)
 
 
 class LeaseLost(Exception):
-    """Somebody else holds the row, or it was canceled: drop the work, change nothing."""
+    """Another process holds the row, or it was canceled: stop, and change nothing."""
 
 
 @needs_transaction
 def claim(due: QuerySet[M]) -> M | None:
-    """Take the first free row of `due` and return it as held by us; None if there is none.
+    """Claim the first free row of `due` and return it; None if there is none.
 
-    `due` is ordered and filtered by the caller. Rows that another process is looking at
-    are passed over, never waited for. Others see the claim once the transaction ends.
+    `due` is ordered and filtered by the caller. Rows that another process has locked are
+    skipped, without waiting. Others see the claim once the transaction ends.
     """
     row = due.select_for_update(skip_locked=True, of=("self",)).first()
     if row is None:
@@ -51,17 +51,17 @@ def claim(due: QuerySet[M]) -> M | None:
 
 
 def due(rows: QuerySet[M]) -> QuerySet[M]:
-    """Return the queued rows whose time has come."""
+    """Return the queued rows that may be claimed now."""
     return rows.filter(status=Claimable.Status.QUEUED, ready_at__lte=Now())
 
 
 def expired(rows: QuerySet[M]) -> QuerySet[M]:
-    """Return the rows whose holder has fallen silent."""
+    """Return the rows whose lease has expired."""
     return rows.filter(status=Claimable.Status.PROCESSING, lease_until__lt=Now())
 
 
 def take_back(rows: QuerySet[Any]) -> int:
-    """Queue again what silent holders left, and count the loss; return how many rows."""
+    """Requeue the rows whose lease has expired, count a crash; return how many rows."""
     return expired(rows).update(
         status=Claimable.Status.QUEUED,
         lease_until=None,
@@ -72,9 +72,9 @@ def take_back(rows: QuerySet[Any]) -> int:
 
 @needs_transaction
 def lock_held(row: M) -> M:
-    """Return the row as it is now, locked, if we still hold it.
+    """Lock the row and return its current state, if we still hold it.
 
-    Call it first in the transaction that settles the row.
+    Call this first in the transaction that settles the row.
 
     Raises:
         LeaseLost: our fence is not the newest, or the row was canceled meanwhile.
@@ -86,7 +86,7 @@ def lock_held(row: M) -> M:
 
 
 def settle(row: Claimable, status: Claimable.Status, **columns: Any) -> None:
-    """Let go of a row with its new status and other columns, if we still hold it.
+    """Release a row with its new status and other columns, if we still hold it.
 
     Raises:
         LeaseLost: our fence is not the newest, or the row was canceled meanwhile.
@@ -102,7 +102,7 @@ def _held_by_us(row: M) -> QuerySet[M]:
 
 
 class Lease:
-    """A lease that is kept alive; `lost` is set once somebody else holds the row."""
+    """A lease that a thread renews; `lost` is set once another process holds the row."""
 
     def __init__(self, row: Claimable) -> None:
         self._row = row
@@ -122,14 +122,14 @@ class Lease:
                     self.lost.set()
                     return
             except DatabaseError:
-                # The database restarts: the lease may run out, and then the fence tells.
+                # The database may be restarting. If the lease expires, the fence decides.
                 logger.warning("could not renew the lease of %r", self._row)
             finally:
                 connections.give_back()
 
 
 @contextmanager
-def kept(row: Claimable) -> Iterator[Lease]:
+def keep_lease(row: Claimable) -> Iterator[Lease]:
     """Renew the lease of `row` every third of its length while the block runs."""
     lease = Lease(row)
     thread = threading.Thread(target=lease._renew, name="lease", daemon=True)

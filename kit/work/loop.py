@@ -1,9 +1,9 @@
-"""Work: rows that workers claim one at a time, perform and settle; one loop for all kinds.
+"""The work loop: workers claim rows one at a time, perform their work and settle them.
 
-A kind of work is a `Work`, declared beside its rules and called by its Celery task. Its
-rows are `kit.models.Claimable`, so whoever is killed over one loses nothing: see
-`kit.work.claims`. Its `sweep` is called by the dispatcher every second. CONTRIBUTING.md
-has the steps to add one.
+A kind of work is a `Work`, declared in the module of its rules and called by its Celery
+task. Its rows are `kit.models.Claimable`, so nothing is lost when a worker is killed: see
+`kit.work.claims`. The dispatcher calls its `sweep` every second. CONTRIBUTING.md has the
+steps to add one.
 """
 
 import logging
@@ -22,7 +22,7 @@ from kit.models import Claimable
 from kit.work import bells, claims
 
 SHIFT = 20.0
-"""Seconds after which a worker's slot lets other tasks of its queue go first."""
+"""Seconds after which a worker's slot lets the other tasks of its queue run."""
 
 M = TypeVar("M", bound=Claimable)
 T = TypeVar("T")
@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 
 
 class Failed(Exception):
-    """A try failed for a reason that was foreseen, and that whoever raises it has logged.
+    """A try failed for an expected reason, which was logged by the code that raises this.
 
-    There are more tries, unless `is_last`: then none would help.
+    It is retried unless `is_last` says that a retry can't succeed.
     """
 
     def __init__(self, code: str = "", *, is_last: bool = False) -> None:
@@ -45,7 +45,7 @@ class Failed(Exception):
 
 
 class NotNow(Exception):
-    """Nothing could be tried, nor can it before `until`; the wait costs no try."""
+    """The work can't be tried before `until`; waiting does not count as a try."""
 
     def __init__(self, until: datetime) -> None:
         super().__init__(f"not before {until}")
@@ -53,60 +53,61 @@ class NotNow(Exception):
 
 
 class Crashed(Exception):
-    """Too many workers have vanished over a row: it may be what ends them."""
+    """Too many workers crashed while they held a row, which may be the cause."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Work(Generic[M, T]):
-    """A kind of work; calling it does what waits."""
+    """A kind of work; calling it works off the rows that are due."""
 
     task: str
-    """Celery's name of the task that calls it."""
+    """Celery's name of the task that calls this."""
     queue: str
-    """Whose workers run the task."""
+    """The queue whose workers run the task."""
     args: Sequence[str] = ()
     """Arguments of the task."""
 
     rows: Callable[[], QuerySet[M]]
-    """Return the rows of this kind, whatever their status."""
+    """Return the rows of this kind, of every status."""
     order: Sequence[str] = ("ready_at", "pk")
-    """Which of those that are due is next."""
+    """The order in which due rows are claimed."""
     perform: Callable[[M, claims.Lease], T]
-    """Do a row's work, with no transaction open. What it raises is a failed try (`Failed`
-    if it was foreseen), but for `NotNow` and `LeaseLost`. Long work checks its lease."""
+    """Do the work of a row, with no transaction open. An exception is a failed try
+    (`Failed` if expected), except `NotNow` and `LeaseLost`. Long work checks its lease."""
     complete: Callable[[M, T], Columns] = lambda row, result: {}
-    """Write what was made, in the transaction that settles the row; return what of it goes
-    into columns of the row. All of it is undone if the lease was lost."""
+    """Write the result, in the transaction that settles the row; return the row's columns
+    to change. All of it is rolled back if the lease was lost."""
     explain: Callable[[Exception], Columns] = lambda error: {}
-    """Return the columns that say why a try failed, the last one or not."""
+    """Return the row's columns that record why a try failed."""
     ended: Columns = field(default_factory=dict)
-    """Columns to write when a row is completed or given up."""
+    """Columns to change when a row is completed or has failed for good."""
 
     tries: int | None = 3
-    """Failed tries after which a row is given up; None: never."""
+    """Failed tries after which a row fails for good; None: no limit."""
     pauses: Sequence[float] = (0.0,)
-    """Seconds after the first failed try, the second and so on; the last one from then."""
+    """Seconds to wait after the first failed try, the second and so on; the last value
+    holds for all further ones."""
     most_crashes: int | None = 3
-    """Vanished workers after which a row is given up; None: never."""
+    """Crashed workers after which a row fails for good; None: no limit."""
     slots: int = bells.MOST
-    """How many workers one sweep rings for, at most."""
+    """The most workers for which one sweep rings."""
 
     claim: Callable[[], M | None] | None = None
-    """Claim the next row in another way than the first of `due`: in fair turns, say."""
+    """Claim the next row, instead of the first one of `due`; for example in fair turns."""
     waiting: Callable[[], int] | None = None
-    """Return how many rows may be started now, in another way than all of `due`."""
+    """Return how many rows may be started now, instead of counting `due`."""
     settle: Callable[[M, T], None] | None = None
-    """Settle a row in the open transaction in another way than by `complete`. It locks the
-    row by `claims.lock_held`, after all that is locked before."""
+    """Settle a row in the open transaction, instead of `complete`. It locks the row by
+    `claims.lock_held`, after everything that comes earlier in the order of locks."""
     fail: Callable[[M, Exception], None] | None = None
-    """Settle a failed try in another way than by `tries` and `pauses`. Called while the
-    error is handled; opens a transaction of its own."""
+    """Settle a failed try, instead of by `tries` and `pauses`. It is called while the error
+    is handled, and opens a transaction of its own."""
 
     def __call__(self) -> int:
         """Work until nothing may be started now; return how many rows were claimed.
 
-        After a shift it rings for itself and ends, so that other tasks of the queue are
-        not held up by many rows.
+        After `SHIFT` seconds it rings for itself and returns, so that many rows do not
+        block the other tasks of the queue.
         """
         began = time.monotonic()
         count = 0
@@ -123,47 +124,47 @@ class Work(Generic[M, T]):
         return self.claim() if self.claim else self._take_first()
 
     def do(self, row: M) -> None:
-        """Perform and settle a row that we hold; nothing is raised for its failure."""
+        """Perform and settle a row that we hold; a failure is recorded, not raised."""
         try:
             try:
-                with claims.kept(row) as lease:
+                with claims.keep_lease(row) as lease:
                     result = self.perform(row, lease)
                 with transaction.atomic(durable=True):
                     self._settle(row, result)
             except claims.LeaseLost:
                 raise
             except Exception as error:  # noqa: BLE001 - logged where a failure is settled
-                # A bug or a full disk must neither end the worker nor leave the row to
-                # its lease.
+                # A bug or a full disk must not end the worker, nor block the row until
+                # its lease expires.
                 (self.fail or self._fail)(row, error)
         except claims.LeaseLost as lost:
             logger.info("dropped %s", lost)
 
     def due(self) -> QuerySet[M]:
-        """Return the rows whose time has come, the next one first."""
+        """Return the rows that may be claimed now, in the order of claims."""
         rows = claims.due(self.rows())
         if self.most_crashes is not None:
             rows = rows.filter(crashes__lt=self.most_crashes)
         return rows.order_by(*self.order)
 
     def sweep(self) -> None:
-        """Take back what silent holders left, and ring for what waits."""
+        """Requeue rows whose lease has expired, and ring for rows that are due."""
         self.take_back()
         self.ring()
 
     def take_back(self) -> None:
-        """Queue again what silent holders left; give up what may have ended too many."""
+        """Requeue rows whose lease has expired; fail those with too many crashes."""
         claims.take_back(self.rows())
         if self.most_crashes is not None:
-            deadly = claims.due(self.rows()).filter(crashes__gte=self.most_crashes)
+            crashed = claims.due(self.rows()).filter(crashes__gte=self.most_crashes)
             columns = {**self.explain(Crashed()), **self.ended}
-            deadly.update(status=Status.FAILED, **columns)
+            crashed.update(status=Status.FAILED, **columns)
 
     def ring(self) -> None:
-        """Ring for what waits, unless enough bells still hang in the queue."""
+        """Ring for the rows that are due, unless enough bells are still in the queue."""
         count = self.waiting() if self.waiting else self.due()[: self.slots].count()
         if count:
-            bells.ring_if_quiet(self.task, self.queue, count, args=self.args)
+            bells.ring_unless_queued(self.task, self.queue, count, args=self.args)
 
     def ring_on_commit(self, count: int = 1) -> None:
         """Ring for new rows soon after the open transaction has committed."""

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 from providers.keys import using
 from providers.models import Provider, Voice
 from providers.serializers import (
@@ -29,7 +29,7 @@ _FRESH_SECONDS = 60
 class _CatalogueView(APIView):
     """Base of cacheable lists, with an ETag and a `max-age`."""
 
-    permission_classes = [GuestsWelcome]
+    permission_classes = [AllowGuests]
     fresh_seconds = _FRESH_SECONDS
 
     def dispatch(

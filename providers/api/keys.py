@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from accounts.http.permissions import IsPerson
+from accounts.http.permissions import IsUser
 from kit.secrets import Secret
 from providers.keys import saving
 from providers.models import ProviderKey

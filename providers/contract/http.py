@@ -217,7 +217,7 @@ def parse_json(text: bytes) -> Any:
 
 def _resolve(host: str, port: int, seconds: float) -> Sequence[addresses.IPAddress]:
     found = addresses.look_up(host, port, seconds)
-    return addresses.vetted(host, found, addresses.is_server)
+    return addresses.check_addresses(host, found, addresses.is_server_address)
 
 
 _FAILURES: tuple[tuple[type[http.CallFailed], Failure], ...] = (

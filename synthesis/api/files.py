@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 from kit.errors import NotFound
 from kit.files.downloads import send
 from kit.rest.fields import WholeNumberField
@@ -38,7 +38,7 @@ BINARY = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
 class FileView(APIView):
     """A file of a job, for callers who may see the job or have a signed link."""
 
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
 
     def job(self, request: Request, job_id: uuid.UUID) -> Job:
         """Return the job of the requested file.

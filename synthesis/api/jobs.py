@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
-from accounts.http.permissions import GuestsWelcome, IsKnown
+from accounts.http.permissions import AllowGuests, NotGuest
 from billing.credits import token_limits
 from billing.ledger.wallets import spendable, wallet_of
 from billing.models import LedgerEntry
@@ -173,7 +173,7 @@ class JobView(APIView):
 class JobActionView(APIView):
     """Base class of views that apply one action to a job."""
 
-    permission_classes: tuple[type[BasePermission], ...] = (IsKnown,)
+    permission_classes: tuple[type[BasePermission], ...] = (NotGuest,)
 
     def act_on(
         self,

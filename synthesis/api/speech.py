@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 from kit import idempotency
 from synthesis.api.requests import respond
 from synthesis.serializers import SpeechRequestSerializer

@@ -198,27 +198,27 @@ class Migration(migrations.Migration):
                     "fence",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="grows with each claim; only the newest holder may settle",
+                        help_text="number of claims; only the newest holder may settle",
                     ),
                 ),
                 (
                     "attempts",
                     models.PositiveIntegerField(
-                        default=0, help_text="tries that ended with an error"
+                        default=0, help_text="number of tries that failed with an error"
                     ),
                 ),
                 (
                     "crashes",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="times that the holder vanished without a word",
+                        help_text="number of times that its worker was lost",
                     ),
                 ),
                 (
                     "strikes",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="times that it ended a process of its own while its parent lived",
+                        help_text="number of times that it killed a child process of a live worker",
                     ),
                 ),
                 (
@@ -297,27 +297,27 @@ class Migration(migrations.Migration):
                     "fence",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="grows with each claim; only the newest holder may settle",
+                        help_text="number of claims; only the newest holder may settle",
                     ),
                 ),
                 (
                     "attempts",
                     models.PositiveIntegerField(
-                        default=0, help_text="tries that ended with an error"
+                        default=0, help_text="number of tries that failed with an error"
                     ),
                 ),
                 (
                     "crashes",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="times that the holder vanished without a word",
+                        help_text="number of times that its worker was lost",
                     ),
                 ),
                 (
                     "strikes",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="times that it ended a process of its own while its parent lived",
+                        help_text="number of times that it killed a child process of a live worker",
                     ),
                 ),
                 (

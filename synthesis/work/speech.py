@@ -86,7 +86,7 @@ def speak_now(
         return read(Job.objects.get(pk=begun.body["job"])), True
     fail = partial(_fail, caller, begun)
     try:
-        with claims.kept(begun) as lease:
+        with claims.keep_lease(begun) as lease:
             rendered = _render(begun, lease, format=order.format)
         with transaction.atomic(durable=True):
             job = settlement.complete(begun, rendered)

@@ -1,4 +1,4 @@
-"""Reading the codes that were mailed."""
+"""Read login codes from mails."""
 
 import re
 
@@ -8,7 +8,7 @@ from kit.mail import outbox
 
 
 def newest_code(email: str) -> str:
-    """Send what waits and return the newest code that went to `email`."""
+    """Send queued mails and return the newest code sent to `email`."""
     outbox.work()
     texts = [str(sent.body) for sent in mail.outbox if sent.to == [email]]
     return str(re.findall(r"\b\d{6}\b", texts[-1])[0])

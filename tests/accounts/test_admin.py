@@ -157,7 +157,7 @@ def test_blocking_and_unblocking(office, alice):
     assert not Workspace.objects.get(pk=workspace.pk).is_blocked
 
 
-def test_staff_cannot_give_themselves_rights(alice):
+def test_operators_can_not_grant_themselves_permissions(alice):
     alice.is_staff = True
     alice.save()
     alice.user_permissions.set(
@@ -174,7 +174,7 @@ def test_staff_cannot_give_themselves_rights(alice):
     assert run(office, "apitoken", "revoke").status_code == 403
 
 
-def test_people_are_suspended_by_blocking_alone(office, alice):
+def test_users_are_blocked_only_by_the_action(office, alice):
     no_places = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
 
     answer = office.post(change(alice), {"is_staff": "on"} | no_places)
@@ -184,7 +184,7 @@ def test_people_are_suspended_by_blocking_alone(office, alice):
     assert (alice.is_staff, alice.is_active) == (True, True)
 
 
-def test_superusers_are_touched_by_superusers_alone(office, root, alice):
+def test_only_superusers_can_block_superusers(office, root, alice):
     helper = factories.user("helper@example.com", is_staff=True)
     helper.user_permissions.set(
         Permission.objects.filter(codename__in=["view_user", "change_user"])
@@ -248,7 +248,7 @@ def test_a_login_is_shown_without_its_key_and_ended(office, alice):
     assert client.get("/api/v1/me").json()["role"] == "guest"
 
 
-def test_a_lost_second_factor_is_removed_by_somebody_else(office, root):
+def test_a_second_factor_is_removed_by_another_operator(office, root):
     other = factories.user("other@example.com", is_staff=True)
     theirs = factories.browser(other)
     assert theirs.get("/admin/").status_code == 200
@@ -279,14 +279,14 @@ def test_wrong_codes_of_an_app_are_shown(office, root):
     assert "71" in re.findall(r"field-wrong_codes[^>]*>(.*?)</td>", text)[0]
     assert (
         formats.localize(until)
-        in re.findall(r"field-waits_until[^>]*>(.*?)</td>", text)[0]
+        in re.findall(r"field-locked_until[^>]*>(.*?)</td>", text)[0]
     )
 
 
-def test_an_operator_with_two_apps_is_told_once(office, root):
+def test_an_operator_with_two_apps_is_notified_once(office, root):
     other = factories.user("other@example.com", is_staff=True)
     second_factor.begin(other)
-    second_factor.confirm_unseen(other)
+    second_factor.confirm_without_code(other)
     second_factor.begin(other)
 
     run(office, "authenticator", "remove", *Authenticator.objects.filter(user=other))
@@ -313,7 +313,7 @@ def test_a_superusers_second_factor_is_removed_by_superusers_alone(root):
     assert Authenticator.objects.filter(user=root).exists()
 
 
-def test_mails_are_shown_without_their_text_and_hastened(office):
+def test_mails_are_shown_without_their_text_and_can_be_retried_now(office):
     with transaction.atomic():
         mail = outbox.post("alice@example.com", "Hello", "The code is 123456.")
     later = timezone.now() + datetime.timedelta(hours=1)
@@ -325,7 +325,7 @@ def test_mails_are_shown_without_their_text_and_hastened(office):
     assert bytes(mail.sealed_text).hex() not in page
     office.post(
         reverse("admin:kit_mail_changelist"),
-        {"action": "hasten", "_selected_action": str(mail.pk), "reason": "repaired"},
+        {"action": "retry_now", "_selected_action": str(mail.pk), "reason": "repaired"},
     )
     mail.refresh_from_db()
     assert mail.ready_at <= timezone.now()

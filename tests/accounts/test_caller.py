@@ -1,4 +1,4 @@
-"""Who asks: a person, a guest or the operators' key."""
+"""The caller of a request: a user, a guest or the operators' key."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_person_asks_by_cookie_or_by_token():
     assert by_cookie.person == by_token.person == alice
 
 
-def test_a_guest_and_the_operators_key_are_no_person():
+def test_person_refuses_guests_and_the_operators_key():
     with pytest.raises(AuthenticationRequired):
         _ = factories.guest().person
     with pytest.raises(NotAllowed):

@@ -49,7 +49,7 @@ def test_an_operators_address_can_be_typed(db, capsys, monkeypatch):
         ["login_link", "nobody@example.com"],
     ],
 )
-def test_what_can_not_be_done_is_said_in_one_line(db, arguments):
+def test_commands_report_errors_in_one_line(db, arguments):
     with pytest.raises(CommandError) as refused:
         call_command(*arguments)
 

@@ -1,4 +1,4 @@
-"""The table of docs/roles.md is what the code does."""
+"""The table of docs/roles.md is the same as the code's."""
 
 import re
 from pathlib import Path

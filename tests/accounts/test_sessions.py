@@ -109,7 +109,7 @@ def test_ending_the_own_login(alice):
     assert LoginSession.objects.get().ended_at is not None
 
 
-def test_logins_of_others_are_not_there(alice):
+def test_logins_of_others_are_not_found(alice):
     bob = factories.user()
     factories.browser(bob)
     his = LoginSession.objects.for_user(bob).get()
@@ -121,7 +121,7 @@ def test_logins_of_others_are_not_there(alice):
     assert factories.api().get(LOGINS).status_code == 401
 
 
-def test_a_new_device_is_told_by_mail(alice):
+def test_users_are_notified_of_a_new_device(alice):
     phone = Client()
     log_in(phone, agent="Phone & Co")
     outbox.work()
@@ -141,7 +141,7 @@ def test_a_new_device_is_told_by_mail(alice):
     assert "/settings/logins" in news.body
 
 
-def test_last_seen_is_noted_once_a_minute(alice, monkeypatch):
+def test_last_seen_is_written_once_a_minute(alice, monkeypatch):
     client = factories.browser(alice)
     old = timezone.now() - datetime.timedelta(hours=1)
     LoginSession.objects.update(last_seen_at=old)
@@ -165,7 +165,7 @@ def test_last_seen_is_noted_once_a_minute(alice, monkeypatch):
         ([13 * 86_400 * n for n in range(1, 5)] + [60 * 86_400 + 60], False),
     ],
 )
-def test_a_login_has_its_limits(alice, monkeypatch, steps, is_in):
+def test_a_login_expires(alice, monkeypatch, steps, is_in):
     client = factories.browser(alice)
     now = time.time()
 
@@ -178,7 +178,7 @@ def test_a_login_has_its_limits(alice, monkeypatch, steps, is_in):
 
 
 def test_no_header_prolongs_a_login(alice, monkeypatch):
-    """Pages look at the cookie alone, so an Authorization header changes nothing."""
+    """Pages use only the cookie, so an Authorization header changes nothing."""
     client = factories.browser(alice)
     now = time.time()
     page = "/settings/logins"
@@ -192,7 +192,7 @@ def test_no_header_prolongs_a_login(alice, monkeypatch):
     assert LoginSession.objects.get().ended_at is not None
 
 
-def test_a_login_is_fresh_for_a_quarter_of_an_hour(alice, monkeypatch, rf):
+def test_a_login_is_fresh_for_15_minutes(alice, monkeypatch, rf):
     client = factories.browser(alice)
     request = rf.get("/")
     request.session = client.session

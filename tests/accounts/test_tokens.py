@@ -73,7 +73,7 @@ def test_a_damaged_token_is_refused_without_a_query(
         tokens.find(damage(text))
 
 
-def test_a_token_that_nobody_has_is_refused(alice):
+def test_an_unknown_token_is_refused(alice):
     with pytest.raises(InvalidToken):
         tokens.find("ozv-" + "Ab" * 16 + tokens._checksum("Ab" * 16))
 
@@ -103,7 +103,7 @@ def test_a_revoked_token_is_refused_for_good(alice):
     assert row.revoked_at == first
 
 
-def test_a_token_dies_when_its_creator_leaves_the_workspace(alice):
+def test_a_token_is_revoked_when_its_creator_leaves_the_workspace(alice):
     bob = factories.user("bob@example.com")
     team = factories.team(alice, bob)
     text = factories.token(bob, workspace=team)
@@ -117,35 +117,35 @@ def test_a_token_dies_when_its_creator_leaves_the_workspace(alice):
 
 def test_use_is_written_once_a_minute(alice, django_assert_num_queries):
     text = factories.token(alice)
-    tokens.note_use(tokens.find(text))
+    tokens.record_use(tokens.find(text))
     first = tokens.find(text).last_used_at
     assert first
     assert timezone.now() - first < HOUR
 
     used = tokens.find(text)
     with django_assert_num_queries(0):
-        tokens.note_use(used)
+        tokens.record_use(used)
 
     old = first - datetime.timedelta(seconds=61)
     ApiToken.objects.update(last_used_at=old)
-    tokens.note_use(tokens.find(text))
+    tokens.record_use(tokens.find(text))
     second = tokens.find(text).last_used_at
     assert second
     assert second > first
 
 
-def test_of_two_who_saw_the_old_time_one_writes(alice):
+def test_of_two_concurrent_uses_one_is_recorded(alice):
     text = factories.token(alice)
     first, second = tokens.find(text), tokens.find(text)
 
-    tokens.note_use(first)
+    tokens.record_use(first)
     noted = tokens.find(text).last_used_at
-    tokens.note_use(second)
+    tokens.record_use(second)
 
     assert tokens.find(text).last_used_at == noted
 
 
-def test_a_token_hands_on_its_ceilings(alice):
+def test_limits_of_a_token_hold_for_tokens_that_it_creates(alice):
     workspace = factories.workspace(alice)
     soon, later = timezone.now() + HOUR, timezone.now() + 2 * HOUR
     maker, _ = tokens.issue(
@@ -186,7 +186,7 @@ def test_a_token_hands_on_its_ceilings(alice):
     assert made.monthly_credit_limit == 0
 
 
-def test_a_token_makes_none_for_the_other_environment(alice):
+def test_a_token_can_not_create_one_for_the_other_environment(alice):
     workspace = factories.workspace(alice)
     maker, _ = tokens.issue(workspace, alice, name="Maker", environment="SANDBOX")
 

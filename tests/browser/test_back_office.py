@@ -13,7 +13,7 @@ Visit = Callable[..., Page]
 def test_a_link_leads_an_operator_to_a_back_office_that_works(visit: Visit) -> None:
     root = factories.user("root@example.com", is_staff=True, is_superuser=True)
     second_factor.begin(root)
-    recovery_codes = second_factor.confirm_unseen(root)
+    recovery_codes = second_factor.confirm_without_code(root)
     factories.token(root, name="Robot")
     page = visit(f"/login/link/{links.make(root)}/")
 

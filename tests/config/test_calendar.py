@@ -1,4 +1,4 @@
-"""What beat starts and bells ring for: tasks that exist, in queues that workers serve."""
+"""Tasks of the calendar and of bells exist, in queues that workers serve."""
 
 import pkgutil
 import re
@@ -109,7 +109,7 @@ def test_each_entry_has_a_task_and_a_queue_that_a_worker_serves():
 
 
 @pytest.mark.django_db(transaction=True)  # the scheduler closes its connection
-def test_operators_decide_whether_and_the_code_decides_when():
+def test_operators_can_disable_entries_but_not_reschedule_them():
     schedule()
     assert written() == ENTRIES
     paused = PeriodicTask.objects.get(name="prove the ledger")
@@ -127,7 +127,7 @@ def test_operators_decide_whether_and_the_code_decides_when():
 
 
 def test_each_kind_of_work_is_rung_for_and_swept():
-    """One that nobody sweeps would lose what a killed worker held."""
+    """Without a sweep, rows of a killed worker would be lost."""
     kinds = dict(kinds_of_work())
     assert {work.task for work in kinds.values()} == {
         *("accounts.tasks.make_exports", "kit.tasks.send_mails"),
@@ -148,7 +148,7 @@ def test_each_kind_of_work_is_rung_for_and_swept():
         }, f"{name} is in no app's `swept`"
 
 
-def test_all_that_is_registered_can_be_used():
+def test_all_registered_names_can_be_imported():
     ours = [
         config
         for config in apps.get_app_configs()

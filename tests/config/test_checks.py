@@ -1,4 +1,4 @@
-"""What the system checks name, and what they let pass."""
+"""Settings that the system checks report, and settings that pass."""
 
 import pytest
 from django.core.checks import run_checks
@@ -20,7 +20,7 @@ def test_a_rate_is_usable(settings, rate):
 @pytest.mark.parametrize(
     "rate", ["", "20", "20/", "0/m", "20/0m", "20/w", "-1/m", "m/20"]
 )
-def test_what_is_not_a_rate_is_named(settings, rate):
+def test_an_invalid_rate_is_reported(settings, rate):
     settings.RATE_SYNTHESIS = rate
     (message,) = checks.limits_are_usable()
     assert message.id == "ozvena.E001"
@@ -31,7 +31,7 @@ def test_what_is_not_a_rate_is_named(settings, rate):
     ("name", "value"),
     [("GUEST_PER_DAY", -1), ("WORKSPACE_CONCURRENCY", 0), ("TRUSTED_PROXY_COUNT", -1)],
 )
-def test_a_number_below_its_least_is_named(settings, name, value):
+def test_a_setting_below_its_minimum_is_reported(settings, name, value):
     setattr(settings, name, value)
     (message,) = checks.limits_are_usable()
     assert message.id == "ozvena.E002"
@@ -60,7 +60,9 @@ def test_a_home_must_be_a_directory_that_can_be_made(settings, tmp_path):
         ("https://speech.example.com/path", ["*"], ["ozvena.E004"]),
     ],
 )
-def test_the_address_must_be_whole_and_answered(settings, address, hosts, expected):
+def test_base_url_must_be_complete_and_an_allowed_host(
+    settings, address, hosts, expected
+):
     settings.BASE_URL = address
     settings.ALLOWED_HOSTS = hosts
     assert found(checks.address_is_usable) == expected
@@ -86,7 +88,7 @@ def test_development_must_be_private(settings, development, address, expected):
     ("length", "expected"),
     [(0, []), (1, ["ozvena.W001"]), (31, ["ozvena.W001"]), (32, [])],
 )
-def test_an_operators_key_that_is_off_is_named(settings, length, expected):
+def test_a_short_operators_key_is_reported(settings, length, expected):
     settings.ADMIN_ACCESS_KEY = "k" * length
     assert found(checks.operators_key_is_long) == expected
 
@@ -111,7 +113,7 @@ def make_sound(settings) -> None:
         ("EMAIL_BACKEND", "kit.mail.files.FileBackend", ["ozvena.W007"]),
     ],
 )
-def test_a_deployment_is_told_what_it_must_not_have(settings, name, value, expected):
+def test_a_deployment_is_warned_of_unsafe_settings(settings, name, value, expected):
     make_sound(settings)
     setattr(settings, name, value)
     assert found(checks.deployment_is_sound) == expected

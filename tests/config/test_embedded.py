@@ -72,10 +72,10 @@ def test_sockets_lie_elsewhere_if_the_home_does_not_fit_an_address(tmp_path, nam
     assert found != paths.socket_directory(tmp_path / "another" / name)
 
 
-# --- Who owns a home -----------------------------------------------------------------
+# --- The lock of a home --------------------------------------------------------------
 
 
-def test_one_home_has_one_owner(tmp_path):
+def test_a_home_is_used_by_one_installation(tmp_path):
     with owned(tmp_path):
         message = rf"^Ozvena already runs in {tmp_path} \(process {os.getpid()}\)\.$"
         with pytest.raises(StartFailed, match=message), owned(tmp_path):
@@ -96,7 +96,7 @@ def test_the_next_owner_waits_for_the_children_of_a_killed_one(tmp_path):
         assert child.wait(0) == 0
 
 
-def test_children_that_do_not_end_are_named(tmp_path, monkeypatch):
+def test_children_that_do_not_end_are_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(ownership, "_PATIENCE", 0.1)
     with owned(tmp_path) as lock, open(os.devnull, "wb") as nowhere:
         child = spawn(
@@ -114,7 +114,7 @@ def test_children_that_do_not_end_are_named(tmp_path, monkeypatch):
     child.wait()
 
 
-def test_a_home_that_is_a_file_is_told(tmp_path):
+def test_a_home_that_is_a_file_is_reported(tmp_path):
     home = tmp_path / "file"
     home.touch()
     with (
@@ -204,7 +204,7 @@ with owned(home) as lock:
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_broken_data_directory_is_told(tmp_path):
+def test_a_broken_data_directory_is_reported(tmp_path):
     (tmp_path / "postgres").mkdir(parents=True)
     (tmp_path / "postgres" / "PG_VERSION").write_text("7.4")
     with owned(tmp_path) as lock:
@@ -216,7 +216,7 @@ def test_a_broken_data_directory_is_told(tmp_path):
             server.start()
 
 
-def test_postgres_that_is_not_installed_is_told(tmp_path, monkeypatch):
+def test_missing_postgres_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with (
         owned(tmp_path) as lock,
@@ -245,7 +245,7 @@ def without_namespaces(monkeypatch):
     postgres._account.cache_clear()
 
 
-def test_without_namespaces_root_gives_the_data_to_nobody(
+def test_without_namespaces_root_runs_postgres_as_nobody(
     without_namespaces, initialised
 ):
     if not all(
@@ -314,7 +314,7 @@ def test_redis_starts_over_the_socket_of_a_killed_one(tmp_path):
             assert server.is_ready()
 
 
-def test_redis_that_is_missing_is_told(tmp_path, monkeypatch):
+def test_missing_redis_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
     with (

@@ -1,4 +1,4 @@
-"""What a new version needs before it runs."""
+"""`manage.py release`."""
 
 import pytest
 from django.core.management import call_command
@@ -24,7 +24,7 @@ def test_it_fills_the_catalogue_and_may_be_repeated(settings, tmp_path, capsys):
 def test_a_public_installation_gets_its_static_files(settings, tmp_path):
     settings.DEVELOPMENT = False
     settings.STATIC_ROOT = tmp_path
-    # Ours alone: those of others take seconds.
+    # Only our own files: collecting those of other packages takes seconds.
     settings.STATICFILES_FINDERS = [
         "django.contrib.staticfiles.finders.FileSystemFinder"
     ]

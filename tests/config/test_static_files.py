@@ -1,4 +1,4 @@
-"""Files of pages as a deployment serves them."""
+"""Static files as a deployment serves them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`manage.py up`, the whole of it, in homes of its own."""
+"""`manage.py up` with all processes, in homes of its own."""
 
 import contextlib
 import json
@@ -51,7 +51,7 @@ def taken_port() -> Iterator[int]:
 
 
 class Installation:
-    """A home with its port, and the process that serves it."""
+    """A home, its port, and its running `manage.py up`."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -131,9 +131,9 @@ def test_the_life_of_an_installation(installation):
     ]
     assert second.returncode == 1
 
-    # What dies is started again.
+    # A process that ends is restarted.
     os.kill(installation.pid_of("manage.py dispatch"), signal.SIGKILL)
-    installation.read_until("dispatcher has ended (by SIGKILL); it is started again.")
+    installation.read_until("dispatcher has ended (by SIGKILL); restarting it.")
 
     with installation.database() as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
@@ -142,7 +142,7 @@ def test_the_life_of_an_installation(installation):
     os.kill(installation.pid_of("bin/postgres -D"), signal.SIGKILL)
     installation.process.kill()
     wait_until_gone(installation.home)
-    # As after the restart of a container, where the numbers of processes begin anew.
+    # As after the restart of a container, where process ids start again.
     lock = installation.home / "postgres" / "postmaster.pid"
     lock.write_text("\n".join(["1", *lock.read_text().splitlines()[1:]]) + "\n")
 
@@ -189,7 +189,7 @@ def test_a_signal_to_make_alone_stops_all(installation, kind):
         ({"PORT": "http"}, "Ozvena can't start: PORT must be a whole number."),
         ({"PORT": "65536"}, "Ozvena stops: PORT=65536 is not a port."),
         (
-            {"HOST": "192.0.2.1", "PORT": "8000"},  # RFC 5737: nobody's
+            {"HOST": "192.0.2.1", "PORT": "8000"},  # RFC 5737: for documentation
             "Ozvena stops: can't listen on 192.0.2.1, port 8000: Cannot assign requested "
             "address. HOST and PORT choose another.",
         ),
@@ -199,14 +199,14 @@ def test_a_signal_to_make_alone_stops_all(installation, kind):
         ),
     ],
 )
-def test_what_can_not_be_used_is_told_in_one_line(tmp_path, variables, line):
+def test_an_unusable_setting_is_reported_in_one_line(tmp_path, variables, line):
     process = command("up", **({"OZVENA_HOME": str(tmp_path)} | variables))
     assert process.communicate(timeout=60)[0].splitlines() == [line]
     assert process.returncode == 1
     assert processes_of(tmp_path) == {}
 
 
-def test_a_port_in_use_is_told_in_one_line(tmp_path):
+def test_a_port_in_use_is_reported_in_one_line(tmp_path):
     with taken_port() as port:
         process = command("up", OZVENA_HOME=str(tmp_path), PORT=str(port))
         assert process.communicate(timeout=60)[0].splitlines() == [

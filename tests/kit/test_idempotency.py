@@ -1,4 +1,4 @@
-"""Claiming a key; what replays look like is tested with the routes that take one."""
+"""Claims of a key; replays are tested with the routes that accept one."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""Rotation of the encryption key: all encrypted columns, beside work, whatever dies."""
+"""Rotation of the encryption key: all columns, while the service works, after crashes."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ def test_every_binary_column_is_declared_or_holds_no_secret():
 
 @pytest.fixture
 def encrypted(settings):
-    """Rows in every encrypted column, by the old key."""
+    """Rows with a value in every encrypted column, encrypted with the old key."""
     settings.ENCRYPTION_KEYS = OLD
     owner = factories.user("alice@example.com")
     workspace = factories.workspace(owner)
@@ -59,7 +59,7 @@ def encrypted(settings):
     signing.rotate(endpoint)
     signing.default_signer(workspace.pk)
     second_factor.begin(owner)
-    second_factor.confirm_unseen(owner)
+    second_factor.confirm_without_code(owner)
     second_factor.begin(owner)
     Mail.objects.all().delete()
     with transaction.atomic():
@@ -73,7 +73,7 @@ def encrypted(settings):
 
 
 def readable(encrypted) -> dict[str, Any]:
-    """Open everything, as those do who use it."""
+    """Decrypt everything, by the functions that use it."""
     endpoint = Endpoint.objects.get()
     credential = using.credential_of(encrypted["workspace"].pk)
     provider = Provider.objects.get()
@@ -89,36 +89,36 @@ def readable(encrypted) -> dict[str, Any]:
     }
 
 
-def test_all_is_encrypted_anew_until_nothing_needs_the_old_key(
+def test_rotation_re_encrypts_all_values_with_the_first_key(
     encrypted, settings, capsys
 ):
     before = readable(encrypted)
     call_command("rotate_keys", batch=7)
     told = capsys.readouterr().out
     assert told.splitlines() == [
-        f"kit.Mail.sealed_text: {MAILS} encrypted anew, 0 left.",
-        "accounts.Authenticator.sealed_seed: 2 encrypted anew, 0 left.",
-        "webhooks.Endpoint.secret: 1 encrypted anew, 0 left.",
-        "webhooks.Endpoint.old_secret: 1 encrypted anew, 0 left.",
-        "webhooks.DefaultSigner.secret: 1 encrypted anew, 0 left.",
-        "webhooks.DefaultSigner.old_secret: 0 encrypted anew, 0 left.",
-        "providers.ProviderKey.sealed_key: 1 encrypted anew, 0 left.",
+        f"kit.Mail.sealed_text: {MAILS} re-encrypted, 0 left.",
+        "accounts.Authenticator.sealed_seed: 2 re-encrypted, 0 left.",
+        "webhooks.Endpoint.secret: 1 re-encrypted, 0 left.",
+        "webhooks.Endpoint.old_secret: 1 re-encrypted, 0 left.",
+        "webhooks.DefaultSigner.secret: 1 re-encrypted, 0 left.",
+        "webhooks.DefaultSigner.old_secret: 0 re-encrypted, 0 left.",
+        "providers.ProviderKey.sealed_key: 1 re-encrypted, 0 left.",
         "No value needs an older key.",
     ]
     settings.ENCRYPTION_KEYS = NEW
     assert readable(encrypted) == before
     call_command("rotate_keys")
-    assert capsys.readouterr().out.count(" 0 encrypted anew, 0 left.") == 7
+    assert capsys.readouterr().out.count(" 0 re-encrypted, 0 left.") == 7
 
 
-def test_the_old_key_alone_is_not_enough_any_more(encrypted, settings):
+def test_after_rotation_the_old_key_decrypts_nothing(encrypted, settings):
     call_command("rotate_keys", verbosity=0)
     settings.ENCRYPTION_KEYS = OLD
     with pytest.raises(CannotDecrypt):
         signing.secret_of(Endpoint.objects.get())
 
 
-def test_a_run_that_is_killed_is_gone_on_with(encrypted, settings, monkeypatch):
+def test_an_interrupted_rotation_is_continued(encrypted, settings, monkeypatch):
     before = readable(encrypted)
     monkeypatch.setenv("ENCRYPTION_KEYS", settings.ENCRYPTION_KEYS)
     column = rotation.columns()[0]
@@ -132,7 +132,7 @@ def test_a_run_that_is_killed_is_gone_on_with(encrypted, settings, monkeypatch):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         processes.kill(process)
-    # The statement that waited for the row may still land: the server has it.
+    # The server may still run the statement that waited for the row.
     halves = (MAILS // 2 - 1, MAILS // 2)
     assert rotation.outdated(column).count() in halves
     assert readable(encrypted) == before
@@ -147,17 +147,20 @@ def test_a_run_that_is_killed_is_gone_on_with(encrypted, settings, monkeypatch):
     )
     first = done.stdout.splitlines()[0]
     assert first in {
-        f"kit.Mail.sealed_text: {count} encrypted anew, 0 left." for count in halves
+        f"kit.Mail.sealed_text: {count} re-encrypted, 0 left." for count in halves
     }
     settings.ENCRYPTION_KEYS = NEW
     assert readable(encrypted) == before
 
 
-def test_what_no_key_opens_is_left_and_counted(encrypted, settings, capsys):
+def test_values_that_no_key_decrypts_are_left_and_counted(encrypted, settings, capsys):
     settings.ENCRYPTION_KEYS = NEW
     with pytest.raises(CommandError, match=f"{MAILS + 6} values"):
         call_command("rotate_keys")
-    assert f"{MAILS} left, {MAILS} that no key opens." in capsys.readouterr().out
+    assert (
+        f"{MAILS} left, {MAILS} can't be decrypted by any key."
+        in capsys.readouterr().out
+    )
     settings.ENCRYPTION_KEYS = f"{NEW},{OLD}"
     assert len(readable(encrypted)["mails"]) == MAILS
 
@@ -176,7 +179,7 @@ def test_a_value_that_is_written_meanwhile_stays(encrypted, monkeypatch):
 
 
 def test_a_setting_that_was_rotated_long_ago_ends_too(encrypted, settings):
-    # What is over is encrypted anew as well: a row may be looked at before it is emptied.
+    # Expired secrets are re-encrypted too: a row may be read before it is emptied.
     Endpoint.objects.update(old_secret_until=timezone.now() - timedelta(days=9))
     call_command("rotate_keys", verbosity=0)
     settings.ENCRYPTION_KEYS = NEW

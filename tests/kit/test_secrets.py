@@ -18,7 +18,7 @@ OLD = "old:" + b64encode(b"o" * 32).decode()
 NEW = "new:" + b64encode(b"n" * 32).decode()
 
 
-def test_what_is_encrypted_is_decrypted_in_its_context_only() -> None:
+def test_values_are_decrypted_only_in_their_context() -> None:
     encrypted = encrypt("sk-123", context="webhooks.endpoint/1/secret")
 
     assert b"sk-123" not in encrypted
@@ -34,7 +34,7 @@ def test_the_same_secret_is_never_encrypted_to_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1, 3, 10, -1])
-def test_a_changed_byte_is_noticed(settings, at) -> None:
+def test_a_changed_byte_can_not_be_decrypted(settings, at) -> None:
     settings.ENCRYPTION_KEYS = NEW
     encrypted = bytearray(encrypt("secret", context="c"))
     encrypted[at] ^= 1
@@ -43,12 +43,12 @@ def test_a_changed_byte_is_noticed(settings, at) -> None:
 
 
 @pytest.mark.parametrize("nothing", [b"", b"\x01", b"\x01\xff", b"plain text"])
-def test_what_was_never_encrypted_is_not_decrypted(nothing) -> None:
+def test_a_value_without_the_format_is_not_decrypted(nothing) -> None:
     with pytest.raises(CannotDecrypt):
         decrypt(nothing, context="c")
 
 
-def test_a_new_key_in_front_writes_and_the_old_one_still_reads(settings) -> None:
+def test_a_new_first_key_encrypts_and_the_old_one_still_decrypts(settings) -> None:
     settings.ENCRYPTION_KEYS = OLD
     encrypted = encrypt("secret", context="c")
     settings.ENCRYPTION_KEYS = f"{NEW}, {OLD}"
@@ -66,7 +66,7 @@ def test_a_new_key_in_front_writes_and_the_old_one_still_reads(settings) -> None
     "text",
     ["", "a", "a:", "a:short", f"{NEW},{NEW}", NEW.replace("new", "n w"), NEW + "*"],
 )
-def test_keys_that_can_not_be_read_are_refused_without_being_shown(text) -> None:
+def test_invalid_keys_are_refused_without_being_shown(text) -> None:
     with pytest.raises(ImproperlyConfigured) as refusal:
         parse_keys(text)
     assert "bm5u" not in str(refusal.value)

@@ -216,7 +216,7 @@ def test_own_keys_are_shown_masked_and_deleted_with_a_reason(operator):
     assert operator.post(page, {"last4": "1234"}).status_code == 403
     erase = {"action": "erase", "_selected_action": [str(row.pk)]}
     answer = operator.post(listing, erase, follow=True)
-    assert "Say why" in answer.content.decode()
+    assert "Enter a reason." in answer.content.decode()
     assert ProviderKey.objects.count() == 1
 
     erase["reason"] = "They asked for it."

@@ -143,7 +143,7 @@ def test_more_rows_than_can_be_recorded_are_refused(
         follow=True,
     )
 
-    assert "Choose 1 at most." in answer.content.decode()
+    assert "Choose at most 1 rows." in answer.content.decode()
     assert not User.objects.filter(is_blocked=True, pk__in=[p.pk for p in people])
     assert not AuditEntry.objects.exists()
 

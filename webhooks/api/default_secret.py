@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
-from accounts.http.permissions import IsKnown
+from accounts.http.permissions import NotGuest
 from kit import idempotency
 from webhooks.api.requests import owner_of
 from webhooks.models import DefaultSigner
@@ -21,7 +21,7 @@ from webhooks.serializers import (
 class DefaultSecretView(APIView):
     """The default secret."""
 
-    permission_classes = [IsKnown]
+    permission_classes = [NotGuest]
 
     @extend_schema(
         operation_id="webhooks_default_secret", responses=DefaultSecretSerializer
@@ -38,7 +38,7 @@ class DefaultSecretView(APIView):
 class RotateDefaultSecretView(APIView):
     """Rotate the default secret."""
 
-    permission_classes = [IsKnown]
+    permission_classes = [NotGuest]
 
     @extend_schema(
         operation_id="webhooks_default_secret_rotate",

@@ -66,7 +66,7 @@ class EndpointsView(GenericAPIView[Endpoint]):
             return idempotency.Answer(201, with_secret(endpoint, secret))
 
         return respond(
-            idempotency.once(idempotency_key(request), run, kept=without_secret)
+            idempotency.once(idempotency_key(request), run, redact=without_secret)
         )
 
 
@@ -128,7 +128,7 @@ class RotateView(APIView):
             return idempotency.Answer(200, with_secret(*endpoints.rotate(found.pk)))
 
         return respond(
-            idempotency.once(idempotency_key(request), run, kept=without_secret)
+            idempotency.once(idempotency_key(request), run, redact=without_secret)
         )
 
 

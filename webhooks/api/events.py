@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.http.permissions import IsKnown
+from accounts.http.permissions import NotGuest
 from webhooks.events import event_types
 from webhooks.serializers import (
     EventTypeSerializer,
@@ -15,7 +15,7 @@ from webhooks.serializers import (
 class EventTypesView(APIView):
     """The event types that endpoints can subscribe to."""
 
-    permission_classes = [IsKnown]
+    permission_classes = [NotGuest]
 
     @extend_schema(
         operation_id="webhooks_event_types", responses=EventTypeSerializer(many=True)

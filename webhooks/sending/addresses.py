@@ -16,7 +16,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from kit.http import Unreachable, look_up
-from kit.http.addresses import IPAddress, is_public, vetted
+from kit.http.addresses import IPAddress, check_addresses, is_public
 from webhooks.errors import UnusableURL
 
 _LONGEST = 2048  # characters of a URL
@@ -110,7 +110,7 @@ def resolve(target: Target, seconds: float) -> Sequence[IPAddress]:
         found = look_up(name, target.port, min(seconds, _LOOKUP))
     except TimeoutError as error:
         raise Unreachable(f"{target.host} could not be looked up in time") from error
-    return vetted(target.host, found, partial(may_connect, target))
+    return check_addresses(target.host, found, partial(may_connect, target))
 
 
 def may_connect(target: Target, address: IPAddress) -> bool:

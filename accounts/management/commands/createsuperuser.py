@@ -1,4 +1,7 @@
-"""Make somebody an operator. Takes the place of Django's command: nobody has a password."""
+"""`manage.py createsuperuser`: make a user an operator.
+
+It replaces Django's command, because users have no password here.
+"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,19 +16,23 @@ from kit.errors import Invalid
 
 
 class Command(BaseCommand):
-    """Sign up EMAIL if need be and open the admin to it; safe to repeat."""
+    """Make the user with an email address an operator and superuser; safe to repeat."""
 
-    help = "Make the user with this address an operator; a new one is signed up."
+    help = "Make the user with this email address an operator; sign up a new user."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("--email", help="asked for when missing")
+        """Add --email and --noinput."""
+        parser.add_argument("--email", help="prompted for if missing")
         parser.add_argument(
-            "--noinput", action="store_true", help="ask nothing; needs --email"
+            "--noinput", action="store_true", help="don't prompt; needs --email"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Sign up the user if needed, make them an operator and print how to log in.
+
+        Raises:
+            CommandError: the email address is missing or not valid.
+        """
         email = options["email"]
         if not email:
             if options["noinput"]:
@@ -37,7 +44,7 @@ class Command(BaseCommand):
                 User.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
                 log.record("made an operator", user)
         except Invalid as error:
-            raise CommandError(f"{email!r} is not a usable email address.") from error
+            raise CommandError(f"{email!r} is not a valid email address.") from error
         self.stdout.write(
             f"{user.email} is an operator now. To log in, with an authenticator app at "
             f"hand: manage.py login_link {user.email}"

@@ -1,4 +1,4 @@
-"""Make an API token on the command line."""
+"""`manage.py issue_token`: create an API token on the command line."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -15,12 +15,12 @@ from kit.errors import AppError, Invalid
 
 
 class Command(BaseCommand):
-    """Print a new token of EMAIL's personal workspace, and nothing else."""
+    """Print a new token of a user's personal workspace, and nothing else."""
 
-    help = "Print a new API token of the user's workspace; a new user is signed up."
+    help = "Print a new API token of the user's workspace; sign up a new user."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
+        """Add email, --environment and --name."""
         parser.add_argument("email")
         parser.add_argument(
             "--environment",
@@ -30,7 +30,11 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="Command line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Sign up the user if needed, and print the text of a new token.
+
+        Raises:
+            CommandError: the address is not valid, or the user has no open workspace.
+        """
         try:
             with transaction.atomic():
                 user = sign_up(options["email"])
@@ -43,8 +47,8 @@ class Command(BaseCommand):
                 log.record("made a token", token)
         except Invalid as error:
             raise CommandError(
-                f"{options['email']!r} is not a usable email address."
+                f"{options['email']!r} is not a valid email address."
             ) from error
-        except AppError as error:  # the account is closed, say
+        except AppError as error:  # for example: the account is closed
             raise CommandError(f"{options['email']} has no workspace.") from error
         self.stdout.write(text)

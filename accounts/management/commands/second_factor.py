@@ -1,4 +1,4 @@
-"""Set up, or remove, an operator's second factor on the command line."""
+"""`manage.py second_factor`: set up or remove an operator's second factor."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,23 +12,29 @@ from accounts.models import User
 
 
 class Command(BaseCommand):
-    """Print the seed and recovery codes of a new second factor, this once."""
+    """Print the seed and recovery codes of a new second factor once, or remove it."""
 
-    help = "Give an operator a new second factor (TOTP), or remove theirs."
+    help = "Set up a new second factor (TOTP) of an operator, or remove it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
+        """Add email and --remove."""
         parser.add_argument("email")
         parser.add_argument(
-            "--remove", action="store_true", help="a new one can be set up in the pages"
+            "--remove",
+            action="store_true",
+            help="remove it; the operator can set up a new one in the pages",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Set up or remove the second factor.
+
+        Raises:
+            CommandError: there is no operator with this email address.
+        """
         email = options["email"].strip().lower()
         user = User.objects.filter(email=email, is_staff=True).first()
         if user is None:
-            raise CommandError(f"There is no operator {email}.")
+            raise CommandError(f"There is no operator with the email address {email}.")
         with transaction.atomic():
             if options["remove"]:
                 second_factor.remove(user)
@@ -36,10 +42,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"{email} has no second factor any more.")
                 return
             device = second_factor.begin(user)
-            codes = second_factor.confirm_unseen(user)
+            codes = second_factor.confirm_without_code(user)
             log.record("set up a second factor", user)
         self.stdout.write(f"Seed for the app: {second_factor.secret_text(device)}")
         self.stdout.write(second_factor.uri(device))
-        self.stdout.write("Recovery codes, each good once:")
+        self.stdout.write("Recovery codes, each valid once:")
         for code in codes:
             self.stdout.write(f"  {code}")

@@ -1,4 +1,4 @@
-"""`manage.py release`: what a new version needs before it runs. Safe to repeat."""
+"""`manage.py release`: migrate and prepare a new version before it runs."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from kit.secrets import require_keys
 
 
 class Command(BaseCommand):
-    """Bring the database, what it begins with and the static files up to this version."""
+    """Migrate the database, add seed data and collect static files. Safe to repeat."""
 
-    help = "Migrate, add what is new and, where it is public, collect static files."
-    # Of the settings. What concerns the code was checked when it was made, and takes long.
+    help = "Migrate, add new seed data and, in a deployment, collect static files."
+    # Only checks of settings. Checks of the code are slow, and run before a release.
     requires_system_checks = [Tags.security]
 
     def handle(self, *args: Any, **options: Any) -> None:

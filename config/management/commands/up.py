@@ -1,4 +1,4 @@
-"""`manage.py up`: everything that one machine needs, in one command."""
+"""`manage.py up`: start and supervise all processes of one machine."""
 
 import os
 import select
@@ -33,13 +33,13 @@ _PATIENCE = 60.0  # seconds for the web to be ready, before we say what is missi
 
 
 class Command(BaseCommand):
-    """Start the embedded services and all processes of the Procfile, and watch them."""
+    """Start the embedded services and all processes of the Procfile; supervise them."""
 
     help = "Start everything and keep it running until Ctrl-C."
     requires_system_checks: list[str] = []  # `release` runs them, a process later
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Read the options."""
+        """Add --with-parent."""
         parser.add_argument(
             "--for-make",
             type=Path,
@@ -170,7 +170,7 @@ def _environment(temporary: Path, listener: socket.socket) -> dict[str, str]:
 
 
 def _is_for_development() -> bool:
-    """Return whether only this machine's own people can come in."""
+    """Return whether only users of this machine can reach the service."""
     if os.environ.get("OZVENA_DEVELOPMENT") and not settings.DEVELOPMENT:
         return False  # turned off on purpose
     behind = urlsplit(settings.BASE_URL).hostname
@@ -178,10 +178,10 @@ def _is_for_development() -> bool:
 
 
 def _listener() -> socket.socket:
-    """Take the port now, so that nobody else can while the rest is started.
+    """Return a socket that listens on PORT, so that it is ours while the rest starts.
 
     Raises:
-        StartFailed: it is taken, or not ours to take.
+        StartFailed: the port is in use or not allowed, or HOST is no address.
     """
     if not 0 < settings.PORT < 65536:
         raise StartFailed(f"PORT={settings.PORT} is not a port.")
@@ -201,7 +201,7 @@ def _listener() -> socket.socket:
 
 
 def _await_web(supervisor: Supervisor, console: Console) -> None:
-    """Wait until all is ready; say what is missing if it takes long."""
+    """Wait until everything is ready; print what is missing if it takes long."""
     patience_ends = time.monotonic() + _PATIENCE
     for path in ("/health", "/health/ready"):
         pause, longest = _PAUSES
@@ -214,7 +214,7 @@ def _await_web(supervisor: Supervisor, console: Console) -> None:
 
 
 def _ask(supervisor: Supervisor, path: str) -> str | None:
-    """Ask the web, passing output on while it thinks; return what is wrong, if anything."""
+    """Request a health check while output is printed; return the problem, None if ready."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104
     connection = HTTPConnection(host, settings.PORT, timeout=5)
     headers = {"Host": urlsplit(settings.BASE_URL).netloc, "Connection": "close"}
@@ -233,7 +233,7 @@ def _ask(supervisor: Supervisor, path: str) -> str | None:
 
 
 def _welcome() -> str:
-    """Return what a newcomer does next."""
+    """Return the text that explains the next steps to a new operator."""
     lines = ["", f"  Ozvena is ready: {settings.BASE_URL}/", ""]
     if not _is_for_development():
         lines += [

@@ -1,8 +1,7 @@
-"""`manage.py dispatch`: the loop that no piece of work can get lost in.
+"""`manage.py dispatch`: requeue lost work and ring for due work, every second.
 
-Every second all that apps register as `swept` takes back what silent holders left and rings
-for what is due. It polices the broker, so it does not run inside it; several copies
-do no harm.
+It calls `sweep` of everything that apps register as `swept`. It makes up for bells that the
+broker lost, so it does not depend on the broker itself. Several copies do no harm.
 """
 
 import logging
@@ -24,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Sweep and ring until told to stop."""
+    """Sweep every second until SIGTERM or SIGINT."""
 
-    help = "Take back lost work and ring for due work, every second."
+    help = "Requeue lost work and ring for due work, every second."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
@@ -40,7 +39,7 @@ class Command(BaseCommand):
                 try:
                     work.sweep()
                 except Exception:
-                    # One app's trouble, or a restarting database, stops no other.
+                    # One failing sweep, or a restarting database, must not end the loop.
                     logger.exception("%s could not sweep", name)
                 finally:
                     connections.give_back()
@@ -49,8 +48,8 @@ class Command(BaseCommand):
 
 
 def beat() -> None:
-    """Leave a sign of life for `/health/ready`; a cache that is down is not our matter."""
+    """Write the heartbeat for `/health/ready`; an unavailable cache is only logged."""
     try:
         cache.set(HEARTBEAT, True, timeout=30)
     except Exception:  # noqa: BLE001 - django-redis lets several libraries' errors through
-        logger.warning("the cache does not answer")
+        logger.warning("could not write the heartbeat: the cache is unavailable")

@@ -1,4 +1,4 @@
-"""Encrypt all stored secrets anew with the first of ENCRYPTION_KEYS."""
+"""`manage.py rotate_keys`: re-encrypt all stored secrets with the first encryption key."""
 
 from typing import Any
 
@@ -8,22 +8,31 @@ from kit import rotation
 
 
 class Command(BaseCommand):
-    """Needed before an old key can go; safe to kill, to repeat and to run beside work."""
+    """Re-encrypt all secrets, which is needed before an old key can be removed.
 
-    help = "Encrypt all stored secrets anew with the first key of ENCRYPTION_KEYS."
+    Safe to interrupt, to repeat, and to run while the service works.
+    """
+
+    help = "Re-encrypt all stored secrets with the first key of ENCRYPTION_KEYS."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the size of a batch."""
-        parser.add_argument("--batch", type=int, default=200, help="rows read at once")
+        """Add --batch, the number of rows read at once."""
+        parser.add_argument(
+            "--batch", type=int, default=200, help="number of rows read at once"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command."""
+        """Re-encrypt column by column and print the counts.
+
+        Raises:
+            CommandError: some values still need an older key.
+        """
         left = 0
         for column, count in rotation.rotate(max(1, options["batch"])):
             left += count.left
-            line = f"{column}: {count.encrypted} encrypted anew, {count.left} left"
+            line = f"{column}: {count.encrypted} re-encrypted, {count.left} left"
             if count.unreadable:
-                line += f", {count.unreadable} that no key opens"
+                line += f", {count.unreadable} can't be decrypted by any key"
             self.stdout.write(f"{line}.")
             self.stdout.flush()
         if left:

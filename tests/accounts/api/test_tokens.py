@@ -1,4 +1,4 @@
-"""Tokens over HTTP."""
+"""The API of tokens."""
 
 import datetime
 import uuid
@@ -22,7 +22,7 @@ def alice(db):
 
 @pytest.fixture(params=["token", "cookie"])
 def client(request, alice):
-    """Alice through either door."""
+    """A client of Alice, by cookie or by token."""
     if request.param == "token":
         return factories.api(factories.token(alice, name="First"))
     return factories.browser(alice)
@@ -58,7 +58,7 @@ def test_a_new_token_is_shown_once(client, alice):
     assert listed == {key: made[key] for key in made if key != "token"}
 
 
-def test_a_new_token_can_be_bounded(client):
+def test_a_new_token_can_have_environment_expiry_and_limit(client):
     until = timezone.now().replace(microsecond=0) + datetime.timedelta(days=1)
 
     made = client.post(
@@ -77,7 +77,7 @@ def test_a_new_token_can_be_bounded(client):
     assert made["monthly_credit_limit"] == 1000
 
 
-def test_a_bound_token_makes_bound_tokens(alice):
+def test_a_bound_token_creates_tokens_of_its_environment(alice):
     client = factories.api(factories.token(alice, environment="SANDBOX"))
 
     assert client.post(URL, {"name": "a"}, JSON).json()["environment"] == "SANDBOX"
@@ -177,7 +177,7 @@ def test_revoked_tokens_leave_the_list_at_once(client):
     assert client.delete(f"{URL}/{made['id']}").status_code == 404
 
 
-def test_strangers_see_and_revoke_nothing(alice):
+def test_tokens_of_others_are_not_found(alice):
     text = factories.token(alice)
     row = tokens.find(text)
 
@@ -227,7 +227,7 @@ def test_the_list_is_paged_newest_first(alice):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/tokens", "/api/v1/workspaces"])
-def test_the_same_key_of_two_members_is_two_acts(db, path):
+def test_the_same_key_of_two_members_makes_two_tokens(db, path):
     alice, bob = factories.user(), factories.user()
     team = factories.team(alice, bob)
     headers = {"Idempotency-Key": "1"}

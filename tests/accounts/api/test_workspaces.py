@@ -25,7 +25,7 @@ JSON = "application/json"
 
 @pytest.fixture
 def people():
-    """Return a team with one of each role, and a stranger."""
+    """Return a team with a member of each role, and a user outside of it."""
     cast = {
         name: factories.user(f"{name}@example.com")
         for name in ("owner", "admin", "member", "stranger")
@@ -75,7 +75,7 @@ def test_opening_a_workspace(door):
     assert me["credits"] == {"available": 0, "reserved": 0}  # no second sign-up grant
 
 
-def test_a_token_knows_its_own_workspace_alone(people):
+def test_a_token_lists_only_its_own_workspace(people):
     client = factories.api(factories.token(people["owner"]))
     own = factories.workspace(people["owner"])
 
@@ -84,7 +84,7 @@ def test_a_token_knows_its_own_workspace_alone(people):
     assert client.get(f"{WORKSPACES}/{people['team'].pk}").status_code == 404
 
 
-def test_three_without_a_plan(monkeypatch):
+def test_a_user_can_own_three_workspaces_without_a_plan(monkeypatch):
     alice = factories.user()
     client = factories.browser(alice)
     for name in ("Two", "Three"):
@@ -117,7 +117,7 @@ def test_a_repeated_request_opens_one(people):
 
 
 def attempts(people):
-    """Yield each action with the names of those who may, and how it is asked for."""
+    """Yield each action with the users who may do it, and its request."""
     base = f"{WORKSPACES}/{people['team'].pk}"
     everybody, managers, owner = (
         {"owner", "admin", "member"},
@@ -198,7 +198,7 @@ def test_members_are_listed(people):
     ]
 
 
-def test_who_leaves_loses_their_tokens(people):
+def test_leaving_revokes_the_members_tokens(people):
     team, member = people["team"], people["member"]
     text = factories.token(member, workspace=team)
     other = factories.token(member)
@@ -229,7 +229,7 @@ def test_the_owner_stays_until_ownership_is_handed_over(people):
     assert client.get(base).status_code == 404
 
 
-def test_two_who_are_made_owner_at_once_leave_one(people):
+def test_concurrent_hand_overs_leave_one_owner(people):
     team = people["team"]
     clients = [factories.browser(people["owner"]) for _ in range(2)]
     heirs = [people["admin"], people["member"]]
@@ -242,7 +242,7 @@ def test_two_who_are_made_owner_at_once_leave_one(people):
     assert sorted(roles_in(team).values()).count("owner") == 1
 
 
-def test_a_blocked_workspace_is_shut(people):
+def test_requests_to_a_blocked_workspace_are_refused(people):
     blocking.block(people["team"])
     answer = factories.browser(people["owner"]).get(
         f"{WORKSPACES}/{people['team'].pk}/members"
@@ -276,7 +276,7 @@ def test_an_invitation_is_mailed_and_accepted(people):
     assert newcomer.post(f"{MINE}/{waiting['id']}").status_code == 404
 
 
-def test_nobody_else_can_take_it(people):
+def test_an_invitation_of_others_is_not_found(people):
     invite(people)
     row = Invitation.objects.get()
     stranger = factories.browser(people["stranger"])

@@ -70,7 +70,7 @@ def test_the_catalogue_is_audited_too(office):
     assert row["slug"] == provider.slug
 
 
-def test_the_log_is_only_added_to(db):
+def test_the_audit_log_is_append_only(db):
     entry = log.record("tried")
     assert (entry.actor_email, entry.ip) == ("", None)
     for change in (
@@ -84,7 +84,7 @@ def test_the_log_is_only_added_to(db):
     assert AuditEntry.objects.get().action == "tried"
 
 
-def test_what_is_two_years_old_goes(db):
+def test_audit_entries_are_deleted_after_two_years(db):
     entry = AuditEntry(action="old")
     entry.created_at = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     entry.save()
@@ -111,7 +111,7 @@ def test_secrets_are_masked(alice):
     assert row["last4"] == token[-4:]
 
 
-def test_a_rows_history_is_what_the_log_has_of_it(office, alice):
+def test_the_history_of_a_row_is_its_audit_log(office, alice):
     bob = factories.user("bob@example.com")
     for person in (alice, bob):
         log.record(f"tried {person.email}", person)

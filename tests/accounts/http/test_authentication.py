@@ -1,4 +1,4 @@
-"""Every door, and every way in which it stays shut."""
+"""Authentication by token, by operators' key and by cookie, and every way it is refused."""
 
 import base64
 import datetime
@@ -26,7 +26,7 @@ BLOCKED = {"code": "blocked", "detail": "This account is blocked.", "params": {}
 NOT_FOUND = {"code": "not_found", "detail": "There is nothing here.", "params": {}}
 INVALID_ENVIRONMENT = {
     "code": "invalid_environment",
-    "detail": "The environment is PRODUCTION or SANDBOX, and the one of the token.",
+    "detail": "The environment must be PRODUCTION or SANDBOX, and match the token's.",
     "params": {},
 }
 
@@ -42,15 +42,15 @@ def who(response):
 
 
 def caller(response):
-    """Return whom the door has let in."""
+    """Return the authenticated caller."""
     assert response.status_code == 200, response.content
     return response.wsgi_request.caller
 
 
-# --- Nobody --------------------------------------------------------------------------
+# --- Guests --------------------------------------------------------------------------
 
 
-def test_nobody_is_a_guest(db):
+def test_requests_without_credentials_are_guests(db):
     response = factories.api().get(ME)
 
     assert response.status_code == 200
@@ -69,7 +69,7 @@ def test_guests_are_asked_to_log_in_elsewhere(db):
     assert response["WWW-Authenticate"] == "Bearer"
 
 
-def test_guests_can_be_shut_out_as_a_whole(db):
+def test_guests_can_be_blocked_together(db):
     blocking.block(guests())
 
     response = factories.api().get(ME)
@@ -78,11 +78,11 @@ def test_guests_can_be_shut_out_as_a_whole(db):
     assert response.json() == BLOCKED
 
 
-# --- The token's door ----------------------------------------------------------------
+# --- Tokens --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER   "])
-def test_a_token_opens(alice, scheme):
+def test_a_token_authenticates(alice, scheme):
     text = factories.token(alice)
 
     response = Client(headers={"Authorization": scheme + text}).get(ME)
@@ -106,7 +106,7 @@ def test_a_token_needs_no_csrf(alice):
         "Bearer ",
         "Bearer nonsense",
         "Bearer ozv-" + "Ab" * 19,
-        "Bearer ozv-" + "Ab" * 16 + tokens._checksum("Ab" * 16),  # nobody's
+        "Bearer ozv-" + "Ab" * 16 + tokens._checksum("Ab" * 16),  # never issued
         "Bearer ozv-\xe9\xff",
         "Token {token}",
         "ozv {token}",
@@ -142,7 +142,7 @@ def test_expired_and_revoked_tokens_look_like_unknown_ones(alice):
     assert factories.api(expired).get(ME).json() == INVALID_TOKEN
 
 
-def test_a_token_in_the_address_is_nothing(alice):
+def test_a_token_in_the_query_is_ignored(alice):
     text = factories.token(alice)
 
     for name in ("token", "access_token", "api_key", "key"):
@@ -160,7 +160,7 @@ def test_a_token_takes_one_query_and_the_rest_of_a_request_none(
         assert client.get(TOKENS).status_code == 200
 
 
-def test_the_use_of_a_token_is_noted(alice):
+def test_the_use_of_a_token_is_recorded(alice):
     before = timezone.now()
     factories.api(factories.token(alice)).get(ME)
 
@@ -237,10 +237,10 @@ def test_the_admin_key_makes_no_tokens(db, settings):
     assert not ApiToken.objects.exists()
 
 
-# --- The cookie's door ---------------------------------------------------------------
+# --- Cookies -------------------------------------------------------------------------
 
 
-def test_a_cookie_opens(alice):
+def test_a_session_cookie_authenticates(alice):
     assert who(factories.browser(alice).get(ME)) == "alice@example.com"
 
 
@@ -274,8 +274,8 @@ def test_a_cookie_needs_csrf_for_changes(alice):
     assert alice.preferences == {"theme": "dark"}
 
 
-def test_a_header_does_not_spare_a_cookie_the_csrf_check(alice):
-    """An Authorization header that opens nothing never leads to the cookie."""
+def test_an_authorization_header_does_not_skip_the_csrf_check(alice):
+    """If the Authorization header is refused, the cookie is not tried."""
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice)
 
@@ -291,7 +291,7 @@ def test_a_header_does_not_spare_a_cookie_the_csrf_check(alice):
     assert alice.preferences == {}
 
 
-def test_a_stale_cookie_is_nobody(alice):
+def test_an_expired_session_is_a_guest(alice):
     client = factories.browser(alice)
     alice.set_unusable_password()  # a new one ends all sessions
     alice.save()
@@ -308,7 +308,7 @@ def test_a_person_picks_a_workspace(alice):
     assert picked["workspace"] == {"id": str(team.pk), "name": "Team"}
 
 
-def test_a_strangers_workspace_is_none(alice):
+def test_a_workspace_of_others_is_not_found(alice):
     bobs = factories.workspace(factories.user("bob@example.com"))
     left = factories.team(alice)
     Membership.objects.filter(workspace=left).delete()
@@ -335,7 +335,9 @@ def test_a_strangers_workspace_is_none(alice):
 
 
 @pytest.mark.parametrize("what", ["user", "workspace", "inactive"])
-def test_a_block_shuts_both_doors_at_the_next_request(alice, what):
+def test_a_blocked_user_is_refused_by_cookie_and_token_from_the_next_request(
+    alice, what
+):
     api, browser = factories.api(factories.token(alice)), factories.browser(alice)
     assert who(api.get(ME)) == who(browser.get(ME)) == "alice@example.com"
 
@@ -359,7 +361,7 @@ def test_a_block_shuts_both_doors_at_the_next_request(alice, what):
         assert who(api.get(ME)) == who(browser.get(ME)) == "alice@example.com"
 
 
-def test_a_blocked_token_is_not_noted_as_used(alice):
+def test_use_of_a_blocked_token_is_not_recorded(alice):
     text = factories.token(alice)
     blocking.block(alice)
 
@@ -442,14 +444,14 @@ def test_roles(alice, settings):
     assert client.get(ME).json()["role"] == "admin"
 
 
-def test_who_counts_together(alice):
+def test_requests_are_counted_per_workspace_or_network(alice):
     assert factories.caller(alice).subject == str(factories.workspace(alice).pk)
     assert factories.guest("192.0.2.7").subject == "guest:192.0.2.7/32"
     assert factories.guest("2001:db8::1").subject == "guest:2001:db8::/64"
     assert factories.guest("2001:db8::ffff").subject == "guest:2001:db8::/64"
 
 
-def test_the_address_is_told_by_our_own_proxies_alone(alice, settings):
+def test_the_client_address_is_read_only_from_our_own_proxies(alice, settings):
     headers = {"X-Forwarded-For": "203.0.113.1, 198.51.100.1"}
 
     def address():
@@ -461,7 +463,7 @@ def test_the_address_is_told_by_our_own_proxies_alone(alice, settings):
     assert address() == "198.51.100.1"
 
 
-def test_expiry_is_looked_at_with_each_request(alice):
+def test_expiry_is_checked_with_each_request(alice):
     text = factories.token(
         alice, expires_at=timezone.now() + datetime.timedelta(hours=1)
     )

@@ -1,4 +1,4 @@
-"""Pages act where the person who looks at them has chosen."""
+"""Pages use the workspace and environment that the user has chosen."""
 
 import pytest
 
@@ -27,16 +27,16 @@ def choose(person, workspace, environment="PRODUCTION", **fields):
 
 
 def where(person):
-    """Return the workspace in which a token is made in the page."""
+    """Return the workspace of a token that is created in the page."""
     factories.browser(person).post(PAGE, {"name": "Made here"})
     return person.tokens.latest("created_at").workspace
 
 
-def test_without_a_choice_pages_act_in_ones_own_workspace(alice, team):
+def test_without_a_choice_pages_use_the_personal_workspace(alice, team):
     assert where(alice) == factories.workspace(alice)
 
 
-def test_a_choice_lasts(alice, team):
+def test_the_chosen_workspace_is_kept(alice, team):
     answer = choose(alice, team.pk, "SANDBOX", next=PAGE)
 
     assert (answer.status_code, answer["Location"]) == (302, PAGE)
@@ -49,7 +49,7 @@ def test_a_choice_lasts(alice, team):
     assert alice.preferences == {"workspace": str(team.pk), "environment": "SANDBOX"}
 
 
-def test_another_page_to_go_on_to_must_be_ours(alice, team):
+def test_a_login_returns_only_to_pages_of_this_site(alice, team):
     answer = choose(alice, team.pk, next="https://evil.example/")
     assert answer["Location"] == "/settings/team"
 
@@ -57,7 +57,7 @@ def test_another_page_to_go_on_to_must_be_ours(alice, team):
 @pytest.mark.parametrize(
     "wrong", [{"workspace": "nonsense"}, {"workspace": ""}, {"environment": "MOON"}]
 )
-def test_what_can_not_be_chosen_changes_nothing(alice, team, wrong):
+def test_an_invalid_choice_changes_nothing(alice, team, wrong):
     answer = factories.browser(alice).post(CHOOSE, {"workspace": team.pk} | wrong)
 
     assert answer.status_code == 404
@@ -65,7 +65,7 @@ def test_what_can_not_be_chosen_changes_nothing(alice, team, wrong):
     assert alice.preferences == {}
 
 
-def test_a_strangers_workspace_can_not_be_chosen(alice, team):
+def test_a_workspace_of_others_can_not_be_chosen(alice, team):
     bob = factories.user("bob@example.com")
 
     assert choose(bob, team.pk).status_code == 404
@@ -74,7 +74,7 @@ def test_a_strangers_workspace_can_not_be_chosen(alice, team):
 
 
 @pytest.mark.parametrize("end", ["left", "blocked"])
-def test_a_workspace_that_closed_to_one_leads_home(alice, team, end):
+def test_pages_fall_back_to_the_personal_workspace(alice, team, end):
     bob = factories.user("bob@example.com")
     Membership.objects.create(user=bob, workspace=team, role="member")
     choose(bob, team.pk)
@@ -90,7 +90,7 @@ def test_a_workspace_that_closed_to_one_leads_home(alice, team, end):
     assert "Choir" not in page
 
 
-def test_a_suspended_workspace_of_ones_own_leads_to_a_team(alice, team):
+def test_pages_use_a_team_if_the_personal_workspace_is_blocked(alice, team):
     blocking.block(factories.workspace(alice))
 
     assert where(alice) == team
@@ -101,7 +101,7 @@ def test_a_suspended_workspace_of_ones_own_leads_to_a_team(alice, team):
     assert "Your workspace is blocked." in page.content.decode()
 
 
-def test_a_suspended_person_is_in_no_team(alice, team):
+def test_a_blocked_user_can_not_act_in_a_team(alice, team):
     browser = factories.browser(alice)
     blocking.block(alice)
     page = browser.get(PAGE)
@@ -126,13 +126,13 @@ def test_the_theme_comes_with_the_page(alice):
     assert 'data-theme="dark"' in html.partition("<head>")[0]
 
 
-def test_what_is_preferred_can_not_break_out_of_the_page(alice):
+def test_preferences_are_escaped_in_pages(alice):
     preferences.merge(alice, {"demo": {"text": "</script><script>alert(1)</script>"}})
     html = factories.browser(alice).get("/").content.decode()
     assert "<script>alert" not in html
 
 
-def test_a_page_costs_no_query_for_a_choice_that_it_does_not_show(
+def test_a_page_without_the_choice_costs_no_query_for_it(
     django_assert_num_queries,
 ):
     client = factories.api()

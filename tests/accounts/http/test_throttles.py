@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from accounts import tokens
 from accounts.http import throttles
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 from accounts.models import Workspace
 from accounts.people import blocking
 from config.urls import *  # noqa: F403 - the routes of this module are added to ours
@@ -22,10 +22,10 @@ LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
 
 class Speak(APIView):
-    """Stands for the views that synthesise."""
+    """A view that counts by RATE_SYNTHESIS."""
 
     throttle_scope = "synthesis"
-    permission_classes = [GuestsWelcome]
+    permission_classes = [AllowGuests]
 
     def get(self, request):
         return Response({})
@@ -129,7 +129,7 @@ def test_guests_syntheses_are_a_quota_not_a_rate(db):
     assert factories.api().get(ME).status_code == 429
 
 
-def test_guests_are_not_told_limits(db):
+def test_guests_get_no_limit_headers(db):
     response = factories.api().get(ME)
 
     assert [name for name in LIMITS if name in response.headers] == []
@@ -154,7 +154,7 @@ def test_operators_are_not_limited(db, settings):
         ("get", ME, {"X-Environment": "mars"}, 400),
     ],
 )
-def test_failures_tell_limits_too(alice, method, url, headers, status):
+def test_error_responses_have_limit_headers(alice, method, url, headers, status):
     api = factories.api(factories.token(alice))
 
     response = getattr(api, method)(url, headers=headers)
@@ -163,7 +163,7 @@ def test_failures_tell_limits_too(alice, method, url, headers, status):
     assert told(response) == ("3", "2")
 
 
-def test_blocked_people_are_told_and_counted_by_themselves(alice):
+def test_blocked_users_get_limits_and_are_counted_separately(alice):
     bob = factories.user("bob@example.com")
     team = factories.team(alice, bob)
     of_alice = factories.api(factories.token(alice, workspace=team))
@@ -177,14 +177,14 @@ def test_blocked_people_are_told_and_counted_by_themselves(alice):
     assert told(of_alice.get(ME)) == ("3", "2")
 
 
-def test_who_proved_nothing_is_told_nothing(db):
+def test_invalid_tokens_get_no_limit_headers(db):
     response = factories.api("nonsense").get(ME)
 
     assert response.status_code == 401
     assert [name for name in LIMITS if name in response.headers] == []
 
 
-def test_without_the_cache_nobody_is_limited(alice, settings, tmp_path, caplog):
+def test_without_the_cache_requests_are_not_limited(alice, settings, tmp_path, caplog):
     api = factories.api(factories.token(alice))
     settings.CACHES = settings.CACHES | {
         "limits": settings.CACHES["limits"]
@@ -196,11 +196,11 @@ def test_without_the_cache_nobody_is_limited(alice, settings, tmp_path, caplog):
     assert {answer.status_code for answer in answers} == {200}
     assert "RateLimit-Limit" not in answers[0].headers
     assert [record.message for record in caplog.records] == [
-        "the cache is down: for a while, requests are not limited"
-    ]  # once: nobody else waits for it
+        "the cache is unavailable: requests are not limited for a while"
+    ]  # once: other requests don't wait for the cache
 
 
-def test_limits_come_back_with_the_cache(alice, monkeypatch):
+def test_limits_hold_again_once_the_cache_is_back(alice, monkeypatch):
     api = factories.api(factories.token(alice))
     monkeypatch.setattr(throttles, "_unlimited_until", time.monotonic() + 60)
     assert "RateLimit-Limit" not in api.get(ME).headers
@@ -215,7 +215,7 @@ def test_one_request_tries_whether_the_cache_is_back(alice, monkeypatch):
     meanwhile = []
 
     def hang(*_: object, **__: object) -> None:
-        # What others find while this one waits for its time limit.
+        # The state for other requests while this one waits for its timeout.
         monkeypatch.setattr(
             throttles, "get_usage", lambda *_, **__: pytest.fail("asked")
         )
@@ -228,7 +228,7 @@ def test_one_request_tries_whether_the_cache_is_back(alice, monkeypatch):
     assert throttles._unlimited_until > time.monotonic()
 
 
-def test_unknown_tokens_cost_no_count(alice):
+def test_unknown_tokens_are_not_counted(alice):
     text = factories.token(alice)
     tokens.revoke(tokens.find(text))
 

@@ -93,7 +93,7 @@ def test_logging_out():
         ({}, "invalid"),
     ],
 )
-def test_what_opens_nothing(body, code):
+def test_invalid_tokens_are_refused(body, code):
     client = factories.api()
     client.post(CODE, {"email": "alice@example.com"}, JSON)
 
@@ -140,8 +140,8 @@ def test_our_own_pages_and_programs_log_in():
         assert answer.status_code == 202
 
 
-def test_nobody_can_tell_whose_an_address_is(settings):
-    """Known, unknown, blocked, inactive, closed, and beyond the day's share."""
+def test_answers_do_not_reveal_whether_an_address_is_known(settings):
+    """Known, unknown, blocked, inactive, closed, and above the daily limit."""
     settings.LOGIN_CODES_PER_ADDRESS = 1
     factories.user("known@example.com")
     blocking.block(factories.user("blockd@example.com"))
@@ -165,7 +165,7 @@ def test_nobody_can_tell_whose_an_address_is(settings):
             name: value for name, value in answer.items() if "Cookie" not in name
         }
         shapes = [query["sql"].split("VALUES")[0] for query in queries]
-        # Beyond the share it looks for the codes of nobody: the query is the same.
+        # Above the limit it looks for codes of no address: the query is the same.
         shapes = [sql.replace(f"'{email}'", "''") for sql in shapes]
         shapes = [_NUMBERS.sub("#", sql) for sql in shapes]
         seen.append((answer.status_code, answer.content, headers, len(queries), shapes))
@@ -195,7 +195,7 @@ def test_a_code_works_once_for_one_address():
         redeem(browser, code)
 
 
-def test_the_code_is_nowhere_in_the_clear():
+def test_the_code_is_stored_only_as_an_hmac():
     ask()
     code = newest_code("alice@example.com")
 
@@ -215,7 +215,7 @@ def test_five_tries():
         redeem(browser, code)
 
 
-def test_ten_minutes():
+def test_codes_expire_after_ten_minutes():
     browser = ask()
     code = newest_code("alice@example.com")
     assert login_codes.pending(browser) == "alice@example.com"
@@ -275,7 +275,7 @@ def test_one_of_many_right_answers_at_once_logs_in():
     assert User.objects.count() == 1
 
 
-def test_a_blocked_person_gets_no_code_and_no_login():
+def test_a_blocked_user_gets_no_code_and_can_not_log_in():
     alice = factories.user("alice@example.com")
     browser = ask()
     code = newest_code("alice@example.com")
@@ -305,7 +305,7 @@ def test_more_codes_than_a_day_has_are_not_mailed_and_the_last_stays_good(settin
     assert redeem(browser, code).email == "alice@example.com"
 
 
-def test_a_network_asks_for_so_many_codes(settings):
+def test_codes_per_network_are_limited(settings):
     settings.LOGIN_CODES_PER_NETWORK = 2
     ask("a@example.com", "2001:db8::1")
     ask("b@example.com", "2001:db8::2")
@@ -318,7 +318,7 @@ def test_a_network_asks_for_so_many_codes(settings):
 
 
 @pytest.mark.parametrize("is_development", [True, False])
-def test_ones_own_machine_is_no_network_in_development(settings, is_development):
+def test_the_own_machine_has_no_network_limit_in_development(settings, is_development):
     settings.DEVELOPMENT = is_development
     settings.LOGIN_CODES_PER_NETWORK = settings.LOGIN_TRIES_PER_NETWORK = 1
     for number in range(2):
@@ -347,7 +347,7 @@ def test_tries_are_counted_by_address_over_all_codes(settings):
     assert redeem(other, code, "bob@example.com").email == "bob@example.com"
 
 
-def test_strangers_shut_nobody_out_of_their_own_browser(settings):
+def test_attackers_can_not_use_up_the_tries_of_a_known_browser(settings):
     settings.LOGIN_CODES_PER_ADDRESS = settings.LOGIN_TRIES_PER_ADDRESS = 2
     own = Client()
 
@@ -357,7 +357,7 @@ def test_strangers_shut_nobody_out_of_their_own_browser(settings):
         return own.post(SESSION, body, JSON).status_code
 
     assert log_in() == 200
-    for _ in range(3):  # somebody else, elsewhere, uses everything up
+    for _ in range(3):  # an attacker elsewhere uses up all tries
         stranger = ask(address="203.0.113.9")
         wrong = a_wrong_one(newest_code("alice@example.com"))
         with pytest.raises(InvalidCode):
@@ -374,7 +374,7 @@ def test_strangers_shut_nobody_out_of_their_own_browser(settings):
     assert len(mail.outbox) == mailed + 2, "a known browser has its own day's share"
 
 
-def test_a_made_up_device_is_a_stranger(settings):
+def test_an_invented_device_cookie_is_not_recognized(settings):
     settings.LOGIN_CODES_PER_ADDRESS = 1
     for device in ("", "0" * 64, "1" * 64):
         login_codes.ask("alice@example.com", address=HERE, device=device)
@@ -393,7 +393,7 @@ def test_tries_are_counted_by_network(settings):
         redeem(browser, newest_code("c@example.com"), "c@example.com")
 
 
-def test_nonsense_is_no_address():
+def test_invalid_email_addresses_are_refused():
     with pytest.raises(Invalid):
         ask("nonsense")
     assert LoginChallenge.objects.count() == 0
@@ -401,7 +401,7 @@ def test_nonsense_is_no_address():
     assert quotas.used("login-codes-network", f"{HERE}/32", period=today) == 0
 
 
-def test_old_challenges_are_forgotten():
+def test_old_codes_are_deleted():
     ask()
     assert login_codes.prune() == 0
     LoginChallenge.objects.update(

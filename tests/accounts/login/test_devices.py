@@ -23,7 +23,7 @@ def root(db):
 
 
 def test_there_are_no_devices_but_ours():
-    """The plugins of django-otp keep seeds and codes in the clear."""
+    """The plugins of django-otp store seeds and codes unencrypted."""
     assert set(device_classes()) == {Authenticator, RecoveryDevice}
     assert [app.name for app in apps.get_app_configs() if "otp" in app.name] == [
         "django_otp"
@@ -31,7 +31,7 @@ def test_there_are_no_devices_but_ours():
 
 
 def test_devices_are_found_by_whole_numbers():
-    """django-otp looks a device up by `int(id)`, and says nothing where that fails."""
+    """django-otp finds a device by `int(id)`, and ignores an id for which that fails."""
     for kind in device_classes():
         assert isinstance(kind._meta.pk, BigAutoField)
 
@@ -65,7 +65,7 @@ def test_a_code_is_written_down_with_its_time(root):
     app.refresh_from_db()
     assert (app.last_used_at, app.throttling_failure_count) == (None, 1)
 
-    (code, *_) = second_factor.confirm_unseen(root)
+    (code, *_) = second_factor.confirm_without_code(root)
     recovery = RecoveryDevice.objects.get()
     assert verify_token(root, recovery.persistent_id, code)
     recovery.refresh_from_db()
@@ -74,9 +74,9 @@ def test_a_code_is_written_down_with_its_time(root):
     assert LoginSession.objects.count() == 0
 
 
-def test_a_device_is_of_use_to_its_owner_alone(root):
+def test_a_device_can_be_used_only_by_its_user(root):
     second_factor.begin(root)
-    (code, *_) = second_factor.confirm_unseen(root)
+    (code, *_) = second_factor.confirm_without_code(root)
     recovery = RecoveryDevice.objects.get()
 
     assert verify_token(factories.user(), recovery.persistent_id, code) is None

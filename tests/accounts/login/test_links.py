@@ -30,7 +30,7 @@ def logged_in(client):
     return client.get(ME).json()["email"]
 
 
-def test_opening_a_link_does_not_spend_it(alice):
+def test_opening_a_link_does_not_use_it_up(alice):
     client, path = factories.api(), path_to(alice)
 
     for _ in range(3):
@@ -67,7 +67,7 @@ def test_operators_land_in_the_back_office(alice):
     assert (answer.status_code, answer["Location"]) == (302, "/admin/")
 
 
-def test_a_form_of_somebody_else_logs_nobody_in(alice):
+def test_a_form_of_another_site_can_not_log_in(alice):
     client = factories.api()
 
     answer = client.post(path_to(alice))
@@ -86,7 +86,7 @@ def test_any_login_ends_the_links_before_it(alice):
         links.check(old)
 
 
-def test_a_link_lives_a_quarter_of_an_hour(alice, monkeypatch):
+def test_a_link_expires_after_15_minutes(alice, monkeypatch):
     secret = links.make(alice)
     now = timezone.now().timestamp()
 
@@ -100,14 +100,14 @@ def test_a_link_lives_a_quarter_of_an_hour(alice, monkeypatch):
 @pytest.mark.parametrize(
     "secret", ["x", "a:b:c", signing.dumps(["1", ""])], ids=["x", "colons", "signed"]
 )
-def test_what_was_not_made_here_opens_nothing(alice, secret):
+def test_a_link_that_was_not_signed_by_us_is_refused(alice, secret):
     answer = Client().get(f"/login/link/{secret}/")
 
     assert answer.status_code == 400
-    assert "This link was used already, or is too old." in answer.content.decode()
+    assert "This link was already used or has expired." in answer.content.decode()
 
 
-def test_a_link_is_for_one_person(alice):
+def test_a_link_logs_in_only_its_user(alice):
     bob = factories.user("bob@example.com")
 
     assert links.redeem(links.make(bob)) == bob
@@ -115,7 +115,7 @@ def test_a_link_is_for_one_person(alice):
     assert alice.last_login is None
 
 
-def test_a_blocked_person_is_not_let_in(alice):
+def test_a_blocked_user_can_not_log_in(alice):
     secret = links.make(alice)
     blocking.block(alice)
 
@@ -128,7 +128,7 @@ def test_a_blocked_person_is_not_let_in(alice):
 
 @pytest.mark.parametrize("last_login", [None, datetime.timedelta(days=1)])
 @pytest.mark.django_db(transaction=True)
-def test_of_many_who_race_for_a_link_one_is_let_in(last_login):
+def test_of_concurrent_uses_of_a_link_one_succeeds(last_login):
     alice = factories.user()
     if last_login:
         alice.last_login = timezone.now() - last_login

@@ -48,7 +48,7 @@ def rested():
 def set_up(user):
     """Return the seed and the recovery codes of a new, confirmed second factor."""
     secret = second_factor.secret_text(second_factor.begin(user))
-    return secret, second_factor.confirm_unseen(user)
+    return secret, second_factor.confirm_without_code(user)
 
 
 def logged_in(user):
@@ -73,7 +73,7 @@ def is_inside(client):
     return client.get("/admin/").status_code == 200
 
 
-def test_an_operator_enters_by_both_factors(root):
+def test_an_operator_needs_both_factors(root):
     secret, _ = set_up(root)
     client = Client()
     client.post("/login", {"email": root.email, "next": "/admin/accounts/user/"})
@@ -97,7 +97,7 @@ def test_an_operator_enters_by_both_factors(root):
     assert client.get("/admin/accounts/user/").status_code == 200
 
 
-def test_the_first_factor_alone_sees_no_page_of_the_back_office(root):
+def test_the_admin_refuses_a_login_without_the_second_factor(root):
     from django.contrib import admin
 
     client = logged_in(root)
@@ -155,7 +155,7 @@ def test_setting_up_by_page(root):
     assert "Your second factor at Ozvena was set up" in subjects
 
 
-def test_another_takes_the_place_of_the_one_before_with_its_first_code(root):
+def test_a_new_app_replaces_the_old_one_with_its_first_code(root):
     secret, codes = set_up(root)
     client = logged_in(root)
     answer = client.get("/settings/second-factor")
@@ -172,7 +172,7 @@ def test_another_takes_the_place_of_the_one_before_with_its_first_code(root):
     other = re.findall(r'class="key">(\w+)<', page)[0]
     assert other != secret
 
-    # Whoever clicks and leaves has the app that they had.
+    # A user who starts to replace the app and stops keeps the old one.
     assert is_inside(verified)
     thief = logged_in(root)
     page = thief.get("/settings/second-factor")
@@ -193,7 +193,7 @@ def test_another_takes_the_place_of_the_one_before_with_its_first_code(root):
     assert enter(elsewhere, app_code(other, 30)).status_code == 302
 
 
-def test_the_present_app_can_be_kept(root):
+def test_a_new_app_can_be_discarded(root):
     secret, codes = set_up(root)
     client = logged_in(root)
     enter(client, codes[0])
@@ -255,7 +255,7 @@ def test_a_recovery_code_works_once_however_it_is_written(root):
 
 
 @pytest.mark.parametrize("kind", ["app", "recovery"])
-def test_of_many_who_race_with_a_code_one_enters(root, kind):
+def test_of_concurrent_uses_of_a_code_one_succeeds(root, kind):
     secret, codes = set_up(root)
     clients = [logged_in(root) for _ in range(8)]
     code = app_code(secret) if kind == "app" else codes[0]
@@ -265,7 +265,7 @@ def test_of_many_who_race_with_a_code_one_enters(root, kind):
     assert sorted(answers) == [302] + [400] * 7
 
 
-def test_of_many_who_race_with_a_first_code_one_sets_up(root):
+def test_of_concurrent_confirmations_one_succeeds(root):
     clients = [logged_in(root) for _ in range(5)]
     code = app_code(second_factor.secret_text(second_factor.begin(root)))
 
@@ -279,7 +279,7 @@ def test_of_many_who_race_with_a_first_code_one_sets_up(root):
     assert RecoveryCode.objects.count() == 10
 
 
-def test_wrong_codes_make_the_next_wait(root):
+def test_after_wrong_codes_the_next_try_waits(root):
     secret, _ = set_up(root)
     client = logged_in(root)
     waits = []
@@ -307,7 +307,7 @@ def test_a_wait_ends(root):
         assert enter(client, app_code(secret)).status_code == status
 
 
-def test_wrong_codes_of_one_kind_leave_the_other_kind_free(root):
+def test_wrong_app_codes_do_not_delay_recovery_codes(root):
     secret, codes = set_up(root)
     assert enter(logged_in(root), "000000").status_code == 400
     assert enter(logged_in(root), codes[0]).status_code == 302
@@ -322,7 +322,7 @@ def test_wrong_codes_of_one_kind_leave_the_other_kind_free(root):
 
 
 @pytest.mark.parametrize("code", ["０００００１", "-1", "1e5", "00000", "0" * 30, "ü"])
-def test_what_is_no_code_is_refused(root, code):
+def test_a_malformed_code_is_refused(root, code):
     set_up(root)
     assert enter(logged_in(root), code).status_code == 400
     other = factories.user(is_staff=True)
@@ -368,7 +368,7 @@ def test_the_command(root, capsys):
     assert [entry.actor_email for entry in AuditEntry.objects.all()][-1] == ""
 
 
-def test_a_seed_opens_for_its_owner_alone(root):
+def test_a_seed_can_be_decrypted_only_for_its_user(root):
     set_up(root)
     other = factories.user(is_staff=True)
     second_factor.begin(other)
@@ -409,7 +409,7 @@ def test_a_session_that_names_another_device_is_not_verified(root, whose):
     assert DEVICE_ID_SESSION_KEY not in client.session
 
 
-def test_the_api_gives_a_verified_login_nothing_more(root):
+def test_a_verified_login_has_no_more_permissions_in_the_api(root):
     set_up(root)
     plain, verified = logged_in(root), factories.browser(root)
     assert is_inside(verified)
@@ -429,8 +429,8 @@ def test_an_api_token_is_never_verified(root):
     assert is_inside(verified)
 
 
-def test_changes_of_one_operators_devices_take_turns(root):
-    """None of them ends in a deadlock, whichever rows each of them changes."""
+def test_concurrent_changes_of_devices_do_not_deadlock(root):
+    """None of them ends in a deadlock, although they change different rows."""
     refusals = (InvalidSecondFactor, TooManyCodes, Authenticator.DoesNotExist)
     actions: list[Callable[[], object]] = []
 
@@ -444,7 +444,7 @@ def test_changes_of_one_operators_devices_take_turns(root):
         actions += [
             partial(second_factor.verify, request_of(root), root, c) for c in codes
         ]
-        actions += [partial(second_factor.confirm_unseen, root)]
+        actions += [partial(second_factor.confirm_without_code, root)]
         actions += [partial(second_factor.remove, root)]
         in_threads(len(actions), action)
         second_factor.remove(root)

@@ -24,7 +24,7 @@ def test_a_person_logs_in():
     code = newest_code("alice@example.com")
     wrong = client.post("/login/code", {"code": a_wrong_one(code)})
     assert wrong.status_code == 400
-    assert "This code is wrong or too old." in wrong.content.decode()
+    assert "This code is wrong or has expired." in wrong.content.decode()
     answer = client.post("/login/code", {"code": f" {code[:3]} {code[3:]} "})
 
     assert (answer.status_code, answer["Location"]) == (302, "/")
@@ -41,7 +41,7 @@ def test_a_person_logs_in():
         ("javascript:alert(1)", "/"),
     ],
 )
-def test_one_lands_where_one_wanted_to_go(wanted, lands):
+def test_a_login_returns_to_the_requested_page(wanted, lands):
     client = Client()
     asked = ask(client, next=wanted)
     page = client.get(asked["Location"]).content.decode()
@@ -60,7 +60,7 @@ def test_pages_for_people_lead_to_the_login():
     assert factories.api().get("/login/code")["Location"] == "/login"
 
 
-def test_mistakes_and_limits_are_told(settings):
+def test_errors_of_forms_and_limits_are_shown(settings):
     client = Client(REMOTE_ADDR="192.0.2.1")
     assert ask(client, "nonsense").status_code == 400
     assert ask(client, "").status_code == 400
@@ -121,13 +121,16 @@ def test_logins_come_in_pages(monkeypatch):
     assert 'rel="prev" href="?page=1"' in second
 
 
-def test_what_is_wrong_with_an_address_is_said_at_its_field():
+def test_an_error_of_an_address_is_shown_at_its_field():
     refused = Client(REMOTE_ADDR="192.0.2.1").post(
         "/login", {"email": "alice@ex\u0430mple.com"}
     )
     page = refused.content.decode()
     assert refused.status_code == 400
-    assert '<p class="field-error" role="alert">Write the address in ASCII.</p>' in page
+    assert (
+        '<p class="field-error" role="alert">Use only ASCII characters in the address.</p>'
+        in page
+    )
     assert "Some fields are not valid." not in page
 
 

@@ -24,14 +24,14 @@ def do(client, verb, **fields):
     return client.post(f"{PAGE}/{verb}", fields, follow=True).content.decode()
 
 
-def test_a_team_comes_together_and_apart(alice, office):
-    assert "The workspace is open." in do(office, "create", name="Radio")
+def test_members_are_invited_promoted_and_removed(alice, office):
+    assert "The workspace was created." in do(office, "create", name="Radio")
     team = Workspace.objects.get(name="Radio")
     assert "Renamed." in do(office, "rename", workspace=team.pk, name="Radio One")
     page = do(
         office, "invite", workspace=team.pk, email="bob@example.com", role="admin"
     )
-    assert "An invitation is on its way to bob@example.com." in page
+    assert "We sent an invitation to bob@example.com." in page
     bob = factories.user("bob@example.com")
     phone = factories.browser(bob)
     assert "Radio One" in phone.get(PAGE).content.decode()
@@ -61,7 +61,7 @@ def test_declining_and_withdrawing(office):
         assert Invitation.objects.count() == 0
 
 
-def test_refusals_are_told(office, alice):
+def test_refusals_are_shown(office, alice):
     assert "This field is required." in do(office, "create", name="")
     personal = factories.workspace(alice).pk
     page = do(
@@ -69,10 +69,10 @@ def test_refusals_are_told(office, alice):
     )
     assert "A personal workspace is for one person." in page
     page = do(office, "remove", workspace=personal, member=alice.pk)
-    assert "The owner can leave after" in page
+    assert "Make another member the owner first." in page
 
 
-def test_strangers_find_nothing(office):
+def test_workspaces_of_others_are_not_found(office):
     team = factories.team(factories.user())
     for verb, fields in (
         ("rename", {"workspace": team.pk, "name": "Mine"}),

@@ -46,7 +46,7 @@ def test_a_token_is_made_shown_once_and_works(office):
         {"name": "Robot", "monthly_credit_limit": "-1"},
     ],
 )
-def test_mistakes_are_told(office, body):
+def test_errors_of_forms_are_shown(office, body):
     answer = office.post(PAGE, body)
     assert answer.status_code == 400
     assert "field-error" in answer.content.decode()
@@ -63,7 +63,7 @@ def test_a_token_is_revoked(office, alice):
     assert factories.api(text).get("/api/v1/me").status_code == 401
 
 
-def test_others_find_nothing(office):
+def test_tokens_of_others_are_not_found(office):
     factories.token()
     token = ApiToken.objects.get()
 
@@ -76,7 +76,7 @@ def test_others_find_nothing(office):
     assert token.revoked_at is None
 
 
-def test_who_was_removed_just_now_is_told(alice, monkeypatch):
+def test_a_member_who_was_just_removed_gets_a_message(alice, monkeypatch):
     def refuse(*args, **options):
         raise NotFound
 
@@ -85,7 +85,7 @@ def test_who_was_removed_just_now_is_told(alice, monkeypatch):
         "/settings/tokens", {"name": "Mine"}, follow=True
     )
     assert answer.status_code == 200
-    assert "You are not in this workspace any more." in answer.content.decode()
+    assert "You are not a member of this workspace any more." in answer.content.decode()
 
 
 def test_tokens_come_in_pages_with_who_made_them(alice, monkeypatch):

@@ -1,4 +1,4 @@
-"""Closing an account: hidden at once, back with a login, gone after seven days."""
+"""Closing an account: hidden at once, reopened by a login, purged after seven days."""
 
 import datetime
 
@@ -55,7 +55,7 @@ def closed_at(user):
 
 
 def age(row, by):
-    """Let an account, or a workspace, have been closed that much earlier."""
+    """Move the time at which an account or a workspace was closed back."""
     now = closed_at(row)
     Workspace.objects.filter(closed_at=now).update(closed_at=now - by)
     User.objects.filter(closed_at=now).update(closed_at=now - by)
@@ -71,7 +71,7 @@ def log_in(email="alice@example.com"):
 # --- By the API ----------------------------------------------------------------------
 
 
-def test_everything_is_shut_at_once(alice):
+def test_closing_ends_logins_tokens_and_work_at_once(alice):
     text, home = factories.token(alice), factories.workspace(alice)
     here, elsewhere = factories.browser(alice), factories.browser(alice)
 
@@ -83,7 +83,7 @@ def test_everything_is_shut_at_once(alice):
         assert client.get("/settings/tokens").status_code == 302
     refused = factories.api(text).get(ME)
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
-    assert not LoginSession.objects.under_way().exists()
+    assert not LoginSession.objects.active().exists()
     assert closed_at(alice)
     home.refresh_from_db()
     assert home.closed_at == alice.closed_at
@@ -120,7 +120,7 @@ def test_it_takes_a_fresh_login(alice, settings, monkeypatch, door):
     assert not User.objects.exclude(closed_at=None).exists()
 
 
-def test_a_login_brings_everything_back(alice):
+def test_a_login_reopens_the_account_with_everything(alice):
     text = factories.token(alice)
     team = factories.team(alice)
     close(alice)
@@ -138,7 +138,7 @@ def test_a_login_brings_everything_back(alice):
     assert mail.outbox[-1].subject == "Your account at Ozvena is open again"
 
 
-def test_a_login_link_brings_it_back_too(alice):
+def test_a_login_link_reopens_the_account_too(alice):
     close(alice)
     assert links.redeem(links.make(alice)) == alice
     assert closed_at(alice) is None
@@ -162,7 +162,7 @@ def test_after_seven_days_the_address_is_for_somebody_new(alice):
     assert not alice.is_active
 
 
-def test_a_link_to_what_is_gone_opens_nothing(alice):
+def test_a_link_for_a_closed_account_past_its_time_is_refused(alice):
     secret = links.make(alice)
     close(alice)
     age(alice, WEEK)
@@ -170,7 +170,7 @@ def test_a_link_to_what_is_gone_opens_nothing(alice):
     assert page.status_code == 400
 
 
-def test_the_address_is_given_to_one_of_many_who_race(alice):
+def test_a_released_address_goes_to_one_of_concurrent_sign_ups(alice):
     close(alice)
     age(alice, WEEK)
 
@@ -181,7 +181,7 @@ def test_the_address_is_given_to_one_of_many_who_race(alice):
     assert User.objects.filter(email="alice@example.com").count() == 1
 
 
-def test_a_block_is_not_shaken_off(alice):
+def test_closing_and_signing_up_again_does_not_remove_a_block(alice):
     home = factories.workspace(alice)
     close(alice)
     blocking.block(alice)
@@ -214,7 +214,7 @@ def test_a_blocked_member_keeps_no_closed_workspace(alice):
     assert closing.purge() == 0
 
 
-def test_who_comes_after_the_address_was_given_away_opens_nothing(alice):
+def test_a_login_after_the_address_was_released_reopens_nothing(alice):
     close(alice)
     late = User.objects.get(pk=alice.pk)  # read just before the end of the seventh day
     age(alice, WEEK)
@@ -230,7 +230,7 @@ def test_who_comes_after_the_address_was_given_away_opens_nothing(alice):
     assert not Mail.objects.filter(subject__contains="open again").exists()
 
 
-def test_one_that_can_not_be_removed_is_no_hindrance(alice, monkeypatch, caplog):
+def test_a_failed_purge_does_not_stop_the_others(alice, monkeypatch, caplog):
     bob = factories.user("bob@example.com")
     close(alice)
     close(bob)
@@ -257,15 +257,13 @@ def test_one_that_can_not_be_removed_is_no_hindrance(alice, monkeypatch, caplog)
 # --- Whose workspaces close along ----------------------------------------------------
 
 
-def test_teams_without_others_close_along_and_shared_ones_stand_in_the_way(alice):
+def test_closing_closes_own_teams_and_is_refused_for_shared_ones(alice):
     bob = factories.user("bob@example.com")
     alone, shared = factories.team(alice), factories.team(alice, bob, name="Choir")
 
     with pytest.raises(WorkspaceInUse) as refused:
         close(alice)
-    assert (
-        str(refused.value) == "Hand over these workspaces first, or close them: Choir."
-    )
+    assert str(refused.value) == "Hand over or close these workspaces first: Choir."
     assert not Workspace.objects.exclude(closed_at=None).exists()
     assert closed_at(alice) is None
 
@@ -276,7 +274,7 @@ def test_teams_without_others_close_along_and_shared_ones_stand_in_the_way(alice
     assert {alone.pk, shared.pk} < set(closed.values_list("pk", flat=True))
 
 
-def test_operators_accounts_stay(alice):
+def test_operators_can_not_close_their_accounts(alice):
     alice.is_staff = True
     alice.save()
     with pytest.raises(OperatorStays):
@@ -292,7 +290,7 @@ def test_closing_twice_changes_nothing(alice):
 
 
 def test_closing_and_taking_over_at_once_leave_an_owner(alice):
-    """Whoever is made owner just as they close has a workspace, or is no owner."""
+    """A user who becomes owner while closing keeps the workspace open, or is no owner."""
     bob = factories.user("bob@example.com")
     team = factories.team(alice, bob)
     by = Membership.objects.get(user=alice, workspace=team)
@@ -363,7 +361,7 @@ def test_only_its_owner_closes_it_and_with_a_fresh_login(alice, choir):
     assert not Workspace.objects.exclude(closed_at=None).exists()
 
 
-def test_a_closed_workspace_makes_room_and_needs_it_to_come_back(alice, choir):
+def test_a_closed_workspace_does_not_count_until_it_is_reopened(alice, choir):
     factories.team(alice)
     owner = factories.browser(alice)
     address = f"/api/v1/workspaces/{choir.pk}"
@@ -378,14 +376,14 @@ def test_a_closed_workspace_makes_room_and_needs_it_to_come_back(alice, choir):
     assert choir.closed_at
 
 
-def test_what_is_past_its_week_can_not_be_opened(alice, choir):
+def test_a_workspace_can_not_be_reopened_after_7_days(alice, choir):
     owner = factories.browser(alice)
     owner.delete(f"/api/v1/workspaces/{choir.pk}")
     age(choir, WEEK)
     assert owner.post(f"/api/v1/workspaces/{choir.pk}/reopen").status_code == 404
 
 
-def test_an_invitation_to_a_closed_workspace_is_none(alice, choir):
+def test_invitations_to_closed_workspaces_are_not_found(alice, choir):
     carol = factories.user("carol@example.com")
     membership = Membership.objects.get(user=alice, workspace=choir)
     with transaction.atomic():
@@ -465,7 +463,7 @@ def test_operators_close_and_open(alice):
     run("reopen")
     assert alice.closed_at is None
     entries = AuditEntry.objects.order_by("pk").values_list("action", "reason")
-    assert list(entries) == [("Closed.", "asked"), ("Opened again.", "asked")]
+    assert list(entries) == [("Closed.", "asked"), ("Reopened.", "asked")]
 
 
 def test_an_action_without_a_reason_is_refused(alice):
@@ -477,12 +475,12 @@ def test_an_action_without_a_reason_is_refused(alice):
         {"action": "close", "_selected_action": str(alice.pk), "reason": " "},
         follow=True,
     )
-    assert "Say why, in the field beside." in answer.content.decode()
+    assert "Enter a reason." in answer.content.decode()
     assert closed_at(alice) is None
     assert not AuditEntry.objects.exists()
 
 
-def test_a_token_of_somebody_who_closed_dies_in_teams_too(alice, choir):
+def test_closing_an_account_invalidates_its_tokens_in_teams(alice, choir):
     bob = User.objects.get(email="bob@example.com")
     text = factories.token(bob, workspace=choir)
     close(bob)

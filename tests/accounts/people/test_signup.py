@@ -60,7 +60,7 @@ def test_an_invalid_address_is_refused(db):
     assert not User.objects.exists()
 
 
-def test_an_address_has_one_form():
+def test_an_email_address_is_normalized():
     assert normalize_email(" Bob@Example.Com\n") == "bob@example.com"
     assert normalize_email("Bob+x@XN--Mnchen-3YA.de") == "bob+x@xn--mnchen-3ya.de"
 

@@ -1,4 +1,4 @@
-"""Members that come and go while something else is under way."""
+"""Concurrent changes of members."""
 
 import threading
 import time
@@ -40,7 +40,7 @@ def membership(person, workspace) -> Membership:
 
 
 def meanwhile(action: Callable[[], object]) -> threading.Thread:
-    """Start `action` in a thread; return once it has ended, or waits for a lock of ours."""
+    """Start `action` in a thread; return once it has ended or waits for our lock."""
 
     def run() -> None:
         try:
@@ -62,7 +62,9 @@ def meanwhile(action: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def test_a_token_that_is_made_while_one_is_removed_ends_too(alice, bob, team) -> None:
+def test_a_token_created_during_the_removal_of_its_creator_is_revoked(
+    alice, bob, team
+) -> None:
     owner = membership(alice, team)
     with transaction.atomic():
         _, text = tokens.issue(team, bob, name="Late")
@@ -75,7 +77,7 @@ def test_a_token_that_is_made_while_one_is_removed_ends_too(alice, bob, team) ->
         tokens.find(text)
 
 
-def test_a_token_is_not_made_once_one_is_being_removed(alice, bob, team) -> None:
+def test_no_token_is_created_while_its_creator_is_removed(alice, bob, team) -> None:
     refused = []
 
     def issue() -> None:
@@ -92,7 +94,7 @@ def test_a_token_is_not_made_once_one_is_being_removed(alice, bob, team) -> None
     assert not ApiToken.objects.exists()
 
 
-def test_nobody_makes_a_token_for_a_workspace_that_they_have_left(alice, bob, team):
+def test_no_token_is_created_after_leaving_the_workspace(alice, bob, team):
     with transaction.atomic():
         teams.remove(membership(alice, team), bob.pk)
 
@@ -101,7 +103,7 @@ def test_nobody_makes_a_token_for_a_workspace_that_they_have_left(alice, bob, te
     assert not ApiToken.objects.exists()
 
 
-def test_who_is_removed_or_demoted_meanwhile_invites_nobody(alice, bob, team) -> None:
+def test_a_member_removed_or_demoted_meanwhile_can_not_invite(alice, bob, team) -> None:
     with transaction.atomic():
         teams.change_role(membership(alice, team), bob.pk, "admin")
     before = membership(bob, team)  # as a request has read it
@@ -117,7 +119,7 @@ def test_who_is_removed_or_demoted_meanwhile_invites_nobody(alice, bob, team) ->
     assert not Invitation.objects.exists()
 
 
-def test_handing_over_while_the_heir_leaves_keeps_one_owner(alice, bob, team) -> None:
+def test_a_concurrent_hand_over_and_leave_keep_one_owner(alice, bob, team) -> None:
     actions = [
         lambda: teams.change_role(membership(alice, team), bob.pk, "owner"),
         lambda: teams.remove(membership(bob, team), bob.pk),

@@ -6,7 +6,7 @@ from django.db.utils import IntegrityError
 
 from accounts.models import MailDomain, User, WelcomedPerson
 from accounts.people import mail_domains, welcome
-from accounts.people.mail_domains import kind_of, person_of, registrable
+from accounts.people.mail_domains import canonical_mailbox, kind_of, registrable
 from accounts.people.signup import sign_up
 from billing.models import LedgerTransaction, Wallet
 from kit.models import QuotaCounter
@@ -43,7 +43,7 @@ def counted():
     ],
 )
 def test_spellings_of_one_mailbox(email, person):
-    assert person_of(email) == person
+    assert canonical_mailbox(email) == person
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,18 @@ def test_spellings_of_one_mailbox(email, person):
         ("com", "com"),
     ],
 )
-def test_what_somebody_has_registered(domain, owner):
+def test_registrable_domains(domain, owner):
     assert registrable(domain) == owner
 
 
-def test_what_kind_a_host_is(db):
+def test_kinds_of_mail_domains(db):
     assert kind_of("gmail.com") == MailDomain.Kind.SHARED
     assert kind_of("example.com") == MailDomain.Kind.ORDINARY
     assert kind_of("mailinator.com") == MailDomain.Kind.DISPOSABLE
     assert kind_of("any.thing.mailinator.com") == MailDomain.Kind.DISPOSABLE
 
 
-def test_the_operators_word_wins_and_the_closest_of_theirs(db):
+def test_operators_settings_win_and_the_closest_parent_domain(db):
     for domain, kind in (
         ("example.com", "disposable"),
         ("good.example.com", "shared"),
@@ -82,7 +82,7 @@ def test_the_operators_word_wins_and_the_closest_of_theirs(db):
 
 
 @pytest.mark.parametrize("name", ["Example.com", "EXAMPLE.COM"])
-def test_the_database_takes_hosts_in_one_form(db, name):
+def test_the_database_requires_lower_case_domains(db, name):
     with pytest.raises(IntegrityError), transaction.atomic():
         MailDomain.objects.create(domain=name, kind="shared")
 
@@ -98,7 +98,7 @@ def test_the_grant_comes_once_per_person(db):
     assert WelcomedPerson.objects.count() == 2
 
 
-def test_who_was_welcomed_is_not_written_down(db):
+def test_recipients_of_the_grant_are_anonymous(db):
     sign_up("jane.doe@gmail.com", address=FAR)
 
     with connection.cursor() as cursor:
@@ -108,7 +108,7 @@ def test_who_was_welcomed_is_not_written_down(db):
     assert "doe" not in row
 
 
-def test_a_new_secret_key_forgets_nobody(db, settings):
+def test_recipients_are_recognized_after_a_change_of_the_secret_key(db, settings):
     sign_up("jane@gmail.com", address=FAR)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another one"
@@ -128,7 +128,7 @@ def test_more_workspaces_bring_no_more(db):
     assert LedgerTransaction.objects.count() == 2
 
 
-def test_a_disposable_host_opens_an_account_without_credits(db):
+def test_a_disposable_mail_domain_gets_no_grant(db):
     user = sign_up("jane@mailinator.com", address=FAR)
 
     assert credits(user) == NOTHING
@@ -136,7 +136,7 @@ def test_a_disposable_host_opens_an_account_without_credits(db):
     assert counted() == []
 
 
-def test_a_domain_has_so_many_grants_a_day(db, settings):
+def test_grants_per_domain_and_day_are_limited(db, settings):
     settings.SIGN_UP_GRANTS_PER_DOMAIN = 2
     users = [
         sign_up(f"jane@{host}.example.co.uk", address=f"198.51.100.{number}")
@@ -145,11 +145,11 @@ def test_a_domain_has_so_many_grants_a_day(db, settings):
 
     assert [credits(user) for user in users] == [GRANTED, GRANTED, NOTHING]
     assert ("example.co.uk", 2) in counted()
-    # Nobody is remembered who was not given anything: another day is another try.
+    # A refused sign-up is not recorded, so it may get the grant on another day.
     assert WelcomedPerson.objects.count() == 2
 
 
-def test_large_hosts_are_not_counted(db, settings):
+def test_public_mail_hosts_have_no_daily_limit(db, settings):
     settings.SIGN_UP_GRANTS_PER_DOMAIN = 1
     users = [
         sign_up(f"jane{number}@gmail.com", address=f"198.51.100.{number}")
@@ -159,7 +159,7 @@ def test_large_hosts_are_not_counted(db, settings):
     assert [credits(user) for user in users] == [GRANTED] * 3
 
 
-def test_a_network_has_so_many_grants_a_day(db, settings):
+def test_grants_per_network_and_day_are_limited(db, settings):
     settings.SIGN_UP_GRANTS_PER_NETWORK = 2
     addresses = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"]
     users = [
@@ -170,7 +170,7 @@ def test_a_network_has_so_many_grants_a_day(db, settings):
     assert [credits(user) for user in users] == [GRANTED, GRANTED, NOTHING, GRANTED]
 
 
-def test_a_network_that_is_refused_uses_up_nothing_of_the_host(db, settings):
+def test_a_refused_network_does_not_count_for_the_domain(db, settings):
     settings.SIGN_UP_GRANTS_PER_DOMAIN = 2
     settings.SIGN_UP_GRANTS_PER_NETWORK = 1
     near = [sign_up(f"a{number}@example.com", address=FAR) for number in range(4)]
@@ -181,7 +181,9 @@ def test_a_network_that_is_refused_uses_up_nothing_of_the_host(db, settings):
 
 
 @pytest.mark.parametrize(("development", "last"), [(True, GRANTED), (False, NOTHING)])
-def test_a_laptop_is_not_counted(db, settings, development, last):
+def test_requests_from_the_own_machine_are_not_limited_in_development(
+    db, settings, development, last
+):
     settings.DEVELOPMENT = development
     settings.SIGN_UP_GRANTS_PER_NETWORK = 1
     users = [sign_up(f"jane{number}@gmail.com", address="127.0.0.1") for number in "ab"]
@@ -189,7 +191,7 @@ def test_a_laptop_is_not_counted(db, settings, development, last):
     assert credits(users[-1]) == last
 
 
-def test_whom_an_operator_signs_up_is_not_counted_and_is_known(db, settings):
+def test_a_sign_up_by_an_operator_is_recorded_but_not_limited(db, settings):
     settings.SIGN_UP_GRANTS_PER_DOMAIN = settings.SIGN_UP_GRANTS_PER_NETWORK = 0
 
     assert credits(sign_up("jane@mailinator.com")) == GRANTED
@@ -234,9 +236,9 @@ def test_the_address_of_who_logs_in_counts(settings):
 
 def test_it_needs_the_transaction_of_the_sign_up(transactional_db):
     with pytest.raises(TransactionManagementError):
-        welcome.welcome("jane@example.com", address=FAR)
+        welcome.claim_grant("jane@example.com", address=FAR)
     assert not WelcomedPerson.objects.exists()
 
 
-def test_every_shared_host_leads_to_one_of_them():
+def test_public_mail_hosts_have_canonical_domains_among_them():
     assert set(mail_domains._SHARED.values()) <= set(mail_domains._SHARED)

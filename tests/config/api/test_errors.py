@@ -1,4 +1,4 @@
-"""Every way in which a request can fail has one shape."""
+"""All error responses have one shape."""
 
 import re
 import threading
@@ -19,7 +19,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.http.permissions import GuestsWelcome
+from accounts.http.permissions import AllowGuests
 from accounts.models import Workspace
 from config.api import errors
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401
@@ -47,9 +47,9 @@ class Body(serializers.Serializer):
 
 
 class Fails(APIView):
-    """Raises what a test asks for."""
+    """A view that raises the exception of a test."""
 
-    permission_classes = [GuestsWelcome]
+    permission_classes = [AllowGuests]
     error: Exception | None = None
 
     def get(self, request):
@@ -125,13 +125,13 @@ def post(client, body, content_type="application/json"):
             exceptions.MethodNotAllowed("GET"),
             405,
             "method_not_allowed",
-            "This address does not answer to this method.",
+            "This address does not support this method.",
         ),
         (
             exceptions.UnsupportedMediaType("text/html"),
             415,
             "unsupported_media_type",
-            "A body of this type is not read here.",
+            "This content type is not supported.",
         ),
         (
             exceptions.Throttled(wait=3),
@@ -168,7 +168,7 @@ def test_parameters_and_headers_are_told(client):
     assert response.json()["params"] == {"retry_after": 17}
 
 
-def test_missing_things_are_missing_in_the_same_bytes(client):
+def test_missing_and_foreign_objects_get_identical_answers(client):
     Fails.error = NotFound()
 
     answers = [
@@ -182,7 +182,7 @@ def test_missing_things_are_missing_in_the_same_bytes(client):
     assert [answer.status_code for answer in answers] == [404, 404, 404, 401]
 
 
-def test_a_method_that_is_not_there(client):
+def test_an_unsupported_method_gets_405(client):
     response = client.put("/api/v1/fails")
 
     assert (response.status_code, response.json()["code"]) == (
@@ -209,7 +209,7 @@ def test_fields_are_named(client):
     }
 
 
-def test_a_rule_may_speak_for_a_field(client):
+def test_a_rule_can_report_an_error_of_a_field(client):
     response = post(client, {"name": "a", "text": "nothing"})
 
     assert response.status_code == 400
@@ -243,14 +243,14 @@ def test_a_rule_may_speak_for_a_field(client):
         b'{"name": ' + b"9" * 5000 + b"}",
     ],
 )
-def test_what_is_no_json_object_is_refused(client, body):
+def test_a_body_that_is_no_json_object_is_refused(client, body):
     for content_type in ("application/json", "text/plain", "application/x-nonsense"):
         response = post(client, body, content_type)
         assert response.status_code == 400, response.content
         assert response.json()["code"] == "malformed_json"
 
 
-def test_a_body_beyond_all_limits_is_refused(client, settings):
+def test_a_body_above_the_limit_is_refused(client, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
 
     response = post(client, b'{"name": "' + b"a" * 1000 + b'"}')
@@ -284,14 +284,14 @@ def test_a_lock_that_others_hold_is_busy(client, kind):
     assert response["Retry-After"] == "1"
     assert response.json() == {
         "code": "busy",
-        "detail": "This is being changed by somebody else. Try again in a moment.",
+        "detail": "Another request is changing this. Try again in a moment.",
         "params": {},
     }
 
 
 def rename_impatiently(workspace):
     with transaction.atomic(), connection.cursor() as cursor:
-        # For this transaction alone: the pool hands the connection on to others.
+        # Only for this transaction: others use the connection later.
         cursor.execute("SET LOCAL lock_timeout = '50ms'")
         Workspace.objects.filter(pk=workspace.pk).update(name="Other")
 
@@ -334,7 +334,7 @@ def test_a_real_lock_is_recognised():
         psycopg.errors.ConnectionFailure,
     ],
 )
-def test_a_database_that_is_away_is_unavailable(client, kind):
+def test_an_unreachable_database_is_answered_by_503(client, kind):
     Fails.error = database_error(kind)
 
     response = client.get("/api/v1/fails")
@@ -343,7 +343,7 @@ def test_a_database_that_is_away_is_unavailable(client, kind):
     assert response["Retry-After"] == "2"
     assert response.json() == {
         "code": "unavailable",
-        "detail": "The service is not available just now. Try again in a moment.",
+        "detail": "The service is unavailable. Try again in a moment.",
         "params": {},
     }
 
@@ -385,15 +385,15 @@ def test_a_connection_that_broke_is_unavailable_and_the_next_one_works():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_is_lent_a_dead_connection():
-    """After a restart the pool is full of them; each is tried before it is lent out."""
+def test_dead_connections_are_not_reused_from_the_pool():
+    """After a restart, the pool has only dead connections; each is checked before use."""
     threads.in_threads(4, lambda: Workspace.objects.count())
     connection.close()
     assert end_connections() >= 1
     assert threads.in_threads(4, lambda: Workspace.objects.count() >= 0) == [True] * 4
 
 
-def test_a_page_says_so_too():
+def test_an_unavailable_database_is_answered_by_a_page_with_503():
     try:
         raise database_error(psycopg.OperationalError)
     except OperationalError:
@@ -403,7 +403,7 @@ def test_a_page_says_so_too():
     assert errors.server_error(RequestFactory().get("/webhooks")).status_code == 500
 
 
-def test_another_failure_of_the_database_is_ours(client):
+def test_other_database_errors_are_internal_errors(client):
     Fails.error = database_error(psycopg.errors.DiskFull)
 
     assert client.get("/api/v1/fails").status_code == 500
@@ -413,7 +413,7 @@ def test_another_failure_of_the_database_is_ours(client):
 
 
 @pytest.mark.parametrize("address", ["fails", "fails-outside-of-rest-framework"])
-def test_a_bug_is_logged_and_told_in_one_shape(client, caplog, address):
+def test_a_bug_is_logged_and_answered_in_the_common_shape(client, caplog, address):
     Fails.error = ValueError("a secret of the program")
 
     response = client.get(
@@ -424,7 +424,7 @@ def test_a_bug_is_logged_and_told_in_one_shape(client, caplog, address):
     assert response["X-Request-Id"] == "find-me-in-the-log"
     assert response.json() == {
         "code": "internal_error",
-        "detail": "Something went wrong on our side. The X-Request-Id helps us to find it.",
+        "detail": "Something went wrong on our side. Tell us the X-Request-Id to find it.",
         "params": {},
     }
     (record,) = caplog.records
@@ -456,7 +456,7 @@ def test_django_itself_answers_in_the_same_shape(client, error, status, code):
     assert response.json()["code"] == code
 
 
-def test_a_form_without_its_csrf_token_is_told_so(client):
+def test_a_form_without_a_csrf_token_gets_403(client):
     strict = Client(enforce_csrf_checks=True)
 
     response = strict.post("/api/v1/fails-outside-of-rest-framework", {"a": "b"})
@@ -484,7 +484,7 @@ def test_an_unknown_host_is_refused(client):
         (ValueError("odd"), 500),
     ],
 )
-def test_pages_fail_as_pages(client, error, status):
+def test_errors_of_pages_are_pages(client, error, status):
     Fails.error = error
 
     response = client.get("/page")

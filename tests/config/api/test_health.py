@@ -18,7 +18,7 @@ def _heartbeats():
     cache.set(DISPATCHER, True)
 
 
-def test_alive_touches_nothing(client, django_assert_num_queries, settings):
+def test_liveness_uses_no_dependency(client, django_assert_num_queries, settings):
     settings.CACHES = {"default": {"BACKEND": "nowhere.Nothing"}}
 
     response = client.get("/health")  # and this test may not use the database
@@ -55,13 +55,13 @@ def failed(client):
 
 
 @pytest.mark.parametrize("name", ["worker", "dispatcher"])
-def test_a_silent_process_is_named(db, client, name):
+def test_readiness_names_a_process_without_a_heartbeat(db, client, name):
     cache.delete(f"heartbeat:{name}")
 
     assert failed(client) == [name]
 
 
-def test_a_cache_that_is_down_is_named(db, client, settings, tmp_path):
+def test_readiness_names_a_cache_that_is_down(db, client, settings, tmp_path):
     settings.CACHES = {
         "default": settings.CACHES["default"]
         | {"LOCATION": f"unix://{tmp_path}/nobody-listens.sock"}
@@ -70,7 +70,7 @@ def test_a_cache_that_is_down_is_named(db, client, settings, tmp_path):
     assert failed(client) == ["cache", "worker", "dispatcher"]
 
 
-def test_a_broker_that_is_down_is_named(db, client, monkeypatch, tmp_path):
+def test_readiness_names_a_broker_that_is_down(db, client, monkeypatch, tmp_path):
     monkeypatch.setattr(
         app.conf,
         "broker_write_url",
@@ -80,13 +80,13 @@ def test_a_broker_that_is_down_is_named(db, client, monkeypatch, tmp_path):
     assert failed(client) == ["broker"]
 
 
-def test_a_database_that_is_down_is_named(db, client, monkeypatch, tmp_path):
+def test_readiness_names_a_database_that_is_down(db, client, monkeypatch, tmp_path):
     monkeypatch.setitem(connection.settings_dict, "HOST", str(tmp_path))
 
     assert failed(client) == ["database"]
 
 
-def test_a_full_or_read_only_storage_is_named(db, client, monkeypatch, tmp_path):
+def test_readiness_names_a_full_or_read_only_storage(db, client, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setattr(default_storage, "_location", str(tmp_path / "file"))
     monkeypatch.setattr(default_storage, "location", str(tmp_path / "file"))

@@ -85,7 +85,7 @@ def test_nothing_to_change_changes_nothing(alice):
     assert response.json()["preferences"] == {"theme": "dark"}
 
 
-def test_what_is_not_a_preference_stays(alice):
+def test_other_fields_than_preferences_are_not_changed(alice):
     response = factories.browser(alice).patch(
         ME, {"email": "eve@example.com", "role": "admin", "is_staff": True}, JSON
     )
@@ -105,7 +105,9 @@ def test_preferences_have_a_limit_together(alice):
     assert response.status_code == 400
     assert response.json() == {
         "code": "preferences_too_large",
-        "detail": f"Preferences may have {LIMIT} bytes as JSON; these have {LIMIT + 6}.",
+        "detail": (
+            f"Preferences can have at most {LIMIT} bytes as JSON; these have {LIMIT + 6}."
+        ),
         "params": {"limit": LIMIT, "size": LIMIT + 6},
     }
     assert list(client.get(ME).json()["preferences"]) == ["a", "b"]

@@ -1,4 +1,4 @@
-"""What a monitoring system reads, and who may read it."""
+"""The metrics, and who may read them."""
 
 import json
 import re
@@ -25,12 +25,12 @@ def read(token: str = f"Bearer {TOKEN}"):
 
 
 @pytest.mark.parametrize("token", ["", "Bearer ", "Bearer None"])
-def test_it_is_off_without_a_token(token) -> None:
+def test_metrics_are_disabled_without_a_token(token) -> None:
     assert read(token).status_code == 404
 
 
 @pytest.mark.parametrize("token", ["", "Bearer wrong", TOKEN, "Bearer a tokén"])
-def test_it_is_for_who_has_the_token(settings, token) -> None:
+def test_metrics_require_the_token(settings, token) -> None:
     settings.METRICS_TOKEN = TOKEN
     answer = read(token)
     assert answer.status_code == 401
@@ -39,7 +39,7 @@ def test_it_is_for_who_has_the_token(settings, token) -> None:
     assert operator.get("/metrics").status_code == 401
 
 
-def test_it_tells_what_the_database_knows(settings) -> None:
+def test_metrics_come_from_the_database(settings) -> None:
     settings.METRICS_TOKEN = TOKEN
     unicorn = Provider.objects.create(slug="unicorn", name="Unicorn")
     Voice.objects.create(

@@ -24,7 +24,7 @@ def test_the_schema_is_valid_and_says_all_there_is_to_say(capsys):
     assert "openapi: 3" in capsys.readouterr().out
 
 
-def test_every_operation_tells_errors_and_doors(schema):
+def test_every_operation_describes_errors_and_authentication(schema):
     error = {"$ref": "#/components/schemas/Error"}
     operations = [
         operation for path in schema["paths"].values() for operation in path.values()
@@ -39,7 +39,7 @@ def test_every_operation_tells_errors_and_doors(schema):
     assert list(schema["components"]["securitySchemes"]) == ["cookie", "token"]
 
 
-def test_guests_need_no_door_where_they_are_welcome(schema):
+def test_operations_for_guests_need_no_authentication(schema):
     assert {} in schema["paths"]["/api/v1/me"]["get"]["security"]
     assert {} not in schema["paths"]["/api/v1/me"]["patch"]["security"]
     assert {} not in schema["paths"]["/api/v1/tokens"]["get"]["security"]
@@ -80,7 +80,7 @@ def test_the_page_needs_no_inline_script_or_style(client, db):
     assert json.dumps("/api/v1/schema/") in script.content.decode().replace("'", '"')
 
 
-def test_the_page_asks_nobody_who_they_are(db):
+def test_the_page_needs_no_authentication(db):
     alice = factories.user()
     browser = factories.browser(alice)
     blocking.block(alice)

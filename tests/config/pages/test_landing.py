@@ -1,4 +1,4 @@
-"""Pages as the server sends them."""
+"""The landing page and error pages, without a browser."""
 
 import datetime
 import json

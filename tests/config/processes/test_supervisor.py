@@ -38,7 +38,7 @@ def supervising(
 
 
 def exists(pid: str) -> bool:
-    """Whether the process runs; one that only waits to be noticed does not."""
+    """Return whether the process runs; a zombie does not."""
     try:
         return (
             Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -53,7 +53,7 @@ def written(path: Path) -> Callable[[], bool]:
 
 
 def ends(*pids: str) -> None:
-    """Wait for processes that have been killed."""
+    """Wait for killed processes."""
     deadline = time.monotonic() + 10
     while any(map(exists, pids)):
         assert time.monotonic() < deadline
@@ -71,7 +71,7 @@ def test_lines_are_labelled_and_aligned(capsysbinary):
     ]
 
 
-def test_lines_come_whole_however_they_arrive():
+def test_lines_are_joined_from_parts():
     lines = Lines()
     assert lines.feed(b"one\ntw") == [b"one"]
     assert lines.feed(b"o\n\nthree") == [b"two", b""]
@@ -94,7 +94,7 @@ def test_a_program_that_prints_much_is_not_held_up(capsysbinary):
     assert lines[-1] == b"loud | 200000"
 
 
-def test_a_failed_program_is_told():
+def test_a_failed_program_is_reported():
     with (
         supervising("release") as supervisor,
         pytest.raises(
@@ -104,7 +104,7 @@ def test_a_failed_program_is_told():
         supervisor.run(shell("release", "exit 3"))
 
 
-def test_a_service_that_ends_at_once_is_told(tmp_path):
+def test_a_service_that_ends_at_once_is_reported(tmp_path):
     log = tmp_path / "db.log"
     with (
         supervising("db") as supervisor,
@@ -117,7 +117,7 @@ def test_a_service_that_ends_at_once_is_told(tmp_path):
         )
 
 
-def test_a_service_that_is_never_ready_is_told():
+def test_a_service_that_is_never_ready_is_reported():
     with (
         supervising("db") as supervisor,
         pytest.raises(StartFailed, match=r"^db was not ready after 0 s; what it said"),
@@ -127,7 +127,7 @@ def test_a_service_that_is_never_ready_is_told():
         )
 
 
-def test_what_dies_is_started_again(tmp_path, capfd):
+def test_a_program_that_ends_is_restarted(tmp_path, capfd):
     starts = tmp_path / "starts"
     with supervising("worker") as supervisor:
         supervisor.start(shell("worker", f"echo $$ >> {starts}; exec sleep 60"))
@@ -137,12 +137,10 @@ def test_what_dies_is_started_again(tmp_path, capfd):
         pids = starts.read_text().split()
         assert [exists(pid) for pid in pids] == [False, True]
     assert [exists(pid) for pid in pids] == [False, False]
-    assert (
-        "worker has ended (by SIGKILL); it is started again." in capfd.readouterr().out
-    )
+    assert "worker has ended (by SIGKILL); restarting it." in capfd.readouterr().out
 
 
-def test_whoever_is_killed_often_is_not_given_up(tmp_path):
+def test_a_program_that_is_killed_often_is_restarted(tmp_path):
     starts = tmp_path / "starts"
     starts.touch()
     with supervising("worker") as supervisor:
@@ -156,7 +154,7 @@ def test_whoever_is_killed_often_is_not_given_up(tmp_path):
         assert supervisor.wait_until(lambda: starts.read_text().count("\n") == 8, 10)
 
 
-def test_what_fails_again_and_again_is_given_up(tmp_path, monkeypatch):
+def test_a_program_that_keeps_failing_stops_the_supervisor(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
     starts = tmp_path / "starts"
     with supervising("worker") as supervisor:
@@ -204,7 +202,7 @@ def test_a_signal_stops_all_in_reverse_order(tmp_path):
     assert order.read_text().split() == ["web", "cache", "db"]
 
 
-def test_who_does_not_stop_is_killed_with_all_it_started(tmp_path, capfd):
+def test_a_program_that_does_not_stop_is_killed_with_its_children(tmp_path, capfd):
     pids = tmp_path / "pids"
     script = f"trap '' TERM; sleep 61 & echo $! $$ > {pids}; while :; do sleep 1; done"
     with supervising("worker") as supervisor:
@@ -215,7 +213,7 @@ def test_who_does_not_stop_is_killed_with_all_it_started(tmp_path, capfd):
     assert "worker had to be killed." in capfd.readouterr().out
 
 
-def test_a_second_signal_hastens(tmp_path):
+def test_a_second_signal_kills_at_once(tmp_path):
     pids = tmp_path / "pids"
     script = f"trap 'kill -INT {os.getpid()}' TERM; echo $$ > {pids}; "
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""What is a part of a transaction runs in one alone; a use case opens its own."""
+"""Functions that need a transaction are refused without one; use cases open their own."""
 
 import inspect
 
@@ -27,7 +27,7 @@ def count_twice(name: str, error: Exception | None = None) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_part_of_a_transaction_is_refused_outside_and_does_nothing():
+def test_needs_transaction_refuses_a_call_without_one():
     expected = r"^tests\.kit\.db\.test_transactions\.count needs an open transaction\.$"
     with pytest.raises(TransactionManagementError, match=expected):
         count("n")
@@ -44,7 +44,7 @@ def test_a_use_case_commits_what_it_did():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_use_case_raises_undoes_all_of_it():
+def test_an_exception_in_a_use_case_rolls_back_everything():
     with pytest.raises(ValueError, match="late"):
         count_twice("n", ValueError("too late"))
     assert not connection.in_atomic_block

@@ -1,4 +1,4 @@
-"""Files that are whole, private, and never replaced."""
+"""Stored files are complete, private and never overwritten."""
 
 import errno
 import os
@@ -152,7 +152,7 @@ def test_a_file_system_without_links_will_do(
     assert files_below(tmp_path) == ["media/jobs/1.mp3"]
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     storage, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(os, "link", refuse_links(errno.ENOSPC))
@@ -169,7 +169,7 @@ def any_storage(request, storage) -> Storage:
     return storage if request.param == "files" else InMemoryStorage()
 
 
-def test_a_path_goes_into_any_storage(any_storage: Storage, tmp_path: Path) -> None:
+def test_save_path_works_with_any_storage(any_storage: Storage, tmp_path: Path) -> None:
     draft = tmp_path / "draft"
     draft.write_bytes(b"sound")
     save_path(any_storage, "jobs/1.mp3", draft)
@@ -211,7 +211,7 @@ def test_a_removed_tree_leaves_no_folder_and_no_draft(storage, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "//"])
-def test_everything_is_never_removed(any_storage: Storage, prefix: str) -> None:
+def test_delete_tree_refuses_an_empty_prefix(any_storage: Storage, prefix: str) -> None:
     any_storage.save("jobs/1.mp3", ContentFile(b"sound"))
     with pytest.raises(ValueError, match="empty"):
         delete_tree(any_storage, prefix)

@@ -47,7 +47,7 @@ def fetch(
 
 
 def failure(url: str, **arguments: object) -> http.CallFailed:
-    """Call in vain, and return why."""
+    """Make a call that fails; return its exception."""
     with pytest.raises(http.CallFailed) as caught:
         fetch(url, **arguments)  # type: ignore[arg-type]
     return caught.value

@@ -1,4 +1,4 @@
-"""A certificate authority of the tests, and what servers and clients need of it."""
+"""A certificate authority for tests, with TLS contexts of servers and clients."""
 
 import datetime
 import ipaddress
@@ -41,7 +41,7 @@ def _authority() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
 
 @lru_cache
 def serving(*names: str) -> ssl.SSLContext:
-    """Return what a server with a certificate for `names` uses."""
+    """Return the TLS context of a server with a certificate for `names`."""
     signing, issuer = _authority()
     key = ec.generate_private_key(ec.SECP256R1())
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key
@@ -75,7 +75,7 @@ def serving(*names: str) -> ssl.SSLContext:
 
 @lru_cache(maxsize=1)
 def trusting() -> ssl.SSLContext:
-    """Return what a client that trusts our authority alone uses."""
+    """Return the TLS context of a client that trusts only our authority."""
     _, certificate = _authority()
     pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
     return ssl.create_default_context(cadata=pem)

@@ -1,4 +1,4 @@
-"""Each test begins with no kept connection, and trusts the authority of the tests."""
+"""Each test starts without kept connections, and trusts the tests' authority."""
 
 from collections.abc import Iterator
 

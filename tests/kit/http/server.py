@@ -1,4 +1,4 @@
-"""A server on this machine that does with each request what its script says."""
+"""A server on the loopback interface that answers each request by a script."""
 
 import re
 import socket
@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: Audio/MPEG; x=1\r\n"
 
 @dataclass
 class Request:
-    """A request as it came."""
+    """A request as it was received."""
 
     head: str
     body: bytes
@@ -40,18 +40,18 @@ class Peer:
         self.channel.sendall(data)
 
     def drip(self, data: bytes) -> None:
-        """Send a byte now and then, until the other side or the test has had enough."""
+        """Send single bytes slowly, until the other side closes or the test ends."""
         for place in range(len(data)):
             self.send(data[place : place + 1])
             if self.server.is_over.wait(0.02):
                 return
 
     def finish(self) -> None:
-        """Say that nothing more comes."""
+        """Shut down the sending side."""
         self.channel.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         with suppress(OSError):
             self.channel.shutdown(socket.SHUT_RDWR)
         self.channel.close()
@@ -74,7 +74,7 @@ def answer(body: bytes = b"hello", *headers: str, status: int = 200) -> Script:
 
 
 def sending(data: bytes) -> Script:
-    """Send `data`, and that it was all."""
+    """Send `data` and shut down the sending side."""
 
     def action(peer: Peer) -> None:
         peer.send(data)
@@ -128,14 +128,14 @@ class Server:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close_idle(self) -> None:
-        """Hang up on all connections, as a server does that has waited for long enough."""
+        """Close all connections, as a server does with idle ones."""
         with self._lock:
             for channel in self._channels:
                 with suppress(OSError):
                     channel.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Stop listening, and hang up."""
+        """Stop listening and close all connections."""
         self.is_over.set()
         with suppress(OSError):  # wakes the thread that accepts
             self._listening.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Which addresses count as somebody's on the internet, and which may be a server's."""
+"""Which addresses are public, and which are allowed for operators' servers."""
 
 import ipaddress
 import socket
@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from kit import http
-from kit.http.addresses import is_public, is_server, look_up, vetted
+from kit.http.addresses import check_addresses, is_public, is_server_address, look_up
 
 NOT_PUBLIC = """
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.254 127.0.0.1 127.1.2.3
@@ -27,7 +27,7 @@ PUBLIC = """
 """.split()
 
 
-# Ours to call, if operators say so; and those that no server of theirs can have.
+# Addresses that operators may configure, and those that they may not.
 OPERATORS_MAY = """
 8.8.8.8 10.0.0.1 100.64.0.1 127.0.0.1 172.17.0.2 192.168.1.5 2606:4700:4700::1111 ::1
 fd12:3456:789a::1 ::ffff:10.0.0.1
@@ -38,7 +38,7 @@ NOBODYS = """
 """.split()
 
 
-def test_an_address_of_a_special_meaning_is_not_public() -> None:
+def test_special_purpose_addresses_are_not_public() -> None:
     assert len(NOT_PUBLIC) >= 50
     wrong = [text for text in NOT_PUBLIC if is_public(ipaddress.ip_address(text))]
     assert wrong == []
@@ -53,24 +53,26 @@ def test_more_can_be_refused() -> None:
     assert is_public(ipaddress.ip_address("8.8.8.8"), more)
 
 
-def test_a_server_is_no_service_of_the_network() -> None:
+def test_a_server_may_not_be_a_link_local_or_multicast_address() -> None:
     wrong = [
-        text for text in OPERATORS_MAY if not is_server(ipaddress.ip_address(text))
+        text
+        for text in OPERATORS_MAY
+        if not is_server_address(ipaddress.ip_address(text))
     ]
     assert wrong == []
-    wrong = [text for text in NOBODYS if is_server(ipaddress.ip_address(text))]
+    wrong = [text for text in NOBODYS if is_server_address(ipaddress.ip_address(text))]
     assert wrong == []
 
 
-def test_one_bad_address_spoils_a_name() -> None:
+def test_one_refused_address_refuses_the_whole_name() -> None:
     good, bad = map(ipaddress.ip_address, ("8.8.8.8", "10.0.0.1"))
-    assert vetted("a.example.com", [good], is_public) == [good]
+    assert check_addresses("a.example.com", [good], is_public) == [good]
     for found in ([bad], [good, bad], []):
         with pytest.raises(http.Unreachable):
-            vetted("a.example.com", found, is_public)
+            check_addresses("a.example.com", found, is_public)
 
 
-def test_a_look_up_finds_each_address_once(monkeypatch) -> None:
+def test_look_up_returns_each_address_once(monkeypatch) -> None:
     answers = [(2, 1, 6, "", ("127.0.0.1", 9)), (10, 1, 6, "", ("::1", 9, 0, 0))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers * 2)
     found = look_up("a.example.com", 9, 20)

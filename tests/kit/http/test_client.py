@@ -1,4 +1,4 @@
-"""The HTTP client against servers that do what they please."""
+"""The HTTP client against faulty and hostile servers."""
 
 import ipaddress
 import socket
@@ -81,7 +81,7 @@ def test_the_environment_names_no_proxy(serve, monkeypatch) -> None:
             proxy.accept()
 
 
-def test_a_redirect_is_an_answer(serve) -> None:
+def test_redirects_are_not_followed(serve) -> None:
     elsewhere = serve()
     for status in (301, 302, 303, 307, 308):
         server = serve(answer(b"", f"Location: {elsewhere.url}", status=status))
@@ -128,8 +128,8 @@ def test_a_drip_below_tls_ends_at_the_total(serve) -> None:
     assert server.accepted == 2
 
 
-def test_a_server_that_does_not_read_is_left() -> None:
-    """More than any buffer holds; the request never gets through."""
+def test_a_server_that_does_not_read_times_out() -> None:
+    """The body is larger than all buffers, so it is never sent completely."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://localhost:{deaf.getsockname()[1]}/"
         body = bytes(64 * 1024 * 1024)
@@ -166,7 +166,7 @@ def test_only_waiting_counts(serve) -> None:
     assert heard == body
 
 
-def test_half_an_answer_is_none(serve) -> None:
+def test_a_truncated_response_is_incomplete(serve) -> None:
     chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n"
     cases: list[tuple[bytes, type[http.CallFailed]]] = [
         (b"", http.Broken),
@@ -197,7 +197,7 @@ def test_a_connection_that_ends_without_an_answer_is_broken(serve) -> None:
             assert (server.accepted, len(server.requests)) == (1, 1)
 
 
-def test_an_answer_may_be_announced(serve) -> None:
+def test_informational_responses_are_skipped(serve) -> None:
     for told in ("100 Continue", "103 Early Hints"):
         early = f"HTTP/1.1 {told}\r\nLink: </a.css>\r\n\r\n".encode()
         assert fetch(serve(sending(early * 2 + OK + b"\r\nhello")).url) == b"hello"
@@ -234,12 +234,12 @@ def test_a_body_has_a_limit(serve) -> None:
             parts = given.parts(30_000)
             with pytest.raises(http.TooLong):
                 heard.extend(parts)
-        # What frames tiny chunks counts, too.
+        # The headers of tiny chunks count too.
         most = 15_000 if name == "in tiny chunks" else 30_000
         assert 0 < len(b"".join(heard)) <= most
 
 
-def test_closing_early_hangs_up(serve) -> None:
+def test_leaving_early_closes_the_connection(serve) -> None:
     server = serve(dripping(OK + b"\r\n" + b"a" * 1000, b"b" * 100_000))
     with http.call("GET", server.url, {}, limits=LIMITS, resolve=here) as given:
         parts = given.parts(10_000)
@@ -248,7 +248,7 @@ def test_closing_early_hangs_up(serve) -> None:
     assert server.hung_up.wait(10)
 
 
-def test_nowhere_to_call() -> None:
+def test_unreachable_hosts_are_refused() -> None:
     cases: list[tuple[str, type[http.CallFailed]]] = [
         ("ftp://127.0.0.1/", http.InvalidRequest),
         ("http://", http.InvalidRequest),
@@ -283,11 +283,11 @@ def test_a_certificate_is_checked(serve, monkeypatch) -> None:
     assert (type(error), error.address) == (http.TLSFailed, "127.0.0.1")
     usual = ssl.create_default_context()
     monkeypatch.setattr(connections, "tls", lambda: usual)
-    assert type(failure(server.url)) is http.TLSFailed  # an authority that nobody knows
+    assert type(failure(server.url)) is http.TLSFailed  # an unknown authority
     assert server.requests == []
 
 
-def test_what_speaks_no_tls_is_not_trusted() -> None:
+def test_a_server_without_tls_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def action() -> None:

@@ -1,4 +1,4 @@
-"""Which connections are kept, for whom, and what follows when one has ended."""
+"""Which connections are kept, for which owner, and what happens when one has ended."""
 
 import ipaddress
 import os
@@ -87,7 +87,7 @@ def goodbye(peer: Peer) -> None:
     peer.server.is_over.set()
 
 
-def test_a_server_that_hung_up_meanwhile_costs_no_call(serve) -> None:
+def test_a_connection_that_was_closed_while_idle_is_replaced(serve) -> None:
     for is_secure in (False, True):
         server = serve(is_secure=is_secure)
         for _ in range(3):
@@ -107,8 +107,8 @@ def test_a_server_that_hung_up_meanwhile_costs_no_call(serve) -> None:
         assert called(server) == [1, 2]
 
 
-def test_what_nobody_asked_for_is_no_answer(serve) -> None:
-    """Else the answer to one call would be given to the next."""
+def test_unexpected_bytes_on_an_idle_connection_are_no_answer(serve) -> None:
+    """Otherwise one call would get the answer to another."""
     smuggled = OK + b"Content-Length: 5\r\n\r\nwrong"
     for is_secure in (False, True):
         for scripts in (
@@ -123,8 +123,8 @@ def test_what_nobody_asked_for_is_no_answer(serve) -> None:
             assert server.accepted == 2
 
 
-def test_one_that_ends_before_the_answer_begins_is_told_apart(serve) -> None:
-    """The request may have been heard: who sends it again must know that."""
+def test_a_kept_connection_that_ends_before_the_answer_is_aborted(serve) -> None:
+    """The server may have received the request, so the caller decides about a retry."""
     for is_secure in (False, True):
         for end in (reset, hang_up):
             server = serve(answer(), end, answer(), is_secure=is_secure)
@@ -148,7 +148,7 @@ def test_one_that_ends_after_the_first_byte_is_broken(serve) -> None:
     assert type(failure(server.url, owner="platform")) is http.Broken
 
 
-def test_others_that_were_idle_for_longer_go_with_it(serve) -> None:
+def test_longer_idle_connections_are_closed_too(serve) -> None:
     server = serve()
     with ExitStack() as stack:
         for _ in range(3):  # three at the same time
@@ -209,7 +209,7 @@ def test_a_connection_is_left_when_its_name_moves(serve, monkeypatch) -> None:
     assert (old.accepted, new.accepted, len(asked)) == (1, 0, 1)
 
     # After a minute its name is looked up again.
-    monkeypatch.setattr(client, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(client, "_LOOK_UP_AFTER", 0.0)
     ours(old.url, resolve=resolve)
     assert (called(old), new.accepted, len(asked)) == ([1, 1, 1], 0, 2)
     found[:] = ["127.0.0.2"]
@@ -218,7 +218,7 @@ def test_a_connection_is_left_when_its_name_moves(serve, monkeypatch) -> None:
     assert old.hung_up.wait(10)
 
     # Or sooner, when another connection is opened.
-    monkeypatch.setattr(client, "_LOOK_AGAIN", 60.0)
+    monkeypatch.setattr(client, "_LOOK_UP_AFTER", 60.0)
     found[:] = ["127.0.0.1"]
     ours(old.url, resolve=resolve, is_fresh=True)
     assert new.hung_up.wait(10)
@@ -226,7 +226,7 @@ def test_a_connection_is_left_when_its_name_moves(serve, monkeypatch) -> None:
     assert (called(old), called(new)) == ([1, 1, 1, 2, 2], [1])
 
 
-def test_an_address_is_vetted_when_it_is_looked_up_again(serve, monkeypatch) -> None:
+def test_addresses_are_checked_again_after_a_new_look_up(serve, monkeypatch) -> None:
     server = serve()
     is_good = [True]
 
@@ -237,7 +237,7 @@ def test_an_address_is_vetted_when_it_is_looked_up_again(serve, monkeypatch) -> 
 
     ours(server.url, resolve=resolve)
     is_good[0] = False
-    monkeypatch.setattr(client, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(client, "_LOOK_UP_AFTER", 0.0)
     assert type(failure(server.url, owner="platform", resolve=resolve)) is (
         http.Unreachable
     )
@@ -276,7 +276,7 @@ def test_old_versions_close(serve) -> None:
     assert called(server) == [1, 2]
 
 
-def test_an_answer_that_was_not_read_to_its_end_is_the_last(serve) -> None:
+def test_a_connection_with_an_unread_rest_is_not_kept(serve) -> None:
     for most in (0, 60_000, 99_999):
         server = serve(answer(b"a" * 100_000))
         for _ in range(2):
@@ -328,7 +328,7 @@ def test_the_rest_of_an_answer_can_be_skipped(serve) -> None:
     assert called(server) == [1, 2]
 
 
-def test_only_so_many_are_kept(serve, monkeypatch) -> None:
+def test_the_number_of_kept_connections_is_limited(serve, monkeypatch) -> None:
     monkeypatch.setattr(pool, "MOST", 2)
     first, second, third = serve(), serve(), serve()
     for server in (first, second, third):
@@ -359,7 +359,7 @@ def test_a_forked_process_begins_with_none(serve) -> None:
         list(given.parts(100))
         child = os.fork()
         if not child:
-            # What it holds it does not keep, and what its parent kept it does not use.
+            # The child neither keeps its connection nor uses those of its parent.
             status = 1
             with suppress(BaseException):
                 assert KEPT._idle == []

@@ -36,7 +36,7 @@ def fail_with(monkeypatch, error):
     )
 
 
-def test_a_mail_is_sent_once_and_its_text_forgotten(posted):
+def test_a_mail_is_sent_once_and_its_text_removed(posted):
     assert b"123456" not in bytes(posted.sealed_text)
 
     assert outbox.work() == 1
@@ -53,7 +53,7 @@ def test_a_mail_is_sent_once_and_its_text_forgotten(posted):
     assert row.settled_at is not None
 
 
-def test_what_is_not_to_be_sent_stays(transactional_db):
+def test_a_mail_with_is_sent_false_is_not_sent(transactional_db):
     with transaction.atomic():
         outbox.post("alice@example.com", "Hello", "Text", is_sent=False)
 
@@ -82,7 +82,7 @@ def test_an_address_that_is_refused_is_given_up(posted, monkeypatch):
     assert (row.status, bytes(row.sealed_text)) == ("failed", b"")
 
 
-def test_a_mail_that_comes_too_late_is_not_sent(posted):
+def test_an_expired_mail_is_not_sent(posted):
     Mail.objects.update(send_until=timezone.now() - datetime.timedelta(seconds=1))
 
     assert outbox.work() == 0
@@ -91,7 +91,7 @@ def test_a_mail_that_comes_too_late_is_not_sent(posted):
     assert (row.status, bytes(row.sealed_text)) == ("canceled", b"")
 
 
-def test_a_mail_whose_sender_died_too_late_is_not_sent(posted):
+def test_an_expired_mail_of_a_lost_worker_is_not_sent(posted):
     past = timezone.now() - datetime.timedelta(seconds=1)
     assert outbox.work.take() == posted
     Mail.objects.update(send_until=past)
@@ -106,7 +106,7 @@ def test_a_mail_whose_sender_died_too_late_is_not_sent(posted):
     assert outbox.work() == 0
 
 
-def test_what_a_killed_sender_held_is_sent_by_another(posted):
+def test_a_mail_of_a_killed_worker_is_sent_by_another(posted):
     assert outbox.work.take() == posted
     assert outbox.work() == 0
     Mail.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
@@ -127,19 +127,19 @@ def test_mails_become_files(posted, settings, tmp_path):
     file = next((tmp_path / "mail").glob("*.eml"))
     assert "The code is 123456." in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
-    shown = files.written()
+    shown = files.written_mails()
     assert [(one.to, one.subject, one.text) for one in shown] == [
         ("alice@example.com", "Hello", "The code is 123456.\n")
     ]
 
 
-def test_old_mails_are_forgotten(posted):
+def test_old_mails_are_deleted(posted):
     assert outbox.prune() == 0
     Mail.objects.update(created_at=timezone.now() - datetime.timedelta(days=31))
     assert outbox.prune() == 1
 
 
-def test_a_backend_that_fails_in_its_own_way_holds_up_no_other(
+def test_an_unexpected_error_of_one_mail_does_not_stop_the_others(
     posted, monkeypatch, caplog
 ):
     class Odd(Exception):
@@ -160,18 +160,18 @@ def test_a_backend_that_fails_in_its_own_way_holds_up_no_other(
     assert len(mails.outbox) == 2
 
 
-def test_files_of_long_ago_are_removed(db, settings, tmp_path):
+def test_old_files_are_deleted(db, settings, tmp_path):
     settings.OZVENA_HOME = tmp_path
     for subject in ("Old", "New"):
         files.FileBackend().send_messages(
             [mails.EmailMessage(subject, "Text", "a@example.com", ["b@example.com"])]
         )
-    new, old = files.written()
+    new, old = files.written_mails()
     month = outbox.KEPT_FOR.total_seconds() + 60
     path = tmp_path / "mail" / f"{old.name}.eml"
     os.utime(path, (path.stat().st_atime - month, path.stat().st_mtime - month))
 
     outbox.prune()
 
-    assert [one.subject for one in files.written()] == ["New"]
+    assert [one.subject for one in files.written_mails()] == ["New"]
     assert new.subject == "New"

@@ -1,4 +1,4 @@
-"""Cursors come back from clients, who may send anything."""
+"""Cursor pagination, with invalid cursors of clients."""
 
 import base64
 
@@ -13,7 +13,7 @@ NOT_FOUND = b'{"code":"not_found","detail":"There is nothing here.","params":{}}
 @pytest.mark.parametrize(
     "text", ["p=nonsense", "p=%00", "p=9e9", f"p={'9' * 40}", "r=1&p=é", "o=x"]
 )
-def test_a_cursor_that_is_none_of_ours_leads_nowhere(db, path, text) -> None:
+def test_an_invalid_cursor_is_not_found(db, path, text) -> None:
     client = factories.api(factories.token())
     cursor = base64.b64encode(text.encode()).decode()
 

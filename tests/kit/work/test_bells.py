@@ -1,4 +1,4 @@
-"""Bells of requests are rung by a thread, and a broker that hangs holds up nobody."""
+"""A thread rings the bells of requests, so a broker that hangs blocks no request."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from kit.work import bells
 
 
 class Broker:
-    """Stands for the way to the broker; may hang."""
+    """A broker connection that can hang."""
 
     def __init__(self) -> None:
         self.rung: list[tuple[str, str, int]] = []
@@ -32,7 +32,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     monkeypatch.setattr(bells, "_OVERTAKEN", 60.0)  # however slow the machine is
     bells._forget_thread()
     yield broker
-    bells._here()._waiting.clear()  # what is left is for no other test
+    bells._process_ringer()._waiting.clear()  # what is left is for no other test
     broker.answers.set()
     bells._forget_thread()
 
@@ -67,7 +67,7 @@ def test_equal_bells_that_wait_are_rung_together(broker: Broker, caplog) -> None
     assert caplog.messages == []
 
 
-def test_a_broker_that_hangs_holds_nobody_up(broker: Broker, caplog) -> None:
+def test_a_broker_that_hangs_blocks_no_request(broker: Broker, caplog) -> None:
     broker.answers.clear()
     bells.ring_soon("task", "local")
     assert broker.asked.acquire(timeout=10)  # the thread hangs now
@@ -75,10 +75,10 @@ def test_a_broker_that_hangs_holds_nobody_up(broker: Broker, caplog) -> None:
         bells.ring_soon("task", "local", args=[str(number)])
     assert caplog.messages == []
     bells.ring_soon("task", "local")  # one too many is left to the dispatcher
-    assert caplog.messages == ["no bell for local: the broker hangs"]
+    assert caplog.messages == ["could not ring for the queue local: the broker hangs"]
 
 
-def test_what_the_dispatcher_has_rung_for_is_not_rung_again(
+def test_a_late_bell_is_dropped(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker.answers.clear()
@@ -96,8 +96,8 @@ def test_what_the_dispatcher_has_rung_for_is_not_rung_again(
 def test_a_forked_process_has_a_thread_of_its_own(broker: Broker) -> None:
     bells.ring_soon("task", "local")
     assert broker.asked.acquire(timeout=10)
-    parents = bells._here()
+    parents = bells._process_ringer()
     bells._forget_thread()  # as `os.fork` calls it in the child
-    assert bells._here() is not parents
+    assert bells._process_ringer() is not parents
     bells.ring_soon("task", "local")
     assert broker.asked.acquire(timeout=10)

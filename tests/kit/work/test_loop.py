@@ -1,4 +1,4 @@
-"""One loop for all kinds of work: done once, whoever dies, and given up in the end.
+"""The work loop: each row is done once, also after crashes, and fails in the end.
 
 The kinds here work on the table of mails.
 """
@@ -21,13 +21,13 @@ NOW = timedelta()
 
 @pytest.fixture(autouse=True)
 def bells(monkeypatch):
-    """What was rung, in place of ringing."""
+    """The bells that were rung; none is sent."""
     rung = []
 
     def note(task, queue, count=1, *, args=()):
         rung.append((task, queue, count, list(args)))
 
-    for name in ("ring", "ring_if_quiet", "ring_soon"):
+    for name in ("ring", "ring_unless_queued", "ring_soon"):
         monkeypatch.setattr(f"kit.work.bells.{name}", note)
     return rung
 
@@ -57,14 +57,14 @@ def kind(perform, **more):
 
 
 def let_time_pass():
-    """Let all that waits be due, and let every lease run out."""
+    """Make all queued rows due, and expire all leases."""
     past = timezone.now() - timedelta(seconds=1)
     Mail.objects.filter(status="queued").update(ready_at=past)
     Mail.objects.filter(status="processing").update(lease_until=past)
 
 
 def steal(row):
-    """Let another worker hold the row."""
+    """Claim the row as another worker."""
     Mail.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
 
 
@@ -73,7 +73,7 @@ def states():
     return list(rows.values_list("subject", "status", "attempts", "crashes"))
 
 
-def test_what_waits_is_done_in_order_and_once():
+def test_due_rows_are_done_in_order_and_once():
     done = []
 
     def complete(row, result):
@@ -121,7 +121,7 @@ def test_many_workers_do_each_row_once():
 
 def test_a_worker_that_is_killed_is_followed_by_another(bells):
     def die(row, lease):
-        raise KeyboardInterrupt  # the process is gone: nobody handles it
+        raise KeyboardInterrupt  # stands for the end of the process
 
     post()
     with pytest.raises(KeyboardInterrupt):
@@ -143,7 +143,7 @@ def test_a_worker_that_is_killed_is_followed_by_another(bells):
     assert Mail.objects.get().fence == 2
 
 
-def test_who_has_lost_the_lease_changes_nothing(caplog):
+def test_a_worker_that_lost_its_lease_changes_nothing(caplog):
     def complete(row, result):
         QuotaCounter.objects.create(name="n", subject="s", period="2026-01-01")
         return {"subject": "mine"}
@@ -174,7 +174,7 @@ def test_who_has_lost_the_lease_changes_nothing(caplog):
     assert dropped == ["dropped <Mail: a, to a@example.com> at fence 1"] * 4
 
 
-def test_a_failed_try_is_made_again_after_its_pause_and_then_given_up():
+def test_a_failed_try_is_retried_after_its_pause_until_the_last_one():
     def fail(row, lease):
         raise Failed("no_answer")
 
@@ -225,7 +225,7 @@ def test_a_wait_costs_no_try():
     assert (row.status, row.attempts, row.ready_at) == ("queued", 0, until)
 
 
-def test_a_bug_is_logged_and_holds_up_no_other(caplog):
+def test_a_bug_is_logged_and_does_not_stop_other_rows(caplog):
     def stumble(row, lease):
         if row.subject == "a":
             raise ZeroDivisionError
@@ -245,7 +245,7 @@ def test_a_bug_is_logged_and_holds_up_no_other(caplog):
     assert states()[-1] == ("c", "queued", 1, 0)
 
 
-def test_what_ends_its_workers_is_given_up(bells):
+def test_a_row_that_crashes_its_workers_fails(bells):
     def explain(error):
         return {"subject": type(error).__name__}
 

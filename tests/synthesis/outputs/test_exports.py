@@ -259,7 +259,7 @@ def test_an_archive_is_deleted_after_a_day(alice):
     assert exports.prune() == 0
     Export.objects.update(created_at=Now() - 25 * HOURS)
 
-    assert exports.wanted(factories.caller(alice)) is None
+    assert exports.newest(factories.caller(alice)) is None
     assert exports.prune() == 1
     assert not default_storage.exists(name)
     assert not Export.objects.exists()
@@ -276,7 +276,7 @@ def test_export_by_page(alice):
     client = factories.browser(alice)
     assert client.get("/settings/account/export").status_code == 404
     packing = client.post("/settings/account/export", follow=True).content.decode()
-    assert "We are packing." in packing
+    assert "We are preparing your data." in packing
     assert "Download" not in packing
     exports.work()
     page = client.get("/settings/account").content.decode()

@@ -78,7 +78,7 @@ def test_pieces_from_before_a_failure_are_kept(submitted, speak_all) -> None:
 def test_a_stored_piece_without_its_row_is_not_spoken_again(submitted) -> None:
     submitted(factories.caller(), TEXT)
     claimed = claim()
-    with claims.kept(claimed) as lease:
+    with claims.keep_lease(claimed) as lease:
         rendering.render(claimed, lease, format="mp3")
     names = list(Piece.objects.order_by("ordinal").values_list("audio", flat=True))
     Piece.objects.filter(ordinal__gt=1).delete()  # killed between storing and recording
@@ -86,7 +86,7 @@ def test_a_stored_piece_without_its_row_is_not_spoken_again(submitted) -> None:
 
     Scene.objects.update(status="queued", lease_until=None)
     again = claim()
-    with claims.kept(again) as lease:
+    with claims.keep_lease(again) as lease:
         rendering.render(again, lease, format="mp3")
 
     assert scripted.calls == []
@@ -123,7 +123,7 @@ def test_a_limit_that_changes_in_between_repeats_and_loses_nothing(
 def test_an_incomplete_piece_is_ignored(submitted) -> None:
     submitted(factories.caller(), TEXT)
     claimed = claim()
-    with claims.kept(claimed) as lease:
+    with claims.keep_lease(claimed) as lease:
         rendering.render(claimed, lease, format="mp3")
     last = Piece.objects.get(ordinal=3)
     default_storage.delete(last.audio)  # killed after the words, before the audio
@@ -132,7 +132,7 @@ def test_an_incomplete_piece_is_ignored(submitted) -> None:
 
     Scene.objects.update(status="queued", lease_until=None)
     again = claim()
-    with claims.kept(again) as lease:
+    with claims.keep_lease(again) as lease:
         rendering.render(again, lease, format="mp3")
 
     assert scripted.calls == SENTENCES[2:]
@@ -156,7 +156,7 @@ def test_stored_pieces_have_a_description(submitted, speak_all) -> None:
 def test_a_lost_lease_stops_the_work_before_the_next_call(submitted) -> None:
     submitted(factories.caller(), TEXT)
     claimed = claim()
-    with claims.kept(claimed) as lease:
+    with claims.keep_lease(claimed) as lease:
         lease.lost.set()
         with pytest.raises(claims.LeaseLost):
             rendering.render(claimed, lease, format="mp3")

@@ -96,7 +96,7 @@ def test_addresses_of_jobs_share_sixteen_lanes() -> None:
 def test_worker_without_a_lease_loses_its_delivery(monkeypatch) -> None:
     rung: list[int] = []
     monkeypatch.setattr(
-        "kit.work.bells.ring_if_quiet",
+        "kit.work.bells.ring_unless_queued",
         lambda task, queue, count, **_: rung.append(count),
     )
     to = factories.endpoint()
