@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
 
 
-class ManagesWebhooks(IsKnown):
+class ManagesWebhooks(NotGuest):
     """Members may read, owners and admins may change: an endpoint gets all events."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:

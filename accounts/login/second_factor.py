@@ -25,8 +25,8 @@ from accounts.models.second_factor import (
     Authenticator,
     OperatorDevice,
     RecoveryDevice,
-    is_for_recovery,
-    is_of_app,
+    is_app_code,
+    is_recovery_code,
 )
 from kit.db.transactions import needs_transaction
 from kit.mail import outbox
@@ -101,12 +101,12 @@ def confirm(request: HttpRequest, user: User, code: str) -> list[str]:
         TooManyCodes: wrong ones came before; it was not looked at.
     """
     code = plain(code)
-    if not is_of_app(code):
+    if not is_app_code(code):
         raise NotASecondFactor
     with transaction.atomic(durable=True):
         _lock(user)
         device = _verify(user, Authenticator, code, is_confirmed=False)
-        codes = _put_in_force(device) if device else []
+        codes = _activate(device) if device else []
     if device is None:
         raise InvalidSecondFactor
     sessions.mark_verified(request, device)
@@ -129,9 +129,9 @@ def verify(request: HttpRequest, user: User, code: str) -> None:
         TooManyCodes: wrong ones of its kind came before; it was not looked at.
     """
     code = plain(code)
-    if not (is_of_app(code) or is_for_recovery(code)):
+    if not (is_app_code(code) or is_recovery_code(code)):
         raise NotASecondFactor
-    kind = Authenticator if is_of_app(code) else RecoveryDevice
+    kind = Authenticator if is_app_code(code) else RecoveryDevice
     with transaction.atomic(durable=True):
         _lock(user)
         device = _verify(user, kind, code, is_confirmed=True)
@@ -188,7 +188,7 @@ def _verify(user: User, kind: type[D], code: str, *, is_confirmed: bool) -> D | 
     return verified
 
 
-def _put_in_force(device: Authenticator) -> list[str]:
+def _activate(device: Authenticator) -> list[str]:
     """Put an authenticator in the place of the one before; return new recovery codes.
 
     The old devices are deleted, so logins that were verified by them are not any more.

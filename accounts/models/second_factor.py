@@ -26,8 +26,8 @@ _LONGEST_WAIT = timedelta(minutes=15)
 _SEED = 20  # bytes, as RFC 4226 §4 recommends
 _TOLERANCE = 1  # time steps of 30 seconds by which a phone's clock may be wrong
 _RECOVERY_CODES = 10
-_OF_APP = re.compile("[0-9]{6}")
-_FOR_RECOVERY = re.compile("[a-z2-7]{16}")
+_APP_CODE = re.compile("[0-9]{6}")
+_RECOVERY_CODE = re.compile("[a-z2-7]{16}")
 
 
 class OperatorDevice(TimestampMixin, ThrottlingMixin, Device):
@@ -174,14 +174,14 @@ class RecoveryCode(models.Model):
         return f"recovery code of device {self.device_id}"
 
 
-def is_of_app(code: str) -> bool:
+def is_app_code(code: str) -> bool:
     """Return whether this looks like a code of an app."""
-    return _OF_APP.fullmatch(code) is not None
+    return _APP_CODE.fullmatch(code) is not None
 
 
-def is_for_recovery(code: str) -> bool:
+def is_recovery_code(code: str) -> bool:
     """Return whether this looks like a recovery code, without its dashes."""
-    return _FOR_RECOVERY.fullmatch(code) is not None
+    return _RECOVERY_CODE.fullmatch(code) is not None
 
 
 def _new_code() -> str:

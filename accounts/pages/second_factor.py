@@ -88,7 +88,7 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
                 "accounts/recovery_codes.html",
                 {"codes": codes, "next": leads_to},
             )
-    device = second_factor.draft(user)
+    device = second_factor.get_or_begin(user)
     context = {
         "form": form,
         "is_other": is_set_up,

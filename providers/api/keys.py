@@ -19,7 +19,7 @@ from providers.serializers import (
 
 
 class ProviderKeysView(APIView):
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
 
     @extend_schema(
         operation_id="provider_keys_list", responses=ProviderKeySerializer(many=True)
@@ -31,7 +31,7 @@ class ProviderKeysView(APIView):
 
 
 class ProviderKeyView(APIView):
-    permission_classes = [IsPerson]
+    permission_classes = [IsUser]
 
     @extend_schema(
         operation_id="provider_keys_save",

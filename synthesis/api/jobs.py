@@ -69,7 +69,7 @@ class JobsView(GenericAPIView[Job]):
 
     def get_permissions(self) -> list[BasePermission]:
         """Let guests submit jobs; only users and tokens can list them."""
-        return [GuestsWelcome() if self.request.method == "POST" else IsKnown()]
+        return [AllowGuests() if self.request.method == "POST" else NotGuest()]
 
     @extend_schema(
         operation_id="jobs_list",
@@ -154,7 +154,7 @@ class EstimateView(APIView):
 class JobView(APIView):
     def get_permissions(self) -> list[BasePermission]:
         """Let guests see jobs by id; only users and tokens can delete them."""
-        return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
+        return [AllowGuests() if self.request.method == "GET" else NotGuest()]
 
     @extend_schema(operation_id="jobs_retrieve", responses=JobSerializer)
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
@@ -196,7 +196,7 @@ class JobActionView(APIView):
 
 
 class CancelView(JobActionView):
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
 
     @extend_schema(
         operation_id="jobs_cancel",
@@ -254,7 +254,7 @@ class ScriptOrder(NewestFirst):
 
 
 class ScenesView(GenericAPIView[Scene]):
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
     pagination_class = ScriptOrder
     serializer_class = SceneSerializer
     queryset = Scene.objects.none()  # for the schema only
@@ -289,7 +289,7 @@ class SceneView(APIView):
 
     def get_permissions(self) -> list[BasePermission]:
         """Let guests see scenes; only users and tokens can edit them."""
-        return [GuestsWelcome() if self.request.method == "GET" else IsKnown()]
+        return [AllowGuests() if self.request.method == "GET" else NotGuest()]
 
     @extend_schema(operation_id="scenes_retrieve", responses=SceneSerializer)
     def get(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:

@@ -53,7 +53,7 @@ class SpeechSerializer(serializers.Serializer[Any]):
 
 
 class SpeechView(APIView):
-    permission_classes = (GuestsWelcome,)
+    permission_classes = (AllowGuests,)
     throttle_scope = "synthesis"
 
     @extend_schema(

@@ -76,14 +76,14 @@ def by_page(spell):
 def by_app(spell):
     root = operator()
     secret = second_factor.secret_text(second_factor.begin(root))
-    second_factor.confirm_unseen(root)
+    second_factor.confirm_without_code(root)
     return enter(root, spell(lambda: of_app(secret))), 302
 
 
 def by_recovery(spell):
     root = operator()
     second_factor.begin(root)
-    codes = second_factor.confirm_unseen(root)
+    codes = second_factor.confirm_without_code(root)
     return enter(root, spell(lambda: codes[0])), 302
 
 
