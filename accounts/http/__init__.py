@@ -1,0 +1,1 @@
+"""What the doors, the API and the pages, share of a request: who asks, limits, retries."""
