@@ -239,7 +239,7 @@ def test_an_operator_refunds_a_lot(operator, used):
     lot = used.lots.get(kind="pack")
     address = reverse("admin:billing_lot_refund", args=[lot.pk])
     asked = operator.get(address)
-    assert "at most 100 credits, of which 100 are unused" in asked.content.decode()
+    assert "at most 100 credits, 100 of them unused" in asked.content.decode()
     filled = refunding()
     for _ in range(2):
         answer = operator.post(address, filled)

@@ -111,7 +111,7 @@ def test_operator_cannot_approve_their_own_request(ann, w):
     with nothing_changes(w):
         for verb in ("approve", "refuse"):
             page = decide(ann, verb).content.decode()
-            assert "another operator decides" in page
+            assert "another operator must decide" in page
     asked = CreditRequest.objects.get()
     assert (asked.status, asked.decided_by) == ("pending", None)
     with pytest.raises(IntegrityError, match="decided_by_another"):

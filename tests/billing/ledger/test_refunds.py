@@ -450,7 +450,7 @@ def test_adjustment_key_works_in_one_wallet_only():
 @pytest.mark.parametrize("fields", [{"actor": " "}, {"reason": ""}, {"ticket": " "}])
 def test_adjustment_needs_actor_reason_and_ticket(fields):
     w = wallet(("pack", 100))
-    with nothing_changes(w), pytest.raises(ValueError, match="who made it"):
+    with nothing_changes(w), pytest.raises(ValueError, match="needs an actor"):
         adjust(w, 10, **fields)
 
 

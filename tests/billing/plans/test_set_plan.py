@@ -68,7 +68,7 @@ def test_the_command_takes_an_environment(ada):
     ("arguments", "message"),
     [
         (("nobody@example.com", "plus"), "There is no user with the address"),
-        (("ada@example.com", "gold"), "There is no plan 'gold'; there are: plus,"),
+        (("ada@example.com", "gold"), "There is no plan 'gold'. Plans: plus,"),
         (("ada@example.com", "plus", "--environment", "mars"), "--environment"),
     ],
 )
@@ -83,7 +83,7 @@ def test_command_cannot_change_a_plan_billed_by_a_store(ada):
         subscriptions.start(
             factories.workspace(ada), Plan.objects.get(key="plus"), store=Store.STRIPE
         )
-    with pytest.raises(CommandError, match="paid for by Stripe"):
+    with pytest.raises(CommandError, match="billed by Stripe"):
         set_plan("ada@example.com", "none")
 
 
@@ -129,7 +129,7 @@ def test_admin_shows_the_error_of_a_refused_plan(ada, back_office):
         reverse("admin:billing_wallet_set_plan", args=[wallet.pk]),
         {"key": str(new_id()), "plan": "", "reason": "Over"},
     )
-    assert "This plan is paid for by App Store" in answer.content.decode()
+    assert "This plan is billed by App Store" in answer.content.decode()
     assert Subscription.objects.get().status == "active"
 
 

@@ -121,7 +121,7 @@ def test_failures_of_all_addresses_are_sent_again(alice, page: Client) -> None:
     assert b"https://hooks.example.com/own" in page.get("/deliveries").content
     Delivery.objects.update(status="failed")
     answer = page.post("/deliveries/replay", {"hours": 24}, follow=True)
-    assert b"Deliveries that are sent again: 2." in answer.content
+    assert b"Deliveries that will be sent again: 2." in answer.content
     theirs.refresh_from_db()
     assert theirs.status == "failed"
     assert page.post("/deliveries/replay", {"hours": "x"}).status_code == 404
