@@ -98,7 +98,7 @@ def test_a_failed_program_is_reported():
     with (
         supervising("release") as supervisor,
         pytest.raises(
-            StartFailed, match=r"^release failed \(exit code 3\); what it said"
+            StartFailed, match=r"^release failed \(exit code 3\); see its output"
         ),
     ):
         supervisor.run(shell("release", "exit 3"))
@@ -120,7 +120,9 @@ def test_a_service_that_ends_at_once_is_reported(tmp_path):
 def test_a_service_that_is_never_ready_is_reported():
     with (
         supervising("db") as supervisor,
-        pytest.raises(StartFailed, match=r"^db was not ready after 0 s; what it said"),
+        pytest.raises(
+            StartFailed, match=r"^db was not ready after 0 s; see its output"
+        ),
     ):
         supervisor.start_service(
             shell("db", "sleep 60", is_ready=lambda: False, start_timeout=0.1),
