@@ -107,7 +107,7 @@ class Mail(Claimable):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     to = models.EmailField()
     subject = models.CharField(max_length=200)
-    sealed_text = models.BinaryField(
+    encrypted_text = models.BinaryField(
         help_text="encrypted, since it may contain a login code; removed once settled"
     )
     send_until = models.DateTimeField(help_text="not sent after this time")

@@ -89,7 +89,7 @@ def browser(person: User) -> Client:
     client.force_login(person)
     if person.is_staff:
         app, _ = Authenticator.objects.get_or_create(
-            user=person, confirmed=True, defaults={"sealed_seed": b""}
+            user=person, confirmed=True, defaults={"encrypted_seed": b""}
         )
         session = client.session
         session[DEVICE_ID_SESSION_KEY] = app.persistent_id
@@ -117,7 +117,7 @@ def provider_key(
     values: dict[str, Any] = {
         "workspace": workspace,
         "provider_id": slug,
-        "sealed_key": using.encrypt_key(Secret(key), workspace.pk, slug),
+        "encrypted_key": using.encrypt_key(Secret(key), workspace.pk, slug),
         "last4": key[-4:],
         "status": ProviderKey.Status.VALID,
         "checked_at": timezone.now(),

@@ -21,7 +21,6 @@ _SECRET_WORDS = {
     "digest",
     "password",
     "hash",
-    "sealed",
     "encrypted",
     "code",
 }

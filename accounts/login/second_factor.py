@@ -45,7 +45,7 @@ def begin(user: User) -> Authenticator:
     device, _ = Authenticator.objects.update_or_create(
         user=user,
         confirmed=False,
-        defaults={"name": "authenticator app", "sealed_seed": new.sealed_seed},
+        defaults={"name": "authenticator app", "encrypted_seed": new.encrypted_seed},
     )
     return device
 
@@ -209,5 +209,5 @@ def _activate(device: Authenticator) -> list[str]:
 
 
 ENCRYPTED_COLUMNS = [
-    EncryptedColumn(Authenticator, "sealed_seed", lambda device: device.context)
+    EncryptedColumn(Authenticator, "encrypted_seed", lambda device: device.context)
 ]

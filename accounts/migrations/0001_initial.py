@@ -222,7 +222,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "sealed_seed",
+                    "encrypted_seed",
                     models.BinaryField(help_text="of TOTP (RFC 6238), encrypted"),
                 ),
                 (

@@ -84,7 +84,7 @@ class Authenticator(OperatorDevice):
     confirmed one stays valid.
     """
 
-    sealed_seed = models.BinaryField(help_text="of TOTP (RFC 6238), encrypted")
+    encrypted_seed = models.BinaryField(help_text="of TOTP (RFC 6238), encrypted")
     last_step = models.BigIntegerField(
         default=0, help_text="time step of the last used code; no code works twice"
     )
@@ -104,11 +104,11 @@ class Authenticator(OperatorDevice):
     @property
     def seed(self) -> bytes:
         """Return the decrypted seed."""
-        return decrypt(self.sealed_seed, context=self.context).reveal()
+        return decrypt(self.encrypted_seed, context=self.context).reveal()
 
     def renew_seed(self) -> None:
         """Set a new random seed, without saving."""
-        self.sealed_seed = encrypt(secrets.token_bytes(_SEED), context=self.context)
+        self.encrypted_seed = encrypt(secrets.token_bytes(_SEED), context=self.context)
 
     def spend(self, token: str) -> bool:
         """Return whether it is the app's current code, and newer than the last used one."""

@@ -28,7 +28,7 @@ from kit.work.loop import Failed, Work
 KEPT_FOR = timedelta(days=30)
 """How long the row of a mail is kept. Its text is removed once it is sent."""
 _USEFUL_FOR = timedelta(days=2)
-_ENDED = {"sealed_text": b"", "settled_at": Now()}
+_ENDED = {"encrypted_text": b"", "settled_at": Now()}
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def post(
     """
     row = Mail(to=to, subject=subject, send_until=timezone.now() + useful_for)
     row.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
-    row.sealed_text = encrypt(text, context=_context(row))
+    row.encrypted_text = encrypt(text, context=_context(row))
     row.save(force_insert=True)
     work.ring_on_commit()
     return row
@@ -91,7 +91,7 @@ def _send(row: Mail, _: claims.Lease) -> None:
             not block the others.
     """
     try:
-        text = decrypt(row.sealed_text, context=_context(row)).reveal_text()
+        text = decrypt(row.encrypted_text, context=_context(row)).reveal_text()
         connections.give_back()
         EmailMessage(row.subject, text, settings.DEFAULT_FROM_EMAIL, [row.to]).send()
     except (SMTPException, OSError, CannotDecrypt) as error:
@@ -126,4 +126,4 @@ work = Work(
     slots=4,
 )
 
-ENCRYPTED_COLUMNS = [EncryptedColumn(Mail, "sealed_text", _context)]
+ENCRYPTED_COLUMNS = [EncryptedColumn(Mail, "encrypted_text", _context)]

@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
                 ("to", models.EmailField(max_length=254)),
                 ("subject", models.CharField(max_length=200)),
                 (
-                    "sealed_text",
+                    "encrypted_text",
                     models.BinaryField(
                         help_text="encrypted, since it may contain a login code; removed once settled"
                     ),

@@ -47,7 +47,7 @@ def check(row: ProviderKey) -> None:
         ProviderError: the provider doesn't answer; nothing is changed.
     """
     row.refresh_from_db()
-    checked = bytes(row.sealed_key)
+    checked = bytes(row.encrypted_key)
     try:
         status = key_status(row.provider, access_for_key(row))
     except CannotDecrypt:
@@ -60,7 +60,7 @@ def check(row: ProviderKey) -> None:
     row.checked_at, row.failed_at = now, failed_at
     with transaction.atomic(durable=True):
         same = ProviderKey.objects.select_for_update(of=("self",)).filter(
-            pk=row.pk, sealed_key=checked
+            pk=row.pk, encrypted_key=checked
         )
         before = same.values_list("failure", flat=True).first()
         same.update(**{name: getattr(row, name) for name in CHECK_FIELDS})

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 _QUOTA = "provider_key"
 _MIN_LENGTH = 12  # characters, of which four are shown
 _MAX_LENGTH = 4_400  # characters; Polly's may include a session token
-_SAVED_FIELDS = ["sealed_key", "last4", "region", "due_at", "created_by"]
+_SAVED_FIELDS = ["encrypted_key", "last4", "region", "due_at", "created_by"]
 
 
 def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> ProviderKey:
@@ -63,7 +63,7 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
     row = ProviderKey(
         workspace=caller.workspace,
         provider=provider,
-        sealed_key=encrypt_key(key, caller.workspace.pk, slug),
+        encrypted_key=encrypt_key(key, caller.workspace.pk, slug),
         last4=key.reveal_text()[-4:],
         region=region,
         status=status,

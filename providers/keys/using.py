@@ -118,7 +118,7 @@ def access_for_key(row: ProviderKey) -> Access:
         CannotDecrypt: the key can't be decrypted.
     """
     context = _context(row.workspace_id, row.provider_id)
-    key = decrypt(row.sealed_key, context=context)
+    key = decrypt(row.encrypted_key, context=context)
     return access_for_secret(row.provider, key, row.region)
 
 
@@ -135,7 +135,7 @@ def _context(workspace_id: UUID, slug: str) -> str:
 ENCRYPTED_COLUMNS = [
     EncryptedColumn(
         ProviderKey,
-        "sealed_key",
+        "encrypted_key",
         lambda row: _context(row.workspace_id, row.provider_id),
     )
 ]

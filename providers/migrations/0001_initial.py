@@ -420,7 +420,7 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("sealed_key", models.BinaryField()),
+                ("encrypted_key", models.BinaryField()),
                 ("last4", models.CharField(max_length=4)),
                 (
                     "region",

@@ -25,7 +25,7 @@ class ProviderKey(models.Model):
         Workspace, models.CASCADE, related_name="provider_keys"
     )
     provider = models.ForeignKey(Provider, models.CASCADE, related_name="+")
-    sealed_key = models.BinaryField(editable=False)
+    encrypted_key = models.BinaryField(editable=False)
     last4 = models.CharField(max_length=4)
     region = models.CharField(
         max_length=40, blank=True, help_text="one of the vendor's regions"

@@ -88,7 +88,7 @@ class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
 
     def for_workspace(self, workspace: "Workspace") -> Self:
         """Keep the keys of `workspace`; doesn't load the encrypted key."""
-        return self.filter(workspace=workspace).defer("sealed_key")
+        return self.filter(workspace=workspace).defer("encrypted_key")
 
 
 class UpstreamQuerySet(models.QuerySet["Upstream"]):

@@ -322,7 +322,7 @@ def test_mails_are_shown_without_their_text_and_can_be_retried_now(office):
     page = office.get(reverse("admin:kit_mail_change", args=[mail.pk])).content.decode()
     assert "alice@example.com" in page
     assert "123456" not in page
-    assert bytes(mail.sealed_text).hex() not in page
+    assert bytes(mail.encrypted_text).hex() not in page
     office.post(
         reverse("admin:kit_mail_changelist"),
         {"action": "retry_now", "_selected_action": str(mail.pk), "reason": "repaired"},

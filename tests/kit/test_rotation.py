@@ -66,7 +66,7 @@ def encrypted(settings):
         for number in range(MAILS):
             outbox.post("alice@example.com", f"Mail {number}", f"Text {number}")
     settled = Mail.objects.create(
-        to="a@example.com", subject="x", sealed_text=b"", send_until=timezone.now()
+        to="a@example.com", subject="x", encrypted_text=b"", send_until=timezone.now()
     )
     settings.ENCRYPTION_KEYS = f"{NEW},{OLD}"
     return {"workspace": workspace, "endpoint": endpoint, "settled": settled}
@@ -83,8 +83,8 @@ def readable(encrypted) -> dict[str, Any]:
         "default": signing.secret_of(DefaultSigner.objects.get()),
         "seeds": [app.seed for app in Authenticator.objects.order_by("pk")],
         "mails": [
-            decrypt(mail.sealed_text, context=outbox._context(mail))
-            for mail in Mail.objects.exclude(sealed_text=b"").order_by("pk")
+            decrypt(mail.encrypted_text, context=outbox._context(mail))
+            for mail in Mail.objects.exclude(encrypted_text=b"").order_by("pk")
         ],
     }
 
@@ -96,13 +96,13 @@ def test_rotation_re_encrypts_all_values_with_the_first_key(
     call_command("rotate_keys", batch=7)
     told = capsys.readouterr().out
     assert told.splitlines() == [
-        f"kit.Mail.sealed_text: {MAILS} re-encrypted, 0 left.",
-        "accounts.Authenticator.sealed_seed: 2 re-encrypted, 0 left.",
+        f"kit.Mail.encrypted_text: {MAILS} re-encrypted, 0 left.",
+        "accounts.Authenticator.encrypted_seed: 2 re-encrypted, 0 left.",
         "webhooks.Endpoint.secret: 1 re-encrypted, 0 left.",
         "webhooks.Endpoint.old_secret: 1 re-encrypted, 0 left.",
         "webhooks.DefaultSigner.secret: 1 re-encrypted, 0 left.",
         "webhooks.DefaultSigner.old_secret: 0 re-encrypted, 0 left.",
-        "providers.ProviderKey.sealed_key: 1 re-encrypted, 0 left.",
+        "providers.ProviderKey.encrypted_key: 1 re-encrypted, 0 left.",
         "No value needs an older key.",
     ]
     settings.ENCRYPTION_KEYS = NEW
@@ -122,7 +122,7 @@ def test_an_interrupted_rotation_is_continued(encrypted, settings, monkeypatch):
     before = readable(encrypted)
     monkeypatch.setenv("ENCRYPTION_KEYS", settings.ENCRYPTION_KEYS)
     column = rotation.columns()[0]
-    middle = Mail.objects.exclude(sealed_text=b"").order_by("pk")[MAILS // 2]
+    middle = Mail.objects.exclude(encrypted_text=b"").order_by("pk")[MAILS // 2]
     with transaction.atomic():
         # It can't get past a row that is locked: there it is killed.
         Mail.objects.select_for_update().get(pk=middle.pk)
@@ -147,7 +147,7 @@ def test_an_interrupted_rotation_is_continued(encrypted, settings, monkeypatch):
     )
     first = done.stdout.splitlines()[0]
     assert first in {
-        f"kit.Mail.sealed_text: {count} re-encrypted, 0 left." for count in halves
+        f"kit.Mail.encrypted_text: {count} re-encrypted, 0 left." for count in halves
     }
     settings.ENCRYPTION_KEYS = NEW
     assert readable(encrypted) == before
@@ -170,12 +170,12 @@ def test_a_value_that_is_written_meanwhile_stays(encrypted, monkeypatch):
     new = using.encrypt_key(Secret("new-k3y-of-alice"), row.workspace_id, "openai")
 
     def slow(*args, **more):
-        ProviderKey.objects.update(sealed_key=new)
+        ProviderKey.objects.update(encrypted_key=new)
         return encrypt(*args, **more)
 
     monkeypatch.setattr("kit.rotation.encrypt", slow)
     call_command("rotate_keys", verbosity=0)
-    assert bytes(ProviderKey.objects.get().sealed_key) == new
+    assert bytes(ProviderKey.objects.get().encrypted_key) == new
 
 
 def test_a_setting_that_was_rotated_long_ago_ends_too(encrypted, settings):

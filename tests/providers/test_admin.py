@@ -203,7 +203,7 @@ def test_own_keys_are_shown_masked_and_deleted_with_a_reason(operator):
     row = factories.provider_key(
         factories.workspace(factories.user()), "openai", "k3y-of-a-customer"
     )
-    encrypted = bytes(ProviderKey.objects.get().sealed_key)
+    encrypted = bytes(ProviderKey.objects.get().encrypted_key)
     page = reverse("admin:providers_providerkey_change", args=[row.pk])
     listing = reverse("admin:providers_providerkey_changelist")
     for answer in (operator.get(listing), operator.get(page)):
@@ -227,7 +227,7 @@ def test_own_keys_are_shown_masked_and_deleted_with_a_reason(operator):
     entry = AuditEntry.objects.get(action="deleted")
     assert entry.reason == "They asked for it."
     assert entry.before
-    assert entry.before["sealed_key"] == "•••"
+    assert entry.before["encrypted_key"] == "•••"
     assert "k3y-of" not in str(entry.before)
     add = reverse("admin:providers_providerkey_add")
     assert operator.get(add).status_code == 403

@@ -46,7 +46,7 @@ def row_of(model: Any, world: World) -> Any:
             name="a test", task="kit.tasks.prune_mails", interval=every
         )
     if model is Authenticator:
-        return Authenticator.objects.create(user=world.bob, sealed_seed=b"")
+        return Authenticator.objects.create(user=world.bob, encrypted_seed=b"")
     if model is Mail:
         return outbox.post("alice@example.com", "Hello", "Text")
     if model is User:

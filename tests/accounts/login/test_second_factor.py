@@ -344,7 +344,7 @@ def test_it_is_asked_for_again_after_half_a_day(root, monkeypatch):
 def test_secrets_are_not_kept_in_the_clear(root):
     secret, codes = set_up(root)
     other = second_factor.secret_text(second_factor.begin(root))
-    kept = [bytes(app.sealed_seed) for app in Authenticator.objects.all()]
+    kept = [bytes(app.encrypted_seed) for app in Authenticator.objects.all()]
     assert len(kept) == 2
     for seed in map(base64.b32decode, (secret, other)):
         assert all(seed not in encrypted for encrypted in kept)
@@ -372,8 +372,8 @@ def test_a_seed_can_be_decrypted_only_for_its_user(root):
     set_up(root)
     other = factories.user(is_staff=True)
     second_factor.begin(other)
-    stolen = Authenticator.objects.get(user=root).sealed_seed
-    Authenticator.objects.filter(user=other).update(sealed_seed=stolen)
+    stolen = Authenticator.objects.get(user=root).encrypted_seed
+    Authenticator.objects.filter(user=other).update(encrypted_seed=stolen)
     with pytest.raises(CannotDecrypt):
         second_factor.secret_text(Authenticator.objects.get(user=other))
 

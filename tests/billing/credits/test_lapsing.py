@@ -55,7 +55,7 @@ def mails() -> list[tuple[str, str]]:
     return [
         (
             mail.to,
-            decrypt(mail.sealed_text, context=outbox._context(mail)).reveal_text(),
+            decrypt(mail.encrypted_text, context=outbox._context(mail)).reveal_text(),
         )
         for mail in Mail.objects.order_by("created_at")
     ]

@@ -37,7 +37,7 @@ def fail_with(monkeypatch, error):
 
 
 def test_a_mail_is_sent_once_and_its_text_removed(posted):
-    assert b"123456" not in bytes(posted.sealed_text)
+    assert b"123456" not in bytes(posted.encrypted_text)
 
     assert outbox.work() == 1
     assert outbox.work() == 0
@@ -49,7 +49,7 @@ def test_a_mail_is_sent_once_and_its_text_removed(posted):
         "The code is 123456.\n",
     )
     row = Mail.objects.get()
-    assert (row.status, bytes(row.sealed_text)) == ("completed", b"")
+    assert (row.status, bytes(row.encrypted_text)) == ("completed", b"")
     assert row.settled_at is not None
 
 
@@ -79,7 +79,7 @@ def test_an_address_that_is_refused_is_given_up(posted, monkeypatch):
 
     assert outbox.work() == 1
     row = Mail.objects.get()
-    assert (row.status, bytes(row.sealed_text)) == ("failed", b"")
+    assert (row.status, bytes(row.encrypted_text)) == ("failed", b"")
 
 
 def test_an_expired_mail_is_not_sent(posted):
@@ -88,7 +88,7 @@ def test_an_expired_mail_is_not_sent(posted):
     assert outbox.work() == 0
     outbox.sweep()
     row = Mail.objects.get()
-    assert (row.status, bytes(row.sealed_text)) == ("canceled", b"")
+    assert (row.status, bytes(row.encrypted_text)) == ("canceled", b"")
 
 
 def test_an_expired_mail_of_a_lost_worker_is_not_sent(posted):
@@ -102,7 +102,7 @@ def test_an_expired_mail_of_a_lost_worker_is_not_sent(posted):
     outbox.sweep()
     row = Mail.objects.get()
     assert (row.status, row.lease_until) == ("canceled", None)
-    assert bytes(row.sealed_text) == b""
+    assert bytes(row.encrypted_text) == b""
     assert outbox.work() == 0
 
 

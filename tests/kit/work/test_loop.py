@@ -37,7 +37,7 @@ def post(subject="a", *, after=NOW, **columns):
     return Mail.objects.create(
         to="a@example.com",
         subject=subject,
-        sealed_text=b"secret",
+        encrypted_text=b"secret",
         send_until=now + timedelta(days=1),
         ready_at=now + after,
         **columns,
@@ -51,7 +51,7 @@ def kind(perform, **more):
         queue="local",
         rows=Mail.objects.all,
         perform=perform,
-        ended={"sealed_text": b"", "settled_at": timezone.now()},
+        ended={"encrypted_text": b"", "settled_at": timezone.now()},
         **more,
     )
 
@@ -104,7 +104,11 @@ def test_due_rows_are_done_in_order_and_once():
     ]
     assert QuotaCounter.objects.count() == 2
     first = Mail.objects.get(subject="a, sent")
-    assert (bytes(first.sealed_text), first.lease_until, first.fence) == (b"", None, 1)
+    assert (bytes(first.encrypted_text), first.lease_until, first.fence) == (
+        b"",
+        None,
+        1,
+    )
     assert first.settled_at is not None
 
 
@@ -167,7 +171,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(caplog):
         assert kind(perform, complete=complete)() == 1
         row = Mail.objects.get()
         assert (row.subject, row.status, row.attempts) == ("a", "processing", 0)
-        assert bytes(row.sealed_text) == b"secret"
+        assert bytes(row.encrypted_text) == b"secret"
         assert row.lease_until is not None
     assert QuotaCounter.objects.count() == 0
     dropped = [text for text in caplog.messages if text.startswith("dropped")]
@@ -190,7 +194,7 @@ def test_a_failed_try_is_retried_after_its_pause_until_the_last_one():
         assert work() == 1
         row = Mail.objects.get()
         assert (row.status, row.subject) == ("queued", "no_answer")
-        assert bytes(row.sealed_text) == b"secret"
+        assert bytes(row.encrypted_text) == b"secret"
         waited = (row.ready_at - before).total_seconds()
         assert waited == pytest.approx(pause, abs=5)
         assert work() == 0
@@ -200,7 +204,7 @@ def test_a_failed_try_is_retried_after_its_pause_until_the_last_one():
     assert work() == 0
     assert states() == [("no_answer", "failed", 4, 0)]
     row = Mail.objects.get()
-    assert (bytes(row.sealed_text), row.lease_until) == (b"", None)
+    assert (bytes(row.encrypted_text), row.lease_until) == (b"", None)
 
 
 def test_some_failures_are_the_last_and_some_kinds_never_give_up():
@@ -257,7 +261,7 @@ def test_a_row_that_crashes_its_workers_fails(bells):
         work.sweep()
         assert Mail.objects.get().crashes == crashes
     assert states() == [(Crashed.__name__, "failed", 0, 3)]
-    assert bytes(Mail.objects.get().sealed_text) == b""
+    assert bytes(Mail.objects.get().encrypted_text) == b""
     assert work() == 0
     assert len(bells) == 2  # none for the third time
 
@@ -317,4 +321,4 @@ def test_a_kind_may_claim_and_settle_in_its_own_way():
     work = kind(perform, claim=claim, settle=settle, fail=fail)
     assert work() == 2
     assert states() == [("a failed", "failed", 0, 0), ("b done", "completed", 0, 0)]
-    assert {bytes(row.sealed_text) for row in Mail.objects.all()} == {b"secret"}
+    assert {bytes(row.encrypted_text) for row in Mail.objects.all()} == {b"secret"}

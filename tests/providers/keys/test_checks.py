@@ -57,7 +57,7 @@ def test_owner_is_notified_once_of_a_rejected_key(kept, api):
     assert row.failed_at < row.checked_at
     mail = Mail.objects.get(subject="OpenAI rejected your key")
     assert mail.to == "alice@example.com"
-    text = decrypt(mail.sealed_text, context=mail_context(mail)).reveal_text()
+    text = decrypt(mail.encrypted_text, context=mail_context(mail)).reveal_text()
     assert "…test" in text
     assert f"{django_settings.BASE_URL}/settings/provider-keys" in text
     assert "k3y-of" not in text
@@ -186,13 +186,13 @@ def test_key_replaced_during_its_check_is_not_changed(kept, monkeypatch):
     new = using.encrypt_key(Secret("new-k3y-of-a-test"), row.workspace_id, "openai")
 
     def answer(asked):
-        ProviderKey.objects.filter(pk=row.pk).update(sealed_key=new)
+        ProviderKey.objects.filter(pk=row.pk).update(encrypted_key=new)
         return openai.refuse(401, "bad_key")
 
     monkeypatch.setattr(openai, "answer", answer)
     tasks.check_key(str(row.pk))
     row.refresh_from_db()
-    assert (row.status, row.failure, bytes(row.sealed_key)) == ("valid", "", new)
+    assert (row.status, row.failure, bytes(row.encrypted_key)) == ("valid", "", new)
     assert not Mail.objects.filter(subject__contains="refuses").exists()
 
 

@@ -62,7 +62,7 @@ def test_a_key_is_checked_encrypted_and_never_shown(vendor, api, alice):
     row = ProviderKey.objects.get()
     assert (row.workspace, row.created_by) == (factories.workspace(alice), alice)
     assert before <= row.checked_at <= timezone.now()
-    assert openai.key.encode() not in bytes(row.sealed_key)
+    assert openai.key.encode() not in bytes(row.encrypted_key)
     assert opened(row) == openai.key
     assert api.get(URL).json() == [told]
     assert openai.key not in f"{row!r} {row}"
@@ -258,7 +258,7 @@ def test_encrypted_key_can_be_decrypted_only_in_its_row(alice):
     mine, theirs = factories.workspace(alice), factories.workspace(factories.user())
     row = factories.provider_key(mine, "openai", "k3y-of-alice")
     other = factories.provider_key(theirs, "openai", "k3y-of-a-thief")
-    other.sealed_key = row.sealed_key
+    other.encrypted_key = row.encrypted_key
     other.save()
     with pytest.raises(ProviderError) as caught:
         access(theirs, "openai")
@@ -267,7 +267,7 @@ def test_encrypted_key_can_be_decrypted_only_in_its_row(alice):
     with pytest.raises(ProviderError):
         access(mine, "lemonfox")
     with pytest.raises(CannotDecrypt):
-        decrypt(row.sealed_key, context="providers_providerkey")
+        decrypt(row.encrypted_key, context="providers_providerkey")
 
 
 def test_one_key_for_each_workspace_and_provider(alice):

@@ -228,7 +228,7 @@ def test_a_key_that_was_refused_meanwhile_is_not_tried(
 def test_a_key_that_was_replaced_meanwhile_is_used(own, submitted, caller, speak_all):
     submitted(caller, "Hi.")
     new = using.encrypt_key(Secret("new-k3y-of-a-test"), own.workspace_id, "scripted")
-    ProviderKey.objects.update(sealed_key=new)
+    ProviderKey.objects.update(encrypted_key=new)
     speak_all()
     assert scripted.keys_used == ["new-k3y-of-a-test"]
 

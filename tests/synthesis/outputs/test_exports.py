@@ -106,7 +106,14 @@ def test_an_archive_contains_no_secrets_and_no_hashes(alice, submitted):
     archive = fetch(factories.browser(alice))
     everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
     row = alice.tokens.get()
-    for secret in (token, token[4:20], row.digest, alice.password, "digest", "sealed"):
+    for secret in (
+        token,
+        token[4:20],
+        row.digest,
+        alice.password,
+        "digest",
+        "encrypted",
+    ):
         assert secret not in everything
 
 

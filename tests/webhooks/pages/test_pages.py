@@ -233,7 +233,7 @@ def test_operators_see_no_secrets_and_can_replay(alice) -> None:
     to.refresh_from_db()
     assert (to.is_enabled, to.disabled_because) == (False, "operator")
     mail = Mail.objects.get()
-    text = decrypt(mail.sealed_text, context=f"kit_mail:{mail.pk}:text")
+    text = decrypt(mail.encrypted_text, context=f"kit_mail:{mail.pk}:text")
     assert mail.to == alice.email
     assert "One of our operators has switched it off." in text.reveal_text()
 
