@@ -941,7 +941,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "act",
+                    "action",
                     models.CharField(
                         choices=[("grant", "Grant"), ("adjust", "Adjust")],
                         max_length=10,
@@ -1902,18 +1902,18 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(
-                        ("act", "grant"),
+                        ("action", "grant"),
                         ("bucket__in", ["pack", "promo"]),
                         ("credits__gt", 0),
                     ),
                     models.Q(
-                        ("act", "adjust"),
+                        ("action", "adjust"),
                         ("bucket", ""),
                         models.Q(("credits", 0), _negated=True),
                     ),
                     _connector="OR",
                 ),
-                name="credit_request_of_an_act",
+                name="credit_request_of_an_action",
             ),
         ),
         migrations.AddConstraint(
