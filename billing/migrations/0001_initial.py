@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Closing",
+            name="MonthEndRun",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("month", models.DateField(help_text="its first day", unique=True)),
@@ -1011,8 +1011,8 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("month", models.DateField(help_text="its first day")),
-                ("opening", models.BigIntegerField()),
-                ("closing", models.BigIntegerField()),
+                ("opening_balance", models.BigIntegerField()),
+                ("closing_balance", models.BigIntegerField()),
                 ("lines", models.JSONField(help_text="day, text and credits of each")),
                 (
                     "paid",
