@@ -23,7 +23,11 @@ NEED_A_DATABASE = [
     ["verify_ledger"],
     ["shell", "-v", "0", "-c", "User.objects.count()"],
 ]
-NEED_NOTHING = [["check"], ["collectstatic", "--noinput", "--dry-run", "-v", "0"]]
+NEED_NOTHING = [
+    ["check"],
+    ["collectstatic", "--noinput", "--dry-run", "-v", "0"],
+    ["issue_token", "--help"],
+]
 
 
 def outcome(process: subprocess.Popen[str]) -> tuple[list[str], int]:
