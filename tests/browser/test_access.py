@@ -51,7 +51,7 @@ def test_the_page_can_be_read_and_used_in_every_state(
 def test_the_page_of_a_wrong_address_can_be_read(visit: Visit) -> None:
     page = visit()
     _goto_missing(page)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Only an echo here.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Page not found.")
     assert accessibility.problems(page) == []
 
 

@@ -55,7 +55,7 @@ def test_the_button_logs_in_once(alice):
     for again in (Client().post, factories.api().get):
         refused = again(path)
         assert refused.status_code == 400
-        assert "This link opens nothing." in refused.content.decode()
+        assert "This link does not work." in refused.content.decode()
 
 
 def test_operators_land_in_the_back_office(alice):

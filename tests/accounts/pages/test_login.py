@@ -79,7 +79,7 @@ def test_the_history_is_shown_and_logins_are_ended():
     )
 
     page = here.get("/settings/logins").content.decode()
-    assert page.count("Log it out") == 2
+    assert page.count("End this login") == 2
     assert page.count("this browser") == 1
     end = "/settings/logins/end"
     assert here.post(end, {"login": str(other.pk)}).status_code == 302

@@ -22,7 +22,7 @@ def office(alice):
 
 
 def test_a_token_is_made_shown_once_and_works(office):
-    assert "There is none yet." in office.get(PAGE).content.decode()
+    assert "There are no tokens yet." in office.get(PAGE).content.decode()
     body = {"name": "Robot", "environment": "SANDBOX", "monthly_credit_limit": "100"}
 
     page = office.post(PAGE, body).content.decode()
@@ -103,8 +103,8 @@ def test_tokens_come_in_pages_with_who_made_them(alice, monkeypatch):
     assert "Newest" in first
     assert "Middle" in first
     assert "Oldest" not in first
-    assert "Made by you on" in first
+    assert "Created by you on" in first
     assert 'rel="next" href="?page=2"' in first
     assert "Oldest" in second
-    assert "Made by bob@example.com on" in second
+    assert "Created by bob@example.com on" in second
     assert browser.get("/settings/tokens?page=x").content.decode().count("Newest")

@@ -55,7 +55,7 @@ def test_the_first_page_names_only_voices_that_are_there() -> None:
 @pytest.mark.django_db
 def test_somebody_signed_in_is_told_what_it_costs() -> None:
     page = factories.browser(factories.user()).get("/").content.decode()
-    assert "You are signed in: each character costs a credit." in page
+    assert "You are logged in. Each character costs one credit." in page
     assert "tries left" not in page
 
 
@@ -69,7 +69,7 @@ def test_the_first_page_is_only_read(method: str) -> None:
 def test_a_wrong_address_is_answered_with_a_page() -> None:
     response = Client().get("/nowhere")
     assert response.status_code == 404
-    assert "Only an echo here." in response.content.decode()
+    assert "Page not found." in response.content.decode()
 
 
 @pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500"])
