@@ -22,7 +22,7 @@ def normalize_email(email: str) -> str:
     """
     address = email.strip().lower()
     if not address.isascii():
-        raise Invalid({"email": ["Write the address in ASCII."]})
+        raise Invalid({"email": ["Use only ASCII characters in the address."]})
     try:
         parts = validate_email(address, check_deliverability=False, strict=True)
     except EmailNotValidError as error:

@@ -222,7 +222,7 @@ def fail(seen: Seen, settings: Any, browser: Watched, program: Watched) -> None:
 
     with (
         patch("billing.ledger.wallets.summary", broken),
-        patch("kit.mail.files.written", broken),
+        patch("kit.mail.files.written_mails", broken),
     ):
         for client in (browser, program):
             assert client.get("/api/v1/me").status_code == 500

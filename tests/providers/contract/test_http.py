@@ -83,7 +83,7 @@ def test_forbidden_address_is_not_called(monkeypatch):
     for host in ("169.254.169.254", "[fd00:ec2::254]", "0.0.0.0", "224.0.0.1"):
         error = failure(f"http://{host}/latest/meta-data/", http.Limits(connect=5))
         assert error.kind == Failure.DOWN
-        assert "leads to" in str(error), host
+        assert "resolves to" in str(error), host
 
 
 def test_calls_use_the_limits_of_their_block(serve):
