@@ -229,7 +229,7 @@ class WalletActions(FormActions):
                 request,
                 wallet,
                 GrantForm,
-                _credit_request(wallet, CreditRequest.Act.GRANT),
+                _credit_request(wallet, CreditRequest.Action.GRANT),
             ),
             title="Grant credits",
             about=_describe_balance(wallet),
@@ -243,7 +243,7 @@ class WalletActions(FormActions):
                 request,
                 wallet,
                 AdjustForm,
-                _credit_request(wallet, CreditRequest.Act.ADJUST),
+                _credit_request(wallet, CreditRequest.Action.ADJUST),
             ),
             title="Adjust",
             about=_describe_balance(wallet),
@@ -361,13 +361,13 @@ def _is_posted(wallet: int, key: str) -> bool:
 
 
 def _credit_request(
-    wallet: Wallet, what: CreditRequest.Act
+    wallet: Wallet, what: CreditRequest.Action
 ) -> Callable[[dict[str, Any], User], str]:
     """Return a function that makes a credit request of a form's data."""
 
     def run(asked: dict[str, Any], operator: User) -> str:
         fields = {name: value for name, value in asked.items() if name != "key"}
-        wanted = CreditRequest(id=asked["key"], wallet=wallet, act=what, **fields)
+        wanted = CreditRequest(id=asked["key"], wallet=wallet, action=what, **fields)
         return approvals.request(wanted, operator)
 
     return run

@@ -16,7 +16,7 @@ class CreditRequestAdmin(ApprovalActions, WalletRowAdmin):
     """Requests of operators, with actions to approve and refuse them."""
 
     list_display = [
-        "act",
+        "action",
         "credits",
         "workspace",
         "status",
@@ -24,7 +24,7 @@ class CreditRequestAdmin(ApprovalActions, WalletRowAdmin):
         "decided_by_email",
         "created_at",
     ]
-    list_filter = ["status", "act", "wallet__environment"]
+    list_filter = ["status", "action", "wallet__environment"]
     exactly = ("ticket", "asked_by_email")
     fields = [*list_display, "bucket", "allow_debt", "reason", "ticket", "decided_at"]
     readonly_fields = fields

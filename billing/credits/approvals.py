@@ -13,7 +13,7 @@ from kit.db.transactions import needs_transaction
 
 _REQUEST_FIELDS = (
     "wallet_id",
-    "act",
+    "action",
     "credits",
     "bucket",
     "allow_debt",
@@ -100,7 +100,7 @@ def _post(asked: CreditRequest) -> str:
     was_done = LedgerTransaction.objects.filter(
         wallet=asked.wallet_id, key=asked.key
     ).exists()
-    if asked.act == CreditRequest.Act.GRANT:
+    if asked.action == CreditRequest.Action.GRANT:
         ledger.grant(
             asked.wallet,
             asked.credits,

@@ -76,8 +76,7 @@ def redeem(caller: Caller, code: str) -> Redeemed:
         PromoCodeExpired: its time is over.
         PromoCodeUsedUp: it has reached its maximum number of uses.
     """
-    user, workspace = caller.user, caller.workspace
-    assert user  # a person
+    user, workspace = caller.person, caller.workspace
     if caller.environment != Environment.PRODUCTION:
         raise PromoCodeInSandbox
     promo = (

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Closing",
+            name="MonthEndRun",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("month", models.DateField(help_text="its first day", unique=True)),
@@ -941,7 +941,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "act",
+                    "action",
                     models.CharField(
                         choices=[("grant", "Grant"), ("adjust", "Adjust")],
                         max_length=10,
@@ -1011,8 +1011,8 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("month", models.DateField(help_text="its first day")),
-                ("opening", models.BigIntegerField()),
-                ("closing", models.BigIntegerField()),
+                ("opening_balance", models.BigIntegerField()),
+                ("closing_balance", models.BigIntegerField()),
                 ("lines", models.JSONField(help_text="day, text and credits of each")),
                 (
                     "paid",
@@ -1902,18 +1902,18 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(
-                        ("act", "grant"),
+                        ("action", "grant"),
                         ("bucket__in", ["pack", "promo"]),
                         ("credits__gt", 0),
                     ),
                     models.Q(
-                        ("act", "adjust"),
+                        ("action", "adjust"),
                         ("bucket", ""),
                         models.Q(("credits", 0), _negated=True),
                     ),
                     _connector="OR",
                 ),
-                name="credit_request_of_an_act",
+                name="credit_request_of_an_action",
             ),
         ),
         migrations.AddConstraint(

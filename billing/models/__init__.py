@@ -21,7 +21,7 @@ from billing.models.promo import PromoCode, PromoRedemption
 from billing.models.proofs import LedgerProof
 from billing.models.purchases import Purchase
 from billing.models.requests import CreditRequest
-from billing.models.statements import ClosedMonth, Closing
+from billing.models.statements import ClosedMonth, MonthEndRun
 from billing.models.subscriptions import Store, Subscription
 from billing.models.usage import Payer, TokenReservation, TokenSpending, Usage
 
@@ -31,13 +31,13 @@ __all__ = [
     "LONGEST_TICKET",
     "LOW_AT",
     "ClosedMonth",
-    "Closing",
     "CreditRequest",
     "LapseNotice",
     "LedgerEntry",
     "LedgerProof",
     "LedgerTransaction",
     "Lot",
+    "MonthEndRun",
     "Pack",
     "Payer",
     "Plan",

@@ -15,7 +15,7 @@ class CreditRequest(models.Model):
     Operators are stored without foreign keys: the row is kept when they are deleted.
     """
 
-    class Act(models.TextChoices):
+    class Action(models.TextChoices):
         GRANT = "grant"
         ADJUST = "adjust"
 
@@ -26,7 +26,7 @@ class CreditRequest(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="requests")
-    act = models.CharField(max_length=10, choices=Act.choices)
+    action = models.CharField(max_length=10, choices=Action.choices)
     credits = models.BigIntegerField(help_text="below 0: take credits away")
     bucket = models.CharField(
         max_length=10,
@@ -52,9 +52,9 @@ class CreditRequest(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(act="grant", credits__gt=0, bucket__in=["pack", "promo"])
-                | (Q(act="adjust", bucket="") & ~Q(credits=0)),
-                name="credit_request_of_an_act",
+                condition=Q(action="grant", credits__gt=0, bucket__in=["pack", "promo"])
+                | (Q(action="adjust", bucket="") & ~Q(credits=0)),
+                name="credit_request_of_an_action",
             ),
             models.CheckConstraint(
                 condition=~Q(reason="") & ~Q(ticket=""),
@@ -78,10 +78,10 @@ class CreditRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        what = "Grant" if self.act == self.Act.GRANT else "Adjust by"
+        what = "Grant" if self.action == self.Action.GRANT else "Adjust by"
         return f"{what} {self.credits}"
 
     @property
     def key(self) -> str:
         """Idempotency key of the posting in the ledger."""
-        return f"{self.act}:{self.pk}"
+        return f"{self.action}:{self.pk}"

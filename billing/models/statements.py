@@ -17,8 +17,8 @@ class ClosedMonth(models.Model):
         Wallet, models.PROTECT, related_name="closed_months", db_index=False
     )
     month = models.DateField(help_text="its first day")
-    opening = models.BigIntegerField()
-    closing = models.BigIntegerField()
+    opening_balance = models.BigIntegerField()
+    closing_balance = models.BigIntegerField()
     lines = models.JSONField(help_text="day, text and credits of each")
     paid = models.JSONField(help_text="day, name, minor units and currency of each")
     scenes = models.PositiveBigIntegerField()
@@ -36,7 +36,7 @@ class ClosedMonth(models.Model):
         return f"{self.wallet_id} · {self.month:%Y-%m}"
 
 
-class Closing(models.Model):
+class MonthEndRun(models.Model):
     """Progress of the scheduled task that stores a month's statements of all wallets."""
 
     id = models.BigAutoField(primary_key=True)

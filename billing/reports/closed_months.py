@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from billing.models import ClosedMonth, Closing, Wallet
+from billing.models import ClosedMonth, MonthEndRun, Wallet
 from billing.reports import statements
 from kit.db.transactions import one_transaction
 
@@ -28,7 +28,7 @@ def close_all(*, batch: int = _BATCH) -> int:
         end = statements.midnight(statements.month_after(month))
         if not Wallet.objects.filter(created_at__lt=end).exists():
             break
-        Closing.objects.get_or_create(month=month)
+        MonthEndRun.objects.get_or_create(month=month)
         while (found := _close_some(month, batch)) is not None:
             count += found
     return count
@@ -46,8 +46,8 @@ def close(wallet: Wallet, month: datetime.date) -> bool:
         wallet=wallet,
         month=month,
         defaults={
-            "opening": found.opening,
-            "closing": found.closing,
+            "opening_balance": found.opening_balance,
+            "closing_balance": found.closing_balance,
             "lines": [
                 [line.day.isoformat(), line.text, line.credits] for line in found.lines
             ],
@@ -66,7 +66,7 @@ def close(wallet: Wallet, month: datetime.date) -> bool:
 def _close_some(month: datetime.date, batch: int) -> int | None:
     """Close a month for the next wallets; return how many were new, None if all done."""
     # Locked: two runs at the same time wait for each other.
-    run = Closing.objects.select_for_update().get(month=month)
+    run = MonthEndRun.objects.select_for_update().get(month=month)
     if run.is_done:
         return None
     end = statements.midnight(statements.month_after(month))

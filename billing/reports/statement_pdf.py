@@ -73,12 +73,12 @@ def printable(text: str) -> str:
 def _credits(statement: Statement) -> Table:
     rows = [
         ["Day", "What", "Credits"],
-        ["", "Balance when the month began", f"{statement.opening:,}"],
+        ["", "Balance when the month began", f"{statement.opening_balance:,}"],
         *(
             [str(line.day), _cell(line.text), f"{line.credits:+,}"]
             for line in statement.lines
         ),
-        ["", "Balance when it ended", f"{statement.closing:,}"],
+        ["", "Balance when it ended", f"{statement.closing_balance:,}"],
     ]
     if not statement.is_over:
         rows[-1][1] = "Balance now"

@@ -52,12 +52,12 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The statement of a month: `opening` and all lines add up to `closing`."""
+    """A month: `opening_balance` plus all lines is `closing_balance`."""
 
     wallet: Wallet
     month: datetime.date
-    opening: int
-    closing: int
+    opening_balance: int
+    closing_balance: int
     lines: list[Line]
     paid: list[Paid] = field(default_factory=list)
     scenes: int = 0
@@ -81,8 +81,8 @@ def of(wallet: Wallet, month: datetime.date) -> Statement:
     return Statement(
         wallet=wallet,
         month=month,
-        opening=closed.opening,
-        closing=closed.closing,
+        opening_balance=closed.opening_balance,
+        closing_balance=closed.closing_balance,
         lines=[Line(day(at), text, credits) for at, text, credits in closed.lines],
         paid=[
             Paid(day(at), name, Decimal(amount) / 100, currency)
@@ -109,8 +109,8 @@ def add_up(wallet: Wallet, month: datetime.date) -> Statement:
     return Statement(
         wallet=wallet,
         month=month,
-        opening=_balance_before(wallet, first),
-        closing=_balance_before(wallet, after),
+        opening_balance=_balance_before(wallet, first),
+        closing_balance=_balance_before(wallet, after),
         lines=list(_lines(wallet, first, after)),
         paid=[
             Paid(

@@ -8,6 +8,7 @@ import sys
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import connection
 from django.db.utils import OperationalError
 
 from config.embedded import paths
@@ -21,6 +22,8 @@ def run(arguments: list[str]) -> None:
     try:
         if not _LASTING.intersection(arguments[1:2]):
             settings.DATABASES["default"]["ENGINE"] = "config.command_line"
+            if _is_ours(arguments):  # connect before a second is spent on loading apps
+                connection.ensure_connection()
         execute_from_command_line(arguments)
     except ImproperlyConfigured as error:
         sys.exit(f"Ozvena can't start: {error}")
@@ -29,6 +32,15 @@ def run(arguments: list[str]) -> None:
         if line is None or "--traceback" in arguments:
             raise
         sys.exit(line)
+
+
+def _is_ours(arguments: list[str]) -> bool:
+    """Return whether these run a command of our own that works with the database."""
+    name = "".join(arguments[1:2])
+    files = settings.BASE_DIR.glob("*/management/commands/*.py")
+    return name in {file.stem for file in files} - {"up"} and not (
+        {"-h", "--help"} & set(arguments)
+    )
 
 
 def refusal(error: OperationalError) -> str | None:

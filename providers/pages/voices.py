@@ -83,14 +83,13 @@ def _usable(request: HttpRequest, providers: list[Provider]) -> set[str]:
 @require_POST
 def choose_voice(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Set the user's default voice, or remove it if none is sent."""
-    assert caller.user  # login_required
     wanted = request.POST.get("voice", "")
     try:
         if wanted:
-            voice = preferred.set_preferred_voice(caller.user, wanted)
+            voice = preferred.set_preferred_voice(caller.person, wanted)
             messages.success(request, f"{voice.name} is your default voice now.")
         else:
-            preferred.clear_preferred_voice(caller.user)
+            preferred.clear_preferred_voice(caller.person)
             messages.success(request, "The language of a text decides who speaks it.")
     except AppError as error:
         messages.error(request, str(error))

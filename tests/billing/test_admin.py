@@ -50,7 +50,7 @@ def used() -> Wallet:
     )
     CreditRequest.objects.create(
         wallet=w,
-        act="adjust",
+        action="adjust",
         credits=5,
         reason="R",
         ticket="T",

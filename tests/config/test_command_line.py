@@ -23,7 +23,11 @@ NEED_A_DATABASE = [
     ["verify_ledger"],
     ["shell", "-v", "0", "-c", "User.objects.count()"],
 ]
-NEED_NOTHING = [["check"], ["collectstatic", "--noinput", "--dry-run", "-v", "0"]]
+NEED_NOTHING = [
+    ["check"],
+    ["collectstatic", "--noinput", "--dry-run", "-v", "0"],
+    ["issue_token", "--help"],
+]
 
 
 def outcome(process: subprocess.Popen[str]) -> tuple[list[str], int]:
@@ -31,6 +35,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[list[str], int]:
     return process.communicate(timeout=60)[0].splitlines(), process.returncode
 
 
+@pytest.mark.slow("real processes, each of which loads Django")
 def test_a_command_in_an_empty_home_says_that_nothing_runs_there(tmp_path):
     home = tmp_path / "home"
     begun = [command(*words, OZVENA_HOME=str(home)) for words in NEED_A_DATABASE]
@@ -43,6 +48,7 @@ def test_a_command_in_an_empty_home_says_that_nothing_runs_there(tmp_path):
     assert not home.exists()
 
 
+@pytest.mark.slow("real processes, each of which loads Django")
 def test_a_server_that_can_not_be_reached_is_named(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -61,6 +67,7 @@ def test_a_server_that_can_not_be_reached_is_named(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow("real processes, each of which loads Django")
 def test_what_needs_neither_works_in_an_empty_home(tmp_path):
     home = tmp_path / "home"
     begun = [command(*words, OZVENA_HOME=str(home)) for words in NEED_NOTHING]
@@ -70,6 +77,7 @@ def test_what_needs_neither_works_in_an_empty_home(tmp_path):
     assert not home.exists()
 
 
+@pytest.mark.slow("real processes, each of which loads Django")
 def test_no_worker_starts_without_keys(tmp_path):
     home = tmp_path / "home"
     worker = ("-m", "celery", "-A", "config.celery", "worker")
@@ -86,6 +94,7 @@ def test_what_serves_does_not_start_without_keys(settings, tmp_path, name):
     assert str(refusal.value) == missing(tmp_path)
 
 
+@pytest.mark.slow("real processes, each of which loads Django")
 @pytest.mark.parametrize("keys", [{}, KEYS], ids=["no keys", "keys given"])
 def test_the_web_makes_no_keys(tmp_path, keys):
     home = tmp_path / "home"
@@ -148,6 +157,7 @@ def test_what_the_database_itself_says_is_no_matter_of_ours():
     assert run.refusal(refused.value) is None
 
 
+@pytest.mark.slow("real processes, each of which loads Django")
 def test_a_database_that_is_not_there_is_told_with_its_reason(settings):
     home = settings.OZVENA_HOME
     process = command(

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
 from django.db.backends.postgresql.client import DatabaseClient
 
 from config.embedded.children import StartFailed
@@ -33,7 +32,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
         program = _path(options["program"])
-        connection.ensure_connection()  # or it is told what does not run where
         arguments = [program, *options["arguments"]]
         os.execve(program, arguments, os.environ | _access())  # noqa: S606 - no shell
 

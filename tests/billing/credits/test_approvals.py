@@ -35,7 +35,7 @@ def w() -> Wallet:
     return wallet(("pack", 100))
 
 
-def ask(client: Client, w: Wallet, act: str = "grant", **fields: object):
+def ask(client: Client, w: Wallet, action: str = "grant", **fields: object):
     values = {
         "key": new_id(),
         "credits": LIMIT + 1,
@@ -43,7 +43,7 @@ def ask(client: Client, w: Wallet, act: str = "grant", **fields: object):
         "reason": "A school",
         "ticket": "T-9",
     }
-    address = reverse(f"admin:billing_wallet_{act}", args=[w.pk])
+    address = reverse(f"admin:billing_wallet_{action}", args=[w.pk])
     return client.post(address, values | fields)
 
 
@@ -55,9 +55,9 @@ def decide(client: Client, verb: str, reason: str = "Looked at it"):
     return client.post(address, {"key": new_id(), "reason": reason})
 
 
-@pytest.mark.parametrize(("act", "credits"), [("grant", LIMIT), ("adjust", -100)])
-def test_one_operator_moves_credits_up_to_the_limit(ann, w, act, credits):
-    assert ask(ann, w, act, credits=credits).status_code == 302
+@pytest.mark.parametrize(("action", "credits"), [("grant", LIMIT), ("adjust", -100)])
+def test_one_operator_moves_credits_up_to_the_limit(ann, w, action, credits):
+    assert ask(ann, w, action, credits=credits).status_code == 302
     assert columns(w) == (100 + credits, 0, 0)
     assert not CreditRequest.objects.exists()
 

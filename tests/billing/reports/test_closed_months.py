@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from billing.ledger.wallets import wallet_of
-from billing.models import ClosedMonth, Closing, Pack, Store, Wallet
+from billing.models import ClosedMonth, MonthEndRun, Pack, Store, Wallet
 from billing.payments import purchases
 from billing.reports import closed_months, statements
 from tests.billing.factories import grant, wallet, without_guards
@@ -64,7 +64,7 @@ def test_only_past_months_with_activity_are_stored(clock):
     assert closed_months.close_all() == 2
     assert kept() == [(first.pk, "2025-10"), (second.pk, "2025-11")]
     assert statements.of(first, NOVEMBER).lines == []
-    assert statements.of(first, DECEMBER).closing == 21
+    assert statements.of(first, DECEMBER).closing_balance == 21
     # Again: nothing is left to do.
     assert closed_months.close_all() == 0
     clock.set(2026, 1, 2)
@@ -94,7 +94,7 @@ def test_killed_run_is_continued_by_the_next(clock, monkeypatch):
     with pytest.raises(SystemExit):
         closed_months.close_all(batch=1)
     assert kept() == [(wallets[0].pk, "2025-11")]
-    assert Closing.objects.get(month=NOVEMBER).last_wallet == wallets[0].pk
+    assert MonthEndRun.objects.get(month=NOVEMBER).last_wallet == wallets[0].pk
     monkeypatch.setattr(closed_months, "close", close)
     assert closed_months.close_all(batch=1) == 2
     assert len(kept()) == 3

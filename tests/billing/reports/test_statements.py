@@ -73,9 +73,9 @@ def used() -> Wallet:
 def shown(wallet: Wallet, month: datetime.date):
     found = statements.of(wallet, month)
     return (
-        found.opening,
+        found.opening_balance,
         [(str(line.day)[5:], line.text, line.credits) for line in found.lines],
-        found.closing,
+        found.closing_balance,
     )
 
 
@@ -152,11 +152,11 @@ def test_lines_add_up_after_random_postings(steps):
     month, balance = datetime.date(2025, 1, 1), 0
     while month <= moments[-1].date():
         found = statements.of(made, month)
-        assert found.opening == balance
-        assert found.opening + sum(line.credits for line in found.lines) == (
-            found.closing
+        assert found.opening_balance == balance
+        assert found.opening_balance + sum(line.credits for line in found.lines) == (
+            found.closing_balance
         )
-        balance = found.closing
+        balance = found.closing_balance
         month = (month + datetime.timedelta(days=32)).replace(day=1)
     assert balance == made.available - made.debt
 
@@ -170,7 +170,11 @@ def test_statement_reads_few_postings_of_a_long_history(
     made = dated(made, *(at(1 + n // 4, 1 + n % 4) for n in range(40)))
     with django_assert_max_num_queries(2 * 6 + 8):
         found = statements.of(made, datetime.date(2025, 5, 1))
-    assert (found.opening, len(found.lines), found.closing) == (16, 4, 20)
+    assert (found.opening_balance, len(found.lines), found.closing_balance) == (
+        16,
+        4,
+        20,
+    )
 
 
 def text_of(pdf: bytes) -> str:
