@@ -19,7 +19,7 @@ def test_a_link_leads_an_operator_to_a_back_office_that_works(visit: Visit) -> N
 
     page.get_by_role("button", name="Log in").click()
     page.get_by_label("Code").fill(recovery_codes[0])
-    page.get_by_role("button", name="Enter").click()
+    page.get_by_role("button", name="Continue").click()
     page.get_by_role("link", name="API tokens").first.click()
 
     expect(page.get_by_role("link", name="Robot")).to_be_visible()

@@ -362,7 +362,7 @@ def test_somebody_signed_in_pays_and_has_no_tries_to_count(
     page = visit()
     page.context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
     page.reload()
-    expect(page.get_by_text("You are signed in")).to_be_visible()
+    expect(page.get_by_text("You are logged in")).to_be_visible()
     demo.speak(page, "Hello.")
     demo.wait_for_audio(page)
     job = Job.objects.get()

@@ -97,7 +97,7 @@ def test_the_mailbox_is_for_development(settings, tmp_path):
     settings.OZVENA_HOME = tmp_path
     settings.EMAIL_BACKEND = "kit.mail.files.FileBackend"
     client = Client()
-    assert "There is no mail yet." in client.get("/dev/mail").content.decode()
+    assert "There are no mails yet." in client.get("/dev/mail").content.decode()
     ask(client)
     outbox.work()
 
