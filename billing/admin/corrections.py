@@ -41,7 +41,7 @@ from kit.errors import AppError
 from kit.ids import new_id
 
 
-class ActionForm(forms.Form):
+class CorrectionForm(forms.Form):
     """Fields of every action. `key` makes a form that is sent twice count once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
@@ -52,7 +52,7 @@ class ActionForm(forms.Form):
     )
 
 
-class PostingForm(ActionForm):
+class PostingForm(CorrectionForm):
     """Fields of every action that moves credits."""
 
     ticket = forms.CharField(
@@ -119,7 +119,7 @@ class ReverseForm(PostingForm):
     field_order = ["key", "reason", "ticket"]
 
 
-class AuditForm(ActionForm):
+class AuditForm(CorrectionForm):
     """An action without a posting: the reason is kept in the audit log only."""
 
     reason = forms.CharField(
@@ -141,7 +141,7 @@ class FormActions(ModelAdmin):
         self,
         request: HttpRequest,
         row: Model,
-        form_class: type[ActionForm],
+        form_class: type[CorrectionForm],
         run: Callable[[dict[str, Any], User], str],
         *,
         title: str,

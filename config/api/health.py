@@ -25,7 +25,7 @@ _CONNECT_TIMEOUT = 2  # seconds
 logger = logging.getLogger(__name__)
 
 
-class NotReady(Exception):
+class DependencyDown(Exception):
     """A dependency is not ready; a worker without a heartbeat for 30 seconds, say."""
 
 
@@ -81,7 +81,7 @@ def _broker() -> None:
 def _cache() -> None:
     cache.set("ready", True, timeout=10)
     if cache.get("ready") is not True:
-        raise NotReady("a written value can't be read")
+        raise DependencyDown("a written value can't be read")
 
 
 def _storage() -> None:
@@ -99,7 +99,7 @@ def _dispatcher() -> None:
 
 def _require_heartbeat(key: str) -> None:
     if cache.get(key) is None:
-        raise NotReady("no heartbeat")
+        raise DependencyDown("no heartbeat")
 
 
 _CHECKS: dict[str, Callable[[], None]] = {

@@ -270,7 +270,7 @@ class ScenesView(GenericAPIView[Scene]):
         return self.get_paginated_response(serializer.data)
 
 
-class EntriesView(GenericAPIView[LedgerEntry]):
+class JobEntriesView(GenericAPIView[LedgerEntry]):
     pagination_class = ByNumber
     serializer_class = EntrySerializer
     queryset = LedgerEntry.objects.none()  # for the schema only

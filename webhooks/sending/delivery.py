@@ -40,11 +40,6 @@ class Sent:
     outcome: Outcome | None  # None: its endpoint was disabled while it waited
 
 
-def deliver(held: Delivery) -> None:
-    """Send a claimed delivery and settle it; a failure raises nothing."""
-    work.do(held)
-
-
 def _perform(held: Delivery, _: claims.Lease) -> Sent:
     sent_at = timezone.now()
     # Read again: the URL may have changed since it was queued.

@@ -250,7 +250,7 @@ def test_nothing_is_sent_to_a_disabled_or_deleted_endpoint(receiver: Receiver) -
                 endpoints.delete(to.pk)
             else:
                 endpoints.change(to.pk, is_enabled=False)
-        delivery.deliver(held)
+        delivery.work.do(held)
     for row in rows:
         row.refresh_from_db()
         assert row.status == "canceled"
@@ -289,7 +289,7 @@ def test_worker_that_lost_its_lease_writes_nothing(receiver: Receiver) -> None:
     Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert claims.take_back(Delivery.objects.all()) == 1
     assert delivery.work() == 1  # another worker
-    delivery.deliver(slow)
+    delivery.work.do(slow)
 
     sent.refresh_from_db()
     assert (sent.status, sent.crashes) == ("completed", 1)
