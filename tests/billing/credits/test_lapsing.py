@@ -189,8 +189,10 @@ def run_on(ada, days):
     """Run the scheduled task on these days after the last use; return mails and credits."""
     story = []
     for day in days:
-        lot = ada.lots.get()
-        shift(ada, timedelta(days=day) - (timezone.now() - lot.effective_at))
+        # By whole days: to the moment, a warning written a little after the last shift
+        # would be younger than the days between.
+        age = timezone.now() - ada.lots.get().effective_at
+        shift(ada, timedelta(days=day - age.days))
         for _ in range(2):
             tasks.lapse_idle()
         ada.refresh_from_db()
