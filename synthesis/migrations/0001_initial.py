@@ -418,13 +418,25 @@ class Migration(migrations.Migration):
                 (
                     "queue",
                     models.CharField(
-                        choices=[("local", "Local"), ("remote", "Remote")], max_length=8
+                        choices=[
+                            ("local", "Local"),
+                            ("remote", "Remote"),
+                            ("files", "Files"),
+                        ],
+                        max_length=8,
                     ),
                 ),
                 (
                     "turn",
                     models.PositiveBigIntegerField(
                         help_text="virtual time; the lowest is spoken next"
+                    ),
+                ),
+                (
+                    "spoken",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="characters that were spoken before it let others go first",
                     ),
                 ),
                 (
@@ -535,6 +547,34 @@ class Migration(migrations.Migration):
                 "ordering": ["scene", "render", "ordinal"],
             },
         ),
+        migrations.CreateModel(
+            name="Gate",
+            fields=[
+                (
+                    "queue",
+                    models.CharField(max_length=8, primary_key=True, serialize=False),
+                ),
+                (
+                    "turn",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="the highest turn that was claimed"
+                    ),
+                ),
+                (
+                    "claims",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="scenes claimed under it"
+                    ),
+                ),
+                ("holds", models.PositiveBigIntegerField(default=0)),
+                (
+                    "seconds",
+                    models.FloatField(
+                        default=0, help_text="how long it was held, in total"
+                    ),
+                ),
+            ],
+        ),
         migrations.AddIndex(
             model_name="job",
             index=models.Index(
@@ -612,11 +652,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="scene",
-            index=models.Index(fields=["workspace", "-turn"], name="scene_last_turn"),
-        ),
-        migrations.AddIndex(
-            model_name="scene",
-            index=models.Index(fields=["-turn"], name="scene_newest_turn"),
+            index=models.Index(
+                fields=["queue", "workspace", "-turn"], name="scene_last_turn"
+            ),
         ),
         migrations.AddIndex(
             model_name="scene",
