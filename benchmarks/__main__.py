@@ -5,7 +5,7 @@ import sys
 
 from benchmarks import verdicts
 
-ALL = ("latency", "cpu", "ledger", "audio", "logins", "outbound")
+ALL = ("latency", "cpu", "fairness", "claims", "ledger", "audio", "logins", "outbound")
 
 
 def main() -> None:
