@@ -77,6 +77,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.web.bodies.ReadBody",
+    "kit.db.connections.GiveBackConnection",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -174,8 +176,19 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 # --- HTTP ----------------------------------------------------------------------------
 
-# The longest request is a job of 1,000,000 characters, four bytes each, escaped.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+BODY_LIMITS = {
+    # The longest request is a job of 1,000,000 characters, four bytes each, escaped.
+    "/api/": 8 * 1024 * 1024,
+    "/v1/": 8 * 1024 * 1024,
+    "/hooks/": 1024 * 1024,
+    "/": 256 * 1024,  # forms
+}
+"""The largest body in bytes, by path prefix; the first matching prefix counts."""
+STREAMED_BODIES: tuple[str, ...] = ()
+"""Paths whose views read the body themselves while it arrives."""
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(BODY_LIMITS.values())
+FILE_UPLOAD_HANDLERS: list[str] = []
+"""Files in forms are not stored. A view that takes files sets its own handlers."""
 # Whether the public URL is https.
 SECURE = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
