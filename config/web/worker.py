@@ -149,6 +149,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     # --- Receiving, in the main loop ---------------------------------------------------
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Start or stop accepting connections; a worker that stops closes its listeners.
+
+        Otherwise the kernel would let new clients wait until the last request is answered,
+        and then reset them. Clients that are already connected are accepted first.
+        """
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                for _ in range(self.cfg.backlog):
+                    if not self.accept(listener):
+                        break
+                listener.close()
+
     def accept(self, listener: Any) -> bool:
         """Accept a connection, if there is one, and return whether there was.
 

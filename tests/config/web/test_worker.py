@@ -409,3 +409,40 @@ def test_an_answer_that_breaks_has_no_end(server):
     client = server.connect(b"GET /breaks HTTP/1.1\r\n\r\n")
     assert rest_of(client).endswith(b"\r\n\r\nA\r\nhalf of it\r\n")
     assert server.is_healthy()
+
+
+@pytest.mark.slow("gunicorn keeps idle connections for two seconds while it stops")
+@pytest.mark.parametrize("server", ["Patient --keep-alive 30"], indirect=True)
+def test_a_stopping_worker_finishes_its_requests_and_refuses_connections(server):
+    idle = server.connect(GET)
+    next(answers(idle))
+    running = server.connect(b"GET /wait HTTP/1.1\r\n\r\n")
+    half = server.connect(post(b"hel", "Content-Length: 5"))
+    assert server.is_healthy()
+    worker = server.worker
+    os.kill(worker, signal.SIGSTOP)
+    connected = [
+        *(server.connect(GET) for _ in range(8)),
+        server.connect(b"GET /release HTTP/1.1\r\n\r\n"),
+    ]
+    server.process.send_signal(signal.SIGTERM)
+    while not _is_pending(worker, signal.SIGTERM):
+        time.sleep(0.01)
+    os.kill(worker, signal.SIGCONT)
+    for client in connected[:8]:
+        assert [json.loads(body) for _, body in answers(client)] == [HEALTHY]
+    with pytest.raises(ConnectionRefusedError):
+        server.connect()
+    half.sendall(b"lo")
+    assert list(answers(connected[8])) == [(200, b"released")]
+    assert list(answers(running)) == [(200, b"released")]
+    assert [json.loads(body) for _, body in answers(half)] == [echo_of(b"hello")[1]]
+    assert rest_of(idle) == b""
+    assert server.process.wait(30) == 0
+
+
+def _is_pending(process: int, number: signal.Signals) -> bool:
+    """Return whether a stopped process will get a signal when it continues."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (pending,) = re.findall(r"ShdPnd:\s*([0-9a-f]+)", status)
+    return bool(int(pending, 16) >> (number - 1) & 1)
