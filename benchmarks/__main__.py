@@ -5,7 +5,10 @@ import sys
 
 from benchmarks import verdicts
 
-ALL = ("latency", "cpu", "fairness", "claims", "ledger", "audio", "logins", "outbound")
+ALL = (
+    *("latency", "cpu", "web", "fairness", "claims", "ledger", "audio", "logins"),
+    "outbound",
+)
 
 
 def main() -> None:
