@@ -2,17 +2,19 @@
 
 Start-time fair queueing (Goyal, Vin, Cheng 1996): in each queue, each workspace is a flow,
 a scene's length is its characters, and its turn is the virtual time at which it would start
-if all flows were served side by side. A worker takes the lowest turn. The virtual time of
-a queue is the highest turn that was claimed, or the lowest that waits if that is lower, so
-that new scenes go before those that wait for a provider that fails. A scene that lets
-others go first after some of its characters goes on at the turn to which these bring it.
+if all flows were served side by side. A worker takes the lowest turn.
+
+The virtual time of a queue is the highest turn that was claimed, or the lowest that waits
+or is being spoken, if that is lower: idle workers also take turns that are far ahead, and a
+new scene must not wait until all others have come that far. A scene that lets others go
+first after some of its characters goes on at the turn to which these bring it.
 """
 
 import uuid
 from collections.abc import Sequence
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Min
 
 from kit.db.transactions import needs_transaction
 from synthesis.models import Gate, Scene
@@ -50,9 +52,11 @@ def lock(workspace_id: uuid.UUID) -> None:
 def _start(workspace_id: uuid.UUID, queue: str) -> int:
     """Return the turn of the next scene of a workspace in `queue`."""
     claimed = Gate.objects.filter(queue=queue).values_list("turn", flat=True).first()
-    waiting = Scene.objects.waiting().filter(queue=queue).order_by("turn")
-    lowest = waiting.values_list("turn", flat=True).first()
-    now = min(turn for turn in (claimed or 0, lowest) if turn is not None)
+    scenes = Scene.objects.filter(queue=queue)
+    waiting = scenes.waiting().order_by("turn").values_list("turn", flat=True).first()
+    spoken = scenes.filter(status=Scene.Status.PROCESSING).aggregate(lowest=Min("turn"))
+    known = (claimed or 0, waiting, spoken["lowest"])
+    now = min(turn for turn in known if turn is not None)
     ends = (
         Scene.objects.filter(queue=queue, workspace_id=workspace_id)
         .order_by("-turn")

@@ -140,6 +140,23 @@ def test_the_next_job_of_a_workspace_follows_its_whole_book(submitted, local) ->
     assert submitted(caller, "The next.").scenes.get().turn == end
 
 
+def test_a_new_job_does_not_wait_until_others_have_come_as_far_as_idle_workers(
+    submitted, local
+) -> None:
+    submitted(factories.caller(), LONG, LONG)
+    first, ahead = claim("local"), claim("local")  # nothing else waited
+    worker.works["local"].do(first)
+    again = claim("local")
+    assert again.pk == first.pk
+    assert again.turn < ahead.turn
+
+    clip = submitted(factories.caller(), "Just this.")
+
+    assert clip.scenes.get().turn == again.turn
+    worker.works["local"].do(again)
+    assert step().job == clip
+
+
 def test_each_queue_has_a_time_of_its_own(submitted, local, monkeypatch) -> None:
     caller = factories.caller()
     submitted(caller, LONG)
