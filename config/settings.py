@@ -150,17 +150,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 _socket = quote(str(paths.redis_socket(OZVENA_HOME)))
 RUNS_REDIS = not (env.str("BROKER_URL", "") and env.str("CACHE_URL", ""))
-_cache = {
-    "BACKEND": "django_redis.cache.RedisCache",
-    "LOCATION": env.str("CACHE_URL", "") or f"unix://{_socket}?db=1",
-}
 CACHES = {
-    "default": _cache | {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2}},
-    # The same server with a short timeout, for rate limits.
-    "limits": _cache
-    | {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.15, "SOCKET_TIMEOUT": 0.15}},
+    # The only cache. django-redis shares one pool between all caches of a server, with the
+    # timeouts of the cache that is used first, so a second one can't have its own.
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.str("CACHE_URL", "") or f"unix://{_socket}?db=1",
+        # Seconds. Requests wait for it, and do without it if it hangs.
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.15, "SOCKET_TIMEOUT": 0.15},
+    }
 }
-RATELIMIT_USE_CACHE = "limits"
 CELERY_BROKER_URL = env.str("BROKER_URL", "") or f"redis+socket://{_socket}"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
