@@ -124,16 +124,17 @@ else:
 DATABASES = {
     "default": {
         **_database,
-        # Check a connection before it is used, so that none is dead after a restart of
-        # the database. This costs one empty query per request.
-        "CONN_HEALTH_CHECKS": True,
+        "ENGINE": "kit.db.pooled",
         "OPTIONS": {
             **_database.get("OPTIONS", {}),
-            # A request takes a connection from the pool; 64 threads don't need 64.
+            # A request takes a connection from the pool; 64 threads don't need 64. Times
+            # are in seconds. A connection that can't be made is given up soon, so that
+            # the next request tries again, without psycopg's growing pauses.
             "pool": {
                 "min_size": 0,
                 "max_size": env.int("DATABASE_POOL_SIZE", 16),
-                "timeout": 20,
+                "timeout": 5,
+                "reconnect_timeout": 1,
             },
             # A process that waits this long for a lock, or leaves a transaction open, has
             # a fault, and must not block the others.

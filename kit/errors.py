@@ -69,6 +69,19 @@ class RateLimited(AppError):
     message = "Too many requests. Try again in {retry_after} seconds."
 
 
+class Overloaded(AppError):
+    """Too many requests are in progress; nothing was changed."""
+
+    code = "overloaded"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    message = "The service is too busy. Try again in a moment."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the number of seconds to wait."""
+        return {"Retry-After": "5"}
+
+
 class IdempotencyMismatch(AppError):
     """An Idempotency-Key was sent again with another body."""
 
