@@ -14,6 +14,7 @@ from django.templatetags.static import static
 from config.embedded import paths
 from config.environment import Env
 from config.secret_key import kept
+from kit.db.pooled import discard_if_empty
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -133,8 +134,9 @@ DATABASES = {
             "pool": {
                 "min_size": 0,
                 "max_size": env.int("DATABASE_POOL_SIZE", 16),
-                "timeout": 5,
+                "timeout": 20,
                 "reconnect_timeout": 1,
+                "reconnect_failed": discard_if_empty,
             },
             # A process that waits this long for a lock, or leaves a transaction open, has
             # a fault, and must not block the others.

@@ -91,14 +91,15 @@ def speak_now(
     """
     begun = _begin(caller, order, key)
     if isinstance(begun, idempotency.Answer):
-        return read(Job.objects.get(pk=begun.body["job"])), True
+        job = Job.objects.get(pk=begun.body["job"])
+        return read(job, job.scenes.get()), True
     fail = partial(_fail, caller, begun)
     try:
         with claims.keep_lease(begun) as lease:
             rendered = _until_database_answers(
                 partial(_render, begun, lease, format=order.format), lease
             )
-            job = _until_database_answers(
+            job, scene = _until_database_answers(
                 partial(_complete, begun, rendered, key), lease
             )
     except claims.LeaseLost as lost:
@@ -118,16 +119,15 @@ def speak_now(
     except BaseException:
         fail(INTERNAL_ERROR)
         raise
-    return read(job), False
+    return read(job, scene), False
 
 
-def read(job: Job) -> Spoken:
+def read(job: Job, scene: Scene) -> Spoken:
     """Return the stored audio and words of speech at once.
 
     Raises:
         Expired: the files are past their retention.
     """
-    scene = job.scenes.get()
     if job.is_deleted or not scene.audio:
         raise Expired
     with default_storage.open(scene.audio) as file:
@@ -174,21 +174,24 @@ def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # n
     return render(scene, lease, format=format)
 
 
-def _complete(scene: Scene, rendered: Rendered, key: idempotency.Key | None) -> Job:
-    """Settle a rendered scene, store the answer for `key`, and return the job."""
-    try:
-        with connections.reserved(), transaction.atomic(durable=True):
-            job = settlement.complete(scene, rendered)
-            if key is not None:
-                answer = idempotency.Answer(200, {"job": str(job.pk)})
-                idempotency.finish(key, answer)
-    except claims.LeaseLost:
-        # If the connection broke while the last try was committed, it may have succeeded.
-        done = Scene.objects.filter(pk=scene.pk, fence=scene.fence)
-        if not done.filter(status=Scene.Status.COMPLETED).exists():
-            raise
-        job = Job.objects.get(pk=scene.job_id)
-    return job
+def _complete(
+    scene: Scene, rendered: Rendered, key: idempotency.Key | None
+) -> tuple[Job, Scene]:
+    """Settle a rendered scene and store the answer for `key`; return its new rows."""
+    with connections.reserved():
+        try:
+            with transaction.atomic(durable=True):
+                job = settlement.complete(scene, rendered)
+                if key is not None:
+                    answer = idempotency.Answer(200, {"job": str(job.pk)})
+                    idempotency.finish(key, answer)
+        except claims.LeaseLost:
+            # If the connection broke in the commit of the last try, it is committed.
+            done = Scene.objects.filter(pk=scene.pk, fence=scene.fence)
+            if not done.filter(status=Scene.Status.COMPLETED).exists():
+                raise
+            job = Job.objects.get(pk=scene.job_id)
+        return job, job.scenes.get()
 
 
 def _until_database_answers(step: Callable[[], R], lease: claims.Lease) -> R:
