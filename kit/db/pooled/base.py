@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.db.backends.postgresql import base
-from psycopg_pool import ConnectionPool
 
 SIZES = {"settlement": 4, "renewals": 1}
 """The reserved pools of a process, with their maximum number of connections."""
@@ -28,16 +27,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if usual is None or not reserved:
             return usual
         name = f"{self.alias} {reserved}"
-        if name not in self._connection_pools:
+        pools: dict[str, Any] = self._connection_pools  # type: ignore[attr-defined]
+        if name not in pools:
             options = self.settings_dict["OPTIONS"]["pool"]
-            pool = ConnectionPool(
+            pool = type(usual)(
                 kwargs=usual.kwargs,
                 open=False,
-                configure=self._configure_connection,
+                configure=self._configure_connection,  # type: ignore[attr-defined]
                 **options | {"max_size": SIZES[reserved]},
             )
-            self._connection_pools.setdefault(name, pool)
-        return self._connection_pools[name]
+            pools.setdefault(name, pool)
+        return pools[name]
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Take a connection from the pool that is alive.
@@ -49,7 +49,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         pool = getattr(connection, "_pool", None)
         if pool is not None:
             try:
-                ConnectionPool.check_connection(connection)
+                type(pool).check_connection(connection)
             except self.Database.OperationalError:
                 pool.putconn(connection)
                 pool.drain()

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from kit.db import connections
-from kit.models import Mail, QuotaCounter
+from kit.models import Claimable, Mail, QuotaCounter
 from kit.work import claims
 from kit.work.claims import Lease
 from tests.threads import in_threads
@@ -29,7 +29,7 @@ def held() -> Mail:
     )
 
 
-def left(row: Mail) -> float:
+def left(row: Claimable) -> float:
     """Return the seconds until the lease of `row` expires."""
     row.refresh_from_db()
     assert row.lease_until
@@ -75,7 +75,7 @@ def test_a_row_that_is_being_settled_delays_no_other():
 def test_a_process_whose_connections_are_all_held_renews_and_settles(monkeypatch):
     monkeypatch.setattr(claims, "LEASE", timedelta(seconds=0.3))
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", ONE)
     row = held()  # this thread holds the only connection
 
@@ -99,7 +99,7 @@ def test_a_process_whose_connections_are_all_held_renews_and_settles(monkeypatch
         assert row.status == Mail.Status.COMPLETED
     finally:
         connection.close()
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 ONE = {"min_size": 0, "max_size": 1, "timeout": 0.2}

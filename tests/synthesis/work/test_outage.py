@@ -243,7 +243,7 @@ def test_statistics_that_can_not_be_written_lose_nothing(
 def test_audio_is_stored_before_the_statistics(
     submitted, speak_all, monkeypatch
 ) -> None:
-    seen = []
+    seen: list[int] = []
 
     def record(*_: object, **__: object) -> None:
         seen.extend(Piece.objects.values_list("ordinal", flat=True))

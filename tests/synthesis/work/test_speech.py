@@ -16,7 +16,7 @@ from kit.models import IdempotencyRecord
 from providers.contract.base import Failure, ProviderError
 from providers.models import Provider
 from synthesis.models import Job, Scene
-from synthesis.work import dispatch, rendering, speech
+from synthesis.work import dispatch, rendering, settlement, speech
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.decoded import milliseconds_of
@@ -182,7 +182,7 @@ def test_an_outage_of_the_database_loses_no_audio(
     api, credits, monkeypatch, step, is_committed
 ) -> None:
     """The connection breaks after a call, before or after the commit."""
-    where = rendering if step == "_record" else speech.settlement
+    where = rendering if step == "_record" else settlement
     work = getattr(where, step)
     tries = []
 
@@ -220,7 +220,7 @@ def test_an_outage_that_lasts_is_a_503_and_its_credits_come_back(
     def break_off(*_: object) -> None:
         raise OperationalError("the connection is closed")
 
-    monkeypatch.setattr(speech.settlement, "complete", break_off)
+    monkeypatch.setattr(settlement, "complete", break_off)
     monkeypatch.setattr(speech, "_DATABASE_PATIENCE", 0)
 
     answer = post(api, {"input": "Hello.", "voice": "scripted:one"})
