@@ -1,10 +1,11 @@
 """Return database connections to the pool before a network call; use reserved ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db import connection
 from django.db.transaction import TransactionManagementError
+from django.http import HttpRequest, HttpResponseBase
 
 from kit.db.pooled.base import reserved_pool
 
@@ -47,3 +48,20 @@ def reserved(pool: str = SETTLEMENT) -> Iterator[None]:
     finally:
         reserved_pool.reset(token)
         give_back()
+
+
+class GiveBackConnection:
+    """Middleware: return the database connection before the response is sent.
+
+    The client may read slowly. A streamed response that queries takes a connection again.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Process `request`."""
+        response = self.get_response(request)
+        if not connection.in_atomic_block:  # only tests have a transaction open here
+            give_back()
+        return response

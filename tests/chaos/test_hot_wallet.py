@@ -6,7 +6,6 @@ CHAOS_CALLERS).
 
 import json
 import os
-import socket
 import sys
 import time
 import urllib.error
@@ -16,7 +15,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import transaction
 
 from accounts.caller import Environment
@@ -49,9 +47,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hot_wallet_loses_no_speech(
-    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hot_wallet_loses_no_speech(vendor: Vendor) -> None:
     owner = factories.user()
     token = factories.token(owner)
     workspace = factories.workspace(owner)
@@ -61,23 +57,13 @@ def test_a_hot_wallet_loses_no_speech(
     with transaction.atomic():
         factories.grant(wallet, REQUESTS * len(TEXT))
     before = summary(wallet)["balance"]
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    monkeypatch.setenv("PORT", str(port))
-    monkeypatch.setenv("OZVENA_HOME", str(django_settings.OZVENA_HOME))
-    address = f"http://127.0.0.1:{port}"
-    with processes.running(
-        processes.start(
-            *("-m", "gunicorn", "--config", "config/processes/gunicorn.py"),
-            *("--log-level", "error", "config.wsgi"),
-        ),
-        processes.start_dispatcher(),
-    ):
-        _wait_for(address)
+    web = processes.start_web()
+    with processes.running(web.process, processes.start_dispatcher()):
+        web.wait()
         began = time.monotonic()
         with ThreadPoolExecutor(CALLERS) as callers:
             answers = Counter(
-                callers.map(lambda _: _speak(address, token), range(REQUESTS))
+                callers.map(lambda _: _speak(web.url, token), range(REQUESTS))
             )
         seconds = time.monotonic() - began
 
@@ -113,14 +99,3 @@ def _speak(address: str, token: str) -> tuple[int, str]:
             return answer.status, ""
     except urllib.error.HTTPError as refusal:
         return refusal.code, json.load(refusal)["code"]
-
-
-def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=5):
-                return
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
