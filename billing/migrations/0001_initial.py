@@ -633,6 +633,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "chain_hash",
+                    models.BinaryField(
+                        db_default=b"",
+                        default=b"",
+                        help_text="of its last transaction",
+                    ),
+                ),
+                (
                     "last_activity_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(),
@@ -793,6 +801,12 @@ class Migration(migrations.Migration):
                     "created_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "chain_hash",
+                    models.BinaryField(
+                        help_text="SHA-256 of this posting and of the hash before it in the wallet"
                     ),
                 ),
                 (
@@ -1448,6 +1462,10 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now()
                     ),
+                ),
+                (
+                    "content_hash",
+                    models.BinaryField(help_text="SHA-256 of the row"),
                 ),
                 (
                     "workspace",

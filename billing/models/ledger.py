@@ -82,6 +82,9 @@ class Wallet(models.Model):
         help_text="fewer than that could be spent after the last posting",
     )
     seq = models.BigIntegerField(default=0, help_text="number of its last transaction")
+    chain_hash = models.BinaryField(
+        default=b"", db_default=b"", help_text="of its last transaction"
+    )
     last_activity_at = models.DateTimeField(
         db_default=Now(), help_text="last use or purchase"
     )

@@ -62,7 +62,7 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
         split = ledger.capture(
             round_key(job, held.round),
             held.price,
-            key=f"scene:{held.pk}:{held.render}",
+            key=usage.key_of(str(held.pk), held.render),
         )
         job.charged += split.subscription + split.credits
         job.charged_to_subscription += split.subscription

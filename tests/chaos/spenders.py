@@ -102,7 +102,7 @@ class Spender:
         if self.held:
             wallet, reservation = self.chance.choice(self.held)
             credits = self.chance.randint(1, 120)
-            key = f"scene:{new_id()}:1"
+            key = f"capture:{new_id()}:1"
             self._insist(lambda: ledger.capture(reservation, credits, key=key))
             self.answers.append((wallet.pk, "capture", key, credits))
 
