@@ -1970,4 +1970,91 @@ class Migration(migrations.Migration):
                 fields=("wallet", "month"), name="closed_month_once"
             ),
         ),
+        migrations.CreateModel(
+            name="SubscriptionPeriod",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "number",
+                    models.PositiveIntegerField(
+                        help_text="from 1, in the order of reports"
+                    ),
+                ),
+                ("is_trial", models.BooleanField()),
+                (
+                    "term",
+                    models.CharField(
+                        choices=[("monthly", "Monthly"), ("yearly", "Yearly")],
+                        max_length=8,
+                    ),
+                ),
+                ("period_start", models.DateTimeField()),
+                ("period_end", models.DateTimeField()),
+                (
+                    "anchor_day",
+                    models.PositiveSmallIntegerField(
+                        help_text="day on which months begin; the last day in shorter months"
+                    ),
+                ),
+                (
+                    "months_done",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="months that were granted, or had no plan in force",
+                    ),
+                ),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        help_text="when its next month begins; empty: none is left to grant",
+                        null=True,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.plan",
+                    ),
+                ),
+                (
+                    "subscription",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="periods",
+                        to="billing.subscription",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["period_start", "number"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["due_at"],
+                        name="subscription_period_due",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("subscription", "number"),
+                        name="subscription_period_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("period_end__gt", models.F("period_start"))
+                        ),
+                        name="subscription_period_ends_later",
+                    ),
+                ],
+            },
+        ),
     ]
