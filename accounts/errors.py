@@ -51,6 +51,12 @@ class CSRFFailed(NotAllowed):
     message = "Send the value of the cookie csrftoken as the header X-CSRFToken."
 
 
+class NotInSandbox(NotAllowed):
+    """A token of the sandbox asked for something that production shares."""
+
+    message = "A token of the sandbox can't do this: it concerns production too."
+
+
 class InvalidEnvironment(AppError):
     """The environment is unknown, ambiguous, or not the token's."""
 

@@ -872,9 +872,9 @@ class Migration(migrations.Migration):
                     "maker",
                     models.ForeignKey(
                         blank=True,
-                        help_text="the token that created it; its limit holds for both together",
+                        help_text="the token that created it: its limit holds for both, and its end too",
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to="accounts.apitoken",
                     ),
