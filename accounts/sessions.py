@@ -73,6 +73,11 @@ def logged_in_at(request: HttpRequest) -> int:
     return int(request.session.get(_LOGGED_IN_AT, 0))
 
 
+def verified_at(request: HttpRequest) -> int:
+    """Return when the login passed the second factor, as Unix time; 0 for never."""
+    return int(request.session.get(_VERIFIED_AT, 0))
+
+
 def current_login(request: HttpRequest) -> str | None:
     """Return the id of the LoginSession of `request`; None for none."""
     return request.session.get(_LOGIN)
@@ -192,7 +197,7 @@ class KeepLogin:
         if is_over:
             logout(request)
             return
-        if now - session.get(_VERIFIED_AT, 0) > VERIFIED_FOR.total_seconds():
+        if now - verified_at(request) > VERIFIED_FOR.total_seconds():
             session.pop(django_otp.DEVICE_ID_SESSION_KEY, None)
         if now - seen_at >= _SEEN_UPDATE_SECONDS:
             session[_SEEN_AT] = int(now)  # saving also extends the cookie

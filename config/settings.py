@@ -309,6 +309,8 @@ PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
 """Seconds that a scene waits for a provider whose calls all fail."""
 FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)
 """The same, if the scene has a fallback voice."""
+PROVIDER_PRIVATE_NETWORKS = env.list("PROVIDER_PRIVATE_NETWORKS", default=[])
+"""Networks that are not public in which operators run servers for speech."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 """Bearer token of `GET /metrics`; empty: it is disabled."""

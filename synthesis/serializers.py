@@ -246,6 +246,7 @@ _FAILURES = {
     "quota": "The provider's quota is used up.",
     "bad_key": "The provider refused the key.",
     "own_key_refused": "The provider refused your own key. Replace it, or remove it.",
+    "own_key_suspended": "The provider's address has changed. Enter your own key again.",
     "own_key_missing": "Your own key for the provider was removed.",
     "rate_limited": "The provider was busy.",
     "busy": "The provider was busy.",

@@ -27,6 +27,7 @@ class ProviderKeysView(APIView):
     def get(self, request: Request) -> Response:
         """List the workspace's own keys, without the keys themselves."""
         rows = ProviderKey.objects.for_workspace(caller_of(request).workspace)
+        rows = rows.select_related("provider")
         return Response(ProviderKeySerializer(rows, many=True).data)
 
 

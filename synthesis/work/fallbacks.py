@@ -63,7 +63,7 @@ def _take_next(job: Job, held: Scene) -> bool:
 def _has_own_key(job: Job, voice: Voice) -> bool:
     """Return whether the workspace has a working own key for the voice's provider."""
     row = using.keys_by_provider(job.workspace).get(voice.provider_id)
-    return row is not None and not row.failure
+    return row is not None and using.failure_of(row) is None
 
 
 def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:

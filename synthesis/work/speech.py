@@ -16,7 +16,7 @@ from kit.errors import AppError
 from kit.ids import new_id
 from kit.work import claims
 from providers.contract.base import Failure, ProviderError
-from providers.errors import OwnKeyMissing, OwnKeyRefused
+from providers.errors import OwnKeyMissing, OwnKeyRefused, OwnKeySuspended
 from providers.limits import upstreams
 from providers.limits.ceilings import CEILING
 from providers.limits.upstreams import UpstreamUnavailable
@@ -51,6 +51,7 @@ _UNAVAILABLE = {
 _OWN_KEY: dict[Failure, type[AppError]] = {
     Failure.OWN_KEY_REFUSED: OwnKeyRefused,
     Failure.OWN_KEY_MISSING: OwnKeyMissing,
+    Failure.OWN_KEY_SUSPENDED: OwnKeySuspended,
 }
 
 
