@@ -45,6 +45,14 @@ class Migration(migrations.Migration):
                 ),
                 ("key", models.CharField(max_length=200)),
                 ("job", models.CharField(max_length=64)),
+                (
+                    "user_id",
+                    models.UUIDField(
+                        blank=True,
+                        help_text="the user who asked; empty: unknown",
+                        null=True,
+                    ),
+                ),
                 ("amount", models.BigIntegerField()),
                 ("captured", models.BigIntegerField(default=0)),
                 ("released", models.BigIntegerField(default=0)),
@@ -1599,6 +1607,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="reservation",
             index=models.Index(fields=["job"], name="reservation_of_job"),
+        ),
+        migrations.AddIndex(
+            model_name="reservation",
+            index=models.Index(
+                fields=["user_id", "wallet"], name="reservation_of_user"
+            ),
         ),
         migrations.AddConstraint(
             model_name="reservation",

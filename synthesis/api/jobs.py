@@ -20,6 +20,7 @@ from billing.credits import token_limits
 from billing.ledger.wallets import spendable, wallet_of
 from billing.models import LedgerEntry
 from billing.pagination import ByNumber
+from billing.reports.usage import only_by
 from billing.serializers import EntrySerializer
 from kit import idempotency
 from kit.errors import Invalid
@@ -277,9 +278,10 @@ class JobEntriesView(GenericAPIView[LedgerEntry]):
 
     @extend_schema(operation_id="jobs_entries", responses=EntrySerializer(many=True))
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
-        """List all ledger entries of the job, newest first."""
+        """List the job's ledger entries, newest first; for members only their own use."""
         job = job_of(request, job_id)
         caused = LedgerEntry.objects.of_job(job.workspace, str(job.pk))
+        caused = caused.used_by(only_by(caller_of(request)))
         page = self.paginate_queryset(caused)
         return self.get_paginated_response(EntrySerializer(page, many=True).data)
 

@@ -110,6 +110,7 @@ def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Payer:
         key=round_key(job, round_number),
         job=str(job.pk),
         deadline=timezone.now() + RESERVED_FOR,
+        user_id=caller.user.pk if caller.user else None,
     )
     token_limits.count(caller.token, reservation, job.environment)
     if reservation.split.credits:
