@@ -28,6 +28,7 @@ from django_otp.models import Device
 from accounts.models import LoginSession, User
 from kit.mail import outbox
 from kit.requests import client_address
+from kit.rest.lines import to_one_line
 
 IDLE_LIMIT = timedelta(days=14)
 """A login expires when it is not used for this long."""
@@ -141,7 +142,7 @@ def _begin(request: HttpRequest, user: User, **_: object) -> None:
             session_key=session.session_key or "",
             device=device,
             ip=client_address(request),
-            user_agent=request.META.get("HTTP_USER_AGENT", "")[:300].replace("\0", ""),
+            user_agent=to_one_line(request.META.get("HTTP_USER_AGENT", "")[:300]),
             method=getattr(request, "login_method", LoginSession.Method.OTHER),
             started_at=timezone.now(),
         )

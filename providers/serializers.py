@@ -104,7 +104,9 @@ class ProviderKeyRequestSerializer(serializers.Serializer[Any]):
     """A request to save an own key."""
 
     key = TextField(
-        write_only=True, help_text="For Polly: `access key id:secret access key`."
+        is_free=True,
+        write_only=True,
+        help_text="For Polly: `access key id:secret access key`.",
     )
     region = TextField(
         required=False,

@@ -74,7 +74,7 @@ _VOICE_FIELDS = tuple(VoiceRequestSerializer().fields)
 class SceneRequestSerializer(VoiceRequestSerializer):
     """One scene of a new job. Each field is also a field of `RequestedScene`."""
 
-    text = TextField(allow_blank=True)
+    text = TextField(is_free=True, allow_blank=True)
     title = TextField(required=False, allow_blank=True, max_length=200)
 
 
@@ -82,7 +82,7 @@ class JobRequestSerializer(VoiceRequestSerializer):
     """A job to submit or to estimate."""
 
     title = TextField(required=False, allow_blank=True, max_length=200)
-    text = TextField(required=False, allow_blank=True)
+    text = TextField(is_free=True, required=False, allow_blank=True)
     split = serializers.ChoiceField(choices=["chapters"], required=False)
     scenes = serializers.ListField(
         child=SceneRequestSerializer(), required=False, max_length=MAX_SCENES
@@ -91,7 +91,9 @@ class JobRequestSerializer(VoiceRequestSerializer):
     fallback = serializers.ListField(
         child=TextField(max_length=200), required=False, max_length=5
     )
-    webhook_url = TextField(required=False, allow_blank=True, max_length=2048)
+    webhook_url = TextField(
+        is_free=True, required=False, allow_blank=True, max_length=2048
+    )
     max_cost = WholeNumberField(required=False, min_value=0)
     metadata = serializers.JSONField(required=False, allow_null=True)
     markup = serializers.BooleanField(default=False)
@@ -174,7 +176,7 @@ class RetryRequestSerializer(serializers.Serializer[Any]):
 class SpeechRequestSerializer(VoiceRequestSerializer):
     """A request for speech at once."""
 
-    input = TextField(allow_blank=True)
+    input = TextField(is_free=True, allow_blank=True)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
 
     def to_order(self) -> Order:

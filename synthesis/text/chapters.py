@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from kit.rest.lines import to_one_line
 from synthesis.text.splitting import Shifts, crlf_offsets, shifts_of
 
 _MARKDOWN = re.compile(r"#{1,3}[ \t]+(?P<title>\S.*)")
@@ -49,7 +50,7 @@ def chapters_of(text: str) -> list[Chapter]:
         heading, start = _heading(row, alone=alone)
         if heading:
             _close(chapters, title, lines, crlfs)
-            title, lines = heading[:200], [(heading, place + start)]
+            title, lines = to_one_line(heading)[:200], [(heading, place + start)]
         else:
             lines.append((row, place))
         place += len(row) + 1
