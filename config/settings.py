@@ -74,6 +74,7 @@ AUTH_USER_MODEL = "accounts.User"
 
 MIDDLEWARE = [
     "kit.requests.RequestIdMiddleware",
+    "kit.requests.NoStore",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

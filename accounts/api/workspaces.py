@@ -198,6 +198,7 @@ class InvitationsView(GenericAPIView[Invitation]):
         """Invite someone by mail, with a fresh login. An invitation is valid for 7 days."""
         membership = teams.membership(caller_of(request), workspace_id)
         fields = _validated(InvitationRequestSerializer, request)
+        teams.require_may_invite(membership, fields["role"])  # for a replay too
 
         def run() -> idempotency.Answer:
             invitation = teams.invite(membership, **fields)
