@@ -84,6 +84,12 @@ def current_login(request: HttpRequest) -> str | None:
     return request.session.get(_LOGIN)
 
 
+def is_by_link(request: HttpRequest) -> bool:
+    """Return whether the login began by a link of `manage.py login_link`."""
+    row = LoginSession.objects.find(current_login(request) or "")
+    return row is not None and bool(row.method == LoginSession.Method.LINK)
+
+
 def mark_verified(request: HttpRequest, device: Device) -> None:
     """Record in the session that its user has just passed the second factor `device`.
 
