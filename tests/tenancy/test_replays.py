@@ -10,9 +10,10 @@ from tests.tenancy.table import CALLS, ROWS, Row
 from tests.tenancy.test_ids import API, expected, url_of, values_of
 from tests.tenancy.world import World
 
+EVERY: list[Any] = [*CALLS, *ROWS]
 FOR_SOME = [
     entry
-    for entry in [*CALLS, *ROWS]
+    for entry in EVERY
     if entry.method in ("POST", "PATCH", "PUT")
     and entry.owner != entry.member
     and not entry.route.startswith("me/")
@@ -30,7 +31,7 @@ def test_a_replay_comes_after_the_check_of_the_role(world: World, entry: Any) ->
     alice = Membership.objects.filter(
         user=world.alice.owner, workspace=world.alice.team
     )
-    key = {"Idempotency-Key": "again"}
+    key: Any = {"Idempotency-Key": "again"}
     with rolled_back():
         first = ask(asker, entry.method, url, entry.body, **key)
         assert first.status_code == expected(entry.owner, asker)
@@ -56,7 +57,7 @@ _FOR_ALL = {"providers", "voices"}
 """Lists that are nearly the same for everybody; a browser may keep them for a minute."""
 
 
-@pytest.mark.parametrize("entry", [*CALLS, *ROWS], ids=str)
+@pytest.mark.parametrize("entry", EVERY, ids=str)
 def test_no_cache_keeps_an_answer_of_the_api(world: World, entry: Any) -> None:
     """Errors too; a browser may keep files, but asks each time whether it may use them."""
     url = API + entry.route

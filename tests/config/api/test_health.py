@@ -109,7 +109,7 @@ def test_a_check_writes_no_file(db, client, monkeypatch):
         raise AssertionError("a file is written")
 
     for name in ("save", "_save", "delete"):
-        monkeypatch.setattr(type(default_storage._wrapped), name, refuse)
+        monkeypatch.setattr(default_storage, name, refuse)
 
     assert client.get("/health/ready").status_code == 200
 
