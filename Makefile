@@ -60,7 +60,8 @@ chaos:
 	@config/install.sh dev
 	@CHAOS_JOBS=500 CHAOS_DELIVERIES=1000 CHAOS_KILLS=30 CHAOS_SIGNED=10000 \
 		CHAOS_POSTS=500 CHAOS_DEADLINES=1 CHAOS_OPERATIONS=100000 CHAOS_RESTARTS=5 \
-		CHAOS_CLIENTS=16 MODEL_EXAMPLES=300 \
+		CHAOS_CLIENTS=16 CHAOS_SLOW_BODIES=40 CHAOS_SLOW_HEADS=200 CHAOS_UPLOAD_MB=200 \
+		MODEL_EXAMPLES=300 \
 		$(PYTHON) -m pytest -s tests/chaos tests/billing/ledger/test_model.py
 
 # Resolve the .in files anew, keeping the versions that still fit;

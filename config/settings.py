@@ -78,6 +78,9 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "accounts.http.refused_bodies.CountRefusedBodies",
+    "config.web.bodies.ReadBody",
+    "kit.db.connections.GiveBackConnection",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -175,8 +178,19 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 # --- HTTP ----------------------------------------------------------------------------
 
-# The longest request is a job of 1,000,000 characters, four bytes each, escaped.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+BODY_LIMITS = {
+    # The longest request is a job of 1,000,000 characters, four bytes each, escaped.
+    "/api/": 8 * 1024 * 1024,
+    "/v1/": 8 * 1024 * 1024,
+    "/hooks/": 1024 * 1024,
+    "/": 256 * 1024,  # forms
+}
+"""The largest body in bytes, by path prefix; the first matching prefix counts."""
+STREAMED_BODIES: tuple[str, ...] = ()
+"""Paths whose views read the body themselves while it arrives."""
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(BODY_LIMITS.values())
+FILE_UPLOAD_HANDLERS: list[str] = []
+"""Files in forms are not stored. A view that takes files sets its own handlers."""
 # Whether the public URL is https.
 SECURE = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
@@ -211,7 +225,10 @@ CONTENT_SECURITY_POLICY = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.authentication.TokenOrCookie"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.http.permissions.NotGuest"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.http.throttles.WorkspaceThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "accounts.http.refused_bodies.RefusedBodiesThrottle",
+        "accounts.http.throttles.WorkspaceThrottle",
+    ],
     "DEFAULT_PARSER_CLASSES": ["kit.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "kit.rest.pagination.NewestFirst",
@@ -282,6 +299,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Ozvena <ozvena@localhost>")
 GUEST_PER_DAY = env.int("GUEST_PER_DAY", 5)
 RATE_SYNTHESIS = env.str("RATE_SYNTHESIS", "20/m")
 RATE_OTHER = env.str("RATE_OTHER", "300/m")
+REFUSED_BODIES = env.int("REFUSED_BODIES", 240)
+"""Refused request bodies per caller and minute; each 64 KB counts as another one."""
 LOGIN_CODES_PER_ADDRESS = env.int("LOGIN_CODES_PER_ADDRESS", 10)
 """Login codes mailed to one email address per UTC day; more are silently not sent."""
 LOGIN_CODES_PER_NETWORK = env.int("LOGIN_CODES_PER_NETWORK", 200)

@@ -26,6 +26,7 @@ from kit import idempotency
 from kit.errors import Invalid
 from kit.rest.pagination import NewestFirst
 from synthesis.api.requests import (
+    check_size,
     job_body,
     job_of,
     respond,
@@ -113,6 +114,7 @@ class JobsView(GenericAPIView[Job]):
     )
     def post(self, request: Request) -> Response:
         """Submit a job. Its price is reserved now and charged as scenes complete."""
+        check_size(request)
         serializer = JobRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         order = serializer.to_order()
@@ -133,6 +135,7 @@ class EstimateView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Return the price of a job without submitting it."""
+        check_size(request)
         serializer = JobRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         caller = caller_of(request)
@@ -312,6 +315,7 @@ class SceneView(APIView):
         """
         job = job_of(request, job_id)
         found = scene_of(job, scene)
+        check_size(request)
         serializer = SceneChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         changes = dict(serializer.validated_data)

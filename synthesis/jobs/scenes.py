@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from synthesis.jobs.quotes import Quote, RequestedScene
 from synthesis.models import Job, Scene
+from synthesis.text.splitting import shifts_in
 from synthesis.work import turns
 
 _REQUESTED = tuple(field.name for field in fields(RequestedScene))
@@ -23,6 +24,8 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
     for scene, quoted, turn in zip(scenes, quote.scenes, given, strict=True):
         for name in _REQUESTED:
             setattr(scene, name, getattr(quoted.requested, name))
+        if quoted.requested.shifts is None:
+            scene.shifts = shifts_in(quoted.sent)
         scene.provider, scene.queue = quoted.provider, quoted.queue
         scene.credential = quoted.credential
         scene.is_for_own_key = quoted.is_for_own_key
