@@ -46,7 +46,8 @@ def request(job: Job, kind: Assembly.Kind) -> Assembly:
     """
     version = _version(spoken_scenes(job), job.format)
     made = Assembly.objects.filter(job=job, kind=kind, superseded_at=None)
-    if found := made.filter(version=version, status=Assembly.Status.COMPLETED).first():
+    found = made.filter(version=version).exclude(status=Assembly.Status.FAILED).first()
+    if found is not None:
         return found
     with transaction.atomic(durable=True):
         # What changes a scene locks the job first and supersedes what exists by then.

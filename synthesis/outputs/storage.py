@@ -24,8 +24,7 @@ def recount() -> int:
             with transaction.atomic(durable=True):
                 list(Job.objects.select_for_update(of=("self",)).filter(pk=pk))
                 wrong = _wrong(Job.objects.filter(pk=pk))
-                for counted in wrong.values_list("counted", flat=True):
-                    count += Job.objects.filter(pk=pk).update(stored_bytes=counted)
+                count += wrong.update(stored_bytes=F("counted"))
     for workspace in Workspace.objects.annotate(counted=_of_workspace("pk")).exclude(
         counted=Coalesce("storage__stored_bytes", 0)
     ):

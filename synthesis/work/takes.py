@@ -9,7 +9,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from billing.models import Payer
 from kit.db.transactions import needs_transaction
+from providers.models.querysets import PLATFORM
 from synthesis.models import RECORDED, Assembly, Job, Recording, Scene, Take
 
 
@@ -35,6 +37,8 @@ def restore(job: Job, scene: Scene) -> None:
     heard, unheard = _recording(take), _recording(scene)
     _set(take, unheard)
     _set(scene, heard)
+    if not job.charged and scene.credential != PLATFORM:
+        job.billed_to = Payer.OWN_KEY  # as before the round that is given back
     scene.status = Scene.Status.COMPLETED
     scene.lease_until = None
     take.superseded_at = timezone.now()

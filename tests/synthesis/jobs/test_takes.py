@@ -395,6 +395,32 @@ def test_a_change_races_the_deletion(caller, submitted, speak_all, waits) -> Non
     assert violations() == {}
 
 
+@pytest.mark.parametrize("waits", STARTS)
+def test_a_new_take_is_stored_while_it_is_canceled(
+    api, caller, submitted, speak_all, waits
+) -> None:
+    """Either the new audio is heard and paid for, or the old one is; never neither."""
+    job = submitted(caller, "Old words.")
+    speak_all()
+    patch(api, job, text="Quite new.")
+    held = claim()
+
+    def stop() -> Job:
+        with transaction.atomic(durable=True):
+            return cancel.cancel(job.pk)
+
+    _, canceled = race(lambda: worker.speak(held), stop, waits)
+
+    data, _ = shown(api, job)
+    words = heard(api, job).words
+    if isinstance(canceled, AppError):
+        assert (words, *sums(data)) == (["Quite", "new"], "completed", 20, 20, 0)
+    else:
+        assert (words, *sums(data)) == (["Old", "words"], "completed", 20, 10, 10)
+    assert credits(caller) == (5000 - data["charged"], 0)
+    assert violations() == {}
+
+
 def test_an_assembly_is_not_made_of_what_came_later(
     api, caller, submitted, speak_all
 ) -> None:
