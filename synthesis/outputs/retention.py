@@ -97,7 +97,7 @@ def _remove_files(job: Job) -> None:
 
 
 def _superseded_takes() -> QuerySet[Take]:
-    answers = IdempotencyRecord.objects.filter(
+    answers = IdempotencyRecord.objects.exclude(subject="").filter(  # as its index
         subject=Cast(OuterRef("scene__job_id"), CharField()),
         created_at__gt=Now() - idempotency.KEPT_FOR,
     )
