@@ -5,7 +5,7 @@ import sys
 
 from benchmarks import verdicts
 
-ALL = ("latency", "cpu", "ledger", "audio", "logins", "outbound", "purge")
+ALL = ("latency", "cpu", "web", "ledger", "audio", "logins", "outbound", "purge")
 
 
 def main() -> None:

@@ -145,6 +145,7 @@ class SceneAdmin(ReadOnly, ModelAdmin):
         "attempts",
         "crashes",
         "strikes",
+        "unanswered",
         "error_code",
         "turn",
     ]

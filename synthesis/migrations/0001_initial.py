@@ -532,6 +532,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "unanswered",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="ordinal of the piece whose call may be billed without usable audio",
+                    ),
+                ),
+                (
                     "error_code",
                     models.CharField(
                         blank=True,

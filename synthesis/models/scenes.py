@@ -115,6 +115,10 @@ class Scene(Claimable, Recording):
     is_held = models.BooleanField(
         default=False, help_text="not claimable, since its job is paused"
     )
+    unanswered = models.PositiveIntegerField(
+        default=0,
+        help_text="ordinal of the piece whose call may be billed without usable audio",
+    )
     error_code = models.CharField(
         max_length=40,
         blank=True,

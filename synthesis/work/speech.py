@@ -1,16 +1,20 @@
 """Speech at once: a job of one scene, spoken by the web process during the request."""
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from accounts.caller import Caller
 from kit import idempotency
+from kit.db import connections
+from kit.db.admission import admitted
 from kit.db.transactions import one_transaction
 from kit.errors import AppError
 from kit.ids import new_id
@@ -37,6 +41,10 @@ from synthesis.models import Job, Scene
 from synthesis.text.splitting import Shifts
 from synthesis.work import claiming, settlement
 from synthesis.work.rendering import Rendered, read_words, render
+
+_DATABASE_PATIENCE = 20.0  # seconds
+_DATABASE_PAUSE = 0.2  # seconds
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +116,12 @@ def speak_now(
     fail = partial(_fail, caller, begun)
     try:
         with claims.keep_lease(begun) as lease:
-            rendered = _render(begun, lease, format=order.format)
-        with transaction.atomic(durable=True):
-            job = settlement.complete(begun, rendered)
-            receipt = _receipt(job, begun, rendered)
-            if key is not None:
-                idempotency.finish(key, idempotency.Answer(200, asdict(receipt)))
+            rendered = _until_database_answers(
+                partial(_render, begun, lease, format=order.format), lease
+            )
+            receipt = _until_database_answers(
+                partial(_complete, begun, rendered, key), lease
+            )
     except claims.LeaseLost as lost:
         raise JobCanceled from lost
     except UpstreamUnavailable as unavailable:
@@ -171,6 +179,7 @@ def _read(receipt: Receipt) -> Spoken:
     return Spoken(receipt, audio, read_words(receipt.words)["words"])
 
 
+@admitted
 @one_transaction
 def _begin(
     caller: Caller, order: Order, key: idempotency.Key | None
@@ -209,9 +218,45 @@ def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # n
     return render(scene, lease, format=format)
 
 
+def _complete(scene: Scene, rendered: Rendered, key: idempotency.Key | None) -> Receipt:
+    """Settle a rendered scene, store its receipt for `key`, and return it."""
+    with connections.reserved():
+        try:
+            with transaction.atomic(durable=True):
+                job = settlement.complete(scene, rendered)
+                receipt = _receipt(job, scene, rendered)
+                if key is not None:
+                    idempotency.finish(key, idempotency.Answer(200, asdict(receipt)))
+        except claims.LeaseLost:
+            # If the connection broke in the commit of the last try, it is committed.
+            done = Scene.objects.filter(pk=scene.pk, fence=scene.fence)
+            if not done.filter(status=Scene.Status.COMPLETED).exists():
+                raise
+            receipt = _receipt(Job.objects.get(pk=scene.job_id), scene, rendered)
+    return receipt
+
+
+def _until_database_answers(step: Callable[[], R], lease: claims.Lease) -> R:
+    """Run `step`, again if the database was unavailable, and return its result.
+
+    The vendor bills the audio, so it isn't given up for an outage of a few seconds. A step
+    that is repeated finds the pieces that are stored, and calls the vendor for the rest.
+    """
+    until = time.monotonic() + _DATABASE_PATIENCE
+    while True:
+        try:
+            return step()
+        except OperationalError:
+            lease.check()
+            if time.monotonic() > until:
+                raise
+            logger.warning("the database is unavailable; trying again", exc_info=True)
+            time.sleep(_DATABASE_PAUSE)
+
+
 def _fail(caller: Caller, scene: Scene, error_code: str) -> None:
     try:
-        with transaction.atomic(durable=True):
+        with connections.reserved(), transaction.atomic(durable=True):
             settlement.fail(scene, error_code)
             if caller.is_guest:
                 submit.give_back_guest_try(caller, scene.job.created_at)
