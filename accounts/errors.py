@@ -144,6 +144,17 @@ class OwnerStays(AppError):
     message = "The owner can't leave. Make another member the owner first."
 
 
+class StorageLimit(AppError):
+    """The files of the workspace have reached its limit."""
+
+    code = "storage_limit"
+    status = HTTPStatus.FORBIDDEN
+    message = (
+        "Your files fill the {limit} MB that your workspace can keep. Delete some jobs, or"
+        " choose a larger plan."
+    )
+
+
 class AlreadyMember(AppError):
     """The invited user is a member of the workspace already."""
 

@@ -323,6 +323,8 @@ WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""
 RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
 """Days for which the files of a job are kept."""
+STORAGE_MB = env.int("STORAGE_MB", 2_000)
+"""Megabytes of files that one workspace can keep."""
 SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
 """Credits that a new user gets once in each environment; 0: none."""
 APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", 1_000_000)

@@ -201,11 +201,16 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
     """A scene in responses and events."""
 
     spoken_by = serializers.SerializerMethodField(
-        help_text="The voice that was used: `voice` or a fallback. Null before that."
+        help_text="The voice that is heard: `voice`, a fallback, or the one before a"
+        " change that is not spoken yet. Null while there is no audio."
     )
+    duration_ms = serializers.IntegerField(source="heard.duration_ms", allow_null=True)
     audio_url = serializers.SerializerMethodField()
     words_url = serializers.SerializerMethodField()
-    error = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField(
+        help_text="Why the scene failed. Of a completed scene: why its last change could"
+        " not be spoken; it is what it was before."
+    )
 
     class Meta:
         model = Scene
@@ -224,8 +229,8 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
         ]
 
     def get_spoken_by(self, scene: Scene) -> str | None:
-        """Return the voice that was used; None while there is no audio."""
-        return scene.speaker if scene.audio else None
+        """Return the voice that is heard; None while there is no audio."""
+        return scene.heard.speaker if scene.heard.audio else None
 
     def get_audio_url(self, scene: Scene) -> str | None:
         """Return the URL of the audio; None while there is none."""
@@ -243,7 +248,7 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
         return {"code": scene.error_code, "detail": detail}
 
     def _url(self, name: str, scene: Scene) -> str | None:
-        if not scene.audio:
+        if not scene.heard.audio:
             return None
         return absolute(
             self.context.get("request"), name, scene.job_id, str(scene.index)
@@ -319,7 +324,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     def get_scenes(self, job: Job) -> list[dict[str, Any]]:
         """Return the first `SCENES_SHOWN` scenes; all are listed at `…/scenes`."""
-        rows = Scene.objects.filter(job=job).defer("text", "shifts").order_by("index")
+        rows = Scene.objects.filter(job=job).without_text().order_by("index")
         serializer = SceneSerializer(
             rows[:SCENES_SHOWN], many=True, context=self.context
         )

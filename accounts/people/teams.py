@@ -48,7 +48,7 @@ def memberships(caller: Caller) -> QuerySet[Membership]:
     found = Membership.objects.for_user(caller.person)
     if caller.token is not None:
         found = found.filter(workspace=caller.token.workspace_id)
-    return found.order_by("-workspace")
+    return found.select_related("workspace__storage").order_by("-workspace")
 
 
 def membership(caller: Caller, workspace_id: uuid.UUID) -> Membership:

@@ -423,6 +423,13 @@ class Migration(migrations.Migration):
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
+                (
+                    "storage_mb",
+                    models.PositiveIntegerField(
+                        help_text="megabytes of files that are kept",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
             ],
             options={
                 "ordering": ["amount", "key"],
@@ -466,6 +473,7 @@ class Migration(migrations.Migration):
                             ("rate_other__gte", 1),
                             ("rate_synthesis__gte", 1),
                             ("retention_days__gte", 1),
+                            ("storage_mb__gte", 1),
                         ),
                         name="plan_allows_something",
                     ),

@@ -20,7 +20,7 @@ from providers.models.querysets import PLATFORM
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.jobs import quotes, voices
 from synthesis.models import Job, Scene
-from synthesis.work import bells, settlement
+from synthesis.work import bells, settlement, takes
 
 
 @one_transaction
@@ -86,6 +86,7 @@ def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
 
 def _hand_over(held: Scene, voice: Voice, credential: str) -> None:
     """Queue a locked scene again with another voice; its old pieces are not reused."""
+    takes.number_render(held)
     held.credential = credential
     held.spoken_by = voice.pk
     held.provider = voice.provider_id
@@ -95,7 +96,6 @@ def _hand_over(held: Scene, voice: Voice, credential: str) -> None:
         if credential == PLATFORM
         else 0
     )
-    held.render += 1
     held.status = Scene.Status.QUEUED
     held.lease_until = None
     held.ready_at = timezone.now()

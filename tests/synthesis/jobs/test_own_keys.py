@@ -20,7 +20,7 @@ from synthesis.errors import (
     ProviderUnavailable,
     SandboxProvider,
 )
-from synthesis.jobs import again, quotes
+from synthesis.jobs import again, cancel, quotes
 from synthesis.jobs.quotes import Order, RequestedScene
 from synthesis.models import Job, Scene
 from tests import factories
@@ -298,6 +298,20 @@ def test_an_edit_of_one_scene_keeps_what_others_were_billed_to(
         job, scene = again.edit(caller, job.pk, scene.pk, {"text": "New."})
     assert (job.billed_to, scene.cost) == ("credits", 0)
     assert scene.credential == using.credential_of(caller.workspace.pk)
+
+
+def test_a_change_that_is_not_spoken_leaves_the_own_key_as_the_payer(
+    own, submitted, caller, speak_all, credits
+):
+    job = submitted(caller, "One.")
+    speak_all()
+    own.delete()
+    with transaction.atomic():
+        job, _ = again.edit(caller, job.pk, job.scenes.get().pk, {"text": "New."})
+    assert (job.billed_to, credits()) == ("credits", (4996, 4))
+    with transaction.atomic():
+        job = cancel.cancel(job.pk)
+    assert (job.status, job.billed_to, credits()) == ("completed", "own_key", (5000, 0))
 
 
 def test_price_and_key_can_not_disagree(own, submitted, caller):
