@@ -5,7 +5,7 @@ import sys
 
 from benchmarks import verdicts
 
-ALL = ("latency", "cpu", "web", "ledger", "audio", "logins", "outbound")
+ALL = ("latency", "cpu", "web", "ledger", "audio", "logins", "outbound", "purge")
 
 
 def main() -> None:

@@ -73,9 +73,10 @@ LOCK_BY_SOURCE = _LOCK.format(
 _OPEN_RESERVATION = """
 opened AS (
     INSERT INTO billing_reservation
-        (id, wallet_id, key, job, amount, captured, released, deadline, created_at)
-    VALUES (%(reservation)s, %(wallet)s, %(reservation_key)s, %(job)s, %(held)s, 0, 0,
-            %(deadline)s, %(drawn_at)s)
+        (id, wallet_id, key, job, user_id, amount, captured, released, deadline,
+         created_at)
+    VALUES (%(reservation)s, %(wallet)s, %(reservation_key)s, %(job)s, %(user)s,
+            %(held)s, 0, 0, %(deadline)s, %(drawn_at)s)
 ), slice AS (
     INSERT INTO billing_reservationslice
         (wallet_id, reservation_id, lot_id, ordinal, amount)
@@ -295,6 +296,7 @@ def post(
         parameters |= {
             "reservation_key": opens.key,
             "job": opens.job,
+            "user": opens.user_id,
             "held": opens.amount,
             "deadline": opens.deadline,
             "drawn_at": opens.created_at,

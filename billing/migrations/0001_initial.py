@@ -45,6 +45,14 @@ class Migration(migrations.Migration):
                 ),
                 ("key", models.CharField(max_length=200)),
                 ("job", models.CharField(max_length=64)),
+                (
+                    "user_id",
+                    models.UUIDField(
+                        blank=True,
+                        help_text="the user who asked; empty: unknown",
+                        null=True,
+                    ),
+                ),
                 ("amount", models.BigIntegerField()),
                 ("captured", models.BigIntegerField(default=0)),
                 ("released", models.BigIntegerField(default=0)),
@@ -415,6 +423,13 @@ class Migration(migrations.Migration):
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
+                (
+                    "storage_mb",
+                    models.PositiveIntegerField(
+                        help_text="megabytes of files that are kept",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
             ],
             options={
                 "ordering": ["amount", "key"],
@@ -458,6 +473,7 @@ class Migration(migrations.Migration):
                             ("rate_other__gte", 1),
                             ("rate_synthesis__gte", 1),
                             ("retention_days__gte", 1),
+                            ("storage_mb__gte", 1),
                         ),
                         name="plan_allows_something",
                     ),
@@ -1617,6 +1633,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="reservation",
             index=models.Index(fields=["job"], name="reservation_of_job"),
+        ),
+        migrations.AddIndex(
+            model_name="reservation",
+            index=models.Index(
+                fields=["user_id", "wallet"], name="reservation_of_user"
+            ),
         ),
         migrations.AddConstraint(
             model_name="reservation",

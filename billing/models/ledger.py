@@ -273,6 +273,9 @@ class Reservation(models.Model):
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="reservations")
     key = models.CharField(max_length=200)
     job = models.CharField(max_length=64)
+    user_id = models.UUIDField(
+        null=True, blank=True, help_text="the user who asked; empty: unknown"
+    )
     amount = models.BigIntegerField()
     captured = models.BigIntegerField(default=0)
     released = models.BigIntegerField(default=0)
@@ -306,6 +309,7 @@ class Reservation(models.Model):
                 name="reservation_open",
             ),
             models.Index(fields=["job"], name="reservation_of_job"),
+            models.Index(fields=["user_id", "wallet"], name="reservation_of_user"),
         ]
 
     def __str__(self) -> str:

@@ -175,13 +175,23 @@ def history(caller: Caller, days: Range, group: str) -> Iterator[dict[str, Any]]
         }
 
 
+def only_by(caller: Caller) -> uuid.UUID | None:
+    """Return the user whose use of credits alone the caller may see; None for all.
+
+    Members without the permission to see money see what they used themselves.
+    """
+    if caller.user and not has_permission(caller.member_role, Permission.SEE_MONEY):
+        return caller.user.pk
+    return None
+
+
 def _visible(caller: Caller, days: Range) -> QuerySet[Usage]:
     start, end = days.bounds
     rows = Usage.objects.for_workspace(caller.workspace).filter(
         environment=str(caller.environment), created_at__gte=start, created_at__lt=end
     )
-    if caller.user and not has_permission(caller.member_role, Permission.SEE_MONEY):
-        rows = rows.filter(user_id=caller.user.pk)
+    if (user_id := only_by(caller)) is not None:
+        rows = rows.filter(user_id=user_id)
     return rows
 
 

@@ -36,9 +36,10 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
         scene.status = Scene.Status.QUEUED
         scene.is_held = job.is_paused
         scene.ready_at = now
-        scene.attempts = scene.crashes = scene.strikes = 0
+        scene.attempts = scene.crashes = scene.strikes = scene.unanswered = 0
         scene.error_code = scene.audio = scene.words = scene.timing = ""
         scene.duration_ms = scene.finished_at = None
+        scene.stored_bytes = 0
 
 
 def requested_of(scene: Scene) -> RequestedScene:

@@ -318,11 +318,12 @@ def test_edited_limits_apply_to_subscribed_workspaces(workspace):
         "rate_other": 700,
         "concurrency": 9,
         "retention_days": 10,
+        "storage_mb": 11,
         "is_offered": "on",
     }
     answer = browser.post(f"/admin/billing/plan/{row.pk}/change/", form)
     assert answer.status_code == 302
-    assert limits(workspace) == ("paid", 77, 700, 9, 10)
+    assert limits(workspace) == ("paid", 77, 700, 9, 10, 11)
     assert limits(other) == STUDIO
 
 
