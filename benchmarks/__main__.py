@@ -7,7 +7,7 @@ from benchmarks import verdicts
 
 ALL = (
     *("latency", "cpu", "web", "fairness", "claims", "ledger", "audio", "logins"),
-    "outbound",
+    *("outbound", "purge"),
 )
 
 

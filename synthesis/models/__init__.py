@@ -3,12 +3,15 @@
 from synthesis.models.assemblies import Assembly
 from synthesis.models.gates import Gate
 from synthesis.models.jobs import Job
-from synthesis.models.scenes import Piece, Scene
+from synthesis.models.scenes import RECORDED, Piece, Recording, Scene, Take
 
 __all__ = [
+    "RECORDED",
     "Assembly",
     "Gate",
     "Job",
     "Piece",
+    "Recording",
     "Scene",
+    "Take",
 ]
