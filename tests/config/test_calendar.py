@@ -176,7 +176,7 @@ def test_all_registered_names_can_be_imported():
         for config in apps.get_app_configs()
         if Path(config.path).parent == Path(settings.BASE_DIR)
     ]
-    known = {"lifecycle", "webhook_events", "encrypted", "swept"}
+    known = {"lifecycle", "webhook_events", "encrypted", "swept", "invariants"}
     for config in ours:
         own = {
             name for name, value in vars(type(config)).items() if type(value) is list
