@@ -1,4 +1,4 @@
-"""Errors of the ledger, plans, promo codes and token limits."""
+"""Errors of the ledger, plans, payments, promo codes and token limits."""
 
 from http import HTTPStatus
 
@@ -153,3 +153,57 @@ class PromoCodeUsedUp(AppError):
     code = "promo_code_used_up"
     status = HTTPStatus.CONFLICT
     message = "This promo code has been used up."
+
+
+class GatewayOff(AppError):
+    """The gateway is unknown, or its keys are not set."""
+
+    code = "gateway_off"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    message = "Payments by {gateway} are switched off."
+
+
+class GatewayFailed(AppError):
+    """A gateway did not answer, or not as it documents; the call can be repeated.
+
+    `detail` names the kind of failure for our logs; it never quotes what was sent.
+    """
+
+    code = "gateway_failed"
+    status = HTTPStatus.BAD_GATEWAY
+    message = "The payment service does not answer. Nothing was charged; try again."
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__()
+        self.detail = detail
+
+
+class InvalidSignature(AppError):
+    """The signature or the authorization of a callback is wrong; nothing was stored."""
+
+    code = "invalid_signature"
+    status = HTTPStatus.UNAUTHORIZED
+    message = "The signature is not valid."
+
+
+class MalformedCallback(AppError):
+    """A signed callback is not what the gateway documents; nothing was stored."""
+
+    code = "malformed_callback"
+    message = "The callback can't be read."
+
+
+class NotSoldThere(AppError):
+    """The gateway does not sell the product."""
+
+    code = "not_sold_there"
+    status = HTTPStatus.CONFLICT
+    message = "{product} can't be paid for by {gateway}."
+
+
+class NotReportedYet(TooEarly):
+    """A payment or a subscription that a fact refers to was not reported yet."""
+
+    code = "not_reported_yet"
+    status = HTTPStatus.CONFLICT
+    message = "{subject} was not reported yet."

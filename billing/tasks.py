@@ -7,6 +7,7 @@ from celery.schedules import crontab
 
 from billing.credits import lapsing, token_limits
 from billing.ledger import proofs
+from billing.payments import inbox
 from billing.plans import subscriptions
 from billing.reports import closed_months
 from kit.work.calendar import scheduled
@@ -55,3 +56,9 @@ def close_months() -> None:
 def prune_spending() -> None:
     """Delete the spending of limited tokens in old months."""
     token_limits.prune()
+
+
+@shared_task(name=inbox.work.task)
+def post_inbox() -> None:
+    """Post what gateways have reported."""
+    inbox.work()

@@ -1,5 +1,6 @@
 """The models of billing, one module per subject. Import them from here."""
 
+from billing.models.inbox import InboxEvent
 from billing.models.ledger import (
     ENVIRONMENTS,
     LOW_AT,
@@ -10,6 +11,7 @@ from billing.models.ledger import (
     Wallet,
 )
 from billing.models.notices import LapseNotice
+from billing.models.orders import GatewayCustomer, Order, Refund
 from billing.models.postings import (
     LONGEST_REASON,
     LONGEST_TICKET,
@@ -32,12 +34,15 @@ __all__ = [
     "LOW_AT",
     "ClosedMonth",
     "CreditRequest",
+    "GatewayCustomer",
+    "InboxEvent",
     "LapseNotice",
     "LedgerEntry",
     "LedgerProof",
     "LedgerTransaction",
     "Lot",
     "MonthEndRun",
+    "Order",
     "Pack",
     "Payer",
     "Plan",
@@ -45,6 +50,7 @@ __all__ = [
     "PromoCode",
     "PromoRedemption",
     "Purchase",
+    "Refund",
     "Reservation",
     "ReservationSlice",
     "Split",
