@@ -27,6 +27,7 @@ class Permission(StrEnum):
     HAND_OVER = "hand_over"
     CLOSE = "close"  # close and reopen the workspace
     SEE_MONEY = "see_money"  # see payments, and what others have used
+    BUY = "buy"  # packs and plans; change or cancel a plan at its store
     MANAGE_KEYS = "manage_keys"  # save, replace, check and remove provider keys
     MANAGE_TOKENS = "manage_tokens"  # see and revoke the tokens of others
     MANAGE_WEBHOOKS = "manage_webhooks"  # add, change, test, replay and remove
@@ -45,6 +46,7 @@ PERMISSIONS: dict[Permission, set[str]] = {
     Permission.HAND_OVER: {_OWNER},
     Permission.CLOSE: {_OWNER},
     Permission.SEE_MONEY: {_OWNER, _ADMIN},
+    Permission.BUY: {_OWNER, _ADMIN},
     Permission.MANAGE_KEYS: {_OWNER, _ADMIN},
     Permission.MANAGE_TOKENS: {_OWNER, _ADMIN},
     Permission.MANAGE_WEBHOOKS: {_OWNER, _ADMIN},

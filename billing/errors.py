@@ -193,6 +193,13 @@ class MalformedCallback(AppError):
     message = "The callback can't be read."
 
 
+class UnknownProduct(AppError):
+    """There is no plan or pack on sale with this key."""
+
+    code = "unknown_product"
+    message = "{product} is not on sale."
+
+
 class NotSoldThere(AppError):
     """The gateway does not sell the product."""
 

@@ -7,7 +7,7 @@ from celery.schedules import crontab
 
 from billing.credits import lapsing, token_limits
 from billing.ledger import proofs
-from billing.payments import inbox
+from billing.payments import inbox, orders
 from billing.plans import subscriptions
 from billing.reports import closed_months
 from kit.work.calendar import scheduled
@@ -62,3 +62,10 @@ def prune_spending() -> None:
 def post_inbox() -> None:
     """Post what gateways have reported."""
     inbox.work()
+
+
+@scheduled("ask gateways about orders that are not paid", timedelta(minutes=1))
+@shared_task
+def look_up_orders() -> None:
+    """Ask the gateways about pending orders that they have not reported."""
+    orders.look_up_pending()

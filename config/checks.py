@@ -127,6 +127,11 @@ def _deployment() -> Iterator[tuple[str, str, str]]:
             "OZVENA_DEVELOPMENT is on.",
             "Set it to 0, or leave it out: `manage.py up` decides by HOST.",
         )
+        yield (
+            "W008",
+            "The demo gateway is on: orders are paid without money.",
+            "It is off as soon as OZVENA_DEVELOPMENT is.",
+        )
     if settings.KEEPS_SECRET_KEY:
         yield (
             "W003",

@@ -2322,6 +2322,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "look_up_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="when the gateway is asked next, if it is still pending then",
+                        null=True,
+                    ),
+                ),
+                (
                     "review",
                     models.TextField(
                         blank=True,
@@ -2564,15 +2572,17 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="order",
             index=models.Index(
-                fields=["workspace", "environment", "-created_at"], name="order_newest"
+                fields=["workspace", "environment", "-id"], name="order_newest"
             ),
         ),
         migrations.AddIndex(
             model_name="order",
             index=models.Index(
-                condition=models.Q(("status", "pending")),
-                fields=["created_at"],
-                name="order_pending",
+                condition=models.Q(
+                    ("look_up_at__isnull", False), ("status", "pending")
+                ),
+                fields=["look_up_at"],
+                name="order_to_look_up",
             ),
         ),
         migrations.AddIndex(

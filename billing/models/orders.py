@@ -1,9 +1,12 @@
 """Orders: what a workspace wanted to buy, what was paid for it, and what was paid back."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from accounts.caller import Caller
 from accounts.models import Workspace
 from billing.models.ledger import ENVIRONMENTS
 from billing.models.products import Pack, Plan
@@ -18,6 +21,15 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def for_workspace(self, workspace: Workspace) -> "OrderQuerySet":
         """Return the orders of `workspace`, in both environments."""
         return self.filter(workspace=workspace)
+
+    def visible_to(self, caller: Caller) -> "OrderQuerySet":
+        """Return the orders of the caller's workspace in its environment, newest first."""
+        return (
+            self.for_workspace(caller.workspace)
+            .filter(environment=caller.environment.value)
+            .select_related("pack", "plan")
+            .order_by("-pk")
+        )
 
 
 class Order(models.Model):
@@ -72,6 +84,11 @@ class Order(models.Model):
     )
     refunded = models.PositiveIntegerField(
         default=0, help_text="paid back or disputed, in all"
+    )
+    look_up_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="when the gateway is asked next, if it is still pending then",
     )
     review = models.TextField(
         blank=True, help_text="why an operator has to look at it; empty: no need"
@@ -133,13 +150,12 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["workspace", "environment", "-created_at"],
-                name="order_newest",
+                fields=["workspace", "environment", "-id"], name="order_newest"
             ),
             models.Index(
-                fields=["created_at"],
-                condition=Q(status="pending"),
-                name="order_pending",
+                fields=["look_up_at"],
+                condition=Q(status="pending", look_up_at__isnull=False),
+                name="order_to_look_up",
             ),
             models.Index(
                 fields=["subscription", "period"],
@@ -157,6 +173,45 @@ class Order(models.Model):
         product = self.pack or self.plan
         assert product is not None
         return product
+
+    @property
+    def price(self) -> str:
+        """What was paid, or is to be paid, such as `2.99 USD`."""
+        return self._money(
+            self.amount if self.paid_amount is None else self.paid_amount
+        )
+
+    @property
+    def amounts(self) -> list[tuple[str, str]]:
+        """The lines of the receipt of a paid order; the last one is what was paid."""
+        paid = self.paid_amount or 0
+        lines = [(self.product.name, paid - self.tax + self.discount)]
+        lines += [("Discount", -self.discount)] if self.discount else []
+        lines += [("Tax", self.tax)] if self.tax else []
+        if self.refunded:
+            lines += [("Paid", paid), ("Paid back", -self.refunded)]
+            lines += [("Remaining", paid - self.refunded)]
+        else:
+            lines += [("Paid", paid)]
+        return [(name, self._money(amount)) for name, amount in lines]
+
+    @property
+    def state(self) -> str:
+        """The status, in words for the buyer."""
+        if self.refunded:
+            is_partial = self.refunded < (self.paid_amount or 0)
+            return "Partly paid back" if is_partial else "Paid back"
+        if self.review and self.status != self.Status.PAID:
+            return "In review"
+        return str(self.get_status_display())
+
+    def _money(self, amount: int) -> str:
+        return f"{Decimal(amount).scaleb(-2):,.2f} {self.currency}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is expected to happen by itself."""
+        return self.status != self.Status.PENDING or bool(self.review)
 
     @property
     def source(self) -> str:

@@ -1,5 +1,7 @@
 """The page of credits: balance, movements, promo codes, low-credit threshold."""
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -14,8 +16,11 @@ from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
 from billing.credits import promo
 from billing.ledger import notices, wallets
+from billing.models import Pack, Plan
 from billing.pages.forms import PromoForm, ThresholdForm
-from billing.pages.requests import can_see_money, own_wallet
+from billing.pages.requests import can_buy, can_see_money, own_wallet
+from billing.payments.gateways import registry
+from billing.payments.gateways.contract import Sells
 from billing.plans import products
 from billing.reports import movements
 from billing.reports.usage import only_by
@@ -80,8 +85,20 @@ def _credits(
         "form": form,
         "threshold": threshold if can_manage(caller) else None,
         "can_see_money": can_see_money(caller),
-        "plans": products.offered_plans(),
-        "packs": products.offered_packs(),
+        "plans": _with_gateways(caller, products.offered_plans()),
+        "packs": _with_gateways(caller, products.offered_packs()),
     }
     status = 400 if form.errors or threshold.errors else 200
     return render(request, "billing/credits.html", context, status=status)
+
+
+def _with_gateways(
+    caller: Caller, offered: Iterable[Plan | Pack]
+) -> list[tuple[Plan | Pack, list[Sells]]]:
+    """Return each product with the gateways at which the caller can pay for it."""
+    environment = caller.environment
+    gateways = registry.sellers(environment) if can_buy(caller) else []
+    return [
+        (product, [one for one in gateways if one.sells(product, environment)])
+        for product in offered
+    ]

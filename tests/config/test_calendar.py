@@ -19,6 +19,11 @@ from kit.work.loop import Work
 # Name, task and time, as they are in the databases of those who run it. With another name
 # an entry would be there twice.
 ENTRIES = {
+    (
+        "ask gateways about orders that are not paid",
+        "billing.tasks.look_up_orders",
+        "60 s",
+    ),
     ("cancel the work of blocked people", "synthesis.tasks.cancel_shut", "60 s"),
     ("check workspaces' provider keys", "providers.tasks.check_keys", "3:10"),
     (

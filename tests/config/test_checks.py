@@ -105,7 +105,7 @@ def make_sound(settings) -> None:
     ("name", "value", "expected"),
     [
         ("DEVELOPMENT", False, []),
-        ("DEVELOPMENT", True, ["ozvena.W002"]),
+        ("DEVELOPMENT", True, ["ozvena.W002", "ozvena.W008"]),
         ("KEEPS_SECRET_KEY", True, ["ozvena.W003"]),
         ("SECURE", False, ["ozvena.W004"]),
         ("TRUSTED_PROXY_COUNT", 0, ["ozvena.W005"]),

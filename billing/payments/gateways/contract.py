@@ -243,7 +243,7 @@ class Gateway(Protocol):
     name: str
     """As in `/hooks/<name>`, and in the registry."""
     label: str
-    """For buyers: how they pay there."""
+    """For buyers, after "Buy with": such as `card`."""
     secret_fields: Sequence[str]
     """JSON keys of callbacks whose values are not stored."""
     acknowledgement: Mapping[str, object]

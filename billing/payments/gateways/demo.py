@@ -45,7 +45,7 @@ class Demo:
     """See the module."""
 
     name = "demo"
-    label = "Demo, without money"
+    label = "the demo, without money"
     secret_fields: Sequence[str] = ()
     acknowledgement: Mapping[str, object] = {"received": True}
 

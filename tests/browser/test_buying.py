@@ -1,0 +1,62 @@
+"""A pack is bought in a real browser, and its page says by itself when it is paid."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings as configured
+from playwright.sync_api import Page, expect
+
+from billing.models import Order
+from billing.plans import products
+from tests import factories
+from tests.browser import accessibility
+
+BUY = "Buy with the demo, without money: 25,000 credits"
+
+
+@pytest.fixture
+def shop(site: str, settings, visit: Callable[..., Page]) -> Page:
+    """The page of credits of a user who has just signed up."""
+    settings.DEVELOPMENT = True
+    settings.BASE_URL = site
+    products.sync()
+    client = factories.browser(factories.user())
+    page = visit("/login")
+    name = configured.SESSION_COOKIE_NAME
+    page.context.add_cookies(
+        [{"name": name, "value": client.cookies[name].value, "url": site}]
+    )
+    page.goto("/credits")
+    return page
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_new_user_buys_a_pack(shop: Page) -> None:
+    shop.get_by_role("button", name=BUY).click()
+    expect(shop.get_by_role("heading", level=1)).to_have_text("Demo payment")
+    assert accessibility.problems(shop) == []
+    shop.get_by_role("button", name="Pay 2.99 USD without money").click()
+    done = shop.get_by_text("25,000 credits are in your account.")
+    expect(done).to_be_visible()  # by itself
+    assert accessibility.problems(shop) == []
+    assert Order.objects.get().status == "paid"
+    shop.get_by_role("link", name="All payments").click()
+    expect(shop.get_by_role("link", name="PDF")).to_be_visible()
+    assert accessibility.problems(shop) == []
+    shop.goto("/credits")
+    expect(shop.get_by_text("30,000 to spend")).to_be_visible()
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_way_back_does_not_go_on_to_the_payment_again(shop: Page) -> None:
+    shop.get_by_role("button", name=BUY).click()
+    expect(shop).to_have_url(re.compile("/demo-pay/"))
+    shop.go_back()
+    expect(shop.get_by_role("heading", name="Not paid yet")).to_be_visible()
+    link = shop.get_by_role("link", name="Continue to the payment")
+    expect(link).to_be_visible()
+    assert accessibility.problems(shop) == []
+    link.click()
+    shop.get_by_role("button", name="Cancel").click()
+    expect(shop.get_by_text("Canceled. Nothing was charged.")).to_be_visible()
