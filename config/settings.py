@@ -349,6 +349,17 @@ WEBHOOK_BLOCKED_NETWORKS = env.list("WEBHOOK_BLOCKED_NETWORKS", default=[])
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", False)
 """For development: allow webhooks to this machine, also by plain http."""
 
+# --- Payments ------------------------------------------------------------------------
+
+# A gateway is on if its keys are set. Those with _TEST are for the sandbox.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_SECRET_KEY_TEST = env.str("STRIPE_SECRET_KEY_TEST", "")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_WEBHOOK_SECRET_TEST = env.str("STRIPE_WEBHOOK_SECRET_TEST", "")
+STRIPE_BASE_URL = env.str("STRIPE_BASE_URL", "https://api.stripe.com")
+STRIPE_AUTOMATIC_TAX = env.bool("STRIPE_AUTOMATIC_TAX", False)
+"""Whether Stripe computes the tax."""
+
 # --- Files ---------------------------------------------------------------------------
 
 X_ACCEL_PREFIX = env.str("X_ACCEL_PREFIX", "")

@@ -304,6 +304,7 @@ def _post_period(fact: Renewed, environment: Environment) -> str:
         plan = _product(Plan, fact.buyer.product)
     if plan is None:
         raise Unprocessable("It names no plan.")
+    replaced = None if known else subscriptions.current_of(workspace, environment.value)
     subscription = subscriptions.start(
         workspace,
         plan,
@@ -319,10 +320,17 @@ def _post_period(fact: Renewed, environment: Environment) -> str:
         return f"posted before: {found.product}"
     if order is None:
         order = _new_order(workspace, fact.store, environment, fact.money, plan=plan)
-        order.kind = Order.Kind.RENEWAL if known else order.kind
+        if not fact.store.is_in_app:
+            order.kind = Order.Kind.RENEWAL
     order.plan, order.subscription = plan, subscription
     order.period = _period(subscription, fact)
     _set_paid(order, fact.money)
+    if replaced is not None and replaced.external_id:
+        _set_review(
+            order,
+            f"It replaced {replaced.plan.name}, which {Store(replaced.store).label}"
+            f" still bills as {replaced.external_id}.",
+        )
     _wake(environment, fact.money.id)
     _wake(environment, fact.subscription_id)
     return f"{'trial' if fact.is_trial else 'paid'}: {plan.name}"

@@ -10,6 +10,7 @@ from billing.payments.gateways.contract import Gateway, Sells
 from kit.errors import NotFound
 
 GATEWAYS: dict[str, str] = {
+    "stripe": "billing.payments.gateways.stripe.gateway.Stripe",
     "demo": "billing.payments.gateways.demo.Demo",
 }
 
