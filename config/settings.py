@@ -21,6 +21,10 @@ env = Env()
 # --- Where it runs -------------------------------------------------------------------
 
 OZVENA_HOME = Path(env.str("OZVENA_HOME", str(BASE_DIR / "var"))).resolve()
+SPEECH_DIRECTORY = paths.socket_directory(OZVENA_HOME)
+"""The directory of the sockets of the speech service; see `providers.unicorn.service`."""
+VOICES_DIRECTORY = OZVENA_HOME / "voices"
+"""Where `manage.py fetch_voices` puts the models of further voices."""
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8000)
 # `make run` sets it if it listens only on the loopback interface. It enables everything

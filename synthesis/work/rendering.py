@@ -127,7 +127,9 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
             "samples": stored.samples,
             "sample_rate": stored.sample_rate,
             # Less the silence that some voices leave at the end of their audio.
-            "pause_ms": max(0, chunk.pause_ms - stored.quiet_end_ms),
+            "pause_ms": max(
+                0, round(chunk.pause_ms / scene.speed) - stored.quiet_end_ms
+            ),
             "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
             "timing": answered.timing,
         }
