@@ -7,6 +7,7 @@ once. No transaction is open while this runs.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -16,6 +17,7 @@ from django.core.files.storage import default_storage
 
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
+from providers.catalogue import synthetic
 from providers.contract.base import Failure, ProviderError
 from providers.contract.registry import get_adapter
 from providers.keys import using
@@ -173,7 +175,12 @@ def _assemble(
     with draft_folder() as folder:
         draft = folder / f"scene{extension}"
         encoded = audio.encode(
-            joined.blocks(), rate=rate, format=format, target=draft, title=scene.title
+            joined.blocks(),
+            rate=rate,
+            format=format,
+            target=draft,
+            title=scene.title,
+            origin=origin_of([scene.speaker]),
         )
         words = _word_times(scene, pieces, joined.starts, encoded.duration_ms / 1000)
         default_storage.save(
@@ -186,6 +193,12 @@ def _assemble(
         timing=words["timing"],
         duration_ms=encoded.duration_ms,
     )
+
+
+def origin_of(voices: Iterable[str]) -> audio.Origin:
+    """Return what a file says about its origin, by the ids of its voices."""
+    named = tuple(dict.fromkeys(voices))
+    return audio.Origin(named, is_trained=any(map(synthetic.is_trained, named)))
 
 
 def parts_of(pieces: list[Piece], *, end_pause_ms: int = 0) -> list[audio.Part]:
