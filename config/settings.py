@@ -25,6 +25,8 @@ SPEECH_DIRECTORY = paths.socket_directory(OZVENA_HOME)
 """The directory of the sockets of the speech service; see `providers.unicorn.service`."""
 VOICES_DIRECTORY = OZVENA_HOME / "voices"
 """Where `manage.py fetch_voices` puts the models of further voices."""
+VOICES_URL = env.str("VOICES_URL", "")
+"""The folder that they are fetched from; empty: that of the package's author."""
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8000)
 # `make run` sets it if it listens only on the loopback interface. It enables everything

@@ -37,8 +37,10 @@ class Changes:
         return f"{self.added} added, {self.updated} updated, {self.withdrawn} withdrawn"
 
 
-def sync() -> Changes:
+def sync(only: Collection[str] = ()) -> Changes:
     """Write all providers of the registry and their voices into the catalogue.
+
+    `only` are the slugs of providers whose voices are listed; empty: all.
 
     What operators edited or added is not changed. Voices that a provider no longer lists
     are kept but not offered. The voices of a provider that is unavailable now are not
@@ -47,6 +49,8 @@ def sync() -> Changes:
     """
     changes = Changes()
     for slug, provider in _rows().items():
+        if only and slug not in only:
+            continue
         adapter = get_adapter(slug)
         if slug in ADAPTERS and provider.name != adapter.name:
             provider.name = adapter.name
