@@ -23,7 +23,7 @@ _ABBREVIATIONS = frozenset(
 _BEFORE_NUMBER = frozenset(
     """
     no nos nº nr art p pp vol ch fig sec jan feb mar apr jun jul aug sep
-    sept oct nov dec č str s abb tab op
+    sept oct nov dec rs č str s abb tab op
     """.split()
 )
 _LAST_WORD = regex.compile(r"[\p{L}\p{N}\p{M}.]+$")

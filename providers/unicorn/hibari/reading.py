@@ -20,6 +20,7 @@ from providers.contract import words
 from providers.contract.sentences import spoken_sentence_ends
 from providers.contract.words import Unit
 from providers.unicorn.hibari.tracing import Origins, Traced, steps, traced
+from providers.unicorn.hibari.wording import CHANGES
 
 # Seconds at normal speed, the same as between calls (`synthesis.text.splitting`).
 PARAGRAPH_PAUSE = 0.55
@@ -138,6 +139,8 @@ class Reader:
         start, end = run[0].start, run[-1].end
         trace = Traced(text[start:end], start)
         trace.sub(_SKIPPED, lambda _: "")
+        for pattern, change in CHANGES:
+            trace.sub(pattern, change)
         trace.sub(_SIGN, lambda match: self._sign(match[0]))
         trace.sub(_ODD_LETTER, lambda match: self._letter(match[0]))
         trace.sub(_LONG_WORD, lambda match: self._in_parts(match[0]))

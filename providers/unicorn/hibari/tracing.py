@@ -44,16 +44,16 @@ class Traced:
             self.text = "".join(text) + self.text[place:]
 
     def follow(self, text: str) -> None:
-        """Take over a step that was not a substitution.
+        """Take over steps that were not substitutions: letters changed, spaces stripped.
 
         Raises:
             ValueError: it is none that we know.
         """
         if len(text) == len(self.text):
-            self.text = text  # letter by letter
+            self.text = text
             return
         before = len(self.text) - len(self.text.lstrip())
-        if text != self.text.strip():
+        if len(text) != len(self.text.strip()):
             raise ValueError("an unknown step of normalization")
         self.text, self.origins = text, self.origins[before : before + len(text)]
 
