@@ -36,6 +36,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -62,6 +63,7 @@ _MARGIN = 240  # samples kept around the sound: 10 ms
 _CPU_SECONDS = 20.0  # for a phrase; an ordinary one takes a tenth of a second
 _MOST_MODELS = 2  # kept by a process
 _FIRST_TEXT = "Dr. Ozvena said 42 words."
+_FOR_THE_IDLE = 0.01  # seconds that a process with tasks leaves new ones to the idle
 _SENT_AT_ONCE = 1 << 16  # bytes
 
 
@@ -272,10 +274,21 @@ def work(listener: socket.socket, voices: Voices, parent: int) -> None:
         task.connection.close()
         tasks.remove(task)
 
+    left_since: float | None = None  # since when a connection waits for an idle process
     while os.getppid() == parent:
         is_busy = any(task.frames and not task.unsent for task in tasks)
-        for key, events in selector.select(0 if is_busy else 1):
+        ready = selector.select(0 if is_busy else 1)
+        if not any(key.fileobj is listener for key, _ in ready):
+            left_since = None
+        for key, events in ready:
             if key.fileobj is listener:
+                now = time.monotonic()
+                left_since = left_since or now
+                if tasks and now - left_since < _FOR_THE_IDLE:
+                    if not is_busy:
+                        time.sleep(0.001)  # a client is slow, and so are we
+                    continue
+                left_since = None
                 with contextlib.suppress(OSError):  # another process was faster
                     connection, _address = listener.accept()
                     connection.setblocking(False)
