@@ -14,6 +14,7 @@ from django.templatetags.static import static
 from config.embedded import paths
 from config.environment import Env
 from config.secret_key import kept
+from kit.db.pooled import discard_if_empty
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -83,6 +84,9 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "accounts.http.refused_bodies.CountRefusedBodies",
+    "config.web.bodies.ReadBody",
+    "kit.db.connections.GiveBackConnection",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -130,16 +134,18 @@ else:
 DATABASES = {
     "default": {
         **_database,
-        # Check a connection before it is used, so that none is dead after a restart of
-        # the database. This costs one empty query per request.
-        "CONN_HEALTH_CHECKS": True,
+        "ENGINE": "kit.db.pooled",
         "OPTIONS": {
             **_database.get("OPTIONS", {}),
-            # A request takes a connection from the pool; 64 threads don't need 64.
+            # A request takes a connection from the pool; 64 threads don't need 64. Times
+            # are in seconds. A connection that can't be made is given up soon, so that
+            # the next request tries again, without psycopg's growing pauses.
             "pool": {
                 "min_size": 0,
                 "max_size": env.int("DATABASE_POOL_SIZE", 16),
                 "timeout": 20,
+                "reconnect_timeout": 1,
+                "reconnect_failed": discard_if_empty,
             },
             # A process that waits this long for a lock, or leaves a transaction open, has
             # a fault, and must not block the others.
@@ -156,17 +162,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 _socket = quote(str(paths.redis_socket(OZVENA_HOME)))
 RUNS_REDIS = not (env.str("BROKER_URL", "") and env.str("CACHE_URL", ""))
-_cache = {
-    "BACKEND": "django_redis.cache.RedisCache",
-    "LOCATION": env.str("CACHE_URL", "") or f"unix://{_socket}?db=1",
-}
 CACHES = {
-    "default": _cache | {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2}},
-    # The same server with a short timeout, for rate limits.
-    "limits": _cache
-    | {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.15, "SOCKET_TIMEOUT": 0.15}},
+    # The only cache. django-redis shares one pool between all caches of a server, with the
+    # timeouts of the cache that is used first, so a second one can't have its own.
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.str("CACHE_URL", "") or f"unix://{_socket}?db=1",
+        # Seconds. Requests wait for it, and do without it if it hangs.
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.15, "SOCKET_TIMEOUT": 0.15},
+    }
 }
-RATELIMIT_USE_CACHE = "limits"
 CELERY_BROKER_URL = env.str("BROKER_URL", "") or f"redis+socket://{_socket}"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -180,8 +185,19 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 # --- HTTP ----------------------------------------------------------------------------
 
-# The longest request is a job of 1,000,000 characters, four bytes each, escaped.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+BODY_LIMITS = {
+    # The longest request is a job of 1,000,000 characters, four bytes each, escaped.
+    "/api/": 8 * 1024 * 1024,
+    "/v1/": 8 * 1024 * 1024,
+    "/hooks/": 1024 * 1024,
+    "/": 256 * 1024,  # forms
+}
+"""The largest body in bytes, by path prefix; the first matching prefix counts."""
+STREAMED_BODIES: tuple[str, ...] = ()
+"""Paths whose views read the body themselves while it arrives."""
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(BODY_LIMITS.values())
+FILE_UPLOAD_HANDLERS: list[str] = []
+"""Files in forms are not stored. A view that takes files sets its own handlers."""
 # Whether the public URL is https.
 SECURE = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
@@ -216,7 +232,10 @@ CONTENT_SECURITY_POLICY = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.authentication.TokenOrCookie"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.http.permissions.NotGuest"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.http.throttles.WorkspaceThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "accounts.http.refused_bodies.RefusedBodiesThrottle",
+        "accounts.http.throttles.WorkspaceThrottle",
+    ],
     "DEFAULT_PARSER_CLASSES": ["kit.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "kit.rest.pagination.NewestFirst",
@@ -287,6 +306,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Ozvena <ozvena@localhost>")
 GUEST_PER_DAY = env.int("GUEST_PER_DAY", 5)
 RATE_SYNTHESIS = env.str("RATE_SYNTHESIS", "20/m")
 RATE_OTHER = env.str("RATE_OTHER", "300/m")
+REFUSED_BODIES = env.int("REFUSED_BODIES", 240)
+"""Refused request bodies per caller and minute; each 64 KB counts as another one."""
 LOGIN_CODES_PER_ADDRESS = env.int("LOGIN_CODES_PER_ADDRESS", 10)
 """Login codes mailed to one email address per UTC day; more are silently not sent."""
 LOGIN_CODES_PER_NETWORK = env.int("LOGIN_CODES_PER_NETWORK", 200)

@@ -61,12 +61,48 @@ class BodyTooLarge(AppError):
     message = "The body is larger than {limit} bytes."
 
 
+class RequestTimeout(AppError):
+    """The request arrived too slowly."""
+
+    code = "request_timeout"
+    status = HTTPStatus.REQUEST_TIMEOUT
+    message = "The request arrived too slowly. Please send it again."
+
+
+class HeadersTooLarge(AppError):
+    """The request line and the headers are larger than the limit."""
+
+    code = "headers_too_large"
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    message = "The headers are larger than {limit} bytes."
+
+
+class TooManyChunks(AppError):
+    """A chunked request body has too many chunks."""
+
+    code = "too_many_chunks"
+    message = "The body has more than {limit} chunks. Please send longer chunks."
+
+
 class RateLimited(AppError):
     """Too many requests; `retry_after` is the number of seconds to wait."""
 
     code = "rate_limited"
     status = HTTPStatus.TOO_MANY_REQUESTS
     message = "Too many requests. Try again in {retry_after} seconds."
+
+
+class Overloaded(AppError):
+    """Too many requests, or too long ones, are in progress; nothing was changed."""
+
+    code = "overloaded"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    message = "The service is too busy. Try again in a moment."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the number of seconds to wait."""
+        return {"Retry-After": "5"}
 
 
 class IdempotencyMismatch(AppError):

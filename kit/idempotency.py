@@ -16,6 +16,7 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
+from kit.db.admission import admitted
 from kit.db.transactions import needs_transaction, one_transaction
 from kit.errors import (
     IdempotencyInProgress,
@@ -63,6 +64,7 @@ def read_key(header: str | None, *, scope: str, body: bytes) -> Key | None:
     return Key(scope=scope, key=header, fingerprint=digest)
 
 
+@admitted
 @one_transaction
 def once(
     key: Key | None,
@@ -78,6 +80,7 @@ def once(
     Raises:
         IdempotencyMismatch: the key was used with another body.
         IdempotencyInProgress: the first request did not end before the lock timeout.
+        Overloaded: too many requests wait to change data.
     """
     if key is None:
         return run()

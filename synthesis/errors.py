@@ -41,11 +41,10 @@ class EndlessCharacter(AppError):
     )
 
 
-class TooManyScenes(AppError):
+class TooManyScenes(TextTooLong):
     """The job has too many scenes."""
 
-    code = "too_many_scenes"
-    message = "A job can have at most {limit} scenes; you sent {scenes}."
+    message = "A job can have at most {limit} scenes."
 
 
 class GuestProvider(AppError):

@@ -1,5 +1,6 @@
 """Serializers for the requests and responses of jobs, scenes and speech."""
 
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -7,7 +8,12 @@ from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from kit.rest.fields import TextField, WholeNumberField
+from kit.rest.fields import (
+    CountedDictField,
+    CountedListField,
+    TextField,
+    WholeNumberField,
+)
 from synthesis.errors import (
     INTERNAL_ERROR,
     PROVIDER_CEILING,
@@ -22,6 +28,7 @@ from webhooks.sending import addresses
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 SCENES_SHOWN = 200  # scenes in the body of a job; all are listed at `…/scenes`
 _MAX_METADATA = 16_384  # characters
+_MAX_OPTIONS = 32  # no provider has as many
 
 
 class SpeedField(serializers.FloatField):
@@ -38,7 +45,7 @@ class SpeedField(serializers.FloatField):
         return float(super().to_internal_value(data))
 
 
-class OptionsField(serializers.DictField):
+class OptionsField(CountedDictField):
     """Options of the voice's provider, by name. `synthesis.jobs.quotes` validates them."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -47,7 +54,7 @@ class OptionsField(serializers.DictField):
             "Options of the voice's provider, such as `model` or `pitch`. Unknown options"
             " are refused. See docs/providers.md.",
         )
-        super().__init__(required=False, **kwargs)
+        super().__init__(required=False, max_length=_MAX_OPTIONS, **kwargs)
 
 
 class VoiceRequestSerializer(serializers.Serializer[Any]):
@@ -84,11 +91,11 @@ class JobRequestSerializer(VoiceRequestSerializer):
     title = TextField(required=False, allow_blank=True, max_length=200)
     text = TextField(required=False, allow_blank=True)
     split = serializers.ChoiceField(choices=["chapters"], required=False)
-    scenes = serializers.ListField(
+    scenes = CountedListField(
         child=SceneRequestSerializer(), required=False, max_length=MAX_SCENES
     )
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
-    fallback = serializers.ListField(
+    fallback = CountedListField(
         child=TextField(max_length=200), required=False, max_length=5
     )
     webhook_url = TextField(required=False, allow_blank=True, max_length=2048)
@@ -141,7 +148,8 @@ class JobRequestSerializer(VoiceRequestSerializer):
                 self.to_scene(
                     text=chapter.text, title=chapter.title, shifts=chapter.shifts
                 )
-                for chapter in chapters_of(data["text"])
+                # One more than allowed is refused later.
+                for chapter in islice(chapters_of(data["text"]), MAX_SCENES + 1)
             ]
         else:
             scenes = [self.to_scene(text=data["text"])]

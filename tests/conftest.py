@@ -13,6 +13,8 @@ from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from accounts.http import refused_bodies
+
 # What Django fills after migrations, the same for every test.
 _KEPT = {"django_content_type", "auth_permission"}
 
@@ -89,3 +91,4 @@ def static_files_are_found_once() -> Iterator[None]:
 def empty_cache() -> None:
     """Let no test be limited by the requests of those before it."""
     cache.clear()
+    refused_bodies.forget()

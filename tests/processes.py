@@ -1,11 +1,16 @@
-"""Real processes of ours for tests: workers and the dispatcher, on the test database."""
+"""Real processes of ours for tests: web, workers and dispatcher, on the test database."""
 
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
@@ -30,14 +35,17 @@ def environment() -> dict[str, str]:
     }
 
 
-def start(*command: str) -> subprocess.Popen[bytes]:
-    """Start one of our Python commands in a process group of its own."""
+def start(*command: str, **variables: str) -> subprocess.Popen[bytes]:
+    """Start one of our Python commands in a process group of its own.
+
+    `variables` are added to its environment.
+    """
     return children.spawn(
         [sys.executable, *command],
         # Not even a test run that is killed itself leaves them behind.
         on_parent_death=signal.SIGKILL,
         output=subprocess.DEVNULL,
-        environment=environment(),
+        environment=environment() | variables,
         directory=settings.BASE_DIR,
     )
 
@@ -55,6 +63,51 @@ def start_worker(
 def start_dispatcher() -> subprocess.Popen[bytes]:
     """Start the dispatcher."""
     return start("manage.py", "dispatch")
+
+
+@dataclass(frozen=True)
+class Web:
+    """Gunicorn, with our configuration."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Return the base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the ids of its worker processes."""
+        pid = self.process.pid
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(child) for child in text.split()]
+
+    def wait(self) -> None:
+        """Wait until it responds."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=5):
+                    return
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+
+def start_web(**variables: str) -> Web:
+    """Start gunicorn on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    process = start(
+        *("-m", "gunicorn", "--config", "config/processes/gunicorn.py"),
+        *("--log-level", "error", "config.wsgi"),
+        PORT=str(port),
+        OZVENA_HOME=str(settings.OZVENA_HOME),
+        **variables,
+    )
+    return Web(process, port)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from accounts.caller import Environment
 from accounts.serializers.tokens import EnvironmentField
-from kit.rest.fields import TextField
+from kit.rest.fields import CountedListField, TextField
 from webhooks.models import Attempt, DefaultSigner, Delivery, Endpoint
 from webhooks.sending import signing
 
@@ -75,7 +75,7 @@ class EndpointRequestSerializer(serializers.Serializer[Any]):
     """A new endpoint."""
 
     url = TextField(max_length=2048)
-    events = serializers.ListField(child=TextField(max_length=60), max_length=100)
+    events = CountedListField(child=TextField(max_length=60), max_length=100)
     description = TextField(required=False, allow_blank=True, max_length=200)
     environment = EnvironmentField(required=False, default=None)
 
@@ -84,7 +84,7 @@ class EndpointChangeSerializer(serializers.Serializer[Any]):
     """Changes of an endpoint."""
 
     url = TextField(required=False, max_length=2048)
-    events = serializers.ListField(
+    events = CountedListField(
         child=TextField(max_length=60), required=False, max_length=100
     )
     description = TextField(required=False, allow_blank=True, max_length=200)

@@ -8,9 +8,11 @@ import logging
 import sys
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import BadRequest as DjangoBadRequest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
@@ -38,6 +40,8 @@ logger = logging.getLogger(__name__)
 _API_PATHS = ("/api/", "/v1/", "/hooks/")
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
 _DEADLOCK = "40P01"
+_MAX_MESSAGES = 50  # in one response
+_MAX_TEXT = 300  # characters of a text in a response
 
 
 class BadRequest(AppError):
@@ -114,10 +118,31 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
 
 def shape(refusal: AppError) -> dict[str, object]:
     """Return the JSON body of an error response."""
-    body: dict[str, object] = {"code": refusal.code, "detail": str(refusal)}
+    body: dict[str, object] = {"code": refusal.code, "detail": _shorten(str(refusal))}
     if isinstance(refusal, Invalid):
-        return body | {"fields": refusal.fields}
-    return body | {"params": refusal.params}
+        return body | {"fields": _limited(refusal.fields, [_MAX_MESSAGES])}
+    return body | {"params": _limited(refusal.params, [_MAX_MESSAGES])}
+
+
+def _limited(value: object, left: list[int]) -> object:
+    """Return `value` with the first messages only, long texts shortened.
+
+    Messages may contain what the client sent, as often as it was sent. `left[0]` is the
+    number of messages that may still follow.
+    """
+    match value:
+        case Mapping():
+            items = takewhile(lambda _: left[0] > 0, value.items())
+            return {_shorten(str(key)): _limited(inner, left) for key, inner in items}
+        case list() | tuple():
+            parts = takewhile(lambda _: left[0] > 0, value)
+            return [_limited(inner, left) for inner in parts]
+    left[0] -= 1
+    return _shorten(value) if isinstance(value, str) else value
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
 
 
 def _as_app_error(error: BaseException) -> AppError | None:
@@ -143,6 +168,8 @@ def _as_app_error(error: BaseException) -> AppError | None:
             return UnsupportedMediaType()
         case exceptions.ParseError():
             return MalformedJSON(reason=str(error.detail))
+        case DjangoBadRequest() if error.__cause__ is not None:
+            return _as_app_error(error.__cause__)
         case UnreadablePostError():
             return MalformedJSON(reason="it was cut off")
         case RequestDataTooBig():
@@ -176,10 +203,11 @@ def _sqlstate(error: BaseException) -> str | None:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Return a 400 response, or 413 for a body that is too large."""
+    """Return a 400 response, or that of the AppError which caused `exception`."""
+    refusal = _as_app_error(exception) or BadRequest()
     if _is_api(request):
-        return _json(_as_app_error(exception) or BadRequest())
-    return defaults.bad_request(request, exception)
+        return _json(refusal)
+    return _page(defaults.bad_request(request, exception), refusal)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -210,7 +238,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     refusal = Unavailable() if is_unavailable else InternalError()
     if _is_api(request):
         return _json(refusal)
-    page = defaults.server_error(request)
+    return _page(defaults.server_error(request), refusal)
+
+
+def _page(page: HttpResponse, refusal: AppError) -> HttpResponse:
+    """Return `page` with the status and the headers of `refusal`."""
     page.status_code = refusal.status
     for name, value in refusal.headers.items():
         page[name] = value

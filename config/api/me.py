@@ -15,6 +15,7 @@ from accounts.caller import Caller, Role, caller_of
 from accounts.http.permissions import AllowGuests, HasFreshLogin, IsUser
 from accounts.people import closing, preferences
 from billing.ledger import wallets
+from kit.rest.fields import CountedDictField
 
 
 class OwnWorkspaceSerializer(serializers.Serializer[Any]):
@@ -45,8 +46,10 @@ class MeSerializer(serializers.Serializer[Any]):
 class MeChangeSerializer(serializers.Serializer[Any]):
     """The fields that a user can change."""
 
-    preferences = serializers.DictField(
-        required=False, help_text="Merged at the top level; at most 16 KB in all."
+    preferences = CountedDictField(
+        max_length=1000,
+        required=False,
+        help_text="Merged at the top level; at most 16 KB in all.",
     )
 
 

@@ -5,13 +5,14 @@ import math
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
-from django.conf import settings
 from rest_framework.parsers import BaseParser
 
-from kit.errors import BodyTooLarge, MalformedJSON
+from kit.errors import MalformedJSON
 
 _DEEPEST = 32  # levels of nesting; the API itself needs four
-_DRAINED = 64 * 1024 * 1024  # bytes of an oversized body that are read and thrown away
+MAX_VALUES = 100_000
+"""Items of lists and entries of objects together; the largest job has half as many."""
+_MAX_QUOTES = 4 * MAX_VALUES  # two around each key and each text
 
 
 class StrictJSONParser(BaseParser):
@@ -31,13 +32,15 @@ class StrictJSONParser(BaseParser):
         """Return the object in the body.
 
         Raises:
-            BodyTooLarge: it has more than DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
-            MalformedJSON: it is not a JSON object, or holds what can't be stored.
+            MalformedJSON: it is not a JSON object, holds what can't be stored, or more
+                than MAX_VALUES values.
         """
         context = parser_context or {}
         body = read_body(context["request"])
         if not body.strip():
             return {}
+        if _has_too_many_values(body):
+            raise MalformedJSON(reason=f"it holds more than {MAX_VALUES} values")
         try:
             # Python's decoder recurses: its limit is far above ours, and reached first
             # by nesting alone, which is refused here all the same.
@@ -55,22 +58,8 @@ class StrictJSONParser(BaseParser):
 
 
 def read_body(request: Any) -> bytes:
-    """Return the raw bytes of a DRF request's body, at most the limit of the settings.
-
-    Raises:
-        BodyTooLarge: there are more.
-    """
-    limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    wrapped = request._request  # DRF offers no other way to raw bytes
-    length = int(wrapped.META.get("CONTENT_LENGTH") or 0)
-    if length > limit:
-        # Leaving the rest unread would reset the connection before the client has read
-        # why.
-        left = min(length, _DRAINED)
-        while left > 0 and (chunk := wrapped.read(min(left, 65_536))):
-            left -= len(chunk)
-        raise BodyTooLarge(limit=limit)
-    body: bytes = wrapped.body
+    """Return the raw body of a DRF request; `config.web.bodies` has limited its size."""
+    body: bytes = request._request.body  # DRF offers no other way to raw bytes
     return body
 
 
@@ -95,6 +84,24 @@ def refuse_unstorable(value: Any, depth: int = 0) -> None:
     elif isinstance(value, list):
         for inner in value:
             refuse_unstorable(inner, depth + 1)
+
+
+def _has_too_many_values(body: bytes) -> bool:
+    """Return whether `body` has more than MAX_VALUES JSON values, before parsing it.
+
+    Counts the characters that start or separate values, outside of strings.
+    """
+    if _separators_in(body) <= MAX_VALUES:
+        return False  # the usual case
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    parts = plain.split(b'"', _MAX_QUOTES)
+    if len(parts) > _MAX_QUOTES:
+        return True
+    return _separators_in(b"".join(parts[::2])) > MAX_VALUES
+
+
+def _separators_in(text: bytes) -> int:
+    return sum(map(text.count, (b",", b"[", b"{")))
 
 
 def _refuse_constant(name: str) -> NoReturn:

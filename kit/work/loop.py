@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from kit.db import connections
 from kit.db.transactions import one_transaction
 from kit.models import Claimable
 from kit.work import bells, claims
@@ -129,14 +130,15 @@ class Work(Generic[M, T]):
             try:
                 with claims.keep_lease(row) as lease:
                     result = self.perform(row, lease)
-                with transaction.atomic(durable=True):
-                    self._settle(row, result)
+                    with connections.reserved(), transaction.atomic(durable=True):
+                        self._settle(row, result)
             except claims.LeaseLost:
                 raise
             except Exception as error:  # noqa: BLE001 - logged where a failure is settled
                 # A bug or a full disk must not end the worker, nor block the row until
                 # its lease expires.
-                (self.fail or self._fail)(row, error)
+                with connections.reserved():
+                    (self.fail or self._fail)(row, error)
         except claims.LeaseLost as lost:
             logger.info("dropped %s", lost)
 

@@ -147,15 +147,29 @@ _RETRYABLE = {
 }
 
 
+_UNUSABLE = {Failure.BAD_AUDIO, Failure.NO_SPEECH}
+
+
 class ProviderError(Exception):
     """A failure of a provider. The message is for our logs, never for customers."""
 
     def __init__(
-        self, kind: Failure, detail: str = "", *, retry_after: float | None = None
+        self,
+        kind: Failure,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        is_unanswered: bool = False,
     ) -> None:
         self.kind = kind
         self.retry_after = retry_after  # seconds, as the vendor asked
+        self.is_unanswered = is_unanswered  # the request was sent, the response is lost
         super().__init__(f"{kind}: {detail}" if detail else str(kind))
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether the vendor may have processed the text, and bill each further call."""
+        return self.is_unanswered or self.kind in _UNUSABLE
 
 
 class Adapter(Protocol):

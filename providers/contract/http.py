@@ -237,7 +237,7 @@ def _as_provider_errors() -> Iterator[None]:
         yield
     except http.CallFailed as error:
         kind = next(kind for of, kind in _FAILURES if isinstance(error, of))
-        raise ProviderError(kind, str(error)) from error
+        raise ProviderError(kind, str(error), is_unanswered=error.was_sent) from error
 
 
 def _number(text: str) -> float | None:

@@ -138,6 +138,7 @@ class SceneAdmin(ReadOnly, ModelAdmin):
         "attempts",
         "crashes",
         "strikes",
+        "unanswered",
         "error_code",
         "turn",
     ]

@@ -25,6 +25,7 @@ from kit import idempotency
 from kit.errors import Invalid
 from kit.rest.pagination import NewestFirst
 from synthesis.api.requests import (
+    check_size,
     job_body,
     job_of,
     respond,
@@ -112,6 +113,7 @@ class JobsView(GenericAPIView[Job]):
     )
     def post(self, request: Request) -> Response:
         """Submit a job. Its price is reserved now and charged as scenes complete."""
+        check_size(request)
         serializer = JobRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         order = serializer.to_order()
@@ -132,6 +134,7 @@ class EstimateView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Return the price of a job without submitting it."""
+        check_size(request)
         serializer = JobRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         caller = caller_of(request)
@@ -310,6 +313,7 @@ class SceneView(APIView):
         """
         job = job_of(request, job_id)
         found = scene_of(job, scene)
+        check_size(request)
         serializer = SceneChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         changes = dict(serializer.validated_data)

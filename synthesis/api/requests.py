@@ -10,9 +10,29 @@ from accounts.caller import caller_of
 from accounts.http import idempotency as http_idempotency
 from kit import idempotency
 from kit.errors import NotFound
+from synthesis.errors import TooManyScenes
+from synthesis.jobs import quotes
 from synthesis.jobs.submit import guest_tries_left
 from synthesis.models import Job, Scene
 from synthesis.serializers import JobSerializer
+from synthesis.text.splitting import normalize
+
+
+def check_size(request: Request, source: Job.Source = Job.Source.JOBS) -> None:
+    """Check the number of scenes and characters before the rest of the body is validated.
+
+    Raises:
+        TooManyScenes, TextTooLong: it is more than the caller may send.
+    """
+    data = request.data
+    assert isinstance(data, dict)  # the parser returns nothing else
+    scenes = data["scenes"] if isinstance(data.get("scenes"), list) else []
+    if len(scenes) > quotes.MAX_SCENES:
+        raise TooManyScenes(limit=quotes.MAX_SCENES)
+    texts = [data.get(name) for name in ("text", "input")]
+    texts += [scene.get("text") for scene in scenes if isinstance(scene, dict)]
+    lengths = [len(normalize(text)) for text in texts if isinstance(text, str)]
+    quotes.check_length(caller_of(request), sum(lengths), source)
 
 
 def job_of(request: Request, job_id: uuid.UUID) -> Job:

@@ -13,7 +13,8 @@ from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from accounts.http.permissions import AllowGuests
 from kit import idempotency
-from synthesis.api.requests import respond
+from synthesis.api.requests import check_size, respond
+from synthesis.models import Job
 from synthesis.serializers import SpeechRequestSerializer
 from synthesis.text.splitting import words_as_sent
 from synthesis.work import speech
@@ -64,6 +65,7 @@ class SpeechView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Speak up to 5,000 characters; return the audio and the word times."""
+        check_size(request, Job.Source.SPEECH)
         serializer = SpeechRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         spoken, replayed = speech.speak_now(

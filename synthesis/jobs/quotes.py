@@ -70,6 +70,7 @@ class QuotedScene:
     """A scene with its voice and its price."""
 
     requested: RequestedScene  # with normalized text and the voice's id
+    sent: str  # the text as it was sent
     provider: str
     queue: Scene.Queue
     cost: int  # credits; 0 with the workspace's own key
@@ -133,11 +134,11 @@ def quote(caller: Caller, order: Order) -> Quote:
         PriceChanged: the price is higher than `order.max_cost`.
     """
     if len(order.scenes) > MAX_SCENES:
-        raise TooManyScenes(limit=MAX_SCENES, scenes=len(order.scenes))
+        raise TooManyScenes(limit=MAX_SCENES)
     texts = [splitting.normalize(scene.text) for scene in order.scenes]
     if not texts or not all(texts):
         raise EmptyText
-    _check_length(caller, order, sum(map(len, texts)))
+    check_length(caller, sum(map(len, texts)), order.source)
     if any(map(splitting.has_overlong_character, texts)):
         raise EndlessCharacter(limit=splitting.LONGEST_CHARACTER)
     if caller.is_guest and order.webhook_url:
@@ -188,13 +189,9 @@ def _scene(
 ) -> QuotedScene:
     is_own = voice.provider_id in own_keys
     check_options(voice, requested.options)
-    shifts = (
-        splitting.shifts_in(requested.text)
-        if requested.shifts is None
-        else requested.shifts
-    )
     return QuotedScene(
-        requested=replace(requested, text=normalized, voice=voice.pk, shifts=shifts),
+        requested=replace(requested, text=normalized, voice=voice.pk),
+        sent=requested.text,
         provider=voice.provider_id,
         queue=queue_of(voice.provider_id),
         cost=0 if is_own else cost(caller, len(normalized), voice.provider),
@@ -262,9 +259,10 @@ def queue_of(provider: str) -> Scene.Queue:
     return Scene.Queue.LOCAL if is_local else Scene.Queue.REMOTE
 
 
-def _check_length(caller: Caller, order: Order, characters: int) -> None:
+def check_length(caller: Caller, characters: int, source: Job.Source) -> None:
+    """Raise TextTooLong if a request has more characters than `caller` may send."""
     limit, hint = MAX_CHARACTERS, _SEVERAL
-    if order.source == Job.Source.SPEECH:
+    if source == Job.Source.SPEECH:
         limit, hint = MAX_SPEECH_CHARACTERS, _LONGER
     if caller.is_guest:
         limit, hint = MAX_GUEST_CHARACTERS, _SIGN_UP

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from synthesis.jobs.quotes import Quote, RequestedScene
 from synthesis.models import Job, Scene
+from synthesis.text.splitting import shifts_in
 from synthesis.work import turns
 
 _REQUESTED = tuple(field.name for field in fields(RequestedScene))
@@ -23,6 +24,8 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
     for scene, quoted, turn in zip(scenes, quote.scenes, given, strict=True):
         for name in _REQUESTED:
             setattr(scene, name, getattr(quoted.requested, name))
+        if quoted.requested.shifts is None:
+            scene.shifts = shifts_in(quoted.sent)
         scene.provider, scene.queue = quoted.provider, quoted.queue
         scene.credential = quoted.credential
         scene.is_for_own_key = quoted.is_for_own_key
@@ -33,7 +36,7 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
         scene.status = Scene.Status.QUEUED
         scene.is_held = job.is_paused
         scene.ready_at = now
-        scene.attempts = scene.crashes = scene.strikes = 0
+        scene.attempts = scene.crashes = scene.strikes = scene.unanswered = 0
         scene.error_code = scene.audio = scene.words = scene.timing = ""
         scene.duration_ms = scene.finished_at = None
 

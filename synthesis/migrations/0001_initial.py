@@ -434,6 +434,13 @@ class Migration(migrations.Migration):
                         help_text="not claimable, since its job is paused",
                     ),
                 ),
+                (
+                    "unanswered",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="ordinal of the piece whose call may be billed without usable audio",
+                    ),
+                ),
                 ("error_code", models.CharField(blank=True, max_length=40)),
                 (
                     "audio",

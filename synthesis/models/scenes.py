@@ -66,6 +66,10 @@ class Scene(Claimable):
     is_held = models.BooleanField(
         default=False, help_text="not claimable, since its job is paused"
     )
+    unanswered = models.PositiveIntegerField(
+        default=0,
+        help_text="ordinal of the piece whose call may be billed without usable audio",
+    )
     error_code = models.CharField(max_length=40, blank=True)
     audio = models.CharField(
         max_length=300, blank=True, help_text="name in the storage"

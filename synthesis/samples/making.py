@@ -134,7 +134,11 @@ def _make(sample: Sample, _: claims.Lease) -> str:
         raise NotNow(unavailable.until) from unavailable
     except ProviderError as error:
         logger.warning("sample of %s: %s", sample.voice_id, error)
-        raise Failed(error.kind, is_last=not error.kind.is_retryable) from error
+        # A call that may be billed is repeated once at most.
+        is_last = not error.kind.is_retryable or (
+            error.may_be_billed and sample.attempts > 0
+        )
+        raise Failed(error.kind, is_last=is_last) from error
 
 
 def _complete(sample: Sample, name: str) -> dict[str, str]:
@@ -180,6 +184,7 @@ def _speak_and_store(sample: Sample) -> str:
         digest = hashlib.sha256(voice.pk.encode()).hexdigest()[:32]
         name = f"samples/{digest}-{new_id()}.mp3"
         save_path(default_storage, name, whole)
+    answered.record_success()
     return name
 
 

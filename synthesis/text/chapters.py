@@ -7,6 +7,8 @@ like a chapter title ("Chapter 3", "Part Two", "Kapitel 4. Der Brief", "Prologue
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
+from typing import NamedTuple
 
 from synthesis.text.splitting import Shifts, crlf_offsets, shifts_of
 
@@ -17,9 +19,12 @@ _WORDS = (
     "|libro|capitolo|hoofdstuk|deel|rozdział|część|kapitola|časť|глава|часть"
 )
 _NUMBERED = re.compile(rf"(?:{_WORDS})\s+{_NUMBER}\b.{{0,80}}", re.IGNORECASE)
-_ALONE = re.compile(
-    r"(?:prologue|epilogue|preface|foreword|introduction|afterword|prolog|epilog|vorwort)\.?",
-    re.IGNORECASE,
+_NAMES = (
+    "prologue|epilogue|preface|foreword|introduction|afterword|prolog|epilog|vorwort"
+)
+_ALONE = re.compile(rf"(?:{_NAMES})\.?", re.IGNORECASE)
+_CANDIDATE = re.compile(
+    rf"^[^\S\n]*(?:#{{1,3}}[ \t]+\S|{_WORDS}|{_NAMES})", re.IGNORECASE | re.MULTILINE
 )
 
 
@@ -32,29 +37,57 @@ class Chapter:
     shifts: Shifts = field(default_factory=list)  # maps to offsets in the whole text
 
 
-def chapters_of(text: str) -> list[Chapter]:
+def chapters_of(text: str) -> Iterator[Chapter]:
     """Split `text` at its headings; text before the first heading has an empty title.
 
-    A text without headings is one chapter. Only the `#` of Markdown is removed.
+    A text without headings is one chapter. Only the `#` of Markdown is removed. The
+    iterator finds each chapter when it is needed, so reading only a few is cheap.
     """
     crlfs = crlf_offsets(text)
-    chapters: list[Chapter] = []
-    title, lines = "", list[tuple[str, int]]()  # each line with its offset
-    place = 0
-    rows = text.replace("\r\n", "\n").split("\n")
-    for number, row in enumerate(rows):
-        alone = (number == 0 or not rows[number - 1].strip()) and (
-            number + 1 == len(rows) or not rows[number + 1].strip()
-        )
-        heading, start = _heading(row, alone=alone)
-        if heading:
-            _close(chapters, title, lines, crlfs)
-            title, lines = heading[:200], [(heading, place + start)]
-        else:
-            lines.append((row, place))
-        place += len(row) + 1
-    _close(chapters, title, lines, crlfs)
-    return chapters or [Chapter("", text)]
+    unified = text.replace("\r\n", "\n")
+    beginning = _Heading("", 0, 0, 0)
+    end = _Heading("", 0, len(unified) + 1, 0)
+    is_blank = True
+    for heading, following in pairwise(chain([beginning], _headings(unified), [end])):
+        title = heading.title
+        rest = unified[heading.line_end : max(following.line - 1, 0)]
+        body = (title + rest).strip()
+        if body:
+            is_blank = False
+            lead = 0 if title else len(rest) - len(rest.lstrip())
+            parts = [
+                (0, heading.place, len(title)),
+                (len(title), heading.line_end + lead, len(rest) - lead),
+            ]
+            yield Chapter(title[:200], body, shifts_of(parts, crlfs))
+    if is_blank:
+        yield Chapter("", text)
+
+
+class _Heading(NamedTuple):
+    """A heading, and its offsets in the text."""
+
+    title: str
+    place: int  # of its first letter
+    line: int
+    line_end: int
+
+
+def _headings(text: str) -> Iterator[_Heading]:
+    for candidate in _CANDIDATE.finditer(text):
+        line = candidate.start()
+        line_end = _end_of_line(text, line)
+        before = text[text.rfind("\n", 0, max(line - 1, 0)) + 1 : line]
+        after = text[line_end : _end_of_line(text, line_end + 1)]
+        alone = not before.strip() and not after.strip()
+        title, start = _heading(text[line:line_end], alone=alone)
+        if title:
+            yield _Heading(title, line + start, line, line_end)
+
+
+def _end_of_line(text: str, place: int) -> int:
+    end = text.find("\n", place)
+    return len(text) if end < 0 else end
 
 
 def _heading(row: str, *, alone: bool) -> tuple[str, int]:
@@ -67,28 +100,3 @@ def _heading(row: str, *, alone: bool) -> tuple[str, int]:
     if alone and (_NUMBERED.fullmatch(line) or _ALONE.fullmatch(line)):
         return line, start
     return "", 0
-
-
-def _close(
-    chapters: list[Chapter],
-    title: str,
-    lines: list[tuple[str, int]],
-    crlfs: list[int],
-) -> None:
-    joined = "\n".join(line for line, _ in lines)
-    body = joined.strip()
-    if body:
-        lead = len(joined) - len(joined.lstrip())
-        parts = _parts(lines, lead)
-        chapters.append(Chapter(title, body, shifts_of(parts, crlfs)))
-
-
-def _parts(lines: list[tuple[str, int]], lead: int) -> Iterator[tuple[int, int, int]]:
-    """Yield offset in the chapter, offset in the text, and length of each line."""
-    offset = -lead
-    for line, place in lines:
-        end = offset + len(line) + 1
-        if end > 0:
-            cut = max(0, -offset)  # white space before the first letter
-            yield offset + cut, place + cut, len(line) + 1 - cut
-        offset = end

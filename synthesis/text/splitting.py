@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import accumulate
 from operator import itemgetter
 from typing import Any
 
@@ -48,8 +49,8 @@ def shifts_in(raw: str) -> Shifts:
 
 def crlf_offsets(raw: str) -> list[int]:
     """Return the offset of each LF that was CRLF in `raw`, after CRLF became LF."""
-    found = enumerate(regex.finditer("\r\n", raw))
-    return [match.start() - number for number, match in found]
+    lines = raw.split("\r\n")
+    return [end - 1 for end in accumulate(len(line) + 1 for line in lines[:-1])]
 
 
 def shifts_of(parts: Iterable[tuple[int, int, int]], crlfs: list[int]) -> Shifts:
@@ -63,12 +64,12 @@ def shifts_of(parts: Iterable[tuple[int, int, int]], crlfs: list[int]) -> Shifts
     for start, place, length in parts:
         first = bisect_left(crlfs, place)
         last = bisect_left(crlfs, place + length)
-        steps = [(start, first)]
-        steps += [(crlfs[n] - place + start + 1, n + 1) for n in range(first, last)]
-        for offset, count in steps:
-            if (shift := place - start + count) != known:
-                shifts.append([offset, shift])
-                known = shift
+        moved = place - start
+        if moved + first != known:
+            shifts.append([start, moved + first])
+        within = enumerate(crlfs[first:last], moved + first + 1)
+        shifts += [[end - moved + 1, shift] for shift, end in within]
+        known = moved + last
     return shifts
 
 
@@ -217,7 +218,7 @@ _QUOTES = _OPENING | _CLOSING | {'"'}
 _GRAPHEME = regex.compile(r"\X")
 # Long graphemes can only be here: all code points but the first are beyond ASCII.
 _DENSE = regex.compile(rf"[^\x00-\x7f]{{{LONGEST_CHARACTER},}}")
-_WINDOW = 4 * LONGEST_CHARACTER
+_WINDOW = LONGEST_CHARACTER + 28  # regex needs quadratic time in a row of flags
 _STEP = 64  # characters
 _WEIGHED_FIRST = 256  # characters
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from time import monotonic
 from typing import BinaryIO
 
 from accounts.caller import Environment
@@ -27,6 +28,18 @@ class CallResult:
     audio: audio.PieceAudio
     words: list[Word]
     timing: str  # exact or estimated
+    _permit: upstreams.Permit | None  # None: a local provider
+    _seconds: float
+
+    def record_success(self) -> None:
+        """Record the call in the statistics of its upstream.
+
+        Call it once the audio is stored: a statistic that can't be written must not lose
+        audio that the vendor bills.
+        """
+        if self._permit is not None:
+            with upstreams.database_errors_logged():
+                upstreams.record_success(self._permit, seconds=self._seconds)
 
 
 def speak(
@@ -82,6 +95,7 @@ def call(
     """
     access = using.access_for_credential(provider, credential)
     spent = ceilings.Spent()
+    permit = None
     with ExitStack() as limits:
         if get_adapter(provider.slug).is_local:
             connections.give_back()
@@ -91,7 +105,7 @@ def call(
                 spent = limits.enter_context(
                     ceilings.spending(provider, characters, is_sandbox=is_sandbox)
                 )
-            limits.enter_context(
+            permit = limits.enter_context(
                 upstreams.calling(
                     provider, credential, holder=holder, is_retry=is_retry
                 )
@@ -102,7 +116,7 @@ def call(
         limits.enter_context(
             http.within(provider.limits, owner=owner, is_fresh=is_retry)
         )
-        return _receive(provider, request, access, target, spent)
+        return _receive(provider, request, access, target, spent, permit)
 
 
 def _receive(
@@ -111,6 +125,7 @@ def _receive(
     access: Access,
     target: BinaryIO,
     spent: ceilings.Spent,
+    permit: upstreams.Permit | None,
 ) -> CallResult:
     words: list[Word] = []
     speech = get_adapter(row.slug).speak(request, access)
@@ -138,6 +153,8 @@ def _receive(
         *timing.word_times(
             request.text, words, loudness, is_trusted=speech.has_all_times
         ),
+        permit,
+        monotonic() - permit.began if permit else 0.0,
     )
 
 

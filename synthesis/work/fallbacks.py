@@ -99,6 +99,6 @@ def _hand_over(held: Scene, voice: Voice, credential: str) -> None:
     held.status = Scene.Status.QUEUED
     held.lease_until = None
     held.ready_at = timezone.now()
-    held.attempts = held.crashes = held.strikes = 0
+    held.attempts = held.crashes = held.strikes = held.unanswered = 0
     held.save()
     bells.ring_on_commit(held.queue, 1)

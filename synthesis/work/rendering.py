@@ -138,7 +138,9 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
         default_storage.save(f"{name}.json", ContentFile(json.dumps(about).encode()))
         audio_name = f"{name}{stored.extension}"
         save_path(default_storage, audio_name, draft)
-    return _record(scene, ordinal, chunk, audio_name, about)
+    piece = _record(scene, ordinal, chunk, audio_name, about)
+    answered.record_success()
+    return piece
 
 
 def _record(

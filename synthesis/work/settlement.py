@@ -121,9 +121,13 @@ def postpone(scene: Scene, *, seconds: float) -> None:
     Raises:
         LeaseLost: another worker holds the scene now, or it was canceled.
     """
-    ready_at = timezone.now() + timedelta(seconds=seconds)
-    attempts = scene.attempts + 1
-    claims.settle(scene, Scene.Status.QUEUED, attempts=attempts, ready_at=ready_at)
+    claims.settle(
+        scene,
+        Scene.Status.QUEUED,
+        attempts=scene.attempts + 1,
+        unanswered=scene.unanswered,
+        ready_at=timezone.now() + timedelta(seconds=seconds),
+    )
 
 
 def requeue(
@@ -137,7 +141,9 @@ def requeue(
     Raises:
         LeaseLost: another worker holds the scene now, or it was canceled.
     """
-    columns: dict[str, Any] = {"ready_at": ready_at} if ready_at else {}
+    columns: dict[str, Any] = {"unanswered": scene.unanswered}
+    if ready_at:
+        columns["ready_at"] = ready_at
     if to_the_end:
         (columns["turn"],) = turns.take(scene.workspace_id, [scene.characters])
     claims.settle(scene, Scene.Status.QUEUED, **columns)

@@ -1,16 +1,20 @@
 """Speech at once: a job of one scene, spoken by the web process during the request."""
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from accounts.caller import Caller
 from kit import idempotency
+from kit.db import connections
+from kit.db.admission import admitted
 from kit.db.transactions import one_transaction
 from kit.errors import AppError
 from kit.ids import new_id
@@ -36,6 +40,10 @@ from synthesis.jobs.quotes import Order, QuotedScene
 from synthesis.models import Job, Scene
 from synthesis.work import claiming, settlement
 from synthesis.work.rendering import Rendered, read_words, render
+
+_DATABASE_PATIENCE = 20.0  # seconds
+_DATABASE_PAUSE = 0.2  # seconds
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
@@ -83,16 +91,17 @@ def speak_now(
     """
     begun = _begin(caller, order, key)
     if isinstance(begun, idempotency.Answer):
-        return read(Job.objects.get(pk=begun.body["job"])), True
+        job = Job.objects.get(pk=begun.body["job"])
+        return read(job, job.scenes.get()), True
     fail = partial(_fail, caller, begun)
     try:
         with claims.keep_lease(begun) as lease:
-            rendered = _render(begun, lease, format=order.format)
-        with transaction.atomic(durable=True):
-            job = settlement.complete(begun, rendered)
-            if key is not None:
-                answer = idempotency.Answer(200, {"job": str(job.pk)})
-                idempotency.finish(key, answer)
+            rendered = _until_database_answers(
+                partial(_render, begun, lease, format=order.format), lease
+            )
+            job, scene = _until_database_answers(
+                partial(_complete, begun, rendered, key), lease
+            )
     except claims.LeaseLost as lost:
         raise JobCanceled from lost
     except UpstreamUnavailable as unavailable:
@@ -110,16 +119,15 @@ def speak_now(
     except BaseException:
         fail(INTERNAL_ERROR)
         raise
-    return read(job), False
+    return read(job, scene), False
 
 
-def read(job: Job) -> Spoken:
+def read(job: Job, scene: Scene) -> Spoken:
     """Return the stored audio and words of speech at once.
 
     Raises:
         Expired: the files are past their retention.
     """
-    scene = job.scenes.get()
     if job.is_deleted or not scene.audio:
         raise Expired
     with default_storage.open(scene.audio) as file:
@@ -127,6 +135,7 @@ def read(job: Job) -> Spoken:
     return Spoken(job, scene, audio, read_words(scene.words)["words"])
 
 
+@admitted
 @one_transaction
 def _begin(
     caller: Caller, order: Order, key: idempotency.Key | None
@@ -165,9 +174,47 @@ def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # n
     return render(scene, lease, format=format)
 
 
+def _complete(
+    scene: Scene, rendered: Rendered, key: idempotency.Key | None
+) -> tuple[Job, Scene]:
+    """Settle a rendered scene and store the answer for `key`; return its new rows."""
+    with connections.reserved():
+        try:
+            with transaction.atomic(durable=True):
+                job = settlement.complete(scene, rendered)
+                if key is not None:
+                    answer = idempotency.Answer(200, {"job": str(job.pk)})
+                    idempotency.finish(key, answer)
+        except claims.LeaseLost:
+            # If the connection broke in the commit of the last try, it is committed.
+            done = Scene.objects.filter(pk=scene.pk, fence=scene.fence)
+            if not done.filter(status=Scene.Status.COMPLETED).exists():
+                raise
+            job = Job.objects.get(pk=scene.job_id)
+        return job, job.scenes.get()
+
+
+def _until_database_answers(step: Callable[[], R], lease: claims.Lease) -> R:
+    """Run `step`, again if the database was unavailable, and return its result.
+
+    The vendor bills the audio, so it isn't given up for an outage of a few seconds. A step
+    that is repeated finds the pieces that are stored, and calls the vendor for the rest.
+    """
+    until = time.monotonic() + _DATABASE_PATIENCE
+    while True:
+        try:
+            return step()
+        except OperationalError:
+            lease.check()
+            if time.monotonic() > until:
+                raise
+            logger.warning("the database is unavailable; trying again", exc_info=True)
+            time.sleep(_DATABASE_PAUSE)
+
+
 def _fail(caller: Caller, scene: Scene, error_code: str) -> None:
     try:
-        with transaction.atomic(durable=True):
+        with connections.reserved(), transaction.atomic(durable=True):
             settlement.fail(scene, error_code)
             if caller.is_guest:
                 submit.give_back_guest_try(caller, scene.job.created_at)

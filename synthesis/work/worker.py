@@ -16,8 +16,8 @@ from kit.work.loop import Work
 from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings
 from providers.limits.upstreams import RETRIES, UpstreamUnavailable
-from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING
-from synthesis.models import Job, Scene
+from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING, PROVIDER_UNAVAILABLE
+from synthesis.models import Job, Piece, Scene
 from synthesis.models.querysets import SceneQuerySet
 from synthesis.work import bells, claiming, fallbacks, quarantine, settlement
 from synthesis.work.rendering import Rendered, render
@@ -87,7 +87,7 @@ def _fail(scene: Scene, error: Exception) -> None:
             # connection was closed: the next try opens a new one.
             is_due = error.retry_after is not None or error.kind is Failure.ABORTED
             pause = 0.0 if is_due else None
-            is_last = not error.kind.is_retryable
+            is_last = not error.kind.is_retryable or _is_unanswered_again(scene, error)
             give_up_or_retry(scene, error.kind, wait=pause, is_last=is_last)
         case quarantine.Killed():
             logger.error("scene %s ended its process: %s", scene.pk, error)
@@ -111,10 +111,24 @@ def wait_for_upstream(scene: Scene, unavailable: UpstreamUnavailable) -> None:
             fallbacks.give_up(scene, PROVIDER_CEILING)
         else:
             settlement.requeue(scene, ready_at=unavailable.until)
+    elif _is_unanswered_again(scene, unavailable.__cause__):
+        fallbacks.give_up(scene, PROVIDER_UNAVAILABLE)
     else:
         # A scene that failed as the probe goes to the end of the queue: a text that makes
         # its provider fail must not be the probe every time.
         settlement.requeue(scene, to_the_end=unavailable.was_called)
+
+
+def _is_unanswered_again(scene: Scene, error: BaseException | None) -> bool:
+    """Return whether a second call for the same piece may be billed without usable audio.
+
+    The first one is remembered in `scene`, whose columns the caller saves.
+    """
+    if not isinstance(error, ProviderError) or not error.may_be_billed:
+        return False
+    stored = Piece.objects.filter(scene=scene, render=scene.render).count()
+    before, scene.unanswered = scene.unanswered, stored + 1
+    return before == scene.unanswered
 
 
 def _patience(scene: Scene) -> float:

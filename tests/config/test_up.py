@@ -50,6 +50,14 @@ def taken_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+def is_refused(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 class Installation:
     """A home, its port, and its running `manage.py up`."""
 
@@ -150,7 +158,20 @@ def test_the_life_of_an_installation(installation):
     installation.start()
     with installation.database() as connection:
         assert connection.execute("SELECT number FROM kept").fetchall() == [(7,)]
-    assert installation.stop(signal.SIGTERM) == 0
+
+    # While it finishes a request, it refuses new connections.
+    address = ("127.0.0.1", installation.port)
+    client = socket.create_connection(address, timeout=30)
+    client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
+    installation.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 5
+    while not is_refused(address):
+        assert time.monotonic() < deadline
+    client.sendall(b"\r\n")
+    assert client.recv(15) == b"HTTP/1.1 200 OK"
+    client.close()
+    installation.output += installation.process.communicate(timeout=60)[0].splitlines()
+    assert installation.process.returncode == 0
     assert installation.output[-1] == "Stopped."
     assert processes_of(installation.home) == {}
     assert {name for name in os.listdir(_CHECKOUT) if name[0] != "."} == visible

@@ -104,6 +104,7 @@ def _run(commands: dict[str, str], supervisor: Supervisor, console: Console) -> 
                 while True:
                     supervisor.watch()
             except Stopped:
+                listener.close()  # only processes that still answer may listen
                 console.say("Stopping; what is being spoken is finished first.")
     console.say("Stopped.")
 

@@ -251,7 +251,7 @@ def test_a_body_that_is_no_json_object_is_refused(client, body):
 
 
 def test_a_body_above_the_limit_is_refused(client, settings):
-    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    settings.BODY_LIMITS = {"/": 1000}
 
     response = post(client, b'{"name": "' + b"a" * 1000 + b'"}')
 

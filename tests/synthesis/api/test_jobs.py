@@ -172,7 +172,7 @@ BAD_ORDERS: list[tuple[dict[str, object], int, str]] = [
     (
         {"scenes": [{"text": "a"}] * 5_001, "voice": "scripted:one"},
         400,
-        "invalid",
+        "text_too_long",
     ),
 ]
 
