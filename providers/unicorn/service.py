@@ -71,6 +71,8 @@ class _Program:
                     "OMP_NUM_THREADS": "1",
                     "OPENBLAS_NUM_THREADS": "1",
                     "ENGINE_PROCESSES": os.environ.get("ENGINE_PROCESSES", ""),
+                    # So that its processes are found by it, as all others of ours.
+                    "OZVENA_HOME": os.environ.get("OZVENA_HOME", ""),
                 },
             )
         self.lifeline = ours

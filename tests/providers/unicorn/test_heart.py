@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from providers.catalogue import sync
+from providers.catalogue.defaults import default_voices
 from providers.contract.base import Access, Failure, ProviderError, SpeechRequest
 from providers.contract.words import split
 from providers.unicorn import Unicorn
+from providers.unicorn.engines import installed
 from providers.unicorn.espeak import ESpeak
 from providers.unicorn.hibari import voices
 from providers.unicorn.hibari.engine import Model, Voices
@@ -166,3 +169,21 @@ def test_no_word_is_longer_than_its_sound():
     for one, other in pairwise(heard.words):
         assert one.end <= other.start
         assert one.end - one.start < 1.5
+
+
+@pytest.mark.django_db
+def test_without_its_packages_another_voice_speaks_english(monkeypatch):
+    monkeypatch.setattr(voices, "find_spec", lambda name: None)
+    installed.cache_clear()
+    try:
+        assert {info.engine for info in Unicorn().voices(Access())} == {"espeak"}
+        sync.sync(["unicorn"])
+        assert default_voices("unicorn", ["en"])["en"].pk == "unicorn:en-us"
+        with pytest.raises(ProviderError) as caught:
+            hear("Hello.", "heart")
+        assert caught.value.kind == Failure.UNKNOWN_VOICE
+    finally:
+        monkeypatch.undo()
+        installed.cache_clear()
+    sync.sync(["unicorn"])
+    assert default_voices("unicorn", ["en"])["en"].pk == "unicorn:heart"
