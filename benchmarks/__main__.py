@@ -9,7 +9,10 @@ from benchmarks import verdicts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-ALL = ("latency", "cpu", "web", "ledger", "audio", "heart", "logins", "outbound")
+ALL = (
+    *("latency", "cpu", "web", "ledger", "audio", "heart", "logins", "outbound"),
+    "purge",
+)
 
 
 def main() -> None:

@@ -81,6 +81,7 @@ AUTH_USER_MODEL = "accounts.User"
 
 MIDDLEWARE = [
     "kit.requests.RequestIdMiddleware",
+    "kit.requests.NoStore",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -328,6 +329,8 @@ WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""
 RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
 """Days for which the files of a job are kept."""
+STORAGE_MB = env.int("STORAGE_MB", 2_000)
+"""Megabytes of files that one workspace can keep."""
 SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
 """Credits that a new user gets once in each environment; 0: none."""
 APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", 1_000_000)
@@ -336,6 +339,8 @@ PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
 """Seconds that a scene waits for a provider whose calls all fail."""
 FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)
 """The same, if the scene has a fallback voice."""
+PROVIDER_PRIVATE_NETWORKS = env.list("PROVIDER_PRIVATE_NETWORKS", default=[])
+"""Networks that are not public in which operators run servers for speech."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 """Bearer token of `GET /metrics`; empty: it is disabled."""

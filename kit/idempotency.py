@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
+from rest_framework.utils.encoders import JSONEncoder
 
 from kit.db.admission import admitted
 from kit.db.transactions import needs_transaction, one_transaction
@@ -127,7 +128,7 @@ def begin(key: Key, *, subject: str = "") -> Answer | None:
 def finish(key: Key, answer: Answer) -> None:
     """Store `answer` for a key that this transaction, or an earlier one, has claimed."""
     IdempotencyRecord.objects.filter(scope=key.scope, key=key.key).update(
-        status=answer.status, body=json.dumps(answer.body)
+        status=answer.status, body=json.dumps(answer.body, cls=JSONEncoder)
     )
 
 

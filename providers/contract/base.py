@@ -129,6 +129,7 @@ class Failure(StrEnum):
     SWITCHED_OFF = "switched_off"
     OWN_KEY_REFUSED = "own_key_refused"
     OWN_KEY_MISSING = "own_key_missing"
+    OWN_KEY_SUSPENDED = "own_key_suspended"
 
     @property
     def is_retryable(self) -> bool:

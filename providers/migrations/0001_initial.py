@@ -446,6 +446,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "address",
+                    models.TextField(
+                        blank=True,
+                        help_text="base URL that it was entered for; empty: the vendor's own",
+                    ),
+                ),
+                (
                     "status",
                     models.CharField(
                         choices=[

@@ -39,6 +39,7 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
         scene.attempts = scene.crashes = scene.strikes = scene.unanswered = 0
         scene.error_code = scene.audio = scene.words = scene.timing = ""
         scene.duration_ms = scene.finished_at = None
+        scene.stored_bytes = 0
 
 
 def requested_of(scene: Scene) -> RequestedScene:

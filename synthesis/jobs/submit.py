@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.caller import Caller, Role
 from accounts.models import Workspace
+from accounts.people import storage
 from billing import ledger
 from billing.credits import token_limits
 from billing.ledger.wallets import wallet_of
@@ -40,6 +41,7 @@ def submit(caller: Caller, quote: Quote) -> Job:
     idempotency record.
 
     Raises:
+        StorageLimit: the files of the workspace have reached its limit.
         GuestLimit: the guest has used today's tries.
         InsufficientCredits: the wallet has fewer credits than the price.
         TokenLimitReached: the price exceeds the token's monthly limit.
@@ -56,6 +58,7 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
 
     Raises: as `submit`.
     """
+    storage.require_room(caller)
     now = timezone.now()
     at_once = quote.order.source == Job.Source.SPEECH
     job = Job(
@@ -110,6 +113,7 @@ def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Payer:
         key=round_key(job, round_number),
         job=str(job.pk),
         deadline=timezone.now() + RESERVED_FOR,
+        user_id=caller.user.pk if caller.user else None,
     )
     token_limits.count(caller.token, reservation, job.environment)
     if reservation.split.credits:

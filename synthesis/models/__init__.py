@@ -2,11 +2,14 @@
 
 from synthesis.models.assemblies import Assembly
 from synthesis.models.jobs import Job
-from synthesis.models.scenes import Piece, Scene
+from synthesis.models.scenes import RECORDED, Piece, Recording, Scene, Take
 
 __all__ = [
+    "RECORDED",
     "Assembly",
     "Job",
     "Piece",
+    "Recording",
     "Scene",
+    "Take",
 ]

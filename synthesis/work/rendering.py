@@ -38,6 +38,7 @@ class Rendered:
     words: str  # name in the storage
     timing: str  # exact or estimated
     duration_ms: int
+    stored_bytes: int = 0  # of these files and the pieces
 
 
 def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # noqa: A002
@@ -134,6 +135,7 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
             ),
             "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
             "timing": answered.timing,
+            "bytes": draft.stat().st_size,
         }
         default_storage.save(f"{name}.json", ContentFile(json.dumps(about).encode()))
         audio_name = f"{name}{stored.extension}"
@@ -158,6 +160,7 @@ def _record(
             "samples": about["samples"],
             "sample_rate": about["sample_rate"],
             "pause_ms": about["pause_ms"],
+            "stored_bytes": about["bytes"] + len(json.dumps(about)),
         },
     )
     return piece
@@ -185,15 +188,16 @@ def _assemble(
             origin=origin_of([scene.speaker]),
         )
         words = _word_times(scene, pieces, joined.starts, encoded.duration_ms / 1000)
-        default_storage.save(
-            f"{name}.words.json", ContentFile(json.dumps(words).encode())
-        )
+        words_file = ContentFile(json.dumps(words).encode())
+        stored_bytes = draft.stat().st_size + words_file.size
+        default_storage.save(f"{name}.words.json", words_file)
         save_path(default_storage, f"{name}{extension}", draft)
     return Rendered(
         audio=f"{name}{extension}",
         words=f"{name}.words.json",
         timing=words["timing"],
         duration_ms=encoded.duration_ms,
+        stored_bytes=stored_bytes + sum(piece.stored_bytes for piece in pieces),
     )
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from kit.errors import AppError
 from kit.ids import new_id
 from kit.work import claims
 from providers.contract.base import Failure, ProviderError
-from providers.errors import OwnKeyMissing, OwnKeyRefused
+from providers.errors import OwnKeyMissing, OwnKeyRefused, OwnKeySuspended
 from providers.limits import upstreams
 from providers.limits.ceilings import CEILING
 from providers.limits.upstreams import UpstreamUnavailable
@@ -38,6 +38,7 @@ from synthesis.errors import (
 from synthesis.jobs import quotes, submit
 from synthesis.jobs.quotes import Order, QuotedScene
 from synthesis.models import Job, Scene
+from synthesis.text.splitting import Shifts
 from synthesis.work import claiming, settlement
 from synthesis.work.rendering import Rendered, read_words, render
 
@@ -59,15 +60,36 @@ _UNAVAILABLE = {
 _OWN_KEY: dict[Failure, type[AppError]] = {
     Failure.OWN_KEY_REFUSED: OwnKeyRefused,
     Failure.OWN_KEY_MISSING: OwnKeyMissing,
+    Failure.OWN_KEY_SUSPENDED: OwnKeySuspended,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """A finished scene with the contents of its files."""
+class Receipt:
+    """What was answered, with the names of the files. A replay is made of it.
 
-    job: Job
-    scene: Scene
+    So it stays the first answer, also after the scene was changed and spoken again.
+    """
+
+    job: str  # id
+    voice: str  # the one that spoke
+    format: str
+    audio: str  # name in the storage
+    words: str  # name in the storage
+    shifts: Shifts
+    timing: str
+    duration_ms: int
+    characters: int
+    cost: int  # credits
+    cost_to_subscription: int  # the part that an allowance paid
+    billed_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Speech at once, with the contents of its files."""
+
+    receipt: Receipt
     audio: bytes
     words: list[dict[str, Any]]
 
@@ -91,15 +113,14 @@ def speak_now(
     """
     begun = _begin(caller, order, key)
     if isinstance(begun, idempotency.Answer):
-        job = Job.objects.get(pk=begun.body["job"])
-        return read(job, job.scenes.get()), True
+        return _read_again(Receipt(**begun.body)), True
     fail = partial(_fail, caller, begun)
     try:
         with claims.keep_lease(begun) as lease:
             rendered = _until_database_answers(
                 partial(_render, begun, lease, format=order.format), lease
             )
-            job, scene = _until_database_answers(
+            receipt = _until_database_answers(
                 partial(_complete, begun, rendered, key), lease
             )
     except claims.LeaseLost as lost:
@@ -119,20 +140,44 @@ def speak_now(
     except BaseException:
         fail(INTERNAL_ERROR)
         raise
-    return read(job, scene), False
+    return _read(receipt), False
 
 
-def read(job: Job, scene: Scene) -> Spoken:
-    """Return the stored audio and words of speech at once.
+def _receipt(job: Job, scene: Scene, rendered: Rendered) -> Receipt:
+    return Receipt(
+        job=str(job.pk),
+        voice=scene.speaker,
+        format=job.format,
+        audio=rendered.audio,
+        words=rendered.words,
+        shifts=scene.shifts,
+        timing=rendered.timing,
+        duration_ms=rendered.duration_ms,
+        characters=job.characters,
+        cost=job.charged,
+        cost_to_subscription=job.charged_to_subscription,
+        billed_to=job.billed_to,
+    )
+
+
+def _read_again(receipt: Receipt) -> Spoken:
+    """Return what was answered before.
 
     Raises:
-        Expired: the files are past their retention.
+        Expired: the job was deleted, or its files are past their retention.
     """
-    if job.is_deleted or not scene.audio:
+    if not Job.objects.filter(pk=receipt.job, is_deleted=False).exists():
         raise Expired
-    with default_storage.open(scene.audio) as file:
+    try:
+        return _read(receipt)
+    except FileNotFoundError as error:
+        raise Expired from error
+
+
+def _read(receipt: Receipt) -> Spoken:
+    with default_storage.open(receipt.audio) as file:
         audio = file.read()
-    return Spoken(job, scene, audio, read_words(scene.words)["words"])
+    return Spoken(receipt, audio, read_words(receipt.words)["words"])
 
 
 @admitted
@@ -174,24 +219,22 @@ def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # n
     return render(scene, lease, format=format)
 
 
-def _complete(
-    scene: Scene, rendered: Rendered, key: idempotency.Key | None
-) -> tuple[Job, Scene]:
-    """Settle a rendered scene and store the answer for `key`; return its new rows."""
+def _complete(scene: Scene, rendered: Rendered, key: idempotency.Key | None) -> Receipt:
+    """Settle a rendered scene, store its receipt for `key`, and return it."""
     with connections.reserved():
         try:
             with transaction.atomic(durable=True):
                 job = settlement.complete(scene, rendered)
+                receipt = _receipt(job, scene, rendered)
                 if key is not None:
-                    answer = idempotency.Answer(200, {"job": str(job.pk)})
-                    idempotency.finish(key, answer)
+                    idempotency.finish(key, idempotency.Answer(200, asdict(receipt)))
         except claims.LeaseLost:
             # If the connection broke in the commit of the last try, it is committed.
             done = Scene.objects.filter(pk=scene.pk, fence=scene.fence)
             if not done.filter(status=Scene.Status.COMPLETED).exists():
                 raise
-            job = Job.objects.get(pk=scene.job_id)
-        return job, job.scenes.get()
+            receipt = _receipt(Job.objects.get(pk=scene.job_id), scene, rendered)
+    return receipt
 
 
 def _until_database_answers(step: Callable[[], R], lease: claims.Lease) -> R:

@@ -26,6 +26,7 @@ ENTRIES = {
         "billing.tasks.close_months",
         ":40",
     ),
+    ("count what is stored", "synthesis.tasks.recount_storage", "3:40"),
     ("end credits whose time is over", "billing.tasks.expire_ended", "600 s"),
     ("keep subscriptions", "billing.tasks.keep_subscriptions", "60 s"),
     ("prove the ledger", "billing.tasks.prove_ledger", "3:20"),
@@ -36,7 +37,7 @@ ENTRIES = {
     ("remove old logins", "accounts.tasks.prune", "3600 s"),
     ("remove old mails", "kit.tasks.prune_mails", "86400 s"),
     ("remove old webhook deliveries", "webhooks.tasks.prune", "3600 s"),
-    ("remove what is past its time", "synthesis.tasks.purge", "3600 s"),
+    ("remove what is past its time", "synthesis.tasks.purge", "60 s"),
     (
         "warn of credits that lapse, and end those unused for a year",
         "billing.tasks.lapse_idle",
