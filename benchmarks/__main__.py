@@ -10,8 +10,8 @@ from benchmarks import verdicts
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 ALL = (
-    *("latency", "cpu", "web", "ledger", "audio", "heart", "logins", "outbound"),
-    "purge",
+    *("latency", "cpu", "web", "fairness", "claims", "ledger", "audio", "heart"),
+    *("logins", "outbound", "purge"),
 )
 
 

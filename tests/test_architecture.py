@@ -51,7 +51,8 @@ _MAY_ASK_UNSCOPED: dict[str, set[str]] = {
     "synthesis/api/requests.py": {"Scene.objects.filter"},
     # Figures of the whole installation, for operators' monitoring.
     "config/api/metrics.py": {
-        *("Upstream.objects.all", "Provider.objects.values_list"),
+        *("Gate.objects.order_by", "Upstream.objects.all"),
+        "Provider.objects.values_list",
         *("Scene.objects.filter", "Job.objects.filter"),
     },
 }

@@ -290,7 +290,8 @@ def _tokens(scope: Scope) -> Iterator[dict[str, Any]]:
 
 work = Work(
     task="accounts.tasks.make_exports",
-    queue="local",
+    queue="files",
+    at_once=1,
     rows=Export.objects.all,
     perform=_write,
     complete=_complete,

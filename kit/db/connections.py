@@ -25,10 +25,19 @@ def give_back() -> None:
     Raises:
         TransactionManagementError: a transaction is open, and would last for the wait.
     """
+    needs_none_open()
     if not connection.in_atomic_block:
         connection.close()
-    elif not connection.atomic_blocks[-1]._from_testcase:  # type: ignore[attr-defined]
-        raise TransactionManagementError("A transaction is open during a network call.")
+
+
+def needs_none_open() -> None:
+    """Raise TransactionManagementError if a transaction is open, except that of a test."""
+    if connection.in_atomic_block and not (
+        connection.atomic_blocks[-1]._from_testcase  # type: ignore[attr-defined]
+    ):
+        raise TransactionManagementError(
+            "A transaction is open during a network call or a claim."
+        )
 
 
 @contextmanager

@@ -54,6 +54,11 @@ def claim(due: QuerySet[M]) -> M | None:
     return row
 
 
+def held(row: M) -> M | None:
+    """Return the whole row as it is now, if we still hold it."""
+    return _held_by_us(row).first()
+
+
 def due(rows: QuerySet[M]) -> QuerySet[M]:
     """Return the queued rows that may be claimed now."""
     return rows.filter(status=Claimable.Status.QUEUED, ready_at__lte=Now())

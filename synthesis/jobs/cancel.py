@@ -79,7 +79,8 @@ def delete(job_id: uuid.UUID) -> None:
 def pause(job_id: uuid.UUID) -> Job:
     """Pause a job: its queued scenes are not claimed until it is resumed.
 
-    A scene that is being spoken is finished, unless it has to be tried again.
+    The call that a scene makes now ends. A remote scene is finished, unless it has to be
+    tried again.
 
     Raises:
         JobFinished: the job has ended already.

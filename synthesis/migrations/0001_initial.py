@@ -466,7 +466,12 @@ class Migration(migrations.Migration):
                 (
                     "queue",
                     models.CharField(
-                        choices=[("local", "Local"), ("remote", "Remote")], max_length=8
+                        choices=[
+                            ("local", "Local"),
+                            ("remote", "Remote"),
+                            ("files", "Files"),
+                        ],
+                        max_length=8,
                     ),
                 ),
                 (
@@ -522,6 +527,13 @@ class Migration(migrations.Migration):
                     "turn",
                     models.PositiveBigIntegerField(
                         help_text="virtual time; the lowest is spoken next"
+                    ),
+                ),
+                (
+                    "spoken",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="characters that were spoken before it let others go first",
                     ),
                 ),
                 (
@@ -633,6 +645,34 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Gate",
+            fields=[
+                (
+                    "queue",
+                    models.CharField(max_length=8, primary_key=True, serialize=False),
+                ),
+                (
+                    "turn",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="the highest turn that was claimed"
+                    ),
+                ),
+                (
+                    "claims",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="scenes claimed under it"
+                    ),
+                ),
+                ("holds", models.PositiveBigIntegerField(default=0)),
+                (
+                    "seconds",
+                    models.FloatField(
+                        default=0, help_text="how long it was held, in total"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Take",
             fields=[
                 ("title", models.CharField(blank=True, max_length=200)),
@@ -718,7 +758,12 @@ class Migration(migrations.Migration):
                 (
                     "queue",
                     models.CharField(
-                        choices=[("local", "Local"), ("remote", "Remote")], max_length=8
+                        choices=[
+                            ("local", "Local"),
+                            ("remote", "Remote"),
+                            ("files", "Files"),
+                        ],
+                        max_length=8,
                     ),
                 ),
                 (
@@ -913,11 +958,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="scene",
-            index=models.Index(fields=["workspace", "-turn"], name="scene_last_turn"),
-        ),
-        migrations.AddIndex(
-            model_name="scene",
-            index=models.Index(fields=["-turn"], name="scene_newest_turn"),
+            index=models.Index(
+                fields=["queue", "workspace", "-turn"], name="scene_last_turn"
+            ),
         ),
         migrations.AddIndex(
             model_name="scene",

@@ -18,6 +18,7 @@ class Recording(models.Model):
     class Queue(models.TextChoices):
         LOCAL = "local"  # uses the CPU of this machine
         REMOTE = "remote"  # waits for a provider's server
+        FILES = "files"  # all is spoken; joining and encoding the pieces takes long
 
     title = models.CharField(max_length=200, blank=True)
     text = models.TextField()
@@ -112,6 +113,10 @@ class Scene(Claimable, Recording):
     turn = models.PositiveBigIntegerField(
         help_text="virtual time; the lowest is spoken next"
     )
+    spoken = models.PositiveIntegerField(
+        default=0,
+        help_text="characters that were spoken before it let others go first",
+    )
     is_held = models.BooleanField(
         default=False, help_text="not claimable, since its job is paused"
     )
@@ -173,8 +178,9 @@ class Scene(Claimable, Recording):
                 condition=Q(status="queued", is_held=False),
                 name="scene_lane",
             ),
-            models.Index(fields=["workspace", "-turn"], name="scene_last_turn"),
-            models.Index(fields=["-turn"], name="scene_newest_turn"),
+            models.Index(
+                fields=["queue", "workspace", "-turn"], name="scene_last_turn"
+            ),
             models.Index(
                 fields=["job", "round"],
                 condition=Q(status__in=["queued", "processing"]),

@@ -219,7 +219,8 @@ def _version(scenes: Sequence[Scene], format: str) -> str:  # noqa: A002
 
 work = Work(
     task="synthesis.tasks.assemble",
-    queue="local",
+    queue="files",
+    at_once=2,
     rows=Assembly.objects.all,
     perform=_make,
     complete=_record,

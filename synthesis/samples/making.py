@@ -32,7 +32,7 @@ from synthesis import audio
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
 from synthesis.samples.texts import text_for
-from synthesis.work import calling, claiming
+from synthesis.work import calling, claiming, gates
 from synthesis.work.rendering import origin_of
 
 MAKE = "synthesis.tasks.make_samples"
@@ -104,7 +104,7 @@ def _samples_of(queue: str) -> QuerySet[Sample]:
 
 def _startable(queue: str) -> QuerySet[Sample]:
     """Return the samples whose provider has not reached its limits."""
-    reached = claiming.limits_reached()
+    reached = claiming.limits_reached(queue)
     closed = reached.providers | {
         provider for provider, key in reached.upstreams if key == PLATFORM
     }
@@ -118,7 +118,7 @@ def _waiting(queue: str) -> int:
 
 @one_transaction
 def _claim(queue: str) -> Sample | None:
-    claiming.lock_claims()
+    gates.lock(queue)
     making = _samples_of(queue).filter(status=Sample.Status.PROCESSING)
     if making.count() >= _MAX_CONCURRENT:
         return None
@@ -202,5 +202,5 @@ works = {
         explain=_explain,
         pauses=(60,),
     )
-    for queue in map(str, Scene.Queue)
+    for queue in map(str, (Scene.Queue.LOCAL, Scene.Queue.REMOTE))
 }

@@ -20,7 +20,7 @@ from providers.models.querysets import PLATFORM
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.jobs import quotes, voices
 from synthesis.models import Job, Scene
-from synthesis.work import bells, settlement, takes
+from synthesis.work import bells, settlement, takes, turns
 
 
 @one_transaction
@@ -90,7 +90,11 @@ def _hand_over(held: Scene, voice: Voice, credential: str) -> None:
     held.credential = credential
     held.spoken_by = voice.pk
     held.provider = voice.provider_id
-    held.queue = quotes.queue_of(voice.provider_id)
+    queue = quotes.queue_of(voice.provider_id)
+    if queue != held.queue:
+        (held.turn,) = turns.take(held.workspace_id, [(queue, held.characters)])
+        held.queue = queue
+    held.spoken = 0
     held.spoken_cost = (
         min(held.cost, price(held.characters, voice.provider.cost_multiplier))
         if credential == PLATFORM

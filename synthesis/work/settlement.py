@@ -6,7 +6,7 @@ Locks are taken in the same order everywhere: job, scene, wallet, lots.
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from billing import ledger
@@ -157,8 +157,27 @@ def requeue(
     if ready_at:
         columns["ready_at"] = ready_at
     if to_the_end:
-        (columns["turn"],) = turns.take(scene.workspace_id, [scene.characters])
+        length = (scene.queue, scene.characters - scene.spoken)
+        (columns["turn"],) = turns.take(scene.workspace_id, [length])
     claims.settle(scene, Scene.Status.QUEUED, **columns)
+
+
+def let_others_go_first(scene: Scene, *, queue: str, characters: int) -> None:
+    """Queue a scene that goes on, at the turn to which `characters` that it spoke bring it.
+
+    Its tries and crashes count from here. In another `queue` it gets a new turn.
+
+    Raises:
+        LeaseLost: another worker holds the scene now, or it was canceled.
+    """
+    columns: dict[str, Any] = {"turn": F("turn") + characters}
+    if queue != scene.queue:
+        (turn,) = turns.take(scene.workspace_id, [(queue, scene.characters)])
+        columns = {"turn": turn, "queue": queue}
+    if characters:
+        columns |= {"attempts": 0, "crashes": 0}
+    spoken = F("spoken") + characters if queue == scene.queue else 0
+    claims.settle(scene, Scene.Status.QUEUED, **columns, spoken=spoken)
 
 
 @needs_transaction

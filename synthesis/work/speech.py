@@ -39,7 +39,7 @@ from synthesis.jobs import quotes, submit
 from synthesis.jobs.quotes import Order, QuotedScene
 from synthesis.models import Job, Scene
 from synthesis.text.splitting import Shifts
-from synthesis.work import claiming, settlement
+from synthesis.work import claiming, gates, settlement
 from synthesis.work.rendering import Rendered, read_words, render
 
 _DATABASE_PATIENCE = 20.0  # seconds
@@ -190,9 +190,16 @@ def _begin(
     if key and (first := idempotency.begin(key, subject=str(job_id))):
         return first
     quote = quotes.quote(caller, order)
-    _check_room(quote.scenes[0])
-    job = submit.create(caller, quote, job_id=job_id)
+    is_limited = _check_room(quote.scenes[0])
+    job = submit.new_job(caller, quote, job_id=job_id)
     (scene,) = submit.scenes_of(job, quote)
+    job.save(force_insert=True)
+    submit.reserve_price(caller, job)
+    if is_limited:
+        # Last, when nothing is waited for any more: not even the wallet, which another
+        # request may hold for long. No scene is started until our row is committed.
+        gates.lock(scene.queue)
+        _check_limits(scene.queue, scene.provider, scene.credential)
     scene.status = Scene.Status.PROCESSING
     scene.fence = 1
     scene.lease_until = timezone.now() + claims.LEASE
@@ -265,22 +272,29 @@ def _fail(caller: Caller, scene: Scene, error_code: str) -> None:
         logger.info("scene %s was settled by another process", scene.pk)
 
 
-def _check_room(quoted: QuotedScene) -> None:
-    """Raise ProviderUnavailable if the provider may not be called at this moment.
+def _check_room(quoted: QuotedScene) -> bool:
+    """Return whether the provider has limits of concurrent calls.
 
     Only the credential that would call it counts: failures and limits of our key don't
     affect an own key, and the reverse.
+
+    Raises:
+        ProviderUnavailable: the provider may not be called at this moment.
     """
     slug, credential = quoted.provider, quoted.credential
     if row := upstreams.unavailable(slug).get((slug, credential)):
         unavailable = UpstreamUnavailable(row.reason, row.open_until or timezone.now())
         raise ProviderUnavailable(retry_after=unavailable.seconds)
-    if Provider.objects.limited().filter(pk=slug).exists():
-        # No claim is made until this transaction has written the scene's row, so the
-        # limits can't change in between.
-        claiming.lock_claims()
-        if claiming.limits_reached().includes(slug, credential):
-            raise ProviderUnavailable(retry_after=1)
+    is_limited = Provider.objects.limited().filter(pk=slug).exists()
+    if is_limited:
+        _check_limits(quoted.queue, slug, credential)
+    return is_limited
+
+
+def _check_limits(queue: str, provider: str, credential: str) -> None:
+    """Raise ProviderUnavailable if too many scenes are being spoken with a credential."""
+    if claiming.limits_reached(queue).includes(provider, credential):
+        raise ProviderUnavailable(retry_after=1)
 
 
 def _refusal(provider: str, unavailable: UpstreamUnavailable) -> AppError:

@@ -1,11 +1,16 @@
 """Speak scenes: claim in fair turns, render, settle, and decide about retries.
 
+A scene of the queue `local` holds a slot, which is a share of this machine's CPU, for a
+piece or about a second. Then the scene with the lowest turn is next. A scene of the queue
+`remote` mostly waits for a server, so it keeps its slot until it is spoken. Long audio is
+joined and encoded in the queue `files`, by workers that speak nothing.
+
 Only this module retries. Adapters and the HTTP client never do.
 """
 
 import logging
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from django.conf import settings
@@ -17,15 +22,35 @@ from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings
 from providers.limits.upstreams import RETRIES, UpstreamUnavailable
 from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING, PROVIDER_UNAVAILABLE
+from synthesis.jobs import quotes
 from synthesis.models import Job, Piece, Scene
 from synthesis.models.querysets import SceneQuerySet
-from synthesis.work import bells, claiming, fallbacks, quarantine, settlement
-from synthesis.work.rendering import Rendered, render
+from synthesis.work import (
+    bells,
+    claiming,
+    fallbacks,
+    quarantine,
+    rendering,
+    settlement,
+)
+from synthesis.work.rendering import Rendered
 
 MAX_TRIES = 5
+SLICE = 1.0  # seconds of local calls, after which other scenes go first
+LONG = 120.0  # seconds of audio, from which on it is joined in the queue `files`
+MANY = 8  # scenes of a job that wait, from which on it is a book
+_JOINS = 2  # long scenes that one process joins at the same time
 _MAX_WAIT = 60.0  # seconds between two tries
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A scene that is not finished, and lets others go first."""
+
+    queue: Scene.Queue  # where it goes on
+    characters: int  # spoken now
 
 
 def work(queue: str) -> int:
@@ -46,22 +71,48 @@ def _scenes_of(queue: str) -> SceneQuerySet:
     return Scene.objects.filter(queue=queue).exclude(job__source=Job.Source.SPEECH)
 
 
-def _perform(scene: Scene, lease: claims.Lease) -> Rendered | None:
-    """Render a scene; return None if a child process has settled it."""
+def _perform(scene: Scene, lease: claims.Lease) -> Rendered | Continued | None:
+    """Render a scene, or some of it; return None if a child process has settled it."""
     if quarantine.is_suspect(scene):
         quarantine.speak_in_subprocess(scene)
         return None
     return _render(scene, lease)
 
 
-def _render(scene: Scene, lease: claims.Lease) -> Rendered:
+def _render(scene: Scene, lease: claims.Lease) -> Rendered | Continued:
     scene.job = Job.objects.get(pk=scene.job_id)
-    return render(scene, lease, format=scene.job.format)
+    spoken = rendering.speak(scene, lease, seconds=_SECONDS[scene.queue])
+    if spoken.pieces is None:
+        # In the queue `files`, too: the provider's limit has changed in between.
+        return Continued(quotes.queue_of(scene.provider), spoken.characters)
+    if scene.queue != Scene.Queue.FILES and (
+        spoken.seconds > LONG or _is_of_remote_book(scene)
+    ):
+        return Continued(Scene.Queue.FILES, spoken.characters)
+    return rendering.join(scene, spoken, lease, format=scene.job.format)
 
 
-def _settle(scene: Scene, rendered: Rendered | None) -> None:
-    if rendered is not None:
-        settlement.complete(scene, rendered)
+def _is_of_remote_book(scene: Scene) -> bool:
+    """Return whether a remote scene's job has much left to speak.
+
+    To encode its audio here would keep the CPU, and so the calls of others, busy.
+    """
+    if scene.queue != Scene.Queue.REMOTE:
+        return False
+    waiting = Scene.objects.filter(job=scene.job_id, status=Scene.Status.QUEUED)
+    return waiting.exclude(queue=Scene.Queue.FILES)[:MANY].count() == MANY
+
+
+def _settle(scene: Scene, result: Rendered | Continued | None) -> None:
+    match result:
+        case Rendered():
+            settlement.complete(scene, result)
+        case Continued():
+            settlement.let_others_go_first(
+                scene, queue=result.queue, characters=result.characters
+            )
+            if result.queue != scene.queue:
+                bells.ring_on_commit(result.queue, 1)
 
 
 def _fail(scene: Scene, error: Exception) -> None:
@@ -155,6 +206,11 @@ def give_up_or_retry(
         settlement.postpone(scene, seconds=wait)
 
 
+_SECONDS: dict[str, float | None] = {
+    Scene.Queue.LOCAL: SLICE,
+    Scene.Queue.REMOTE: None,
+    Scene.Queue.FILES: 0.0,
+}
 works = {
     queue: Work(
         task=bells.RENDER,
@@ -167,6 +223,7 @@ works = {
         settle=_settle,
         fail=_fail,
         most_crashes=None,
+        at_once=_JOINS if queue == Scene.Queue.FILES else None,
     )
     for queue in map(str, Scene.Queue)
 }

@@ -115,6 +115,7 @@ def test_all_scenes_are_spoken_after_an_outage(
     waited = 0
     while Scene.objects.unfinished().exists():
         worker.work("remote")
+        worker.work("files")
         let_pass(2)
         waited += 2
         assert waited <= 30
