@@ -132,6 +132,7 @@ else:
     _database = env.db_url("DATABASE_URL")
     if _database.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 16)
 DATABASES = {
     "default": {
         **_database,
@@ -143,7 +144,7 @@ DATABASES = {
             # the next request tries again, without psycopg's growing pauses.
             "pool": {
                 "min_size": 0,
-                "max_size": env.int("DATABASE_POOL_SIZE", 16),
+                "max_size": DATABASE_POOL_SIZE,
                 "timeout": 20,
                 "reconnect_timeout": 1,
                 "reconnect_failed": discard_if_empty,
