@@ -22,6 +22,12 @@ env = Env()
 # --- Where it runs -------------------------------------------------------------------
 
 OZVENA_HOME = Path(env.str("OZVENA_HOME", str(BASE_DIR / "var"))).resolve()
+SPEECH_DIRECTORY = paths.socket_directory(OZVENA_HOME)
+"""The directory of the sockets of the speech service; see `providers.unicorn.service`."""
+VOICES_DIRECTORY = OZVENA_HOME / "voices"
+"""Where `manage.py fetch_voices` puts the models of further voices."""
+VOICES_URL = env.str("VOICES_URL", "")
+"""The folder that they are fetched from; empty: that of the package's author."""
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8000)
 # `make run` sets it if it listens only on the loopback interface. It enables everything
@@ -126,6 +132,7 @@ else:
     _database = env.db_url("DATABASE_URL")
     if _database.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 16)
 DATABASES = {
     "default": {
         **_database,
@@ -137,7 +144,7 @@ DATABASES = {
             # the next request tries again, without psycopg's growing pauses.
             "pool": {
                 "min_size": 0,
-                "max_size": env.int("DATABASE_POOL_SIZE", 16),
+                "max_size": DATABASE_POOL_SIZE,
                 "timeout": 20,
                 "reconnect_timeout": 1,
                 "reconnect_failed": discard_if_empty,
