@@ -32,6 +32,11 @@ def find(name: str) -> Gateway:
     return _load(GATEWAYS[name])
 
 
+def of_store(store: str) -> Gateway | None:
+    """Return the gateway that collects for a store; None if it is not one of ours."""
+    return _load(GATEWAYS[store]) if store in GATEWAYS else None
+
+
 def seller(name: str, environment: Environment) -> Sells:
     """Return the gateway with this name, at which orders can be paid.
 

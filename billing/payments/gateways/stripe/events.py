@@ -24,7 +24,7 @@ from billing.payments.gateways.contract import (
     Renewed,
     Unprocessable,
 )
-from billing.payments.gateways.stripe.api import Api, Object
+from billing.payments.gateways.stripe.calls import Api, Object
 
 STRIPE = Store.STRIPE
 _IN_FORCE = {"active", "trialing"}

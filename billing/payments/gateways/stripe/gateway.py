@@ -39,7 +39,7 @@ from billing.payments.gateways.contract import (
     Unprocessable,
 )
 from billing.payments.gateways.stripe import events, signing
-from billing.payments.gateways.stripe.api import Api, Object, key_of
+from billing.payments.gateways.stripe.calls import Api, Object, key_of
 
 EVENTS = (
     "charge.dispute.closed",
@@ -239,6 +239,15 @@ class Stripe:
         except GatewayRefused as error:
             raise Unprocessable(f"Stripe refuses: {_reason(error)}") from error
         return events.facts_of("refund.created", made, lambda: api)
+
+    def cancel(self, subscription: Subscription) -> None:
+        """Cancel a subscription at Stripe, which then bills nothing more."""
+        api = Api(Environment(subscription.environment))
+        try:
+            api.delete(f"subscriptions/{subscription.external_id}")
+        except GatewayRefused as error:
+            if error.answered != 404:  # canceled before
+                raise
 
     # --- Callbacks -----------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Stripe's API on this machine, as strict as its reference.
 
 It has the calls that we make, refuses every field that it does not know, and keeps
-idempotency keys. `tests.billing.payments.stripe_account` has what people do at Stripe.
+idempotency keys. `tests.billing.payments.stripe.account` has what people do at Stripe.
 """
 
 import itertools
@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from billing.payments.gateways.stripe.api import VERSION
-from tests.billing.payments.stripe_account import (
+from billing.payments.gateways.stripe.calls import VERSION
+from tests.billing.payments.stripe.account import (
     LIVE,
     SECRETS,
     TEST,
@@ -62,6 +62,8 @@ class Stripe(Account):
                 )
                 if method == "GET":
                     return 200, self._get(path, query, livemode)
+                if method == "DELETE":
+                    return 200, self._delete(path, livemode)
                 return self._post_once(path, body, headers, livemode)
             except Refused as error:
                 return error.status, {"error": error.error}
@@ -72,6 +74,15 @@ class Stripe(Account):
             raise Refused(401)
         assert headers["Stripe-Version"] == VERSION
         return bool(given == f"Bearer {LIVE}")
+
+    def _delete(self, path: str, livemode: bool) -> Object:
+        kind, _, object_id = path.partition("/")
+        assert kind == "subscriptions"
+        found = self._find(object_id, "subscription", livemode)
+        if found["status"] == "canceled":
+            raise Refused(404, code="resource_missing")
+        self.cancel(object_id, at_period_end=False)
+        return self._shown(found, ())
 
     def _post_once(
         self, path: str, body: bytes, headers: Any, livemode: bool
@@ -313,7 +324,7 @@ def running() -> Iterator[Stripe]:
             self.end_headers()
             self.wfile.write(sent)
 
-        do_GET = do_POST = answer  # noqa: N815
+        do_GET = do_POST = do_DELETE = answer  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -56,6 +56,10 @@ class Api:
         )
         return made
 
+    def delete(self, path: str) -> None:
+        """Delete or cancel something; see `Client.call`."""
+        self._client.call("DELETE", f"/v1/{path}")
+
     def all(self, path: str, **query: Any) -> Iterator[Object]:
         """Yield the objects of a list, page by page."""
         query["limit"] = _PER_PAGE

@@ -15,7 +15,7 @@ from typing import Any
 
 from billing.payments.gateways.contract import Callback
 from billing.payments.gateways.stripe import signing
-from billing.payments.gateways.stripe.api import VERSION
+from billing.payments.gateways.stripe.calls import VERSION
 
 LIVE, TEST = "sk_live_of_the_tests", "sk_test_of_the_tests"
 SECRETS = {True: "whsec_live_of_the_tests", False: "whsec_test_of_the_tests"}
