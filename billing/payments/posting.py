@@ -30,7 +30,7 @@ from billing.models import (
     Store,
     Subscription,
 )
-from billing.payments import purchases
+from billing.payments import notices, purchases
 from billing.payments.gateways.contract import (
     Changed,
     Disputed,
@@ -127,6 +127,8 @@ def _post_paid(fact: Paid, environment: Environment) -> str:
         return f"to be reviewed: {problem}"
     set_paid(order, fact.money)
     sell(order)
+    if order.kind == Order.Kind.TOP_UP:
+        notices.topped_up(order)
     return f"paid: {order.pack.credits:,} credits"
 
 
@@ -177,6 +179,9 @@ def _close_unpaid(fact: NotPaid) -> str:
     order.status = Order.Status.EXPIRED if fact.is_expired else Order.Status.FAILED
     order.error = fact.error[:_LONGEST_ERROR]
     order.save(update_fields=["status", "error"])
+    if order.kind == Order.Kind.TOP_UP:
+        reason = f"{order.error or 'The payment failed'}.".replace("..", ".")
+        notices.switch_off_top_up(order.workspace_id, reason)
     return f"not paid: {order.product}"
 
 
@@ -216,6 +221,9 @@ def _take_back(
         _set_review(order, f"{kind.label} of a month that was not granted.")
     refund.save()
     _sum_up(order)
+    if order.environment == Environment.PRODUCTION:
+        reason = "A payment was paid back or disputed."
+        notices.switch_off_top_up(order.workspace_id, reason)
     _wake(order.environment, external_id)
     return f"{kind}: {refund.credits:,} credits taken back"
 
@@ -362,6 +370,7 @@ def _change(fact: Changed, environment: Environment) -> str:
 def _mark_past_due(fact: PastDue, environment: Environment) -> str:
     known = _subscription(fact.store, environment, fact.subscription_id)
     subscriptions.mark_past_due(known.pk)
+    notices.renewal_failed(known, fact.pay_url)
     return f"not paid: {known.plan.name}"
 
 
@@ -453,7 +462,7 @@ def _product(model: type[Product_], key: str) -> Product_:
 def _find_subscription(
     store: Store, environment: Environment, external_id: str
 ) -> Subscription | None:
-    rows = Subscription.objects.select_related("plan")
+    rows = Subscription.objects.select_related("plan", "workspace")
     return rows.filter(
         store=store, environment=environment.value, external_id=external_id
     ).first()
