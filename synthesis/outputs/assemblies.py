@@ -16,6 +16,7 @@ from django.db import transaction
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
 from kit.work.loop import Work
+from providers.catalogue.voices import language_of
 from synthesis import audio
 from synthesis.errors import NotReady
 from synthesis.models import Assembly, Job, Piece, Scene
@@ -102,11 +103,14 @@ def captions_of(job: Job) -> Iterator[CaptionScene]:
         NotReady: a scene is not finished, or no scene was spoken.
     """
     placed = timeline(spoken_scenes(job))
+    speakers = {place.scene.speaker for place in placed}
+    languages = {speaker: language_of(speaker) for speaker in speakers}
     return (
         CaptionScene(
             text=Scene.objects.values_list("text", flat=True).get(pk=place.scene.pk),
             words=read_words(place.scene.words)["words"],
             offset=place.start,
+            language=languages[place.scene.speaker],
         )
         for place in placed
     )

@@ -16,6 +16,7 @@ from django.core.files.storage import default_storage
 
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
+from providers.catalogue.voices import language_of
 from providers.contract.base import Failure, ProviderError
 from providers.contract.registry import get_adapter
 from providers.keys import using
@@ -50,7 +51,7 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     """
     voice = scene.speaker.partition(":")[2]
     limit = get_adapter(scene.provider).limit_for(voice, scene.speed)
-    chunks = splitting.split(scene.text, limit)
+    chunks = splitting.split(scene.text, limit, language_of(scene.speaker))
     if not chunks:
         raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
     pieces = _recorded_pieces(scene, chunks)
