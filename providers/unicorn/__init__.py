@@ -22,6 +22,7 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.options import Option
+from providers.unicorn.clauses import mark_clauses
 from providers.unicorn.client import SAMPLE_RATE, EngineEvent, synthesize
 from providers.unicorn.script import Script, make_script
 from providers.unicorn.timing import with_word_times
@@ -68,7 +69,8 @@ class Unicorn:
             raise ProviderError(Failure.BAD_REQUEST, f"speed {request.speed}")
         if not any(map(str.isalnum, request.text)):
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
-        script = make_script(request.text, voice.info.language)
+        language = voice.info.language
+        script = mark_clauses(make_script(request.text, language), language)
         events = synthesize(
             script.text,
             voice.engine_id,

@@ -3,9 +3,11 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from providers.contract import words
 from providers.contract.base import Word
+from providers.contract.words import Unit
 from providers.unicorn.client import SAMPLE_RATE, EngineEvent
 from providers.unicorn.script import Script
 
@@ -34,6 +36,25 @@ def with_word_times(
     yield from clock.close(len(clock.units), yielded)
 
 
+def _units(script: Script) -> list[Unit]:
+    """Return the units of a script; what was made of one sign or word is one unit."""
+    units: list[Unit] = []
+    for unit in words.split(script.text):
+        before = units[-1] if units else None
+        if before and (
+            script.origins[before.word_end - 1] == script.origins[unit.word_start]
+        ):
+            units[-1] = replace(
+                before,
+                end=unit.end,
+                word_end=unit.word_end,
+                has_letters=before.has_letters or unit.has_letters,
+            )
+        else:
+            units.append(unit)
+    return units
+
+
 class _Clock:
     """Assigns times to the words of one text, from the engine's events.
 
@@ -45,7 +66,8 @@ class _Clock:
     """
 
     def __init__(self, script: Script) -> None:
-        self.units = words.split(script.text)
+        self.units = _units(script)
+        self._text = script.text
         self.tail = bytearray()  # audio from `_since` on
         self._starts = [unit.start for unit in self.units]
         self._ends = [unit.end for unit in self.units]
@@ -62,6 +84,8 @@ class _Clock:
             upto = bisect_right(self._starts, event.place)
             yield from self.close(upto, event.sample)
             return
+        if self._text[event.place : event.place + 1].isspace():
+            return  # a further word of the sign before it: "↩" is read in four
         index = bisect_right(self._ends, event.place)
         if self._next <= index < len(self.units):
             self._with_event.add(index)
