@@ -20,6 +20,9 @@ from synthesis.models import Scene
 from synthesis.text.splitting import Chunk
 
 
+SCENE_PAUSE_MS = 1_000  # of a scene in which there is nothing to say
+
+
 @dataclass(frozen=True, slots=True)
 class CallResult:
     """The stored audio of one call, and its word times."""
@@ -34,12 +37,17 @@ def speak(
 ) -> CallResult:
     """Call the provider for `chunk` of `scene`; write the audio to the empty file `target`.
 
+    A chunk without a text is a pause, which needs no call.
+
     `is_retry`: an earlier call for the same chunk failed.
 
     Raises:
         ProviderError: the provider failed, or the voice was disabled meanwhile.
         UpstreamUnavailable: the provider may not be called now; see `providers.limits`.
     """
+    if not chunk.text:
+        silence = audio.store_silence(SCENE_PAUSE_MS, target)
+        return CallResult(silence, [], timing.EXACT)
     voice = Voice.objects.enabled().filter(pk=scene.speaker).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)

@@ -17,7 +17,6 @@ from django.core.files.storage import default_storage
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
 from providers.catalogue.voices import language_of
-from providers.contract.base import Failure, ProviderError
 from providers.contract.registry import get_adapter
 from providers.keys import using
 from synthesis import audio
@@ -52,8 +51,8 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     voice = scene.speaker.partition(":")[2]
     limit = get_adapter(scene.provider).limit_for(voice, scene.speed)
     chunks = splitting.split(scene.text, limit, language_of(scene.speaker))
-    if not chunks:
-        raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
+    if not chunks:  # nothing to say, as in `* * *`: a pause
+        chunks = [Chunk("", 0, len(scene.text), 0)]
     pieces = _recorded_pieces(scene, chunks)
     _record_stored(scene, chunks, pieces)
     is_retry = scene.attempts > 0  # true of the first call only: it failed before
