@@ -99,8 +99,10 @@ class _Clock:
         upto = max(upto, self._next)
         length = 2 * max(sample - self._since, 0)
         loud = len(bytes(self.tail[:length]).rstrip(b"\0")) / 2
-        if self._first is not None and loud:
-            yield from self._share(self._first, upto, loud)
+        # Some words at the start of a clause have no event: in Korean, those in ㄴ.
+        first = self._next if self._first is None else self._first
+        if loud:
+            yield from self._share(first, upto, loud)
         del self.tail[:length]
         self._since = max(sample, self._since)
         self._first = None

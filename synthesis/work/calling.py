@@ -15,21 +15,21 @@ from providers.limits import ceilings, upstreams
 from providers.models import Provider, Voice
 from providers.models.querysets import PLATFORM
 from synthesis import audio
-from synthesis.audio import timing
+from synthesis.audio import completeness, timing
 from synthesis.models import Scene
 from synthesis.text.splitting import Chunk
-
 
 SCENE_PAUSE_MS = 1_000  # of a scene in which there is nothing to say
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """The stored audio of one call, and its word times."""
+    """The stored audio of one call, its word times, and what is missing in it."""
 
     audio: audio.PieceAudio
     words: list[Word]
     timing: str  # exact or estimated
+    flaw: str = ""  # see `synthesis.audio.completeness`
 
 
 def speak(
@@ -142,9 +142,12 @@ def _receive(
         stored.samples / stored.sample_rate,
     )
     is_trusted = get_adapter(row.slug).is_local
-    return CallResult(
-        stored, *timing.word_times(request.text, words, loudness, is_trusted=is_trusted)
+    timed, kind = timing.word_times(
+        request.text, words, loudness, is_trusted=is_trusted
     )
+    known = timed if is_trusted else None
+    flaw = completeness.flaw(request.text, known, loudness, speed=request.speed)
+    return CallResult(stored, timed, kind, flaw)
 
 
 def _audio_only(

@@ -25,7 +25,7 @@ from synthesis.models import Piece, Scene
 from synthesis.outputs import files
 from synthesis.text import splitting
 from synthesis.text.splitting import Chunk
-from synthesis.work import calling
+from synthesis.work import completing
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
     with draft_folder() as folder:
         draft = folder / "piece"
         with draft.open("w+b") as target:
-            answered = calling.speak(scene, chunk, target, is_retry=is_retry)
+            answered = completing.speak(scene, chunk, target, is_retry=is_retry)
         stored, words = answered.audio, answered.words
         about = {
             "char_start": chunk.start,

@@ -16,7 +16,8 @@ def heard_steps(heard: Heard) -> np.ndarray:
     samples = np.abs(np.frombuffer(heard.audio, "<i2").astype(np.int32))
     step = heard.sample_rate // 100
     steps = samples[: len(samples) // step * step].reshape(-1, step).max(axis=1)
-    return steps > 0.03 * samples.max()
+    audible: np.ndarray = steps > 0.03 * samples.max()
+    return audible
 
 
 def sound(text: str, voice: str) -> float:

@@ -114,6 +114,11 @@ def test_words_are_found_in_the_text_as_sent(text, expected):
         ("th", "สวัสดีชาวโลก ทดสอบ", ["สวัสดีชาวโลก", "ทดสอบ"]),
         ("ar", "السلام عليكم", ["السلام", "عليكم"]),
         ("ko", "안녕하세요 세계", ["안녕하세요", "세계"]),
+        (
+            "ko",
+            "노인은 저녁에 걸었다. 노인은",
+            ["노인은", "저녁에", "걸었다", "노인은"],
+        ),
     ],
 )
 def test_words_of_other_scripts(voice, text, expected):
