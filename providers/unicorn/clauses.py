@@ -12,6 +12,7 @@ from unicodedata import category, east_asian_width, name
 
 from providers.contract.sentences import CLOSERS, ends_sentence
 from providers.unicorn.abbreviations import EXPANSIONS
+from providers.unicorn.numerals import centuries, money, numerals
 from providers.unicorn.script import Script
 
 _FULL_STOP = re.compile(rf"(?<![.\s])\.(?!\.){CLOSERS}*(?=(\s+)\S)")
@@ -45,6 +46,10 @@ def mark_clauses(script: Script, language: str) -> Script:
     gets commas at the best places.
     """
     known = language.partition("-")[0]
+    if known in ("fr", "ru"):
+        script = script.edited(centuries(script.text))
+    script = script.edited(numerals(script.text, known))
+    script = script.edited(money(script.text, known))
     script = script.edited(_expansions(script.text, known))
     script = script.edited(_abbreviations(script.text, known))
     script = script.edited(_line_ends(script.text))

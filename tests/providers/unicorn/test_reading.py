@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from providers.unicorn.numerals import money, numerals
 from tests.cases import cases
 from tests.providers.speaking import Heard, check, hear
 
@@ -223,3 +224,62 @@ def test_full_width_marks_pause():
         with case:
             words = hear(text, "zh-cn").words
             assert max(b.start - a.end for a, b in pairwise(words)) >= 0.1
+
+
+def test_numerals_are_read_as_numbers():
+    table = [
+        ("en-us", "Chapter IV.", "Chapter four."),
+        ("en-us", "Part I ends.", "Part one ends."),
+        ("en-us", "World War II", "World War two"),
+        ("en-us", "Henry VIII", "Henry the eighth"),
+        ("fr-fr", "Louis XIV est mort.", "Louis quatorze est mort."),
+        ("fr-fr", "au XIXe siècle", "au dix-neuvième siècle"),
+        ("ru", "глава IV", "глава четыре"),
+        ("de", "Kapitel XII", "Kapitel zwölf"),
+    ]
+    for (voice, text, plain), case in cases(table):
+        with case:
+            heard = hear(text, voice)
+            check(heard)
+            assert heard.spoken == text.rstrip(".").split()
+            assert sound(text, voice) == pytest.approx(sound(plain, voice), rel=0.2)
+
+
+def test_letters_that_are_no_numerals_stay():
+    table = [
+        ("en", "I am Malcolm X. The IV drip, a CD MIX, vitamin C, in part I agree."),
+        ("fr", "Il dit XV, mais M. X dit CD."),
+    ]
+    for (language, text), case in cases(table):
+        with case:
+            assert list(numerals(text, language)) == []
+
+
+def test_money_is_read_as_people_say_it():
+    table = [
+        ("en", "$500", "500 dollars"),
+        ("en", "$1", "1 dollar"),
+        ("en", "£5.20", "5 pounds 20"),
+        ("en", "$3.00", "3 dollars"),
+        ("en", "€1.5 million", "1.5 million euros"),
+        ("en", "$1,500", "1,500 dollars"),
+        ("en", "US$5 and $x", None),
+        ("de", "12,50 €", "12 Euro 50"),
+        ("fr", "$2", "2 dollars"),
+        ("es", "5 €", "5 euros"),
+        ("ru", "21 ₽", "21 рубль"),
+        ("ru", "$2", "2 доллара"),
+        ("ru", "11 ₽", "11 рублей"),
+        ("ja", "¥500", None),
+    ]
+    for (language, text, said), case in cases(table):
+        with case:
+            found = [new for _, _, new in money(text, language)]
+            assert found == ([] if said is None else [said])
+
+
+def test_an_amount_is_one_word():
+    heard = hear("It was $500 or 12 € then.")
+    check(heard)
+    assert heard.spoken == ["It", "was", "$500", "or", "12 €", "then"]
+    assert sound("$500", "en-us") == sound("500 dollars", "en-us")
