@@ -22,7 +22,7 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.options import Option
-from providers.unicorn.clauses import mark_clauses
+from providers.unicorn.clauses import is_readable, mark_clauses
 from providers.unicorn.client import SAMPLE_RATE, EngineEvent, synthesize
 from providers.unicorn.script import Script, make_script
 from providers.unicorn.timing import with_word_times
@@ -71,6 +71,8 @@ class Unicorn:
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
         language = voice.info.language
         script = mark_clauses(make_script(request.text, language), language)
+        if not is_readable(script, language):
+            raise ProviderError(Failure.UNSPEAKABLE, "Chinese characters")
         events = synthesize(
             script.text,
             voice.engine_id,

@@ -12,8 +12,9 @@ from unicodedata import category, east_asian_width, name
 
 from providers.contract.sentences import CLOSERS, ends_sentence
 from providers.unicorn.abbreviations import EXPANSIONS
+from providers.unicorn.japanese import readings
 from providers.unicorn.numerals import centuries, money, numerals
-from providers.unicorn.script import Script
+from providers.unicorn.script import HAN, Script
 
 _FULL_STOP = re.compile(rf"(?<![.\s])\.(?!\.){CLOSERS}*(?=(\s+)\S)")
 _NO_BREAK = "\u00a0"  # a stop before it ends no clause
@@ -23,6 +24,7 @@ _PAUSE = re.compile(
 )
 _PAUSING = re.compile(rf"[.,;:!?…،؛؟۔।॥։።。！？、，；：｡､—–-]{CLOSERS}*$")
 _ITEM = re.compile(r"\s*(?:[-*+•◦‣▪–—]|\(?\w{1,3}[.)])\s")
+_GLOSS = re.compile(rf"(?<=[가-힣])[(（]{HAN.pattern}+[)）]")
 _BLANK_LINE = re.compile(r"\n\s*\n")
 
 # Columns: prose is wrapped at some width, and its lines are about as full as they can be.
@@ -46,14 +48,29 @@ def mark_clauses(script: Script, language: str) -> Script:
     gets commas at the best places.
     """
     known = language.partition("-")[0]
+    if known == "ko":  # the Chinese characters of a word, after it: 대통령(大統領)
+        script = script.edited(
+            (*gloss.span(), "") for gloss in _GLOSS.finditer(script.text)
+        )
     if known in ("fr", "ru"):
         script = script.edited(centuries(script.text))
     script = script.edited(numerals(script.text, known))
     script = script.edited(money(script.text, known))
     script = script.edited(_expansions(script.text, known))
     script = script.edited(_abbreviations(script.text, known))
+    if known == "ja":
+        script = script.edited(readings(script.text))
     script = script.edited(_line_ends(script.text))
     return script.edited(_cuts(script.text))
+
+
+def is_readable(script: Script, language: str) -> bool:
+    """Return whether the voice can tell the characters of `script` apart.
+
+    Some say the same for every Chinese character.
+    """
+    known = language.partition("-")[0]
+    return known not in ("hak", "ko") or not HAN.search(script.text)
 
 
 def _expansions(text: str, language: str) -> Iterator[tuple[int, int, str]]:

@@ -29,6 +29,9 @@ _COMPATIBLE = re.compile(
     "[\u0132\u0133\u017f\u01c4-\u01cc\u01f1-\u01f3\u2160-\u217f\ufb00-\ufb4f]"
 )
 _SIGNS = {"\u2010": "-", "\u2011": "-", "\ufeff": "", "\u066b": ".", "\u066c": ","}
+HAN = re.compile(
+    "[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 # Marks that the voices spell out letter by letter. Without them they read the word.
 _UNREAD = {"he": re.compile("[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]")}
 

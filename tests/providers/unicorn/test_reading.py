@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from providers.contract.base import Failure, ProviderError
 from providers.unicorn.numerals import money, numerals
 from tests.cases import cases
 from tests.providers.speaking import Heard, check, hear
@@ -283,3 +284,40 @@ def test_an_amount_is_one_word():
     check(heard)
     assert heard.spoken == ["It", "was", "$500", "or", "12 €", "then"]
     assert sound("$500", "en-us") == sound("500 dollars", "en-us")
+
+
+def test_japanese_is_read_as_it_sounds():
+    table = [
+        ("山", "やま"),
+        ("川", "かわ"),
+        ("東京へ行く", "トーキョーエ イク"),
+        ("私は学生です。", "わたしわ がくせいです。"),
+        ("12月", "12ガツ"),
+    ]
+    for (text, kana), case in cases(table):
+        with case:
+            heard = hear(text, "ja")
+            check(heard)
+            assert sound(text, "ja") == pytest.approx(sound(kana, "ja"), abs=0.03)
+    assert hear("山", "ja").audio != hear("川", "ja").audio
+    assert hear("東京大学へ行く、と私は言った。", "ja").spoken == [
+        "東京大学へ",
+        "行く",
+        "と",
+        "私は",
+        "言った",
+    ]
+
+
+def test_chinese_characters_that_a_voice_cannot_read_are_refused():
+    for (voice, text), case in cases(
+        [("hak", "山"), ("hak", "sân 山"), ("ko", "漢字")]
+    ):
+        with case:
+            with pytest.raises(ProviderError) as caught:
+                hear(text, voice)
+            assert caught.value.kind == Failure.UNSPEAKABLE
+    assert hear("sân", "hak").spoken == ["sân"]
+    heard = hear("대통령(大統領)의 말", "ko")
+    check(heard)
+    assert heard.audio == hear("대통령의 말", "ko").audio
