@@ -60,7 +60,8 @@ chaos:
 	@config/install.sh dev
 	@CHAOS_JOBS=500 CHAOS_DELIVERIES=1000 CHAOS_KILLS=30 CHAOS_SIGNED=10000 \
 		CHAOS_POSTS=500 CHAOS_DEADLINES=1 CHAOS_OPERATIONS=100000 CHAOS_RESTARTS=5 \
-		CHAOS_CLIENTS=16 CHAOS_SLOW_BODIES=40 CHAOS_SLOW_HEADS=200 CHAOS_UPLOAD_MB=200 \
+		CHAOS_CLIENTS=16 CHAOS_REQUESTS=500 CHAOS_CALLERS=120 \
+		CHAOS_SLOW_BODIES=40 CHAOS_SLOW_HEADS=200 CHAOS_UPLOAD_MB=200 \
 		MODEL_EXAMPLES=300 \
 		$(PYTHON) -m pytest -s tests/chaos tests/billing/ledger/test_model.py
 
@@ -68,7 +69,7 @@ chaos:
 # `make pins PINS_ARGS=--upgrade` takes the newest.
 pins:
 	@config/install.sh
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-voice requirements-dev; do \
 		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 			--annotation-style line $(PINS_ARGS) $$name.in --output-file $$name.txt || exit 1; \
 	done

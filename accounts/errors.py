@@ -51,6 +51,12 @@ class CSRFFailed(NotAllowed):
     message = "Send the value of the cookie csrftoken as the header X-CSRFToken."
 
 
+class NotInSandbox(NotAllowed):
+    """A token of the sandbox asked for something that production shares."""
+
+    message = "A token of the sandbox can't do this: it concerns production too."
+
+
 class InvalidEnvironment(AppError):
     """The environment is unknown, ambiguous, or not the token's."""
 
@@ -136,6 +142,17 @@ class OwnerStays(AppError):
     code = "owner_stays"
     status = HTTPStatus.CONFLICT
     message = "The owner can't leave. Make another member the owner first."
+
+
+class StorageLimit(AppError):
+    """The files of the workspace have reached its limit."""
+
+    code = "storage_limit"
+    status = HTTPStatus.FORBIDDEN
+    message = (
+        "Your files fill the {limit} MB that your workspace can keep. Delete some jobs, or"
+        " choose a larger plan."
+    )
 
 
 class AlreadyMember(AppError):

@@ -28,6 +28,7 @@ from django_otp.models import Device
 from accounts.models import LoginSession, User
 from kit.mail import outbox
 from kit.requests import client_address
+from kit.rest.lines import to_one_line
 
 IDLE_LIMIT = timedelta(days=14)
 """A login expires when it is not used for this long."""
@@ -73,9 +74,20 @@ def logged_in_at(request: HttpRequest) -> int:
     return int(request.session.get(_LOGGED_IN_AT, 0))
 
 
+def verified_at(request: HttpRequest) -> int:
+    """Return when the login passed the second factor, as Unix time; 0 for never."""
+    return int(request.session.get(_VERIFIED_AT, 0))
+
+
 def current_login(request: HttpRequest) -> str | None:
     """Return the id of the LoginSession of `request`; None for none."""
     return request.session.get(_LOGIN)
+
+
+def is_by_link(request: HttpRequest) -> bool:
+    """Return whether the login began by a link of `manage.py login_link`."""
+    row = LoginSession.objects.find(current_login(request) or "")
+    return row is not None and bool(row.method == LoginSession.Method.LINK)
 
 
 def mark_verified(request: HttpRequest, device: Device) -> None:
@@ -136,7 +148,7 @@ def _begin(request: HttpRequest, user: User, **_: object) -> None:
             session_key=session.session_key or "",
             device=device,
             ip=client_address(request),
-            user_agent=request.META.get("HTTP_USER_AGENT", "")[:300].replace("\0", ""),
+            user_agent=to_one_line(request.META.get("HTTP_USER_AGENT", "")[:300]),
             method=getattr(request, "login_method", LoginSession.Method.OTHER),
             started_at=timezone.now(),
         )
@@ -192,7 +204,7 @@ class KeepLogin:
         if is_over:
             logout(request)
             return
-        if now - session.get(_VERIFIED_AT, 0) > VERIFIED_FOR.total_seconds():
+        if now - verified_at(request) > VERIFIED_FOR.total_seconds():
             session.pop(django_otp.DEVICE_ID_SESSION_KEY, None)
         if now - seen_at >= _SEEN_UPDATE_SECONDS:
             session[_SEEN_AT] = int(now)  # saving also extends the cookie

@@ -77,9 +77,11 @@ def issue(
     `environment` binds it to one environment; if empty, each request chooses. `maker` is
     the token by which the new one is created, if any. Its environment, expiry and limit
     also hold for the new token, and what the new one spends counts against both limits.
+    When `maker` is revoked, the new one is revoked with it.
 
     Raises:
         InvalidEnvironment: `maker` is bound to the other environment.
+        InvalidToken: `maker` was just revoked.
         NotFound: `user` is not a member of the workspace any more.
     """
     if maker:
@@ -91,11 +93,14 @@ def issue(
     body = "".join(secrets.choice(_ALPHABET) for _ in range(32))
     text = PREFIX + body + _checksum(body)
     with transaction.atomic():
-        # Removing a member locks the workspace first. Either it waits for us and revokes
-        # this token too, or we find no membership.
+        # Removing a member or revoking a token locks the workspace first. Either it waits
+        # for us and revokes this token too, or we find no membership, or no maker.
         Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
         if not Membership.objects.filter(workspace=workspace, user=user).exists():
             raise NotFound
+        alive = ApiToken.objects.for_workspace(workspace)
+        if maker and not alive.filter(pk=maker.pk).exists():
+            raise InvalidToken
         token = ApiToken.objects.create(
             workspace=workspace,
             created_by=user,
@@ -153,8 +158,12 @@ def record_use(token: ApiToken) -> None:
 
 
 def revoke(token: ApiToken) -> None:
-    """Revoke the token at once, permanently. Safe to repeat."""
-    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now())
+    """Revoke a token and all that it made at once, permanently. Safe to repeat."""
+    with transaction.atomic():
+        # `issue` locks it too, so no token is made while we look for them.
+        Workspace.objects.select_for_update(no_key=True).get(pk=token.workspace_id)
+        alive = ApiToken.objects.filter(revoked_at=None)
+        alive.made_by(token.pk).update(revoked_at=Now())
 
 
 def _lower(asked: _T | None, ceiling: _T | None) -> _T | None:

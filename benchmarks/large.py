@@ -46,6 +46,7 @@ from billing.ledger.wallets import wallet_of  # noqa: E402
 from billing.models import Wallet  # noqa: E402
 from billing.reports import closed_months, statements  # noqa: E402
 from tests import factories  # noqa: E402
+from tests.billing.chaining import rehash  # noqa: E402
 
 SMALL = 10_000  # entries
 LARGE = int(os.environ.get("BENCH_ENTRIES", "10000000"))
@@ -206,10 +207,11 @@ def _load(entries: int, wallets: list[Wallet]) -> None:
             cursor.execute(statement)
         # Wallets that sign-up created and that are not measured.
         cursor.execute(
-            "UPDATE billing_wallet SET available = 0, granted = 0, seq = 0"
-            " WHERE NOT id = ANY(%s)",
+            "UPDATE billing_wallet SET available = 0, granted = 0, seq = 0,"
+            " chain_hash = '' WHERE NOT id = ANY(%s)",
             [[account.wallet for account in accounts]],
         )
+        rehash(cursor)
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute("VACUUM ANALYZE")
 
@@ -250,7 +252,7 @@ class _Rows:
         " deadline, created_at",
         "billing_reservationslice": "wallet_id, reservation_id, lot_id, ordinal, amount",
         "billing_ledgertransaction": "id, wallet_id, environment, seq, kind, key,"
-        " fingerprint, reservation_id, actor, reason, created_at",
+        " fingerprint, reservation_id, actor, reason, created_at, chain_hash",
         "billing_ledgerentry": "id, transaction_id, wallet_id, seq, lot_id, bucket,"
         " amount, balance_after",
     }
@@ -305,7 +307,7 @@ class _Rows:
         self._lines["billing_ledgertransaction"].append(
             f"{pk}\t{account.wallet}\tPRODUCTION\t{account.seq}\t{kind}\t{kind}:{pk}\t"
             f"{'0' * 32}\t{reservation or chr(92) + 'N'}\t\t\t"
-            f"{self.at:%Y-%m-%d %H:%M:%SZ}\n"
+            f"{self.at:%Y-%m-%d %H:%M:%SZ}\t\n"
         )
         for bucket, amount, balance in moves:
             self._lines["billing_ledgerentry"].append(

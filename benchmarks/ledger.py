@@ -128,7 +128,7 @@ def _with_ledger() -> Round:
         with transaction.atomic(durable=True):
             ledger.reserve(wallet, 100, key=key, job=job, deadline=DEADLINE)
         with transaction.atomic(durable=True):
-            ledger.capture(key, 100, key=f"scene:{job}:1")
+            ledger.capture(key, 100, key=f"capture:{job}:1")
 
     return one_round
 
@@ -147,11 +147,11 @@ def _raw() -> Round:
 
     def one_round(wallet: Wallet) -> None:
         job = str(new_id())
-        key, scene = f"job:{job}:1", f"scene:{job}:1"
+        key, scene = f"job:{job}:1", f"capture:{job}:1"
         with client.transaction():
             locked = run(posting.LOCK, {"wallet": wallet.pk}).fetchone()
             assert locked
-            _, environment, available, debt, seq, *_ = locked
+            _, environment, available, debt, seq, chain_hash, *_ = locked
             drawable = run(lots.DRAWABLE, {"wallet": wallet.pk, "key": key}).fetchone()
             assert drawable
             now, _, lot, *_ = drawable
@@ -177,6 +177,7 @@ def _raw() -> Round:
             reserving = {
                 "id": new_id(),
                 "seq": seq + 1,
+                "chain_hash": chain_hash,
                 "kind": "reserve",
                 "key": f"reserve:{key}",
                 "entries": array([new_id(), new_id()]),
@@ -198,11 +199,12 @@ def _raw() -> Round:
         with client.transaction():
             locked = run(posting.LOCK_BY_RESERVATION, {"key": key}).fetchone()
             assert locked
-            _, _, available, debt, seq, *_ = locked
+            _, _, available, debt, seq, chain_hash, *_ = locked
             run(reservations.HELD, {"reservation": key, "key": scene}).fetchall()
             capturing = {
                 "id": new_id(),
                 "seq": seq + 1,
+                "chain_hash": chain_hash,
                 "kind": "capture",
                 "key": scene,
                 "balances": array([available - debt] * 2),

@@ -1,5 +1,6 @@
 """The webhook events of credits and subscriptions."""
 
+from accounts.roles import Permission
 from webhooks.events import EventType
 
 _CREDITS = {
@@ -12,6 +13,7 @@ CREDITS_GRANTED = EventType(
     "credits.granted",
     "Credits were added: bought, given, or renewed with a plan.",
     _CREDITS | {"granted": 25_000, "bucket": "pack", "reason": "credit_pack_1hr"},
+    Permission.SEE_MONEY,
 )
 CREDITS_LOW = EventType(
     "credits.low",
@@ -32,4 +34,5 @@ SUBSCRIPTION_CHANGED = EventType(
         "status": "active",
         "renews_at": "2026-12-05T00:00:00Z",
     },
+    Permission.SEE_MONEY,
 )

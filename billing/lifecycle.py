@@ -68,7 +68,8 @@ def export(scope: Scope) -> Iterator[Part]:
 
 def purge(workspace: Workspace) -> None:
     """End the plans of a deleted workspace. Its usage is kept, without names."""
-    for subscription in Subscription.objects.for_workspace(workspace).current():
+    plans = Subscription.objects.for_workspace(workspace)
+    for subscription in plans.current().union(plans.with_months_left()):
         with transaction.atomic(durable=True):
             subscriptions.end(subscription.pk)
 

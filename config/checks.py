@@ -37,6 +37,7 @@ def limits_are_usable(**_: Any) -> list[CheckMessage]:
         "GUEST_PER_DAY": 0,
         "WORKSPACE_CONCURRENCY": 1,
         "RETENTION_DAYS": 1,
+        "STORAGE_MB": 1,
         "SIGN_UP_CREDITS": 0,
         "TRUSTED_PROXY_COUNT": 0,
     }

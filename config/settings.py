@@ -14,6 +14,7 @@ from django.templatetags.static import static
 from config.embedded import paths
 from config.environment import Env
 from config.secret_key import kept
+from kit.db.pooled import discard_if_empty
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -21,6 +22,12 @@ env = Env()
 # --- Where it runs -------------------------------------------------------------------
 
 OZVENA_HOME = Path(env.str("OZVENA_HOME", str(BASE_DIR / "var"))).resolve()
+SPEECH_DIRECTORY = paths.socket_directory(OZVENA_HOME)
+"""The directory of the sockets of the speech service; see `providers.unicorn.service`."""
+VOICES_DIRECTORY = OZVENA_HOME / "voices"
+"""Where `manage.py fetch_voices` puts the models of further voices."""
+VOICES_URL = env.str("VOICES_URL", "")
+"""The folder that they are fetched from; empty: that of the package's author."""
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8000)
 # `make run` sets it if it listens only on the loopback interface. It enables everything
@@ -74,6 +81,7 @@ AUTH_USER_MODEL = "accounts.User"
 
 MIDDLEWARE = [
     "kit.requests.RequestIdMiddleware",
+    "kit.requests.NoStore",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -124,19 +132,22 @@ else:
     _database = env.db_url("DATABASE_URL")
     if _database.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 16)
 DATABASES = {
     "default": {
         **_database,
-        # Check a connection before it is used, so that none is dead after a restart of
-        # the database. This costs one empty query per request.
-        "CONN_HEALTH_CHECKS": True,
+        "ENGINE": "kit.db.pooled",
         "OPTIONS": {
             **_database.get("OPTIONS", {}),
-            # A request takes a connection from the pool; 64 threads don't need 64.
+            # A request takes a connection from the pool; 64 threads don't need 64. Times
+            # are in seconds. A connection that can't be made is given up soon, so that
+            # the next request tries again, without psycopg's growing pauses.
             "pool": {
                 "min_size": 0,
-                "max_size": env.int("DATABASE_POOL_SIZE", 16),
+                "max_size": DATABASE_POOL_SIZE,
                 "timeout": 20,
+                "reconnect_timeout": 1,
+                "reconnect_failed": discard_if_empty,
             },
             # A process that waits this long for a lock, or leaves a transaction open, has
             # a fault, and must not block the others.
@@ -153,17 +164,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 _socket = quote(str(paths.redis_socket(OZVENA_HOME)))
 RUNS_REDIS = not (env.str("BROKER_URL", "") and env.str("CACHE_URL", ""))
-_cache = {
-    "BACKEND": "django_redis.cache.RedisCache",
-    "LOCATION": env.str("CACHE_URL", "") or f"unix://{_socket}?db=1",
-}
 CACHES = {
-    "default": _cache | {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2}},
-    # The same server with a short timeout, for rate limits.
-    "limits": _cache
-    | {"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.15, "SOCKET_TIMEOUT": 0.15}},
+    # The only cache. django-redis shares one pool between all caches of a server, with the
+    # timeouts of the cache that is used first, so a second one can't have its own.
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.str("CACHE_URL", "") or f"unix://{_socket}?db=1",
+        # Seconds. Requests wait for it, and do without it if it hangs.
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.15, "SOCKET_TIMEOUT": 0.15},
+    }
 }
-RATELIMIT_USE_CACHE = "limits"
 CELERY_BROKER_URL = env.str("BROKER_URL", "") or f"redis+socket://{_socket}"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -320,6 +330,8 @@ WORKSPACE_CONCURRENCY = env.int("WORKSPACE_CONCURRENCY", 8)
 """How many scenes of one workspace are spoken at the same time."""
 RETENTION_DAYS = env.int("RETENTION_DAYS", 30)
 """Days for which the files of a job are kept."""
+STORAGE_MB = env.int("STORAGE_MB", 2_000)
+"""Megabytes of files that one workspace can keep."""
 SIGN_UP_CREDITS = env.int("SIGN_UP_CREDITS", 5_000)
 """Credits that a new user gets once in each environment; 0: none."""
 APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", 1_000_000)
@@ -328,6 +340,8 @@ PROVIDER_PATIENCE = env.int("PROVIDER_PATIENCE", 1800)
 """Seconds that a scene waits for a provider whose calls all fail."""
 FALLBACK_PATIENCE = env.int("FALLBACK_PATIENCE", 60)
 """The same, if the scene has a fallback voice."""
+PROVIDER_PRIVATE_NETWORKS = env.list("PROVIDER_PRIVATE_NETWORKS", default=[])
+"""Networks that are not public in which operators run servers for speech."""
 ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 """Bearer token of `GET /metrics`; empty: it is disabled."""

@@ -93,11 +93,11 @@ class RateLimited(AppError):
 
 
 class Overloaded(AppError):
-    """Too many long request bodies are in progress."""
+    """Too many requests, or too long ones, are in progress; nothing was changed."""
 
     code = "overloaded"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    message = "The service is too busy for a body of this size. Try again in a moment."
+    message = "The service is too busy. Try again in a moment."
 
     @property
     def headers(self) -> Mapping[str, str]:

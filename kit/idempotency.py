@@ -15,7 +15,9 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
+from rest_framework.utils.encoders import JSONEncoder
 
+from kit.db.admission import admitted
 from kit.db.transactions import needs_transaction, one_transaction
 from kit.errors import (
     IdempotencyInProgress,
@@ -63,6 +65,7 @@ def read_key(header: str | None, *, scope: str, body: bytes) -> Key | None:
     return Key(scope=scope, key=header, fingerprint=digest)
 
 
+@admitted
 @one_transaction
 def once(
     key: Key | None,
@@ -78,6 +81,7 @@ def once(
     Raises:
         IdempotencyMismatch: the key was used with another body.
         IdempotencyInProgress: the first request did not end before the lock timeout.
+        Overloaded: too many requests wait to change data.
     """
     if key is None:
         return run()
@@ -124,7 +128,7 @@ def begin(key: Key, *, subject: str = "") -> Answer | None:
 def finish(key: Key, answer: Answer) -> None:
     """Store `answer` for a key that this transaction, or an earlier one, has claimed."""
     IdempotencyRecord.objects.filter(scope=key.scope, key=key.key).update(
-        status=answer.status, body=json.dumps(answer.body)
+        status=answer.status, body=json.dumps(answer.body, cls=JSONEncoder)
     )
 
 

@@ -7,6 +7,7 @@ its AppConfig (`apps.py`).
 |---|---|---|
 | `lifecycle` | modules with hooks of workspaces | `accounts.lifecycle` |
 | `webhook_events` | modules that declare types of event | `webhooks.events` |
+| `invariants` | lists of invariants of credits | `billing.ledger.invariants` |
 | `encrypted` | lists of columns | `kit.rotation` |
 | `swept` | a `kit.work.loop.Work`, or a module, with `sweep()` | `manage.py dispatch` |
 """

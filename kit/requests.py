@@ -39,6 +39,23 @@ class RequestIdMiddleware:
         return response
 
 
+class NoStore:
+    """Middleware: no cache keeps a response of the API, unless its view says otherwise.
+
+    Most of them have personal data, and some have a secret.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the response, with `Cache-Control: no-store` below /api/."""
+        response = self.get_response(request)
+        if request.path.startswith("/api/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
 def current_request_id() -> str:
     """Return the id of the current request; `-` outside of requests."""
     return _current_id.get()

@@ -1,5 +1,7 @@
 """App configuration."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -10,3 +12,7 @@ class ProvidersConfig(AppConfig):
     encrypted = ["providers.keys.using.ENCRYPTED_COLUMNS"]
     lifecycle = ["providers.lifecycle"]
     swept = ["providers.keys.checking"]
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        import_module("providers.checks")

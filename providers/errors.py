@@ -54,6 +54,17 @@ class OwnKeyRefused(AppError):
     )
 
 
+class OwnKeySuspended(AppError):
+    """The provider's address has changed since the workspace's own key was entered."""
+
+    code = "own_key_suspended"
+    status = HTTPStatus.CONFLICT
+    message = (
+        "The address of {provider} has changed, so your own key is not sent there. Enter"
+        " it again, or remove it to pay with credits."
+    )
+
+
 class OwnKeyMissing(AppError):
     """The workspace's own key was removed before the scene was spoken."""
 

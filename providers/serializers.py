@@ -7,7 +7,9 @@ from rest_framework import serializers
 
 from kit.rest.fields import TextField
 from providers.catalogue import access, samples
+from providers.contract.base import Failure
 from providers.contract.registry import get_adapter
+from providers.keys import using
 from providers.models import Provider, ProviderKey, Voice
 
 
@@ -69,6 +71,12 @@ class VoiceSerializer(serializers.Serializer[Any]):
     language = serializers.CharField(help_text="BCP 47, such as `en-US`")
     gender = serializers.ChoiceField(["female", "male", "neutral", ""])
     description = serializers.CharField()
+    engine = serializers.CharField(
+        help_text="What speaks it, where its provider has several engines."
+    )
+    is_recommended = serializers.BooleanField(
+        help_text="The provider's voice for requests that name only its language."
+    )
     sample_url = serializers.SerializerMethodField(
         help_text="A sample sentence in this voice, as MP3; null if there is none."
     )
@@ -102,7 +110,9 @@ class ProviderKeyRequestSerializer(serializers.Serializer[Any]):
     """A request to save an own key."""
 
     key = TextField(
-        write_only=True, help_text="For Polly: `access key id:secret access key`."
+        is_free=True,
+        write_only=True,
+        help_text="For Polly: `access key id:secret access key`.",
     )
     region = TextField(
         required=False,
@@ -121,9 +131,12 @@ class ProviderKeySerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(ProviderKey.Status.choices)
     checked_at = serializers.DateTimeField()
     failure = serializers.SerializerMethodField(
-        help_text="`bad_key` once the provider rejects it."
+        help_text="`bad_key` once the provider rejects it; `own_key_suspended` if the"
+        " provider's address has changed since it was entered."
     )
 
     def get_failure(self, row: ProviderKey) -> str | None:
         """Return why the key can't be used now; None if it can."""
+        if using.is_suspended(row):
+            return Failure.OWN_KEY_SUSPENDED
         return row.failure or None

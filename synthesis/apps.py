@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class SynthesisConfig(AppConfig):
-    """Register what other apps call: lifecycle hooks, work to sweep, webhook events."""
+    """Register what other apps call: hooks, work to sweep, events, and invariants."""
 
     name = "synthesis"
     lifecycle = ["synthesis.lifecycle"]
@@ -14,3 +14,4 @@ class SynthesisConfig(AppConfig):
         "synthesis.samples.making",
     ]
     webhook_events = ["synthesis.events"]
+    invariants = ["synthesis.jobs.invariants.INVARIANTS"]

@@ -19,12 +19,12 @@ def blocked(workspace: Workspace) -> None:
 
     If the bell is lost, the calendar does the same within a minute.
     """
-    bells.ring_on_commit(CANCEL, "local")
+    bells.ring_on_commit(CANCEL, "calendar")
 
 
 def closed(workspace: Workspace) -> None:
     """Cancel the jobs of a closed workspace in the same way."""
-    bells.ring_on_commit(CANCEL, "local")
+    bells.ring_on_commit(CANCEL, "calendar")
 
 
 def purge(workspace: Workspace) -> None:

@@ -81,7 +81,7 @@ _VOICE_FIELDS = tuple(VoiceRequestSerializer().fields)
 class SceneRequestSerializer(VoiceRequestSerializer):
     """One scene of a new job. Each field is also a field of `RequestedScene`."""
 
-    text = TextField(allow_blank=True)
+    text = TextField(is_free=True, allow_blank=True)
     title = TextField(required=False, allow_blank=True, max_length=200)
 
 
@@ -89,7 +89,7 @@ class JobRequestSerializer(VoiceRequestSerializer):
     """A job to submit or to estimate."""
 
     title = TextField(required=False, allow_blank=True, max_length=200)
-    text = TextField(required=False, allow_blank=True)
+    text = TextField(is_free=True, required=False, allow_blank=True)
     split = serializers.ChoiceField(choices=["chapters"], required=False)
     scenes = CountedListField(
         child=SceneRequestSerializer(), required=False, max_length=MAX_SCENES
@@ -98,7 +98,9 @@ class JobRequestSerializer(VoiceRequestSerializer):
     fallback = CountedListField(
         child=TextField(max_length=200), required=False, max_length=5
     )
-    webhook_url = TextField(required=False, allow_blank=True, max_length=2048)
+    webhook_url = TextField(
+        is_free=True, required=False, allow_blank=True, max_length=2048
+    )
     max_cost = WholeNumberField(required=False, min_value=0)
     metadata = serializers.JSONField(required=False, allow_null=True)
     markup = serializers.BooleanField(default=False)
@@ -182,7 +184,7 @@ class RetryRequestSerializer(serializers.Serializer[Any]):
 class SpeechRequestSerializer(VoiceRequestSerializer):
     """A request for speech at once."""
 
-    input = TextField(allow_blank=True)
+    input = TextField(is_free=True, allow_blank=True)
     format = serializers.ChoiceField(choices=FORMATS, default="mp3")
 
     def to_order(self) -> Order:
@@ -199,11 +201,16 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
     """A scene in responses and events."""
 
     spoken_by = serializers.SerializerMethodField(
-        help_text="The voice that was used: `voice` or a fallback. Null before that."
+        help_text="The voice that is heard: `voice`, a fallback, or the one before a"
+        " change that is not spoken yet. Null while there is no audio."
     )
+    duration_ms = serializers.IntegerField(source="heard.duration_ms", allow_null=True)
     audio_url = serializers.SerializerMethodField()
     words_url = serializers.SerializerMethodField()
-    error = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField(
+        help_text="Why the scene failed. Of a completed scene: why its last change could"
+        " not be spoken; it is what it was before."
+    )
 
     class Meta:
         model = Scene
@@ -222,8 +229,8 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
         ]
 
     def get_spoken_by(self, scene: Scene) -> str | None:
-        """Return the voice that was used; None while there is no audio."""
-        return scene.speaker if scene.audio else None
+        """Return the voice that is heard; None while there is no audio."""
+        return scene.heard.speaker if scene.heard.audio else None
 
     def get_audio_url(self, scene: Scene) -> str | None:
         """Return the URL of the audio; None while there is none."""
@@ -241,7 +248,7 @@ class SceneSerializer(serializers.ModelSerializer[Scene]):
         return {"code": scene.error_code, "detail": detail}
 
     def _url(self, name: str, scene: Scene) -> str | None:
-        if not scene.audio:
+        if not scene.heard.audio:
             return None
         return absolute(
             self.context.get("request"), name, scene.job_id, str(scene.index)
@@ -254,6 +261,7 @@ _FAILURES = {
     "quota": "The provider's quota is used up.",
     "bad_key": "The provider refused the key.",
     "own_key_refused": "The provider refused your own key. Replace it, or remove it.",
+    "own_key_suspended": "The provider's address has changed. Enter your own key again.",
     "own_key_missing": "Your own key for the provider was removed.",
     "rate_limited": "The provider was busy.",
     "busy": "The provider was busy.",
@@ -317,7 +325,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     def get_scenes(self, job: Job) -> list[dict[str, Any]]:
         """Return the first `SCENES_SHOWN` scenes; all are listed at `…/scenes`."""
-        rows = Scene.objects.filter(job=job).defer("text", "shifts").order_by("index")
+        rows = Scene.objects.filter(job=job).without_text().order_by("index")
         serializer = SceneSerializer(
             rows[:SCENES_SHOWN], many=True, context=self.context
         )

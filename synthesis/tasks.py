@@ -6,10 +6,11 @@ Each task is one call of a rule, and is safe to run twice.
 from datetime import timedelta
 
 from celery import shared_task
+from celery.schedules import crontab
 
 from kit.work.calendar import scheduled
 from synthesis.jobs import blocking
-from synthesis.outputs import assemblies, retention
+from synthesis.outputs import assemblies, retention, storage
 from synthesis.samples import making
 from synthesis.work import bells, dispatch, worker
 
@@ -39,11 +40,18 @@ def release_forgotten() -> None:
     dispatch.release_forgotten()
 
 
-@scheduled("remove what is past its time", timedelta(hours=1))
+@scheduled("remove what is past its time", timedelta(minutes=1))
 @shared_task
 def purge() -> None:
     """Delete files past their retention, and jobs that users deleted."""
     retention.purge()
+
+
+@scheduled("count what is stored", crontab(hour="3", minute="40"))
+@shared_task
+def recount_storage() -> None:
+    """Correct the sums of what workspaces store."""
+    storage.recount()
 
 
 @scheduled("cancel the work of blocked people", timedelta(minutes=1))

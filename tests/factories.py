@@ -16,8 +16,9 @@ from accounts.people import signup, workspaces
 from billing import ledger
 from billing.models import Wallet
 from kit.secrets import Secret
+from providers.catalogue import access
 from providers.keys import using
-from providers.models import ProviderKey
+from providers.models import Provider, ProviderKey
 
 _numbers = itertools.count(1)
 
@@ -114,9 +115,11 @@ def provider_key(
     workspace: Workspace, slug: str, key: str = "own-k3y-of-a-test", **fields: Any
 ) -> ProviderKey:
     """Put a workspace's own key into its place without asking the provider."""
+    provider = Provider.objects.get(slug=slug)
     values: dict[str, Any] = {
         "workspace": workspace,
-        "provider_id": slug,
+        "provider": provider,
+        "address": access.base_url_for_own_keys(provider),
         "encrypted_key": using.encrypt_key(Secret(key), workspace.pk, slug),
         "last4": key[-4:],
         "status": ProviderKey.Status.VALID,

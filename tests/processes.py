@@ -51,7 +51,7 @@ def start(*command: str, **variables: str) -> subprocess.Popen[bytes]:
 
 
 def start_worker(
-    queues: str = "local,remote", *, pool: str = "prefork", slots: int = 2
+    queues: str = "local,remote,files", *, pool: str = "prefork", slots: int = 2
 ) -> subprocess.Popen[bytes]:
     """Start a Celery worker."""
     return start(

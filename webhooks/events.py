@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from accounts.caller import Caller
+from accounts.roles import Permission, has_permission
 from kit.registry import registered
 
 
@@ -21,6 +23,7 @@ class EventType:
     name: str  # as in `noun.participle`
     summary: str  # for people, one sentence
     example: Mapping[str, Any] = field(hash=False)  # with its `environment`
+    permission: Permission | None = None  # that a member needs to see its deliveries
 
     @property
     def example_text(self) -> str:
@@ -43,6 +46,17 @@ def event_types() -> dict[str, EventType]:
             if isinstance(value, EventType):
                 assert found.setdefault(value.name, value) is value, value.name
     return found
+
+
+def hidden_types(caller: Caller) -> list[str]:
+    """Return the names of the event types whose deliveries the caller may not see."""
+    if caller.is_operator:
+        return []
+    return [
+        name
+        for name, found in event_types().items()
+        if found.permission and not has_permission(caller.member_role, found.permission)
+    ]
 
 
 TEST = EventType(

@@ -74,7 +74,7 @@ class EventTypeSerializer(serializers.Serializer[Any]):
 class EndpointRequestSerializer(serializers.Serializer[Any]):
     """A new endpoint."""
 
-    url = TextField(max_length=2048)
+    url = TextField(is_free=True, max_length=2048)
     events = CountedListField(child=TextField(max_length=60), max_length=100)
     description = TextField(required=False, allow_blank=True, max_length=200)
     environment = EnvironmentField(required=False, default=None)
@@ -83,7 +83,7 @@ class EndpointRequestSerializer(serializers.Serializer[Any]):
 class EndpointChangeSerializer(serializers.Serializer[Any]):
     """Changes of an endpoint."""
 
-    url = TextField(required=False, max_length=2048)
+    url = TextField(is_free=True, required=False, max_length=2048)
     events = CountedListField(
         child=TextField(max_length=60), required=False, max_length=100
     )

@@ -57,4 +57,5 @@ class AuthenticatorAdmin(ReadOnly, ModelAdmin):
                     self.log_deletions(request, theirs)
                     second_factor.remove(owner)
                     second_factor.notify_removal(owner)
-                self.message_user(request, f"{owner} can set up a new one.")
+                hint = "A superuser makes the link for a new one, under Users."
+                self.message_user(request, f"{owner} has none any more. {hint}")

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
 
 from accounts.admin.blocking import BlockingAdmin
 from accounts.admin.users import MembershipInline
 from accounts.models import (
     Workspace,
 )
+from accounts.people.storage import storage_of
 
 
 @admin.register(Workspace)
@@ -39,12 +41,19 @@ class WorkspaceAdmin(BlockingAdmin):
         "kind",
         "tier",
         "is_blocked",
+        "stored",
         "closed_at",
         "purged_at",
         "created_at",
     ]
     readonly_fields = fields[1:]
     inlines = [MembershipInline]
+
+    @admin.display(description="files")
+    def stored(self, workspace: Workspace) -> str:
+        """Return how much the workspace stores, and how much it may."""
+        storage = storage_of(workspace)
+        return f"{filesizeformat(storage.used)} of {filesizeformat(storage.limit)}"
 
     def has_add_permission(self, *args: Any) -> bool:
         """Return False: sign-ups and users create workspaces."""

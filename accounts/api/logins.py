@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts import sessions
 from accounts.caller import caller_of
-from accounts.http.permissions import IsUser
+from accounts.http.permissions import NotSandboxToken
 from accounts.models import LoginSession
 from accounts.models.querysets import LoginSessionQuerySet
 from accounts.serializers.login import (
@@ -21,7 +21,7 @@ from kit.errors import NotFound
 
 
 class LoginsView(GenericAPIView[LoginSession]):
-    permission_classes = [IsUser]
+    permission_classes = [NotSandboxToken]
     serializer_class = LoginSerializer
 
     def get_queryset(self) -> LoginSessionQuerySet:
@@ -42,7 +42,7 @@ class LoginsView(GenericAPIView[LoginSession]):
 
 
 class LoginView(GenericAPIView[LoginSession]):
-    permission_classes = [IsUser]
+    permission_classes = [NotSandboxToken]
     serializer_class = LoginSerializer
 
     @extend_schema(operation_id="logins_end", request=None, responses={204: None})

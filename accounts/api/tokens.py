@@ -33,7 +33,11 @@ class TokensView(GenericAPIView[ApiToken]):
 
     @extend_schema(operation_id="tokens_list", responses=TokenSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """List the tokens that have not been revoked, newest first."""
+        """List the tokens that have not been revoked, newest first.
+
+        A token sees those of its environment. A token that was created by a token sees
+        itself and those that it created.
+        """
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -47,7 +51,7 @@ class TokensView(GenericAPIView[ApiToken]):
         """Create a token. Its text is only in this answer.
 
         If a token creates another one, its environment, expiry and limit also hold for the
-        new one.
+        new one, which is revoked together with it.
         """
         asked = TokenRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -77,7 +81,7 @@ class TokenView(GenericAPIView[ApiToken]):
 
     @extend_schema(operation_id="tokens_revoke", request=None, responses={204: None})
     def delete(self, request: Request, token_id: UUID) -> Response:
-        """Revoke a token at once, permanently."""
+        """Revoke a token, and those that it created, at once, permanently."""
         mine = ApiToken.objects.visible_to(caller_of(request))
         token = mine.filter(pk=token_id).first()
         if token is None:

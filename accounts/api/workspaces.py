@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from accounts.caller import caller_of
 from accounts.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, respond
-from accounts.http.permissions import HasFreshLogin, IsUser
+from accounts.http.permissions import HasFreshLogin, IsUser, NotSandboxToken
 from accounts.models import Invitation, Membership
 from accounts.people import teams
 from accounts.serializers.workspaces import (
@@ -40,8 +40,11 @@ def _validated(serializer: Any, request: Request) -> dict[str, Any]:
 
 
 class WorkspacesView(GenericAPIView[Membership]):
-    permission_classes = [IsUser]
     serializer_class = WorkspaceSerializer
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Let no token of the sandbox open a workspace."""
+        return [IsUser() if self.request.method == "GET" else NotSandboxToken()]
 
     def get_queryset(self) -> QuerySet[Membership]:
         """Return the caller's memberships."""
@@ -77,9 +80,13 @@ class WorkspacesView(GenericAPIView[Membership]):
 
 class WorkspaceView(APIView):
     def get_permissions(self) -> list[BasePermission]:
-        """Require a fresh login to close a workspace."""
-        is_fresh = self.request.method == "DELETE"
-        return [HasFreshLogin() if is_fresh else IsUser()]
+        """Require a fresh login to close a workspace; no sandbox token renames it."""
+        match self.request.method:
+            case "GET":
+                return [IsUser()]
+            case "DELETE":
+                return [HasFreshLogin()]
+        return [NotSandboxToken()]
 
     @extend_schema(operation_id="workspaces_read", responses=WorkspaceSerializer)
     def get(self, request: Request, workspace_id: UUID) -> Response:
@@ -125,7 +132,7 @@ class ReopenView(APIView):
 
 
 class MembersView(GenericAPIView[Membership]):
-    permission_classes = [IsUser]
+    permission_classes = [NotSandboxToken]
     serializer_class = MemberSerializer
 
     @extend_schema(operation_id="members_list", responses=MemberSerializer(many=True))
@@ -170,7 +177,7 @@ class InvitationsView(GenericAPIView[Invitation]):
     def get_permissions(self) -> list[BasePermission]:
         """Require a fresh login to invite."""
         is_fresh = self.request.method == "POST"
-        return [HasFreshLogin() if is_fresh else IsUser()]
+        return [HasFreshLogin() if is_fresh else NotSandboxToken()]
 
     @extend_schema(
         operation_id="invitations_list", responses=InvitationSerializer(many=True)
@@ -191,6 +198,7 @@ class InvitationsView(GenericAPIView[Invitation]):
         """Invite someone by mail, with a fresh login. An invitation is valid for 7 days."""
         membership = teams.membership(caller_of(request), workspace_id)
         fields = _validated(InvitationRequestSerializer, request)
+        teams.require_may_invite(membership, fields["role"])  # for a replay too
 
         def run() -> idempotency.Answer:
             invitation = teams.invite(membership, **fields)
@@ -215,7 +223,7 @@ class InvitationView(APIView):
 
 
 class MyInvitationsView(GenericAPIView[Invitation]):
-    permission_classes = [IsUser]
+    permission_classes = [NotSandboxToken]
     serializer_class = InvitationSerializer
 
     @extend_schema(

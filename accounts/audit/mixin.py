@@ -8,13 +8,14 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import unquote
-from django.db.models import Model, QuerySet
+from django.db.models import CharField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.audit import log
+from kit.rest.lines import one_line
 
 _MOST = 1_000  # rows of one action
 
@@ -26,6 +27,7 @@ class ActionForm(unfold.forms.ActionForm):
         label="",
         required=False,  # `Audited` checks it, with a message of its own
         max_length=500,
+        validators=[one_line],
         widget=forms.TextInput({"placeholder": "Reason", "aria-label": "Reason"}),
     )
 
@@ -35,6 +37,7 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(
         max_length=500,
+        validators=[one_line],
         widget=UnfoldAdminTextInputWidget,
         help_text="Kept in the audit log.",
     )
@@ -42,6 +45,8 @@ class ReasonForm(forms.Form):
 
 class Audited(ModelAdmin):  # type: ignore[type-arg]
     """Record each addition, change, deletion and action with the states before and after.
+
+    What operators type into a text field of a row has one line (`kit.rest.lines`).
 
     An action requires a reason; in a form it is optional. Rows are deleted one by one, on a
     page that shows what else would be deleted. Django and our actions call `log_…` after
@@ -52,6 +57,15 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]
 
     action_form = ActionForm
     change_form_after_template = "admin/reason.html"
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **options: Any
+    ) -> Any:
+        """Return the form field of a column; a text has one line, but for text areas."""
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(db_field, CharField) and isinstance(field, forms.CharField):
+            field.validators = [*field.validators, one_line]
+        return field
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the actions of the class without Django's "delete selected".

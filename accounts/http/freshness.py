@@ -1,4 +1,4 @@
-"""Fresh logins: sensitive actions require a recent login."""
+"""Fresh logins and second factors: sensitive actions require recent ones."""
 
 import time
 from datetime import timedelta
@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from accounts import sessions
 from accounts.errors import FreshLoginRequired
+from accounts.login import second_factor
 
 FRESH_FOR = timedelta(minutes=15)
 
@@ -16,6 +17,12 @@ def is_fresh(request: HttpRequest) -> bool:
     if "HTTP_AUTHORIZATION" in request.META:
         return False
     return time.time() - sessions.logged_in_at(request) <= FRESH_FOR.total_seconds()
+
+
+def has_fresh_second_factor(request: HttpRequest) -> bool:
+    """Return whether the login has passed the second factor in the last 15 minutes."""
+    is_recent = time.time() - sessions.verified_at(request) <= FRESH_FOR.total_seconds()
+    return is_recent and second_factor.is_verified(request.user)
 
 
 def require_fresh_login(request: HttpRequest) -> None:

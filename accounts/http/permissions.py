@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from accounts.caller import caller_of
-from accounts.errors import AuthenticationRequired
+from accounts.caller import Environment, caller_of
+from accounts.errors import AuthenticationRequired, NotInSandbox
 from accounts.http.freshness import require_fresh_login
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
@@ -38,6 +38,23 @@ class IsUser(BasePermission):
             NotAllowed: the caller uses the operators' key.
         """
         return bool(caller_of(request).person)
+
+
+class NotSandboxToken(IsUser):
+    """Allow users, but no token of the sandbox: for what both environments share."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Return True, or refuse callers without a user and tokens of the sandbox.
+
+        Raises:
+            AuthenticationRequired, NotAllowed: as for `IsUser`.
+            NotInSandbox: the caller is a token that is bound to the sandbox.
+        """
+        super().has_permission(request, view)
+        token = caller_of(request).token
+        if token is not None and token.environment == Environment.SANDBOX:
+            raise NotInSandbox
+        return True
 
 
 class HasFreshLogin(NotGuest):

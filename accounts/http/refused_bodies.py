@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.cache import caches
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase
 from redis.exceptions import RedisError
 from rest_framework.request import Request
@@ -85,11 +85,10 @@ def _count(subject: str, size: int) -> None:
     """Count a refused body as one, plus one for each `_UNIT` of its bytes."""
     period = int(time.time() // _PERIOD)
     key = f"refused-bodies:{subject}:{period}"
-    counts = caches["limits"]
     size = min(size, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)  # more is never read
     try:
-        counts.add(key, 0, timeout=2 * _PERIOD)
-        count = counts.incr(key, 1 + size // _UNIT)
+        cache.add(key, 0, timeout=2 * _PERIOD)
+        count = cache.incr(key, 1 + size // _UNIT)
     except (RedisError, OSError, ValueError):
         return  # without the count, nobody is blocked
     if count > settings.REFUSED_BODIES:

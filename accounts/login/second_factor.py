@@ -7,14 +7,18 @@ its first code, not earlier, so a setup that is not finished changes nothing.
 """
 
 import base64
+from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import django_otp
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import sessions
@@ -35,6 +39,9 @@ from kit.rotation import EncryptedColumn
 D = TypeVar("D", bound=OperatorDevice)
 
 _ISSUER = "Ozvena"
+_ENROLLMENT = "accounts.enrollment"  # salt of the links
+_ENROLLED_WITHIN = timedelta(days=1)
+_ENROLLS = "enrolls"  # key in the session: the id of the app that may be confirmed
 
 
 def begin(user: User) -> Authenticator:
@@ -63,6 +70,38 @@ def pending(user: User) -> Authenticator | None:
 def discard_pending(user: User) -> None:
     """Delete the unconfirmed authenticator; a confirmed one stays valid."""
     Authenticator.objects.filter(user=user, confirmed=False).delete()
+
+
+def enrollment_link(user: User) -> str:
+    """Return the path of a page at which `user` can set up the first app, for a day.
+
+    A mailbox alone is not enough for that: a superuser hands the link to the operator by
+    another way. It works once, and only for a login of `user`.
+    """
+    code = signing.dumps([str(user.pk), get_or_begin(user).pk], salt=_ENROLLMENT)
+    return f"{reverse('second-factor-set-up')}?{urlencode({'code': code})}"
+
+
+def may_enroll(request: HttpRequest, user: User) -> bool:
+    """Return whether `user` may set up the first app in this browser.
+
+    That takes more than a mailbox: a link by `enrollment_link`, or a login by a link of
+    `manage.py login_link`. In development a login is enough.
+    """
+    if settings.DEVELOPMENT or sessions.is_by_link(request):
+        return True
+    device = pending(user)
+    if device is None:
+        return False
+    try:
+        sent = signing.loads(
+            request.GET.get("code", ""), salt=_ENROLLMENT, max_age=_ENROLLED_WITHIN
+        )
+    except signing.BadSignature:
+        sent = None
+    if sent == [str(user.pk), device.pk]:
+        request.session[_ENROLLS] = device.pk
+    return bool(request.session.get(_ENROLLS) == device.pk)
 
 
 def secret_text(device: Authenticator) -> str:

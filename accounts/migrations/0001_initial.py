@@ -636,6 +636,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "storage_mb",
+                    models.PositiveIntegerField(
+                        editable=False,
+                        help_text="megabytes of files that are kept; empty: the default",
+                        null=True,
+                    ),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now()
@@ -659,6 +667,22 @@ class Migration(migrations.Migration):
                 related_name="memberships",
                 to="accounts.workspace",
             ),
+        ),
+        migrations.CreateModel(
+            name="StorageUsage",
+            fields=[
+                (
+                    "workspace",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="storage",
+                        serialize=False,
+                        to="accounts.workspace",
+                    ),
+                ),
+                ("stored_bytes", models.PositiveBigIntegerField(default=0)),
+            ],
         ),
         migrations.CreateModel(
             name="Invitation",
@@ -872,9 +896,9 @@ class Migration(migrations.Migration):
                     "maker",
                     models.ForeignKey(
                         blank=True,
-                        help_text="the token that created it; its limit holds for both together",
+                        help_text="the token that created it: its limit holds for both, and its end too",
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to="accounts.apitoken",
                     ),

@@ -14,7 +14,12 @@ from accounts.models.second_factor import (
 from accounts.models.tokens import ApiToken
 from accounts.models.users import User
 from accounts.models.welcome import MailDomain, WelcomedPerson
-from accounts.models.workspaces import Invitation, Membership, Workspace
+from accounts.models.workspaces import (
+    Invitation,
+    Membership,
+    StorageUsage,
+    Workspace,
+)
 
 __all__ = [
     "ApiToken",
@@ -29,6 +34,7 @@ __all__ = [
     "OperatorDevice",
     "RecoveryCode",
     "RecoveryDevice",
+    "StorageUsage",
     "User",
     "WelcomedPerson",
     "Workspace",

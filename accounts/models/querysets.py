@@ -4,12 +4,23 @@ import uuid
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 
 from accounts.roles import MemberRole, Permission, has_permission
 
 if TYPE_CHECKING:
     from accounts.caller import Caller
     from accounts.models import Membership, User, Workspace  # noqa: F401 - in a base
+
+
+_WITH_MADE = """
+WITH RECURSIVE family AS (
+    SELECT id FROM accounts_apitoken WHERE id = %s
+    UNION ALL
+    SELECT made.id FROM family JOIN accounts_apitoken AS made ON made.maker_id = family.id
+)
+SELECT id FROM family
+"""
 
 
 class WorkspaceQuerySet(models.QuerySet["Workspace"]):
@@ -51,12 +62,23 @@ class ApiTokenQuerySet(models.QuerySet[Any]):
         """Return the tokens of `workspace` that have not been revoked."""
         return self.filter(workspace=workspace, revoked_at=None)
 
+    def made_by(self, token_id: uuid.UUID) -> "ApiTokenQuerySet":
+        """Return a token and all that it made, and those made, and so on."""
+        return self.filter(pk__in=RawSQL(_WITH_MADE, [token_id]))  # noqa: S611
+
     def visible_to(self, caller: "Caller") -> "ApiTokenQuerySet":
         """Return the tokens that `caller` may see and revoke.
 
-        Without the permission MANAGE_TOKENS, these are the tokens that the user created.
+        Without the permission MANAGE_TOKENS, these are the tokens that the user created. A
+        token that is bound to an environment sees only tokens that are bound to the same
+        one. A token that was made by another one sees only itself and what it made.
         """
         tokens = self.for_workspace(caller.workspace)
+        if caller.token is not None:
+            if caller.token.environment:
+                tokens = tokens.filter(environment=caller.token.environment)
+            if caller.token.maker_id is not None:
+                tokens = tokens.made_by(caller.token.pk)
         if not has_permission(caller.member_role, Permission.MANAGE_TOKENS):
             tokens = tokens.filter(created_by=caller.user)
         return tokens

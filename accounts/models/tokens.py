@@ -31,11 +31,11 @@ class ApiToken(models.Model):
     monthly_credit_limit = models.PositiveBigIntegerField(null=True, blank=True)
     maker = models.ForeignKey(
         "self",
-        models.SET_NULL,
+        models.CASCADE,
         null=True,
         blank=True,
         related_name="+",
-        help_text="the token that created it; its limit holds for both together",
+        help_text="the token that created it: its limit holds for both, and its end too",
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -41,6 +41,7 @@ class Workspace(models.Model):
     rate_other = from_plan("other requests per minute")
     concurrency = from_plan("scenes spoken at the same time")
     retention_days = from_plan("days for which the files of a job are kept")
+    storage_mb = from_plan("megabytes of files that are kept")
     created_at = models.DateTimeField(db_default=Now())
     members = models.ManyToManyField(
         User, through="Membership", related_name="workspaces"
@@ -79,6 +80,18 @@ class Workspace(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class StorageUsage(models.Model):
+    """How much a workspace stores; triggers of the tables with files keep the sum."""
+
+    workspace = models.OneToOneField(
+        Workspace, models.CASCADE, primary_key=True, related_name="storage"
+    )
+    stored_bytes = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id}: {self.stored_bytes} bytes"
 
 
 class Membership(models.Model):

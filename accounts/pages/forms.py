@@ -7,6 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from kit.errors import Invalid
+from kit.rest.lines import one_line
 
 
 class EmailForm(forms.Form):
@@ -22,6 +23,7 @@ class EmailForm(forms.Form):
 class CodeForm(forms.Form):
     code = forms.CharField(
         label="Code",
+        validators=[one_line],
         max_length=20,
         widget=forms.TextInput(
             attrs={
@@ -39,6 +41,7 @@ class SecondFactorForm(forms.Form):
 
     code = forms.CharField(
         label="Code",
+        validators=[one_line],
         max_length=30,
         widget=forms.TextInput(
             attrs={"class": "input", "autocomplete": "one-time-code", "autofocus": True}
@@ -48,7 +51,10 @@ class SecondFactorForm(forms.Form):
 
 class NameForm(forms.Form):
     name = forms.CharField(
-        label="Name", max_length=100, widget=forms.TextInput(attrs={"class": "input"})
+        label="Name",
+        max_length=100,
+        validators=[one_line],
+        widget=forms.TextInput(attrs={"class": "input"}),
     )
 
 
@@ -69,6 +75,7 @@ class TokenForm(forms.Form):
     name = forms.CharField(
         label="Name",
         max_length=100,
+        validators=[one_line],
         help_text="What it is for.",
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )

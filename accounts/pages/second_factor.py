@@ -52,6 +52,8 @@ def verify(request: HttpRequest, caller: Caller) -> HttpResponse:
 def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Set up the second factor, or replace it; requires a fresh login.
 
+    The first one requires more than a mailbox, see `second_factor.may_enroll`.
+
     Replacing it also requires the old one, which stays valid until the new one is confirmed
     by its first code.
     """
@@ -62,6 +64,9 @@ def set_up(request: HttpRequest, caller: Caller) -> HttpResponse:
     is_set_up = second_factor.is_set_up(user)
     if is_set_up and not second_factor.is_verified(user):
         return redirect(with_next("second-factor", request.get_full_path()))
+    if not is_set_up and not second_factor.may_enroll(request, user):
+        log.record("second factor not set up: no link", user, request=request)
+        return render(request, "accounts/second_factor_closed.html", status=403)
     if "replace" in request.POST:
         with transaction.atomic():
             second_factor.begin(user)

@@ -28,7 +28,7 @@ from accounts.errors import (
 from accounts.models import ApiToken, Invitation, Membership, User, Workspace
 from accounts.people import closing
 from accounts.people.signup import normalize_email
-from accounts.roles import Permission, require_permission
+from accounts.roles import Permission, has_permission, require_permission
 from kit import quotas
 from kit.db.transactions import needs_transaction
 from kit.errors import NotFound, RateLimited
@@ -48,7 +48,7 @@ def memberships(caller: Caller) -> QuerySet[Membership]:
     found = Membership.objects.for_user(caller.person)
     if caller.token is not None:
         found = found.filter(workspace=caller.token.workspace_id)
-    return found.order_by("-workspace")
+    return found.select_related("workspace__storage").order_by("-workspace")
 
 
 def membership(caller: Caller, workspace_id: uuid.UUID) -> Membership:
@@ -78,10 +78,17 @@ def invitations(*workspaces: Workspace) -> QuerySet[Invitation]:
 
 
 def invitations_to(user: User) -> QuerySet[Invitation]:
-    """Return the open invitations for a user."""
+    """Return the open invitations for a user.
+
+    Without those of someone who is blocked or has closed the account meanwhile.
+    """
     rows = Invitation.objects.select_related("workspace", "invited_by")
     return rows.filter(
-        email=user.email, expires_at__gt=Now(), workspace__closed_at=None
+        email=user.email,
+        expires_at__gt=Now(),
+        workspace__closed_at=None,
+        invited_by__is_blocked=False,
+        invited_by__closed_at=None,
     ).order_by("-pk")
 
 
@@ -181,11 +188,11 @@ def invite(by: Membership, email: str, role: str) -> Invitation:
     email = normalize_email(email)
     workspace = _lock(by.workspace_id)
     by = _reloaded(by)
-    require_permission(by.role, _invite_permission(role))
+    require_may_invite(by, role)
     if workspace.kind != Workspace.Kind.TEAM:
         raise PersonalWorkspace
     if waiting := invitations(workspace).filter(email=email).first():
-        require_permission(by.role, _invite_permission(waiting.role))
+        require_may_invite(by, waiting.role)
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
         raise AlreadyMember
     if not quotas.take(
@@ -226,7 +233,7 @@ def withdraw(by: Membership, invitation_id: uuid.UUID) -> None:
     invitation = invitations(by.workspace).filter(pk=invitation_id).first()
     if invitation is None:
         raise NotFound
-    require_permission(by.role, _invite_permission(invitation.role))
+    require_may_invite(by, invitation.role)
     invitation.delete()
 
 
@@ -266,6 +273,8 @@ def decline(user: User, invitation_id: uuid.UUID) -> None:
 def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
     """Change a member's role. With OWNER, the former owner becomes an admin.
 
+    Invitations that the new roles do not permit are withdrawn.
+
     Raises:
         NotFound: there is no such member.
         NotAllowed: the member has no permission, or would change the own role.
@@ -282,14 +291,18 @@ def change_role(by: Membership, user_id: uuid.UUID, role: str) -> Membership:
         _require_below_limit(other.user, by.workspace)
         by.role = Role.ADMIN
         by.save(update_fields=["role"])
+        _withdraw_invitations_of(by)
     other.role = role
     other.save(update_fields=["role"])
+    _withdraw_invitations_of(other)
     return other
 
 
 @needs_transaction
 def remove(by: Membership, user_id: uuid.UUID) -> None:
-    """Remove a member from the workspace, or leave it; revoke the member's tokens.
+    """Remove a member from the workspace, or leave it.
+
+    The member's tokens are revoked, and the member's invitations withdrawn.
 
     Raises:
         NotFound: there is no such member.
@@ -306,7 +319,26 @@ def remove(by: Membership, user_id: uuid.UUID) -> None:
         raise OwnerStays
     tokens = ApiToken.objects.for_workspace(by.workspace).filter(created_by=other.user)
     tokens.update(revoked_at=Now())
+    _sent_by(other).delete()
     other.delete()
+
+
+def _withdraw_invitations_of(member: Membership) -> None:
+    """Delete the invitations of a member that the member's role does not permit."""
+    for role in Role.values:
+        if not has_permission(member.role, _invite_permission(role)):
+            _sent_by(member).filter(role=role).delete()
+
+
+def _sent_by(member: Membership) -> QuerySet[Invitation]:
+    return Invitation.objects.filter(
+        workspace=member.workspace_id, invited_by=member.user_id
+    )
+
+
+def require_may_invite(by: Membership, role: str) -> None:
+    """Raise NotAllowed unless a member may invite people for `role`."""
+    require_permission(by.role, _invite_permission(role))
 
 
 def _invite_permission(role: str) -> Permission:

@@ -21,7 +21,9 @@ class LoginRequestSerializer(serializers.Serializer[Any]):
 
     email = TextField(max_length=254)
     code = TextField(
-        max_length=20, help_text="Spaces and dashes between the digits are left out."
+        is_free=True,
+        max_length=20,
+        help_text="Spaces and dashes between the digits are left out.",
     )
 
 

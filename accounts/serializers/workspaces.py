@@ -2,12 +2,21 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Invitation, Membership
+from accounts.people.storage import storage_of
 from kit.rest.fields import TextField
 
 _ROLES = Membership.Role.choices
+
+
+class StorageSerializer(serializers.Serializer[Any]):
+    """How much of the storage of a workspace its files fill."""
+
+    used_bytes = serializers.IntegerField()
+    limit_bytes = serializers.IntegerField()
 
 
 class WorkspaceSerializer(serializers.Serializer[Membership]):
@@ -20,7 +29,14 @@ class WorkspaceSerializer(serializers.Serializer[Membership]):
     )
     tier = serializers.ChoiceField(source="workspace.tier", choices=["free", "paid"])
     role = serializers.ChoiceField(choices=_ROLES, help_text="Your role.")
+    storage = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="workspace.created_at")
+
+    @extend_schema_field(StorageSerializer)
+    def get_storage(self, membership: Membership) -> dict[str, int]:
+        """Return what the workspace stores and may store, in bytes."""
+        storage = storage_of(membership.workspace)
+        return {"used_bytes": storage.used, "limit_bytes": storage.limit}
 
 
 class WorkspaceRequestSerializer(serializers.Serializer[Any]):

@@ -39,6 +39,7 @@ from billing.models import (
 )
 from kit.errors import AppError
 from kit.ids import new_id
+from kit.rest.lines import one_line
 
 
 class CorrectionForm(forms.Form):
@@ -47,6 +48,7 @@ class CorrectionForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput)
     reason = forms.CharField(
         max_length=LONGEST_REASON,
+        validators=[one_line],
         widget=UnfoldAdminTextInputWidget,
         help_text="The customer sees it in the statement.",
     )
@@ -57,6 +59,7 @@ class PostingForm(CorrectionForm):
 
     ticket = forms.CharField(
         max_length=LONGEST_TICKET,
+        validators=[one_line],
         widget=UnfoldAdminTextInputWidget,
         help_text="The request that this answers. It is kept with the posting.",
     )
@@ -124,6 +127,7 @@ class AuditForm(CorrectionForm):
 
     reason = forms.CharField(
         max_length=LONGEST_REASON,
+        validators=[one_line],
         widget=UnfoldAdminTextInputWidget,
         help_text="Kept in the audit log.",
     )

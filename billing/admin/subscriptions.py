@@ -5,13 +5,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import User
 from billing.admin.corrections import AuditForm, FormActions
-from billing.models import Plan, Subscription, Wallet
+from billing.models import Plan, Subscription, SubscriptionPeriod, Wallet
 from billing.plans import subscriptions
 from kit.back_office import ReadOnly
 
@@ -60,6 +60,18 @@ class PlanActions(FormActions):
         )
 
 
+class PeriodInline(ReadOnly, TabularInline):
+    """The periods of a subscription, in the order of time."""
+
+    model = SubscriptionPeriod
+    fields = [
+        *("number", "plan", "is_trial", "term", "period_start", "period_end"),
+        *("months_done", "due_at", "created_at"),
+    ]
+    readonly_fields = fields
+    extra = 0
+
+
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnly, ModelAdmin):
     """Subscriptions. Operators set and end plans on the page of the wallet."""
@@ -83,6 +95,7 @@ class SubscriptionAdmin(ReadOnly, ModelAdmin):
         "=store_account",
     ]
     ordering = ["-id"]
+    inlines = [PeriodInline]
     show_full_result_count = False
     fields = [
         *list_display,

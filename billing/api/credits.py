@@ -12,6 +12,7 @@ from billing.ledger import notices, wallets
 from billing.models import LedgerEntry, Wallet
 from billing.models.querysets import EntryQuerySet
 from billing.pagination import ByNumber
+from billing.reports.usage import only_by
 from billing.serializers import (
     CreditsSerializer,
     EntrySerializer,
@@ -61,11 +62,12 @@ class EntriesView(ListAPIView[LedgerEntry]):
     pagination_class = ByNumber
 
     def get_queryset(self) -> EntryQuerySet:
-        return LedgerEntry.objects.statement(_wallet(self.request))
+        entries = LedgerEntry.objects.statement(_wallet(self.request))
+        return entries.used_by(only_by(caller_of(self.request)))
 
     @extend_schema(operation_id="credits_entries_list")
     def get(self, request: Request) -> Response:
-        """List every movement of credits, newest first."""
+        """List the movements of credits, newest first; for members only their own use."""
         return self.list(request)
 
 

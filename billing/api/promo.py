@@ -20,7 +20,7 @@ from kit.rest.fields import TextField
 class PromoRequestSerializer(serializers.Serializer[Any]):
     """A promo code."""
 
-    code = TextField(max_length=60)
+    code = TextField(is_free=True, max_length=60)
 
 
 class PromoRedeemedSerializer(serializers.Serializer[Any]):

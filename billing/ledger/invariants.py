@@ -2,16 +2,20 @@
 
 They hold for all wallets at every commit. One statement checks all of them, so they see
 one moment of the database. `manage.py verify_ledger`, the nightly check and the tests run
-the same statement.
+the same statement. An app above billing adds its own in `invariants` of its AppConfig.
 
 I12 is meant to check that each payment of a gateway was granted once: every lot that came
 from a gateway's event names it, and every processed event has its posting. While no
 gateway events are stored, it checks what the ledger alone can show.
 """
 
+import itertools
 from dataclasses import dataclass
 
 from django.db import connection
+
+from billing.ledger import chain
+from kit.registry import registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,9 @@ class Result:
     invariant: Invariant
     count: int
 
+
+# A scene's id, and the number of its render: see `billing.reports.usage.key_of`.
+_KEY_OF_SCENE = "^scene:[0-9a-f]{8}-[0-9a-f-]{27}:[0-9]+$"
 
 INVARIANTS = (
     Invariant(
@@ -281,19 +288,108 @@ INVARIANTS = (
         )
         """,
     ),
+    Invariant(
+        "I13",
+        "postings are as they were written: they give the hashes of their wallet's chain",
+        f"""
+        SELECT (
+            SELECT count(*) FROM (
+                SELECT posted.chain_hash,
+                    {chain.hash_of(chain.CONTENT, previous="posted.before")} AS derived
+                FROM (
+                    SELECT posting.*, coalesce(lag(chain_hash)
+                        OVER (PARTITION BY wallet_id ORDER BY seq), '') AS before
+                    FROM ({chain.POSTINGS}) AS posting
+                ) AS posted
+            ) AS link
+            WHERE chain_hash <> derived
+        ) + (
+            SELECT count(*) FROM billing_wallet AS wallet
+            LEFT JOIN (
+                SELECT DISTINCT ON (wallet_id) wallet_id, chain_hash
+                FROM billing_ledgertransaction ORDER BY wallet_id, seq DESC
+            ) AS last ON last.wallet_id = wallet.id
+            WHERE wallet.chain_hash <> coalesce(last.chain_hash, '')
+        )
+        """,  # noqa: S608 - names of our own tables
+    ),
+    Invariant(
+        "I14",
+        "each reservation is there, with the slices that its posting drew, in their order",
+        """
+        SELECT count(*) FROM (
+            SELECT posted.reservation_id,
+                array_agg((entry.wallet_id, entry.lot_id, entry.amount) ORDER BY entry.id)
+                    AS parts
+            FROM billing_ledgertransaction AS posted
+            JOIN billing_ledgerentry AS entry ON entry.transaction_id = posted.id
+            WHERE posted.kind = 'reserve' AND entry.bucket = 'reserved'
+            GROUP BY posted.reservation_id
+        ) AS drawn
+        FULL JOIN (
+            SELECT reservation_id,
+                array_agg((wallet_id, lot_id, amount) ORDER BY ordinal) AS parts
+            FROM billing_reservationslice GROUP BY reservation_id
+        ) AS slices ON slices.reservation_id = drawn.reservation_id
+        LEFT JOIN billing_reservation AS reservation
+            ON reservation.id = drawn.reservation_id
+        WHERE slices.parts IS DISTINCT FROM drawn.parts OR reservation.id IS NULL
+        """,
+    ),
+    Invariant(
+        "I15",
+        "each charge of a scene has its usage, which is as it was written",
+        f"""
+        SELECT (
+            SELECT count(*) FROM (
+                SELECT posted.key, wallet.workspace_id, wallet.environment, reservation.job,
+                    sum(entry.amount) AS credits,
+                    coalesce(sum(entry.amount) FILTER (WHERE lot.kind = 'allowance'), 0)
+                        AS from_subscription
+                FROM billing_ledgertransaction AS posted
+                JOIN billing_wallet AS wallet ON wallet.id = posted.wallet_id
+                JOIN billing_ledgerentry AS entry
+                    ON entry.transaction_id = posted.id AND entry.bucket = 'usage'
+                LEFT JOIN billing_lot AS lot ON lot.id = entry.lot_id
+                LEFT JOIN billing_reservation AS reservation
+                    ON reservation.id = posted.reservation_id
+                WHERE posted.kind = 'capture' AND posted.key ~ '{_KEY_OF_SCENE}'
+                GROUP BY posted.id, wallet.id, reservation.id
+            ) AS charge
+            FULL JOIN (
+                SELECT 'scene:' || scene || ':' || render AS key, * FROM billing_usage
+                WHERE credits > 0
+            ) AS used ON used.key = charge.key
+            WHERE (used.workspace_id, used.environment, used.job, used.credits,
+                   used.from_subscription)
+                IS DISTINCT FROM
+                (charge.workspace_id, charge.environment, charge.job, charge.credits,
+                 charge.from_subscription)
+        ) + (
+            SELECT count(*) FROM billing_usage AS used
+            WHERE used.content_hash <> {chain.USAGE}
+        )
+        """,  # noqa: S608 - names of our own tables
+    ),
 )
+
+
+def every() -> list[Invariant]:
+    """Return the invariants of the ledger, and those of the apps that spend credits."""
+    return [*INVARIANTS, *itertools.chain(*registered("invariants").values())]
 
 
 def verify() -> list[Result]:
     """Return the violations of every invariant, counted at one moment."""
+    checked = every()
     query = " UNION ALL ".join(
         f"SELECT {place}, ({invariant.violations})"
-        for place, invariant in enumerate(INVARIANTS)
+        for place, invariant in enumerate(checked)
     )
     with connection.cursor() as cursor:
         cursor.execute(f"{query} ORDER BY 1")
         counts = [count for _, count in cursor.fetchall()]
     return [
         Result(invariant, count)
-        for invariant, count in zip(INVARIANTS, counts, strict=True)
+        for invariant, count in zip(checked, counts, strict=True)
     ]

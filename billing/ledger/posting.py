@@ -6,10 +6,10 @@ disagree.
 """
 
 import hashlib
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from psycopg.types.numeric import Int8Dumper
 
+from billing.ledger import chain
 from billing.models import LedgerEntry, LedgerTransaction, Lot, Reservation, Wallet
 from kit.db.transactions import needs_transaction
 from kit.ids import new_id
@@ -53,7 +54,8 @@ WALLET_COLUMN = {
 
 # NO KEY: rows with a foreign key to the wallet may be inserted meanwhile.
 _LOCK = """
-SELECT id, environment, available, debt, seq, low_at, is_low FROM billing_wallet
+SELECT id, environment, available, debt, seq, chain_hash, low_at, is_low
+FROM billing_wallet
 WHERE id = {wallet} FOR NO KEY UPDATE
 """
 LOCK = _LOCK.format(wallet="%(wallet)s")
@@ -71,9 +73,10 @@ LOCK_BY_SOURCE = _LOCK.format(
 _OPEN_RESERVATION = """
 opened AS (
     INSERT INTO billing_reservation
-        (id, wallet_id, key, job, amount, captured, released, deadline, created_at)
-    VALUES (%(reservation)s, %(wallet)s, %(reservation_key)s, %(job)s, %(held)s, 0, 0,
-            %(deadline)s, %(drawn_at)s)
+        (id, wallet_id, key, job, user_id, amount, captured, released, deadline,
+         created_at)
+    VALUES (%(reservation)s, %(wallet)s, %(reservation_key)s, %(job)s, %(user)s,
+            %(held)s, 0, 0, %(deadline)s, %(drawn_at)s)
 ), slice AS (
     INSERT INTO billing_reservationslice
         (wallet_id, reservation_id, lot_id, ordinal, amount)
@@ -89,12 +92,22 @@ settled AS (
 )"""
 _POST = """
 WITH posted AS (
+    SELECT %(id)s::uuid AS id, %(wallet)s::bigint AS wallet_id,
+        %(environment)s::text AS environment, %(seq)s::bigint AS seq,
+        %(kind)s::text AS kind, %(key)s::text AS key, %(fingerprint)s::text AS fingerprint,
+        %(reservation)s::uuid AS reservation_id, %(actor)s::text AS actor,
+        %(reason)s::text AS reason, %(ticket)s::text AS ticket,
+        statement_timestamp() AS created_at, %(entries)s::uuid[]::text AS entries,
+        %(entry_lots)s::bigint[]::text AS entry_lots, %(buckets)s::text[]::text AS buckets,
+        %(amounts)s::bigint[]::text AS amounts, %(balances)s::bigint[]::text AS balances,
+        {lot} AS lot, {reservation} AS reservation
+), chained AS (
     INSERT INTO billing_ledgertransaction
         (id, wallet_id, environment, seq, kind, key, fingerprint, reservation_id,
-         actor, reason, ticket, created_at)
-    VALUES (%(id)s, %(wallet)s, %(environment)s, %(seq)s, %(kind)s, %(key)s,
-            %(fingerprint)s, %(reservation)s, %(actor)s, %(reason)s, %(ticket)s,
-            statement_timestamp())
+         actor, reason, ticket, created_at, chain_hash)
+    SELECT id, wallet_id, environment, seq, kind, key, fingerprint, reservation_id,
+           actor, reason, ticket, created_at, {link}
+    FROM posted RETURNING chain_hash
 ), entered AS (
     INSERT INTO billing_ledgerentry
         (id, transaction_id, wallet_id, seq, lot_id, bucket, amount, balance_after)
@@ -125,14 +138,33 @@ SET available = available + %(wallet_available)s,
     granted = granted + %(wallet_granted)s,
     consumed = consumed + %(wallet_consumed)s,
     seq = %(seq)s,
+    chain_hash = (SELECT chain_hash FROM chained),
     last_activity_at = CASE WHEN %(is_activity)s THEN statement_timestamp()
                             ELSE last_activity_at END
 WHERE id = %(wallet)s
 """
 
-POST_ALONE = _POST + _COUNT
-POST_OPENING = _POST + "," + _OPEN_RESERVATION + _COUNT
-POST_SETTLING = _POST + "," + _SETTLE_RESERVATION + _COUNT
+
+def _post(*, lot: str = "NULL::text", reservation: str = "NULL::text") -> str:
+    link = chain.hash_of(chain.CONTENT, previous="%(chain_hash)s::bytea")
+    return _POST.format(lot=lot, reservation=reservation, link=link)
+
+
+POST_ALONE = _post() + _COUNT
+POST_GRANT = _post(lot="(" + chain.LOT_OPENED.format(lot="%(opened)s") + ")") + _COUNT
+POST_OPENING = (
+    _post(
+        reservation=chain.RESERVATION_OPENED.format(
+            key="%(reservation_key)s::text",
+            job="%(job)s::text",
+            created_at="%(drawn_at)s::timestamptz",
+        )
+    )
+    + ","
+    + _OPEN_RESERVATION
+    + _COUNT
+)
+POST_SETTLING = _post() + "," + _SETTLE_RESERVATION + _COUNT
 
 
 class _Cursor(psycopg.Cursor[Any]):
@@ -171,6 +203,7 @@ class LockedWallet:
     available: int
     debt: int
     seq: int
+    chain_hash: bytes
     low_at: int
     is_low: bool
 
@@ -245,6 +278,7 @@ def post(
         "wallet": wallet.id,
         "environment": wallet.environment,
         "seq": wallet.seq + 1,
+        "chain_hash": wallet.chain_hash,
         "kind": kind.value,
         "key": key,
         "fingerprint": fingerprint,
@@ -262,6 +296,7 @@ def post(
         parameters |= {
             "reservation_key": opens.key,
             "job": opens.job,
+            "user": opens.user_id,
             "held": opens.amount,
             "deadline": opens.deadline,
             "drawn_at": opens.created_at,
@@ -269,6 +304,9 @@ def post(
     elif settles is not None:
         statement = POST_SETTLING
         parameters |= {"captured": captured, "released": released}
+    elif transfers[0].source == Bucket.FUNDING:
+        statement = POST_GRANT
+        parameters |= {"opened": transfers[0].lot}
     else:
         statement = POST_ALONE
     wallet.cursor.execute(statement, parameters)
@@ -289,7 +327,7 @@ def _lock(statement: str, parameters: dict[str, Any]) -> LockedWallet | None:
 
 def _sides(transfers: Iterable[Transfer]) -> Iterable[tuple[int | None, Bucket, int]]:
     """Return the two entries of each transfer: out of its source, into its target."""
-    return chain.from_iterable(
+    return itertools.chain.from_iterable(
         (
             (transfer.lot, transfer.source, -transfer.credits),
             (transfer.lot, transfer.target, transfer.credits),

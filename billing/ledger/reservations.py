@@ -77,9 +77,17 @@ class _Held:
 
 @needs_transaction
 def reserve(
-    wallet: Wallet, credits: int, *, key: str, job: str, deadline: datetime
+    wallet: Wallet,
+    credits: int,
+    *,
+    key: str,
+    job: str,
+    deadline: datetime,
+    user_id: UUID | None = None,
 ) -> Reservation:
     """Reserve `credits` of the wallet for a job and return the reservation.
+
+    `user_id` is the user who asked; members see only what they used themselves.
 
     Draws allowances first, then promotional lots, then packs and adjustments; among equals
     the one that expires first. The reservation is stale if it is still open at `deadline`.
@@ -102,6 +110,7 @@ def reserve(
         wallet_id=locked.id,
         key=key,
         job=job,
+        user_id=user_id,
         amount=credits,
         deadline=deadline,
         created_at=found.now,

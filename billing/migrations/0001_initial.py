@@ -45,6 +45,14 @@ class Migration(migrations.Migration):
                 ),
                 ("key", models.CharField(max_length=200)),
                 ("job", models.CharField(max_length=64)),
+                (
+                    "user_id",
+                    models.UUIDField(
+                        blank=True,
+                        help_text="the user who asked; empty: unknown",
+                        null=True,
+                    ),
+                ),
                 ("amount", models.BigIntegerField()),
                 ("captured", models.BigIntegerField(default=0)),
                 ("released", models.BigIntegerField(default=0)),
@@ -415,6 +423,13 @@ class Migration(migrations.Migration):
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
+                (
+                    "storage_mb",
+                    models.PositiveIntegerField(
+                        help_text="megabytes of files that are kept",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
             ],
             options={
                 "ordering": ["amount", "key"],
@@ -458,6 +473,7 @@ class Migration(migrations.Migration):
                             ("rate_other__gte", 1),
                             ("rate_synthesis__gte", 1),
                             ("retention_days__gte", 1),
+                            ("storage_mb__gte", 1),
                         ),
                         name="plan_allows_something",
                     ),
@@ -633,6 +649,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "chain_hash",
+                    models.BinaryField(
+                        db_default=b"",
+                        default=b"",
+                        help_text="of its last transaction",
+                    ),
+                ),
+                (
                     "last_activity_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(),
@@ -793,6 +817,12 @@ class Migration(migrations.Migration):
                     "created_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "chain_hash",
+                    models.BinaryField(
+                        help_text="SHA-256 of this posting and of the hash before it in the wallet"
                     ),
                 ),
                 (
@@ -1450,6 +1480,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "content_hash",
+                    models.BinaryField(help_text="SHA-256 of the row"),
+                ),
+                (
                     "workspace",
                     models.ForeignKey(
                         db_index=False,
@@ -1599,6 +1633,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="reservation",
             index=models.Index(fields=["job"], name="reservation_of_job"),
+        ),
+        migrations.AddIndex(
+            model_name="reservation",
+            index=models.Index(
+                fields=["user_id", "wallet"], name="reservation_of_user"
+            ),
         ),
         migrations.AddConstraint(
             model_name="reservation",
@@ -1951,5 +1991,92 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 fields=("wallet", "month"), name="closed_month_once"
             ),
+        ),
+        migrations.CreateModel(
+            name="SubscriptionPeriod",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "number",
+                    models.PositiveIntegerField(
+                        help_text="from 1, in the order of reports"
+                    ),
+                ),
+                ("is_trial", models.BooleanField()),
+                (
+                    "term",
+                    models.CharField(
+                        choices=[("monthly", "Monthly"), ("yearly", "Yearly")],
+                        max_length=8,
+                    ),
+                ),
+                ("period_start", models.DateTimeField()),
+                ("period_end", models.DateTimeField()),
+                (
+                    "anchor_day",
+                    models.PositiveSmallIntegerField(
+                        help_text="day on which months begin; the last day in shorter months"
+                    ),
+                ),
+                (
+                    "months_done",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="months that were granted, or had no plan in force",
+                    ),
+                ),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        help_text="when its next month begins; empty: none is left to grant",
+                        null=True,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.plan",
+                    ),
+                ),
+                (
+                    "subscription",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="periods",
+                        to="billing.subscription",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["period_start", "number"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["due_at"],
+                        name="subscription_period_due",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("subscription", "number"),
+                        name="subscription_period_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("period_end__gt", models.F("period_start"))
+                        ),
+                        name="subscription_period_ends_later",
+                    ),
+                ],
+            },
         ),
     ]

@@ -22,7 +22,7 @@ from billing.models.proofs import LedgerProof
 from billing.models.purchases import Purchase
 from billing.models.requests import CreditRequest
 from billing.models.statements import ClosedMonth, MonthEndRun
-from billing.models.subscriptions import Store, Subscription
+from billing.models.subscriptions import Store, Subscription, SubscriptionPeriod
 from billing.models.usage import Payer, TokenReservation, TokenSpending, Usage
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Split",
     "Store",
     "Subscription",
+    "SubscriptionPeriod",
     "Term",
     "TokenReservation",
     "TokenSpending",

@@ -82,6 +82,9 @@ class Wallet(models.Model):
         help_text="fewer than that could be spent after the last posting",
     )
     seq = models.BigIntegerField(default=0, help_text="number of its last transaction")
+    chain_hash = models.BinaryField(
+        default=b"", db_default=b"", help_text="of its last transaction"
+    )
     last_activity_at = models.DateTimeField(
         db_default=Now(), help_text="last use or purchase"
     )
@@ -270,6 +273,9 @@ class Reservation(models.Model):
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="reservations")
     key = models.CharField(max_length=200)
     job = models.CharField(max_length=64)
+    user_id = models.UUIDField(
+        null=True, blank=True, help_text="the user who asked; empty: unknown"
+    )
     amount = models.BigIntegerField()
     captured = models.BigIntegerField(default=0)
     released = models.BigIntegerField(default=0)
@@ -303,6 +309,7 @@ class Reservation(models.Model):
                 name="reservation_open",
             ),
             models.Index(fields=["job"], name="reservation_of_job"),
+            models.Index(fields=["user_id", "wallet"], name="reservation_of_user"),
         ]
 
     def __str__(self) -> str:

@@ -73,6 +73,9 @@ class LedgerTransaction(models.Model):
         help_text="the request that the operator answers",
     )
     created_at = models.DateTimeField(db_default=Now())
+    chain_hash = models.BinaryField(
+        help_text="SHA-256 of this posting and of the hash before it in the wallet"
+    )
 
     class Meta:
         constraints = [

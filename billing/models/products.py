@@ -109,8 +109,17 @@ class Plan(Product):
     retention_days = models.PositiveIntegerField(
         validators=_AT_LEAST_ONE, help_text="how long the files of a job are kept"
     )
+    storage_mb = models.PositiveIntegerField(
+        validators=_AT_LEAST_ONE, help_text="megabytes of files that are kept"
+    )
 
-    LIMITS = ("rate_synthesis", "rate_other", "concurrency", "retention_days")
+    LIMITS = (
+        "rate_synthesis",
+        "rate_other",
+        "concurrency",
+        "retention_days",
+        "storage_mb",
+    )
     """Columns that `accounts.models.Workspace` has too."""
 
     class Meta(Product.Meta):
@@ -125,6 +134,7 @@ class Plan(Product):
                     rate_other__gte=1,
                     concurrency__gte=1,
                     retention_days__gte=1,
+                    storage_mb__gte=1,
                 ),
                 name="plan_allows_something",
             ),

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q
@@ -74,6 +75,12 @@ class EntryQuerySet(models.QuerySet["LedgerEntry"]):
             .select_related("transaction__reservation", "lot")
             .order_by("-seq", "-id")
         )
+
+    def used_by(self, user_id: UUID | None) -> "EntryQuerySet":
+        """Keep the entries of reservations that a user asked for; all, if it is None."""
+        if user_id is None:
+            return self
+        return self.filter(transaction__reservation__user_id=user_id)
 
     def of_job(self, workspace: "Workspace", job: str) -> "EntryQuerySet":
         """Return every entry of a job of the workspace, newest first.

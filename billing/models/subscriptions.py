@@ -40,6 +40,11 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         """Return the active subscriptions: at most one per workspace and environment."""
         return self.filter(status__in=Subscription.IN_FORCE)
 
+    def with_months_left(self) -> "SubscriptionQuerySet":
+        """Return those with months to grant, also after another plan replaced them."""
+        left = SubscriptionPeriod.objects.filter(due_at__isnull=False)
+        return self.filter(pk__in=left.values("subscription"))
+
 
 class SubscriptionStatus(models.TextChoices):
     """Status of a subscription."""
@@ -54,8 +59,8 @@ class SubscriptionStatus(models.TextChoices):
 class Subscription(models.Model):
     """A plan that a workspace has, paid for period by period.
 
-    Only `billing.plans.subscriptions` writes it. A month of allowance is identified by
-    `period` and the number of the month in it.
+    Only `billing.plans.subscriptions` writes it. Plan, term and period are those of the
+    running period; `SubscriptionPeriod` has all periods.
     """
 
     Status = SubscriptionStatus
@@ -163,3 +168,54 @@ class Subscription(models.Model):
         if self.cancel_at_period_end or not self.is_in_force:
             return None
         return self.period_end
+
+
+class SubscriptionPeriod(models.Model):
+    """A period of a subscription that was paid for, given by an operator, or is a trial.
+
+    Only `billing.plans` writes it. A month of allowance is identified by the subscription,
+    `number`, and the number of the month in the period.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    subscription = models.ForeignKey(
+        Subscription, models.PROTECT, related_name="periods", db_index=False
+    )
+    number = models.PositiveIntegerField(help_text="from 1, in the order of reports")
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="+")
+    is_trial = models.BooleanField()
+    term = models.CharField(max_length=8, choices=Term.choices)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    anchor_day = models.PositiveSmallIntegerField(
+        help_text="day on which months begin; the last day in shorter months"
+    )
+    months_done = models.PositiveSmallIntegerField(
+        default=0, help_text="months that were granted, or had no plan in force"
+    )
+    due_at = models.DateTimeField(
+        null=True, help_text="when its next month begins; empty: none is left to grant"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["period_start", "number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription", "number"], name="subscription_period_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(period_end__gt=F("period_start")),
+                name="subscription_period_ends_later",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=Q(due_at__isnull=False),
+                name="subscription_period_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.period_start:%Y-%m-%d} to {self.period_end:%Y-%m-%d}"

@@ -57,6 +57,7 @@ class Usage(models.Model):
     from_credits = models.PositiveBigIntegerField()
     billed_to = models.CharField(max_length=12, choices=Payer.choices)
     created_at = models.DateTimeField(db_default=Now())
+    content_hash = models.BinaryField(help_text="SHA-256 of the row")
 
     objects = UsageQuerySet.as_manager()
 

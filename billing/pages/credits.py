@@ -18,6 +18,7 @@ from billing.pages.forms import PromoForm, ThresholdForm
 from billing.pages.requests import can_see_money, own_wallet
 from billing.plans import products
 from billing.reports import movements
+from billing.reports.usage import only_by
 from kit.errors import AppError
 from webhooks.permissions import can_manage
 
@@ -67,7 +68,9 @@ def _credits(
     threshold = threshold or ThresholdForm(initial={"low_at": wallet.low_at})
     before = request.GET.get("before", "")
     found, following = movements.page(
-        wallet, before=int(before) if before.isdecimal() and len(before) < 19 else None
+        wallet,
+        before=int(before) if before.isdecimal() and len(before) < 19 else None,
+        user_id=only_by(caller),
     )
     context = {
         "credits": wallets.summary(wallet),

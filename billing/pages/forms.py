@@ -3,6 +3,7 @@
 from django import forms
 
 from billing.ledger import LARGEST_GRANT
+from kit.rest.lines import one_line
 
 
 class PromoForm(forms.Form):
@@ -11,6 +12,7 @@ class PromoForm(forms.Form):
     code = forms.CharField(
         max_length=60,
         label="Promo code",
+        validators=[one_line],
         widget=forms.TextInput(
             attrs={"class": "input", "autocomplete": "off", "spellcheck": "false"}
         ),

@@ -11,6 +11,7 @@ from django.views.decorators.http import (
 
 from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
+from accounts.people.storage import storage_of
 from billing.pages import charts
 from billing.pages.credits import GROUP_LABELS
 from billing.pages.requests import can_see_money, last_days, parse_number
@@ -33,6 +34,7 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     credits = {datetime.date.fromisoformat(r["day"]): r["credits"] for r in by_day}
     context = {
         "standing": standing.of(caller),
+        "storage": storage_of(caller.workspace),
         "days": days,
         "length": length,
         "ranges": _RANGES,

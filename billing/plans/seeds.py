@@ -12,6 +12,7 @@ _PLUS: dict[str, Any] = {
     "rate_other": 600,
     "concurrency": 16,
     "retention_days": 90,
+    "storage_mb": 20_000,
 }
 _STUDIO: dict[str, Any] = {
     "monthly_allowance": 5_000_000,
@@ -19,6 +20,7 @@ _STUDIO: dict[str, Any] = {
     "rate_other": 1_200,
     "concurrency": 48,
     "retention_days": 365,
+    "storage_mb": 200_000,
 }
 
 PLANS: dict[str, dict[str, Any]] = {

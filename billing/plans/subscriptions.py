@@ -4,12 +4,13 @@ A gateway reports what was paid; the functions here apply it. Each
 
 - runs in the caller's transaction: the subscription, its allowance, the workspace's
   limits and the event are all written, or none is;
-- may be called twice or late for the same fact: a period that is not later than the
-  current one changes nothing;
+- may be called twice, early, late, or in another order: each period is recorded once
+  (`SubscriptionPeriod`), and each month of it is granted once;
 - locks the workspace first, then the subscription; the ledger locks the wallet after.
 
 The credits of each month are a lot of their own (`billing.plans.allowances`), which expires
-by itself: renewing removes no credits, and neither does ending.
+by itself: renewing removes no credits, and neither does ending. If the store pays back the
+rest of a period, its gateway calls `end`, which grants no further month.
 """
 
 import logging
@@ -24,8 +25,8 @@ from accounts.caller import Environment
 from accounts.models import Workspace
 from billing.errors import SubscriptionElsewhere, SubscriptionInStore
 from billing.events import SUBSCRIPTION_CHANGED
-from billing.models import Plan, Store, Subscription, Term
-from billing.plans import allowances
+from billing.models import Plan, Store, Subscription, SubscriptionPeriod, Term
+from billing.plans import allowances, periods
 from billing.plans.months import add_months
 from kit.db.transactions import needs_transaction, one_transaction
 from webhooks.emit import emit
@@ -57,8 +58,8 @@ def start(
 ) -> Subscription:
     """Start a subscription, grant its first month and return it.
 
-    It replaces the workspace's active subscription, whose credits stay. If the store has
-    reported this subscription before, it is renewed instead, if the period is later.
+    It replaces the workspace's active subscription, whose credits and paid months stay. If
+    the store has reported this subscription before, it is renewed instead.
     Without `period_end` the period is one term of the plan, or its trial.
 
     Raises:
@@ -81,7 +82,7 @@ def start(
         period_end = (
             begins + timedelta(days=plan.trial_days)
             if is_trial
-            else _end_of_term(begins, Term(plan.term), day)
+            else periods.end_of_term(begins, Term(plan.term), day)
         )
     _end_current(workspace, str(environment))
     subscription = Subscription(
@@ -99,6 +100,7 @@ def start(
         due_at=period_end,
     )
     subscription.save(force_insert=True)
+    periods.add(subscription, plan, begins, period_end, day=day, is_trial=is_trial)
     _save_and_apply(subscription)
     return subscription
 
@@ -111,33 +113,43 @@ def renew(
     period_start: datetime | None = None,
     period_end: datetime | None = None,
 ) -> Subscription:
-    """Begin the next paid period, with another plan if given; return the subscription.
+    """Record a paid period, with another plan if given; return the subscription.
 
-    A subscription that has ended becomes active again, because it was paid. A period that
-    ends no later than the current one was reported before, and changes nothing.
+    It may begin later, and until then the current one goes on; or it may be over, and its
+    months are granted now. Without `period_start` it follows the last period. A period
+    that was reported before changes nothing. A subscription that has ended becomes active
+    again if the period has not ended, because it was paid.
     """
     subscription = _lock(subscription_id)
-    plan = plan or subscription.plan
-    begins = period_start or (
-        subscription.period_end if subscription.is_in_force else timezone.now()
-    )
+    now = timezone.now()
+    last = subscription.periods.order_by("period_end").last()
+    if last is None:
+        raise ValueError("a subscription has a period")
+    if plan is None:
+        goes_on = last.number != subscription.period and last.period_start > now
+        plan = last.plan if goes_on else subscription.plan
+    begins = period_start or (last.period_end if subscription.is_in_force else now)
     day = subscription.anchor_day
     if begins.day != add_months(begins, 0, day=day).day:
         day = begins.day
-    ends = period_end or _end_of_term(begins, Term(plan.term), day)
-    if ends <= subscription.period_end:
+    ends = period_end or periods.end_of_term(begins, Term(plan.term), day)
+    begins = periods.after_the_running(subscription, begins, ends, Term(plan.term))
+    if ends <= (
+        last.period_end if period_start is None else begins
+    ) or periods.is_known(subscription, begins, ends):
         return subscription
-    if not subscription.is_in_force:
-        _end_current(subscription.workspace, subscription.environment)
-    subscription.plan = plan
-    subscription.status = Status.ACTIVE
-    subscription.term = plan.term
-    subscription.period += 1
-    subscription.period_start, subscription.period_end = begins, ends
-    subscription.anchor_day = day
-    subscription.cancel_at_period_end = False
-    subscription.ended_at = None
-    _save_and_apply(subscription)
+    periods.add(subscription, plan, begins, ends, day=day)
+    if ends > now:
+        if not subscription.is_in_force:
+            _end_current(subscription.workspace, subscription.environment)
+        if subscription.status != Status.TRIALING:
+            subscription.status = Status.ACTIVE
+        subscription.cancel_at_period_end = False
+        subscription.ended_at = None
+    if subscription.is_in_force:
+        _save_and_apply(subscription)
+    else:
+        allowances.top_up(subscription, now)
     return subscription
 
 
@@ -146,13 +158,17 @@ def change_plan(subscription_id: uuid.UUID, plan: Plan) -> Subscription:
     """Change the plan now, within the paid period; return the subscription.
 
     The new limits apply at once. For a larger allowance the difference is granted as a lot
-    of its own; a smaller one takes nothing back and begins with the next month. The new
-    term begins with the next period.
+    of its own, except in a trial; a smaller one takes nothing back and begins with the next
+    month. The new term begins with the next period.
     """
     subscription = _lock(subscription_id)
     if plan.pk != subscription.plan_id and subscription.is_in_force:
+        now = timezone.now()
+        allowances.top_up(subscription, now)  # what began before has the plan before
         subscription.plan = plan
+        subscription.periods.filter(period_end__gt=now).update(plan=plan)
         _save_and_apply(subscription)
+        allowances.add_difference(subscription, now)
     return subscription
 
 
@@ -180,8 +196,13 @@ def mark_past_due(subscription_id: uuid.UUID) -> Subscription:
 
 @needs_transaction
 def end(subscription_id: uuid.UUID) -> Subscription:
-    """End a subscription now and return it; its credits stay until their month ends."""
+    """End a subscription now and return it; its credits stay until their month ends.
+
+    Months that have not begun are not granted.
+    """
     subscription = _lock(subscription_id)
+    allowances.top_up(subscription, timezone.now())
+    subscription.periods.update(due_at=None)
     if subscription.is_in_force:
         _close(subscription)
         _apply_and_emit(subscription)
@@ -210,6 +231,8 @@ def set_plan(
         return end(current.pk) if current else None
     if current is not None:
         return change_plan(current.pk, plan)
+    if given := _running_gift(workspace, environment):
+        return _reopen(given, plan)
     return start(workspace, plan, store=Store.OPERATOR, environment=environment)
 
 
@@ -232,7 +255,13 @@ def process_due() -> int:
     """
     now = timezone.now()
     due = Subscription.objects.filter(due_at__lte=now).order_by("due_at")
-    ids = list(due.values_list("pk", flat=True)[:_BATCH])
+    months = SubscriptionPeriod.objects.filter(due_at__lte=now).order_by("due_at")
+    ids = dict.fromkeys(
+        [
+            *due.values_list("pk", flat=True)[:_BATCH],
+            *months.values_list("subscription", flat=True)[:_BATCH],
+        ]
+    )
     for subscription_id in ids:
         try:
             _process(subscription_id, now)
@@ -263,27 +292,57 @@ def _find(store: Store, environment: str, external_id: str) -> Subscription | No
     ).first()
 
 
+def _running_gift(workspace: Workspace, environment: str) -> Subscription | None:
+    """Return an operator's plan that was ended before its period was over."""
+    return (
+        Subscription.objects.for_workspace(workspace)
+        .filter(
+            environment=str(environment),
+            store=Store.OPERATOR,
+            ended_at__isnull=False,
+            period_end__gt=timezone.now(),
+        )
+        .order_by("-ended_at")
+        .first()
+    )
+
+
+def _reopen(given: Subscription, plan: Plan) -> Subscription:
+    """Continue an operator's plan that was ended, so that no month is granted twice."""
+    subscription = _lock(given.pk)
+    now = timezone.now()
+    for period in subscription.periods.filter(period_end__gt=now):
+        period.plan = plan
+        allowances.skip_gap(period, now)
+    subscription.plan = plan
+    subscription.status = Status.ACTIVE
+    subscription.ended_at = None
+    _save_and_apply(subscription)
+    allowances.add_difference(subscription, now)
+    return subscription
+
+
 @one_transaction
 def _process(subscription_id: uuid.UUID, now: datetime) -> None:
     subscription = _lock(subscription_id)
+    allowances.top_up(subscription, now)
     if subscription.due_at is None or subscription.due_at > now:
-        return  # another run has processed it
-    if now < subscription.period_end:
-        _save_and_apply(subscription, emits=False)
+        return  # it has ended, or another run has processed it
+    is_operators = subscription.store == Store.OPERATOR
+    before = subscription.period
+    periods.advance(subscription, now)
+    if subscription.period != before or now < subscription.period_end:
+        _save_and_apply(subscription, emits=subscription.period != before)
     elif subscription.cancel_at_period_end or now >= _grace_ends_at(subscription):
         _close(subscription)
         _apply_and_emit(subscription)
-    elif subscription.store == Store.OPERATOR:
-        # After a long outage, go straight to the current period.
-        while subscription.period_end <= now:
-            subscription.period_start = subscription.period_end
-            subscription.term = subscription.plan.term
-            subscription.period += 1
-            subscription.period_end = _end_of_term(
-                subscription.period_start,
-                Term(subscription.term),
-                subscription.anchor_day,
-            )
+    elif is_operators:
+        begins, plan = subscription.period_end, subscription.plan
+        while begins <= now:
+            day = subscription.anchor_day
+            ends = periods.end_of_term(begins, Term(plan.term), day)
+            periods.add(subscription, plan, begins, ends, day=day)
+            begins = ends
         _save_and_apply(subscription)
     else:
         was = subscription.status
@@ -293,10 +352,18 @@ def _process(subscription_id: uuid.UUID, now: datetime) -> None:
 
 
 def _save_and_apply(subscription: Subscription, *, emits: bool = True) -> None:
-    """Save an active subscription: set `due_at`, grant the allowance, emit the event."""
+    """Save an active subscription: set `due_at`, grant what is due, emit the event."""
     now = timezone.now()
-    ahead = [at for at in allowances.boundaries(subscription) if at > now]
-    subscription.due_at = ahead[0] if ahead else _grace_ends_at(subscription)
+    periods.advance(subscription, now)
+    ahead = subscription.periods.filter(period_start__gt=now)
+    following = ahead.order_by("period_start").first()
+    ends = subscription.period_end
+    if following:
+        subscription.due_at = following.period_start
+    elif ends > now:
+        subscription.due_at = ends
+    else:
+        subscription.due_at = _grace_ends_at(subscription)
     subscription.save()
     allowances.top_up(subscription, now)
     if emits:
@@ -315,6 +382,9 @@ def _close(subscription: Subscription) -> None:
 def _end_current(workspace: Workspace, environment: str) -> None:
     """End the workspace's active subscription: it can have only one at a time."""
     if replaced := current_of(workspace, environment):
+        if replaced.store == Store.OPERATOR:
+            allowances.top_up(replaced, timezone.now())
+            replaced.periods.update(due_at=None)
         _close(replaced)
         _apply_and_emit(replaced)
 
@@ -325,10 +395,6 @@ def _grace_ends_at(subscription: Subscription) -> datetime:
         return datetime.max.replace(tzinfo=subscription.period_end.tzinfo)
     is_trial = subscription.status == Status.TRIALING
     return subscription.period_end + (_TRIAL_GRACE_PERIOD if is_trial else GRACE_PERIOD)
-
-
-def _end_of_term(begins: datetime, term: Term, day: int) -> datetime:
-    return add_months(begins, term.months, day=day)
 
 
 def _set_cancel(subscription_id: uuid.UUID, at_period_end: bool) -> Subscription:

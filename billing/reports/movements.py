@@ -42,14 +42,22 @@ def describe(kind: str, reason: str = "", held: int = 0) -> str:
 
 
 def page(
-    wallet: Wallet, *, before: int | None = None, size: int = 50
+    wallet: Wallet,
+    *,
+    before: int | None = None,
+    size: int = 50,
+    user_id: UUID | None = None,
 ) -> tuple[list[Movement], int | None]:
     """Return the newest movements with a number below `before`, and that of the next page.
+
+    With `user_id` they are those of the credits that this user used.
 
     A page costs two queries for any length of history: the postings are limited before
     their entries are summed.
     """
     rows = LedgerTransaction.objects.filter(wallet=wallet).order_by("-seq")
+    if user_id is not None:
+        rows = rows.filter(reservation__user_id=user_id)
     if before is not None:
         rows = rows.filter(seq__lt=before)
     postings = list(rows.select_related("reservation")[: size + 1])

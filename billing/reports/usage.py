@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import TruncDay
 from django.utils import timezone
 
 from accounts.caller import Caller
 from accounts.models import ApiToken
 from accounts.roles import Permission, has_permission
-from billing.ledger import wallets
+from billing.ledger import chain, wallets
 from billing.models import Payer, Split, Usage
 from kit.db.transactions import needs_transaction
 from kit.errors import Invalid
@@ -44,6 +45,14 @@ class Charge:
     payer: str  # for a scene that costs no credits: guest, admin, own_key…
 
 
+def key_of(scene: str, render: int) -> str:
+    """Return the key of the capture that pays a render of a scene.
+
+    The check of the ledger finds the usage of a capture by it.
+    """
+    return f"scene:{scene}:{render}"
+
+
 @needs_transaction
 def record(charge: Charge) -> None:
     """Insert the usage row of a charge, in the transaction that captures its credits.
@@ -57,22 +66,25 @@ def record(charge: Charge) -> None:
         payer = Payer.CREDITS
     elif split.subscription:
         payer = Payer.SUBSCRIPTION
-    Usage(
-        workspace_id=charge.workspace_id,
-        environment=charge.environment,
-        user_id=charge.user_id,
-        token_id=charge.token_id,
-        job=charge.job,
-        scene=charge.scene,
-        render=charge.render,
-        provider=charge.provider,
-        voice=charge.voice,
-        characters=charge.characters,
-        credits=split.subscription + split.credits,
-        from_subscription=split.subscription,
-        from_credits=split.credits,
-        billed_to=payer,
-    ).save(force_insert=True)
+    columns: dict[str, Any] = {
+        "workspace_id": charge.workspace_id,
+        "environment": charge.environment,
+        "user_id": charge.user_id,
+        "token_id": charge.token_id,
+        "job": charge.job,
+        "scene": charge.scene,
+        "render": charge.render,
+        "provider": charge.provider,
+        "voice": charge.voice,
+        "characters": charge.characters,
+        "credits": split.subscription + split.credits,
+        "from_subscription": split.subscription,
+        "from_credits": split.credits,
+        "billed_to": str(payer),
+    }
+    values = list(columns.values())
+    columns["content_hash"] = RawSQL(chain.USAGE_AS_INSERTED, values)  # noqa: S611 - ours
+    Usage(**columns).save(force_insert=True)
     if not split.credits and not split.subscription:
         wallets.record_activity(charge.workspace_id, charge.environment)
 
@@ -163,13 +175,23 @@ def history(caller: Caller, days: Range, group: str) -> Iterator[dict[str, Any]]
         }
 
 
+def only_by(caller: Caller) -> uuid.UUID | None:
+    """Return the user whose use of credits alone the caller may see; None for all.
+
+    Members without the permission to see money see what they used themselves.
+    """
+    if caller.user and not has_permission(caller.member_role, Permission.SEE_MONEY):
+        return caller.user.pk
+    return None
+
+
 def _visible(caller: Caller, days: Range) -> QuerySet[Usage]:
     start, end = days.bounds
     rows = Usage.objects.for_workspace(caller.workspace).filter(
         environment=str(caller.environment), created_at__gte=start, created_at__lt=end
     )
-    if caller.user and not has_permission(caller.member_role, Permission.SEE_MONEY):
-        rows = rows.filter(user_id=caller.user.pk)
+    if (user_id := only_by(caller)) is not None:
+        rows = rows.filter(user_id=user_id)
     return rows
 
 

@@ -1,6 +1,7 @@
 """Export usage as CSV."""
 
 import csv
+import unicodedata
 from collections.abc import Iterator
 
 from django.http import StreamingHttpResponse
@@ -38,8 +39,13 @@ def _lines(caller: Caller, days: usage.Range, group: str) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """Escape `text` that a spreadsheet would run as a formula (CSV injection)."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """Escape `text` that a spreadsheet would run as a formula (CSV injection).
+
+    Some also take the full-width forms of the signs, or skip white space before them.
+    """
+    seen = unicodedata.normalize("NFKC", text).lstrip()
+    is_formula = seen.startswith(("=", "+", "-", "@")) or text[:1] in ("\t", "\r", "\n")
+    return f"'{text}" if text and is_formula else text
 
 
 class _Echo:

@@ -1,13 +1,18 @@
 """Health checks: liveness of this process, readiness of its dependencies."""
 
 import logging
+import os
+import shutil
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 from django.core.cache import cache
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
@@ -16,13 +21,24 @@ from django.views.decorators.http import require_safe
 
 from config.celery import HEARTBEAT as WORKER
 from config.celery import app
-from kit.ids import new_id
 from kit.management.commands.dispatch import HEARTBEAT as DISPATCHER
 
 _DEADLINE = 3.0  # seconds, for all checks together
 _CONNECT_TIMEOUT = 2  # seconds
+_KEPT_FOR = 1.0  # seconds for which a result is returned again
+_LEAST_SPACE = 16 * 1024 * 1024  # bytes
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Result:
+    checks: dict[str, str]
+    until: float  # of the monotonic clock
+
+
+_last = _Result({}, 0.0)
+_lock = threading.Lock()
 
 
 class DependencyDown(Exception):
@@ -41,18 +57,27 @@ def alive(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Return the state of each dependency; 503 if one of them is not ready (readiness).
 
-    The reason is only logged, because this endpoint is public.
+    The reason is only logged, because this endpoint is public. However often it is asked,
+    a process checks once a second; requests at the same time wait for one check.
     """
-    executor = ThreadPoolExecutor(len(_CHECKS), thread_name_prefix="ready")
-    running = {name: executor.submit(check) for name, check in _CHECKS.items()}
-    wait(running.values(), timeout=_DEADLINE)
-    executor.shutdown(wait=False)  # each check has a timeout of its own
-    checks = {name: _outcome(name, future) for name, future in running.items()}
+    with _lock:
+        if time.monotonic() >= _last.until:
+            _last.checks = _check_all()
+            _last.until = time.monotonic() + _KEPT_FOR
+        checks = _last.checks
     is_ready = set(checks.values()) == {"ok"}
     return JsonResponse(
         {"status": "ok" if is_ready else "unavailable", "checks": checks},
         status=200 if is_ready else 503,
     )
+
+
+def _check_all() -> dict[str, str]:
+    executor = ThreadPoolExecutor(len(_CHECKS), thread_name_prefix="ready")
+    running = {name: executor.submit(check) for name, check in _CHECKS.items()}
+    wait(running.values(), timeout=_DEADLINE)
+    executor.shutdown(wait=False)  # each check has a timeout of its own
+    return {name: _outcome(name, future) for name, future in running.items()}
 
 
 def _outcome(name: str, check: Future[None]) -> str:
@@ -85,8 +110,16 @@ def _cache() -> None:
 
 
 def _storage() -> None:
-    name = default_storage.save(f"ready/{new_id()}", ContentFile(b"ready"))
-    default_storage.delete(name)
+    """Ask the storage for a file that isn't there. Nothing is written: anybody may ask."""
+    default_storage.exists("ready")
+    if not isinstance(default_storage, FileSystemStorage):
+        return
+    folder = Path(default_storage.location)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        raise DependencyDown(f"{folder} is not writable")
+    if shutil.disk_usage(existing).free < _LEAST_SPACE:
+        raise DependencyDown("the disk is full")
 
 
 def _worker() -> None:

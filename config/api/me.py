@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import Caller, Role, caller_of
-from accounts.http.permissions import AllowGuests, HasFreshLogin, IsUser
+from accounts.http.permissions import AllowGuests, HasFreshLogin, NotSandboxToken
 from accounts.people import closing, preferences
 from billing.ledger import wallets
 from kit.rest.fields import CountedDictField
@@ -55,10 +55,10 @@ class MeChangeSerializer(serializers.Serializer[Any]):
 
 class MeView(APIView):
     def get_permissions(self) -> list[BasePermission]:
-        """Allow all callers to read, users to change, and a fresh login to close."""
+        """Allow all to read, users to change, and a fresh login to close."""
         match self.request.method:
             case "PATCH":
-                return [IsUser()]
+                return [NotSandboxToken()]
             case "DELETE":
                 return [HasFreshLogin()]
         return [AllowGuests()]

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 from providers.limits import ceilings
 from providers.models import Provider, Upstream
 from providers.models.querysets import PLATFORM
-from synthesis.models import Job, Scene
+from synthesis.models import Gate, Job, Scene
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STATES = ("closed", "half-open", "open")
@@ -73,6 +73,7 @@ def _families() -> Iterator[str]:
         "Scenes that wait to be spoken.",
         (({"queue": queue}, count) for queue, count in waiting.items()),
     )
+    yield from _of_gates(list(Gate.objects.order_by("queue")))
     unfinished = dict(
         Job.objects.filter(status__in=[Job.Status.QUEUED, Job.Status.PROCESSING])
         .order_by()
@@ -87,6 +88,27 @@ def _families() -> Iterator[str]:
             ({"status": str(status)}, unfinished.get(status, 0))
             for status in (Job.Status.QUEUED, Job.Status.PROCESSING)
         ),
+    )
+
+
+def _of_gates(gates: list[Gate]) -> Iterator[str]:
+    yield from _family(
+        "ozvena_claims_total",
+        "counter",
+        "Scenes that workers have claimed, each time.",
+        (({"queue": gate.queue}, gate.claims) for gate in gates),
+    )
+    yield from _family(
+        "ozvena_claim_gate_holds_total",
+        "counter",
+        "How often the gate was held under which a queue's scenes are claimed.",
+        (({"queue": gate.queue}, gate.holds) for gate in gates),
+    )
+    yield from _family(
+        "ozvena_claim_gate_seconds_total",
+        "counter",
+        "Seconds for which it was held.",
+        (({"queue": gate.queue}, round(gate.seconds, 3)) for gate in gates),
     )
 
 

@@ -1,10 +1,18 @@
-"""Return database connections to the pool before a network call."""
+"""Return database connections to the pool before a network call; use reserved ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponseBase
+
+from kit.db.pooled.base import reserved_pool
+
+SETTLEMENT = "settlement"
+"""The reserved connections that settle finished work."""
+RENEWALS = "renewals"
+"""The reserved connection that renews leases."""
 
 
 def give_back() -> None:
@@ -17,10 +25,38 @@ def give_back() -> None:
     Raises:
         TransactionManagementError: a transaction is open, and would last for the wait.
     """
+    needs_none_open()
     if not connection.in_atomic_block:
         connection.close()
-    elif not connection.atomic_blocks[-1]._from_testcase:  # type: ignore[attr-defined]
-        raise TransactionManagementError("A transaction is open during a network call.")
+
+
+def needs_none_open() -> None:
+    """Raise TransactionManagementError if a transaction is open, except that of a test."""
+    if connection.in_atomic_block and not (
+        connection.atomic_blocks[-1]._from_testcase  # type: ignore[attr-defined]
+    ):
+        raise TransactionManagementError(
+            "A transaction is open during a network call or a claim."
+        )
+
+
+@contextmanager
+def reserved(pool: str = SETTLEMENT) -> Iterator[None]:
+    """Take database connections from a reserved pool in the block.
+
+    Requests can hold all other connections of a process while they wait for a lock. Work
+    that is in progress must still be able to renew its lease and to be settled.
+
+    Raises:
+        TransactionManagementError: a transaction is open, on a connection of its own.
+    """
+    give_back()
+    token = reserved_pool.set(pool)
+    try:
+        yield
+    finally:
+        reserved_pool.reset(token)
+        give_back()
 
 
 class GiveBackConnection:

@@ -69,6 +69,13 @@ def is_public(address: IPAddress, also_refused: tuple[str, ...] = ()) -> bool:
     return not any(address in network for network in refused)
 
 
+def is_in_networks(address: IPAddress, networks: tuple[str, ...]) -> bool:
+    """Return whether `address` is in one of `networks`, such as 10.0.0.0/8."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return is_in_networks(address.ipv4_mapped, networks)
+    return any(address in network for network in _networks(networks))
+
+
 def is_server_address(address: IPAddress) -> bool:
     """Return whether a server that operators configured may have this `address`.
 

@@ -73,13 +73,17 @@ class Response:
             while part := self._response.read1(min(PART, left) or 1):
                 self._clock.begin(self._quiet)
                 if not left:
-                    raise TooLong(f"more than {most} bytes", address=self.address)
+                    raise TooLong(
+                        f"more than {most} bytes", address=self.address, was_sent=True
+                    )
                 left -= len(part)
                 if missing is not None:
                     missing -= len(part)
                 yield part
         if missing:
-            raise Incomplete(f"{missing} bytes are missing", address=self.address)
+            raise Incomplete(
+                f"{missing} bytes are missing", address=self.address, was_sent=True
+            )
         self._is_read = True
 
     def end_within(self, seconds: float) -> None:
@@ -281,7 +285,9 @@ def _answer(
         with _converted_errors(connection):
             response.begin()
     except TooLong as error:
-        raise Broken("its headers are too long", address=connection.address) from error
+        raise Broken(
+            "its headers are too long", address=connection.address, was_sent=True
+        ) from error
     return Response(
         response.status, response.headers, response, connection, clock, limits.quiet
     )
@@ -308,13 +314,15 @@ def _converted_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise TimedOut(address=address) from error
+        raise TimedOut(address=address, was_sent=connection.has_sent) from error
     except IncompleteRead:
-        raise Incomplete("IncompleteRead", address=address) from None
+        raise Incomplete("IncompleteRead", address=address, was_sent=True) from None
     except (OSError, HTTPException, ValueError) as error:
         is_aborted = connection.is_reused and not connection.has_received
         kind = Aborted if is_aborted else Broken
-        raise kind(type(error).__name__, address=address) from None
+        raise kind(
+            type(error).__name__, address=address, was_sent=connection.has_sent
+        ) from None
 
 
 @contextmanager

@@ -89,7 +89,7 @@ class Connection:
         """
         if self._clock is not None:
             if not self._may_receive:
-                raise TooLong
+                raise TooLong(was_sent=True)
             buffer = memoryview(buffer)[: self._may_receive]
         count = self._receive_some(buffer)
         if count:

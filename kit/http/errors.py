@@ -8,8 +8,11 @@ or answered.
 class CallFailed(Exception):
     """A call returned no response, or an incomplete one."""
 
-    def __init__(self, detail: str = "", *, address: str = "") -> None:
+    def __init__(
+        self, detail: str = "", *, address: str = "", was_sent: bool = False
+    ) -> None:
         self.address = address  # the address connected to; empty without a connection
+        self.was_sent = was_sent  # whether the server may have processed the request
         super().__init__(detail)
 
 

@@ -20,6 +20,7 @@ from kit.db import connections
 from kit.db.transactions import needs_transaction
 from kit.mail import files
 from kit.models import Mail
+from kit.rest.lines import to_one_line
 from kit.rotation import EncryptedColumn
 from kit.secrets import CannotDecrypt, decrypt, encrypt
 from kit.work import claims
@@ -47,6 +48,7 @@ def post(
     After `useful_for` it is not sent any more. With `is_sent=False` the same row is
     written but not sent, so that response times don't reveal the difference.
     """
+    subject = to_one_line(subject)
     row = Mail(to=to, subject=subject, send_until=timezone.now() + useful_for)
     row.status = Mail.Status.QUEUED if is_sent else Mail.Status.CANCELED
     row.encrypted_text = encrypt(text, context=_context(row))

@@ -4,15 +4,23 @@ from typing import Any
 
 from rest_framework import serializers
 
+from kit.rest.lines import one_line
+
 _MAX_ERRORS = 20  # of the items of one list
 
 
 class TextField(serializers.CharField):
-    """A string, kept as sent: numbers are refused, and white space is not trimmed."""
+    """A string, kept as sent: numbers are refused, and white space is not trimmed.
 
-    def __init__(self, **kwargs: Any) -> None:
+    It has one line without control characters, unless `is_free` says that it may have any:
+    a text to speak, or one that its rule validates more strictly.
+    """
+
+    def __init__(self, *, is_free: bool = False, **kwargs: Any) -> None:
         kwargs.setdefault("trim_whitespace", False)
         super().__init__(**kwargs)
+        if not is_free:
+            self.validators.append(one_line)
 
     def to_internal_value(self, data: Any) -> str:
         """Return `data`; fail unless it is a string."""

@@ -27,7 +27,7 @@ _entries: dict[str, _Entry] = {}
 
 
 def scheduled(
-    name: str, when: timedelta | crontab, *, queue: str = "local"
+    name: str, when: timedelta | crontab, *, queue: str = "calendar"
 ) -> Callable[[T], T]:
     """Schedule a task, at an interval or at a time of day (UTC), on the workers of `queue`.
 

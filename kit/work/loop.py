@@ -7,7 +7,9 @@ steps to add one.
 """
 
 import logging
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +19,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from kit.db import connections
 from kit.db.transactions import one_transaction
 from kit.models import Claimable
 from kit.work import bells, claims
@@ -30,6 +33,8 @@ Columns: TypeAlias = Mapping[str, Any]
 Status = Claimable.Status
 
 logger = logging.getLogger(__name__)
+_lock = threading.Lock()
+_busy: "Counter[Work[Any, Any]]" = Counter()  # slots of this process
 
 
 class Failed(Exception):
@@ -92,6 +97,10 @@ class Work(Generic[M, T]):
     slots: int = bells.MOST
     """The most workers for which one sweep rings."""
 
+    at_once: int | None = None
+    """The most slots of one process that do this work at the same time, so that the other
+    work of its queues finds a slot; None: no limit."""
+
     claim: Callable[[], M | None] | None = None
     """Claim the next row, instead of the first one of `due`; for example in fair turns."""
     waiting: Callable[[], int] | None = None
@@ -107,8 +116,22 @@ class Work(Generic[M, T]):
         """Work until nothing may be started now; return how many rows were claimed.
 
         After `SHIFT` seconds it rings for itself and returns, so that many rows do not
-        block the other tasks of the queue.
+        block the other tasks of the queue. It returns 0 if `at_once` slots do it already:
+        they find what is waiting.
         """
+        if self.at_once is None:
+            return self._shift()
+        with _lock:
+            if _busy[self] >= self.at_once:
+                return 0
+            _busy[self] += 1
+        try:
+            return self._shift()
+        finally:
+            with _lock:
+                _busy[self] -= 1
+
+    def _shift(self) -> int:
         began = time.monotonic()
         count = 0
         while (row := self.take()) is not None:
@@ -129,14 +152,15 @@ class Work(Generic[M, T]):
             try:
                 with claims.keep_lease(row) as lease:
                     result = self.perform(row, lease)
-                with transaction.atomic(durable=True):
-                    self._settle(row, result)
+                    with connections.reserved(), transaction.atomic(durable=True):
+                        self._settle(row, result)
             except claims.LeaseLost:
                 raise
             except Exception as error:  # noqa: BLE001 - logged where a failure is settled
                 # A bug or a full disk must not end the worker, nor block the row until
                 # its lease expires.
-                (self.fail or self._fail)(row, error)
+                with connections.reserved():
+                    (self.fail or self._fail)(row, error)
         except claims.LeaseLost as lost:
             logger.info("dropped %s", lost)
 
@@ -164,6 +188,7 @@ class Work(Generic[M, T]):
         """Ring for the rows that are due, unless enough bells are still in the queue."""
         count = self.waiting() if self.waiting else self.due()[: self.slots].count()
         if count:
+            count = min(count, self.at_once or count)
             bells.ring_unless_queued(self.task, self.queue, count, args=self.args)
 
     def ring_on_commit(self, count: int = 1) -> None:

@@ -1,6 +1,6 @@
 """Admin of providers: operators enable, price and limit them."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -9,12 +9,16 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from accounts.audit import log
 from accounts.audit.mixin import ReasonForm
+from accounts.http.freshness import has_fresh_second_factor
+from accounts.http.next_page import with_next
 from providers.catalogue import access, sync
+from providers.catalogue.preferred import BUILT_IN
 from providers.catalogue.regions import region_choices
 from providers.contract.base import ProviderError
 from providers.contract.registry import (
@@ -29,6 +33,8 @@ from providers.models import (
     Provider,
     Voice,
 )
+from providers.unicorn.hibari import fetching
+from providers.unicorn.hibari.fetching import FetchFailed
 
 DESCRIPTION = ["name", "language", "gender", "description"]
 
@@ -74,6 +80,24 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # at run time it 
         return voice
 
 
+def _why_address_is_fixed(request: HttpRequest, provider: Provider | None) -> str:
+    """Return why this operator can't edit the address now; empty if they can.
+
+    All calls go to it, with our key.
+    """
+    if provider is not None and access.base_url_from_environment(provider):
+        return "The address is set in the environment."
+    if not getattr(request.user, "is_superuser", False):
+        return "Only superusers can edit the address."
+    if not has_fresh_second_factor(request):
+        page = with_next("second-factor", request.get_full_path())
+        return format_html(
+            '<a href="{}">Enter a code of your second factor</a> to edit the address.',
+            page,
+        )
+    return ""
+
+
 @admin.register(Provider)
 class ProviderAdmin(FromAdapters, ModelAdmin):
     """Prices, limits and availability of providers; changes take effect at once."""
@@ -103,7 +127,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     search_fields = ["slug", "name"]
     autocomplete_fields = ["default_voice"]
     actions = ["check_now"]
-    actions_list = ["sync_catalogue"]
+    actions_list = ["sync_catalogue", "fetch_voices"]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Allow adding servers that operators run themselves, unlike `FromAdapters`."""
@@ -112,11 +136,34 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Provider | None = None
     ) -> list[str]:
-        """Return the slug of existing providers as fixed, and names that adapters set."""
+        """Return the fields that can't be edited: some never, the address by few."""
         fixed = [] if obj is None else ["slug"]
         if obj is not None and obj.slug in ADAPTERS:
             fixed.append("name")
+        if _why_address_is_fixed(request, obj):
+            fixed.append("base_url")
         return [*fixed, *self.readonly_fields]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        """Show the form, with the reason if the address can't be edited."""
+        obj: Provider | None = options.get("obj")
+        if why := _why_address_is_fixed(request, obj):
+            self.message_user(request, why, messages.INFO)
+        return cast(
+            HttpResponse, super().render_change_form(request, context, *args, **options)
+        )
+
+    def save_model(
+        self, request: HttpRequest, obj: Provider, form: Any, change: bool
+    ) -> None:
+        """Save a provider; say so if an address was sent that could not be edited."""
+        super().save_model(request, obj, form, change)
+        sent = request.POST.get("base_url", obj.base_url)
+        if "base_url" not in form.fields and sent != obj.base_url:
+            why = _why_address_is_fixed(request, obj)
+            self.message_user(request, f"Address not saved. {why}", messages.WARNING)
 
     def get_exclude(
         self, request: HttpRequest, obj: Provider | None = None
@@ -164,6 +211,45 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
                 self.message_user(request, f"{provider}: {status}.", messages.SUCCESS)
             with transaction.atomic():
                 self.log_change(request, provider, "Checked.")
+
+    @action(description="Fetch natural voices", permissions=["change"])
+    def fetch_voices(self, request: HttpRequest) -> HttpResponse:
+        """Ask for a reason, then fetch the natural voices that are missing here."""
+        wanted = fetching.missing()
+        size = sum(model.size for model in wanted) / 1e6
+        form = ReasonForm(request.POST or None)
+        if wanted and not form.is_valid():
+            names = ", ".join(model.voice for model in wanted)
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Fetch natural voices",
+                "opts": self.opts,
+                "about": f"English voices are fetched now, {size:.0f} MB: {names}.",
+                "form": form,
+            }
+            return TemplateResponse(request, "admin/action.html", context)
+        if not wanted:
+            self.message_user(request, "All natural voices are here already.")
+            return redirect("admin:providers_provider_changelist")
+        fetched = []
+        try:
+            for model in wanted:
+                fetching.fetch(model)
+                fetched.append(model.voice)
+        except FetchFailed as error:
+            self.message_user(request, str(error), messages.ERROR)
+        changes = sync.sync([BUILT_IN])
+        log.record(
+            "fetched voices",
+            request=request,
+            after={"fetched": fetched, "voices": str(changes)},
+            reason=form.cleaned_data["reason"],
+        )
+        if fetched:
+            self.message_user(
+                request, f"Fetched {', '.join(fetched)}.", messages.SUCCESS
+            )
+        return redirect("admin:providers_provider_changelist")
 
     @action(description="Sync catalogue", permissions=["change"])
     def sync_catalogue(self, request: HttpRequest) -> HttpResponse:

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.caller import caller_of
-from accounts.http.permissions import IsUser
+from accounts.http.permissions import IsUser, NotSandboxToken
 from kit.secrets import Secret
 from providers.keys import saving
 from providers.models import ProviderKey
@@ -27,11 +27,12 @@ class ProviderKeysView(APIView):
     def get(self, request: Request) -> Response:
         """List the workspace's own keys, without the keys themselves."""
         rows = ProviderKey.objects.for_workspace(caller_of(request).workspace)
+        rows = rows.select_related("provider")
         return Response(ProviderKeySerializer(rows, many=True).data)
 
 
 class ProviderKeyView(APIView):
-    permission_classes = [IsUser]
+    permission_classes = [NotSandboxToken]
 
     @extend_schema(
         operation_id="provider_keys_save",

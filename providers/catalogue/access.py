@@ -3,7 +3,7 @@
 import os
 
 from providers.contract.base import Access
-from providers.contract.registry import get_adapter
+from providers.contract.registry import get_adapter, is_operator_server
 from providers.models import Provider
 
 
@@ -25,7 +25,23 @@ def access_for(provider: Provider) -> Access:
 
 def base_url_of(provider: Provider) -> str:
     """Return the base URL that operators set for `provider`; empty: the vendor's own."""
-    return (_variable(provider, "BASE_URL") or provider.base_url).rstrip("/")
+    return base_url_from_environment(provider) or provider.base_url.rstrip("/")
+
+
+def base_url_from_environment(provider: Provider) -> str:
+    """Return the base URL of `<SLUG>_BASE_URL`; empty if it is not set."""
+    return _variable(provider, "BASE_URL").rstrip("/")
+
+
+def base_url_for_own_keys(provider: Provider) -> str:
+    """Return the base URL to which own keys are sent; empty: the vendor's own.
+
+    A vendor's customers trust the vendor: an address that was edited in the back office
+    gets none of their keys. A server that operators run has no other address.
+    """
+    if is_operator_server(provider.slug):
+        return base_url_of(provider)
+    return base_url_from_environment(provider)
 
 
 def _variable(provider: Provider, name: str) -> str:

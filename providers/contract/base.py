@@ -81,6 +81,7 @@ class Speech:
 
     encoding: Encoding
     parts: Generator[bytes | Word]
+    has_all_times: bool = False  # a word without a time was not spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,9 @@ class VoiceInfo:
     gender: Literal["female", "male", "neutral", ""] = ""
     description: str = ""
     is_public: bool = True  # False: only the account of the key has it
+    engine: str = ""  # which of the provider's engines speaks it, if it has several
+    is_recommended: bool = False  # the voice for requests that name only its language
+    aliases: tuple[str, ...] = ()  # names of other services that a new voice gets
 
 
 class KeyStatus(StrEnum):
@@ -126,6 +130,7 @@ class Failure(StrEnum):
     SWITCHED_OFF = "switched_off"
     OWN_KEY_REFUSED = "own_key_refused"
     OWN_KEY_MISSING = "own_key_missing"
+    OWN_KEY_SUSPENDED = "own_key_suspended"
 
     @property
     def is_retryable(self) -> bool:
@@ -144,15 +149,29 @@ _RETRYABLE = {
 }
 
 
+_UNUSABLE = {Failure.BAD_AUDIO, Failure.NO_SPEECH}
+
+
 class ProviderError(Exception):
     """A failure of a provider. The message is for our logs, never for customers."""
 
     def __init__(
-        self, kind: Failure, detail: str = "", *, retry_after: float | None = None
+        self,
+        kind: Failure,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        is_unanswered: bool = False,
     ) -> None:
         self.kind = kind
         self.retry_after = retry_after  # seconds, as the vendor asked
+        self.is_unanswered = is_unanswered  # the request was sent, the response is lost
         super().__init__(f"{kind}: {detail}" if detail else str(kind))
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether the vendor may have processed the text, and bill each further call."""
+        return self.is_unanswered or self.kind in _UNUSABLE
 
 
 class Adapter(Protocol):

@@ -15,6 +15,8 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from django.conf import settings
+
 from kit import http
 from kit.http import addresses
 from providers.contract.base import Failure, ProviderError
@@ -217,7 +219,22 @@ def parse_json(text: bytes) -> Any:
 
 def _resolve(host: str, port: int, seconds: float) -> Sequence[addresses.IPAddress]:
     found = addresses.look_up(host, port, seconds)
-    return addresses.check_addresses(host, found, addresses.is_server_address)
+    return addresses.check_addresses(host, found, may_connect)
+
+
+def may_connect(address: addresses.IPAddress) -> bool:
+    """Return whether a provider may have this `address`, for speech, lists and checks.
+
+    Private networks and this machine are allowed in development, and where the setting
+    PROVIDER_PRIVATE_NETWORKS names them; the addresses of clouds' network services never.
+    """
+    if not addresses.is_server_address(address):
+        return False
+    return (
+        settings.DEVELOPMENT
+        or addresses.is_public(address)
+        or addresses.is_in_networks(address, tuple(settings.PROVIDER_PRIVATE_NETWORKS))
+    )
 
 
 _FAILURES: tuple[tuple[type[http.CallFailed], Failure], ...] = (
@@ -237,7 +254,7 @@ def _as_provider_errors() -> Iterator[None]:
         yield
     except http.CallFailed as error:
         kind = next(kind for of, kind in _FAILURES if isinstance(error, of))
-        raise ProviderError(kind, str(error)) from error
+        raise ProviderError(kind, str(error), is_unanswered=error.was_sent) from error
 
 
 def _number(text: str) -> float | None:

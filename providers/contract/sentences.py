@@ -5,6 +5,7 @@ from sentencex import get_sentence_boundaries
 
 CLOSERS = r"""["'”“’»«›)\]}」』】〉》）］｣]"""
 
+_END = regex.compile(rf"[.!?…‽]++ {CLOSERS}*+ (?=\s)", regex.VERBOSE)
 _NEXT_LETTER = regex.compile(rf"\s++(?:{CLOSERS}|[“„«‘¿¡(\[])*+\p{{Ll}}")
 _NEXT_DIGIT = regex.compile(r"\s++\d")
 # The library never ends a sentence within quotes and brackets; people do.
@@ -26,7 +27,7 @@ _ABBREVIATIONS = frozenset(
 _BEFORE_NUMBER = frozenset(
     """
     no nos nº nr art p pp vol ch fig sec jan feb mar apr jun jul aug sep
-    sept oct nov dec č str s abb tab op
+    sept oct nov dec rs č str s abb tab op
     """.split()
 )
 _LAST_WORD = regex.compile(r"[\p{L}\p{N}\p{M}.]+$")
@@ -72,3 +73,12 @@ def _is_boundary(text: str, start: int, end: int, language: str) -> bool:
     found = get_sentence_boundaries(language, around)
     starts = (since + boundary["start_index"] for boundary in found)
     return any(end <= place <= following.start() for place in starts)
+
+
+def spoken_sentence_ends(text: str) -> list[int]:
+    """Return the offset after each sentence but the last, in a paragraph of English."""
+    return [
+        match.end()
+        for match in _END.finditer(text)
+        if ends_sentence(text, *match.span(), "en")
+    ]

@@ -34,7 +34,7 @@ _CHECK_INTERVAL = timedelta(hours=20)
 """The age of a key's last check after which the nightly one checks it again."""
 _MAX_UNANSWERED = 3
 """After so many consecutive keys without an answer, the rest of a region is skipped."""
-_ACCOUNT_FAILURES = {Failure.RATE_LIMITED, Failure.BUSY}
+_ACCOUNT_FAILURES = {Failure.RATE_LIMITED, Failure.BUSY, Failure.OWN_KEY_SUSPENDED}
 
 
 def check(row: ProviderKey) -> None:
@@ -44,7 +44,8 @@ def check(row: ProviderKey) -> None:
     replaced during the check is not changed.
 
     Raises:
-        ProviderError: the provider doesn't answer; nothing is changed.
+        ProviderError: the provider doesn't answer, or the key is suspended, as it was
+            entered for another address; nothing is changed.
     """
     row.refresh_from_db()
     checked = bytes(row.encrypted_key)
@@ -72,8 +73,9 @@ def check_all() -> int:
     """Check all keys that were not checked today; return how many were checked.
 
     Keys whose last attempt is oldest come first. If several keys of a region get no answer,
-    this run skips the rest of the region. An account's rate limit is not counted as such,
-    since it says nothing about other accounts. After a killed run the next one continues.
+    this run skips the rest of the region. An account's rate limit and a suspended key are
+    not counted as such, since they say nothing about other accounts. After a killed run the
+    next one continues.
     """
     due = ProviderKey.objects.filter(checked_at__lt=Now() - _CHECK_INTERVAL)
     turns = due.order_by(F("tried_at").asc(nulls_first=True), "checked_at")

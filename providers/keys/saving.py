@@ -14,6 +14,7 @@ from kit.errors import Invalid, NotFound, RateLimited
 from kit.requests import client_network
 from kit.secrets import Secret
 from kit.work import bells
+from providers.catalogue.access import base_url_for_own_keys
 from providers.contract.base import Access, KeyStatus, ProviderError
 from providers.contract.registry import get_adapter
 from providers.errors import (
@@ -29,6 +30,7 @@ from providers.keys.using import (
     RING_AGAIN_AFTER,
     access_for_secret,
     encrypt_key,
+    require_same_address,
 )
 from providers.models import Provider, ProviderKey
 
@@ -38,7 +40,10 @@ logger = logging.getLogger(__name__)
 _QUOTA = "provider_key"
 _MIN_LENGTH = 12  # characters, of which four are shown
 _MAX_LENGTH = 4_400  # characters; Polly's may include a session token
-_SAVED_FIELDS = ["encrypted_key", "last4", "region", "due_at", "created_by"]
+_SAVED_FIELDS = [
+    *("encrypted_key", "last4", "region", "address"),
+    *("due_at", "created_by"),
+]
 
 
 def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> ProviderKey:
@@ -57,7 +62,8 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
     provider = _provider_with_own_keys(slug)
     _validate(provider, key, region)
     _count_check(caller)
-    status = _check_new_key(provider, access_for_secret(provider, key, region))
+    address = base_url_for_own_keys(provider)
+    status = _check_new_key(provider, access_for_secret(key, address, region))
     now = timezone.now()
     adds_voices = not get_adapter(slug).has_voice_table
     row = ProviderKey(
@@ -66,6 +72,7 @@ def save(caller: Caller, slug: str, key: Secret, *, region: str = "") -> Provide
         encrypted_key=encrypt_key(key, caller.workspace.pk, slug),
         last4=key.reveal_text()[-4:],
         region=region,
+        address=address,
         status=status,
         checked_at=now,
         due_at=now + RING_AGAIN_AFTER if adds_voices else None,
@@ -113,6 +120,7 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
     Raises:
         NotAllowed: the member lacks the permission.
         NotFound: the workspace has no key for this provider.
+        OwnKeySuspended: it was entered for another address.
         RateLimited: too many keys were checked today.
         KeyNotChecked: the provider doesn't answer; nothing is changed.
     """
@@ -121,6 +129,7 @@ def check_again(caller: Caller, slug: str) -> ProviderKey:
     row = mine.filter(provider=slug).select_related("provider").first()
     if row is None:
         raise NotFound
+    require_same_address(row)
     _count_check(caller)
     try:
         check(row)

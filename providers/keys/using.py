@@ -19,6 +19,7 @@ from providers.catalogue import access as catalogue_access
 from providers.contract.base import Access, Failure, ProviderError
 from providers.errors import (
     OwnKeyRefused,
+    OwnKeySuspended,
 )
 from providers.models import Provider, ProviderKey
 from providers.models.querysets import PLATFORM, ProviderKeyQuerySet
@@ -37,10 +38,34 @@ def keys_by_provider(workspace: Workspace) -> dict[str, ProviderKey]:
     return {row.provider_id: row for row in rows}
 
 
+def is_suspended(row: ProviderKey) -> bool:
+    """Return whether the provider's address is not the one the key was entered for."""
+    return row.address != catalogue_access.base_url_for_own_keys(row.provider)
+
+
+def failure_of(row: ProviderKey) -> Failure | None:
+    """Return why a saved key can't be used now; None if it can."""
+    if is_suspended(row):
+        return Failure.OWN_KEY_SUSPENDED
+    return Failure.OWN_KEY_REFUSED if row.failure else None
+
+
 def require_usable(row: ProviderKey) -> None:
-    """Raise OwnKeyRefused if the provider rejected the key."""
+    """Raise an error if a saved key can't be used now.
+
+    Raises:
+        OwnKeySuspended: the provider's address has changed since it was entered.
+        OwnKeyRefused: the provider rejected it.
+    """
+    require_same_address(row)
     if row.failure:
         raise OwnKeyRefused(provider=row.provider.name)
+
+
+def require_same_address(row: ProviderKey) -> None:
+    """Raise OwnKeySuspended if the address has changed since the key was entered."""
+    if is_suspended(row):
+        raise OwnKeySuspended(provider=row.provider.name)
 
 
 def credential_of(workspace_id: UUID) -> str:
@@ -67,15 +92,16 @@ def access_for_credential(provider: Provider, credential: str) -> Access:
     platform's key is not used instead.
 
     Raises:
-        ProviderError: OWN_KEY_MISSING, it was removed; OWN_KEY_REFUSED, it can't be used.
+        ProviderError: OWN_KEY_MISSING, it was removed; OWN_KEY_REFUSED or
+            OWN_KEY_SUSPENDED, it can't be used.
     """
     if credential == PLATFORM:
         return catalogue_access.access_for(provider)
     row = _key_rows(provider.slug, credential).select_related("provider").first()
     if row is None:
         raise ProviderError(Failure.OWN_KEY_MISSING)
-    if row.failure:
-        raise ProviderError(Failure.OWN_KEY_REFUSED)
+    if failure := failure_of(row):
+        raise ProviderError(failure)
     try:
         return access_for_key(row)
     except CannotDecrypt as error:
@@ -116,15 +142,19 @@ def access_for_key(row: ProviderKey) -> Access:
 
     Raises:
         CannotDecrypt: the key can't be decrypted.
+        ProviderError: OWN_KEY_SUSPENDED, it was entered for another address.
     """
+    address = catalogue_access.base_url_for_own_keys(row.provider)
+    if row.address != address:
+        raise ProviderError(Failure.OWN_KEY_SUSPENDED)
     context = _context(row.workspace_id, row.provider_id)
     key = decrypt(row.encrypted_key, context=context)
-    return access_for_secret(row.provider, key, row.region)
+    return access_for_secret(key, address, row.region)
 
 
-def access_for_secret(provider: Provider, key: Secret, region: str) -> Access:
-    """Return the access for calls to `provider` with `key` in `region`."""
-    return Access(key.reveal_text(), catalogue_access.base_url_of(provider), region)
+def access_for_secret(key: Secret, address: str, region: str) -> Access:
+    """Return the access for calls with `key` to an address in `region`."""
+    return Access(key.reveal_text(), address, region)
 
 
 def _context(workspace_id: UUID, slug: str) -> str:

@@ -14,7 +14,7 @@ from django.db import transaction
 from kit import quotas
 from providers.contract.base import Failure, ProviderError
 from providers.contract.registry import get_adapter
-from providers.limits.upstreams import UpstreamUnavailable
+from providers.limits.upstreams import UpstreamUnavailable, database_errors_logged
 from providers.models import Provider
 
 CEILING = "ceiling"
@@ -71,7 +71,8 @@ def spending(
         yield spent
     except (UpstreamUnavailable, ProviderError) as error:
         if not spent.has_audio and _costs_nothing(error):
-            _uncount(provider, amount, today, is_sandbox=is_sandbox)
+            with database_errors_logged():
+                _uncount(provider, amount, today, is_sandbox=is_sandbox)
         raise
 
 

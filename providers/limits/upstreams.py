@@ -7,9 +7,10 @@ us to wait. Then no calls are made until a pause is over. After the pause one ca
 probe, is allowed. If it succeeds, the upstream closes; else the next, longer pause begins.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -43,6 +44,8 @@ _RETRY_WAIT = 10.0
 
 RETRIES = "retries"
 """A reason of UpstreamUnavailable: the budget of retries is empty."""
+
+logger = logging.getLogger(__name__)
 
 _RECENT = 20  # failures that are kept for operators
 
@@ -81,6 +84,7 @@ class Permit:
     upstream: Upstream
     is_probe: bool
     is_retry: bool
+    began: float = field(default_factory=monotonic)
 
 
 def upstream_of(provider: Provider, credential: str = PLATFORM) -> Upstream:
@@ -105,9 +109,10 @@ def _region(
 @contextmanager
 def calling(
     provider: Provider, credential: str, *, holder: str, is_retry: bool
-) -> Iterator[None]:
-    """Check the breaker, run the block, which makes one call, and record its result.
+) -> Iterator[Permit]:
+    """Check the breaker, run the block, which makes one call, and record its failure.
 
+    The caller records a success, by `record_success`, once it has stored the audio.
     `holder` identifies the caller, for `Upstream.probe`. No transaction may be open; no
     database connection is held while the block runs.
 
@@ -118,14 +123,17 @@ def calling(
     """
     permit = admit(upstream_of(provider, credential), holder, is_retry=is_retry)
     connections.give_back()
-    began = monotonic()
     try:
-        yield
+        yield permit
     except ProviderError as error:
-        seconds = monotonic() - began
-        row = record_failure(
-            permit, error.kind, seconds=seconds, retry_after=error.retry_after
-        )
+        row = permit.upstream
+        with database_errors_logged():
+            row = record_failure(
+                permit,
+                error.kind,
+                seconds=monotonic() - permit.began,
+                retry_after=error.retry_after,
+            )
         is_ours = error.kind in KEY_FAILURES and credential == PLATFORM
         is_known = permit.is_probe and error.kind in VENDOR_FAILURES
         if (is_ours or is_known) and row.open_until is not None:
@@ -134,11 +142,22 @@ def calling(
             ) from error
         raise
     except BaseException:
-        with suppress(DatabaseError):  # if it fails, the dispatcher does it later
+        with database_errors_logged():  # if it fails, the dispatcher does it later
             # The block was interrupted, which says nothing about the vendor.
             release_probe(permit.upstream.pk, holder)
         raise
-    record_success(permit, seconds=monotonic() - began)
+
+
+@contextmanager
+def database_errors_logged() -> Iterator[None]:
+    """Log database errors of the block, which only records what has already happened.
+
+    Raising them would lose the result of a call that the vendor bills.
+    """
+    try:
+        yield
+    except DatabaseError:
+        logger.warning("could not record a call", exc_info=True)
 
 
 def admit(row: Upstream, holder: str, *, is_retry: bool) -> Permit:

@@ -30,6 +30,10 @@ class ProviderKey(models.Model):
     region = models.CharField(
         max_length=40, blank=True, help_text="one of the vendor's regions"
     )
+    address = models.TextField(
+        blank=True,
+        help_text="base URL that it was entered for; empty: the vendor's own",
+    )
     status = models.CharField(max_length=10, choices=Status.choices)
     checked_at = models.DateTimeField(
         help_text="when the provider last answered a check"

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from kit.rest.lines import one_line
 from providers.catalogue.languages import name_of, primary
 from providers.catalogue.regions import region_choices
 from providers.contract.registry import get_adapter
@@ -19,6 +20,7 @@ class GalleryForm(forms.Form):
         label="Search",
         required=False,
         max_length=100,
+        validators=[one_line],
         widget=forms.TextInput(
             attrs={"class": "input", "type": "search", "autocomplete": "off"}
         ),
@@ -73,6 +75,7 @@ class KeyForm(forms.Form):
     key = forms.CharField(
         label="Key",
         strip=True,
+        validators=[one_line],
         widget=forms.PasswordInput(
             attrs={
                 "class": "input",

@@ -14,7 +14,7 @@ from accounts.http.current_workspace import login_required
 from accounts.roles import Permission, has_permission
 from kit.errors import AppError, Invalid, NotFound
 from kit.secrets import Secret
-from providers.keys import saving
+from providers.keys import saving, using
 from providers.models import Provider, ProviderKey
 from providers.pages.forms import KeyForm
 
@@ -43,11 +43,13 @@ def keys_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             )
             return redirect("provider-keys-page")
     rows = ProviderKey.objects.for_workspace(caller.workspace)
+    rows = rows.select_related("provider")
     return render(
         request,
         "providers/keys.html",
         {
-            "keys": rows.select_related("provider"),
+            "keys": rows,
+            "suspended": {row.pk for row in rows if using.is_suspended(row)},
             "form": form,
             "offered": providers,
             "default": caller.user and caller.user.preferences.get("default_provider"),

@@ -18,7 +18,7 @@ from kit.errors import AppError
 from providers.models import Upstream
 from synthesis.admin.upstreams import UpstreamAdmin
 from synthesis.jobs import again, cancel
-from synthesis.models import Assembly, Job, Piece, Scene
+from synthesis.models import Assembly, Job, Piece, Scene, Take
 
 admin.site.register(Upstream, UpstreamAdmin)
 
@@ -47,6 +47,13 @@ class SceneInline(ReadOnly, TabularInline):
 class AssemblyInline(ReadOnly, TabularInline):
     model = Assembly
     fields = ["kind", "status", "attempts", "crashes", "created_at"]
+    readonly_fields = fields
+    extra = 0
+
+
+class TakeInline(ReadOnly, TabularInline):
+    model = Take
+    fields = ["render", "voice", "spoken_by", "characters", "cost", "superseded_at"]
     readonly_fields = fields
     extra = 0
 
@@ -138,6 +145,7 @@ class SceneAdmin(ReadOnly, ModelAdmin):
         "attempts",
         "crashes",
         "strikes",
+        "unanswered",
         "error_code",
         "turn",
     ]
@@ -146,7 +154,7 @@ class SceneAdmin(ReadOnly, ModelAdmin):
     search_fields = ["id", "job__id"]
     show_full_result_count = False
     ordering = ["-id"]
-    inlines = [PieceInline]
+    inlines = [TakeInline, PieceInline]
 
     @admin.display(description="job")
     def job_link(self, scene: Scene) -> str:

@@ -60,12 +60,13 @@ class SceneAudioView(FileView):
         """Send the audio in the job's format. Range requests are supported."""
         job = self.job(request, job_id)
         found = scene_of(job, scene)
-        if not found.audio:
+        heard = found.heard
+        if not heard.audio:
             raise NotReady
         kind = audio.FORMATS[job.format]
         name = files.download_name(found, kind.extension)
-        response = send(request, found.audio, kind.content_type, name)
-        response["X-Voice"] = found.speaker
+        response = send(request, heard.audio, kind.content_type, name)
+        response["X-Voice"] = heard.speaker
         return response
 
 
@@ -76,11 +77,11 @@ class SceneWordsView(FileView):
 
         This is the text of the scene, or the whole text of a job that was split.
         """
-        found = scene_of(self.job(request, job_id), scene)
-        if not found.words:
+        heard = scene_of(self.job(request, job_id), scene).heard
+        if not heard.words:
             raise NotReady
-        data = read_words(found.words)
-        data["words"] = words_as_sent(data["words"], found.shifts)
+        data = read_words(heard.words)
+        data["words"] = words_as_sent(data["words"], heard.shifts)
         response = Response(data)
         response["Cache-Control"] = "private, no-cache"
         return response

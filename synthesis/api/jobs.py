@@ -20,6 +20,7 @@ from billing.credits import token_limits
 from billing.ledger.wallets import spendable, wallet_of
 from billing.models import LedgerEntry
 from billing.pagination import ByNumber
+from billing.reports.usage import only_by
 from billing.serializers import EntrySerializer
 from kit import idempotency
 from kit.errors import Invalid
@@ -266,9 +267,7 @@ class ScenesView(GenericAPIView[Scene]):
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """List the scenes of a job in order."""
         job = job_of(request, job_id)
-        page = self.paginate_queryset(
-            Scene.objects.filter(job=job).defer("text", "shifts")
-        )
+        page = self.paginate_queryset(Scene.objects.filter(job=job).without_text())
         serializer = SceneSerializer(page, many=True, context={"request": request})
         return self.get_paginated_response(serializer.data)
 
@@ -280,9 +279,10 @@ class JobEntriesView(GenericAPIView[LedgerEntry]):
 
     @extend_schema(operation_id="jobs_entries", responses=EntrySerializer(many=True))
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
-        """List all ledger entries of the job, newest first."""
+        """List the job's ledger entries, newest first; for members only their own use."""
         job = job_of(request, job_id)
         caused = LedgerEntry.objects.of_job(job.workspace, str(job.pk))
+        caused = caused.used_by(only_by(caller_of(request)))
         page = self.paginate_queryset(caused)
         return self.get_paginated_response(EntrySerializer(page, many=True).data)
 
@@ -304,12 +304,13 @@ class SceneView(APIView):
         operation_id="scenes_edit",
         parameters=[IDEMPOTENCY_KEY],
         request=SceneChangeSerializer,
-        responses={202: SceneSerializer},
+        responses={200: SceneSerializer, 202: SceneSerializer},
     )
     def patch(self, request: Request, job_id: uuid.UUID, scene: str) -> Response:
         """Change the text, voice or options of a scene and speak it again.
 
-        Only this scene is charged.
+        Only this scene is charged. Its audio stays until the new one is there, and for
+        good if it can't be spoken. A title alone is changed at once, without a charge.
         """
         job = job_of(request, job_id)
         found = scene_of(job, scene)
@@ -323,6 +324,7 @@ class SceneView(APIView):
         def run() -> idempotency.Answer:
             _, edited = again.edit(caller, job.pk, found.pk, changes, max_cost=max_cost)
             serializer = SceneSerializer(edited, context={"request": request})
-            return idempotency.Answer(202, dict(serializer.data))
+            status = 202 if edited.status == Scene.Status.QUEUED else 200
+            return idempotency.Answer(status, dict(serializer.data))
 
         return respond(request, idempotency.once(idempotency_key(request), run))

@@ -73,25 +73,25 @@ class SpeechView(APIView):
         )
         answer = idempotency.Answer(200, _body(spoken), replayed)
         response = respond(request, answer)
-        response["X-Voice"] = spoken.scene.speaker
+        response["X-Voice"] = spoken.receipt.voice
         return response
 
 
 def _body(spoken: speech.Spoken) -> dict[str, Any]:
-    job, scene = spoken.job, spoken.scene
+    receipt = spoken.receipt
     return {
         "audio": base64.b64encode(spoken.audio).decode(),
-        "voice": scene.speaker,
-        "format": job.format,
-        "duration_ms": scene.duration_ms,
-        "word_timestamps": words_as_sent(spoken.words, scene.shifts),
-        "timing": scene.timing,
-        "transaction_id": str(job.pk),
-        "characters": job.characters,
-        "cost": job.charged,
-        "billed_to": job.billed_to,
+        "voice": receipt.voice,
+        "format": receipt.format,
+        "duration_ms": receipt.duration_ms,
+        "word_timestamps": words_as_sent(spoken.words, receipt.shifts),
+        "timing": receipt.timing,
+        "transaction_id": receipt.job,
+        "characters": receipt.characters,
+        "cost": receipt.cost,
+        "billed_to": receipt.billed_to,
         "split": {
-            "subscription": job.charged_to_subscription,
-            "credits": job.charged - job.charged_to_subscription,
+            "subscription": receipt.cost_to_subscription,
+            "credits": receipt.cost - receipt.cost_to_subscription,
         },
     }

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models import Q
 
+from kit.errors import NotFound
 from synthesis.errors import JobNotCancelable
 from synthesis.jobs import cancel
 from synthesis.models import Job
@@ -32,7 +33,7 @@ def cancel_suspended() -> int:
         try:
             with transaction.atomic(durable=True):
                 cancel.cancel(job_id, reason=CLOSED if closed_at else BLOCKED)
-        except JobNotCancelable:
-            continue  # it has just ended
+        except (JobNotCancelable, NotFound):
+            continue  # it has just ended, or was deleted
         count += 1
     return count

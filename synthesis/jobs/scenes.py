@@ -19,7 +19,8 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
     The scenes may be new or already spoken. An old one reuses its pieces, unless the
     caller increases its `render`.
     """
-    given = turns.take(job.workspace_id, [quoted.characters for quoted in quote.scenes])
+    lengths = [(quoted.queue, quoted.characters) for quoted in quote.scenes]
+    given = turns.take(job.workspace_id, lengths)
     now = timezone.now()
     for scene, quoted, turn in zip(scenes, quote.scenes, given, strict=True):
         for name in _REQUESTED:
@@ -32,13 +33,14 @@ def queue(job: Job, scenes: Sequence[Scene], quote: Quote) -> None:
         scene.characters, scene.cost = quoted.characters, quoted.cost
         scene.spoken_by, scene.spoken_cost = "", None
         scene.fallbacks_left = len(job.fallback)
-        scene.round, scene.turn = job.rounds, turn
+        scene.round, scene.turn, scene.spoken = job.rounds, turn, 0
         scene.status = Scene.Status.QUEUED
         scene.is_held = job.is_paused
         scene.ready_at = now
-        scene.attempts = scene.crashes = scene.strikes = 0
+        scene.attempts = scene.crashes = scene.strikes = scene.unanswered = 0
         scene.error_code = scene.audio = scene.words = scene.timing = ""
         scene.duration_ms = scene.finished_at = None
+        scene.stored_bytes = 0
 
 
 def requested_of(scene: Scene) -> RequestedScene:

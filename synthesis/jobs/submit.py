@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from accounts.caller import Caller, Role
 from accounts.models import Workspace
+from accounts.people import storage
 from billing import ledger
 from billing.credits import token_limits
-from billing.ledger.wallets import wallet_of
+from billing.errors import InsufficientCredits
+from billing.ledger.wallets import spendable, wallet_of
 from billing.models import Payer
 from kit import quotas
 from kit.db.transactions import needs_transaction
@@ -24,7 +26,7 @@ from synthesis.errors import GuestLimit
 from synthesis.jobs import scenes
 from synthesis.jobs.quotes import Quote
 from synthesis.models import Job, Scene
-from synthesis.work import bells
+from synthesis.work import bells, turns
 
 GUEST_QUOTA = "guest"
 GUEST_RETENTION = timedelta(hours=24)
@@ -40,22 +42,34 @@ def submit(caller: Caller, quote: Quote) -> Job:
     idempotency record.
 
     Raises:
+        StorageLimit: the files of the workspace have reached its limit.
         GuestLimit: the guest has used today's tries.
         InsufficientCredits: the wallet has fewer credits than the price.
         TokenLimitReached: the price exceeds the token's monthly limit.
     """
-    job = create(caller, quote)
-    Scene.objects.bulk_create(scenes_of(job, quote), batch_size=500)
+    if quote.cost:
+        _check_credits(caller, quote)
+    if not caller.is_guest:  # guests share a workspace, and their jobs are short
+        turns.lock(caller.workspace.pk)
+    job = new_job(caller, quote)
+    scenes = scenes_of(job, quote)
+    job.save(force_insert=True)
+    Scene.objects.bulk_create(scenes, batch_size=500)
+    # The wallet is locked last, and so only for a moment: to write thousands of scenes
+    # takes seconds, in which others of the workspace could not speak.
+    reserve_price(caller, job)
     for queue, count in Counter(scene.queue for scene in quote.scenes).items():
         bells.ring_on_commit(queue, count)
     return job
 
 
-def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> Job:
-    """Create the row of a job and reserve its price; its scenes are not created.
+def new_job(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> Job:
+    """Return a new job, not saved yet; count the try of a guest.
 
-    Raises: as `submit`.
+    Raises:
+        GuestLimit: the guest has used today's tries.
     """
+    storage.require_room(caller)
     now = timezone.now()
     at_once = quote.order.source == Job.Source.SPEECH
     job = Job(
@@ -81,10 +95,22 @@ def create(caller: Caller, quote: Quote, *, job_id: uuid.UUID | None = None) -> 
     )
     if caller.is_guest:
         take_guest_try(caller)
-    if quote.cost:
-        job.billed_to = reserve(caller, job, quote.cost, round_number=1)
-    job.save(force_insert=True)
     return job
+
+
+def reserve_price(caller: Caller, job: Job) -> None:
+    """Reserve the price of a new job, and save which kind of credits pays.
+
+    Raises:
+        InsufficientCredits: the wallet has fewer credits than the price.
+        TokenLimitReached: the price exceeds the token's monthly limit.
+    """
+    if not job.cost:
+        return
+    payer = reserve(caller, job, job.cost, round_number=1)
+    if payer != job.billed_to:
+        job.billed_to = payer
+        job.save(update_fields=["billed_to"])
 
 
 def scenes_of(job: Job, quote: Quote) -> list[Scene]:
@@ -110,6 +136,7 @@ def reserve(caller: Caller, job: Job, cost: int, *, round_number: int) -> Payer:
         key=round_key(job, round_number),
         job=str(job.pk),
         deadline=timezone.now() + RESERVED_FOR,
+        user_id=caller.user.pk if caller.user else None,
     )
     token_limits.count(caller.token, reservation, job.environment)
     if reservation.split.credits:
@@ -158,6 +185,19 @@ def retention_of(workspace: Workspace) -> timedelta:
     """Return how long files of jobs are kept: by the workspace's plan, else by settings."""
     days = workspace.retention_days
     return timedelta(days=settings.RETENTION_DAYS if days is None else days)
+
+
+def _check_credits(caller: Caller, quote: Quote) -> None:
+    """Refuse an order that is too expensive before its rows are written.
+
+    Only the reservation decides. No lock is taken.
+
+    Raises:
+        InsufficientCredits: the wallet has fewer credits than the price.
+    """
+    available = spendable(wallet_of(caller.workspace, caller.environment))
+    if available < quote.cost:
+        raise InsufficientCredits(needed=quote.cost, available=available)
 
 
 def _payer(caller: Caller, quote: Quote) -> Payer:

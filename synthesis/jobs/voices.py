@@ -117,6 +117,7 @@ def check_allowed(
     Raises:
         GuestProvider: the caller is a guest, and the provider is not open to guests.
         OwnKeyRefused: the provider has refused the own key; ours is not used instead.
+        OwnKeySuspended: the provider's address has changed since it was entered.
         SandboxProvider: the provider is not available in the sandbox.
         ProviderUnavailable: the provider is not configured.
         ProviderCeiling: the provider's daily spending limit is reached.

@@ -8,6 +8,50 @@ from django.db import migrations, models
 
 import kit.ids
 
+# The bytes of a workspace are the sum over its jobs that are not deleted. The row of the
+# sum is locked last of all, by the statement that ends a job's change, so it is held for a
+# moment only.
+COUNT_STORAGE = """
+CREATE FUNCTION synthesis_count_storage() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    change bigint := 0;
+BEGIN
+    IF NOT OLD.is_deleted THEN
+        change := change - OLD.stored_bytes;
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT NEW.is_deleted THEN
+            change := change + NEW.stored_bytes;
+        END IF;
+    END IF;
+    IF change < 0 THEN
+        UPDATE accounts_storageusage
+        SET stored_bytes = greatest(0, stored_bytes + change)
+        WHERE workspace_id = OLD.workspace_id;
+    ELSIF change > 0 THEN
+        INSERT INTO accounts_storageusage AS used (workspace_id, stored_bytes)
+        VALUES (OLD.workspace_id, change)
+        ON CONFLICT (workspace_id) DO UPDATE
+        SET stored_bytes = used.stored_bytes + change;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER job_storage_changed
+    AFTER UPDATE OF stored_bytes, is_deleted ON synthesis_job FOR EACH ROW
+    WHEN (OLD.stored_bytes <> NEW.stored_bytes OR OLD.is_deleted <> NEW.is_deleted)
+    EXECUTE FUNCTION synthesis_count_storage();
+
+CREATE TRIGGER job_storage_freed
+    AFTER DELETE ON synthesis_job FOR EACH ROW WHEN (OLD.stored_bytes > 0)
+    EXECUTE FUNCTION synthesis_count_storage();
+"""
+DROP_COUNT_STORAGE = """
+DROP TRIGGER job_storage_freed ON synthesis_job;
+DROP TRIGGER job_storage_changed ON synthesis_job;
+DROP FUNCTION synthesis_count_storage();
+"""
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -76,7 +120,9 @@ class Migration(migrations.Migration):
                 (
                     "reason",
                     models.CharField(
-                        blank=True, help_text="why it was canceled", max_length=40
+                        blank=True,
+                        help_text="why it was canceled, or why the last change was not spoken",
+                        max_length=40,
                     ),
                 ),
                 (
@@ -130,6 +176,13 @@ class Migration(migrations.Migration):
                     "expires_at",
                     models.DateTimeField(
                         blank=True, help_text="when its files are removed", null=True
+                    ),
+                ),
+                (
+                    "stored_bytes",
+                    models.PositiveBigIntegerField(
+                        default=0,
+                        help_text="size of its files; triggers add it to the workspace's",
                     ),
                 ),
                 ("files_removed_at", models.DateTimeField(blank=True, null=True)),
@@ -210,8 +263,7 @@ class Migration(migrations.Migration):
                 (
                     "crashes",
                     models.PositiveIntegerField(
-                        default=0,
-                        help_text="number of times that its worker was lost",
+                        default=0, help_text="number of times that its worker was lost"
                     ),
                 ),
                 (
@@ -248,6 +300,18 @@ class Migration(migrations.Migration):
                     "file",
                     models.CharField(
                         blank=True, help_text="name in the storage", max_length=300
+                    ),
+                ),
+                (
+                    "stored_bytes",
+                    models.PositiveBigIntegerField(default=0, help_text="its size"),
+                ),
+                (
+                    "superseded_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="when the job changed; removed an hour later",
+                        null=True,
                     ),
                 ),
                 (
@@ -309,8 +373,7 @@ class Migration(migrations.Migration):
                 (
                     "crashes",
                     models.PositiveIntegerField(
-                        default=0,
-                        help_text="number of times that its worker was lost",
+                        default=0, help_text="number of times that its worker was lost"
                     ),
                 ),
                 (
@@ -318,21 +381,6 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         default=0,
                         help_text="number of times that it killed a child process of a live worker",
-                    ),
-                ),
-                (
-                    "id",
-                    models.UUIDField(
-                        default=kit.ids.new_id,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                (
-                    "index",
-                    models.PositiveIntegerField(
-                        help_text="position in the job, from 1"
                     ),
                 ),
                 ("title", models.CharField(blank=True, max_length=200)),
@@ -412,29 +460,20 @@ class Migration(migrations.Migration):
                     "render",
                     models.PositiveIntegerField(
                         default=1,
-                        help_text="grows each time that the scene is spoken again",
+                        help_text="number of the render; its pieces and files carry it",
                     ),
                 ),
                 (
                     "queue",
                     models.CharField(
-                        choices=[("local", "Local"), ("remote", "Remote")], max_length=8
+                        choices=[
+                            ("local", "Local"),
+                            ("remote", "Remote"),
+                            ("files", "Files"),
+                        ],
+                        max_length=8,
                     ),
                 ),
-                (
-                    "turn",
-                    models.PositiveBigIntegerField(
-                        help_text="virtual time; the lowest is spoken next"
-                    ),
-                ),
-                (
-                    "is_held",
-                    models.BooleanField(
-                        default=False,
-                        help_text="not claimable, since its job is paused",
-                    ),
-                ),
-                ("error_code", models.CharField(blank=True, max_length=40)),
                 (
                     "audio",
                     models.CharField(
@@ -454,7 +493,71 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("duration_ms", models.PositiveBigIntegerField(blank=True, null=True)),
+                (
+                    "stored_bytes",
+                    models.PositiveBigIntegerField(
+                        default=0,
+                        help_text="size of the files and pieces of the finished audio",
+                    ),
+                ),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "index",
+                    models.PositiveIntegerField(
+                        help_text="position in the job, from 1"
+                    ),
+                ),
+                (
+                    "last_render",
+                    models.PositiveIntegerField(
+                        default=1,
+                        help_text="the highest `render` so far; grows with each new one",
+                    ),
+                ),
+                (
+                    "turn",
+                    models.PositiveBigIntegerField(
+                        help_text="virtual time; the lowest is spoken next"
+                    ),
+                ),
+                (
+                    "spoken",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="characters that were spoken before it let others go first",
+                    ),
+                ),
+                (
+                    "is_held",
+                    models.BooleanField(
+                        default=False,
+                        help_text="not claimable, since its job is paused",
+                    ),
+                ),
+                (
+                    "unanswered",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="ordinal of the piece whose call may be billed without usable audio",
+                    ),
+                ),
+                (
+                    "error_code",
+                    models.CharField(
+                        blank=True,
+                        help_text="why it failed, or why its last change could not be spoken",
+                        max_length=40,
+                    ),
+                ),
                 (
                     "job",
                     models.ForeignKey(
@@ -514,6 +617,12 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         default=0,
                         help_text="silence before the next piece of the scene",
+                    ),
+                ),
+                (
+                    "stored_bytes",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="size of its two files"
                     ),
                 ),
                 (
@@ -586,6 +695,194 @@ class Migration(migrations.Migration):
                 "ordering": ["-id"],
             },
         ),
+        migrations.CreateModel(
+            name="Gate",
+            fields=[
+                (
+                    "queue",
+                    models.CharField(max_length=8, primary_key=True, serialize=False),
+                ),
+                (
+                    "turn",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="the highest turn that was claimed"
+                    ),
+                ),
+                (
+                    "claims",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="scenes claimed under it"
+                    ),
+                ),
+                ("holds", models.PositiveBigIntegerField(default=0)),
+                (
+                    "seconds",
+                    models.FloatField(
+                        default=0, help_text="how long it was held, in total"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Take",
+            fields=[
+                ("title", models.CharField(blank=True, max_length=200)),
+                ("text", models.TextField()),
+                (
+                    "shifts",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="maps offsets to the text as sent: see `synthesis.text.splitting`",
+                    ),
+                ),
+                (
+                    "voice",
+                    models.CharField(help_text="id in the catalogue", max_length=200),
+                ),
+                (
+                    "provider",
+                    models.CharField(
+                        help_text="slug; part of the voice's id", max_length=40
+                    ),
+                ),
+                (
+                    "credential",
+                    models.CharField(
+                        default="platform",
+                        help_text="whose key calls the provider",
+                        max_length=80,
+                    ),
+                ),
+                (
+                    "is_for_own_key",
+                    models.BooleanField(
+                        default=False,
+                        help_text="quoted with an own key: never spoken with ours",
+                    ),
+                ),
+                (
+                    "spoken_by",
+                    models.CharField(
+                        blank=True,
+                        help_text="the fallback voice that replaces `voice`; empty: `voice` itself",
+                        max_length=200,
+                    ),
+                ),
+                (
+                    "fallbacks_left",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="fallback voices of the job that are left to try",
+                    ),
+                ),
+                ("speed", models.FloatField(default=1.0)),
+                ("options", models.JSONField(blank=True, default=dict)),
+                ("characters", models.PositiveIntegerField()),
+                (
+                    "cost",
+                    models.PositiveBigIntegerField(
+                        help_text="credits, fixed at submit"
+                    ),
+                ),
+                (
+                    "spoken_cost",
+                    models.PositiveBigIntegerField(
+                        blank=True,
+                        help_text="what a cheaper fallback voice costs",
+                        null=True,
+                    ),
+                ),
+                (
+                    "round",
+                    models.PositiveIntegerField(
+                        default=1, help_text="the priced round that pays for it"
+                    ),
+                ),
+                (
+                    "render",
+                    models.PositiveIntegerField(
+                        default=1,
+                        help_text="number of the render; its pieces and files carry it",
+                    ),
+                ),
+                (
+                    "queue",
+                    models.CharField(
+                        choices=[
+                            ("local", "Local"),
+                            ("remote", "Remote"),
+                            ("files", "Files"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "audio",
+                    models.CharField(
+                        blank=True, help_text="name in the storage", max_length=300
+                    ),
+                ),
+                (
+                    "words",
+                    models.CharField(
+                        blank=True, help_text="name in the storage", max_length=300
+                    ),
+                ),
+                (
+                    "timing",
+                    models.CharField(
+                        blank=True, help_text="exact or estimated", max_length=10
+                    ),
+                ),
+                ("duration_ms", models.PositiveBigIntegerField(blank=True, null=True)),
+                (
+                    "stored_bytes",
+                    models.PositiveBigIntegerField(
+                        default=0,
+                        help_text="size of the files and pieces of the finished audio",
+                    ),
+                ),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "superseded_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="from then on nothing shows its files",
+                        null=True,
+                    ),
+                ),
+                (
+                    "scene",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="takes",
+                        to="synthesis.scene",
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="scene",
+            name="take",
+            field=models.OneToOneField(
+                blank=True,
+                help_text="what is heard of it while it is spoken again",
+                null=True,
+                on_delete=django.db.models.deletion.RESTRICT,
+                related_name="+",
+                to="synthesis.take",
+            ),
+        ),
         migrations.AddIndex(
             model_name="job",
             index=models.Index(
@@ -604,6 +901,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("files_removed_at", None)),
                 fields=["expires_at"],
                 name="job_expiry",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("is_deleted", True)),
+                fields=["deleted_at"],
+                name="job_deletion",
             ),
         ),
         migrations.AddConstraint(
@@ -631,10 +936,51 @@ class Migration(migrations.Migration):
                 name="job_deletion_dated",
             ),
         ),
+        migrations.AddIndex(
+            model_name="assembly",
+            index=models.Index(
+                condition=models.Q(("superseded_at__isnull", False)),
+                fields=["superseded_at"],
+                name="assembly_superseded",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="assembly",
             constraint=models.UniqueConstraint(
-                fields=("job", "kind", "version"), name="assembly_once"
+                condition=models.Q(("superseded_at", None)),
+                fields=("job", "kind", "version"),
+                name="assembly_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="piece",
+            constraint=models.UniqueConstraint(
+                fields=("scene", "render", "ordinal"), name="piece_place"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="take",
+            index=models.Index(
+                condition=models.Q(("superseded_at__isnull", False)),
+                fields=["superseded_at"],
+                name="take_superseded",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="take",
+            constraint=models.UniqueConstraint(
+                fields=("scene", "render"), name="take_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="take",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("audio", ""), _negated=True),
+                    ("superseded_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="take_heard_has_audio",
             ),
         ),
         migrations.AddIndex(
@@ -663,11 +1009,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="scene",
-            index=models.Index(fields=["workspace", "-turn"], name="scene_last_turn"),
-        ),
-        migrations.AddIndex(
-            model_name="scene",
-            index=models.Index(fields=["-turn"], name="scene_newest_turn"),
+            index=models.Index(
+                fields=["queue", "workspace", "-turn"], name="scene_last_turn"
+            ),
         ),
         migrations.AddIndex(
             model_name="scene",
@@ -720,6 +1064,24 @@ class Migration(migrations.Migration):
             model_name="scene",
             constraint=models.CheckConstraint(
                 condition=models.Q(
+                    ("take", None),
+                    ("status__in", ["queued", "processing"]),
+                    _connector="OR",
+                ),
+                name="scene_take_while_spoken_again",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="scene",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("render__lte", models.F("last_render"))),
+                name="scene_renders_counted",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="scene",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
                     ("credential", "platform"),
                     ("cost", 0),
                     models.Q(("spoken_cost", 0), ("spoken_cost__isnull", False)),
@@ -739,10 +1101,5 @@ class Migration(migrations.Migration):
                 name="scene_never_dearer",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="piece",
-            constraint=models.UniqueConstraint(
-                fields=("scene", "render", "ordinal"), name="piece_place"
-            ),
-        ),
+        migrations.RunSQL(COUNT_STORAGE, DROP_COUNT_STORAGE),
     ]

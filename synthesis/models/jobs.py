@@ -50,7 +50,9 @@ class Job(models.Model):
     )
     is_paused = models.BooleanField(default=False)
     reason = models.CharField(
-        max_length=40, blank=True, help_text="why it was canceled"
+        max_length=40,
+        blank=True,
+        help_text="why it was canceled, or why the last change was not spoken",
     )
     rounds = models.PositiveIntegerField(default=1, help_text="priced rounds so far")
     characters = models.PositiveBigIntegerField()
@@ -65,6 +67,9 @@ class Job(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(
         null=True, blank=True, help_text="when its files are removed"
+    )
+    stored_bytes = models.PositiveBigIntegerField(
+        default=0, help_text="size of its files; triggers add it to the workspace's"
     )
     files_removed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -84,6 +89,11 @@ class Job(models.Model):
                 fields=["expires_at"],
                 condition=Q(files_removed_at=None),
                 name="job_expiry",
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                condition=Q(is_deleted=True),
+                name="job_deletion",
             ),
         ]
         constraints = [

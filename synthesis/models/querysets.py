@@ -61,6 +61,11 @@ class SceneQuerySet(models.QuerySet["Scene"]):
         """Return the scenes that are queued or being spoken."""
         return self.filter(status__in=_UNFINISHED)
 
+    def without_text(self) -> SceneQuerySet:
+        """Return the scenes with what is heard of them; texts are not loaded."""
+        texts = ("text", "shifts", "take__text", "take__shifts")
+        return self.select_related("take").defer(*texts)
+
     def waiting(self) -> SceneQuerySet:
         """Return the scenes that a worker may claim, if no limit is reached."""
         return self.filter(status="queued", is_held=False, ready_at__lte=Now())

@@ -12,17 +12,18 @@ from pathlib import Path
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import F
 
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
-from kit.work.loop import Work
+from kit.work.loop import Columns, Failed, Work
 from providers.catalogue.voices import language_of
 from synthesis import audio
 from synthesis.errors import NotReady
-from synthesis.models import Assembly, Job, Piece, Scene
+from synthesis.models import Assembly, Job, Piece, Scene, Take
 from synthesis.outputs import files
 from synthesis.outputs.captions import CaptionScene
-from synthesis.work.rendering import parts_of, read_words
+from synthesis.work.rendering import origin_of, parts_of, read_words
 
 BETWEEN_SCENES_MS = 800
 
@@ -45,9 +46,15 @@ def request(job: Job, kind: Assembly.Kind) -> Assembly:
         NotReady: a scene is not finished, or no scene was spoken.
     """
     version = _version(spoken_scenes(job), job.format)
+    made = Assembly.objects.filter(job=job, kind=kind, superseded_at=None)
+    found = made.filter(version=version).exclude(status=Assembly.Status.FAILED).first()
+    if found is not None:
+        return found
     with transaction.atomic(durable=True):
-        assembly, is_new = Assembly.objects.get_or_create(
-            job=job, kind=kind, version=version
+        # What changes a scene locks the job first and supersedes what exists by then.
+        job = Job.objects.select_for_update(of=("self",)).get(pk=job.pk)
+        assembly, is_new = made.get_or_create(
+            job=job, kind=kind, version=_version(spoken_scenes(job), job.format)
         )
         if assembly.status == Assembly.Status.FAILED:
             is_new = bool(
@@ -61,18 +68,17 @@ def request(job: Job, kind: Assembly.Kind) -> Assembly:
 
 
 def spoken_scenes(job: Job) -> list[Scene]:
-    """Return the completed scenes of an ended job, in order; their text is not loaded.
+    """Return the scenes of a job that can be heard, in order; their text is not loaded.
 
     Raises:
-        NotReady: a scene is not finished, or no scene was spoken.
+        NotReady: a scene was never spoken yet, or no scene was spoken.
     """
-    scenes = list(
-        Scene.objects.filter(job=job).defer("text", "shifts").order_by("index")
-    )
-    spoken = [scene for scene in scenes if scene.status == Scene.Status.COMPLETED]
+    scenes = list(Scene.objects.filter(job=job).without_text().order_by("index"))
+    spoken = [scene for scene in scenes if scene.heard.audio]
     if not spoken or any(
         scene.status in (Scene.Status.QUEUED, Scene.Status.PROCESSING)
         for scene in scenes
+        if not scene.heard.audio
     ):
         raise NotReady
     return spoken
@@ -81,7 +87,7 @@ def spoken_scenes(job: Job) -> list[Scene]:
 def timeline(scenes: Sequence[Scene]) -> list[Placed]:
     """Return the start of each scene in the joined audio, computed from sample counts."""
     by_scene: dict[object, list[Piece]] = {scene.pk: [] for scene in scenes}
-    renders = {scene.pk: scene.render for scene in scenes}
+    renders = {scene.pk: scene.heard.render for scene in scenes}
     rows = Piece.objects.filter(scene__in=list(by_scene))
     for piece in rows.order_by("scene", "ordinal"):
         if piece.render == renders[piece.scene_id]:
@@ -103,23 +109,34 @@ def captions_of(job: Job) -> Iterator[CaptionScene]:
         NotReady: a scene is not finished, or no scene was spoken.
     """
     placed = timeline(spoken_scenes(job))
-    speakers = {place.scene.speaker for place in placed}
+    speakers = {place.scene.heard.speaker for place in placed}
     languages = {speaker: language_of(speaker) for speaker in speakers}
     return (
         CaptionScene(
-            text=Scene.objects.values_list("text", flat=True).get(pk=place.scene.pk),
-            words=read_words(place.scene.words)["words"],
+            text=_text_of(place.scene),
+            words=read_words(place.scene.heard.words)["words"],
             offset=place.start,
-            language=languages[place.scene.speaker],
+            language=languages[place.scene.heard.speaker],
         )
         for place in placed
     )
 
 
-def _make(assembly: Assembly, lease: claims.Lease) -> str:
-    """Make and store the file of an assembly; return its name in the storage."""
+def _text_of(scene: Scene) -> str:
+    """Return the text of what is heard of a scene, even if it was changed meanwhile."""
+    render = scene.heard.render
+    texts = Scene.objects.filter(pk=scene.pk, render=render).values_list("text")
+    takes = Take.objects.filter(scene=scene, render=render).values_list("text")
+    return str(texts.union(takes).get()[0])
+
+
+def _make(assembly: Assembly, lease: claims.Lease) -> tuple[str, int]:
+    """Make and store the file of an assembly; return its name and size in the storage."""
     job = assembly.job
-    placed = timeline(spoken_scenes(job))
+    scenes = spoken_scenes(job)
+    if _version(scenes, job.format) != assembly.version:
+        raise Failed("superseded", is_last=True)
+    placed = timeline(scenes)
     name = f"{files.job_folder(job)}/{assembly.pk}-{assembly.fence}"
     with draft_folder() as folder:
         draft = folder / "assembly"
@@ -132,18 +149,26 @@ def _make(assembly: Assembly, lease: claims.Lease) -> str:
             name += audio.FORMATS[format].extension
             _join(job, placed, draft, lease, format=format)
         lease.check()
+        size = draft.stat().st_size
         save_path(default_storage, name, draft)
-    return name
+    return name, size
+
+
+def _record(assembly: Assembly, made: tuple[str, int]) -> Columns:
+    name, size = made
+    Job.objects.filter(pk=assembly.job_id).update(stored_bytes=F("stored_bytes") + size)
+    return {"file": name, "stored_bytes": size}
 
 
 def _zip(placed: list[Placed], target: Path, lease: claims.Lease) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for place in placed:
             lease.check()
-            extension = "." + place.scene.audio.rsplit(".", 1)[1]
+            stored = place.scene.heard.audio
+            extension = "." + stored.rsplit(".", 1)[1]
             inside = files.download_name(place.scene, extension)
             with (
-                default_storage.open(place.scene.audio) as source,
+                default_storage.open(stored) as source,
                 archive.open(inside, "w", force_zip64=True) as entry,
             ):
                 while block := source.read(1 << 16):
@@ -173,7 +198,9 @@ def _join(
             yield block
 
     chapters = [
-        audio.ChapterMark(place.scene.title or f"{place.scene.index}", place.start)
+        audio.ChapterMark(
+            place.scene.heard.title or f"{place.scene.index}", place.start
+        )
         for place in placed
     ]
     audio.encode(
@@ -183,18 +210,22 @@ def _join(
         target=target,
         title=job.title,
         chapters=chapters,
+        origin=origin_of(place.scene.speaker for place in placed),
     )
 
 
 def _version(scenes: Sequence[Scene], format: str) -> str:  # noqa: A002
-    rows = "".join(f"{scene.pk}:{scene.render}:{scene.title}\n" for scene in scenes)
+    rows = "".join(
+        f"{scene.pk}:{scene.heard.render}:{scene.heard.title}\n" for scene in scenes
+    )
     return hashlib.sha256(f"{format}\n{rows}".encode()).hexdigest()
 
 
 work = Work(
     task="synthesis.tasks.assemble",
-    queue="local",
+    queue="files",
+    at_once=2,
     rows=Assembly.objects.all,
     perform=_make,
-    complete=lambda _, name: {"file": name},
+    complete=_record,
 )

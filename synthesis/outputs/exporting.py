@@ -16,11 +16,14 @@ def export(scope: Scope) -> Iterator[Part]:
     yield Table("jobs.json", map(_job, jobs.iterator(chunk_size=50)))
     for job in jobs.filter(files_removed_at=None).iterator(chunk_size=50):
         extension = audio.FORMATS[job.format].extension
-        spoken = Scene.objects.filter(job=job).exclude(audio="").defer("text", "shifts")
-        for scene in spoken.order_by("index").iterator(chunk_size=500):
-            name = f"audio/{job.pk}/{files.download_name(scene, extension)}"
-            yield StoredFile(name, scene.audio)
-            yield StoredFile(name.removesuffix(extension) + ".words.json", scene.words)
+        scenes = Scene.objects.filter(job=job).without_text().order_by("index")
+        for scene in scenes.iterator(chunk_size=500):
+            heard = scene.heard
+            if heard.audio:
+                name = f"audio/{job.pk}/{files.download_name(scene, extension)}"
+                words = name.removesuffix(extension) + ".words.json"
+                yield StoredFile(name, heard.audio)
+                yield StoredFile(words, heard.words)
 
 
 def _jobs(scope: Scope) -> JobQuerySet:

@@ -8,6 +8,9 @@ claim that made the file, so that two processes never write the same file.
 import re
 import unicodedata
 
+from django.core.files.storage import default_storage
+
+from kit.files.storage import delete_tree
 from synthesis.models import Job, Scene
 
 
@@ -16,9 +19,14 @@ def job_folder(job: Job) -> str:
     return f"jobs/{job.pk}"
 
 
+def scene_folder(scene: Scene) -> str:
+    """Return the folder of all files of `scene`."""
+    return f"jobs/{scene.job_id}/{scene.pk}"
+
+
 def pieces_folder(scene: Scene) -> str:
     """Return the folder for the pieces of a scene's current render."""
-    return f"jobs/{scene.job_id}/{scene.pk}/{scene.render}"
+    return f"{scene_folder(scene)}/{scene.render}"
 
 
 def piece_name(scene: Scene, ordinal: int) -> str:
@@ -28,12 +36,28 @@ def piece_name(scene: Scene, ordinal: int) -> str:
 
 def scene_name(scene: Scene) -> str:
     """Return the name of a scene's finished audio, without extension."""
-    return f"jobs/{scene.job_id}/{scene.pk}/{scene.render}-{scene.fence}"
+    return f"{scene_folder(scene)}/{scene.render}-{scene.fence}"
+
+
+def delete_render(scene: Scene, render: int) -> None:
+    """Delete all files of one render of a scene; safe to repeat.
+
+    Also those that a holder stored who had lost its lease.
+    """
+    folder = scene_folder(scene)
+    delete_tree(default_storage, f"{folder}/{render}")
+    try:
+        _, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in names:
+        if name.startswith(f"{render}-"):
+            default_storage.delete(f"{folder}/{name}")
 
 
 def download_name(scene: Scene, extension: str) -> str:
     """Return the file name for downloads of a scene's audio, such as `001-opening.mp3`."""
-    title = slug(scene.title)
+    title = slug(scene.heard.title)
     return (
         f"{scene.index:03d}-{title}{extension}"
         if title

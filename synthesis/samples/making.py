@@ -32,7 +32,8 @@ from synthesis import audio
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
 from synthesis.samples.texts import text_for
-from synthesis.work import calling, claiming
+from synthesis.work import calling, claiming, gates
+from synthesis.work.rendering import origin_of
 
 MAKE = "synthesis.tasks.make_samples"
 MAX_PER_DAY = 200
@@ -103,7 +104,7 @@ def _samples_of(queue: str) -> QuerySet[Sample]:
 
 def _startable(queue: str) -> QuerySet[Sample]:
     """Return the samples whose provider has not reached its limits."""
-    reached = claiming.limits_reached()
+    reached = claiming.limits_reached(queue)
     closed = reached.providers | {
         provider for provider, key in reached.upstreams if key == PLATFORM
     }
@@ -117,7 +118,7 @@ def _waiting(queue: str) -> int:
 
 @one_transaction
 def _claim(queue: str) -> Sample | None:
-    claiming.lock_claims()
+    gates.lock(queue)
     making = _samples_of(queue).filter(status=Sample.Status.PROCESSING)
     if making.count() >= _MAX_CONCURRENT:
         return None
@@ -133,7 +134,11 @@ def _make(sample: Sample, _: claims.Lease) -> str:
         raise NotNow(unavailable.until) from unavailable
     except ProviderError as error:
         logger.warning("sample of %s: %s", sample.voice_id, error)
-        raise Failed(error.kind, is_last=not error.kind.is_retryable) from error
+        # A call that may be billed is repeated once at most.
+        is_last = not error.kind.is_retryable or (
+            error.may_be_billed and sample.attempts > 0
+        )
+        raise Failed(error.kind, is_last=is_last) from error
 
 
 def _complete(sample: Sample, name: str) -> dict[str, str]:
@@ -169,11 +174,17 @@ def _speak_and_store(sample: Sample) -> str:
         rate = answered.audio.sample_rate
         joined = audio.join([audio.Part(lambda: draft.open("rb"))], rate=rate)
         audio.encode(
-            joined.blocks(), rate=rate, format="mp3", target=whole, title=voice.name
+            joined.blocks(),
+            rate=rate,
+            format="mp3",
+            target=whole,
+            title=voice.name,
+            origin=origin_of([voice.pk]),
         )
         digest = hashlib.sha256(voice.pk.encode()).hexdigest()[:32]
         name = f"samples/{digest}-{new_id()}.mp3"
         save_path(default_storage, name, whole)
+    answered.record_success()
     return name
 
 
@@ -191,5 +202,5 @@ works = {
         explain=_explain,
         pauses=(60,),
     )
-    for queue in map(str, Scene.Queue)
+    for queue in map(str, (Scene.Queue.LOCAL, Scene.Queue.REMOTE))
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import NamedTuple
 
+from kit.rest.lines import to_one_line
 from synthesis.text.splitting import Shifts, crlf_offsets, shifts_of
 
 _MARKDOWN = re.compile(r"#{1,3}[ \t]+(?P<title>\S.*)")
@@ -59,7 +60,7 @@ def chapters_of(text: str) -> Iterator[Chapter]:
                 (0, heading.place, len(title)),
                 (len(title), heading.line_end + lead, len(rest) - lead),
             ]
-            yield Chapter(title[:200], body, shifts_of(parts, crlfs))
+            yield Chapter(to_one_line(title[:200]), body, shifts_of(parts, crlfs))
     if is_blank:
         yield Chapter("", text)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from time import monotonic
 from typing import BinaryIO
 
 from accounts.caller import Environment
@@ -30,6 +31,18 @@ class CallResult:
     words: list[Word]
     timing: str  # exact or estimated
     flaw: str = ""  # see `synthesis.audio.completeness`
+    _permit: upstreams.Permit | None = None  # None: a local provider, or several calls
+    _seconds: float = 0.0
+
+    def record_success(self) -> None:
+        """Record the call in the statistics of its upstream.
+
+        Call it once the audio is stored: a statistic that can't be written must not lose
+        audio that the vendor bills.
+        """
+        if self._permit is not None:
+            with upstreams.database_errors_logged():
+                upstreams.record_success(self._permit, seconds=self._seconds)
 
 
 def speak(
@@ -90,6 +103,7 @@ def call(
     """
     access = using.access_for_credential(provider, credential)
     spent = ceilings.Spent()
+    permit = None
     with ExitStack() as limits:
         if get_adapter(provider.slug).is_local:
             connections.give_back()
@@ -99,7 +113,7 @@ def call(
                 spent = limits.enter_context(
                     ceilings.spending(provider, characters, is_sandbox=is_sandbox)
                 )
-            limits.enter_context(
+            permit = limits.enter_context(
                 upstreams.calling(
                     provider, credential, holder=holder, is_retry=is_retry
                 )
@@ -110,7 +124,7 @@ def call(
         limits.enter_context(
             http.within(provider.limits, owner=owner, is_fresh=is_retry)
         )
-        return _receive(provider, request, access, target, spent)
+        return _receive(provider, request, access, target, spent, permit)
 
 
 def _receive(
@@ -119,6 +133,7 @@ def _receive(
     access: Access,
     target: BinaryIO,
     spent: ceilings.Spent,
+    permit: upstreams.Permit | None,
 ) -> CallResult:
     words: list[Word] = []
     speech = get_adapter(row.slug).speak(request, access)
@@ -141,13 +156,18 @@ def _receive(
         audio.LOUDNESS_MS / 1000,
         stored.samples / stored.sample_rate,
     )
-    is_trusted = get_adapter(row.slug).is_local
     timed, kind = timing.word_times(
-        request.text, words, loudness, is_trusted=is_trusted
+        request.text, words, loudness, is_trusted=speech.has_all_times
     )
-    known = timed if is_trusted else None
-    flaw = completeness.flaw(request.text, known, loudness, speed=request.speed)
-    return CallResult(stored, timed, kind, flaw)
+    known = timed if speech.has_all_times else None
+    return CallResult(
+        stored,
+        timed,
+        kind,
+        completeness.flaw(request.text, known, loudness, speed=request.speed),
+        permit,
+        monotonic() - permit.began if permit else 0.0,
+    )
 
 
 def _audio_only(

@@ -37,6 +37,7 @@ def speak(
     whole = calling.speak(scene, chunk, target, is_retry=is_retry)
     if not whole.flaw:
         return whole
+    whole.record_success()  # the call itself was fine
     found = Flaw(
         scene=scene,
         voice=scene.speaker,
@@ -72,6 +73,7 @@ def _speak_in_cuts(scene: Scene, chunk: Chunk, target: BinaryIO) -> CallResult:
         for number, cut in enumerate(cuts):
             with (folder / str(number)).open("w+b") as file:
                 result = calling.speak(scene, cut, file, is_retry=False)
+            result.record_success()
             if result.flaw:
                 raise ProviderError(Failure.INCOMPLETE, result.flaw)
             results.append(result)

@@ -76,7 +76,7 @@ def give_up_switched_off() -> None:
         return
     waiting = Scene.objects.filter(
         status=Scene.Status.QUEUED, is_held=False, provider__in=off
-    )
+    ).exclude(queue=Scene.Queue.FILES)  # they need no provider any more
     for pk in waiting.values_list("pk", flat=True)[:_BATCH]:
         _give_up(waiting.filter(pk=pk), Failure.SWITCHED_OFF)
 
@@ -93,8 +93,10 @@ def give_up_unavailable() -> None:
     ):
         since = now - timedelta(seconds=patience)
         for provider, credential in upstreams.failing(since):
-            waiting = rows.waiting().filter(
-                provider=provider, credential=credential, ready_at__lt=since
+            waiting = (
+                rows.waiting()
+                .filter(provider=provider, credential=credential, ready_at__lt=since)
+                .exclude(queue=Scene.Queue.FILES)
             )
             for pk in waiting.values_list("pk", flat=True)[:_BATCH]:
                 _give_up(waiting.filter(pk=pk), PROVIDER_UNAVAILABLE)

@@ -20,7 +20,7 @@ from providers.models.querysets import PLATFORM
 from synthesis.errors import INTERNAL_ERROR
 from synthesis.jobs import quotes, voices
 from synthesis.models import Job, Scene
-from synthesis.work import bells, settlement
+from synthesis.work import bells, settlement, takes, turns
 
 
 @one_transaction
@@ -63,7 +63,7 @@ def _take_next(job: Job, held: Scene) -> bool:
 def _has_own_key(job: Job, voice: Voice) -> bool:
     """Return whether the workspace has a working own key for the voice's provider."""
     row = using.keys_by_provider(job.workspace).get(voice.provider_id)
-    return row is not None and not row.failure
+    return row is not None and using.failure_of(row) is None
 
 
 def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
@@ -86,19 +86,23 @@ def _may_be_ours(job: Job, held: Scene, voice: Voice) -> bool:
 
 def _hand_over(held: Scene, voice: Voice, credential: str) -> None:
     """Queue a locked scene again with another voice; its old pieces are not reused."""
+    takes.number_render(held)
     held.credential = credential
     held.spoken_by = voice.pk
     held.provider = voice.provider_id
-    held.queue = quotes.queue_of(voice.provider_id)
+    queue = quotes.queue_of(voice.provider_id)
+    if queue != held.queue:
+        (held.turn,) = turns.take(held.workspace_id, [(queue, held.characters)])
+        held.queue = queue
+    held.spoken = 0
     held.spoken_cost = (
         min(held.cost, price(held.characters, voice.provider.cost_multiplier))
         if credential == PLATFORM
         else 0
     )
-    held.render += 1
     held.status = Scene.Status.QUEUED
     held.lease_until = None
     held.ready_at = timezone.now()
-    held.attempts = held.crashes = held.strikes = 0
+    held.attempts = held.crashes = held.strikes = held.unanswered = 0
     held.save()
     bells.ring_on_commit(held.queue, 1)

@@ -2,11 +2,14 @@
 
 The text is split at the provider's limit. The audio of each call is stored before its row
 is written, so paid audio survives a crash: the next try records the files that it finds,
-and calls the provider for the rest. The pieces are decoded, joined as samples, and encoded
-once. No transaction is open while this runs.
+and calls the provider for the rest. So a scene may also be put down between two pieces, and
+be continued by another worker. The pieces are decoded, joined as samples, and encoded once.
+No transaction is open while this runs.
 """
 
 import json
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -16,6 +19,7 @@ from django.core.files.storage import default_storage
 
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
+from providers.catalogue import synthetic
 from providers.catalogue.voices import language_of
 from providers.contract.registry import get_adapter
 from providers.keys import using
@@ -36,12 +40,35 @@ class Rendered:
     words: str  # name in the storage
     timing: str  # exact or estimated
     duration_ms: int
+    stored_bytes: int = 0  # of these files and the pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What is stored of a scene."""
+
+    pieces: Sequence[Piece] | None  # all of them; None: some are not spoken yet
+    characters: int  # of the pieces that were spoken now
+
+    @property
+    def seconds(self) -> float:
+        """How long the audio of all pieces is."""
+        return sum(piece.samples / piece.sample_rate for piece in self.pieces or ())
 
 
 def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # noqa: A002
     """Speak `scene` and store its files in `format`; return their names.
 
-    Stored pieces are kept for the next try if it fails.
+    Raises: as `speak`.
+    """
+    return join(scene, speak(scene, lease), lease, format=format)
+
+
+def speak(scene: Scene, lease: claims.Lease, *, seconds: float | None = None) -> Spoken:
+    """Speak the pieces of `scene` that are not stored yet; for some `seconds`, if given.
+
+    No call begins after these, but there is at least one, unless `seconds` is 0. Stored
+    pieces are kept for the next try if it fails.
 
     Raises:
         ProviderError: the provider failed.
@@ -56,15 +83,19 @@ def render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # no
     pieces = _recorded_pieces(scene, chunks)
     _record_stored(scene, chunks, pieces)
     is_retry = scene.attempts > 0  # true of the first call only: it failed before
+    began, characters = time.monotonic(), 0
     for ordinal, chunk in enumerate(chunks, 1):
-        if ordinal not in pieces:
-            lease.check()
-            with using.reporting_bad_key(scene.provider, scene.credential):
-                pieces[ordinal] = _speak(scene, ordinal, chunk, is_retry=is_retry)
-            is_retry = False
-    lease.check()
-    ordered = [pieces[ordinal] for ordinal in range(1, len(chunks) + 1)]
-    return _assemble(scene, ordered, format=format)
+        if ordinal in pieces:
+            continue
+        is_over = seconds is not None and time.monotonic() - began >= seconds
+        if is_over and (characters or not seconds):
+            return Spoken(None, characters)
+        lease.check()
+        with using.reporting_bad_key(scene.provider, scene.credential):
+            pieces[ordinal] = _speak(scene, ordinal, chunk, is_retry=is_retry)
+        is_retry = False
+        characters += len(chunk.text)
+    return Spoken([pieces[n] for n in range(1, len(chunks) + 1)], characters)
 
 
 def read_words(name: str) -> Any:
@@ -127,14 +158,19 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
             "samples": stored.samples,
             "sample_rate": stored.sample_rate,
             # Less the silence that some voices leave at the end of their audio.
-            "pause_ms": max(0, chunk.pause_ms - stored.quiet_end_ms),
+            "pause_ms": max(
+                0, round(chunk.pause_ms / scene.speed) - stored.quiet_end_ms
+            ),
             "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
             "timing": answered.timing,
+            "bytes": draft.stat().st_size,
         }
         default_storage.save(f"{name}.json", ContentFile(json.dumps(about).encode()))
         audio_name = f"{name}{stored.extension}"
         save_path(default_storage, audio_name, draft)
-    return _record(scene, ordinal, chunk, audio_name, about)
+    piece = _record(scene, ordinal, chunk, audio_name, about)
+    answered.record_success()
+    return piece
 
 
 def _record(
@@ -152,18 +188,27 @@ def _record(
             "samples": about["samples"],
             "sample_rate": about["sample_rate"],
             "pause_ms": about["pause_ms"],
+            "stored_bytes": about["bytes"] + len(json.dumps(about)),
         },
     )
     return piece
 
 
-def _assemble(
+def join(
     scene: Scene,
-    pieces: list[Piece],
+    spoken: Spoken,
+    lease: claims.Lease,
     *,
     format: str,  # noqa: A002
 ) -> Rendered:
-    """Join the pieces of a scene, encode them once, and store audio and words."""
+    """Join all pieces of a scene, encode them once, and store audio and words.
+
+    Raises:
+        LeaseLost: another worker holds the scene now.
+    """
+    lease.check()
+    pieces = spoken.pieces
+    assert pieces, scene
     rate = pieces[0].sample_rate
     joined = audio.join(parts_of(pieces), rate=rate)
     name = files.scene_name(scene)
@@ -171,22 +216,34 @@ def _assemble(
     with draft_folder() as folder:
         draft = folder / f"scene{extension}"
         encoded = audio.encode(
-            joined.blocks(), rate=rate, format=format, target=draft, title=scene.title
+            joined.blocks(),
+            rate=rate,
+            format=format,
+            target=draft,
+            title=scene.title,
+            origin=origin_of([scene.speaker]),
         )
         words = _word_times(scene, pieces, joined.starts, encoded.duration_ms / 1000)
-        default_storage.save(
-            f"{name}.words.json", ContentFile(json.dumps(words).encode())
-        )
+        words_file = ContentFile(json.dumps(words).encode())
+        stored_bytes = draft.stat().st_size + words_file.size
+        default_storage.save(f"{name}.words.json", words_file)
         save_path(default_storage, f"{name}{extension}", draft)
     return Rendered(
         audio=f"{name}{extension}",
         words=f"{name}.words.json",
         timing=words["timing"],
         duration_ms=encoded.duration_ms,
+        stored_bytes=stored_bytes + sum(piece.stored_bytes for piece in pieces),
     )
 
 
-def parts_of(pieces: list[Piece], *, end_pause_ms: int = 0) -> list[audio.Part]:
+def origin_of(voices: Iterable[str]) -> audio.Origin:
+    """Return what a file says about its origin, by the ids of its voices."""
+    named = tuple(dict.fromkeys(voices))
+    return audio.Origin(named, is_trained=any(map(synthetic.is_trained, named)))
+
+
+def parts_of(pieces: Sequence[Piece], *, end_pause_ms: int = 0) -> list[audio.Part]:
     """Return pieces as `audio.join` takes them; `end_pause_ms` follows the last one."""
     return [
         audio.Part(
@@ -202,7 +259,7 @@ def _open(name: str) -> BinaryIO:
 
 
 def _word_times(
-    scene: Scene, pieces: list[Piece], starts: list[float], seconds: float
+    scene: Scene, pieces: Sequence[Piece], starts: list[float], seconds: float
 ) -> dict[str, Any]:
     """Return the word times of the scene, in the shape of the API.
 

@@ -6,7 +6,7 @@ Locks are taken in the same order everywhere: job, scene, wallet, lots.
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from billing import ledger
@@ -21,7 +21,7 @@ from providers.models.querysets import PLATFORM
 from synthesis import events
 from synthesis.jobs.submit import round_key
 from synthesis.models import Job, Scene
-from synthesis.work import turns
+from synthesis.work import takes, turns
 
 if TYPE_CHECKING:
     from synthesis.work.rendering import Rendered
@@ -36,6 +36,8 @@ _ENDED = [
     "duration_ms",
     "finished_at",
     "fallbacks_left",
+    "stored_bytes",
+    "take",
 ]
 
 
@@ -51,10 +53,13 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
     held.status = Scene.Status.COMPLETED
     held.lease_until = None
     held.error_code = ""
+    takes.replace(job, held)
     held.audio = rendered.audio
     held.words = rendered.words
     held.timing = rendered.timing
     held.duration_ms = rendered.duration_ms
+    held.stored_bytes = rendered.stored_bytes
+    job.stored_bytes += rendered.stored_bytes
     held.finished_at = timezone.now()
     held.save(update_fields=_ENDED)
     split = Split()
@@ -62,12 +67,12 @@ def complete(scene: Scene, rendered: "Rendered") -> Job:
         split = ledger.capture(
             round_key(job, held.round),
             held.price,
-            key=f"scene:{held.pk}:{held.render}",
+            key=usage.key_of(str(held.pk), held.render),
         )
         job.charged += split.subscription + split.credits
         job.charged_to_subscription += split.subscription
     _record_usage(job, held, split)
-    _finish_round(job, held)
+    _finish_round(job, held.round, completed=held)
     return job
 
 
@@ -95,6 +100,7 @@ def _record_usage(job: Job, scene: Scene, split: Split) -> None:
 def fail(scene: Scene, error_code: str) -> Job:
     """Fail a scene. Its credits are released when its round ends.
 
+    A scene that was spoken again stays what it was, with `error_code` as the reason.
     No fallback voice is tried: see `synthesis.work.fallbacks`.
 
     Raises:
@@ -106,13 +112,19 @@ def fail(scene: Scene, error_code: str) -> Job:
 
 
 def fail_held(job: Job, held: Scene, error_code: str) -> None:
-    """Fail a locked scene of a locked job."""
-    held.status = Scene.Status.FAILED
-    held.lease_until = None
+    """Fail a locked scene of a locked job; see `fail`."""
+    number = held.round
     held.error_code = error_code
-    held.finished_at = timezone.now()
-    held.save(update_fields=_ENDED)
-    _finish_round(job, held)
+    if held.take is None:
+        held.status = Scene.Status.FAILED
+        held.lease_until = None
+        held.finished_at = timezone.now()
+        held.save(update_fields=_ENDED)
+    else:
+        takes.restore(job, held)
+        held.save()
+        job.reason = error_code
+    _finish_round(job, number)
 
 
 def postpone(scene: Scene, *, seconds: float) -> None:
@@ -121,9 +133,13 @@ def postpone(scene: Scene, *, seconds: float) -> None:
     Raises:
         LeaseLost: another worker holds the scene now, or it was canceled.
     """
-    ready_at = timezone.now() + timedelta(seconds=seconds)
-    attempts = scene.attempts + 1
-    claims.settle(scene, Scene.Status.QUEUED, attempts=attempts, ready_at=ready_at)
+    claims.settle(
+        scene,
+        Scene.Status.QUEUED,
+        attempts=scene.attempts + 1,
+        unanswered=scene.unanswered,
+        ready_at=timezone.now() + timedelta(seconds=seconds),
+    )
 
 
 def requeue(
@@ -137,10 +153,31 @@ def requeue(
     Raises:
         LeaseLost: another worker holds the scene now, or it was canceled.
     """
-    columns: dict[str, Any] = {"ready_at": ready_at} if ready_at else {}
+    columns: dict[str, Any] = {"unanswered": scene.unanswered}
+    if ready_at:
+        columns["ready_at"] = ready_at
     if to_the_end:
-        (columns["turn"],) = turns.take(scene.workspace_id, [scene.characters])
+        length = (scene.queue, scene.characters - scene.spoken)
+        (columns["turn"],) = turns.take(scene.workspace_id, [length])
     claims.settle(scene, Scene.Status.QUEUED, **columns)
+
+
+def let_others_go_first(scene: Scene, *, queue: str, characters: int) -> None:
+    """Queue a scene that goes on, at the turn to which `characters` that it spoke bring it.
+
+    Its tries and crashes count from here. In another `queue` it gets a new turn.
+
+    Raises:
+        LeaseLost: another worker holds the scene now, or it was canceled.
+    """
+    columns: dict[str, Any] = {"turn": F("turn") + characters}
+    if queue != scene.queue:
+        (turn,) = turns.take(scene.workspace_id, [(queue, scene.characters)])
+        columns = {"turn": turn, "queue": queue}
+    if characters:
+        columns |= {"attempts": 0, "crashes": 0}
+    spoken = F("spoken") + characters if queue == scene.queue else 0
+    claims.settle(scene, Scene.Status.QUEUED, **columns, spoken=spoken)
 
 
 @needs_transaction
@@ -177,18 +214,21 @@ def release(job: Job, reservations: ReservationQuerySet) -> None:
 
 
 @needs_transaction
-def _finish_round(job: Job, scene: Scene) -> None:
-    """Finish the round and the job if `scene` was the last; save the job, emit events."""
+def _finish_round(job: Job, number: int, *, completed: Scene | None = None) -> None:
+    """Finish a round and the job if none of its scenes is left; save it, emit events.
+
+    `completed` is the scene that has new audio, if that is what happened.
+    """
     unfinished = Scene.objects.unfinished().filter(job=job)
-    if not unfinished.filter(round=scene.round).exists():
-        release_round(job, scene.round)
+    if not unfinished.filter(round=number).exists():
+        release_round(job, number)
     if unfinished.exists():
         job.status = Job.Status.PROCESSING
     else:
         finish(job)
     job.save()
-    if scene.status == Scene.Status.COMPLETED:
-        events.emit_scene_completed(job, scene)
+    if completed is not None:
+        events.emit_scene_completed(job, completed)
     if job.is_finished:
         events.emit_job_ended(job)
 

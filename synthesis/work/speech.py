@@ -1,22 +1,26 @@
 """Speech at once: a job of one scene, spoken by the web process during the request."""
 
 import logging
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from accounts.caller import Caller
 from kit import idempotency
+from kit.db import connections
+from kit.db.admission import admitted
 from kit.db.transactions import one_transaction
 from kit.errors import AppError
 from kit.ids import new_id
 from kit.work import claims
 from providers.contract.base import Failure, ProviderError
-from providers.errors import OwnKeyMissing, OwnKeyRefused
+from providers.errors import OwnKeyMissing, OwnKeyRefused, OwnKeySuspended
 from providers.limits import upstreams
 from providers.limits.ceilings import CEILING
 from providers.limits.upstreams import UpstreamUnavailable
@@ -34,8 +38,13 @@ from synthesis.errors import (
 from synthesis.jobs import quotes, submit
 from synthesis.jobs.quotes import Order, QuotedScene
 from synthesis.models import Job, Scene
-from synthesis.work import claiming, settlement
+from synthesis.text.splitting import Shifts
+from synthesis.work import claiming, gates, settlement
 from synthesis.work.rendering import Rendered, read_words, render
+
+_DATABASE_PATIENCE = 20.0  # seconds
+_DATABASE_PAUSE = 0.2  # seconds
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +60,36 @@ _UNAVAILABLE = {
 _OWN_KEY: dict[Failure, type[AppError]] = {
     Failure.OWN_KEY_REFUSED: OwnKeyRefused,
     Failure.OWN_KEY_MISSING: OwnKeyMissing,
+    Failure.OWN_KEY_SUSPENDED: OwnKeySuspended,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """A finished scene with the contents of its files."""
+class Receipt:
+    """What was answered, with the names of the files. A replay is made of it.
 
-    job: Job
-    scene: Scene
+    So it stays the first answer, also after the scene was changed and spoken again.
+    """
+
+    job: str  # id
+    voice: str  # the one that spoke
+    format: str
+    audio: str  # name in the storage
+    words: str  # name in the storage
+    shifts: Shifts
+    timing: str
+    duration_ms: int
+    characters: int
+    cost: int  # credits
+    cost_to_subscription: int  # the part that an allowance paid
+    billed_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Speech at once, with the contents of its files."""
+
+    receipt: Receipt
     audio: bytes
     words: list[dict[str, Any]]
 
@@ -83,16 +113,16 @@ def speak_now(
     """
     begun = _begin(caller, order, key)
     if isinstance(begun, idempotency.Answer):
-        return read(Job.objects.get(pk=begun.body["job"])), True
+        return _read_again(Receipt(**begun.body)), True
     fail = partial(_fail, caller, begun)
     try:
         with claims.keep_lease(begun) as lease:
-            rendered = _render(begun, lease, format=order.format)
-        with transaction.atomic(durable=True):
-            job = settlement.complete(begun, rendered)
-            if key is not None:
-                answer = idempotency.Answer(200, {"job": str(job.pk)})
-                idempotency.finish(key, answer)
+            rendered = _until_database_answers(
+                partial(_render, begun, lease, format=order.format), lease
+            )
+            receipt = _until_database_answers(
+                partial(_complete, begun, rendered, key), lease
+            )
     except claims.LeaseLost as lost:
         raise JobCanceled from lost
     except UpstreamUnavailable as unavailable:
@@ -110,23 +140,47 @@ def speak_now(
     except BaseException:
         fail(INTERNAL_ERROR)
         raise
-    return read(job), False
+    return _read(receipt), False
 
 
-def read(job: Job) -> Spoken:
-    """Return the stored audio and words of speech at once.
+def _receipt(job: Job, scene: Scene, rendered: Rendered) -> Receipt:
+    return Receipt(
+        job=str(job.pk),
+        voice=scene.speaker,
+        format=job.format,
+        audio=rendered.audio,
+        words=rendered.words,
+        shifts=scene.shifts,
+        timing=rendered.timing,
+        duration_ms=rendered.duration_ms,
+        characters=job.characters,
+        cost=job.charged,
+        cost_to_subscription=job.charged_to_subscription,
+        billed_to=job.billed_to,
+    )
+
+
+def _read_again(receipt: Receipt) -> Spoken:
+    """Return what was answered before.
 
     Raises:
-        Expired: the files are past their retention.
+        Expired: the job was deleted, or its files are past their retention.
     """
-    scene = job.scenes.get()
-    if job.is_deleted or not scene.audio:
+    if not Job.objects.filter(pk=receipt.job, is_deleted=False).exists():
         raise Expired
-    with default_storage.open(scene.audio) as file:
+    try:
+        return _read(receipt)
+    except FileNotFoundError as error:
+        raise Expired from error
+
+
+def _read(receipt: Receipt) -> Spoken:
+    with default_storage.open(receipt.audio) as file:
         audio = file.read()
-    return Spoken(job, scene, audio, read_words(scene.words)["words"])
+    return Spoken(receipt, audio, read_words(receipt.words)["words"])
 
 
+@admitted
 @one_transaction
 def _begin(
     caller: Caller, order: Order, key: idempotency.Key | None
@@ -136,9 +190,16 @@ def _begin(
     if key and (first := idempotency.begin(key, subject=str(job_id))):
         return first
     quote = quotes.quote(caller, order)
-    _check_room(quote.scenes[0])
-    job = submit.create(caller, quote, job_id=job_id)
+    is_limited = _check_room(quote.scenes[0])
+    job = submit.new_job(caller, quote, job_id=job_id)
     (scene,) = submit.scenes_of(job, quote)
+    job.save(force_insert=True)
+    submit.reserve_price(caller, job)
+    if is_limited:
+        # Last, when nothing is waited for any more: not even the wallet, which another
+        # request may hold for long. No scene is started until our row is committed.
+        gates.lock(scene.queue)
+        _check_limits(scene.queue, scene.provider, scene.credential)
     scene.status = Scene.Status.PROCESSING
     scene.fence = 1
     scene.lease_until = timezone.now() + claims.LEASE
@@ -165,9 +226,45 @@ def _render(scene: Scene, lease: claims.Lease, *, format: str) -> Rendered:  # n
     return render(scene, lease, format=format)
 
 
+def _complete(scene: Scene, rendered: Rendered, key: idempotency.Key | None) -> Receipt:
+    """Settle a rendered scene, store its receipt for `key`, and return it."""
+    with connections.reserved():
+        try:
+            with transaction.atomic(durable=True):
+                job = settlement.complete(scene, rendered)
+                receipt = _receipt(job, scene, rendered)
+                if key is not None:
+                    idempotency.finish(key, idempotency.Answer(200, asdict(receipt)))
+        except claims.LeaseLost:
+            # If the connection broke in the commit of the last try, it is committed.
+            done = Scene.objects.filter(pk=scene.pk, fence=scene.fence)
+            if not done.filter(status=Scene.Status.COMPLETED).exists():
+                raise
+            receipt = _receipt(Job.objects.get(pk=scene.job_id), scene, rendered)
+    return receipt
+
+
+def _until_database_answers(step: Callable[[], R], lease: claims.Lease) -> R:
+    """Run `step`, again if the database was unavailable, and return its result.
+
+    The vendor bills the audio, so it isn't given up for an outage of a few seconds. A step
+    that is repeated finds the pieces that are stored, and calls the vendor for the rest.
+    """
+    until = time.monotonic() + _DATABASE_PATIENCE
+    while True:
+        try:
+            return step()
+        except OperationalError:
+            lease.check()
+            if time.monotonic() > until:
+                raise
+            logger.warning("the database is unavailable; trying again", exc_info=True)
+            time.sleep(_DATABASE_PAUSE)
+
+
 def _fail(caller: Caller, scene: Scene, error_code: str) -> None:
     try:
-        with transaction.atomic(durable=True):
+        with connections.reserved(), transaction.atomic(durable=True):
             settlement.fail(scene, error_code)
             if caller.is_guest:
                 submit.give_back_guest_try(caller, scene.job.created_at)
@@ -175,22 +272,29 @@ def _fail(caller: Caller, scene: Scene, error_code: str) -> None:
         logger.info("scene %s was settled by another process", scene.pk)
 
 
-def _check_room(quoted: QuotedScene) -> None:
-    """Raise ProviderUnavailable if the provider may not be called at this moment.
+def _check_room(quoted: QuotedScene) -> bool:
+    """Return whether the provider has limits of concurrent calls.
 
     Only the credential that would call it counts: failures and limits of our key don't
     affect an own key, and the reverse.
+
+    Raises:
+        ProviderUnavailable: the provider may not be called at this moment.
     """
     slug, credential = quoted.provider, quoted.credential
     if row := upstreams.unavailable(slug).get((slug, credential)):
         unavailable = UpstreamUnavailable(row.reason, row.open_until or timezone.now())
         raise ProviderUnavailable(retry_after=unavailable.seconds)
-    if Provider.objects.limited().filter(pk=slug).exists():
-        # No claim is made until this transaction has written the scene's row, so the
-        # limits can't change in between.
-        claiming.lock_claims()
-        if claiming.limits_reached().includes(slug, credential):
-            raise ProviderUnavailable(retry_after=1)
+    is_limited = Provider.objects.limited().filter(pk=slug).exists()
+    if is_limited:
+        _check_limits(quoted.queue, slug, credential)
+    return is_limited
+
+
+def _check_limits(queue: str, provider: str, credential: str) -> None:
+    """Raise ProviderUnavailable if too many scenes are being spoken with a credential."""
+    if claiming.limits_reached(queue).includes(provider, credential):
+        raise ProviderUnavailable(retry_after=1)
 
 
 def _refusal(provider: str, unavailable: UpstreamUnavailable) -> AppError:

@@ -1,11 +1,16 @@
 """Speak scenes: claim in fair turns, render, settle, and decide about retries.
 
+A scene of the queue `local` holds a slot, which is a share of this machine's CPU, for a
+piece or about a second. Then the scene with the lowest turn is next. A scene of the queue
+`remote` mostly waits for a server, so it keeps its slot until it is spoken. Long audio is
+joined and encoded in the queue `files`, by workers that speak nothing.
+
 Only this module retries. Adapters and the HTTP client never do.
 """
 
 import logging
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from django.conf import settings
@@ -16,16 +21,36 @@ from kit.work.loop import Work
 from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings
 from providers.limits.upstreams import RETRIES, UpstreamUnavailable
-from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING
-from synthesis.models import Job, Scene
+from synthesis.errors import INTERNAL_ERROR, PROVIDER_CEILING, PROVIDER_UNAVAILABLE
+from synthesis.jobs import quotes
+from synthesis.models import Job, Piece, Scene
 from synthesis.models.querysets import SceneQuerySet
-from synthesis.work import bells, claiming, fallbacks, quarantine, settlement
-from synthesis.work.rendering import Rendered, render
+from synthesis.work import (
+    bells,
+    claiming,
+    fallbacks,
+    quarantine,
+    rendering,
+    settlement,
+)
+from synthesis.work.rendering import Rendered
 
 MAX_TRIES = 5
+SLICE = 1.0  # seconds of local calls, after which other scenes go first
+LONG = 120.0  # seconds of audio, from which on it is joined in the queue `files`
+MANY = 8  # scenes of a job that wait, from which on it is a book
+_JOINS = 2  # long scenes that one process joins at the same time
 _MAX_WAIT = 60.0  # seconds between two tries
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A scene that is not finished, and lets others go first."""
+
+    queue: Scene.Queue  # where it goes on
+    characters: int  # spoken now
 
 
 def work(queue: str) -> int:
@@ -46,22 +71,48 @@ def _scenes_of(queue: str) -> SceneQuerySet:
     return Scene.objects.filter(queue=queue).exclude(job__source=Job.Source.SPEECH)
 
 
-def _perform(scene: Scene, lease: claims.Lease) -> Rendered | None:
-    """Render a scene; return None if a child process has settled it."""
+def _perform(scene: Scene, lease: claims.Lease) -> Rendered | Continued | None:
+    """Render a scene, or some of it; return None if a child process has settled it."""
     if quarantine.is_suspect(scene):
         quarantine.speak_in_subprocess(scene)
         return None
     return _render(scene, lease)
 
 
-def _render(scene: Scene, lease: claims.Lease) -> Rendered:
+def _render(scene: Scene, lease: claims.Lease) -> Rendered | Continued:
     scene.job = Job.objects.get(pk=scene.job_id)
-    return render(scene, lease, format=scene.job.format)
+    spoken = rendering.speak(scene, lease, seconds=_SECONDS[scene.queue])
+    if spoken.pieces is None:
+        # In the queue `files`, too: the provider's limit has changed in between.
+        return Continued(quotes.queue_of(scene.provider), spoken.characters)
+    if scene.queue != Scene.Queue.FILES and (
+        spoken.seconds > LONG or _is_of_remote_book(scene)
+    ):
+        return Continued(Scene.Queue.FILES, spoken.characters)
+    return rendering.join(scene, spoken, lease, format=scene.job.format)
 
 
-def _settle(scene: Scene, rendered: Rendered | None) -> None:
-    if rendered is not None:
-        settlement.complete(scene, rendered)
+def _is_of_remote_book(scene: Scene) -> bool:
+    """Return whether a remote scene's job has much left to speak.
+
+    To encode its audio here would keep the CPU, and so the calls of others, busy.
+    """
+    if scene.queue != Scene.Queue.REMOTE:
+        return False
+    waiting = Scene.objects.filter(job=scene.job_id, status=Scene.Status.QUEUED)
+    return waiting.exclude(queue=Scene.Queue.FILES)[:MANY].count() == MANY
+
+
+def _settle(scene: Scene, result: Rendered | Continued | None) -> None:
+    match result:
+        case Rendered():
+            settlement.complete(scene, result)
+        case Continued():
+            settlement.let_others_go_first(
+                scene, queue=result.queue, characters=result.characters
+            )
+            if result.queue != scene.queue:
+                bells.ring_on_commit(result.queue, 1)
 
 
 def _fail(scene: Scene, error: Exception) -> None:
@@ -87,7 +138,7 @@ def _fail(scene: Scene, error: Exception) -> None:
             # connection was closed: the next try opens a new one.
             is_due = error.retry_after is not None or error.kind is Failure.ABORTED
             pause = 0.0 if is_due else None
-            is_last = not error.kind.is_retryable
+            is_last = not error.kind.is_retryable or _is_unanswered_again(scene, error)
             give_up_or_retry(scene, error.kind, wait=pause, is_last=is_last)
         case quarantine.Killed():
             logger.error("scene %s ended its process: %s", scene.pk, error)
@@ -111,10 +162,24 @@ def wait_for_upstream(scene: Scene, unavailable: UpstreamUnavailable) -> None:
             fallbacks.give_up(scene, PROVIDER_CEILING)
         else:
             settlement.requeue(scene, ready_at=unavailable.until)
+    elif _is_unanswered_again(scene, unavailable.__cause__):
+        fallbacks.give_up(scene, PROVIDER_UNAVAILABLE)
     else:
         # A scene that failed as the probe goes to the end of the queue: a text that makes
         # its provider fail must not be the probe every time.
         settlement.requeue(scene, to_the_end=unavailable.was_called)
+
+
+def _is_unanswered_again(scene: Scene, error: BaseException | None) -> bool:
+    """Return whether a second call for the same piece may be billed without usable audio.
+
+    The first one is remembered in `scene`, whose columns the caller saves.
+    """
+    if not isinstance(error, ProviderError) or not error.may_be_billed:
+        return False
+    stored = Piece.objects.filter(scene=scene, render=scene.render).count()
+    before, scene.unanswered = scene.unanswered, stored + 1
+    return before == scene.unanswered
 
 
 def _patience(scene: Scene) -> float:
@@ -141,6 +206,11 @@ def give_up_or_retry(
         settlement.postpone(scene, seconds=wait)
 
 
+_SECONDS: dict[str, float | None] = {
+    Scene.Queue.LOCAL: SLICE,
+    Scene.Queue.REMOTE: None,
+    Scene.Queue.FILES: 0.0,
+}
 works = {
     queue: Work(
         task=bells.RENDER,
@@ -153,6 +223,7 @@ works = {
         settle=_settle,
         fail=_fail,
         most_crashes=None,
+        at_once=_JOINS if queue == Scene.Queue.FILES else None,
     )
     for queue in map(str, Scene.Queue)
 }

@@ -2,7 +2,7 @@ import datetime
 import re
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.urls import reverse
 from django.utils import formats, timezone
@@ -330,3 +330,33 @@ def test_mails_are_shown_without_their_text_and_can_be_retried_now(office):
     mail.refresh_from_db()
     assert mail.ready_at <= timezone.now()
     assert AuditEntry.objects.get().action == "Tried again."
+
+
+def test_only_superusers_change_groups_and_permissions(db) -> None:
+    """Whoever could would give everything to themselves."""
+    manager = factories.user("manager@example.com", is_staff=True)
+    manager.user_permissions.set(
+        Permission.objects.filter(content_type__app_label__in=["auth", "accounts"])
+    )
+    group = Group.objects.create(name="Support")
+    manager.groups.add(group)
+    browser = factories.browser(manager)
+    every = list(Permission.objects.values_list("pk", flat=True))
+
+    change = f"/admin/auth/group/{group.pk}/change/"
+    assert browser.get(change).status_code == 200
+    sent = {"name": "Support", "permissions": every}
+    assert browser.post(change, sent).status_code == 403
+    assert browser.post("/admin/auth/group/add/", sent).status_code == 403
+    delete = f"/admin/auth/group/{group.pk}/delete/"
+    assert browser.post(delete, {"post": "yes"}).status_code == 403
+    person = f"/admin/accounts/user/{manager.pk}/change/"
+    sent = {"is_superuser": "on", "user_permissions": every, "groups": [group.pk]}
+    browser.post(person, sent)
+
+    manager.refresh_from_db()
+    assert not manager.is_superuser
+    assert list(Group.objects.values_list("name", flat=True)) == ["Support"]
+    assert group.permissions.count() == 0
+    root = factories.browser(factories.user(is_staff=True, is_superuser=True))
+    assert root.post(change, {"name": "Helpers"}).status_code == 302

@@ -1,5 +1,7 @@
+import contextlib
 import datetime
 import hashlib
+import itertools
 import re
 
 import pytest
@@ -9,6 +11,7 @@ from accounts import tokens
 from accounts.errors import InvalidEnvironment, InvalidToken
 from accounts.models import ApiToken, Membership
 from tests import factories
+from tests.threads import in_threads
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -196,3 +199,106 @@ def test_a_token_can_not_create_one_for_the_other_environment(alice):
         )
 
     assert ApiToken.objects.count() == 1
+
+
+def _family(alice, *, environment=""):
+    """Return the texts of a token, of one that it made, and of one that that made."""
+    workspace = factories.workspace(alice)
+    first, text = tokens.issue(workspace, alice, name="1", environment=environment)
+    second, made = tokens.issue(workspace, alice, name="2", maker=first)
+    _, made_of_made = tokens.issue(workspace, alice, name="3", maker=second)
+    return text, made, made_of_made
+
+
+def _is_refused(text):
+    try:
+        tokens.find(text)
+    except InvalidToken:
+        return True
+    return False
+
+
+def test_a_token_is_revoked_with_its_maker_at_any_depth(alice):
+    texts = _family(alice)
+    other = factories.token(alice)
+
+    tokens.revoke(tokens.find(texts[1]))
+    assert [_is_refused(text) for text in (*texts, other)] == [False, True, True, False]
+
+    tokens.revoke(tokens.find(texts[0]))
+    assert [_is_refused(text) for text in (*texts, other)] == [True, True, True, False]
+
+
+def test_a_token_expires_with_its_maker_at_any_depth(alice):
+    maker, _ = tokens.issue(
+        factories.workspace(alice), alice, name="1", expires_at=timezone.now() + HOUR
+    )
+    made, _ = tokens.issue(maker.workspace, alice, name="2", maker=maker)
+    grand, text = tokens.issue(
+        maker.workspace,
+        alice,
+        name="3",
+        expires_at=timezone.now() + 2 * HOUR,
+        maker=made,
+    )
+
+    assert made.expires_at == grand.expires_at == maker.expires_at
+    ApiToken.objects.update(expires_at=timezone.now())
+    assert _is_refused(text)
+
+
+def test_a_revoked_token_makes_no_token(alice):
+    """It was authenticated just before it was revoked."""
+    workspace = factories.workspace(alice)
+    maker, text = tokens.issue(workspace, alice, name="Maker")
+    asking = tokens.find(text)
+    tokens.revoke(maker)
+
+    with pytest.raises(InvalidToken):
+        tokens.issue(workspace, alice, name="Made", maker=asking)
+    assert ApiToken.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_token_survives_that_is_made_while_its_maker_is_revoked():
+    alice = factories.user()
+    workspace = factories.workspace(alice)
+    for _ in range(5):
+        maker, text = tokens.issue(workspace, alice, name="Maker")
+        turns = itertools.count()
+
+        def act(maker=maker, turns=turns):
+            if next(turns) % 2:
+                return tokens.revoke(maker)
+            with contextlib.suppress(InvalidToken):
+                tokens.issue(workspace, alice, name="Made", maker=maker)
+            return None
+
+        in_threads(6, act)
+        assert not ApiToken.objects.filter(revoked_at=None).exists()
+        assert _is_refused(text)
+
+
+def test_a_token_sees_by_its_environment_and_its_makers(alice):
+    """One that a token made sees itself and what it made; not its makers, nor others."""
+    _family(alice, environment="SANDBOX")
+    for environment in ("", "PRODUCTION", "SANDBOX"):
+        factories.token(alice, name=environment or "both", environment=environment)
+    sandbox = {"1", "2", "3", "SANDBOX"}
+    everything = {*sandbox, "PRODUCTION", "both"}
+    seen = {
+        token.name: {
+            row.name
+            for row in ApiToken.objects.visible_to(factories.caller(alice, token=token))
+        }
+        for token in ApiToken.objects.all()
+    }
+
+    assert seen == {
+        "1": sandbox,
+        "2": {"2", "3"},
+        "3": {"3"},
+        "SANDBOX": sandbox,
+        "PRODUCTION": {"PRODUCTION"},
+        "both": everything,
+    }

@@ -25,6 +25,7 @@ from billing.models import (
     Wallet,
 )
 from kit.ids import new_id
+from tests.billing.chaining import rehash
 
 _MOMENTS = {
     "wallet": ("created_at", "last_activity_at"),
@@ -162,12 +163,15 @@ def shift(of: Wallet, back: timedelta) -> None:
                 f"UPDATE billing_{table} SET {moved} WHERE {owner} = %(wallet)s",
                 {"back": back, "wallet": of.pk},
             )
+        rehash(cursor, of.pk)
     of.refresh_from_db()
 
 
 def lapse(lot: Lot, at: datetime | None = None) -> None:
     """Make a lot expired."""
-    Lot.objects.filter(pk=lot.pk).update(expires_at=at or timezone.now())
+    with without_guards() as cursor:
+        Lot.objects.filter(pk=lot.pk).update(expires_at=at or timezone.now())
+        rehash(cursor, lot.wallet_id)
 
 
 def spent(token: ApiToken, environment: str) -> int:

@@ -54,6 +54,6 @@ def limits(workspace: Workspace) -> tuple[Any, ...]:
     return (workspace.tier, *(getattr(workspace, name) for name in Plan.LIMITS))
 
 
-FREE = ("free", None, None, None, None)
-PLUS = ("paid", 60, 600, 16, 90)
-STUDIO = ("paid", 240, 1200, 48, 365)
+FREE = ("free", None, None, None, None, None)
+PLUS = ("paid", 60, 600, 16, 90, 20_000)
+STUDIO = ("paid", 240, 1200, 48, 365, 200_000)

@@ -72,6 +72,8 @@ class Spender:
         lasts = timedelta(seconds=self.chance.choice([1, 5, 3600]))
         key = f"grant:{new_id()}"
         expires = timezone.now() + lasts if ends else None
+        # Old enough to lapse, once its wallet has not been used for long.
+        begins = timezone.now() - 3 * ledger.IDLE if kind == Lot.Kind.PROMO else None
         self._insist(
             lambda: ledger.grant(
                 wallet,
@@ -80,6 +82,7 @@ class Spender:
                 kind=kind,
                 source=key,
                 reason="chaos",
+                effective_at=begins,
                 expires_at=expires,
             )
         )
@@ -102,7 +105,7 @@ class Spender:
         if self.held:
             wallet, reservation = self.chance.choice(self.held)
             credits = self.chance.randint(1, 120)
-            key = f"scene:{new_id()}:1"
+            key = f"capture:{new_id()}:1"
             self._insist(lambda: ledger.capture(reservation, credits, key=key))
             self.answers.append((wallet.pk, "capture", key, credits))
 
@@ -165,7 +168,7 @@ class Spender:
             self._insist(lambda: ledger.expire(ended[0]))
 
     def lapse(self) -> None:
-        """Make a remaining gift a year old, warn about it, and let it lapse."""
+        """Make a wallet with a gift unused for two years, warn, and let the gift lapse."""
         wallet = self.chance.choice(self.wallets)
         long_ago = timezone.now() - 2 * ledger.IDLE
 
@@ -176,7 +179,6 @@ class Spender:
             if lot is None:
                 return
             owned.update(last_activity_at=long_ago)
-            Lot.objects.filter(pk=lot.pk).update(effective_at=long_ago)
             LapseNotice.objects.get_or_create(
                 wallet=wallet,
                 stage=LapseNotice.Stage.IDLE_358,

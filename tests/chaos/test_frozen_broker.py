@@ -12,7 +12,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 from django.db import transaction
@@ -91,6 +93,9 @@ def test_a_hanging_broker_delays_requests_by_its_timeout_only(
     ]
     try:
         web.wait()
+        # Readiness uses the cache first: its connections are then those of rate limits.
+        with suppress(HTTPError):
+            urllib.request.urlopen(f"{web.url}/health/ready", timeout=10).close()
         _submit(web.url, token)  # everything that is created at first use exists
         before = _submit(web.url, token)
         redis.process.send_signal(signal.SIGSTOP)
@@ -111,8 +116,7 @@ def test_a_hanging_broker_delays_requests_by_its_timeout_only(
     )
     assert {status for status, _ in answers} == {202}
     assert Job.objects.count() == 3 * POSTS
-    # A request that waited for Redis by its default timeouts would take 2 to 7 s longer.
-    assert _quantile(answers, 0.99) < _quantile(before, 0.99) + 1.5
+    assert _quantile(answers, 0.99) < _quantile(before, 0.99) + 0.3
 
 
 def _submit(address: str, token: str) -> list[tuple[int, float]]:

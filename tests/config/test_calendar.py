@@ -26,6 +26,7 @@ ENTRIES = {
         "billing.tasks.close_months",
         ":40",
     ),
+    ("count what is stored", "synthesis.tasks.recount_storage", "3:40"),
     ("end credits whose time is over", "billing.tasks.expire_ended", "600 s"),
     ("keep subscriptions", "billing.tasks.keep_subscriptions", "60 s"),
     ("prove the ledger", "billing.tasks.prove_ledger", "3:20"),
@@ -36,7 +37,7 @@ ENTRIES = {
     ("remove old logins", "accounts.tasks.prune", "3600 s"),
     ("remove old mails", "kit.tasks.prune_mails", "86400 s"),
     ("remove old webhook deliveries", "webhooks.tasks.prune", "3600 s"),
-    ("remove what is past its time", "synthesis.tasks.purge", "3600 s"),
+    ("remove what is past its time", "synthesis.tasks.purge", "60 s"),
     (
         "warn of credits that lapse, and end those unused for a year",
         "billing.tasks.lapse_idle",
@@ -61,6 +62,13 @@ def queues_served() -> set[str]:
     return {
         name for group in re.findall(r" -Q (\S+)", text) for name in group.split(",")
     }
+
+
+def queues_of_workers() -> dict[str, set[str]]:
+    """Return the queues of each worker of the Procfile."""
+    text = (Path(settings.BASE_DIR) / "Procfile").read_text()
+    lines = re.findall(r"^(\S+): .* -Q (\S+)", text, re.MULTILINE)
+    return {name: set(queues.split(",")) for name, queues in lines}
 
 
 def kinds_of_work() -> Iterator[tuple[str, Work]]:
@@ -103,9 +111,23 @@ def test_each_entry_has_a_task_and_a_queue_that_a_worker_serves():
     }
     assert {entry["task"] for entry in calendar.values()} <= set(app.tasks)
     assert {entry["options"]["queue"] for entry in calendar.values()} == {
-        *("local", "remote")
+        *("calendar", "remote")
     }
-    assert queues_served() == {"local", "remote", "webhooks"}
+    assert queues_served() == {"calendar", "files", "local", "remote", "webhooks"}
+
+
+def test_speech_files_and_calendar_never_wait_for_each_other():
+    workers = queues_of_workers()
+    assert sum(map(len, workers.values())) == len(queues_served())
+    assert workers["worker-local"] == {"local"}  # its slots are this machine's cores
+    assert workers["worker-files"] == {"calendar", "files"}
+    # Files leave slots of their process to the calendar.
+    text = (Path(settings.BASE_DIR) / "Procfile").read_text()
+    slots = int(re.findall(r"-Q calendar,files -P threads -c (\d+)", text)[0])
+    files = [work for _, work in kinds_of_work() if work.queue == "files"]
+    assert len(set(files)) == 3
+    limits = [work.at_once for work in set(files)]
+    assert sum(limit or slots for limit in limits) <= slots - 3
 
 
 @pytest.mark.django_db(transaction=True)  # the scheduler closes its connection
@@ -113,7 +135,7 @@ def test_operators_can_disable_entries_but_not_reschedule_them():
     schedule()
     assert written() == ENTRIES
     paused = PeriodicTask.objects.get(name="prove the ledger")
-    assert (paused.enabled, paused.queue) == (True, "local")
+    assert (paused.enabled, paused.queue) == (True, "calendar")
     PeriodicTask.objects.filter(pk=paused.pk).update(
         enabled=False, task="elsewhere", queue="nowhere"
     )
@@ -121,7 +143,7 @@ def test_operators_can_disable_entries_but_not_reschedule_them():
     runs = schedule().schedule  # as of the next start
 
     paused.refresh_from_db()
-    assert (paused.enabled, paused.queue) == (False, "local")
+    assert (paused.enabled, paused.queue) == (False, "calendar")
     assert written() == ENTRIES
     assert {name for name, _, _ in ENTRIES} - set(runs) == {"prove the ledger"}
 
@@ -154,7 +176,7 @@ def test_all_registered_names_can_be_imported():
         for config in apps.get_app_configs()
         if Path(config.path).parent == Path(settings.BASE_DIR)
     ]
-    known = {"lifecycle", "webhook_events", "encrypted", "swept"}
+    known = {"lifecycle", "webhook_events", "encrypted", "swept", "invariants"}
     for config in ours:
         own = {
             name for name, value in vars(type(config)).items() if type(value) is list

@@ -2,6 +2,7 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.admin.utils import quote
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -294,3 +295,62 @@ def test_platform_keys_are_checked_by_an_action(operator, stage, monkeypatch):
         "Unicorn: valid.",
     ]
     assert [asked.path for asked in vendor.asked] == ["/v1/models", "/v1/models"]
+
+
+def _edits_address(client: Client, slug: str) -> bool:
+    """Send another address in the form of a provider; return whether it was saved."""
+    before = Provider.objects.get(slug=slug).base_url
+    page = reverse("admin:providers_provider_change", args=[slug])
+    sent = {"name": "New", "is_enabled": "on", "cost_multiplier": "3", "region": ""}
+    answer = client.post(page, sent | {"base_url": "http://listener.example.com/v1"})
+    row = Provider.objects.get(slug=slug)
+    assert (answer.status_code, row.cost_multiplier) == (302, Decimal(3))
+    assert row.base_url in (before, "http://listener.example.com/v1")
+    shown = client.get(page).content.decode()
+    assert ('name="base_url"' in shown) == (row.base_url != before)
+    return row.base_url != before
+
+
+@pytest.fixture
+def manager(operator) -> Client:
+    """An operator with the right to change providers, and no other."""
+    person = factories.user("manager@example.com", is_staff=True)
+    names = ["view_provider", "change_provider", "add_provider"]
+    person.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return factories.browser(person)
+
+
+@pytest.mark.parametrize("slug", ["openai", "azure", "compatible"])
+def test_an_address_is_edited_by_few(slug, operator, manager, monkeypatch):
+    """All calls go there, with our keys: the right to change providers is not enough."""
+    assert not _edits_address(manager, slug)
+
+    session = operator.session
+    verified_at = session["verified_at"]
+    session["verified_at"] = verified_at - 901
+    session.save()
+    assert not _edits_address(operator, slug)
+    page = reverse("admin:providers_provider_change", args=[slug])
+    assert "/second-factor" in operator.get(page).content.decode()
+
+    session["verified_at"] = verified_at
+    session.save()
+    with monkeypatch.context() as patched:
+        patched.setenv(f"{slug.upper()}_BASE_URL", "http://proxy.example.com/v1")
+        assert not _edits_address(operator, slug)
+    assert _edits_address(operator, slug)
+
+
+def test_a_manager_adds_no_address(manager):
+    """A key may be in the environment before its server is added."""
+    sent = {
+        "slug": "compatible-x",
+        "name": "X",
+        "is_enabled": "on",
+        "cost_multiplier": "1",
+        "base_url": "http://listener.example.com/v1",
+    }
+    answer = manager.post(reverse("admin:providers_provider_add"), sent, follow=True)
+    assert Provider.objects.get(slug="compatible-x").base_url == ""
+    told = [str(message) for message in answer.context["messages"]]
+    assert "Address not saved. Only superusers can edit the address." in told

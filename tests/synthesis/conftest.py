@@ -44,10 +44,10 @@ def submitted(voices: None) -> Callable[..., Job]:
 
 @pytest.fixture
 def speak_all() -> Callable[[], int]:
-    """A function that works like both kinds of workers until no scene waits."""
+    """A function that works like all workers until no scene waits."""
 
     def speak() -> int:
-        return worker.work("remote") + worker.work("local")
+        return sum(worker.work(queue) for queue in ("remote", "local", "files"))
 
     return speak
 

@@ -90,20 +90,20 @@ _TOKEN = (404, 403)  # tokens are refused before anything else is checked
 # fmt: off
 ROWS = [
     #    method    route                                owner      member     stranger elsewhere guest operators sandbox
-    Row("DELETE", "me/logins/<uuid:login_id>",          204,       404,       404,    204,       401,  403,  204),
+    Row("DELETE", "me/logins/<uuid:login_id>",          204,       404,       404,    204,       401,  403,  403),
     Row("POST",   "me/invitations/<uuid:invitation_id>", (200, 403), _TOKEN,  _TOKEN, (200, 403), 401, 403,  403, of=_MINE),
     Row("DELETE", "me/invitations/<uuid:invitation_id>", (204, 403), _TOKEN,  _TOKEN, (204, 403), 401, 403,  403, of=_MINE),
     Row("GET",    _TEAM,                                200,       200,       404,    (200, 404), 401, 403,  200),
-    Row("PATCH",  _TEAM,                                200,       403,       404,    (200, 404), 401, 403,  200, {"name": "New"}),
+    Row("PATCH",  _TEAM,                                200,       403,       404,    (200, 404), 401, 403,  403, {"name": "New"}),
     Row("DELETE", _TEAM,                                (204, 403), _LOGIN,   _TOKEN, (204, 403), 401, 403,  403),
     Row("POST",   f"{_TEAM}/reopen",                    (200, 403), _TOKEN,   _TOKEN, (200, 403), 401, 403,  403, of=_CLOSED),
-    Row("GET",    f"{_TEAM}/members",                   200,       200,       404,    (200, 404), 401, 403,  200),
+    Row("GET",    f"{_TEAM}/members",                   200,       200,       404,    (200, 404), 401, 403,  403),
     Row("PATCH",  f"{_TEAM}/members/<uuid:user_id>",    (200, 403), _LOGIN,   _TOKEN, (200, 403), 401, 403,  403, _ADMIN),
     Row("DELETE", f"{_TEAM}/members/<uuid:user_id>",    (204, 403), _LOGIN,   _TOKEN, (204, 403), 401, 403,  403),
-    Row("GET",    f"{_TEAM}/invitations",               200,       200,       404,    (200, 404), 401, 403,  200),
+    Row("GET",    f"{_TEAM}/invitations",               200,       200,       404,    (200, 404), 401, 403,  403),
     Row("POST",   f"{_TEAM}/invitations",               (201, 403), _LOGIN,   _TOKEN, (201, 403), 401, 403,  403, _NEW),
     Row("DELETE", f"{_TEAM}/invitations/<uuid:invitation_id>", (204, 403), _LOGIN, _TOKEN, (204, 403), 401, 403, 403),
-    Row("DELETE", "tokens/<uuid:token_id>",             204,       404,       404,    404,       401,  403,  204),
+    Row("DELETE", "tokens/<uuid:token_id>",             204,       404,       404,    404,       401,  403,  404),
     #    method    route                                owner      member     stranger elsewhere guest operators sandbox
     Row("GET",    _JOB,                                 200,       200,       404,    404,       404,  404,  404),
     Row("DELETE", _JOB,                                 204,       204,       404,    404,       401,  404,  404),
@@ -134,8 +134,8 @@ ROWS = [
     Row("GET",    "deliveries/<uuid:delivery_id>",      200,       200,       404,    404,       401,  404,  404),
     Row("POST",   "deliveries/<uuid:delivery_id>/replay", 202,     403,       404,    404,       401,  404,  404),
     # Providers exist for all tenants; each reaches its own workspace's key.
-    Row("PUT",    "provider-keys/<slug:provider>",      200,       403,       200,    200,       401,  403,  200, _KEY),
-    Row("DELETE", "provider-keys/<slug:provider>",      204,       403,       204,    204,       401,  403,  204, of=_TEAM_KEY),
+    Row("PUT",    "provider-keys/<slug:provider>",      200,       403,       200,    200,       401,  403,  403, _KEY),
+    Row("DELETE", "provider-keys/<slug:provider>",      204,       403,       204,    204,       401,  403,  403, of=_TEAM_KEY),
 ]
 
 _WORKSPACE = {"workspace": "{workspace}"}
@@ -194,6 +194,7 @@ class Call:
     guest: int
     operators: int
     body: dict[str, Any] = field(default_factory=dict)
+    sandbox: int | None = None  # the owner's token of the sandbox; None: as without it
     shows: str = ""  # a thing that is in the owner's list, and in no stranger's
     is_watched: bool = True  # a success changes rows; for POST and the like
 
@@ -219,14 +220,14 @@ CALLS = [
     Call("POST",   "auth/session",           400,        400,        400, 400, _EMAIL | {"code": "000000"}),
     Call("DELETE", "auth/session",           204,        204,        401, 204, is_watched=False),  # tokens have no login
     Call("GET",    "me",                     200,        200,        200, 200, shows="workspace"),
-    Call("PATCH",  "me",                     200,        200,        401, 403, {"preferences": {"a": 1}}),
+    Call("PATCH",  "me",                     200,        200,        401, 403, {"preferences": {"a": 1}}, sandbox=403),
     Call("DELETE", "me",                     (409, 403), (204, 403), 401, 403),  # the owner has a team
     Call("GET",    "me/export",              202,        202,        401, 403),
     Call("POST",   "me/export",              202,        202,        401, 403),
-    Call("GET",    "me/logins",              200,        200,        401, 403, shows="login"),
-    Call("GET",    "me/invitations",         200,        200,        401, 403, shows="received"),
+    Call("GET",    "me/logins",              200,        200,        401, 403, sandbox=403, shows="login"),
+    Call("GET",    "me/invitations",         200,        200,        401, 403, sandbox=403, shows="received"),
     Call("GET",    "workspaces",             200,        200,        401, 403, shows="workspace"),
-    Call("POST",   "workspaces",             201,        201,        401, 403, {"name": "Another"}),
+    Call("POST",   "workspaces",             201,        201,        401, 403, {"name": "Another"}, sandbox=403),
     Call("GET",    "tokens",                 200,        200,        401, 403, shows="token"),
     Call("POST",   "tokens",                 201,        201,        401, 403, {"name": "Another"}),
     Call("GET",    "credits",                200,        200,        401, 200, shows="workspace"),
@@ -237,7 +238,7 @@ CALLS = [
     Call("GET",    "packs",                  200,        200,        200, 200),
     Call("GET",    "usage",                  200,        200,        401, 200),
     Call("GET",    "usage/history",          200,        200,        401, 200),
-    Call("POST",   "promo-codes/redeem",     201,        201,        401, 403, {"code": "TENANCY"}),
+    Call("POST",   "promo-codes/redeem",     201,        201,        401, 403, {"code": "TENANCY"}, sandbox=403),
     Call("GET",    "providers",              200,        200,        200, 200),
     Call("GET",    "voices",                 200,        200,        200, 200),
     Call("GET",    "provider-keys",          200,        200,        401, 403),

@@ -63,6 +63,4 @@ def _default_secret(
     signer: DefaultSigner, answer: idempotency.Answer | None = None
 ) -> Response:
     shown = DefaultSecretSerializer(signer).data
-    response = respond(replace(answer or idempotency.Answer(200, None), body=shown))
-    response["Cache-Control"] = "no-store"
-    return response
+    return respond(replace(answer or idempotency.Answer(200, None), body=shown))

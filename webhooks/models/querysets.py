@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now, NullIf
 
+from webhooks.events import hidden_types
+
 if TYPE_CHECKING:
     from accounts.caller import Caller
     from accounts.models import Workspace
@@ -53,9 +55,12 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def visible_to(self, caller: Caller) -> DeliveryQuerySet:
         """Return the deliveries that `caller` may see and send again.
 
-        A token that is bound to an environment sees only that environment.
+        A token that is bound to an environment sees only that environment. Members without
+        the permission to see money don't see deliveries about money.
         """
         mine = self.for_workspace(caller.workspace)
+        if hidden := hidden_types(caller):
+            mine = mine.exclude(event__type__in=hidden)
         if caller.token is not None and caller.token.environment:
             return mine.filter(event__environment=caller.token.environment)
         return mine

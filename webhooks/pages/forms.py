@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from kit.rest.lines import one_line
 from webhooks.events import event_types
 from webhooks.models import Delivery
 
@@ -16,6 +17,7 @@ class EndpointForm(forms.Form):
     url = forms.CharField(
         label="Address",
         max_length=2048,
+        validators=[one_line],
         widget=forms.URLInput(
             attrs={
                 "class": "input",
@@ -28,6 +30,7 @@ class EndpointForm(forms.Form):
         label="Note (optional)",
         max_length=200,
         required=False,
+        validators=[one_line],
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
     events = forms.MultipleChoiceField(

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--remove",
             action="store_true",
-            help="remove it; the operator can set up a new one in the pages",
+            help="remove it; the operator sets up a new one after `login_link`",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -120,7 +120,7 @@ def test_without_the_cache_nobody_is_limited(monkeypatch):
     def away(*args, **kwargs):
         raise OSError
 
-    monkeypatch.setattr(type(caches["limits"]), "incr", away)
+    monkeypatch.setattr(type(caches["default"]), "incr", away)
     guest = factories.api()
     for _ in range(6):
         assert summary(post(guest))[0] == 400

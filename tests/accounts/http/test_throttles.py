@@ -187,7 +187,7 @@ def test_invalid_tokens_get_no_limit_headers(db):
 def test_without_the_cache_requests_are_not_limited(alice, settings, tmp_path, caplog):
     api = factories.api(factories.token(alice))
     settings.CACHES = settings.CACHES | {
-        "limits": settings.CACHES["limits"]
+        "default": settings.CACHES["default"]
         | {"LOCATION": f"unix://{tmp_path}/nobody-listens.sock"}
     }
 
@@ -248,3 +248,10 @@ def test_a_plan_has_limits_of_its_own(alice, django_assert_num_queries):
     assert told(api.post("/api/v1/speak")) == ("50", "49")
     Workspace.objects.update(rate_synthesis=None, rate_other=None)
     assert told(api.post("/api/v1/speak")) == ("2", "1")
+
+
+def test_each_cache_has_a_server_of_its_own(settings):
+    # django-redis shares a pool between caches of the same server, and with it the
+    # timeouts of the cache that is used first.
+    servers = [cache["LOCATION"] for cache in settings.CACHES.values()]
+    assert len(servers) == len(set(servers))

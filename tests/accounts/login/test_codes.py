@@ -132,8 +132,33 @@ def test_another_site_neither_asks_for_a_code_nor_logs_in(site, settings):
     assert client.post(SESSION, body, JSON, headers=headers).status_code == 200
 
 
-def test_our_own_pages_and_programs_log_in():
-    for headers in ({}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "http://testserver:81", "https://testserver", "null"],
+)
+def test_a_foreign_origin_alone_is_another_site(origin, settings):
+    """Older browsers don't send Sec-Fetch-Site, and some pages have no origin at all."""
+    for path in (CODE, SESSION):
+        body = {"email": "alice@example.com", "code": "123456"}
+        answer = factories.api().post(path, body, JSON, headers={"Origin": origin})
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+        assert not answer.cookies
+    assert not LoginChallenge.objects.exists()
+
+    settings.CSRF_TRUSTED_ORIGINS = [origin]
+    answer = factories.api().post(CODE, body, JSON, headers={"Origin": origin})
+    assert answer.status_code == 202
+
+
+def test_our_own_pages_and_programs_log_in(settings):
+    settings.BASE_URL = "https://speech.example.com"
+    for headers in (
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://testserver"},
+        {"Origin": "https://speech.example.com"},
+    ):
         answer = factories.api().post(
             CODE, {"email": "alice@example.com"}, JSON, headers=headers
         )

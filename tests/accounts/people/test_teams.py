@@ -9,8 +9,8 @@ from django.db import connection, transaction
 
 from accounts import tokens
 from accounts.errors import InvalidToken, NotAllowed, OwnerStays
-from accounts.models import ApiToken, Invitation, Membership
-from accounts.people import teams
+from accounts.models import ApiToken, Invitation, Membership, User
+from accounts.people import blocking, closing, teams
 from kit.errors import NotFound
 from tests import factories
 from tests.threads import in_threads
@@ -138,3 +138,52 @@ def test_a_concurrent_hand_over_and_leave_keep_one_owner(alice, bob, team) -> No
     assert outcomes.count("done") == 1
     owners = Membership.objects.filter(workspace=team, role="owner")
     assert owners.count() == 1
+
+
+def _invited(by, workspace, role="member") -> User:
+    """Return someone who was invited by a member."""
+    person = factories.user()
+    with transaction.atomic():
+        teams.invite(membership(by, workspace), person.email, role)
+    return person
+
+
+def _may_join(person) -> bool:
+    rows = list(teams.invitations_to(person))
+    try:
+        with transaction.atomic():
+            for row in rows:
+                teams.accept(person, row.pk)
+    except NotFound:
+        return False
+    return bool(rows)
+
+
+@pytest.mark.parametrize("end", ["removed", "left", "demoted", "blocked", "closed"])
+def test_invitations_end_with_the_right_to_invite(alice, bob, team, end) -> None:
+    Membership.objects.filter(user=bob, workspace=team).update(role="admin")
+    owners, admins = _invited(alice, team), _invited(bob, team)
+    with transaction.atomic():
+        if end == "removed":
+            teams.remove(membership(alice, team), bob.pk)
+        elif end == "left":
+            teams.remove(membership(bob, team), bob.pk)
+        elif end == "demoted":
+            teams.change_role(membership(alice, team), bob.pk, "member")
+        elif end == "blocked":
+            blocking.block(bob)
+        else:
+            closing.close(bob)
+
+    assert not _may_join(admins)
+    assert _may_join(owners)
+    assert not Membership.objects.filter(user=admins, workspace=team).exists()
+
+
+def test_a_hand_over_withdraws_what_an_admin_may_not_invite(alice, bob, team) -> None:
+    admin, member = _invited(alice, team, "admin"), _invited(alice, team)
+    with transaction.atomic():
+        teams.change_role(membership(alice, team), bob.pk, "owner")
+
+    assert not _may_join(admin)
+    assert _may_join(member)

@@ -47,6 +47,7 @@ def posting(w: Wallet, **fields: object) -> tuple[str, list[Any]]:
         "reservation_id": None,
         "actor": "",
         "reason": "",
+        "chain_hash": b"",
     } | fields
     return _insert("billing_ledgertransaction", values)
 

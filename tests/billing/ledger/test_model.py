@@ -120,7 +120,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(held=reservations, credits=st.integers(1, 100))
     def capture(self, held: Held, credits: int) -> None:
-        key = f"scene:{new_id()}:1"
+        key = f"capture:{new_id()}:1"
         if not held.amount:
             with pytest.raises(Reservation.DoesNotExist):
                 factories.capture(credits, key, held.key)

@@ -68,6 +68,7 @@ def test_guests_see_what_is_on_sale():
                 "rate_other": 600,
                 "concurrency": 16,
                 "retention_days": 90,
+                "storage_mb": 20_000,
             },
         }
         packs = client.get("/api/v1/packs").json()
@@ -97,6 +98,7 @@ def test_products_off_sale_are_not_listed():
         {"term": "weekly"},
         {"concurrency": 0},
         {"retention_days": 0},
+        {"storage_mb": 0},
         {"monthly_allowance": 10**12 + 1},
         {"key": "plus"},
         {"app_store_product": "plus_monthly"},
@@ -113,6 +115,7 @@ def test_database_refuses_invalid_plans(fields):
         "rate_other": 1,
         "concurrency": 1,
         "retention_days": 1,
+        "storage_mb": 1,
     }
     with pytest.raises(IntegrityError), transaction.atomic():
         Plan.objects.create(**(values | fields))
@@ -139,6 +142,7 @@ PLAN_FORM = {
     "rate_other": "300",
     "concurrency": "8",
     "retention_days": "30",
+    "storage_mb": "2000",
     "is_offered": "on",
 }
 

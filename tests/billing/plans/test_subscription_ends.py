@@ -54,25 +54,28 @@ def test_a_trial_is_granted_once_for_a_store_account(workspace, clock):
     assert allowances(workspace)[1:] == [(900_000, "2028-02-13 12:00")]
 
 
-def test_another_plan_within_a_trial_adds_the_difference(workspace, clock):
+def test_another_plan_within_a_trial_grants_nothing_before_it_is_paid(workspace, clock):
     clock.set(2028, 1, 5)
     options: dict[str, Any] = {"is_trial": True, "store_account": "cus_1"}
     trial = start(workspace, **options)
     for _ in range(2):
         run(subscriptions.change_plan, trial, plan("studio"))
         run(subscriptions.change_plan, trial, plan())
-    assert allowances(workspace) == [
-        (900_000, "2028-01-12 12:00"),
-        (4_100_000, "2028-01-12 12:00"),
-    ]
+    run(subscriptions.change_plan, trial, plan("studio"))
+    assert limits(workspace) == STUDIO
+    assert allowances(workspace) == [(900_000, "2028-01-12 12:00")]
     # What was edited counts from the next month on, in a trial too.
-    Plan.objects.filter(key="plus").update(monthly_allowance=9_000_000)
+    Plan.objects.filter(key="studio").update(monthly_allowance=9_000_000)
     run(subscriptions.cancel, trial)
+    assert len(allowances(workspace)) == 1
     # Elsewhere the account has had its trial.
     other = factories.workspace(factories.user())
     second = start(other, external_id="sub_2", **options)
     run(subscriptions.change_plan, second, plan("studio"))
-    assert (len(allowances(workspace)), allowances(other)) == (2, [])
+    assert (len(allowances(workspace)), allowances(other)) == (1, [])
+    clock.set(2028, 1, 12)
+    run(subscriptions.renew, trial)
+    assert allowances(workspace)[1:] == [(9_000_000, "2028-02-13 12:00")]
 
 
 def test_unpaid_trial_ends(workspace, clock):
@@ -196,6 +199,9 @@ def test_operators_plan_renews_by_itself(workspace, clock):
     assert given.period_end == datetime(2028, 6, 30, 12, tzinfo=UTC)
     assert allowances(workspace)[1:] == [
         (900_000, "2028-03-31 12:00"),
+        # Two months passed meanwhile: they last as long from now.
+        (900_000, "2028-07-03 12:00"),
+        (900_000, "2028-07-04 12:00"),
         (900_000, "2028-06-30 12:00"),
     ]
     assert limits(workspace) == PLUS
@@ -214,7 +220,36 @@ def test_setting_a_plan_changes_and_ends_it(workspace):
     assert sum(credits for credits, _ in allowances(workspace)) == 5_000_000
     assert set_plan(None).status == "canceled"
     assert limits(workspace) == FREE
-    assert set_plan(plan()).pk != given.pk
+    for _ in range(3):  # once more, it is the same month
+        assert set_plan(plan()).pk == given.pk
+        assert limits(workspace) == PLUS
+        assert set_plan(None).status == "canceled"
+    assert sum(credits for credits, _ in allowances(workspace)) == 5_000_000
+
+
+def test_an_operators_plan_that_was_off_for_months_goes_on(workspace, clock):
+    def set_plan(chosen):
+        with transaction.atomic():
+            return subscriptions.set_plan(workspace, chosen)
+
+    clock.set(2028, 1, 5)
+    set_plan(plan("plus_yearly"))
+    clock.set(2028, 1, 20)
+    set_plan(None)
+    clock.set(2028, 4, 10)
+    subscriptions.process_due()
+    assert allowances(workspace) == [(900_000, "2028-02-05 12:00")]
+    set_plan(plan("studio_yearly"))
+    clock.set(2028, 5, 5)
+    subscriptions.process_due()
+    assert allowances(workspace)[1:] == [
+        (5_000_000, "2028-05-05 12:00"),
+        (5_000_000, "2028-06-05 12:00"),
+    ]
+    # A month over, it is a new plan.
+    set_plan(None)
+    clock.set(2029, 1, 6)
+    assert set_plan(plan()).period_start == clock.now
 
 
 def test_plan_billed_by_a_store_cannot_be_set(workspace):

@@ -113,7 +113,9 @@ def test_yearly_plan_is_granted_monthly(workspace, clock, begins, months):
     assert moment < ends
 
 
-def test_scheduled_task_grants_only_the_current_month(workspace, clock):
+def test_months_that_passed_meanwhile_are_granted_for_as_long_from_now(
+    workspace, clock
+):
     clock.set(2027, 1, 10)
     start(workspace, "plus_yearly")
     clock.set(2027, 4, 20)  # no run for three months
@@ -121,6 +123,8 @@ def test_scheduled_task_grants_only_the_current_month(workspace, clock):
     assert subscriptions.process_due() == 0
     assert allowances(workspace) == [
         (900_000, "2027-02-10 12:00"),
+        (900_000, "2027-05-18 12:00"),
+        (900_000, "2027-05-21 12:00"),
         (900_000, "2027-05-10 12:00"),
     ]
 
@@ -132,7 +136,6 @@ def test_parallel_scheduled_runs_grant_once(workspace, clock):
     in_threads(6, subscriptions.process_due)
     assert len(allowances(workspace)) == 2
     clock.set(2027, 3, 10)
-    Subscription.objects.update(due_at=clock.now)
     in_threads(6, subscriptions.process_due)
     assert len(allowances(workspace)) == 3
 
@@ -315,11 +318,12 @@ def test_edited_limits_apply_to_subscribed_workspaces(workspace):
         "rate_other": 700,
         "concurrency": 9,
         "retention_days": 10,
+        "storage_mb": 11,
         "is_offered": "on",
     }
     answer = browser.post(f"/admin/billing/plan/{row.pk}/change/", form)
     assert answer.status_code == 302
-    assert limits(workspace) == ("paid", 77, 700, 9, 10)
+    assert limits(workspace) == ("paid", 77, 700, 9, 10, 11)
     assert limits(other) == STUDIO
 
 

@@ -189,7 +189,9 @@ def test_history_as_csv(ada, workspace):
     ]
 
 
-@pytest.mark.parametrize("start", "=+-@\t\r")
+@pytest.mark.parametrize(
+    "start", [*"=+-@\t\r\n", *"＝＋－＠﹦﹢﹣﹫⁺₌", " =", "\u3000＝", "\u00a0+"]
+)
 def test_csv_has_no_formulas(ada, workspace, start):
     spoken(workspace, 2, voice=f"{start}cmd")
     answer = get(ada, f"{RANGE}&group=voice&format=csv")

@@ -4,16 +4,20 @@ import pytest
 from django.core.cache import cache
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.test import Client
 
+from config.api import health
 from config.celery import HEARTBEAT as WORKER
 from config.celery import app
 from kit.management.commands.dispatch import HEARTBEAT as DISPATCHER
+from tests.threads import in_threads
 
 EVERYTHING = ["database", "broker", "cache", "storage", "worker", "dispatcher"]
 
 
 @pytest.fixture(autouse=True)
-def _heartbeats():
+def _heartbeats(monkeypatch):
+    monkeypatch.setattr(health._last, "until", 0.0)
     cache.set(WORKER, True)
     cache.set(DISPATCHER, True)
 
@@ -94,7 +98,32 @@ def test_readiness_names_a_full_or_read_only_storage(db, client, monkeypatch, tm
     assert failed(client) == ["storage"]
 
 
-def test_a_check_leaves_nothing_behind(db, client):
-    client.get("/health/ready")
+def test_a_full_disk_is_not_ready(db, client, monkeypatch):
+    monkeypatch.setattr(health, "_LEAST_SPACE", 2**62)
 
-    assert default_storage.listdir("ready")[1] == []
+    assert failed(client) == ["storage"]
+
+
+def test_a_check_writes_no_file(db, client, monkeypatch):
+    def refuse(*args, **options):
+        raise AssertionError("a file is written")
+
+    for name in ("save", "_save", "delete"):
+        monkeypatch.setattr(default_storage, name, refuse)
+
+    assert client.get("/health/ready").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_strangers_cause_one_check_a_second(client, monkeypatch):
+    """However often they ask, also at the same time."""
+    counted = []
+    monkeypatch.setitem(health._CHECKS, "cache", lambda: counted.append(1))
+
+    answers = in_threads(20, lambda: Client().get("/health/ready").status_code)
+    answers.append(client.get("/health/ready").status_code)
+
+    assert (answers, len(counted)) == ([200] * 21, 1)
+    monkeypatch.setattr(health._last, "until", 0.0)
+    client.get("/health/ready")
+    assert len(counted) == 2

@@ -322,3 +322,18 @@ def test_a_kind_may_claim_and_settle_in_its_own_way():
     assert work() == 2
     assert states() == [("a failed", "failed", 0, 0), ("b done", "completed", 0, 0)]
     assert {bytes(row.encrypted_text) for row in Mail.objects.all()} == {b"secret"}
+
+
+def test_no_more_slots_of_a_process_than_allowed_do_the_same_work():
+    others = []
+
+    def perform(row, lease):
+        others.append(work())  # another slot, while this one works
+
+    post("a")
+    post("b")
+    work = kind(perform, at_once=1)
+    assert work() == 2
+    assert others == [0, 0]
+    post("c")
+    assert work() == 1

@@ -35,9 +35,12 @@ def call(
 ) -> str:
     """Make a call; return its result as text."""
     try:
-        with upstreams.calling(provider, credential, holder=holder, is_retry=is_retry):
+        with upstreams.calling(
+            provider, credential, holder=holder, is_retry=is_retry
+        ) as permit:
             if failure:
                 raise ProviderError(failure, retry_after=retry_after)
+        upstreams.record_success(permit, seconds=0.1)
     except ProviderError as error:
         return str(error.kind)
     except UpstreamUnavailable as unavailable:

@@ -20,7 +20,7 @@ from synthesis.errors import (
     ProviderUnavailable,
     SandboxProvider,
 )
-from synthesis.jobs import again, quotes
+from synthesis.jobs import again, cancel, quotes
 from synthesis.jobs.quotes import Order, RequestedScene
 from synthesis.models import Job, Scene
 from tests import factories
@@ -215,6 +215,30 @@ def test_a_key_known_to_be_refused_is_an_error(own, caller, api, credits):
     assert (Job.objects.count(), credits()) == (0, (5000, 0))
 
 
+def test_a_suspended_key_is_an_error_and_speaks_nothing(
+    own, submitted, caller, api, speak_all, credits, monkeypatch
+):
+    """It was entered for another address; our key is not used instead."""
+    job = submitted(caller, "One.")
+    monkeypatch.setenv("SCRIPTED_BASE_URL", "http://elsewhere.example.com")
+
+    body = {"text": "One.", "voice": "scripted:one"}
+    speech = {"input": "One.", "voice": "scripted:one"}
+    for path, sent in (("jobs", body), ("estimate", body), ("speech", speech)):
+        answer = post(api, path, sent)
+        assert (answer.status_code, answer.json()["code"]) == (409, "own_key_suspended")
+    speak_all()
+
+    assert job.scenes.get().error_code == "own_key_suspended"
+    told = api.get(f"/api/v1/jobs/{job.pk}").json()["scenes"][0]["error"]
+    assert told["detail"] == (
+        "The provider's address has changed. Enter your own key again."
+    )
+    assert Job.objects.count() == 1
+    assert scripted.keys_used == []
+    assert credits() == (5000, 0)
+
+
 def test_a_key_that_was_refused_meanwhile_is_not_tried(
     own, submitted, caller, speak_all
 ):
@@ -274,6 +298,20 @@ def test_an_edit_of_one_scene_keeps_what_others_were_billed_to(
         job, scene = again.edit(caller, job.pk, scene.pk, {"text": "New."})
     assert (job.billed_to, scene.cost) == ("credits", 0)
     assert scene.credential == using.credential_of(caller.workspace.pk)
+
+
+def test_a_change_that_is_not_spoken_leaves_the_own_key_as_the_payer(
+    own, submitted, caller, speak_all, credits
+):
+    job = submitted(caller, "One.")
+    speak_all()
+    own.delete()
+    with transaction.atomic():
+        job, _ = again.edit(caller, job.pk, job.scenes.get().pk, {"text": "New."})
+    assert (job.billed_to, credits()) == ("credits", (4996, 4))
+    with transaction.atomic():
+        job = cancel.cancel(job.pk)
+    assert (job.status, job.billed_to, credits()) == ("completed", "own_key", (5000, 0))
 
 
 def test_price_and_key_can_not_disagree(own, submitted, caller):

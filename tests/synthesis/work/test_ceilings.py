@@ -1,6 +1,7 @@
 """Daily ceilings of providers, exact under concurrency, and those of the sandbox."""
 
 import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -117,6 +118,7 @@ def test_audio_that_is_no_speech_stays_counted(
     monkeypatch.setattr(
         scripted.Scripted, "_parts", lambda self, text: iter_bytes(bytes(320 * 12))
     )
+    monkeypatch.setattr(random, "uniform", lambda shortest, longest: longest)
     submitted(factories.caller(), "Hello there.")
     speak_all()
     assert scripted.calls == ["Hello there."]

@@ -6,8 +6,8 @@ import pytest
 from django.core.files.storage import default_storage
 
 from billing.ledger.wallets import summary, wallet_of
-from providers import unicorn
 from providers.contract.base import Limit
+from providers.unicorn import espeak
 from synthesis.models import Flaw, Job, Piece
 from tests import factories
 from tests.synthesis import scripted
@@ -20,7 +20,7 @@ YEARS = " ".join(map(str, range(1900, 1980)))
 @pytest.fixture
 def without_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     """eSpeak as it is: it reads a thousand phonemes of a clause, and drops the rest."""
-    monkeypatch.setattr(unicorn, "mark_clauses", lambda script, language: script)
+    monkeypatch.setattr(espeak, "mark_clauses", lambda script, language: script)
 
 
 def words_of(piece: Piece) -> list[list[float]]:

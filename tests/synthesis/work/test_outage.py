@@ -1,19 +1,21 @@
 """Outages of providers: few calls are made, and customers are not charged."""
 
 import json
+import random
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from billing.ledger.wallets import summary, wallet_of
 from providers.contract.base import Failure, ProviderError
 from providers.limits import upstreams
 from providers.models import Provider, Upstream, Voice
-from synthesis.models import Job, Scene
+from synthesis.models import Job, Piece, Scene
 from synthesis.work import claiming, dispatch, worker
 from tests import factories
 from tests.providers.vendors.openai import Compatible
@@ -69,8 +71,10 @@ def fail_all(count: int = 5) -> None:
     ],
 )
 def test_an_outage_takes_few_calls_and_no_credits(
-    submitted, vendor, owner, credits, settings, fault, patience, count
+    submitted, vendor, owner, credits, settings, monkeypatch, fault, patience, count
 ) -> None:
+    # No scene is tried twice before the breaker opens.
+    monkeypatch.setattr(random, "uniform", lambda shortest, longest: longest)
     settings.PROVIDER_PATIENCE = patience
     vendor.fault = fault
     job = submitted(factories.caller(owner), *["A short scene."] * count, voice=SERVER)
@@ -111,6 +115,7 @@ def test_all_scenes_are_spoken_after_an_outage(
     waited = 0
     while Scene.objects.unfinished().exists():
         worker.work("remote")
+        worker.work("files")
         let_pass(2)
         waited += 2
         assert waited <= 30
@@ -128,6 +133,131 @@ def test_settings_limit_how_long_scenes_wait_for_a_provider(submitted, vendor) -
     worker.speak(scene)
     assert time.monotonic() - began < 10
     assert Upstream.objects.get().failures == {"timeout": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "calls"),
+    [
+        # The vendor refused the text.
+        (Fault.RATE, 5),
+        (Fault.BROKEN, 5),
+        (Fault.BUSY, 5),
+        # It may have spoken the text and may bill it, and we can't know.
+        (Fault.DRIP, 2),
+        (Fault.TRICKLE, 2),
+        (Fault.TRUNCATED, 2),
+        (Fault.RESET, 2),
+        # It answered, without usable audio.
+        (Fault.HTML, 2),
+        (Fault.DISGUISED, 2),
+        (Fault.EMPTY, 2),
+    ],
+)
+def test_a_text_that_may_be_billed_is_sent_once_more(
+    submitted, vendor, credits, owner, speak_all, fault, calls
+) -> None:
+    Provider.objects.filter(slug="compatible").update(total_seconds=0.3)
+    vendor.fault = fault
+    job = submitted(factories.caller(owner), "A short scene.", voice=SERVER)
+
+    for _ in range(9):
+        speak_all()
+        upstreams.reset(Upstream.objects.get())
+        let_pass(61)
+
+    assert len(vendor.asked) == calls
+    job.refresh_from_db()
+    assert (job.status, job.charged) == ("failed", 0)
+    assert credits() == (5000, 0)
+
+
+def test_a_text_that_can_not_be_sent_is_tried_five_times(
+    submitted, vendor, monkeypatch, speak_all
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    monkeypatch.setenv("COMPATIBLE_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    job = submitted(factories.caller(), "A short scene.", voice=SERVER)
+
+    for _ in range(9):
+        speak_all()
+        let_pass(61)
+
+    assert Upstream.objects.get().failures == {"down": 5}
+    assert job.scenes.get().error_code == "down"
+
+
+def test_each_piece_may_be_sent_once_more(submitted, speak_all) -> None:
+    text = " ".join(f"Sentence number {n} has a length." for n in range(6))
+    for call in (1, 3, 5):
+        scripted.fail_at[call] = ProviderError(Failure.TIMEOUT, is_unanswered=True)
+    job = submitted(factories.caller(), text)
+
+    for _ in range(5):
+        speak_all()
+        let_pass(61)
+
+    job.refresh_from_db()
+    assert job.status == "completed"
+    assert [scripted.calls.count(call) for call in scripted.calls] == [2] * 6 + [1] * 3
+
+
+def test_a_probe_is_sent_once_more(submitted, speak_all) -> None:
+    scripted.failures.extend(
+        ProviderError(Failure.TIMEOUT, is_unanswered=True) for _ in range(9)
+    )
+    job = submitted(factories.caller(), "A short scene.")
+    upstream = upstreams.upstream_of(Provider.objects.get(pk="scripted"))
+    now = timezone.now()
+
+    for _ in range(5):
+        Upstream.objects.filter(pk=upstream.pk).update(
+            failing_since=now, open_until=now, probe=""
+        )
+        speak_all()
+        let_pass(61)
+
+    assert len(scripted.calls) == 2
+    assert job.scenes.get().error_code == "provider_unavailable"
+
+
+@pytest.mark.parametrize("is_failure", [False, True])
+def test_statistics_that_can_not_be_written_lose_nothing(
+    submitted, speak_all, monkeypatch, is_failure, credits, owner
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("couldn't get a connection after 5.00 sec")
+
+    monkeypatch.setattr(upstreams, "record_success", fail)
+    monkeypatch.setattr(upstreams, "record_failure", fail)
+    if is_failure:
+        scripted.failures.append(ProviderError(Failure.RATE_LIMITED, retry_after=1))
+    job = submitted(factories.caller(owner), "A short scene.")
+
+    for _ in range(2):
+        speak_all()
+        let_pass(61)
+
+    assert len(scripted.calls) == 1 + is_failure
+    scene = job.scenes.get()
+    assert (scene.status, scene.attempts) == ("completed", int(is_failure))
+    assert credits() == (4986, 0)
+
+
+def test_audio_is_stored_before_the_statistics(
+    submitted, speak_all, monkeypatch
+) -> None:
+    seen: list[int] = []
+
+    def record(*_: object, **__: object) -> None:
+        seen.extend(Piece.objects.values_list("ordinal", flat=True))
+
+    monkeypatch.setattr(upstreams, "record_success", record)
+    submitted(factories.caller(), "A short scene.")
+
+    speak_all()
+
+    assert seen == [1]
 
 
 def test_scenes_wait_without_losing_a_try(submitted) -> None:

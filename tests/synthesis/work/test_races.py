@@ -3,15 +3,11 @@
 Each thread has its own connection. Whichever is first, all credits are accounted for.
 """
 
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
-from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from billing.ledger.wallets import wallet_of
@@ -25,33 +21,10 @@ from synthesis.work.rendering import Rendered
 from tests import factories
 from tests.billing.factories import columns, violations
 from tests.synthesis.claim import claim
+from tests.synthesis.racing import STARTS, race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SPOKEN = Rendered(audio="a.mp3", words="a.json", timing="exact", duration_ms=1000)
-# Seconds that the first waits, and the second: both orders are met, and the tie.
-STARTS = [(0, 0), (0, 0), (0, 0), (0.02, 0), (0, 0.02)]
-
-
-def race(
-    first: Callable[[], Any], second: Callable[[], Any], waits: tuple[float, float]
-) -> tuple[Any, Any]:
-    """Run both at the same moment; return their results or errors."""
-    barrier = Barrier(2, timeout=30)
-
-    def run(action: Callable[[], Any], wait: float) -> Any:
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            time.sleep(wait)
-            return action()
-        except (LeaseLost, JobNotCancelable) as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(run, (first, second), waits)
-    return one, other
 
 
 def completing(scene: Scene) -> Callable[[], Job]:

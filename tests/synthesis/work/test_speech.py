@@ -2,18 +2,21 @@
 
 import base64
 import json
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from billing.ledger.wallets import summary, wallet_of
 from billing.models import LedgerTransaction
+from kit.db import admission
 from kit.models import IdempotencyRecord
 from providers.contract.base import Failure, ProviderError
 from providers.models import Provider
 from synthesis.models import Job, Scene
-from synthesis.work import dispatch, speech
+from synthesis.work import dispatch, rendering, settlement, speech
 from tests import factories
 from tests.synthesis import scripted
 from tests.synthesis.decoded import milliseconds_of
@@ -171,3 +174,79 @@ def test_a_web_process_that_dies_leaves_nothing_reserved(
     assert credits() == (5000, 0)
     assert LedgerTransaction.objects.filter(kind="capture").count() == 0
     assert post(api, body, **{"Idempotency-Key": "lost"}).status_code == 200
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+@pytest.mark.parametrize("step", ["_record", "complete"])
+def test_an_outage_of_the_database_loses_no_audio(
+    api, credits, monkeypatch, step, is_committed
+) -> None:
+    """The connection breaks after a call, before or after the commit."""
+    where = rendering if step == "_record" else settlement
+    work = getattr(where, step)
+    tries = []
+
+    def break_off(*args: object) -> object:
+        tries.append(args)
+        if len(tries) == 1:
+            if is_committed:
+                work(*args)
+                transaction.on_commit(lose_answer)
+                if connection.in_atomic_block:
+                    return Job.objects.get()
+            raise OperationalError("the connection is closed")
+        return work(*args)
+
+    def lose_answer() -> None:
+        if len(tries) == 1 and step == "complete":
+            raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(where, step, break_off)
+    monkeypatch.setattr(speech, "_DATABASE_PAUSE", 0)
+
+    answer = post(api, {"input": "Hello.", "voice": "scripted:one"})
+
+    assert answer.status_code == 200
+    assert milliseconds_of(base64.b64decode(answer.json()["audio"])) > 0
+    assert scripted.calls == ["Hello."]
+    assert credits() == (4994, 0)
+    assert Job.objects.get().status == "completed"
+    assert LedgerTransaction.objects.filter(kind="capture").count() == 1
+
+
+def test_an_outage_that_lasts_is_a_503_and_its_credits_come_back(
+    api, credits, monkeypatch
+) -> None:
+    def break_off(*_: object) -> None:
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(settlement, "complete", break_off)
+    monkeypatch.setattr(speech, "_DATABASE_PATIENCE", 0)
+
+    answer = post(api, {"input": "Hello.", "voice": "scripted:one"})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert Job.objects.get().status == "failed"
+    assert credits() == (5000, 0)
+
+
+def test_too_many_waiting_requests_are_refused_before_anything_is_reserved(
+    api, credits, monkeypatch
+) -> None:
+    full = threading.Semaphore(0)
+    monkeypatch.setattr(admission, "_slots", full)
+    monkeypatch.setattr(admission, "_waiting", full)
+
+    spoken = post(api, {"input": "Hello.", "voice": "scripted:one"})
+    queued = api.post(
+        "/api/v1/jobs",
+        json.dumps({"text": "Hello.", "voice": "scripted:one"}),
+        content_type="application/json",
+    )
+
+    for answer in (spoken, queued):
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        assert answer["Retry-After"] == "5"
+    assert scripted.calls == []
+    assert Job.objects.count() == 0
+    assert credits() == (5000, 0)

@@ -11,9 +11,9 @@ from itertools import pairwise
 from unicodedata import category, east_asian_width, name
 
 from providers.contract.sentences import CLOSERS, ends_sentence
-from providers.unicorn.abbreviations import EXPANSIONS
-from providers.unicorn.japanese import readings
-from providers.unicorn.numerals import centuries, money, numerals
+from providers.unicorn.espeak.abbreviations import EXPANSIONS
+from providers.unicorn.espeak.japanese import readings
+from providers.unicorn.espeak.numerals import centuries, money, numerals
 from providers.unicorn.script import HAN, Script
 
 _FULL_STOP = re.compile(rf"(?<![.\s])\.(?!\.){CLOSERS}*(?=(\s+)\S)")
