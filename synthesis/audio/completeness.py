@@ -24,6 +24,8 @@ _MOST_OF_OTHERS = 70
 _LEAST_LENGTH = 100  # of a text whose duration is checked
 _OUTSIDE_SECONDS = 2.0  # with sound outside of every word
 _OUTSIDE_SHARE = 0.1
+_LONGEST_GAP = 0.5  # seconds between two words; some engines leave out their edges
+_QUIET = 0.03  # of the loudest sample
 _SILENCE_SECONDS = 10.0  # between two words
 _LEAST_SOUND_SHARE = 0.1  # of the duration
 _LEAST_DURATION = 5.0  # seconds; for that share
@@ -92,10 +94,14 @@ def _missing_lengths(
 
 
 def _sound_outside(given: Sequence[Word], loudness: Loudness) -> float:
-    """Return the seconds with sound that lie in no word."""
+    """Return the seconds with sound in longer gaps between the words."""
     steps = np.abs(loudness.steps.astype(np.int32))
-    is_loud = steps > 0.03 * steps.max(initial=0)
-    for word in given:
-        first = int(word.start / loudness.step)
-        is_loud[first : int(word.end / loudness.step) + 1] = False
-    return float(is_loud.sum()) * loudness.step
+    is_loud = steps > _QUIET * steps.max(initial=0)
+    ends = [0.0, *(word.end for word in given)]
+    starts = [*(word.start for word in given), loudness.seconds]
+    outside = 0
+    for end, start in zip(ends, starts, strict=True):
+        if start - end > _LONGEST_GAP:
+            first, last = int(end / loudness.step) + 1, int(start / loudness.step)
+            outside += int(is_loud[first:last].sum())
+    return outside * loudness.step

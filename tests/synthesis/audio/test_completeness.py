@@ -45,6 +45,14 @@ def test_ordinary_speech_is_complete():
             assert flaw(TEXT, words, loudness((seconds, 0.3)), speed=1) == ""
 
 
+def test_words_may_be_timed_without_their_edges():
+    words = [
+        Word(word.start + 0.05, word.end - 0.05, word.char_start, word.char_end)
+        for word in evenly(TEXT, 15)
+    ]
+    assert flaw(TEXT, words, loudness((15, 0)), speed=1) == ""
+
+
 def test_what_is_missing_is_named():
     words = evenly(TEXT, 12)
     table: list[tuple[list[Word] | None, list[tuple[float, float]], float, str]] = [
