@@ -80,7 +80,7 @@ def _speak_in_cuts(scene: Scene, chunk: Chunk, target: BinaryIO) -> CallResult:
         parts = [
             audio.Part(
                 partial(_open, folder / str(number)),
-                max(0, cut.pause_ms - result.audio.quiet_end_ms),
+                max(0, round(cut.pause_ms / scene.speed) - result.audio.quiet_end_ms),
             )
             for number, (cut, result) in enumerate(zip(cuts, results, strict=True))
         ]
