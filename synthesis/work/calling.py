@@ -1,5 +1,7 @@
 """Make one call to a provider, within all limits, and store its audio."""
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ from synthesis.models import Scene
 from synthesis.text.splitting import Chunk
 
 SCENE_PAUSE_MS = 1_000  # of a scene in which there is nothing to say
+# Audio is decoded by half of the cores at most. The calls of a book end at the same time,
+# and threads that compute would keep those waiting that begin a call for someone else.
+_computing = threading.Semaphore(max(1, (os.cpu_count() or 1) // 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +180,13 @@ def _audio_only(
 ) -> Iterator[bytes]:
     """Yield the audio of `parts`; append the words to `words`.
 
-    Records in `spent` that audio has arrived, so that the call is counted.
+    Records in `spent` that audio has arrived, so that the call is counted. The caller may
+    compute with a part until it takes the next one; few threads do so at a time.
     """
     for part in parts:
         if isinstance(part, Word):
             words.append(part)
         else:
             spent.has_audio = spent.has_audio or bool(part)
-            yield part
+            with _computing:
+                yield part
