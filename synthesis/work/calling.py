@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
@@ -177,7 +177,7 @@ def _receive(
 
 def _audio_only(
     parts: Iterator[bytes | Word], words: list[Word], spent: ceilings.Spent
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yield the audio of `parts`; append the words to `words`.
 
     Records in `spent` that audio has arrived, so that the call is counted. The caller may

@@ -1,13 +1,13 @@
 """Few threads of a process decode audio at a time."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from providers.limits.ceilings import Spent
 from synthesis.work import calling
 
 
-def audio() -> Iterator[bytes]:
+def audio() -> Generator[bytes]:
     return calling._audio_only(iter([b"a", b"b"]), [], Spent())
 
 
