@@ -16,9 +16,10 @@ from providers.unicorn.espeak.japanese import readings
 from providers.unicorn.espeak.numerals import centuries, money, numerals
 from providers.unicorn.script import HAN, Script
 
-_FULL_STOP = re.compile(rf"(?<![.\s])\.(?!\.){CLOSERS}*(?=(\s+)\S)")
+_SPACE = r"(?:[^\S\n]+|[^\S\n]*\n[^\S\n]*)"  # within a paragraph
+_FULL_STOP = re.compile(rf"(?<![.\s])\.(?!\.){CLOSERS}*(?=({_SPACE})\S)")
 _NO_BREAK = "\u00a0"  # a stop before it ends no clause
-_ABBREVIATION = re.compile(r"(?<![^\s(\[“„«\"'])([^\W\d_]{1,6})\.(?=\s+\S)")
+_ABBREVIATION = re.compile(r"(?<![^\s(\[“„«\"'])([^\W\d_]{1,6})\.(?=" + _SPACE + r"\S)")
 _PAUSE = re.compile(
     rf"[.,;:!?…]{CLOSERS}*(?=\s)|[،؛؟۔।॥։።。！？、，；：｡､]|[—–]|\n\s*\n"
 )
@@ -35,9 +36,8 @@ _ROOM = 10
 # Estimated phonemes. eSpeak reads a thousand in a clause.
 _LONGEST_CLAUSE = 480
 _LONGEST_RUN = 200  # without a space: a word of ten seconds has no useful time
-_LEADING_VOWELS = re.compile(
-    "[\u0e40-\u0e44\u0ec0-\u0ec4]"
-)  # begin Thai, Lao syllables
+# They begin a syllable in Thai and Lao.
+_LEADING_VOWELS = re.compile("[\u0e40-\u0e44\u0ec0-\u0ec4]")
 
 
 def mark_clauses(script: Script, language: str) -> Script:

@@ -132,6 +132,7 @@ def test_a_sentence_that_ends_like_an_abbreviation_pauses():
         ("No. I was not there.", "No"),
         ("It ended at 5 p.m. We left.", "p.m"),
         ("So did I. He was not.", "I"),
+        ("We met the St.\n\nLouis came.", "St"),
     ]
     for (text, word), case in cases(table):
         with case:
