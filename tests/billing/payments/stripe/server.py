@@ -313,7 +313,7 @@ def running() -> Iterator[Stripe]:
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            body = self.rfile.read(length)
+            self.body = body = self.rfile.read(length)
             if stripe.fault is not None and stripe.fault(self):
                 return
             status, found = stripe.answer(self.command, self.path, self.headers, body)
