@@ -2190,6 +2190,11 @@ class Migration(migrations.Migration):
                         name="inbox_waits_for",
                     ),
                     models.Index(fields=["-received_at"], name="inbox_newest"),
+                    models.Index(
+                        condition=models.Q(("status", "failed")),
+                        fields=["id"],
+                        name="inbox_failed",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
@@ -2733,6 +2738,14 @@ class Migration(migrations.Migration):
                 ),
                 fields=["look_up_at"],
                 name="order_to_look_up",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("review", ""), _negated=True),
+                fields=["id"],
+                name="order_in_review",
             ),
         ),
         migrations.AddIndex(

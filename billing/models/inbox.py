@@ -60,6 +60,9 @@ class InboxEvent(Claimable):
                 name="inbox_waits_for",
             ),
             models.Index(fields=["-received_at"], name="inbox_newest"),
+            models.Index(
+                fields=["id"], condition=Q(status="failed"), name="inbox_failed"
+            ),
         ]
 
     def __str__(self) -> str:
