@@ -2159,6 +2159,14 @@ class Migration(migrations.Migration):
                         max_length=200,
                     ),
                 ),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True,
+                        help_text="the subscription whose state was read for it",
+                        max_length=200,
+                    ),
+                ),
                 ("result", models.TextField(blank=True, help_text="what was posted")),
                 (
                     "error",
@@ -2188,6 +2196,11 @@ class Migration(migrations.Migration):
                         condition=models.Q(("waits_for", ""), _negated=True),
                         fields=["waits_for"],
                         name="inbox_waits_for",
+                    ),
+                    models.Index(
+                        condition=models.Q(("subject", ""), _negated=True),
+                        fields=["subject", "settled_at"],
+                        name="inbox_of_subject",
                     ),
                     models.Index(fields=["-received_at"], name="inbox_newest"),
                     models.Index(
