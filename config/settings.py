@@ -339,6 +339,26 @@ ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 """Bearer token of `GET /metrics`; empty: it is disabled."""
 
+# --- Payments ------------------------------------------------------------------------
+# A gateway is on in the environments whose keys are set; `_TEST` is the sandbox.
+
+NOWPAYMENTS_BASE_URL = env.str("NOWPAYMENTS_BASE_URL", "https://api.nowpayments.io/v1")
+NOWPAYMENTS_API_KEY = env.str("NOWPAYMENTS_API_KEY", "")
+NOWPAYMENTS_IPN_SECRET = env.str("NOWPAYMENTS_IPN_SECRET", "")
+NOWPAYMENTS_BASE_URL_TEST = env.str(
+    "NOWPAYMENTS_BASE_URL_TEST", "https://api-sandbox.nowpayments.io/v1"
+)
+NOWPAYMENTS_API_KEY_TEST = env.str("NOWPAYMENTS_API_KEY_TEST", "")
+NOWPAYMENTS_IPN_SECRET_TEST = env.str("NOWPAYMENTS_IPN_SECRET_TEST", "")
+BTCPAY_URL = env.str("BTCPAY_URL", "")
+BTCPAY_API_KEY = env.str("BTCPAY_API_KEY", "")
+BTCPAY_STORE = env.str("BTCPAY_STORE", "")
+BTCPAY_WEBHOOK_SECRET = env.str("BTCPAY_WEBHOOK_SECRET", "")
+BTCPAY_URL_TEST = env.str("BTCPAY_URL_TEST", BTCPAY_URL)
+BTCPAY_API_KEY_TEST = env.str("BTCPAY_API_KEY_TEST", "")
+BTCPAY_STORE_TEST = env.str("BTCPAY_STORE_TEST", "")
+BTCPAY_WEBHOOK_SECRET_TEST = env.str("BTCPAY_WEBHOOK_SECRET_TEST", "")
+
 # --- Webhooks ------------------------------------------------------------------------
 
 WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", 24)

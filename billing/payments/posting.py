@@ -116,6 +116,7 @@ def post(fact: Fact, environment: Environment) -> str:
 def _post_paid(fact: Paid, environment: Environment) -> str:
     workspace, order = _ordered(fact, environment)
     if found := _order_with(fact.store, environment, fact.money.id):
+        _set_review(found, fact.review)
         return f"posted before: {found.product}"
     if order is None:
         pack = _product(Pack, fact.buyer.product)
@@ -127,6 +128,7 @@ def _post_paid(fact: Paid, environment: Environment) -> str:
         return f"to be reviewed: {problem}"
     _set_paid(order, fact.money)
     sell(order)
+    _set_review(order, fact.review)
     return f"paid: {order.pack.credits:,} credits"
 
 

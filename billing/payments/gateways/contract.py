@@ -77,6 +77,8 @@ class Paid:
     store: Store
     buyer: Buyer
     money: Money
+    review: str = ""
+    """What an operator should look at, although the pack is granted: too much was paid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +96,7 @@ class NotPaid:
 class Unclear:
     """Something was paid, but not what the order asked for: an operator decides.
 
-    For payments that are partial, late, too large, repeated or in another currency.
+    For payments that are partial, late or repeated.
     """
 
     store: Store

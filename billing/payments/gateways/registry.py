@@ -10,6 +10,8 @@ from billing.payments.gateways.contract import Gateway, Sells
 from kit.errors import NotFound
 
 GATEWAYS: dict[str, str] = {
+    "nowpayments": "billing.payments.gateways.nowpayments.NOWPayments",
+    "btcpay": "billing.payments.gateways.btcpay.BTCPay",
     "demo": "billing.payments.gateways.demo.Demo",
 }
 
