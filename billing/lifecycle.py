@@ -11,7 +11,14 @@ from accounts.lifecycle import Part, Scope, Table
 from accounts.models import User, Workspace
 from billing.credits import gifts
 from billing.ledger.wallets import wallet_of
-from billing.models import LedgerEntry, Purchase, Subscription, Usage, Wallet
+from billing.models import (
+    LedgerEntry,
+    MobileCustomer,
+    Purchase,
+    Subscription,
+    Usage,
+    Wallet,
+)
 from billing.plans import subscriptions
 from billing.serializers import EntrySerializer
 from kit.db.transactions import needs_transaction
@@ -67,7 +74,11 @@ def export(scope: Scope) -> Iterator[Part]:
 
 
 def purge(workspace: Workspace) -> None:
-    """End the plans of a deleted workspace. Its usage is kept, without names."""
+    """End the plans of a deleted workspace, and forget the IDs of its customer.
+
+    Its usage is kept, without names.
+    """
+    MobileCustomer.objects.filter(pk=workspace.pk).delete()
     plans = Subscription.objects.for_workspace(workspace)
     for subscription in plans.current().union(plans.with_months_left()):
         with transaction.atomic(durable=True):

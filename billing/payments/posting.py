@@ -7,7 +7,9 @@ come its order, subscription, wallet and lots.
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from fractions import Fraction
+from itertools import chain
 from math import floor
 from typing import TypeVar
 
@@ -30,7 +32,7 @@ from billing.models import (
     Store,
     Subscription,
 )
-from billing.payments import purchases
+from billing.payments import purchases, transfers
 from billing.payments.gateways.contract import (
     Changed,
     Disputed,
@@ -45,6 +47,7 @@ from billing.payments.gateways.contract import (
     Refunded,
     RefundFailed,
     Renewed,
+    Transferred,
     Unclear,
     Unprocessable,
 )
@@ -53,6 +56,7 @@ from kit.db.transactions import needs_transaction
 
 _LONGEST_ERROR = 200  # characters
 _HALF = Fraction(1, 2)
+_SAME_PERIOD = timedelta(hours=1)  # ends of a period that stores report as one
 
 Product_ = TypeVar("Product_", Pack, Plan)
 
@@ -105,8 +109,12 @@ def post(fact: Fact, environment: Environment) -> str:
             return _change(fact, environment)
         case PastDue():
             return _mark_past_due(fact, environment)
+        case Transferred():
+            return transfers.transfer(fact, environment)
         case Ended():
             known = _subscription(fact.store, environment, fact.subscription_id)
+            if _is_old(fact, known):
+                return f"too late: {known.plan.name} was paid again"
             subscriptions.end(known.pk)
             return f"ended: {known.plan.name}"
         case Ignored():
@@ -282,8 +290,12 @@ def _sum_up(order: Order) -> None:
 
 def _sources(order: Order) -> list[str]:
     """Return the sources of the lots that an order was granted as."""
-    if order.pack is not None:
-        return [order.source]
+    sources = [order.source] if order.pack is not None else _months_of(order)
+    moved = (ledger.moved_lots(source, order.environment) for source in sources)
+    return [*sources, *chain.from_iterable(moved)]
+
+
+def _months_of(order: Order) -> list[str]:
     assert order.plan is not None
     month = f"allowance:{order.subscription_id}:{order.period}:"
     lots = Lot.objects.filter(environment=order.environment, source__startswith=month)
@@ -338,8 +350,19 @@ def _period(subscription: Subscription, fact: Renewed) -> int | None:
     return numbers.values_list("number", flat=True).last()
 
 
+def _is_old(fact: Changed | PastDue | Ended, known: Subscription) -> bool:
+    """Return whether a fact is about a period before the last one that was paid."""
+    if fact.period_end is None:
+        return False
+    return known.periods.filter(
+        period_end__gt=fact.period_end + _SAME_PERIOD, is_trial=False
+    ).exists()
+
+
 def _change(fact: Changed, environment: Environment) -> str:
     known = _subscription(fact.store, environment, fact.subscription_id)
+    if _is_old(fact, known):
+        return f"too late: {known.plan.name} was paid again"
     if fact.product:
         known = subscriptions.change_plan(known.pk, _product(Plan, fact.product))
     if fact.cancel_at_period_end is not None:
@@ -353,6 +376,8 @@ def _change(fact: Changed, environment: Environment) -> str:
 
 def _mark_past_due(fact: PastDue, environment: Environment) -> str:
     known = _subscription(fact.store, environment, fact.subscription_id)
+    if _is_old(fact, known):
+        return f"too late: {known.plan.name} was paid again"
     subscriptions.mark_past_due(known.pk)
     return f"not paid: {known.plan.name}"
 

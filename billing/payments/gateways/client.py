@@ -40,7 +40,18 @@ class Client:
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Make one call and return the JSON of its answer.
+        """Make one call and return the JSON of its answer; see `answer`."""
+        return self.answer(method, path, query=query, body=body)[1]
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> tuple[int, Any]:
+        """Make one call and return the status and the JSON of its answer.
 
         Raises:
             GatewayRefused: it answered 4xx, so a repeated call would not help.
@@ -60,7 +71,7 @@ class Client:
         if not 200 <= status < 300:
             raise GatewayFailed(f"status {status}")
         try:
-            return answer.json()
+            return status, answer.json()
         except ValueError:
             raise GatewayFailed("no JSON") from None
 

@@ -174,6 +174,8 @@ class Changed:
     """Key of the plan; empty: unchanged."""
     cancel_at_period_end: bool | None = None
     """None: unchanged."""
+    period_end: datetime | None = None
+    """Of the period that it is about: it counts no more if a later one is paid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,6 +186,8 @@ class PastDue:
     subscription_id: str
     pay_url: str = ""
     """Where the buyer can mend it; by default our page of credits."""
+    period_end: datetime | None = None
+    """Of the period that it is about: it counts no more if a later one is paid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,6 +196,18 @@ class Ended:
 
     store: Store
     subscription_id: str
+    period_end: datetime | None = None
+    """Of the period that it is about: it counts no more if a later one is paid."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transferred:
+    """All purchases of some customers in app stores belong to another one from now on."""
+
+    transfer_id: str
+    sources: Sequence[uuid.UUID]
+    """The workspaces of those who had them."""
+    target: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +229,7 @@ Fact: TypeAlias = (
     | Changed
     | PastDue
     | Ended
+    | Transferred
     | Ignored
 )
 

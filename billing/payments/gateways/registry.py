@@ -12,6 +12,7 @@ from kit.errors import NotFound
 GATEWAYS: dict[str, str] = {
     "nowpayments": "billing.payments.gateways.nowpayments.NOWPayments",
     "btcpay": "billing.payments.gateways.btcpay.BTCPay",
+    "revenuecat": "billing.payments.gateways.revenuecat.RevenueCat",
     "demo": "billing.payments.gateways.demo.Demo",
 }
 

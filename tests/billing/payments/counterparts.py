@@ -38,6 +38,7 @@ FAULTS = [
     Fault.DRIP,
 ]
 """Down, slow, or nonsense."""
+IMPATIENT = Limits(connect=1, first_byte=0.2, quiet=0.2, total=0.3)
 
 
 class Counterpart(Vendor):
@@ -311,8 +312,7 @@ class BTCPayTestStore(BTCPayServer):
 
 def is_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let calls to gateways give up soon, so that a slow one fails within a test."""
-    soon = Limits(connect=1, first_byte=0.2, quiet=0.2, total=0.3)
-    monkeypatch.setattr(client, "session", partial(session, soon))
+    monkeypatch.setattr(client, "session", partial(session, IMPATIENT))
 
 
 def deliver(
