@@ -69,7 +69,7 @@ chaos:
 # `make pins PINS_ARGS=--upgrade` takes the newest.
 pins:
 	@config/install.sh
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-voice requirements-dev; do \
 		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 			--annotation-style line $(PINS_ARGS) $$name.in --output-file $$name.txt || exit 1; \
 	done

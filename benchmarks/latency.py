@@ -40,7 +40,7 @@ def main() -> None:
 
 def _job(session: requests.Session, url: str) -> float:
     began = time.perf_counter()
-    body = {"text": _TEXT, "voice": "unicorn:en-us"}
+    body = {"text": _TEXT, "voice": "unicorn:heart"}
     job = _ok(session.post(f"{url}/api/v1/jobs", json=body))
     while job["status"] not in ("completed", "failed"):
         time.sleep(0.01)
@@ -52,7 +52,7 @@ def _job(session: requests.Session, url: str) -> float:
 
 def _speech(session: requests.Session, url: str) -> float:
     began = time.perf_counter()
-    body = {"input": _TEXT, "voice": "unicorn:en-us"}
+    body = {"input": _TEXT, "voice": "unicorn:heart"}
     _ok(session.post(f"{url}/api/v1/speech", json=body))
     return time.perf_counter() - began
 

@@ -191,6 +191,7 @@ def _raw() -> Round:
                 "is_activity": False,
                 "reservation_key": key,
                 "job": job,
+                "user": None,
                 "held": 100,
                 "deadline": DEADLINE,
                 "drawn_at": now,

@@ -9,4 +9,4 @@ class BillingConfig(AppConfig):
     name = "billing"
     lifecycle = ["billing.lifecycle"]
     webhook_events = ["billing.events"]
-    swept = ["billing.payments.inbox.work"]
+    swept = ["billing.payments.inbox.work", "billing.payments.refunds.work"]

@@ -230,3 +230,27 @@ class NotReportedYet(TooEarly):
     code = "not_reported_yet"
     status = HTTPStatus.CONFLICT
     message = "{subject} was not reported yet."
+
+
+class NotRefundableNow(AppError):
+    """The order is not paid, or less of it is left; nothing was written."""
+
+    code = "not_refundable_now"
+    status = HTTPStatus.CONFLICT
+    message = "{left} {currency}, in minor units, are left to pay back."
+
+
+class NothingToReview(AppError):
+    """The order does not wait for an operator, or can't be accepted as it is."""
+
+    code = "nothing_to_review"
+    status = HTTPStatus.CONFLICT
+    message = "The order {order} does not wait for that."
+
+
+class NotBoughtYet(AppError):
+    """The workspace has not paid by card yet, so there is no portal."""
+
+    code = "not_bought_yet"
+    status = HTTPStatus.CONFLICT
+    message = "There is nothing to manage yet: nothing was bought by card."

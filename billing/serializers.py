@@ -161,6 +161,12 @@ class CheckoutSerializer(serializers.Serializer[Any]):
     )
 
 
+class PortalSerializer(serializers.Serializer[Any]):
+    """Where plans and cards are managed."""
+
+    redirect_url = serializers.CharField()
+
+
 class OrderSerializer(serializers.ModelSerializer[Order]):
     """One payment; amounts are in minor units of `currency`.
 

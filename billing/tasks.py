@@ -7,7 +7,7 @@ from celery.schedules import crontab
 
 from billing.credits import lapsing, token_limits
 from billing.ledger import proofs
-from billing.payments import inbox, orders
+from billing.payments import inbox, orders, refunds
 from billing.plans import subscriptions
 from billing.reports import closed_months
 from kit.work.calendar import scheduled
@@ -69,3 +69,9 @@ def post_inbox() -> None:
 def look_up_orders() -> None:
     """Ask the gateways about pending orders that they have not reported."""
     orders.look_up_pending()
+
+
+@shared_task(name=refunds.work.task)
+def make_refunds() -> None:
+    """Pay back what operators have asked for."""
+    refunds.work()

@@ -111,6 +111,30 @@ def operators_key_is_long(**_: Any) -> list[CheckMessage]:
     return []
 
 
+@register(Tags.security)
+def gateways_are_set_up(**_: Any) -> list[CheckMessage]:
+    """Warn about keys of gateways that are not used, and secrets that are missing."""
+    found: list[CheckMessage] = []
+    for mode, twin in (("live", ""), ("test", "_TEST")):
+        key = getattr(settings, f"STRIPE_SECRET_KEY{twin}")
+        if key and not key.startswith((f"sk_{mode}_", f"rk_{mode}_")):
+            found.append(
+                Caution(
+                    f"STRIPE_SECRET_KEY{twin} is no key of {mode} mode, so it is not used.",
+                    id="ozvena.W009",
+                )
+            )
+        elif key and not getattr(settings, f"STRIPE_WEBHOOK_SECRET{twin}"):
+            found.append(
+                Caution(
+                    f"STRIPE_WEBHOOK_SECRET{twin} is not set: payments are only found by"
+                    " looking them up.",
+                    id="ozvena.W010",
+                )
+            )
+    return found
+
+
 @register(Tags.security, deploy=True)
 def deployment_is_sound(**_: Any) -> list[CheckMessage]:
     """Warn about settings that are fine on a laptop but not in a deployment."""

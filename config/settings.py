@@ -22,6 +22,12 @@ env = Env()
 # --- Where it runs -------------------------------------------------------------------
 
 OZVENA_HOME = Path(env.str("OZVENA_HOME", str(BASE_DIR / "var"))).resolve()
+SPEECH_DIRECTORY = paths.socket_directory(OZVENA_HOME)
+"""The directory of the sockets of the speech service; see `providers.unicorn.service`."""
+VOICES_DIRECTORY = OZVENA_HOME / "voices"
+"""Where `manage.py fetch_voices` puts the models of further voices."""
+VOICES_URL = env.str("VOICES_URL", "")
+"""The folder that they are fetched from; empty: that of the package's author."""
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8000)
 # `make run` sets it if it listens only on the loopback interface. It enables everything
@@ -126,6 +132,7 @@ else:
     _database = env.db_url("DATABASE_URL")
     if _database.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 16)
 DATABASES = {
     "default": {
         **_database,
@@ -137,7 +144,7 @@ DATABASES = {
             # the next request tries again, without psycopg's growing pauses.
             "pool": {
                 "min_size": 0,
-                "max_size": env.int("DATABASE_POOL_SIZE", 16),
+                "max_size": DATABASE_POOL_SIZE,
                 "timeout": 20,
                 "reconnect_timeout": 1,
                 "reconnect_failed": discard_if_empty,
@@ -339,9 +346,26 @@ ADMIN_ACCESS_KEY = env.str("ADMIN_ACCESS_KEY", "")
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 """Bearer token of `GET /metrics`; empty: it is disabled."""
 
-# --- Payments ------------------------------------------------------------------------
-# A gateway is on in the environments whose keys are set; `_TEST` is the sandbox.
+# --- Webhooks ------------------------------------------------------------------------
 
+WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", 24)
+"""How many deliveries are sent at the same time, over all workers."""
+WEBHOOK_PORTS = [int(port) for port in env.list("WEBHOOK_PORTS", default=[443, 8443])]
+WEBHOOK_BLOCKED_NETWORKS = env.list("WEBHOOK_BLOCKED_NETWORKS", default=[])
+"""Networks that webhooks may not reach, in addition to all that are not public."""
+WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", False)
+"""For development: allow webhooks to this machine, also by plain http."""
+
+# --- Payments ------------------------------------------------------------------------
+
+# A gateway is on if its keys are set. Those with _TEST are for the sandbox.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_SECRET_KEY_TEST = env.str("STRIPE_SECRET_KEY_TEST", "")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_WEBHOOK_SECRET_TEST = env.str("STRIPE_WEBHOOK_SECRET_TEST", "")
+STRIPE_BASE_URL = env.str("STRIPE_BASE_URL", "https://api.stripe.com")
+STRIPE_AUTOMATIC_TAX = env.bool("STRIPE_AUTOMATIC_TAX", False)
+"""Whether Stripe computes the tax."""
 NOWPAYMENTS_BASE_URL = env.str("NOWPAYMENTS_BASE_URL", "https://api.nowpayments.io/v1")
 NOWPAYMENTS_API_KEY = env.str("NOWPAYMENTS_API_KEY", "")
 NOWPAYMENTS_IPN_SECRET = env.str("NOWPAYMENTS_IPN_SECRET", "")
@@ -374,16 +398,6 @@ MOBILE_NEW_PER_DAY = env.int("MOBILE_NEW_PER_DAY", 1_000)
 """New mobile customers in all, per UTC day."""
 MOBILE_LOOK_UPS_PER_ADDRESS = env.int("MOBILE_LOOK_UPS_PER_ADDRESS", 100)
 """Unknown IDs looked up at RevenueCat for one client address (IPv6: /64) per UTC day."""
-
-# --- Webhooks ------------------------------------------------------------------------
-
-WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", 24)
-"""How many deliveries are sent at the same time, over all workers."""
-WEBHOOK_PORTS = [int(port) for port in env.list("WEBHOOK_PORTS", default=[443, 8443])]
-WEBHOOK_BLOCKED_NETWORKS = env.list("WEBHOOK_BLOCKED_NETWORKS", default=[])
-"""Networks that webhooks may not reach, in addition to all that are not public."""
-WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", False)
-"""For development: allow webhooks to this machine, also by plain http."""
 
 # --- Files ---------------------------------------------------------------------------
 

@@ -71,6 +71,12 @@ class VoiceSerializer(serializers.Serializer[Any]):
     language = serializers.CharField(help_text="BCP 47, such as `en-US`")
     gender = serializers.ChoiceField(["female", "male", "neutral", ""])
     description = serializers.CharField()
+    engine = serializers.CharField(
+        help_text="What speaks it, where its provider has several engines."
+    )
+    is_recommended = serializers.BooleanField(
+        help_text="The provider's voice for requests that name only its language."
+    )
     sample_url = serializers.SerializerMethodField(
         help_text="A sample sentence in this voice, as MP3; null if there is none."
     )

@@ -290,7 +290,11 @@ def test_terms_of_the_glossary_are_those_of_the_code():
 
 
 def test_requirements_are_exact():
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in (
+        "requirements.txt",
+        "requirements-voice.txt",
+        "requirements-dev.txt",
+    ):
         lines = [
             line
             for line in (ROOT / name).read_text().splitlines()
@@ -306,7 +310,7 @@ def test_what_is_required_is_documented():
     """Each package that we chose has its licence in docs/dependencies.md."""
     documented = {name for name, *_ in rows("dependencies.md")}
     chosen = set()
-    for name in ("requirements.in", "requirements-dev.in"):
+    for name in ("requirements.in", "requirements-voice.in", "requirements-dev.in"):
         for line in (ROOT / name).read_text().splitlines():
             if found := re.match(r"[a-z][\w.-]*", line):
                 chosen.add(found.group())

@@ -19,6 +19,7 @@ from billing.serializers import (
     CheckoutRequestSerializer,
     CheckoutSerializer,
     OrderSerializer,
+    PortalSerializer,
 )
 from kit import idempotency
 from kit.errors import NotFound
@@ -103,3 +104,16 @@ class OrderView(APIView):
         if order is None:
             raise NotFound
         return Response(OrderSerializer(order).data)
+
+
+class PortalView(APIView):
+    """The portal of the gateway that bills the plan."""
+
+    permission_classes = (IsUser,)
+
+    @extend_schema(
+        operation_id="billing_portal", request=None, responses=PortalSerializer
+    )
+    def post(self, request: Request) -> Response:
+        """Return the address at which cards, invoices and the plan are managed."""
+        return Response({"redirect_url": orders.portal(caller_of(request))})

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from billing.api.credits import CreditsView, EntriesView, NoticesView
-from billing.api.orders import CheckoutView, OrdersView, OrderView
+from billing.api.orders import CheckoutView, OrdersView, OrderView, PortalView
 from billing.api.products import PacksView, PlansView
 from billing.api.promo import RedeemView
 from billing.api.usage import UsageHistoryView, UsageView
@@ -15,6 +15,7 @@ urlpatterns = [
     path("plans", PlansView.as_view()),
     path("packs", PacksView.as_view()),
     path("checkout", CheckoutView.as_view()),
+    path("billing/portal", PortalView.as_view()),
     path("orders", OrdersView.as_view()),
     path("orders/<uuid:order_id>", OrderView.as_view()),
     path("usage", UsageView.as_view()),

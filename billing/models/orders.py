@@ -285,6 +285,14 @@ class Refund(Claimable):
         return f"refund:{self.pk}"
 
 
+class GatewayCustomerQuerySet(models.QuerySet["GatewayCustomer"]):
+    """Customers of gateways."""
+
+    def for_workspace(self, workspace: Workspace) -> "GatewayCustomerQuerySet":
+        """Return the customers that `workspace` is, in both environments."""
+        return self.filter(workspace=workspace)
+
+
 class GatewayCustomer(models.Model):
     """The customer of a gateway that a workspace is: its saved card and its portal."""
 
@@ -293,6 +301,8 @@ class GatewayCustomer(models.Model):
     store = models.CharField(max_length=12, choices=Store.choices)
     external_id = models.CharField(max_length=200)
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = GatewayCustomerQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.caller import Caller
 from accounts.http.current_workspace import login_required
 from billing.errors import GatewayFailed, GatewayOff, TooEarly
-from billing.models import Order
+from billing.models import GatewayCustomer, Order
 from billing.pages.requests import require_money_permission
 from billing.payments import orders
 from kit.errors import AppError
@@ -62,7 +62,21 @@ def orders_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     require_money_permission(caller)
     rows = Order.objects.visible_to(caller).exclude(status=Order.Status.EXPIRED)
     page = Paginator(rows, _PAGE).get_page(request.GET.get("page"))
-    return render(request, "billing/orders.html", {"page": page})
+    customers = GatewayCustomer.objects.for_workspace(caller.workspace)
+    has_portal = customers.filter(environment=caller.environment.value).exists()
+    context = {"page": page, "has_portal": has_portal}
+    return render(request, "billing/orders.html", context)
+
+
+@login_required
+@require_safe
+def portal(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Lead to the gateway's portal: by a link, as a form may lead to our pages only."""
+    try:
+        return redirect(orders.portal(caller))
+    except AppError as error:
+        messages.error(request, str(error))
+        return redirect("credits-page")
 
 
 @login_required

@@ -27,6 +27,7 @@ urlpatterns = [
     path("credits", credits.credits_page, name="credits-page"),
     path("credits/notices", credits.set_threshold, name="credits-notices"),
     path("buy", orders.buy, name="buy"),
+    path("billing/portal", orders.portal, name="portal"),
     path("orders", orders.orders_page, name="orders-page"),
     path("orders/<uuid:order_id>", orders.order_page, name="order-page"),
     path("orders/<uuid:order_id>.pdf", orders.receipt_file, name="receipt-file"),

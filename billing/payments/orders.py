@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -10,6 +11,8 @@ from accounts.caller import Caller, Environment
 from accounts.roles import Permission, require_permission
 from billing.errors import (
     GatewayFailed,
+    NotBoughtYet,
+    NothingToReview,
     NotSoldThere,
     SubscriptionInStore,
     TooEarly,
@@ -18,7 +21,12 @@ from billing.errors import (
 from billing.models import Order, Pack, Plan, Store
 from billing.payments import posting
 from billing.payments.gateways import registry
-from billing.payments.gateways.contract import Fact, Unprocessable
+from billing.payments.gateways.contract import (
+    Fact,
+    HasPortal,
+    Money,
+    Unprocessable,
+)
 from billing.plans import subscriptions
 from kit.db import connections
 from kit.db.transactions import needs_transaction, one_transaction
@@ -147,6 +155,57 @@ def look_up_pending() -> int:
             # One failure must not stop the rest.
             logger.exception("order %s could not be looked up", order.pk)
     return len(orders)
+
+
+@needs_transaction
+def accept(order_id: UUID, money_id: str) -> None:
+    """Grant an order that is in review, at the price that was asked, for a payment.
+
+    Raises:
+        NothingToReview: it is not in review, is paid, or is not of a pack.
+    """
+    order = posting.locked_order(order_id)
+    if not order.review or order.status == Order.Status.PAID or order.pack is None:
+        raise NothingToReview(order=order_id)
+    money = Money(id=money_id, amount=order.amount, currency=order.currency)
+    order.review = ""
+    posting.set_paid(order, money)
+    posting.sell(order)
+
+
+@needs_transaction
+def dismiss(order_id: UUID) -> None:
+    """End the review of an order without granting anything.
+
+    Raises:
+        NothingToReview: it is not in review.
+    """
+    order = posting.locked_order(order_id)
+    if not order.review:
+        raise NothingToReview(order=order_id)
+    order.review = ""
+    if order.status == Order.Status.PENDING:
+        order.status = Order.Status.FAILED
+        order.error = "The payment was not what the order asked for"
+    order.save()
+
+
+def portal(caller: Caller) -> str:
+    """Return the address at which the caller manages cards, invoices and the plan.
+
+    Raises:
+        NotAllowed: the caller may not buy for the workspace.
+        NotBoughtYet: nothing was bought at a gateway with a portal.
+        GatewayFailed: the gateway does not answer.
+    """
+    require_permission(caller.member_role, Permission.BUY)
+    connections.give_back()
+    for gateway in registry.sellers(caller.environment):
+        if isinstance(gateway, HasPortal) and (
+            page := gateway.portal(caller.workspace, caller.environment)
+        ):
+            return page
+    raise NotBoughtYet
 
 
 @one_transaction

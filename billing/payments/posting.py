@@ -134,7 +134,7 @@ def _post_paid(fact: Paid, environment: Environment) -> str:
     if problem := _problem(order, fact.money):
         _set_review(order, problem)
         return f"to be reviewed: {problem}"
-    _set_paid(order, fact.money)
+    set_paid(order, fact.money)
     sell(order)
     _set_review(order, fact.review)
     return f"paid: {order.pack.credits:,} credits"
@@ -169,7 +169,8 @@ def _problem(order: Order, money: Money) -> str:
     return ""
 
 
-def _set_paid(order: Order, money: Money) -> None:
+def set_paid(order: Order, money: Money) -> None:
+    """Record what was paid for an order."""
     order.status = Order.Status.PAID
     order.money_id = money.id
     order.paid_amount, order.currency = money.amount, money.currency
@@ -180,7 +181,7 @@ def _set_paid(order: Order, money: Money) -> None:
 
 
 def _close_unpaid(fact: NotPaid) -> str:
-    order = _locked_order(fact.order_id)
+    order = locked_order(fact.order_id)
     if order.status != Order.Status.PENDING:
         return f"too late: {order}"
     order.status = Order.Status.EXPIRED if fact.is_expired else Order.Status.FAILED
@@ -190,7 +191,7 @@ def _close_unpaid(fact: NotPaid) -> str:
 
 
 def _flag(fact: Unclear) -> str:
-    order = _locked_order(fact.order_id)
+    order = locked_order(fact.order_id)
     if not (order.money_id == fact.money_id and order.status == Order.Status.PAID):
         _set_review(order, f"{fact.reason} Payment {fact.money_id}.")
     return f"to be reviewed: {fact.reason}"
@@ -217,6 +218,7 @@ def _take_back(
         return f"posted before: {kind} of {order.product}"
     refund = asked or Refund(order=order, kind=kind, amount=taken)
     refund.external_id, refund.status = external_id, Refund.Status.COMPLETED
+    refund.lease_until = None
     sources = _sources(order)
     for source in sources:
         _take(refund, source, Fraction(min(taken, paid), paid), refund.key)
@@ -318,6 +320,7 @@ def _post_period(fact: Renewed, environment: Environment) -> str:
         plan = _product(Plan, fact.buyer.product)
     if plan is None:
         raise Unprocessable("It names no plan.")
+    replaced = None if known else subscriptions.current_of(workspace, environment.value)
     subscription = subscriptions.start(
         workspace,
         plan,
@@ -333,10 +336,17 @@ def _post_period(fact: Renewed, environment: Environment) -> str:
         return f"posted before: {found.product}"
     if order is None:
         order = _new_order(workspace, fact.store, environment, fact.money, plan=plan)
-        order.kind = Order.Kind.RENEWAL if known else order.kind
+        if not fact.store.is_in_app:
+            order.kind = Order.Kind.RENEWAL
     order.plan, order.subscription = plan, subscription
     order.period = _period(subscription, fact)
-    _set_paid(order, fact.money)
+    set_paid(order, fact.money)
+    if replaced is not None and replaced.external_id:
+        _set_review(
+            order,
+            f"It replaced {replaced.plan.name}, which {Store(replaced.store).label}"
+            f" still bills as {replaced.external_id}.",
+        )
     _wake(environment, fact.money.id)
     _wake(environment, fact.subscription_id)
     return f"{'trial' if fact.is_trial else 'paid'}: {plan.name}"
@@ -388,7 +398,7 @@ def _ordered(
     """Lock and return the workspace that has paid, and its order, if it names one."""
     buyer = fact.buyer
     if buyer.order_id is not None:
-        order = _locked_order(buyer.order_id)
+        order = locked_order(buyer.order_id)
         if (order.store, order.environment) != (fact.store, environment):
             raise Unprocessable(
                 f"The order {order.pk} is of {order.store}, {order.environment}."
@@ -408,7 +418,8 @@ def _lock(workspace_id: uuid.UUID) -> Workspace:
     return workspace
 
 
-def _locked_order(order_id: uuid.UUID) -> Order:
+@needs_transaction
+def locked_order(order_id: uuid.UUID) -> Order:
     """Return an order as it is now, with its workspace locked."""
     rows = Order.objects.filter(pk=order_id)
     workspace_id = rows.values_list("workspace", flat=True).first()
@@ -434,7 +445,7 @@ def _order_paid_by(store: Store, environment: Environment, money_id: str) -> Ord
     order = _order_with(store, environment, money_id)
     if order is None:
         raise NotReportedYet(subject=money_id)
-    return _locked_order(order.pk)
+    return locked_order(order.pk)
 
 
 def _new_order(

@@ -41,7 +41,7 @@ _API_PATHS = ("/api/", "/v1/", "/hooks/")
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
 _DEADLOCK = "40P01"
 _MAX_MESSAGES = 50  # in one response
-_MAX_TEXT = 300  # characters of a text in a response
+_MAX_TEXT = 1000  # characters of a text in a response
 
 
 class BadRequest(AppError):

@@ -12,6 +12,8 @@ from django.views.decorators.http import require_safe
 
 from kit import quotas
 from kit.requests import client_address
+from providers.catalogue.defaults import default_voices
+from providers.catalogue.preferred import BUILT_IN
 from providers.models import Voice
 from synthesis.jobs.quotes import MAX_GUEST_CHARACTERS
 from synthesis.jobs.submit import guest_tries_left
@@ -80,6 +82,7 @@ def landing(request: HttpRequest) -> HttpResponse:
             "address": request.build_absolute_uri("/").rstrip("/"),
             "voices": voices.count(),
             "languages": len({language.split("-")[0] for language in languages}),
+            "english": _english_voice(),
             "examples": EXAMPLES,
             "characters_limit": MAX_GUEST_CHARACTERS,
             "guest_limit": settings.GUEST_PER_DAY,
@@ -88,6 +91,12 @@ def landing(request: HttpRequest) -> HttpResponse:
             "guest_resets": quotas.next_day(),
         },
     )
+
+
+def _english_voice() -> str:
+    """Return the id of the voice in the example of a request."""
+    found = default_voices(BUILT_IN, ["en"])
+    return found["en"].pk if found else f"{BUILT_IN}:en-us"
 
 
 @require_safe

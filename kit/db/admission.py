@@ -23,8 +23,7 @@ PATIENCE = 15.0  # seconds to wait
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_pool = settings.DATABASES["default"]["OPTIONS"]["pool"]
-_slots = threading.Semaphore(max(1, _pool["max_size"] // 2))
+_slots = threading.Semaphore(max(1, settings.DATABASE_POOL_SIZE // 2))
 _waiting = threading.Semaphore(MAX_WAITING)
 
 

@@ -18,6 +18,7 @@ from accounts.audit.mixin import ReasonForm
 from accounts.http.freshness import has_fresh_second_factor
 from accounts.http.next_page import with_next
 from providers.catalogue import access, sync
+from providers.catalogue.preferred import BUILT_IN
 from providers.catalogue.regions import region_choices
 from providers.contract.base import ProviderError
 from providers.contract.registry import (
@@ -32,6 +33,8 @@ from providers.models import (
     Provider,
     Voice,
 )
+from providers.unicorn.hibari import fetching
+from providers.unicorn.hibari.fetching import FetchFailed
 
 DESCRIPTION = ["name", "language", "gender", "description"]
 
@@ -124,7 +127,7 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
     search_fields = ["slug", "name"]
     autocomplete_fields = ["default_voice"]
     actions = ["check_now"]
-    actions_list = ["sync_catalogue"]
+    actions_list = ["sync_catalogue", "fetch_voices"]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Allow adding servers that operators run themselves, unlike `FromAdapters`."""
@@ -208,6 +211,45 @@ class ProviderAdmin(FromAdapters, ModelAdmin):
                 self.message_user(request, f"{provider}: {status}.", messages.SUCCESS)
             with transaction.atomic():
                 self.log_change(request, provider, "Checked.")
+
+    @action(description="Fetch natural voices", permissions=["change"])
+    def fetch_voices(self, request: HttpRequest) -> HttpResponse:
+        """Ask for a reason, then fetch the natural voices that are missing here."""
+        wanted = fetching.missing()
+        size = sum(model.size for model in wanted) / 1e6
+        form = ReasonForm(request.POST or None)
+        if wanted and not form.is_valid():
+            names = ", ".join(model.voice for model in wanted)
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Fetch natural voices",
+                "opts": self.opts,
+                "about": f"English voices are fetched now, {size:.0f} MB: {names}.",
+                "form": form,
+            }
+            return TemplateResponse(request, "admin/action.html", context)
+        if not wanted:
+            self.message_user(request, "All natural voices are here already.")
+            return redirect("admin:providers_provider_changelist")
+        fetched = []
+        try:
+            for model in wanted:
+                fetching.fetch(model)
+                fetched.append(model.voice)
+        except FetchFailed as error:
+            self.message_user(request, str(error), messages.ERROR)
+        changes = sync.sync([BUILT_IN])
+        log.record(
+            "fetched voices",
+            request=request,
+            after={"fetched": fetched, "voices": str(changes)},
+            reason=form.cleaned_data["reason"],
+        )
+        if fetched:
+            self.message_user(
+                request, f"Fetched {', '.join(fetched)}.", messages.SUCCESS
+            )
+        return redirect("admin:providers_provider_changelist")
 
     @action(description="Sync catalogue", permissions=["change"])
     def sync_catalogue(self, request: HttpRequest) -> HttpResponse:

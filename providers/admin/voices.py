@@ -57,7 +57,14 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
     ]
     list_select_related = ["sample"]
     list_editable = ["is_enabled"]
-    list_filter = ["provider", "is_enabled", "is_offered", "gender", "language"]
+    list_filter = [
+        "provider",
+        "engine",
+        "is_enabled",
+        "is_offered",
+        "gender",
+        "language",
+    ]
     search_fields = ["id", "name", "language"]
     list_per_page = 50
     fields = [
@@ -68,6 +75,8 @@ class VoiceAdmin(FromAdapters, ModelAdmin):
         "language",
         "gender",
         "description",
+        "engine",
+        "is_recommended",
         "is_enabled",
         "is_offered",
         "created_at",

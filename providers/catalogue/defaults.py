@@ -23,8 +23,9 @@ _ANY_LANGUAGE = "mul"  # BCP 47: several languages
 def default_voices(provider: str, languages: Collection[str]) -> dict[str, Voice]:
     """Return the default voice of `provider` for each language.
 
-    That is the provider's default voice if it speaks the language, else one of the default
-    region, else one that speaks any language. A language without a voice is left out.
+    That is the provider's default voice if it speaks the language, else the one that it
+    recommends, else one of the default region, else one that speaks any language. A
+    language without a voice is left out.
     Takes one query.
     """
     codes = {code: language for language in languages for code in spellings(language)}
@@ -40,8 +41,9 @@ def default_voices(provider: str, languages: Collection[str]) -> dict[str, Voice
             code=Lower(alone),
             rank=Case(
                 When(pk=F("provider__default_voice"), then=0),
-                When(language__in=_DEFAULT_REGIONS, then=1),
-                default=2,
+                When(is_recommended=True, then=1),
+                When(language__in=_DEFAULT_REGIONS, then=2),
+                default=3,
             ),
         )
         .filter(code__in=[*codes, _ANY_LANGUAGE])

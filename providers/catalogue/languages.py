@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from providers.unicorn.voices import VOICES
+from providers.unicorn.espeak.voices import VOICES
 
 # Languages that the built-in voices don't have.
 _OTHERS = {

@@ -10,12 +10,15 @@ from django.db import transaction
 from providers.catalogue.access import access_for, is_available
 from providers.contract.base import Access, ProviderError, VoiceInfo
 from providers.contract.registry import ADAPTERS, get_adapter
-from providers.models import Provider, Voice
+from providers.models import Provider, Voice, VoiceAlias
 
 logger = logging.getLogger(__name__)
 
 
-_DESCRIBED = ["name", "language", "gender", "description", "is_offered"]
+_DESCRIBED = [
+    *("name", "language", "gender", "description", "engine", "is_recommended"),
+    "is_offered",
+]
 """The fields of a voice that a sync updates."""
 _LONGEST_ID = 200  # characters, the provider's slug included
 _LANGUAGE = re.compile(r"(?=.{2,35}\Z)[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -34,15 +37,20 @@ class Changes:
         return f"{self.added} added, {self.updated} updated, {self.withdrawn} withdrawn"
 
 
-def sync() -> Changes:
+def sync(only: Collection[str] = ()) -> Changes:
     """Write all providers of the registry and their voices into the catalogue.
+
+    `only` are the slugs of providers whose voices are listed; empty: all.
 
     What operators edited or added is not changed. Voices that a provider no longer lists
     are kept but not offered. The voices of a provider that is unavailable now are not
-    changed. Invalid entries of a list are skipped. Safe to repeat and to run concurrently.
+    changed. Invalid entries of a list are skipped. New voices get the aliases that their
+    provider gives them. Safe to repeat and to run concurrently.
     """
     changes = Changes()
     for slug, provider in _rows().items():
+        if only and slug not in only:
+            continue
         adapter = get_adapter(slug)
         if slug in ADAPTERS and provider.name != adapter.name:
             provider.name = adapter.name
@@ -103,6 +111,7 @@ def _sync_voices(
     is_whole: bool = True,
 ) -> None:
     rows = {row.provider_voice: row for row in provider.voices.all()}
+    aliases = {info.id: info.aliases for info in listed}
     added, updated = [], []
     for info in listed:
         if not _is_valid_id(provider, info):
@@ -113,6 +122,8 @@ def _sync_voices(
             "language": info.language if is_language else "mul",
             "gender": info.gender,
             "description": _line(info.description)[:500],
+            "engine": info.engine,
+            "is_recommended": info.is_recommended,
             "is_offered": True,
         }
         row = rows.pop(info.id, None)
@@ -137,6 +148,14 @@ def _sync_voices(
         return
     with transaction.atomic():
         Voice.objects.bulk_create(added, ignore_conflicts=True)
+        VoiceAlias.objects.bulk_create(
+            [
+                VoiceAlias(name=name, voice=voice)
+                for voice in added
+                for name in aliases.get(voice.provider_voice, ())
+            ],
+            ignore_conflicts=True,
+        )
         if updated:
             Voice.objects.bulk_update(updated, _DESCRIBED)
         if withdrawn:

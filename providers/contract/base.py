@@ -81,6 +81,7 @@ class Speech:
 
     encoding: Encoding
     parts: Generator[bytes | Word]
+    has_all_times: bool = False  # a word without a time was not spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,9 @@ class VoiceInfo:
     gender: Literal["female", "male", "neutral", ""] = ""
     description: str = ""
     is_public: bool = True  # False: only the account of the key has it
+    engine: str = ""  # which of the provider's engines speaks it, if it has several
+    is_recommended: bool = False  # the voice for requests that name only its language
+    aliases: tuple[str, ...] = ()  # names of other services that a new voice gets
 
 
 class KeyStatus(StrEnum):

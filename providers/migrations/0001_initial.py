@@ -163,6 +163,21 @@ class Migration(migrations.Migration):
                 ("gender", models.CharField(blank=True, max_length=10)),
                 ("description", models.CharField(blank=True, max_length=500)),
                 (
+                    "engine",
+                    models.CharField(
+                        blank=True,
+                        help_text="what speaks it, where its provider has several engines",
+                        max_length=40,
+                    ),
+                ),
+                (
+                    "is_recommended",
+                    models.BooleanField(
+                        default=False,
+                        help_text="the provider's voice for requests that name only its language",
+                    ),
+                ),
+                (
                     "is_enabled",
                     models.BooleanField(default=True, help_text="set by operators"),
                 ),

@@ -134,6 +134,15 @@ class Voice(models.Model):
     language = models.CharField(max_length=35, help_text="BCP 47")
     gender = models.CharField(max_length=10, blank=True)
     description = models.CharField(max_length=500, blank=True)
+    engine = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="what speaks it, where its provider has several engines",
+    )
+    is_recommended = models.BooleanField(
+        default=False,
+        help_text="the provider's voice for requests that name only its language",
+    )
     is_enabled = models.BooleanField(default=True, help_text="set by operators")
     is_offered = models.BooleanField(
         default=True, help_text="whether the provider still lists it"

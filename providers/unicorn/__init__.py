@@ -1,7 +1,7 @@
-"""`unicorn`, the built-in provider: eSpeak NG on this machine, offline and free.
+"""`unicorn`, the built-in provider: speech made on this machine, offline and free.
 
-It speaks about 130 languages, about a thousand times faster than real time, with exact
-word times. The engine runs in a separate process; `engine.py` says why.
+Its engines speak English with a natural voice, and about 130 languages with simpler ones.
+They run in processes of their own: `providers.unicorn.service`.
 """
 
 from collections.abc import Generator, Mapping
@@ -22,21 +22,19 @@ from providers.contract.base import (
     Word,
 )
 from providers.contract.options import Option
-from providers.unicorn.client import SAMPLE_RATE, EngineEvent, synthesize
-from providers.unicorn.script import Script, make_script
-from providers.unicorn.timing import with_word_times
-from providers.unicorn.voices import VOICES
+from providers.unicorn.engines import get_engine
+from providers.unicorn.script import make_script
+from providers.unicorn.voices import voices
 
-WORDS_PER_MINUTE = 175  # the voices' normal speed
 SPEEDS = (0.25, 4.0)
 
 
 class Unicorn:
-    """The adapter of the built-in engine; it needs no network."""
+    """The adapter of the built-in engines; it needs no network."""
 
     slug = "unicorn"
     name = "Unicorn"
-    # A call of this length takes a fifth of a second and makes three minutes of audio.
+    # A call of this length takes two seconds at most, and makes three minutes of audio.
     limit = Limit(3_000)
     word_timestamps: Literal["exact", "estimated"] = "exact"
     streaming = True
@@ -59,7 +57,7 @@ class Unicorn:
         A text without letters or digits is UNSPEAKABLE. So is a text of which the voice
         speaks no word, such as one in a script that its language doesn't use.
         """
-        voice = VOICES.get(request.voice)
+        voice = voices().get(request.voice)
         if voice is None:
             raise ProviderError(Failure.UNKNOWN_VOICE, request.voice)
         if self.limit.measure(request.text) > self.limit.amount:
@@ -69,36 +67,29 @@ class Unicorn:
         if not any(map(str.isalnum, request.text)):
             raise ProviderError(Failure.UNSPEAKABLE, "no letters")
         script = make_script(request.text, voice.info.language)
-        events = synthesize(
-            script.text,
-            voice.engine_id,
-            rate=round(WORDS_PER_MINUTE * request.speed),
-            pitch=voice.pitch,
-        )
+        engine = get_engine(voice.info.engine)
         return Speech(
-            Encoding("pcm", SAMPLE_RATE),
-            _audible(events, script),
+            Encoding("pcm", engine.sample_rate),
+            _audible(engine.speak(script, voice, request.speed)),
+            has_all_times=engine.has_all_times,
         )
 
     def voices(self, access: Access) -> list[VoiceInfo]:
         """Return all built-in voices; `access` doesn't matter."""
-        return [voice.info for voice in VOICES.values()]
+        return [voice.info for voice in voices().values()]
 
     def check(self, access: Access) -> KeyStatus:
         """Return VALID: there is no key."""
         return KeyStatus.VALID
 
 
-def _audible(
-    events: Generator[bytes | EngineEvent], script: Script
-) -> Generator[bytes | Word]:
+def _audible(parts: Generator[bytes | Word]) -> Generator[bytes | Word]:
     """Yield audio and words; wait for the first sound before yielding any silence.
 
     Raises:
         ProviderError: UNSPEAKABLE, there was no sound.
     """
-    with closing(events):
-        parts = with_word_times(events, script)
+    with closing(parts):
         held = []
         for part in parts:
             held.append(part)

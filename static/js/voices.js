@@ -11,7 +11,8 @@ const FIRST_CHOICE = "en-US";
 export async function loadVoices(languageMenu, voiceMenu, languages) {
   const { data } = await call("GET", "/api/v1/voices?provider=unicorn");
   if (!data.length) throw new ApiError({ status: 503 }); // switched off, or not there yet
-  const groups = groupByLanguage(data);
+  // Of a language's voices, the recommended one comes first.
+  const groups = groupByLanguage([...data].sort((a, b) => b.is_recommended - a.is_recommended));
   const own = languages.map((tag) => match(tag, groups)).filter(Boolean);
   const first = own[0] ?? match(FIRST_CHOICE, groups) ?? groups.keys().next().value;
 
@@ -31,8 +32,13 @@ export async function loadVoices(languageMenu, voiceMenu, languages) {
     );
   }
 
+  /** Shows the recommended voice of a language, in whatever region, else its first one. */
   function chooseLanguage(tag) {
-    const language = match(tag, groups);
+    const spoken = tag.split("-")[0].toLowerCase();
+    const recommended = data.find(
+      (voice) => voice.is_recommended && voice.language.split("-")[0].toLowerCase() === spoken,
+    );
+    const language = recommended ? shorten(recommended.language) : match(tag, groups);
     if (!language) return false;
     languageMenu.value = language;
     fillVoices(language);

@@ -8,6 +8,7 @@ from synthesis.audio.decoding import BadAudio, NoSpeech, Samples, read_samples
 from synthesis.audio.encoding import Encoded, encode
 from synthesis.audio.formats import FORMATS, ChapterMark, Format
 from synthesis.audio.joining import Joined, Part, join
+from synthesis.audio.origin import Origin
 from synthesis.audio.pieces import LOUDNESS_MS, PieceAudio, store_piece
 from synthesis.audio.streaming import StreamEncoder
 
@@ -20,6 +21,7 @@ __all__ = [
     "Format",
     "Joined",
     "NoSpeech",
+    "Origin",
     "Part",
     "PieceAudio",
     "Samples",

@@ -13,6 +13,7 @@ import av
 from synthesis.audio import mp3
 from synthesis.audio.decoding import BadAudio, Samples, frame_of, resampled
 from synthesis.audio.formats import FORMATS, ChapterMark, Format
+from synthesis.audio.origin import Origin, mp4_box, wav_chunks
 
 UNKNOWN_LENGTH = 0xFFFFFFFF
 """The size in a WAV header if it is unknown or exceeds 32 bits."""
@@ -34,10 +35,12 @@ def encode(
     target: Path,
     title: str = "",
     chapters: Sequence[ChapterMark] = (),
+    origin: Origin | None = None,
 ) -> Encoded:
     """Encode `blocks` (at `rate` Hz) to the new file `target`, in constant memory.
 
-    mp3, flac, opus and m4b store `title`; mp3 and m4b store `chapters`.
+    mp3, flac, opus and m4b store `title`; mp3 and m4b store `chapters`; all but aac and pcm
+    store `origin`.
 
     Raises:
         BadAudio: there are no samples, or the iterator of `blocks` raised it.
@@ -53,18 +56,27 @@ def encode(
                 target=file,
                 title=title,
                 chapters=chapters,
+                origin=origin,
             )
     elif format in ("wav", "pcm"):
         with target.open("w+b") as file:
-            _write_raw(counted, rate, kind, file)
+            _write_raw(counted, rate, kind, file, origin)
     else:
         encoder = AvEncoder(
-            str(target), kind, rate=rate, options=_OPTIONS.get(format, {}), title=title
+            str(target),
+            kind,
+            rate=rate,
+            options=_OPTIONS.get(format, {}),
+            title=title,
+            origin=origin,
         )
         with encoder:
             for block in counted:
                 encoder.feed(block)
             encoder.finish(_marks(chapters, counted.samples, rate))
+        if format == "m4b" and origin is not None:
+            with target.open("ab") as file:
+                file.write(mp4_box(origin))
     if not counted.samples:
         raise BadAudio("nothing to encode")
     return Encoded(counted.samples, round(counted.samples * 1000 / rate))
@@ -84,6 +96,7 @@ class AvEncoder:
         rate: int,
         options: Mapping[str, str],
         title: str = "",
+        origin: Origin | None = None,
         buffer_size: int = 1 << 16,
     ) -> None:
         self._rate = rate
@@ -105,10 +118,13 @@ class AvEncoder:
         if format.bit_rate:
             stream.bit_rate = format.bit_rate
         self._stream = stream
-        if title:
-            # Ogg stores tags in the track, other formats in the container.
-            stream.metadata["title"] = title
-            self._container.metadata["title"] = title
+        tags = {"title": title} if title else {}
+        if origin is not None:
+            tags |= origin.tags() | {"comment": origin.comment()}
+        # Ogg stores tags in the track, other formats in the container. MP4 takes only
+        # names that it knows.
+        stream.metadata.update(tags)
+        self._container.metadata.update(tags)
         if format.container == "ipod":
             self._container.metadata["genre"] = "Audiobook"
             self._container.metadata["media_type"] = "2"  # audiobook, as in iTunes
@@ -142,31 +158,39 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def wav_header(rate: int, size: int) -> bytes:
-    """Return the WAV header (44 bytes) for `size` bytes of 16-bit mono samples."""
-    if size > UNKNOWN_LENGTH - 36:
+def wav_header(rate: int, size: int, chunks: bytes = b"") -> bytes:
+    """Return the WAV header for `size` bytes of 16-bit mono samples.
+
+    It has 44 bytes, and `chunks` before the samples.
+    """
+    if size > UNKNOWN_LENGTH - 36 - len(chunks):
         size = UNKNOWN_LENGTH
-    riff = min(size + 36, UNKNOWN_LENGTH)
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
+    riff = min(size + 36 + len(chunks), UNKNOWN_LENGTH)
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH",
         *(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16),
-        *(b"data", size),
     )
+    return header + chunks + struct.pack("<4sI", b"data", size)
 
 
 def _write_raw(
-    blocks: Iterable[Samples], rate: int, kind: Format, target: BinaryIO
+    blocks: Iterable[Samples],
+    rate: int,
+    kind: Format,
+    target: BinaryIO,
+    origin: Origin | None,
 ) -> None:
     own_rate = kind.rate_for(rate)
     has_header = kind.container == "wav"
+    chunks = wav_chunks(origin)
     if has_header:
-        target.write(wav_header(own_rate, 0))
+        target.write(wav_header(own_rate, 0, chunks))
     size = 0
     for block in resampled(blocks, rate=rate, to=own_rate):
         size += target.write(block.astype("<i2", copy=False).tobytes())
     if has_header:
         target.seek(0)
-        target.write(wav_header(own_rate, size))
+        target.write(wav_header(own_rate, size, chunks))
 
 
 def _marks(

@@ -16,6 +16,7 @@ import lameenc
 
 from synthesis.audio.decoding import Samples, resampled
 from synthesis.audio.formats import ChapterMark, Format
+from synthesis.audio.origin import Origin
 
 # LAME's scale from 0 (best) to 9 (fastest).
 _QUALITY = 5
@@ -66,6 +67,7 @@ def write(
     target: BinaryIO,
     title: str = "",
     chapters: Sequence[ChapterMark] = (),
+    origin: Origin | None = None,
 ) -> int:
     """Encode `blocks` (at `rate` Hz) to the empty file `target`; return the sample count.
 
@@ -74,7 +76,7 @@ def write(
     frames = Frames(format.rate_for(rate), format.bit_rate)
     lame = Lame(rate=frames.rate, bit_rate=frames.bit_rate)
     # The end of the last chapter is not known yet, but does not change the tag's length.
-    head = len(tag(title, chapters, 0)) + frames.length
+    head = len(tag(title, chapters, 0, origin)) + frames.length
     target.write(bytes(head))
     samples = size = 0
     for block in resampled(blocks, rate=rate, to=frames.rate):
@@ -84,7 +86,7 @@ def write(
     if not samples:
         return 0
     target.seek(0)
-    target.write(tag(title, chapters, round(samples * 1000 / frames.rate)))
+    target.write(tag(title, chapters, round(samples * 1000 / frames.rate), origin))
     target.write(frames.info(samples, size))
     target.seek(0, 2)
     return samples
@@ -167,9 +169,18 @@ def _crc16(data: bytes) -> int:
     return crc
 
 
-def tag(title: str, chapters: Sequence[ChapterMark], end_ms: int) -> bytes:
-    """Return an ID3v2.3 tag with title and chapters; empty if there are none."""
+def tag(
+    title: str,
+    chapters: Sequence[ChapterMark],
+    end_ms: int,
+    origin: Origin | None = None,
+) -> bytes:
+    """Return an ID3v2.3 tag with title, origin and chapters; empty if there are none."""
     frames = _text("TIT2", title) if title else b""
+    if origin is not None:
+        for name, value in origin.tags().items():
+            frames += _frame("TXXX", f"\0{name}\0{value}".encode("latin-1", "replace"))
+        frames += _frame("PRIV", b"XMP\0" + origin.xmp())
     starts = [round(chapter.start * 1000) for chapter in chapters]
     ids = [f"c{number}".encode() for number in range(len(chapters))]
     ends = [*starts[1:], end_ms] if starts else []

@@ -3,10 +3,12 @@
 import io
 from collections.abc import Mapping
 
+from synthesis.audio import mp3
 from synthesis.audio.decoding import Resampler, Samples
 from synthesis.audio.encoding import UNKNOWN_LENGTH, AvEncoder, wav_header
 from synthesis.audio.formats import FORMATS
 from synthesis.audio.mp3 import Lame
+from synthesis.audio.origin import Origin, wav_chunks
 
 # Options of FFmpeg's muxers, so that each packet is written at once.
 _OPTIONS: Mapping[str, Mapping[str, str]] = {
@@ -24,7 +26,12 @@ class StreamEncoder:
     of its encoder at both ends.
     """
 
-    def __init__(self, format: str, rate: int) -> None:  # noqa: A002
+    def __init__(
+        self,
+        format: str,  # noqa: A002
+        rate: int,
+        origin: Origin | None = None,
+    ) -> None:
         """Raise ValueError for m4b, which needs its index in one place."""
         kind = FORMATS[format]
         own_rate = kind.rate_for(rate)
@@ -34,16 +41,19 @@ class StreamEncoder:
         self._av: AvEncoder | None = None
         if format == "mp3":
             self._lame = Lame(rate=own_rate, bit_rate=kind.bit_rate)
+            self._sink.write(mp3.tag("", (), 0, origin))
         elif format in _OPTIONS:
             self._av = AvEncoder(
                 self._sink,
                 kind,
                 rate=own_rate,
                 options=_OPTIONS[format],
+                origin=origin,
                 buffer_size=_BUFFER,
             )
         elif format == "wav":
-            self._sink.write(wav_header(own_rate, UNKNOWN_LENGTH))
+            chunks = wav_chunks(origin)
+            self._sink.write(wav_header(own_rate, UNKNOWN_LENGTH, chunks))
         elif format != "pcm":
             raise ValueError(f"{format} can't be streamed")
 

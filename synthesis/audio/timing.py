@@ -44,8 +44,8 @@ def word_times(
 
     `given` are the times from the provider. They are kept if they are plausible. Words
     without a time get a share of the time between their neighbors, and then the timing is
-    estimated. A trusted provider (the engine on this machine) leaves out only words that
-    it did not speak.
+    estimated. A trusted provider leaves out only words that it did not speak
+    (`providers.contract.base.Speech.has_all_times`).
     """
     units = [unit for unit in words.split(text) if unit.has_letters]
     is_plausible = bool(given) and _is_plausible(

@@ -22,7 +22,7 @@ from synthesis.errors import NotReady
 from synthesis.models import Assembly, Job, Piece, Scene, Take
 from synthesis.outputs import files
 from synthesis.outputs.captions import CaptionScene
-from synthesis.work.rendering import parts_of, read_words
+from synthesis.work.rendering import origin_of, parts_of, read_words
 
 BETWEEN_SCENES_MS = 800
 
@@ -206,6 +206,7 @@ def _join(
         target=target,
         title=job.title,
         chapters=chapters,
+        origin=origin_of(place.scene.speaker for place in placed),
     )
 
 

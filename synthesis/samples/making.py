@@ -33,6 +33,7 @@ from synthesis.errors import INTERNAL_ERROR
 from synthesis.models import Scene
 from synthesis.samples.texts import text_for
 from synthesis.work import calling, claiming, gates
+from synthesis.work.rendering import origin_of
 
 MAKE = "synthesis.tasks.make_samples"
 MAX_PER_DAY = 200
@@ -173,7 +174,12 @@ def _speak_and_store(sample: Sample) -> str:
         rate = answered.audio.sample_rate
         joined = audio.join([audio.Part(lambda: draft.open("rb"))], rate=rate)
         audio.encode(
-            joined.blocks(), rate=rate, format="mp3", target=whole, title=voice.name
+            joined.blocks(),
+            rate=rate,
+            format="mp3",
+            target=whole,
+            title=voice.name,
+            origin=origin_of([voice.pk]),
         )
         digest = hashlib.sha256(voice.pk.encode()).hexdigest()[:32]
         name = f"samples/{digest}-{new_id()}.mp3"

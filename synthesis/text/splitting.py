@@ -14,6 +14,7 @@ from typing import Any
 import regex
 
 from providers.contract.base import Limit
+from providers.contract.sentences import CLOSERS, ends_sentence
 
 # The pauses of eSpeak NG within one call (measured, 1.52): 540 ms between paragraphs,
 # 310 ms between sentences, 160 ms at a comma. At the end of a call it leaves 7 ms.
@@ -195,15 +196,14 @@ _PREFERENCES = (
     (_Cut.CLAUSE, 0.25),
 )
 
-_CLOSERS = r"""["'”“’»«›)\]}」』】〉》）］｣]"""
 # Possessive quantifiers avoid backtracking, so that no text makes this slow.
 _MARKS = regex.compile(
     rf"""
       (?P<paragraph> \n[^\S\n]*+\n\s*+ | [\u2029\f]\s*+ )
-    | (?P<end> [.!?…‽؟۔।॥։።။]++ {_CLOSERS}*+ (?: \s»(?=\s|$) )?+ )
-    | (?P<ideographic_end> [。！？｡]++ {_CLOSERS}*+ )
-    | (?P<clause> [,;:،؛·—–]++ {_CLOSERS}*+ | [)\]}}]++ | (?<=\s)-++ )
-    | (?P<ideographic_clause> [、，；：､]++ {_CLOSERS}*+ | \n )
+    | (?P<end> [.!?…‽؟۔।॥։።။]++ {CLOSERS}*+ (?: \s»(?=\s|$) )?+ )
+    | (?P<ideographic_end> [。！？｡]++ {CLOSERS}*+ )
+    | (?P<clause> [,;:،؛·—–]++ {CLOSERS}*+ | [)\]}}]++ | (?<=\s)-++ )
+    | (?P<ideographic_clause> [、，；：､]++ {CLOSERS}*+ | \n )
     | (?P<quote> ["“”„«»「」『』] )
     """,
     regex.VERBOSE,
@@ -221,28 +221,6 @@ _DENSE = regex.compile(rf"[^\x00-\x7f]{{{LONGEST_CHARACTER},}}")
 _WINDOW = LONGEST_CHARACTER + 28  # regex needs quadratic time in a row of flags
 _STEP = 64  # characters
 _WEIGHED_FIRST = 256  # characters
-_NEXT_LETTER = regex.compile(rf"\s++(?:{_CLOSERS}|[“„«‘¿¡(\[])*+\p{{Ll}}")
-
-# Abbreviations within a sentence. Those that often end one (etc., Inc.) are left out. A
-# missed sentence end does little harm, since the place still counts as a clause end.
-_ABBREVIATIONS = frozenset(
-    """
-    mr mrs ms mx dr prof st mt ft gen col maj capt cmdr lt sgt cpl rev hon
-    pres gov sen rep fr br sr jr messrs vs viz cf ca approx al ed eds trans
-    vol vols ch chap fig figs eq sec art para pp p ff ex ext dept est univ
-    assn bros hr fr frau bzw ggf evtl inkl exkl vgl sog abs nr bd kap str m
-    mme mlle mm mgr av bd sra srta dra ud uds av pág núm sig sig.ra dott ing
-    mgr bc mudr phdr doc tzv např resp p.s г гг стр рис им ул д т т.е т.д
-    т.п
-    """.split()
-)
-_BEFORE_NUMBER = frozenset(
-    """
-    no nos nº nr art p pp vol ch fig sec jan feb mar apr jun jul aug sep
-    sept oct nov dec č str s abb tab op
-    """.split()
-)
-_LAST_WORD = regex.compile(r"[\p{L}\p{N}\p{M}.]+$")
 
 
 class _Breaks:
@@ -328,24 +306,7 @@ def _may_cut(text: str, kind: str | None, marks: str, place: int) -> bool:
 
 
 def _ends_sentence(text: str, match: regex.Match[str]) -> bool:
-    """Return whether the punctuation in `match` ends a sentence."""
-    if _NEXT_LETTER.match(text, match.end()):
-        return False  # "Why?" she asked. Wait... what? e.g. this
-    if not match.group().startswith(".") or match.group().startswith(".."):
-        return True
-    # 24 characters hold any listed word, and bound the time of the search.
-    before = _LAST_WORD.search(text, max(0, match.start() - 24), match.start())
-    if before is None:
-        return True
-    word = before.group().lower()
-    if word in _ABBREVIATIONS or ("." in word.strip(".") and not word[-1].isdigit()):
-        return False  # Dr. J.R.R. U.S. p.m.
-    if len(word) == 1 and word.isalpha():
-        return False  # J. Smith
-    if word.isdigit():
-        return len(word) > 2  # not: 5. Mai; 1. First
-    following = text[match.end() :][:2].lstrip()
-    return not (word in _BEFORE_NUMBER and following.isdigit())
+    return ends_sentence(text, match.start(), match.end())
 
 
 def _last_grapheme(text: str, start: int, reach: int) -> int:

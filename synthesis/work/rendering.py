@@ -9,7 +9,7 @@ No transaction is open while this runs.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -19,6 +19,7 @@ from django.core.files.storage import default_storage
 
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
+from providers.catalogue import synthetic
 from providers.contract.base import Failure, ProviderError
 from providers.contract.registry import get_adapter
 from providers.keys import using
@@ -157,7 +158,9 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
             "samples": stored.samples,
             "sample_rate": stored.sample_rate,
             # Less the silence that some voices leave at the end of their audio.
-            "pause_ms": max(0, chunk.pause_ms - stored.quiet_end_ms),
+            "pause_ms": max(
+                0, round(chunk.pause_ms / scene.speed) - stored.quiet_end_ms
+            ),
             "words": [[w.start, w.end, w.char_start, w.char_end] for w in words],
             "timing": answered.timing,
             "bytes": draft.stat().st_size,
@@ -213,7 +216,12 @@ def join(
     with draft_folder() as folder:
         draft = folder / f"scene{extension}"
         encoded = audio.encode(
-            joined.blocks(), rate=rate, format=format, target=draft, title=scene.title
+            joined.blocks(),
+            rate=rate,
+            format=format,
+            target=draft,
+            title=scene.title,
+            origin=origin_of([scene.speaker]),
         )
         words = _word_times(scene, pieces, joined.starts, encoded.duration_ms / 1000)
         words_file = ContentFile(json.dumps(words).encode())
@@ -227,6 +235,12 @@ def join(
         duration_ms=encoded.duration_ms,
         stored_bytes=stored_bytes + sum(piece.stored_bytes for piece in pieces),
     )
+
+
+def origin_of(voices: Iterable[str]) -> audio.Origin:
+    """Return what a file says about its origin, by the ids of its voices."""
+    named = tuple(dict.fromkeys(voices))
+    return audio.Origin(named, is_trained=any(map(synthetic.is_trained, named)))
 
 
 def parts_of(pieces: Sequence[Piece], *, end_pause_ms: int = 0) -> list[audio.Part]:

@@ -207,7 +207,7 @@ def test_whoever_is_faster_than_the_list_of_voices_waits_for_it(visit: Visit) ->
     assert Job.objects.count() == 0
     waiting.pop().continue_()
     demo.wait_for_audio(page)
-    assert Scene.objects.get().voice == "unicorn:en-us"
+    assert Scene.objects.get().voice == "unicorn:heart"
 
 
 def test_a_list_of_voices_that_fails_can_be_asked_for_again(visit: Visit) -> None:

@@ -85,7 +85,7 @@ def test_a_restarted_database_loses_no_credit(server: Postgres, tmp_path: Path) 
         _check(client, answers)
     proof = _run(home, "manage.py", "verify_ledger")
     assert proof.returncode == 0, proof.stdout + proof.stderr
-    assert [line.split()[1] for line in proof.stdout.splitlines()] == ["0"] * 12
+    assert [line.split()[1] for line in proof.stdout.splitlines()] == ["0"] * 17
     refused = sum(one["refusals"] for one in told)
     sys.stdout.write(
         f"{OPERATIONS} operations by {CLIENTS} clients, {RESTARTS} restarts: "

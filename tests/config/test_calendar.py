@@ -158,6 +158,7 @@ def test_each_kind_of_work_is_rung_for_and_swept():
     kinds = dict(kinds_of_work())
     assert {work.task for work in kinds.values()} == {
         *("accounts.tasks.make_exports", "billing.tasks.post_inbox"),
+        "billing.tasks.make_refunds",
         "kit.tasks.send_mails",
         *("synthesis.tasks.assemble", "synthesis.tasks.make_samples"),
         *("synthesis.tasks.render", "webhooks.tasks.deliver"),

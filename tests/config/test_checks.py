@@ -93,6 +93,22 @@ def test_a_short_operators_key_is_reported(settings, length, expected):
     assert found(checks.operators_key_is_long) == expected
 
 
+@pytest.mark.parametrize(
+    ("key", "secret", "expected"),
+    [
+        ("", "", []),
+        ("sk_live_1", "whsec_1", []),
+        ("rk_live_1", "whsec_1", []),
+        ("sk_test_1", "whsec_1", ["ozvena.W009"]),
+        ("sk_live_1", "", ["ozvena.W010"]),
+    ],
+)
+def test_keys_of_gateways_are_complete(settings, key, secret, expected):
+    settings.STRIPE_SECRET_KEY = key
+    settings.STRIPE_WEBHOOK_SECRET = secret
+    assert found(checks.gateways_are_set_up) == expected
+
+
 def make_sound(settings) -> None:
     settings.DEVELOPMENT = False
     settings.KEEPS_SECRET_KEY = False

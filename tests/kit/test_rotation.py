@@ -43,7 +43,13 @@ def test_every_binary_column_is_declared_or_holds_no_secret():
         for field in model._meta.concrete_fields
         if isinstance(field, BinaryField)
     }
-    assert found - declared == {"webhooks.Event.body"}
+    assert found - declared == {
+        "webhooks.Event.body",
+        # Hashes of what is in other columns:
+        "billing.LedgerTransaction.chain_hash",
+        "billing.Usage.content_hash",
+        "billing.Wallet.chain_hash",
+    }
     assert declared - found == set()
 
 

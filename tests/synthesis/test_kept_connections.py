@@ -75,16 +75,16 @@ def test_each_key_has_connections_of_its_own(submitted, monkeypatch) -> None:
         language="mul",
     )
     callers = [factories.caller(factories.user()) for _ in range(3)]
-    for caller, key in zip(
-        callers, ("key-of-the-first", "key-of-another"), strict=False
-    ):
-        factories.provider_key(caller.workspace, "openai", key)
     KEPT.clear()
     with serving(OpenAI()) as vendor:
         vendor.keeps_open = True
         monkeypatch.setattr(vendor, "has_key", lambda asked: True)
         monkeypatch.setenv("OPENAI_API_KEY", vendor.access.key)
         monkeypatch.setenv("OPENAI_BASE_URL", vendor.access.base_url)
+        for caller, key in zip(
+            callers, ("key-of-the-first", "key-of-another"), strict=False
+        ):
+            factories.provider_key(caller.workspace, "openai", key)
         seen = []
         for number in (0, 1, 2, 0, 1, 2):
             submitted(callers[number], TEXT, voice="openai:alloy")

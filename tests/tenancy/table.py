@@ -244,6 +244,7 @@ CALLS = [
     Call("GET",    "usage/history",          200,        200,        401, 200),
     Call("GET",    "orders",                 200,        403,        401, 403),
     Call("POST",   "checkout",               201,        403,        401, 403, {"product": "tenancy", "gateway": "demo"}),
+    Call("POST",   "billing/portal",         409,        403,        401, 403),
     Call("POST",   "promo-codes/redeem",     201,        201,        401, 403, {"code": "TENANCY"}, sandbox=403),
     Call("GET",    "providers",              200,        200,        200, 200),
     Call("GET",    "voices",                 200,        200,        200, 200),

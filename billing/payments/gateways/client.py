@@ -1,4 +1,4 @@
-"""Call the API of a payment gateway, with JSON both ways."""
+"""Call the API of a payment gateway."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,9 +39,13 @@ class Client:
         *,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Make one call and return the JSON of its answer; see `answer`."""
-        return self.answer(method, path, query=query, body=body)[1]
+        return self.answer(
+            method, path, query=query, body=body, form=form, headers=headers
+        )[1]
 
     def answer(
         self,
@@ -50,8 +54,10 @@ class Client:
         *,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, Any]:
-        """Make one call and return the status and the JSON of its answer.
+        """Make one call, with a JSON body or a form; return status and JSON of its answer.
 
         Raises:
             GatewayRefused: it answered 4xx, so a repeated call would not help.
@@ -60,25 +66,40 @@ class Client:
         connections.give_back()
         try:
             answer = self._session.request(
-                method, self._base_url + path, params=query, json=body
+                method,
+                self._base_url + path,
+                params=query,
+                json=body,
+                data=form,
+                headers=headers,
             )
         except requests.RequestException as error:
             # The error's message may quote the URL.
             raise GatewayFailed(type(error).__name__) from None
         status = answer.status_code
         if 400 <= status < 500 and status not in (401, 403, 408, 409, 425, 429):
-            raise GatewayRefused(f"status {status}", answered=status)
+            raise GatewayRefused(
+                f"status {status}", answered=status, error=_json(answer)
+            )
         if not 200 <= status < 300:
             raise GatewayFailed(f"status {status}")
-        try:
-            return status, answer.json()
-        except ValueError:
-            raise GatewayFailed("no JSON") from None
+        found = _json(answer)
+        if found is None:
+            raise GatewayFailed("no JSON")
+        return status, found
 
 
 class GatewayRefused(GatewayFailed):
     """The gateway answered that the call itself is wrong, for example 404."""
 
-    def __init__(self, detail: str, *, answered: int) -> None:
+    def __init__(self, detail: str, *, answered: int, error: Any = None) -> None:
         super().__init__(detail)
         self.answered = answered  # the status of its answer
+        self.error = error  # the JSON of its answer, if it was JSON
+
+
+def _json(answer: requests.Response) -> Any:
+    try:
+        return answer.json()
+    except (ValueError, RecursionError):
+        return None

@@ -10,13 +10,22 @@ its posting. So it counts once, however often and by whichever events it is told
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from accounts.caller import Environment
-from billing.models import InboxEvent, Order, Pack, Plan, Refund, Store
+from accounts.models import Workspace
+from billing.models import (
+    InboxEvent,
+    Order,
+    Pack,
+    Plan,
+    Refund,
+    Store,
+    Subscription,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +341,32 @@ class Refunds(Gateway, Protocol):
 
 
 @runtime_checkable
+class HasPortal(Gateway, Protocol):
+    """A gateway where buyers manage cards, invoices and plans themselves."""
+
+    def portal(self, workspace: Workspace, environment: Environment) -> str:
+        """Return the address of the portal; empty if nothing was bought here.
+
+        Raises:
+            GatewayFailed: the gateway could not be asked.
+        """
+        ...
+
+
+@runtime_checkable
+class Cancels(Gateway, Protocol):
+    """A gateway that bills plans until they are canceled there."""
+
+    def cancel(self, subscription: Subscription) -> None:
+        """Cancel a subscription now; safe to repeat.
+
+        Raises:
+            GatewayFailed: it is not known whether it was; it can be repeated.
+        """
+        ...
+
+
+@runtime_checkable
 class Lists(Gateway, Protocol):
     """A gateway that lists what was paid, and its events."""
 
@@ -346,7 +381,7 @@ class Lists(Gateway, Protocol):
         ...
 
     def missed(
-        self, environment: Environment, since: datetime, known: Iterable[str]
+        self, environment: Environment, since: datetime, known: Collection[str]
     ) -> Iterator[tuple[Notice, bytes]]:
         """Yield the events since then, with their bodies, whose IDs are not `known`."""
         ...

@@ -10,6 +10,7 @@ from billing.payments.gateways.contract import Gateway, Sells
 from kit.errors import NotFound
 
 GATEWAYS: dict[str, str] = {
+    "stripe": "billing.payments.gateways.stripe.gateway.Stripe",
     "nowpayments": "billing.payments.gateways.nowpayments.NOWPayments",
     "btcpay": "billing.payments.gateways.btcpay.BTCPay",
     "revenuecat": "billing.payments.gateways.revenuecat.RevenueCat",
@@ -32,6 +33,11 @@ def find(name: str) -> Gateway:
     if name not in GATEWAYS:
         raise NotFound
     return _load(GATEWAYS[name])
+
+
+def of_store(store: str) -> Gateway | None:
+    """Return the gateway that collects for a store; None if it is not one of ours."""
+    return _load(GATEWAYS[store]) if store in GATEWAYS else None
 
 
 def seller(name: str, environment: Environment) -> Sells:

@@ -24,6 +24,7 @@ from config.embedded import children, ownership
 from config.embedded.children import StartFailed
 from config.embedded.postgres import Postgres
 from config.embedded.redis import Redis
+from config.embedded.speech import Speech
 from config.processes.loopback import is_loopback
 from config.processes.output import Console
 from config.processes.supervisor import Program, Stopped, Supervisor
@@ -108,8 +109,8 @@ def _run(commands: dict[str, str], supervisor: Supervisor, console: Console) -> 
     console.say("Stopped.")
 
 
-def _services(home: Path, lock: int) -> list[Postgres | Redis]:
-    services: list[Postgres | Redis] = []
+def _services(home: Path, lock: int) -> list[Postgres | Redis | Speech]:
+    services: list[Postgres | Redis | Speech] = [Speech(home, lock)]
     if settings.RUNS_POSTGRES:
         services.append(Postgres(home, lock))
     if settings.RUNS_REDIS:
@@ -117,7 +118,7 @@ def _services(home: Path, lock: int) -> list[Postgres | Redis]:
     return services
 
 
-def _service(service: Postgres | Redis) -> Program:
+def _service(service: Postgres | Redis | Speech) -> Program:
     return Program(
         service.name,
         launch=lambda output: service.launch(),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Membership
 from billing.errors import GatewayFailed
-from billing.models import Order, Pack
+from billing.models import Order, Pack, Store
 from billing.payments import orders
 from billing.payments.gateways.contract import Buyer, Checkout, Money, NotPaid, Paid
 from billing.payments.gateways.demo import Demo
@@ -155,8 +155,10 @@ def test_a_silent_gateway_is_asked_about_pending_orders(monkeypatch):
             raise GatewayFailed("TimedOut")
         money = Money(id="demo_1", amount=299, currency="USD")
         return {
-            lost.pk: [Paid(store="demo", buyer=Buyer(order_id=order.pk), money=money)],
-            expired.pk: [NotPaid(store="demo", order_id=order.pk, is_expired=True)],
+            lost.pk: [
+                Paid(store=Store.DEMO, buyer=Buyer(order_id=order.pk), money=money)
+            ],
+            expired.pk: [NotPaid(store=Store.DEMO, order_id=order.pk, is_expired=True)],
         }.get(order.pk, [])
 
     monkeypatch.setattr(Demo, "look_up", look_up)

@@ -74,8 +74,12 @@ def test_guests_can_list_voices_as_an_array():
         "language": "en-US",
         "gender": "female",
         "description": "",
+        "engine": "espeak",
+        "is_recommended": False,
         "sample_url": "http://testserver/samples/unicorn%3Aen-us-female.mp3",
     } in voices
+    recommended = [voice["id"] for voice in voices if voice["is_recommended"]]
+    assert recommended == ["unicorn:heart"]
 
 
 def test_disabled_voices_and_providers_are_not_listed():
@@ -96,7 +100,7 @@ def test_disabled_voices_and_providers_are_not_listed():
     [
         ("language=de", 5),
         ("language=DE", 5),
-        ("provider=unicorn&language=en-us", 10),  # New York is in it
+        ("provider=unicorn&language=en-us", 11),  # New York is in it
         ("language=e", 0),
         ("language=de&gender=female", 2),
         ("language=de&gender=FEMALE&q=bright", 1),

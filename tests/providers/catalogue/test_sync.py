@@ -15,7 +15,7 @@ from providers.contract import http
 from providers.contract.base import Access, Failure, ProviderError, VoiceInfo
 from providers.contract.registry import ADAPTERS, get_adapter
 from providers.errors import UnknownProvider, UnknownVoice
-from providers.models import Provider, Voice
+from providers.models import Provider, Voice, VoiceAlias
 from providers.unicorn import Unicorn
 from tests import whole_catalogue
 from tests.providers.resolving import resolve
@@ -329,7 +329,7 @@ def chosen(provider: str, languages: str) -> list[str | None]:
 
 def test_each_language_has_a_default_voice(synced):
     languages = "en de fr es pt zh nb ar fa vi ca ru hy he id gl fil"
-    own = "en-us de fr-fr es-es pt-br zh-cn nb ar fa vi ca ru hy he id"
+    own = "heart de fr-fr es-es pt-br zh-cn nb ar fa vi ca ru hy he id"
     expected = [f"unicorn:{voice}" for voice in own.split()] + [None, None]
     with CaptureQueriesContext(connection) as queries:
         assert chosen("unicorn", languages) == expected
@@ -343,6 +343,8 @@ def test_the_default_voice_speaks_its_language_alone(synced):
     assert chosen("unicorn", "en de") == ["unicorn:en-gb-deep", "unicorn:de"]
     Voice.objects.filter(pk="unicorn:en-gb-deep").update(is_enabled=False)
     Voice.objects.filter(pk="unicorn:de").update(is_offered=False)
+    assert chosen("unicorn", "en de") == ["unicorn:heart", "unicorn:de-deep"]
+    Voice.objects.filter(pk="unicorn:heart").update(is_enabled=False)
     assert chosen("unicorn", "en de") == ["unicorn:en-us", "unicorn:de-deep"]
     Provider.objects.filter(slug="unicorn").update(is_enabled=False)
     assert chosen("unicorn", "en de") == [None, None]
@@ -417,3 +419,12 @@ def test_a_remote_provider_is_available_with_a_key(choir, synced, monkeypatch):
     assert not catalogue_voices_access.is_available(provider)
     monkeypatch.setenv("CHOIR_API_KEY", "s3cret")
     assert catalogue_voices_access.is_available(provider)
+
+
+def test_a_new_voice_gets_its_aliases_and_operators_keep_theirs():
+    catalogue_voices_sync.sync()
+    assert resolve("alloy").pk == "unicorn:heart"
+    assert Voice.objects.get(pk="unicorn:heart").engine == "hibari"
+    VoiceAlias.objects.all().delete()
+    catalogue_voices_sync.sync()  # an operator has removed it
+    assert not VoiceAlias.objects.exists()

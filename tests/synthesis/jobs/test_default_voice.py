@@ -23,7 +23,7 @@ GERMAN = "Das Wetter ist heute sehr schön, und wir fahren ans Meer."
 POLISH = "Dzisiaj pogoda jest bardzo ładna i jedziemy nad morze."
 
 BY_LANGUAGE = [
-    (ENGLISH, "unicorn:en-us"),
+    (ENGLISH, "unicorn:heart"),
     (GERMAN, "unicorn:de"),
     (POLISH, "unicorn:pl"),
     ("Il fait très beau aujourd'hui, et nous allons à la mer.", "unicorn:fr-fr"),
@@ -42,9 +42,9 @@ BY_LANGUAGE = [
     ("今日は天気がとてもいいです。", "unicorn:ja"),
     ("오늘은 날씨가 아주 좋습니다.", "unicorn:ko"),
     ("วันนี้อากาศดีมาก", "unicorn:th"),
-    ("Hello.", "unicorn:en-us"),
-    ("42", "unicorn:en-us"),
-    ("Napakaganda ng panahon ngayon at pupunta kami sa dagat.", "unicorn:en-us"),
+    ("Hello.", "unicorn:heart"),
+    ("42", "unicorn:heart"),
+    ("Napakaganda ng panahon ngayon at pupunta kami sa dagat.", "unicorn:heart"),
 ]
 """The last has no voice of its language."""
 

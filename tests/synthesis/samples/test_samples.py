@@ -15,7 +15,7 @@ from providers.contract import http
 from providers.contract.base import Failure, ProviderError
 from providers.limits import ceilings, upstreams
 from providers.models import Provider, Sample, Upstream, Voice
-from providers.unicorn.voices import VOICES
+from providers.unicorn.espeak.voices import VOICES
 from synthesis import tasks
 from synthesis.models import Scene
 from synthesis.pages import samples as pages_samples

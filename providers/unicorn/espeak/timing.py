@@ -3,11 +3,22 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from providers.contract import words
 from providers.contract.base import Word
-from providers.unicorn.client import SAMPLE_RATE, EngineEvent
 from providers.unicorn.script import Script
+
+SAMPLE_RATE = 22_050  # Hz
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """The start of a word, or of the silence after a clause, in the engine's audio."""
+
+    is_word: bool
+    place: int  # offset in the text, in code points
+    sample: int  # from the start of the audio
 
 
 def with_word_times(

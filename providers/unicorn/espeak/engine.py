@@ -1,13 +1,13 @@
-"""The process of the speech engine: eSpeak NG, one fork per task.
+"""The program of eSpeak NG: one fork per task.
 
 eSpeak NG is licensed under the GPL, keeps its state in globals and is not thread-safe. So
 this is a separate program, which shares no code and no memory with the rest: nothing
-imports it, and it imports only the standard library. It loads the library once and waits
-on a control socket (its standard input). Each byte there comes with the socket of one
-task. The engine forks for each task; the fork speaks and exits. All forks start from the
-same state. So equal requests give equal audio, byte for byte, and a crash costs one task.
+imports it, and it imports only the standard library. It loads the library once and accepts
+tasks on a listening socket. It forks for each task; the fork speaks and exits. All forks
+start from the same state. So equal requests give equal audio, byte for byte, and a crash
+costs one task.
 
-A task's socket carries one request, a frame of JSON `{"text", "voice", "rate",
+A task's connection carries one request, a frame of JSON `{"text", "voice", "rate",
 "pitch"}`, and these frames as its response:
 
 - `A`: samples, 16-bit signed little-endian mono, 22,050 Hz;
@@ -17,16 +17,19 @@ A task's socket carries one request, a frame of JSON `{"text", "voice", "rate",
 - `.`: success; the last frame.
 
 A frame is one letter, the length of its content in four bytes, and the content. A task
-whose socket closes without a last frame has crashed. Closing a task's socket ends its
-fork. Closing the control socket, also by the client's death, ends the engine and all forks.
+whose connection closes without a last frame has crashed. Closing a task's connection ends
+its fork. When standard input closes, also by the death of the service, the program ends
+itself and all forks.
 
-Run as `engine.py LIBRARY DATA`: the paths of the shared library and of its data.
+Run as `engine.py LIBRARY DATA LISTENER`: the paths of the shared library and of its data,
+and the number of the listening socket.
 """
 
 import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -217,31 +220,32 @@ def _serve_one(espeak: ctypes.CDLL, task: socket.socket) -> None:
 
 
 def main() -> None:
-    """Fork for each task until the control socket is closed; then end every fork."""
-    control = socket.socket(fileno=0)
-    control.setblocking(True)
+    """Fork for each task until the standard input is closed; then end every fork."""
+    listener = socket.socket(fileno=int(sys.argv[3]))
+    listener.setblocking(False)
     espeak = _load(sys.argv[1], sys.argv[2])
     # The library prints warnings there about letters that a language lacks.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the forks
     while True:
-        # One byte at a time, so that each comes with its own socket on every system.
-        signs, sockets, _flags, _address = socket.recv_fds(control, 1, 1)
-        if not signs:
+        ready, _, _ = select.select([0, listener.fileno()], [], [])
+        if 0 in ready:
             break
-        for descriptor in sockets:
-            task = socket.socket(fileno=descriptor)
-            task.setblocking(True)  # sockets of gevent are non-blocking
-            try:
-                if os.fork() == 0:
-                    control.close()
-                    _serve_one(espeak, task)
-            except OSError:
-                pass  # no more processes allowed: the client sees its socket close
-            finally:
-                task.close()
-    # The client started this process as the leader of its group.
-    os.killpg(os.getpid(), signal.SIGKILL)
+        try:
+            task, _address = listener.accept()
+        except OSError:
+            continue  # the client is gone
+        task.setblocking(True)
+        try:
+            if os.fork() == 0:
+                listener.close()
+                _serve_one(espeak, task)
+        except OSError:
+            pass  # no more processes allowed: the client sees its connection close
+        finally:
+            task.close()
+    # The service started this process in its own group.
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
