@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from celery import shared_task
 from celery.schedules import crontab
+from django.db import transaction
 
 from billing.credits import lapsing, token_limits
 from billing.ledger import proofs
-from billing.payments import inbox, orders, refunds
+from billing.payments import inbox, orders, reconciliation, refunds
 from billing.plans import subscriptions
 from billing.reports import closed_months
 from kit.work.calendar import scheduled
@@ -75,3 +76,17 @@ def look_up_orders() -> None:
 def make_refunds() -> None:
     """Pay back what operators have asked for."""
     refunds.work()
+
+
+@scheduled("reconcile with the gateways", crontab(hour="2", minute="40"))
+@shared_task
+def begin_reconciliations() -> None:
+    """Queue a comparison with each gateway."""
+    with transaction.atomic():
+        reconciliation.begin_all()
+
+
+@shared_task(name=reconciliation.work.task)
+def reconcile() -> None:
+    """Compare what gateways say was paid with what was granted."""
+    reconciliation.work()

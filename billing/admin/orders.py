@@ -14,8 +14,14 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 from accounts.models import User
 from billing.admin.corrections import AuditForm, FormActions, PostingForm
 from billing.credits import approvals
-from billing.models import GatewayCustomer, InboxEvent, Order, Refund
-from billing.payments import inbox, orders, refunds
+from billing.models import (
+    GatewayCustomer,
+    InboxEvent,
+    Order,
+    Reconciliation,
+    Refund,
+)
+from billing.payments import inbox, orders, reconciliation, refunds
 from kit.back_office import ReadOnly
 from kit.rest.lines import one_line
 
@@ -209,6 +215,36 @@ class InboxEventAdmin(ReadOnly, ModelAdmin):
                     count += 1
         text = f"{count} are tried again. Those that were posted are not."
         self.message_user(request, text, messages.SUCCESS)
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnly, ModelAdmin):
+    """What gateways say was paid, compared with what was granted, each night."""
+
+    list_display = [
+        *("gateway", "environment", "status", "is_equal", "payments", "recovered"),
+        *("since", "until", "created_at"),
+    ]
+    list_filter = ["gateway", "environment", "status"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    fields = [*list_display, "differences", "error", "attempts", "settled_at"]
+    readonly_fields = fields
+    actions = ["run_again"]
+
+    @admin.display(description="equal", boolean=True)
+    def is_equal(self, row: Reconciliation) -> bool | None:
+        done = row.status == Reconciliation.Status.COMPLETED
+        return not row.differences if done else None
+
+    @admin.action(description="Reconcile all gateways now", permissions=["operate"])
+    def run_again(
+        self, request: HttpRequest, queryset: QuerySet[Reconciliation]
+    ) -> None:
+        """Compare the last 30 days with every gateway."""
+        with transaction.atomic():
+            count = reconciliation.begin_all(reconciliation.LONGEST)
+        self.message_user(request, f"{count} were started.", messages.SUCCESS)
 
 
 @admin.register(GatewayCustomer)

@@ -2385,6 +2385,113 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Reconciliation",
+            fields=[
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("processing", "Processing"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="queued",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "ready_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "fence",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="number of claims; only the newest holder may settle",
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveIntegerField(
+                        default=0, help_text="number of tries that failed with an error"
+                    ),
+                ),
+                (
+                    "crashes",
+                    models.PositiveIntegerField(
+                        default=0, help_text="number of times that its worker was lost"
+                    ),
+                ),
+                (
+                    "strikes",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="number of times that it killed a child process of a live worker",
+                    ),
+                ),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("gateway", models.CharField(max_length=20)),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("PRODUCTION", "PRODUCTION"), ("SANDBOX", "SANDBOX")],
+                        max_length=10,
+                    ),
+                ),
+                ("since", models.DateTimeField()),
+                ("until", models.DateTimeField()),
+                (
+                    "payments",
+                    models.PositiveIntegerField(
+                        default=0, help_text="that were compared"
+                    ),
+                ),
+                (
+                    "recovered",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="events that had not arrived, and are posted now",
+                    ),
+                ),
+                ("differences", models.JSONField(default=list)),
+                ("error", models.TextField(blank=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("settled_at", models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "queued")),
+                        fields=["ready_at"],
+                        name="reconciliation_waiting",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "processing")),
+                        fields=["lease_until"],
+                        name="reconciliation_under_way",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Refund",
             fields=[
                 (

@@ -23,6 +23,7 @@ from billing.models.products import Pack, Plan, Product, Term
 from billing.models.promo import PromoCode, PromoRedemption
 from billing.models.proofs import LedgerProof
 from billing.models.purchases import Purchase
+from billing.models.reconciliations import Reconciliation
 from billing.models.requests import CreditRequest
 from billing.models.statements import ClosedMonth, MonthEndRun
 from billing.models.subscriptions import Store, Subscription, SubscriptionPeriod
@@ -53,6 +54,7 @@ __all__ = [
     "PromoCode",
     "PromoRedemption",
     "Purchase",
+    "Reconciliation",
     "Refund",
     "Reservation",
     "ReservationSlice",

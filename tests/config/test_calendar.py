@@ -35,6 +35,7 @@ ENTRIES = {
     ("end credits whose time is over", "billing.tasks.expire_ended", "600 s"),
     ("keep subscriptions", "billing.tasks.keep_subscriptions", "60 s"),
     ("prove the ledger", "billing.tasks.prove_ledger", "3:20"),
+    ("reconcile with the gateways", "billing.tasks.begin_reconciliations", "2:40"),
     ("refresh the catalogue", "providers.tasks.sync_catalogue", "4:10"),
     ("release forgotten reservations", "synthesis.tasks.release_forgotten", "600 s"),
     ("remove closed accounts", "accounts.tasks.purge_closed", "3600 s"),
@@ -158,7 +159,7 @@ def test_each_kind_of_work_is_rung_for_and_swept():
     kinds = dict(kinds_of_work())
     assert {work.task for work in kinds.values()} == {
         *("accounts.tasks.make_exports", "billing.tasks.post_inbox"),
-        "billing.tasks.make_refunds",
+        *("billing.tasks.make_refunds", "billing.tasks.reconcile"),
         "kit.tasks.send_mails",
         *("synthesis.tasks.assemble", "synthesis.tasks.make_samples"),
         *("synthesis.tasks.render", "webhooks.tasks.deliver"),

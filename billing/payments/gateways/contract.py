@@ -259,6 +259,7 @@ class Payment:
     money_id: str
     amount: int
     currency: str
+    created_at: datetime
     refunded: int = 0
     is_ours: bool = True
     """Whether it says that it was for an order of this installation."""

@@ -1,8 +1,9 @@
 """The gateway Stripe: see the package."""
 
 import json
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -166,7 +167,7 @@ class Stripe:
         made = Api(environment).post(
             "billing_portal/sessions",
             {"customer": customer, "return_url": back},
-            key=f"portal:{workspace.pk}:{datetime.now().timestamp()}",
+            key=f"portal:{workspace.pk}:{time.time_ns()}",
         )
         return str(made["url"])
 
@@ -305,6 +306,7 @@ class Stripe:
                 money_id=intent["id"],
                 amount=intent["amount_received"],
                 currency=intent["currency"].upper(),
+                created_at=datetime.fromtimestamp(intent["created"], UTC),
                 refunded=charge.get("amount_refunded") or 0,
                 is_ours=order_id is not None,
             )
