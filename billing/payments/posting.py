@@ -105,18 +105,10 @@ def post(fact: Fact, environment: Environment) -> str:
             return _give_back(order, Refund.Kind.DISPUTE, fact.dispute_id)
         case Renewed():
             return _post_period(fact, environment)
-        case Changed():
-            return _change(fact, environment)
-        case PastDue():
-            return _mark_past_due(fact, environment)
+        case Changed() | PastDue() | Ended():
+            return _follow(fact, environment)
         case Transferred():
             return transfers.transfer(fact, environment)
-        case Ended():
-            known = _subscription(fact.store, environment, fact.subscription_id)
-            if _is_old(fact, known):
-                return f"too late: {known.plan.name} was paid again"
-            subscriptions.end(known.pk)
-            return f"ended: {known.plan.name}"
         case Ignored():
             return f"ignored: {fact.reason}"
 
@@ -360,19 +352,26 @@ def _period(subscription: Subscription, fact: Renewed) -> int | None:
     return numbers.values_list("number", flat=True).last()
 
 
-def _is_old(fact: Changed | PastDue | Ended, known: Subscription) -> bool:
-    """Return whether a fact is about a period before the last one that was paid."""
-    if fact.period_end is None:
-        return False
-    return known.periods.filter(
-        period_end__gt=fact.period_end + _SAME_PERIOD, is_trial=False
-    ).exists()
-
-
-def _change(fact: Changed, environment: Environment) -> str:
+def _follow(fact: Changed | PastDue | Ended, environment: Environment) -> str:
+    """Let a subscription follow its store, unless a later period was paid meanwhile."""
     known = _subscription(fact.store, environment, fact.subscription_id)
-    if _is_old(fact, known):
-        return f"too late: {known.plan.name} was paid again"
+    _lock(known.workspace_id)
+    if fact.period_end is not None:
+        later = {"period_end__gt": fact.period_end + _SAME_PERIOD, "is_trial": False}
+        if known.periods.filter(**later).exists():
+            return f"too late: {known.plan.name} was paid again"
+    match fact:
+        case Changed():
+            return _change(fact, known)
+        case PastDue():
+            subscriptions.mark_past_due(known.pk)
+            return f"not paid: {known.plan.name}"
+        case Ended():
+            subscriptions.end(known.pk)
+            return f"ended: {known.plan.name}"
+
+
+def _change(fact: Changed, known: Subscription) -> str:
     if fact.product:
         known = subscriptions.change_plan(known.pk, _product(Plan, fact.product))
     if fact.cancel_at_period_end is not None:
@@ -382,14 +381,6 @@ def _change(fact: Changed, environment: Environment) -> str:
         known = set_cancel(known.pk)
     ends = " until its period ends" if known.cancel_at_period_end else ""
     return f"{known.status}: {known.plan.name}{ends}"
-
-
-def _mark_past_due(fact: PastDue, environment: Environment) -> str:
-    known = _subscription(fact.store, environment, fact.subscription_id)
-    if _is_old(fact, known):
-        return f"too late: {known.plan.name} was paid again"
-    subscriptions.mark_past_due(known.pk)
-    return f"not paid: {known.plan.name}"
 
 
 def _ordered(
