@@ -11,14 +11,16 @@ Source: Greenfield API v1 of BTCPay Server 2.4, its OpenAPI files, read 2026-11-
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.caller import Environment
 from billing.errors import (
@@ -40,6 +42,7 @@ from billing.payments.gateways.contract import (
     Notice,
     NotPaid,
     Paid,
+    Payment,
     Refunded,
     Unclear,
     Unprocessable,
@@ -48,6 +51,8 @@ from billing.payments.gateways.contract import (
 SIGNATURE = "btcpay-sig"
 _OPEN = ("New", "Processing")
 _STATES = (*_OPEN, "Expired", "Invalid", "Settled")
+_PAGE = 100  # invoices
+_SKEW = timedelta(minutes=5)  # of the server's clock
 _FINAL_EVENTS = ("InvoiceSettled", "InvoiceExpired", "InvoiceInvalid")
 
 
@@ -132,6 +137,48 @@ class BTCPay:
             if not (is_open and isinstance(fact, NotPaid))
         ]
 
+    def payments(
+        self, environment: Environment, since: datetime, until: datetime
+    ) -> Iterator[Payment]:
+        """Yield the invoices that were paid, also those that were marked invalid later."""
+        for status in ("Settled", "Invalid"):
+            for invoice in _listed(environment, status, since, until):
+                if status == "Invalid" and not _counted(invoice["id"], environment):
+                    continue
+                currency = str(invoice.get("currency", ""))
+                amount = to_minor(number(invoice.get("amount")), currency)
+                yield Payment(
+                    money_id=invoice["id"],
+                    amount=amount,
+                    currency=currency,
+                    created_at=_created_at(invoice),
+                    refunded=amount if status == "Invalid" else None,
+                    is_ours=_order_id(invoice) is not None,
+                )
+
+    def missed(
+        self, environment: Environment, since: datetime, known: Collection[str]
+    ) -> Iterator[tuple[Notice, bytes]]:
+        """Yield an event for each invoice that settled and paid no order.
+
+        Webhooks can't be listed. The events are made here, and the invoice is read again.
+        """
+        for invoice in _listed(environment, "Settled", since, timezone.now() + _SKEW):
+            event_id = f"{invoice['id']}:settled"
+            if (
+                event_id in known
+                or _order_id(invoice) is None
+                or _counted(invoice["id"], environment)
+            ):
+                continue
+            told = {
+                "type": "InvoiceSettled",
+                "storeId": _access(environment).store,
+                "invoiceId": invoice["id"],
+            }
+            notice = Notice(event_id, "InvoiceSettled", environment.value)
+            yield notice, json.dumps(told).encode()
+
     def verify(self, callback: Callback) -> Notice:
         """Check the signature; the environment is that of the secret that made it."""
         secrets = {one: _access(one).secret for one in Environment}
@@ -160,6 +207,38 @@ class BTCPay:
         if event.type in _FINAL_EVENTS and invoice["status"] in _OPEN:
             raise GatewayFailed("the invoice is behind its webhook")
         return _facts(invoice, environment)
+
+
+def _listed(
+    environment: Environment, status: str, since: datetime, until: datetime
+) -> Iterator[dict[str, Any]]:
+    """Yield the invoices with a status that were created in that time, page by page."""
+    client, skip = _client(environment), 0
+    while True:
+        page = client.call(
+            "GET",
+            f"/api/v1/stores/{_store(environment)}/invoices",
+            query={
+                "status": status,
+                "startDate": int(since.timestamp()),
+                "endDate": int(until.timestamp()),
+                "skip": skip,
+                "take": _PAGE,
+            },
+        )
+        if not isinstance(page, list):
+            raise GatewayFailed("no list of invoices")
+        yield from map(_checked, page)
+        if len(page) < _PAGE:
+            return
+        skip += _PAGE
+
+
+def _created_at(invoice: Mapping[str, Any]) -> datetime:
+    seconds = invoice.get("createdTime")
+    if not isinstance(seconds, int) or not 0 <= seconds < 2**33:
+        raise GatewayFailed("no time")
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _notice(body: bytes, environment: Environment) -> Notice:

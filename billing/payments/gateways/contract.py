@@ -260,7 +260,8 @@ class Payment:
     amount: int
     currency: str
     created_at: datetime
-    refunded: int = 0
+    refunded: int | None = 0
+    """None: the gateway does not know, because the money is sent by hand."""
     is_ours: bool = True
     """Whether it says that it was for an order of this installation."""
 

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import random
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -216,6 +217,8 @@ class BTCPayServer(Counterpart):
         assert asked.method == "GET"
         assert not asked.body
         if asked.path == root:
+            if "status" in asked.query:
+                return json_reply(self.listed(asked.query))
             assert asked.query.keys() == {"orderId"}
             wanted = asked.query["orderId"][0]
             return json_reply(
@@ -230,6 +233,17 @@ class BTCPayServer(Counterpart):
         found = self.invoices.get(number)
         return json_reply(found) if found else self.refuse(404, "invoice-not-found")
 
+    def listed(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        assert query.keys() == {"status", "startDate", "endDate", "skip", "take"}
+        numbers = {name: int(query[name][0]) for name in query.keys() - {"status"}}
+        found = [
+            one
+            for one in self.invoices.values()
+            if one["status"] in query["status"]
+            and numbers["startDate"] <= one["createdTime"] <= numbers["endDate"]
+        ]
+        return found[numbers["skip"] :][: numbers["take"]]
+
     def create(self, **fields: Any) -> dict[str, Any]:
         number = f"inv{self.next_number()}"
         self.invoices[number] = {
@@ -239,7 +253,7 @@ class BTCPayServer(Counterpart):
             "status": "New",
             "additionalStatus": "None",
             "paidAmount": "0",
-            "createdTime": 1_606_780_000,
+            "createdTime": int(time.time()),
             "expirationTime": 1_606_783_600,
             "monitoringExpiration": 1_606_870_000,
             "type": "Standard",

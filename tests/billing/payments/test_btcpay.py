@@ -1,10 +1,15 @@
 """What is particular to BTCPay Server: its address, and invoices that need a look."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 
 from billing.errors import GatewayFailed
+from billing.models import Order, Reconciliation
+from billing.payments import reconciliation
+from billing.payments.gateways import btcpay as adapter
 from tests.billing.payments.counterparts import (
     BTCPayServer,
     at,
@@ -107,3 +112,52 @@ def test_a_page_to_pay_at_is_a_web_address(btcpay):
     btcpay.invoices[number]["checkoutLink"] = "javascript:alert(1)"
     with pytest.raises(GatewayFailed):
         checkout(bought)
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Compare also what has just happened, and read pages of two invoices."""
+    monkeypatch.setattr(reconciliation, "_SETTLED_AFTER", timedelta(seconds=-5))
+    monkeypatch.setattr(adapter, "_PAGE", 2)
+
+
+def differences() -> list[tuple[str, str]]:
+    """Reconcile; return kind and payment of each difference."""
+    Reconciliation.objects.all().delete()
+    call_command("reconcile", days=3)
+    assert reconciliation.work() == 1
+    row = Reconciliation.objects.get()
+    assert row.status == "completed", row.error
+    return [(one["kind"], one["money_id"]) for one in row.differences]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_reconciliation_finds_planted_differences_and_nothing_else(btcpay):
+    paid = []
+    for _ in range(5):
+        invoice, callbacks = btcpay.bought(at(btcpay))
+        deliver("btcpay", callbacks)
+        paid.append(invoice)
+    deliver("btcpay", [btcpay.paid_back(paid[4])])
+    btcpay.create(amount="9.00", currency="USD", metadata={}, status="Settled")
+    assert differences() == []
+    del btcpay.invoices[paid[0]]
+    btcpay.invoices[paid[1]]["amount"] = "2.00"
+    Order.objects.filter(money_id=paid[2]).update(money_id="another")
+    assert sorted(differences()) == [
+        ("another amount", paid[1]),
+        ("granted, not paid", "another"),
+        ("granted, not paid", paid[0]),
+        ("paid, not granted", paid[2]),
+    ]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_reconciliation_recovers_an_order_that_was_given_up(btcpay):
+    bought = at(btcpay)
+    Order.objects.filter(pk=bought.pk).update(status="expired")
+    invoice = btcpay.pay(bought)
+    assert differences() == [("paid, not granted", invoice)]
+    process()
+    assert granted(bought.workspace) == [("pack", 25_000)]
+    assert differences() == []

@@ -29,6 +29,7 @@ from tests.billing.payments.counterparts import (
     review_of,
 )
 from tests.billing.payments.paying import events, granted, order, process, send
+from tests.factories import api, token, user, workspace
 from tests.providers.vendors.server import Fault, serving
 from tests.threads import in_threads
 
@@ -67,6 +68,23 @@ def test_a_page_to_pay_at_is_made_at_the_gateway(shops):
         of = body["metadata"]["orderId"] if "metadata" in body else body["order_id"]
         amount = body.get("amount") or str(body["price_amount"])
         assert (of, amount) == (str(bought.pk), "2.99")
+
+
+def test_the_whole_path_through_the_api(shop):
+    buyer = user()
+    client = api(token(buyer))
+    answer = client.post(
+        "/api/v1/checkout",
+        {"product": "credit_pack_1hr", "gateway": shop.gateway},
+        content_type="application/json",
+    )
+    assert answer.status_code == 201
+    assert answer.json()["redirect_url"].startswith(("https://", shop.url))
+    url = f"/api/v1/orders/{answer.json()['order_id']}"
+    assert client.get(url).json()["status"] == "pending"
+    deliver(shop.gateway, shop.bought(Order.objects.get())[1])
+    assert client.get(url).json()["status"] == "paid"
+    assert granted(workspace(buyer)) == [("pack", 25_000)]
 
 
 def test_plans_are_not_sold_for_crypto(shop):
