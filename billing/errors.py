@@ -248,6 +248,14 @@ class NothingToReview(AppError):
     message = "The order {order} does not wait for that."
 
 
+class ProductionOnly(AppError):
+    """Only the production wallet can have this."""
+
+    code = "production_only"
+    status = HTTPStatus.FORBIDDEN
+    message = "This is for production only."
+
+
 class NotBoughtYet(AppError):
     """The workspace has not paid by card yet, so there is no portal."""
 

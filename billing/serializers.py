@@ -14,6 +14,7 @@ from billing.models import (
     Pack,
     Plan,
     Store,
+    TopUp,
     Wallet,
 )
 from kit.rest.fields import TextField
@@ -159,6 +160,22 @@ class CheckoutSerializer(serializers.Serializer[Any]):
     redirect_url = serializers.CharField(
         help_text="Where it is paid; empty if it is paid already."
     )
+
+
+class TopUpSerializer(serializers.ModelSerializer[TopUp]):
+    """An automatic top-up; `monthly_cap` is in minor units."""
+
+    enabled = serializers.BooleanField(source="is_enabled")
+    below = serializers.IntegerField(min_value=1, max_value=LARGEST_GRANT)
+    product = TextField(max_length=40, source="pack.key", help_text="Key of a pack.")
+    monthly_cap = serializers.IntegerField(min_value=1, max_value=1_000_000_00)
+    error = serializers.CharField(
+        read_only=True, help_text="Why it was switched off; empty: it was not."
+    )
+
+    class Meta:
+        model = TopUp
+        fields = ("enabled", "below", "product", "monthly_cap", "error")
 
 
 class PortalSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from billing.credits import lapsing, token_limits
 from billing.ledger import proofs
-from billing.payments import inbox, orders, reconciliation, refunds
+from billing.payments import inbox, orders, reconciliation, refunds, top_ups
 from billing.plans import subscriptions
 from billing.reports import closed_months
 from kit.work.calendar import scheduled
@@ -70,6 +70,13 @@ def post_inbox() -> None:
 def look_up_orders() -> None:
     """Ask the gateways about pending orders that they have not reported."""
     orders.look_up_pending()
+
+
+@scheduled("top up wallets that run low", timedelta(minutes=1))
+@shared_task
+def top_up() -> None:
+    """Buy packs by saved cards, for those who have set that up."""
+    top_ups.run()
 
 
 @shared_task(name=refunds.work.task)

@@ -273,6 +273,7 @@ _FAILURES = {
     "too_long": "The text is too long for the provider.",
     "bad_audio": "The provider sent damaged or incomplete audio.",
     "no_speech": "The provider sent audio that doesn't match the text.",
+    "incomplete": "The voice left out some of the text. Try another voice.",
     PROVIDER_UNAVAILABLE: "The provider was unavailable for too long.",
     PROVIDER_CEILING: "The provider's daily limit is reached.",
 }

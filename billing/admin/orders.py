@@ -20,6 +20,7 @@ from billing.models import (
     Order,
     Reconciliation,
     Refund,
+    TopUp,
 )
 from billing.payments import inbox, orders, reconciliation, refunds
 from kit.back_office import ReadOnly
@@ -245,6 +246,22 @@ class ReconciliationAdmin(ReadOnly, ModelAdmin):
         with transaction.atomic():
             count = reconciliation.begin_all(reconciliation.LONGEST)
         self.message_user(request, f"{count} were started.", messages.SUCCESS)
+
+
+@admin.register(TopUp)
+class TopUpAdmin(ReadOnly, ModelAdmin):
+    """Automatic top-ups."""
+
+    list_display = [
+        *("workspace", "is_enabled", "pack", "below", "monthly_cap", "error"),
+        "updated_at",
+    ]
+    list_filter = ["is_enabled"]
+    list_select_related = ["workspace", "pack"]
+    search_fields = ["=workspace__id", "workspace__name"]
+    ordering = ["-updated_at"]
+    fields = list_display
+    readonly_fields = fields
 
 
 @admin.register(GatewayCustomer)

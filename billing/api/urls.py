@@ -6,6 +6,7 @@ from billing.api.credits import CreditsView, EntriesView, NoticesView
 from billing.api.orders import CheckoutView, OrdersView, OrderView, PortalView
 from billing.api.products import PacksView, PlansView
 from billing.api.promo import RedeemView
+from billing.api.top_ups import TopUpView
 from billing.api.usage import UsageHistoryView, UsageView
 
 urlpatterns = [
@@ -16,6 +17,7 @@ urlpatterns = [
     path("packs", PacksView.as_view()),
     path("checkout", CheckoutView.as_view()),
     path("billing/portal", PortalView.as_view()),
+    path("billing/top-up", TopUpView.as_view()),
     path("orders", OrdersView.as_view()),
     path("orders/<uuid:order_id>", OrderView.as_view()),
     path("usage", UsageView.as_view()),

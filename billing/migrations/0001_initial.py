@@ -2617,6 +2617,49 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="TopUp",
+            fields=[
+                (
+                    "workspace",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="top_up",
+                        serialize=False,
+                        to="accounts.workspace",
+                    ),
+                ),
+                ("is_enabled", models.BooleanField(default=False)),
+                (
+                    "below",
+                    models.PositiveBigIntegerField(
+                        help_text="a pack is bought when fewer credits can be spent"
+                    ),
+                ),
+                (
+                    "monthly_cap",
+                    models.PositiveIntegerField(
+                        help_text="the most that is charged in a month (UTC), in minor units"
+                    ),
+                ),
+                (
+                    "error",
+                    models.CharField(
+                        blank=True, help_text="why it was switched off", max_length=200
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "pack",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.pack",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="GatewayCustomer",
             fields=[
                 (
@@ -2811,6 +2854,15 @@ class Migration(migrations.Migration):
             model_name="refund",
             constraint=models.CheckConstraint(
                 condition=models.Q(("amount__gt", 0)), name="refund_of_something"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="topup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("is_enabled", False), ("error", ""), _connector="OR"
+                ),
+                name="top_up_on_or_explained",
             ),
         ),
         migrations.CreateModel(

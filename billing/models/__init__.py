@@ -27,6 +27,7 @@ from billing.models.reconciliations import Reconciliation
 from billing.models.requests import CreditRequest
 from billing.models.statements import ClosedMonth, MonthEndRun
 from billing.models.subscriptions import Store, Subscription, SubscriptionPeriod
+from billing.models.top_ups import TopUp
 from billing.models.usage import Payer, TokenReservation, TokenSpending, Usage
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "Term",
     "TokenReservation",
     "TokenSpending",
+    "TopUp",
     "Usage",
     "Wallet",
 ]

@@ -26,6 +26,7 @@ urlpatterns = [
     path("usage.csv", usage.usage_file, name="usage-file"),
     path("credits", credits.credits_page, name="credits-page"),
     path("credits/notices", credits.set_threshold, name="credits-notices"),
+    path("credits/top-up", credits.set_top_up, name="top-up"),
     path("buy", orders.buy, name="buy"),
     path("billing/portal", orders.portal, name="portal"),
     path("orders", orders.orders_page, name="orders-page"),

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from fractions import Fraction
-from itertools import chain
 from math import floor
 from typing import TypeVar
 
@@ -32,7 +31,7 @@ from billing.models import (
     Store,
     Subscription,
 )
-from billing.payments import purchases, transfers
+from billing.payments import notices, purchases, transfers
 from billing.payments.gateways.contract import (
     Changed,
     Disputed,
@@ -129,6 +128,8 @@ def _post_paid(fact: Paid, environment: Environment) -> str:
     set_paid(order, fact.money)
     sell(order)
     _set_review(order, fact.review)
+    if order.kind == Order.Kind.TOP_UP:
+        notices.topped_up(order)
     return f"paid: {order.pack.credits:,} credits"
 
 
@@ -179,6 +180,9 @@ def _close_unpaid(fact: NotPaid) -> str:
     order.status = Order.Status.EXPIRED if fact.is_expired else Order.Status.FAILED
     order.error = fact.error[:_LONGEST_ERROR]
     order.save(update_fields=["status", "error"])
+    if order.kind == Order.Kind.TOP_UP:
+        reason = f"{order.error or 'The payment failed'}.".replace("..", ".")
+        notices.switch_off_top_up(order.workspace_id, reason)
     return f"not paid: {order.product}"
 
 
@@ -211,13 +215,16 @@ def _take_back(
     refund = asked or Refund(order=order, kind=kind, amount=taken)
     refund.external_id, refund.status = external_id, Refund.Status.COMPLETED
     refund.lease_until = None
-    sources = _sources(order)
+    sources = purchases.sources_of(order)
     for source in sources:
         _take(refund, source, Fraction(min(taken, paid), paid), refund.key)
     if not sources:
         _set_review(order, f"{kind.label} of a month that was not granted.")
     refund.save()
     _sum_up(order)
+    if order.environment == Environment.PRODUCTION:
+        reason = "A payment was paid back or disputed."
+        notices.switch_off_top_up(order.workspace_id, reason)
     _wake(order.environment, external_id)
     return f"{kind}: {refund.credits:,} credits taken back"
 
@@ -243,7 +250,7 @@ def _give_back(order: Order, kind: Refund.Kind, external_id: str) -> str:
     refund.is_reversed = True
     refund.save()
     for other in order.refunds.filter(is_reversed=False).order_by("pk"):
-        for source in _sources(order):
+        for source in purchases.sources_of(order):
             granted = Lot.objects.get(environment=order.environment, source=source)
             share = Fraction(min(other.amount, order.paid_amount or 0), 1)
             wanted = floor(share * granted.granted / (order.paid_amount or 1) + _HALF)
@@ -280,21 +287,6 @@ def _sum_up(order: Order) -> None:
     total = rows.aggregate(amount=Sum("amount"))["amount"] or 0
     order.refunded = min(total, order.paid_amount or 0)
     order.save(update_fields=["refunded"])
-
-
-def _sources(order: Order) -> list[str]:
-    """Return the sources of the lots that an order was granted as."""
-    sources = [order.source] if order.pack is not None else _months_of(order)
-    moved = (ledger.moved_lots(source, order.environment) for source in sources)
-    return [*sources, *chain.from_iterable(moved)]
-
-
-def _months_of(order: Order) -> list[str]:
-    assert order.plan is not None
-    month = f"allowance:{order.subscription_id}:{order.period}:"
-    lots = Lot.objects.filter(environment=order.environment, source__startswith=month)
-    of_plan = lots.filter(source__endswith=f":{order.plan.key}")
-    return list(of_plan.order_by("pk").values_list("source", flat=True))
 
 
 def _post_period(fact: Renewed, environment: Environment) -> str:
@@ -365,6 +357,7 @@ def _follow(fact: Changed | PastDue | Ended, environment: Environment) -> str:
             return _change(fact, known)
         case PastDue():
             subscriptions.mark_past_due(known.pk)
+            notices.renewal_failed(known, fact.pay_url)
             return f"not paid: {known.plan.name}"
         case Ended():
             subscriptions.end(known.pk)
@@ -471,7 +464,7 @@ def _product(model: type[Product_], key: str) -> Product_:
 def _find_subscription(
     store: Store, environment: Environment, external_id: str
 ) -> Subscription | None:
-    rows = Subscription.objects.select_related("plan")
+    rows = Subscription.objects.select_related("plan", "workspace")
     return rows.filter(
         store=store, environment=environment.value, external_id=external_id
     ).first()

@@ -8,6 +8,8 @@ from django.db.models.functions import Lower
 from providers.errors import UnknownProvider, UnknownVoice
 from providers.models import ModelAlias, Provider, Voice, VoiceAlias
 
+_ANY_LANGUAGE = "mul"  # BCP 47: several languages
+
 
 def resolve_model(name: str) -> tuple[Provider, str]:
     """Return the provider and model that `name` means; case doesn't matter.
@@ -55,6 +57,13 @@ def resolve_all(
     if missing:
         found |= _resolve_loosely(missing, default_provider)
     return found
+
+
+def language_of(voice: str) -> str:
+    """Return the language of a voice (BCP 47); empty if it speaks several or is gone."""
+    languages = Voice.objects.filter(pk=voice).values_list("language", flat=True)
+    language = languages.first() or ""
+    return "" if language == _ANY_LANGUAGE else language
 
 
 def _resolve_loosely(

@@ -125,6 +125,7 @@ class Failure(StrEnum):
     ABORTED = "aborted"
     BAD_AUDIO = "bad_audio"
     NO_SPEECH = "no_speech"  # the audio can't contain the text, by its length
+    INCOMPLETE = "incomplete"  # some of the text is missing in it, also in smaller cuts
     # Raised by us, never by an adapter: operators disabled it, or an own key can't be used.
     SWITCHED_OFF = "switched_off"
     OWN_KEY_REFUSED = "own_key_refused"

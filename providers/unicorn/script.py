@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,8 +18,22 @@ _ORNAMENT = re.compile(r"^(?:[^\w\n]|_)+$", re.MULTILINE)
 _FATAL_HYPHEN = re.compile(r"(?:(?<=\W[^\w\s])|(?<=^[^\w\s]))-(?=[^\W\d])")
 # The Vietnamese voices crash on some letters and tone marks of Indian scripts.
 _FATAL_LETTERS = {"vi": re.compile("[\u0900-\u0dff]")}
-_LETTER_STYLES = ("<font>", "<wide>", "<narrow>")
-_SIGNS = {"\u2010": "-", "\u2011": "-", "\ufeff": ""}
+# Compatibility forms that sound as their plain form does: mathematical, full-width and
+# half-width letters, the forms of Arabic letters within words, squared units, numbers in
+# circles. Others mean something else (x², ½) or are no forms at all (Thai sara am).
+_LETTER_STYLES = (
+    *("<font>", "<wide>", "<narrow>", "<square>", "<circle>"),
+    *("<initial>", "<medial>", "<final>", "<isolated>"),
+)
+_COMPATIBLE = re.compile(
+    "[\u0132\u0133\u017f\u01c4-\u01cc\u01f1-\u01f3\u2160-\u217f\ufb00-\ufb4f]"
+)
+_SIGNS = {"\u2010": "-", "\u2011": "-", "\ufeff": "", "\u066b": ".", "\u066c": ","}
+HAN = re.compile(
+    "[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+# Marks that the voices spell out letter by letter. Without them they read the word.
+_UNREAD = {"he": re.compile("[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +42,40 @@ class Script:
 
     Control characters, which would be commands to the engine, become spaces. Accents are
     composed. Letters that differ only in style (full width, mathematical bold) become
-    plain. A line without letters or digits, such as an ornament between two paragraphs,
-    becomes a pause.
+    plain, and so do ligatures. Digits of all scripts become ASCII. A line without letters
+    or digits, such as an ornament between two paragraphs, becomes a pause.
     """
 
     text: str
     origins: Sequence[tuple[int, int]]
     """For each character of `text`, the start and end of its origin in the original."""
+
+    def edited(self, edits: Iterable[tuple[int, int, str]]) -> "Script":
+        """Return the script with stretches replaced: (start, end, new text), in order.
+
+        If the new text has another length, each of its characters comes from the whole
+        stretch; if the stretch is empty, from nothing.
+        """
+        parts: list[str] = []
+        origins: list[tuple[int, int]] = []
+        place = 0
+        for start, end, new in edits:
+            parts += (self.text[place:start], new)
+            origins += self.origins[place:start]
+            if len(new) == end - start:
+                origins += self.origins[start:end]
+            elif start < end:
+                source = (self.origins[start][0], self.origins[end - 1][1])
+                origins += [source] * len(new)
+            else:
+                before = self.origins[start - 1][1] if start else 0
+                origins += [(before, before)] * len(new)
+            place = end
+        if not parts:
+            return self
+        parts.append(self.text[place:])
+        origins += self.origins[place:]
+        return Script("".join(parts), origins)
 
 
 def make_script(text: str, language: str = "") -> Script:
@@ -50,10 +91,14 @@ def make_script(text: str, language: str = "") -> Script:
         else:
             origins.extend([(start, end)] * len(plain))
     script = "".join(characters)
-    if fatal := _FATAL_LETTERS.get(language.partition("-")[0]):
+    known = language.partition("-")[0]
+    if fatal := _FATAL_LETTERS.get(known):
         script = fatal.sub(" ", script)
     script = _ORNAMENT.sub(lambda line: "\n" * len(line[0]), script)
-    return Script(_FATAL_HYPHEN.sub(" ", script), origins)
+    made = Script(_FATAL_HYPHEN.sub(" ", script), origins)
+    if unread := _UNREAD.get(known):
+        made = made.edited((*mark.span(), "") for mark in unread.finditer(made.text))
+    return made
 
 
 @lru_cache(maxsize=8192)
@@ -66,6 +111,11 @@ def _plain(cluster: str) -> str:
     category = unicodedata.category(cluster)
     if category in ("Cc", "Cs", "Co", "Cn"):
         return cluster if cluster in "\t\n\r" else " "
-    if unicodedata.decomposition(cluster).startswith(_LETTER_STYLES):
-        return unicodedata.normalize("NFKC", cluster)
+    if category == "Nd":
+        return str(unicodedata.digit(cluster))
+    is_style = unicodedata.decomposition(cluster).startswith(_LETTER_STYLES)
+    if is_style or _COMPATIBLE.match(cluster):
+        plain = unicodedata.normalize("NFKC", cluster)
+        # The full-width comma is one without a space after it, the plain one is not.
+        return plain if any(map(str.isalnum, plain)) else cluster
     return cluster

@@ -9,7 +9,7 @@ from synthesis.audio.encoding import Encoded, encode
 from synthesis.audio.formats import FORMATS, ChapterMark, Format
 from synthesis.audio.joining import Joined, Part, join
 from synthesis.audio.origin import Origin
-from synthesis.audio.pieces import LOUDNESS_MS, PieceAudio, store_piece
+from synthesis.audio.pieces import LOUDNESS_MS, PieceAudio, store_piece, store_silence
 from synthesis.audio.streaming import StreamEncoder
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "join",
     "read_samples",
     "store_piece",
+    "store_silence",
 ]

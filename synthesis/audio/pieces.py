@@ -38,6 +38,7 @@ _SIZE_TOLERANCE = 256  # bytes; some servers count the header too
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
 _HEAD = 1 << 16  # bytes; the first frame of an MP3 starts within them
 _PADDING = 3 * 1152  # samples at both ends of an MP3, at most
+_PAUSE_RATE = 24_000  # Hz
 _SNIFFED = 256  # bytes
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _MAGIC = (b"RIFF", b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04")
@@ -109,6 +110,17 @@ def store_piece(
         extension,
         measured.quiet_end_ms,
         measured.loudness(),
+    )
+
+
+def store_silence(milliseconds: int, target: BinaryIO) -> PieceAudio:
+    """Store a pause as a piece in `target`, an empty file."""
+    samples = _PAUSE_RATE * milliseconds // 1000
+    blocks = [np.zeros(samples, np.int16)]
+    measured = _Measured(blocks, _PAUSE_RATE, _MAX_SECONDS)
+    extension = _write_flac(measured, target)
+    return PieceAudio(
+        samples, _PAUSE_RATE, extension, milliseconds, measured.loudness()
     )
 
 

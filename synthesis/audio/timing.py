@@ -66,8 +66,10 @@ def estimate_times(text: str, loudness: Loudness) -> list[Word]:
     units = [unit for unit in words.split(text) if unit.has_letters]
     if not units or loudness.seconds <= 0:
         return []
-    sounds = _sounding_spans(loudness)
-    lengths = np.array([_length(text[u.word_start : u.word_end]) for u in units])
+    sounds = sounding_spans(loudness)
+    lengths = np.array(
+        [relative_length(text[u.word_start : u.word_end]) for u in units]
+    )
     ends = np.cumsum(lengths) / lengths.sum()  # of each word, as share of the total
     moments = _word_spans(text, units, ends, sounds)
     found = []
@@ -96,7 +98,7 @@ def _is_plausible(
         return True
     if len(given) < _MIN_WORD_SHARE * len(units):
         return False
-    sounding = sum(end - start for start, end in _sounding_spans(loudness))
+    sounding = sum(end - start for start, end in sounding_spans(loudness))
     return (
         len(given) < 3 or given[-1].end - given[0].start >= _MIN_SPAN_SHARE * sounding
     )
@@ -125,7 +127,9 @@ def _with_missing(
         between = []
         while units and units[0].word_start < word.char_start:
             between.append(units.popleft())
-        lengths = [_length(text[unit.word_start : unit.word_end]) for unit in between]
+        lengths = [
+            relative_length(text[unit.word_start : unit.word_end]) for unit in between
+        ]
         room = max(0.0, word.start - since)
         for unit, length in zip(between, lengths, strict=True):
             until = min(since + room * length / sum(lengths), word.start)
@@ -136,7 +140,7 @@ def _with_missing(
     return found[:-1]
 
 
-def _sounding_spans(loudness: Loudness) -> list[tuple[float, float]]:
+def sounding_spans(loudness: Loudness) -> list[tuple[float, float]]:
     """Return the spans with sound as (start, end) in seconds; at least one."""
     steps = np.abs(loudness.steps.astype(np.int32))
     loud = np.flatnonzero(steps > _QUIET * steps.max(initial=0))
@@ -154,7 +158,7 @@ def _sounding_spans(loudness: Loudness) -> list[tuple[float, float]]:
     ]
 
 
-def _length(word: str) -> float:
+def relative_length(word: str) -> float:
     """Return the relative duration of a word; a letter takes 1."""
     length = 1.5  # for every word
     for character in word:

@@ -83,8 +83,8 @@ class QuotedScene:
 
     @property
     def characters(self) -> int:
-        """The number of billed characters: Unicode code points."""
-        return len(self.requested.text)
+        """The number of billed characters: Unicode code points; none of a mere pause."""
+        return billed_characters(self.requested.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def quote(caller: Caller, order: Order) -> Quote:
     if len(order.scenes) > MAX_SCENES:
         raise TooManyScenes(limit=MAX_SCENES)
     texts = [splitting.normalize(scene.text) for scene in order.scenes]
-    if not texts or not all(texts):
+    if not all(texts) or not any(map(splitting.is_speakable, texts)):
         raise EmptyText
     check_length(caller, sum(map(len, texts)), order.source)
     if any(map(splitting.has_overlong_character, texts)):
@@ -194,7 +194,9 @@ def _scene(
         sent=requested.text,
         provider=voice.provider_id,
         queue=queue_of(voice.provider_id),
-        cost=0 if is_own else cost(caller, len(normalized), voice.provider),
+        cost=0
+        if is_own
+        else cost(caller, billed_characters(normalized), voice.provider),
         credential=using.credential_of(caller.workspace.pk) if is_own else PLATFORM,
     )
 
@@ -214,6 +216,14 @@ def check_options(voice: Voice, options: Mapping[str, object]) -> None:
             wrong[name] = [refusal]
     if wrong:
         raise InvalidOption({"options": wrong})
+
+
+def billed_characters(text: str) -> int:
+    """Return how many characters of a scene are billed.
+
+    A scene without a letter or digit (`* * *`) is a pause, and free.
+    """
+    return len(text) if splitting.is_speakable(text) else 0
 
 
 def cost(caller: Caller, characters: int, provider: Provider) -> int:

@@ -645,6 +645,57 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Flaw",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "voice",
+                    models.CharField(help_text="that spoke it", max_length=200),
+                ),
+                (
+                    "char_start",
+                    models.PositiveIntegerField(help_text="offset in the scene's text"),
+                ),
+                ("char_end", models.PositiveIntegerField()),
+                (
+                    "detail",
+                    models.CharField(help_text="what was missing", max_length=200),
+                ),
+                (
+                    "is_mended",
+                    models.BooleanField(
+                        default=False,
+                        help_text="it was spoken completely in smaller cuts",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "scene",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="flaws",
+                        to="synthesis.scene",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+            },
+        ),
+        migrations.CreateModel(
             name="Gate",
             fields=[
                 (

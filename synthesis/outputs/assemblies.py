@@ -17,6 +17,7 @@ from django.db.models import F
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
 from kit.work.loop import Columns, Failed, Work
+from providers.catalogue.voices import language_of
 from synthesis import audio
 from synthesis.errors import NotReady
 from synthesis.models import Assembly, Job, Piece, Scene, Take
@@ -108,11 +109,14 @@ def captions_of(job: Job) -> Iterator[CaptionScene]:
         NotReady: a scene is not finished, or no scene was spoken.
     """
     placed = timeline(spoken_scenes(job))
+    speakers = {place.scene.heard.speaker for place in placed}
+    languages = {speaker: language_of(speaker) for speaker in speakers}
     return (
         CaptionScene(
             text=_text_of(place.scene),
             words=read_words(place.scene.heard.words)["words"],
             offset=place.start,
+            language=languages[place.scene.heard.speaker],
         )
         for place in placed
     )

@@ -32,6 +32,7 @@ class CaptionScene:
     text: str
     words: Iterable[Mapping[str, Any]]  # start and end (s), char_start and char_end
     offset: float  # seconds
+    language: str = ""  # of its voice (BCP 47); empty if it is unknown
 
 
 def srt(scenes: Iterable[CaptionScene]) -> Iterator[str]:
@@ -104,7 +105,7 @@ def _tokens(scene: CaptionScene) -> Iterator[_Token]:
     """Yield the text of a scene as tokens that fit into a line, with their times."""
     text = scene.text
     words = sorted(scene.words, key=lambda word: (word["char_start"], word["start"]))
-    ends = {*sentence_ends(text), len(text.rstrip())}
+    ends = {*sentence_ends(text, scene.language), len(text.rstrip())}
     place = 0  # the text before it is in earlier tokens
     for number, word in enumerate(words):
         following = words[number + 1]["char_start"] if number + 1 < len(words) else None

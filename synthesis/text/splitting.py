@@ -118,13 +118,13 @@ def has_overlong_character(text: str) -> bool:
     return False
 
 
-def sentence_ends(text: str) -> Iterator[int]:
+def sentence_ends(text: str, language: str = "") -> Iterator[int]:
     """Yield the offset after each sentence of `text`; "Dr." does not end one."""
     for match in _MARKS.finditer(text):
         kind = match.lastgroup
         if kind in ("end", "ideographic_end"):
             is_cut = _may_cut(text, kind, match.group(), match.end())
-            if is_cut and _ends_sentence(text, match):
+            if is_cut and ends_sentence(text, *match.span(), language):
                 yield match.end()
 
 
@@ -138,8 +138,10 @@ class Chunk:
     pause_ms: int  # the silence after it; 0 for the last chunk
 
 
-def split(text: str, limit: Limit) -> list[Chunk]:
+def split(text: str, limit: Limit, language: str = "") -> list[Chunk]:
     """Split `text` into few chunks within `limit`, at natural pauses.
+
+    `language` (BCP 47, empty: unknown) tells abbreviations from the ends of sentences.
 
     A chunk ends at the end of a paragraph, else of a sentence, a clause or a word. Only if
     none of them fits, it ends between two graphemes. Together the chunks are the whole
@@ -151,7 +153,7 @@ def split(text: str, limit: Limit) -> list[Chunk]:
     """
     if limit.amount < (4 if limit.unit == "bytes" else 1):
         raise ValueError(f"nothing fits into {limit}")
-    breaks = _Breaks(text)
+    breaks = _Breaks(text, language)
     chunks: list[Chunk] = []
     start = _skip_space(text, 0)
     while start < len(text):
@@ -226,7 +228,7 @@ _WEIGHED_FIRST = 256  # characters
 class _Breaks:
     """The offsets where `text` may be cut, by kind, found in one pass."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, language: str) -> None:
         self._text = text
         self._places: dict[_Cut, list[int]] = {cut: [] for cut in _Cut}
         depth = 0  # of quotation marks
@@ -242,7 +244,8 @@ class _Breaks:
             if kind == "quote" or not _may_cut(text, kind, marks, place):
                 continue
             cut = _Cut.CLAUSE
-            if kind in ("end", "ideographic_end") and _ends_sentence(text, match):
+            is_end = kind in ("end", "ideographic_end")
+            if is_end and ends_sentence(text, *match.span(), language):
                 cut = _Cut.QUOTED if depth else _Cut.SENTENCE
             self._places[cut].append(place)
         self._ends = sorted(
@@ -303,10 +306,6 @@ def _may_cut(text: str, kind: str | None, marks: str, place: int) -> bool:
     if kind in ("end", "clause") and not marks.endswith(_DASHES):
         return False  # 3.14, 10:30, example.com, f(x)y
     return not _CONTINUES.match(following)
-
-
-def _ends_sentence(text: str, match: regex.Match[str]) -> bool:
-    return ends_sentence(text, match.start(), match.end())
 
 
 def _last_grapheme(text: str, start: int, reach: int) -> int:

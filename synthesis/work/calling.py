@@ -1,6 +1,8 @@
 """Make one call to a provider, within all limits, and store its audio."""
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
@@ -16,20 +18,26 @@ from providers.limits import ceilings, upstreams
 from providers.models import Provider, Voice
 from providers.models.querysets import PLATFORM
 from synthesis import audio
-from synthesis.audio import timing
+from synthesis.audio import completeness, timing
 from synthesis.models import Scene
 from synthesis.text.splitting import Chunk
+
+SCENE_PAUSE_MS = 1_000  # of a scene in which there is nothing to say
+# Audio is decoded by half of the cores at most. The calls of a book end at the same time,
+# and threads that compute would keep those waiting that begin a call for someone else.
+_computing = threading.Semaphore(max(1, (os.cpu_count() or 1) // 2))
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """The stored audio of one call, and its word times."""
+    """The stored audio of one call, its word times, and what is missing in it."""
 
     audio: audio.PieceAudio
     words: list[Word]
     timing: str  # exact or estimated
-    _permit: upstreams.Permit | None  # None: a local provider
-    _seconds: float
+    flaw: str = ""  # see `synthesis.audio.completeness`
+    _permit: upstreams.Permit | None = None  # None: a local provider, or several calls
+    _seconds: float = 0.0
 
     def record_success(self) -> None:
         """Record the call in the statistics of its upstream.
@@ -47,12 +55,17 @@ def speak(
 ) -> CallResult:
     """Call the provider for `chunk` of `scene`; write the audio to the empty file `target`.
 
+    A chunk without a text is a pause, which needs no call.
+
     `is_retry`: an earlier call for the same chunk failed.
 
     Raises:
         ProviderError: the provider failed, or the voice was disabled meanwhile.
         UpstreamUnavailable: the provider may not be called now; see `providers.limits`.
     """
+    if not chunk.text:
+        silence = audio.store_silence(SCENE_PAUSE_MS, target)
+        return CallResult(silence, [], timing.EXACT)
     voice = Voice.objects.enabled().filter(pk=scene.speaker).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
@@ -148,11 +161,15 @@ def _receive(
         audio.LOUDNESS_MS / 1000,
         stored.samples / stored.sample_rate,
     )
+    timed, kind = timing.word_times(
+        request.text, words, loudness, is_trusted=speech.has_all_times
+    )
+    known = timed if speech.has_all_times else None
     return CallResult(
         stored,
-        *timing.word_times(
-            request.text, words, loudness, is_trusted=speech.has_all_times
-        ),
+        timed,
+        kind,
+        completeness.flaw(request.text, known, loudness, speed=request.speed),
         permit,
         monotonic() - permit.began if permit else 0.0,
     )
@@ -160,14 +177,16 @@ def _receive(
 
 def _audio_only(
     parts: Iterator[bytes | Word], words: list[Word], spent: ceilings.Spent
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yield the audio of `parts`; append the words to `words`.
 
-    Records in `spent` that audio has arrived, so that the call is counted.
+    Records in `spent` that audio has arrived, so that the call is counted. The caller may
+    compute with a part until it takes the next one; few threads do so at a time.
     """
     for part in parts:
         if isinstance(part, Word):
             words.append(part)
         else:
             spent.has_audio = spent.has_audio or bool(part)
-            yield part
+            with _computing:
+                yield part

@@ -20,7 +20,7 @@ from django.core.files.storage import default_storage
 from kit.files.storage import draft_folder, save_path
 from kit.work import claims
 from providers.catalogue import synthetic
-from providers.contract.base import Failure, ProviderError
+from providers.catalogue.voices import language_of
 from providers.contract.registry import get_adapter
 from providers.keys import using
 from synthesis import audio
@@ -29,7 +29,7 @@ from synthesis.models import Piece, Scene
 from synthesis.outputs import files
 from synthesis.text import splitting
 from synthesis.text.splitting import Chunk
-from synthesis.work import calling
+from synthesis.work import completing
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,9 @@ def speak(scene: Scene, lease: claims.Lease, *, seconds: float | None = None) ->
     """
     voice = scene.speaker.partition(":")[2]
     limit = get_adapter(scene.provider).limit_for(voice, scene.speed)
-    chunks = splitting.split(scene.text, limit)
-    if not chunks:
-        raise ProviderError(Failure.UNSPEAKABLE, "nothing to say in the text")
+    chunks = splitting.split(scene.text, limit, language_of(scene.speaker))
+    if not chunks:  # nothing to say, as in `* * *`: a pause
+        chunks = [Chunk("", 0, len(scene.text), 0)]
     pieces = _recorded_pieces(scene, chunks)
     _record_stored(scene, chunks, pieces)
     is_retry = scene.attempts > 0  # true of the first call only: it failed before
@@ -150,7 +150,7 @@ def _speak(scene: Scene, ordinal: int, chunk: Chunk, *, is_retry: bool) -> Piece
     with draft_folder() as folder:
         draft = folder / "piece"
         with draft.open("w+b") as target:
-            answered = calling.speak(scene, chunk, target, is_retry=is_retry)
+            answered = completing.speak(scene, chunk, target, is_retry=is_retry)
         stored, words = answered.audio, answered.words
         about = {
             "char_start": chunk.start,

@@ -70,6 +70,7 @@ def test_requests_are_served_soon_after_the_database_is_back(server: Postgres) -
         for _ in range(KILLS):
             time.sleep(1)  # of normal service, so that the pools are full
             assert server.process
+            clients.is_killed()
             server.process.send_signal(signal.SIGKILL)
             server.process.wait(60)
             time.sleep(1.5)  # of outage
@@ -99,6 +100,7 @@ class _Clients:
         self._address = address
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+        self._killed: list[float] = []
         self._back: list[float] = []
         # status, code, Retry-After, when it was sent and answered
         self.answers: list[tuple[int, str, str | None, float, float]] = []
@@ -111,6 +113,10 @@ class _Clients:
         self._stopped.set()
         for thread in self._threads:
             thread.join()
+
+    def is_killed(self) -> None:
+        """Note that the database is killed now."""
+        self._killed.append(time.monotonic())
 
     def is_back(self) -> None:
         """Note that the database accepts connections from now on."""
@@ -132,9 +138,8 @@ class _Clients:
     def seconds_to_service(self) -> float:
         """Return the longest time from the database's return to the last bad answer."""
         longest = 0.0
-        for back in self._back:
-            before_next = [b for b in self._back if b > back]
-            until = min(before_next, default=float("inf")) - 3
+        next_kills = [*self._killed[1:], float("inf")]
+        for back, until in zip(self._back, next_kills, strict=True):
             late = [a[4] - back for a in self.refused() if back < a[4] < until]
             longest = max([longest, *late])
         return longest

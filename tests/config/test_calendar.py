@@ -44,6 +44,7 @@ ENTRIES = {
     ("remove old mails", "kit.tasks.prune_mails", "86400 s"),
     ("remove old webhook deliveries", "webhooks.tasks.prune", "3600 s"),
     ("remove what is past its time", "synthesis.tasks.purge", "60 s"),
+    ("top up wallets that run low", "billing.tasks.top_up", "60 s"),
     (
         "warn of credits that lapse, and end those unused for a year",
         "billing.tasks.lapse_idle",

@@ -210,6 +210,13 @@ _NEW_JOB: dict[str, Any] = {"text": "Hello.", "voice": "unicorn:en-us"}
 _NEW_HOOK: dict[str, Any] = {"url": "https://example.com/x", "events": ["webhook.test"]}
 _EMAIL: dict[str, Any] = {"email": "code@example.com"}
 
+_TOP_UP: dict[str, Any] = {
+    "enabled": False,
+    "below": 10,
+    "product": "tenancy",
+    "monthly_cap": 100,
+}
+
 COUNTS_TRIES = {"auth/session", "promo-codes/redeem"}
 """Methods that record the attempt even if they refuse it."""
 
@@ -245,6 +252,8 @@ CALLS = [
     Call("GET",    "orders",                 200,        403,        401, 403),
     Call("POST",   "checkout",               201,        403,        401, 403, {"product": "tenancy", "gateway": "demo"}),
     Call("POST",   "billing/portal",         409,        403,        401, 403),
+    Call("GET",    "billing/top-up",         (200, 403), 403,        401, 403),
+    Call("PUT",    "billing/top-up",         (200, 403), 403,        401, 403, _TOP_UP),
     Call("POST",   "promo-codes/redeem",     201,        201,        401, 403, {"code": "TENANCY"}, sandbox=403),
     Call("GET",    "providers",              200,        200,        200, 200),
     Call("GET",    "voices",                 200,        200,        200, 200),
@@ -274,6 +283,8 @@ TAKES_FRESH_LOGIN = {
     f"DELETE {_TEAM}/members/<uuid:user_id>",
     f"POST {_TEAM}/invitations",
     f"DELETE {_TEAM}/invitations/<uuid:invitation_id>",
+    "GET billing/top-up",
+    "PUT billing/top-up",
     "GET webhooks/default-secret",
     "POST webhooks/default-secret/rotate",
 }

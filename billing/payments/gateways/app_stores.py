@@ -14,6 +14,11 @@ STORES = {
     "PLAY_STORE": Store.PLAY_STORE,
 }
 """Our stores by RevenueCat's names; all others are `Store.REVENUECAT`."""
+PAGES = {
+    Store.APP_STORE: "https://apps.apple.com/account/subscriptions",
+    Store.PLAY_STORE: "https://play.google.com/store/account/subscriptions",
+}
+"""Where customers mend the payment of a plan."""
 
 Product_ = TypeVar("Product_", Pack, Plan)
 

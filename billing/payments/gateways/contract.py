@@ -343,6 +343,20 @@ class Refunds(Gateway, Protocol):
 
 
 @runtime_checkable
+class ChargesSavedCards(Sells, Protocol):
+    """A gateway that can charge a saved card without its owner."""
+
+    def charge_saved_card(self, order: Order) -> tuple[str, Sequence[Fact]]:
+        """Pay an order, with its ID as idempotency key; return the payment's ID, and facts.
+
+        Raises:
+            GatewayFailed: it is not known whether the card was charged; repeat it.
+            Unprocessable: there is no saved card.
+        """
+        ...
+
+
+@runtime_checkable
 class HasPortal(Gateway, Protocol):
     """A gateway where buyers manage cards, invoices and plans themselves."""
 

@@ -6,7 +6,7 @@ from django.utils.module_loading import import_string
 
 from accounts.caller import Environment
 from billing.errors import GatewayOff
-from billing.payments.gateways.contract import Gateway, Sells
+from billing.payments.gateways.contract import ChargesSavedCards, Gateway, Sells
 from kit.errors import NotFound
 
 GATEWAYS: dict[str, str] = {
@@ -51,6 +51,11 @@ def seller(name: str, environment: Environment) -> Sells:
         if isinstance(gateway, Sells) and gateway.is_on(environment):
             return gateway
     raise GatewayOff(gateway=name)
+
+
+def sellers_by_saved_card(environment: Environment) -> list[ChargesSavedCards]:
+    """Return the gateways that can charge a saved card now."""
+    return [one for one in sellers(environment) if isinstance(one, ChargesSavedCards)]
 
 
 def sellers(environment: Environment) -> list[Sells]:

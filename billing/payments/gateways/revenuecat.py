@@ -28,7 +28,12 @@ from billing.errors import (
 )
 from billing.models import InboxEvent, Order, Pack, Plan, Store
 from billing.payments import customers
-from billing.payments.gateways.app_stores import STORES, money_of, product_sold_as
+from billing.payments.gateways.app_stores import (
+    PAGES,
+    STORES,
+    money_of,
+    product_sold_as,
+)
 from billing.payments.gateways.contract import (
     Buyer,
     Callback,
@@ -279,7 +284,14 @@ def _uncanceled(told: Mapping[str, Any], event: InboxEvent) -> list[Fact]:
 
 def _past_due(told: Mapping[str, Any], event: InboxEvent) -> list[Fact]:
     store, chain, ends = _subscription(told, event)
-    return [PastDue(store=store, subscription_id=chain, period_end=ends)]
+    return [
+        PastDue(
+            store=store,
+            subscription_id=chain,
+            pay_url=PAGES.get(store, ""),
+            period_end=ends,
+        )
+    ]
 
 
 def _expired(told: Mapping[str, Any], event: InboxEvent) -> list[Fact]:

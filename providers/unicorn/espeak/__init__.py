@@ -7,10 +7,11 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
-from providers.contract.base import Word
+from providers.contract.base import Failure, ProviderError, Word
 from providers.unicorn import levels
 from providers.unicorn.client import synthesize
 from providers.unicorn.engines import EngineVoice
+from providers.unicorn.espeak.clauses import is_readable, mark_clauses
 from providers.unicorn.espeak.timing import SAMPLE_RATE, EngineEvent, with_word_times
 from providers.unicorn.espeak.voices import NAME, VOICES
 from providers.unicorn.script import Script
@@ -52,6 +53,10 @@ class ESpeak:
         self, script: Script, voice: EngineVoice, speed: float
     ) -> Generator[bytes | Word]:
         """Yield samples and words, as `providers.unicorn.engines.Engine` says."""
+        language = voice.info.language
+        script = mark_clauses(script, language)
+        if not is_readable(script, language):
+            raise ProviderError(Failure.UNSPEAKABLE, "Chinese characters")
         request = {
             "text": script.text,
             "voice": voice.engine_id,

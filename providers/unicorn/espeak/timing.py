@@ -3,10 +3,11 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from providers.contract import words
 from providers.contract.base import Word
+from providers.contract.words import Unit
 from providers.unicorn.script import Script
 
 SAMPLE_RATE = 22_050  # Hz
@@ -45,6 +46,25 @@ def with_word_times(
     yield from clock.close(len(clock.units), yielded)
 
 
+def _units(script: Script) -> list[Unit]:
+    """Return the units of a script; what was made of one sign or word is one unit."""
+    units: list[Unit] = []
+    for unit in words.split(script.text):
+        before = units[-1] if units else None
+        if before and (
+            script.origins[before.word_end - 1] == script.origins[unit.word_start]
+        ):
+            units[-1] = replace(
+                before,
+                end=unit.end,
+                word_end=unit.word_end,
+                has_letters=before.has_letters or unit.has_letters,
+            )
+        else:
+            units.append(unit)
+    return units
+
+
 class _Clock:
     """Assigns times to the words of one text, from the engine's events.
 
@@ -56,7 +76,8 @@ class _Clock:
     """
 
     def __init__(self, script: Script) -> None:
-        self.units = words.split(script.text)
+        self.units = _units(script)
+        self._text = script.text
         self.tail = bytearray()  # audio from `_since` on
         self._starts = [unit.start for unit in self.units]
         self._ends = [unit.end for unit in self.units]
@@ -73,6 +94,8 @@ class _Clock:
             upto = bisect_right(self._starts, event.place)
             yield from self.close(upto, event.sample)
             return
+        if self._text[event.place : event.place + 1].isspace():
+            return  # a further word of the sign before it: "↩" is read in four
         index = bisect_right(self._ends, event.place)
         if self._next <= index < len(self.units):
             self._with_event.add(index)
@@ -86,8 +109,10 @@ class _Clock:
         upto = max(upto, self._next)
         length = 2 * max(sample - self._since, 0)
         loud = len(bytes(self.tail[:length]).rstrip(b"\0")) / 2
-        if self._first is not None and loud:
-            yield from self._share(self._first, upto, loud)
+        # Some words at the start of a clause have no event: in Korean, those in ㄴ.
+        first = self._next if self._first is None else self._first
+        if loud:
+            yield from self._share(first, upto, loud)
         del self.tail[:length]
         self._since = max(sample, self._since)
         self._first = None

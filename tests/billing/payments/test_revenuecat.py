@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.utils import timezone
 
 from billing.ledger.wallets import wallet_of
@@ -12,6 +13,7 @@ from billing.models import InboxEvent, MobileCustomer, Order
 from billing.payments.gateways import subscribers
 from billing.payments.gateways.contract import Callback
 from kit.ids import new_id
+from kit.mail import outbox
 from tests.billing import factories
 from tests.billing.payments.app_stores import (
     ANA,
@@ -288,6 +290,15 @@ def test_a_subscription_is_kept_as_the_store_says():
     report(plan_event("EXPIRATION", ANA, 1))
     of.refresh_from_db()
     assert (of.tier, standing(of)[0][1]) == ("free", "canceled")
+
+
+def test_the_mail_about_a_failed_renewal_leads_to_the_store():
+    of = workspace(user())
+    report(plan_event("INITIAL_PURCHASE", str(of.pk)))
+    report(plan_event("BILLING_ISSUE", str(of.pk)))
+    outbox.work()
+    (sent,) = [one for one in mail.outbox if "renewed" in one.subject]
+    assert "https://apps.apple.com/account/subscriptions" in str(sent.body)
 
 
 def test_a_refunded_month_takes_its_allowance_back():

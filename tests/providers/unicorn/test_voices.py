@@ -95,7 +95,6 @@ def test_words_without_an_event_share_the_time():
         ("𝐇ello ｗｏｒｌｄ", ["𝐇ello", "ｗｏｒｌｄ"]),
         ("One.\n\n* * *\n\nTwo.", ["One", "Two"]),
         ("One\n==========\nTwo", ["One", "Two"]),
-        ("x" * 3_000, ["x" * 3_000]),
         ("\ufeffstart \u202eabc\u202c end", ["start", "\u202eabc\u202c", "end"]),
     ],
 )
@@ -115,6 +114,11 @@ def test_words_are_found_in_the_text_as_sent(text, expected):
         ("th", "สวัสดีชาวโลก ทดสอบ", ["สวัสดีชาวโลก", "ทดสอบ"]),
         ("ar", "السلام عليكم", ["السلام", "عليكم"]),
         ("ko", "안녕하세요 세계", ["안녕하세요", "세계"]),
+        (
+            "ko",
+            "노인은 저녁에 걸었다. 노인은",
+            ["노인은", "저녁에", "걸었다", "노인은"],
+        ),
     ],
 )
 def test_words_of_other_scripts(voice, text, expected):
@@ -228,7 +232,7 @@ def test_an_impossible_speed_is_refused(speed):
 
 @pytest.mark.parametrize("voice", ["vi", "vi-vn-x-central", "vi-vn-x-south-female"])
 @pytest.mark.parametrize(
-    "letters", ["\u0a18\u0a09", "\u0a1d\u0a3c\u0a6c", "\u0ae7\u0a95", "\u0960\u0905"]
+    "letters", ["\u0a18\u0a09", "\u0a1d\u0a3c", "\u0a95", "\u0960\u0905"]
 )
 def test_letters_that_crash_a_voice_are_skipped(voice, letters):
     heard = hear(f"xin chào {letters} bạn", voice)

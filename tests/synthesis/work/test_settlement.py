@@ -70,14 +70,15 @@ def test_a_failed_scene_is_refunded(caller, credits, submitted, speak_all) -> No
 def test_all_scenes_failed_means_a_failed_job_that_cost_nothing(
     caller, credits, submitted, speak_all
 ) -> None:
-    job = submitted(caller, "… !!! …")
+    scripted.failures.append(ProviderError(Failure.UNSPEAKABLE))
+    job = submitted(caller, "Hush. …")
 
     speak_all()
 
     job.refresh_from_db()
     assert (job.status, job.charged, job.refunded) == ("failed", 0, 7)
     assert job.scenes.get().error_code == "unspeakable"
-    assert scripted.calls == []
+    assert scripted.calls == ["Hush. …"]
     assert credits() == (5000, 0)
 
 
