@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from accounts import lifecycle
 from accounts.models import Workspace
-from billing.models import MobileCustomer, MobileCustomerId
+from billing.models import InboxEvent, MobileCustomer, MobileCustomerId
 from billing.payments.gateways.contract import Unprocessable
 from kit.db.transactions import needs_transaction, one_transaction
 
@@ -94,6 +95,10 @@ def open_workspace(ids: Sequence[str]) -> MobileCustomer:
     named = [MobileCustomerId(id=one, customer=customer) for one in dict.fromkeys(ids)]
     MobileCustomerId.objects.bulk_create(named, ignore_conflicts=True)
     MobileCustomerId.objects.filter(pk__in=ids, customer=None).update(customer=customer)
+    # A transfer may have named the customer before we knew it.
+    InboxEvent.objects.filter(
+        waits_for__in=ids, status=InboxEvent.Status.QUEUED
+    ).update(ready_at=Now())
     return customer
 
 

@@ -7,6 +7,7 @@ from accounts.audit import log
 from accounts.caller import Environment
 from accounts.models import Workspace
 from billing import ledger
+from billing.errors import NotReportedYet
 from billing.ledger.wallets import wallet_of
 from billing.models import Lot, Store, Subscription
 from billing.payments.gateways.contract import Transferred, Unprocessable
@@ -22,7 +23,12 @@ def transfer(fact: Transferred, environment: Environment) -> str:
 
     Workspaces are locked first, in the order of their IDs. Credits that were spent stay
     spent, so nothing is doubled; a repeated transfer finds nothing left to move.
+
+    Raises:
+        NotReportedYet: the receiver is unknown. It waits, and an operator sees it.
     """
+    if fact.target is None:
+        raise NotReportedYet(subject=fact.receiver[:200])
     found = _lock({*fact.sources, fact.target})
     if fact.target not in found:
         raise Unprocessable(f"There is no workspace {fact.target}.")

@@ -216,7 +216,10 @@ class Transferred:
     transfer_id: str
     sources: Sequence[uuid.UUID]
     """The workspaces of those who had them."""
-    target: uuid.UUID
+    target: uuid.UUID | None
+    """None: the receiver is not known yet; it waits for `receiver`."""
+    receiver: str
+    """The receiver's ID at the gateway."""
 
 
 @dataclass(frozen=True, slots=True)

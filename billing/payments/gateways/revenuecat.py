@@ -304,18 +304,26 @@ def _product_changed(told: Mapping[str, Any], event: InboxEvent) -> list[Fact]:
 
 
 def _transferred(told: Mapping[str, Any], event: InboxEvent) -> list[Fact]:
-    """Return that purchases were moved; an unknown receiver waits for an operator."""
+    """Return that purchases were moved."""
     sources, targets = told.get("transferred_from"), told.get("transferred_to")
     if not isinstance(sources, list) or not isinstance(targets, list):
         raise Unprocessable("It does not say from whom, or to whom.")
-    target = customers.find([one for one in targets if isinstance(one, str)])
-    if target is None:
-        raise Unprocessable(f"Nobody is known as {', '.join(map(str, targets))[:200]}.")
+    receivers = [one for one in targets if isinstance(one, str) and one]
+    if not receivers:
+        raise Unprocessable("It does not say to whom.")
+    target = customers.find(receivers)
     found = [customers.find([one]) for one in sources if isinstance(one, str)]
-    ids = list(dict.fromkeys(row.pk for row in found if row and row.pk != target.pk))
+    ids = list(dict.fromkeys(row.pk for row in found if row and row != target))
     if not ids:
         return [Ignored("Those who had the purchases are unknown here.")]
-    return [Transferred(transfer_id=event.event_id, sources=ids, target=target.pk)]
+    return [
+        Transferred(
+            transfer_id=event.event_id,
+            sources=ids,
+            target=target.pk if target else None,
+            receiver=receivers[0],
+        )
+    ]
 
 
 def _changed(told: Mapping[str, Any], event: InboxEvent, *, is_canceled: bool) -> Fact:

@@ -1,9 +1,14 @@
 """Purchases that an app store has moved to another customer are moved, not doubled."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from accounts.models import AuditEntry
 from billing.ledger.wallets import wallet_of
+from billing.models import InboxEvent
+from billing.payments import inbox
 from tests.billing import factories
 from tests.billing.payments.app_stores import (
     ANA,
@@ -97,10 +102,25 @@ def test_a_transfer_in_the_sandbox_moves_nothing_in_production():
     assert balance(home(ANA), "SANDBOX") == (25_000, 0)
 
 
-def test_a_transfer_to_somebody_unknown_waits_for_an_operator():
+def test_a_transfer_to_somebody_unknown_waits_until_they_are_known():
     report(event("NON_RENEWING_PURCHASE", ANA))
     report(transfer([ANA], [BEN]))
-    assert events()[1] == ("failed", "", f"Nobody is known as {BEN}.")
+    waiting = f"{BEN} was not reported yet."
+    assert events()[1] == ("queued", "", waiting)
+    assert balance(home(ANA)) == (25_000, 0)
+    report(event("NON_RENEWING_PURCHASE", BEN, "2000000002"))
+    process()
+    assert (balance(home(ANA)), balance(home(BEN))) == ((0, 0), (50_000, 0))
+
+
+def test_a_transfer_to_somebody_who_stays_unknown_is_left_to_an_operator():
+    report(event("NON_RENEWING_PURCHASE", ANA))
+    report(transfer([ANA], [BEN]))
+    long_ago = timezone.now() - inbox.WAITS - timedelta(minutes=1)
+    InboxEvent.objects.update(received_at=long_ago)
+    due()
+    process()
+    assert events()[1] == ("failed", "", f"{BEN} was not reported yet.")
     assert balance(home(ANA)) == (25_000, 0)
 
 
