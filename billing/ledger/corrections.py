@@ -133,7 +133,8 @@ def move(source: str, to: Wallet, *, key: str, reason: str) -> int:
         )
         credits = lot.available
         transfer = Transfer(lot.pk, Bucket.AVAILABLE, Bucket.REFUND, credits)
-        _post_taken(locked, Kind.REFUND, [transfer], write)
+        # Locked again: each posting changes the number and the hash of the last one.
+        _post_taken(lock(locked.id), Kind.REFUND, [transfer], write)
         grant(
             to,
             credits,
