@@ -59,6 +59,13 @@ def prune_spending() -> None:
     token_limits.prune()
 
 
+@scheduled("remove what gateways told of buyers long ago", timedelta(days=1))
+@shared_task
+def prune_inbox() -> None:
+    """Remove the bodies of events that were posted long ago."""
+    inbox.prune()
+
+
 @shared_task(name=inbox.work.task)
 def post_inbox() -> None:
     """Post what gateways have reported."""

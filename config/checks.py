@@ -115,8 +115,9 @@ def operators_key_is_long(**_: Any) -> list[CheckMessage]:
 def gateways_are_set_up(**_: Any) -> list[CheckMessage]:
     """Warn about keys of gateways that are not used, and secrets that are missing."""
     found: list[CheckMessage] = []
-    for mode, twin in (("live", ""), ("test", "_TEST")):
-        key = getattr(settings, f"STRIPE_SECRET_KEY{twin}")
+    modes = (("PRODUCTION", "live", ""), ("SANDBOX", "test", "_TEST"))
+    for environment, mode, twin in modes:
+        key = settings.STRIPE_KEYS[environment]
         if key and not key.startswith((f"sk_{mode}_", f"rk_{mode}_")):
             found.append(
                 Caution(
@@ -124,7 +125,7 @@ def gateways_are_set_up(**_: Any) -> list[CheckMessage]:
                     id="ozvena.W009",
                 )
             )
-        elif key and not getattr(settings, f"STRIPE_WEBHOOK_SECRET{twin}"):
+        elif key and not settings.STRIPE_HOOK_SECRETS[environment]:
             found.append(
                 Caution(
                     f"STRIPE_WEBHOOK_SECRET{twin} is not set: payments are only found by"

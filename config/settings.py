@@ -359,10 +359,15 @@ WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", False)
 # --- Payments ------------------------------------------------------------------------
 
 # A gateway is on if its keys are set. Those with _TEST are for the sandbox.
-STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
-STRIPE_SECRET_KEY_TEST = env.str("STRIPE_SECRET_KEY_TEST", "")
-STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
-STRIPE_WEBHOOK_SECRET_TEST = env.str("STRIPE_WEBHOOK_SECRET_TEST", "")
+# Libraries for Stripe read settings such as STRIPE_SECRET_KEY, and store what they find.
+STRIPE_KEYS = {
+    "PRODUCTION": env.str("STRIPE_SECRET_KEY", ""),
+    "SANDBOX": env.str("STRIPE_SECRET_KEY_TEST", ""),
+}
+STRIPE_HOOK_SECRETS = {
+    "PRODUCTION": env.str("STRIPE_WEBHOOK_SECRET", ""),
+    "SANDBOX": env.str("STRIPE_WEBHOOK_SECRET_TEST", ""),
+}
 STRIPE_BASE_URL = env.str("STRIPE_BASE_URL", "https://api.stripe.com")
 STRIPE_AUTOMATIC_TAX = env.bool("STRIPE_AUTOMATIC_TAX", False)
 """Whether Stripe computes the tax."""

@@ -40,10 +40,25 @@ class SeesMoney(NotGuest):
         return True
 
 
+class Buys(IsUser):
+    """Allow users who may buy for the workspace, also before a repeated request."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return True, or refuse other callers.
+
+        Raises:
+            AuthenticationRequired: the caller is a guest.
+            NotAllowed: the caller's role may not buy.
+        """
+        super().has_permission(request, view)
+        require_permission(caller_of(request).member_role, Permission.BUY)
+        return True
+
+
 class CheckoutView(APIView):
     """Buy a pack or a plan."""
 
-    permission_classes = (IsUser,)
+    permission_classes = (Buys,)
 
     @extend_schema(
         operation_id="checkout",
@@ -109,7 +124,7 @@ class OrderView(APIView):
 class PortalView(APIView):
     """The portal of the gateway that bills the plan."""
 
-    permission_classes = (IsUser,)
+    permission_classes = (Buys,)
 
     @extend_schema(
         operation_id="billing_portal", request=None, responses=PortalSerializer

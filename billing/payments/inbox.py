@@ -43,6 +43,8 @@ from kit.work.loop import Crashed, Failed, NotNow, Work
 
 WAITS = timedelta(days=30)
 """How long an event waits for the payment that it refers to."""
+BODIES_KEPT_FOR = timedelta(days=90)
+"""How long the bodies of posted events are kept."""
 _MOST_REFUSED = 1_000_000  # counted in a day
 _ENVIRONMENTS = {environment.value for environment in Environment}
 
@@ -112,6 +114,17 @@ def retry(event_id: UUID) -> bool:
     )
     work.ring_on_commit()
     return bool(is_retried)
+
+
+def prune() -> int:
+    """Remove the bodies of events that were posted long ago; return how many.
+
+    They name buyers. What was posted, and the event's ID, stay.
+    """
+    old = InboxEvent.objects.filter(
+        status=InboxEvent.Status.COMPLETED, received_at__lt=Now() - BODIES_KEPT_FOR
+    )
+    return old.exclude(body="").update(body="")
 
 
 def refused_today(name: str) -> int:

@@ -297,6 +297,8 @@ def _post_period(fact: Renewed, environment: Environment) -> str:
         workspace, order = _lock(known.workspace_id), None
         if fact.buyer.order_id:
             _, order = _ordered(fact, environment)
+    if order is not None and order.plan is None:
+        raise Unprocessable(f"{order.pk} is no order of a plan.")
     if order is not None and order.status == Order.Status.PAID:
         order = None  # it paid the first period
     plan = (order and order.plan) or (known and known.plan) or None

@@ -4,12 +4,14 @@ import re
 from collections.abc import Callable
 
 import pytest
+import requests
 from django.conf import settings as configured
 from playwright.sync_api import Page, expect
 
 from billing.models import Order
 from billing.plans import products
 from tests import factories
+from tests.billing.payments.stripe import server
 from tests.browser import accessibility
 
 BUY = "Buy with the demo, without money: 25,000 credits"
@@ -60,3 +62,35 @@ def test_the_way_back_does_not_go_on_to_the_payment_again(shop: Page) -> None:
     link.click()
     shop.get_by_role("button", name="Cancel").click()
     expect(shop.get_by_text("Canceled. Nothing was charged.")).to_be_visible()
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_slow_payment_by_card_is_told_by_the_page_itself(
+    shop: Page, settings
+) -> None:
+    settings.STRIPE_KEYS = {"PRODUCTION": server.LIVE, "SANDBOX": ""}
+    settings.STRIPE_HOOK_SECRETS = {
+        "PRODUCTION": server.SECRETS[True],
+        "SANDBOX": "",
+    }
+    with server.running() as stripe:
+        settings.STRIPE_BASE_URL = stripe.url
+        shop.reload()
+        shop.get_by_role("button", name="Buy with card: 25,000 credits").click()
+        shop.get_by_role("button", name="Pay").click()
+        expect(shop.get_by_role("heading", name="Not paid yet")).to_be_visible()
+        order = Order.objects.get()
+        stripe.arrive(order.checkout_id)
+        for event in stripe.events:
+            callback = stripe.callback(event)
+            answer = requests.post(
+                f"{settings.BASE_URL}/hooks/stripe",
+                callback.body,
+                headers=dict(callback.headers),
+                timeout=20,
+            )
+            assert answer.json() == {"received": True}
+        done = shop.get_by_text("25,000 credits are in your account.")
+        expect(done).to_be_visible()
+    order.refresh_from_db()
+    assert (order.status, order.store) == ("paid", "stripe")

@@ -43,6 +43,11 @@ ENTRIES = {
     ("remove old logins", "accounts.tasks.prune", "3600 s"),
     ("remove old mails", "kit.tasks.prune_mails", "86400 s"),
     ("remove old webhook deliveries", "webhooks.tasks.prune", "3600 s"),
+    (
+        "remove what gateways told of buyers long ago",
+        "billing.tasks.prune_inbox",
+        "86400 s",
+    ),
     ("remove what is past its time", "synthesis.tasks.purge", "60 s"),
     ("top up wallets that run low", "billing.tasks.top_up", "60 s"),
     (

@@ -104,8 +104,8 @@ def test_a_short_operators_key_is_reported(settings, length, expected):
     ],
 )
 def test_keys_of_gateways_are_complete(settings, key, secret, expected):
-    settings.STRIPE_SECRET_KEY = key
-    settings.STRIPE_WEBHOOK_SECRET = secret
+    settings.STRIPE_KEYS = {"PRODUCTION": key, "SANDBOX": ""}
+    settings.STRIPE_HOOK_SECRETS = {"PRODUCTION": secret, "SANDBOX": ""}
     assert found(checks.gateways_are_set_up) == expected
 
 

@@ -190,6 +190,18 @@ def test_what_is_ignored_says_why(offers, monkeypatch):
     assert Order.objects.get().status == "pending"
 
 
+def test_bodies_are_removed_after_a_while(offers):
+    send(paid(order()))
+    process()
+    send(paid(order()))
+    assert inbox.prune() == 0
+    past = timezone.now() - inbox.BODIES_KEPT_FOR - timedelta(minutes=1)
+    InboxEvent.objects.update(received_at=past)
+    assert inbox.prune() == 1, "only what was posted"
+    assert inbox.prune() == 0
+    assert InboxEvent.objects.filter(body="").get().result == "paid: 25,000 credits"
+
+
 def signed(body: bytes, at: float | None = None) -> Callback:
     when = int(time.time() if at is None else at)
     return Callback({SIGNATURE: sign(body, when)}, body)

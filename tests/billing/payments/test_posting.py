@@ -322,3 +322,14 @@ def test_an_app_store_names_workspace_and_product_instead_of_an_order():
                 money=Money(id="2", amount=1, currency="USD"),
             )
         )
+
+
+def test_a_pack_is_not_paid_by_an_invoice_nor_a_plan_by_a_payment():
+    pack, plan = order(), order("plus")
+    for fact in (
+        renewed(pack, buyer=Buyer(order_id=pack.pk, product="plus")),
+        paid(plan),
+    ):
+        with pytest.raises(Unprocessable, match="is no order of a"):
+            post(fact)
+    assert granted(pack.workspace) == granted(plan.workspace) == []

@@ -20,9 +20,8 @@ def key_of(environment: Environment) -> str:
 
     A key of the other mode counts as not set: test mode is the sandbox, and nothing else.
     """
-    is_live = environment == Environment.PRODUCTION
-    key = settings.STRIPE_SECRET_KEY if is_live else settings.STRIPE_SECRET_KEY_TEST
-    mode = "live" if is_live else "test"
+    key = settings.STRIPE_KEYS[environment.value]
+    mode = "live" if environment == Environment.PRODUCTION else "test"
     return str(key) if key.startswith((f"sk_{mode}_", f"rk_{mode}_")) else ""
 
 

@@ -254,10 +254,7 @@ class Stripe:
 
     def verify(self, callback: Callback) -> Notice:
         """Check the signature with the secrets of both modes."""
-        secrets = {
-            Environment.PRODUCTION: settings.STRIPE_WEBHOOK_SECRET,
-            Environment.SANDBOX: settings.STRIPE_WEBHOOK_SECRET_TEST,
-        }
+        secrets: dict[str, str] = settings.STRIPE_HOOK_SECRETS
         if not any(secrets.values()):
             raise GatewayOff(gateway=self.name)
         environment = _signer(callback, secrets)
@@ -326,7 +323,7 @@ class Stripe:
                     yield _notice(event), json.dumps(event).encode()
 
 
-def _signer(callback: Callback, secrets: Mapping[Environment, str]) -> Environment:
+def _signer(callback: Callback, secrets: Mapping[str, str]) -> str:
     """Return the environment whose secret has signed a callback.
 
     Raises:

@@ -10,10 +10,11 @@ from tests.billing.payments.stripe import server
 @pytest.fixture
 def stripe(settings, offers):
     settings.DEVELOPMENT = False
-    settings.STRIPE_SECRET_KEY = server.LIVE
-    settings.STRIPE_SECRET_KEY_TEST = server.TEST
-    settings.STRIPE_WEBHOOK_SECRET = server.SECRETS[True]
-    settings.STRIPE_WEBHOOK_SECRET_TEST = server.SECRETS[False]
+    settings.STRIPE_KEYS = {"PRODUCTION": server.LIVE, "SANDBOX": server.TEST}
+    settings.STRIPE_HOOK_SECRETS = {
+        "PRODUCTION": server.SECRETS[True],
+        "SANDBOX": server.SECRETS[False],
+    }
     Plan.objects.filter(key="studio").update(stripe_price="price_studio")
     with server.running() as account:
         settings.STRIPE_BASE_URL = account.url

@@ -44,6 +44,12 @@ _FIELDS = {
 }
 
 
+_PAGE = (
+    b"<!doctype html><title>Pay</title><link rel=icon href=data:,>"
+    b"<form method=post><button>Pay</button></form>"
+)
+
+
 class Stripe(Account):
     """An account, and its API."""
 
@@ -194,6 +200,7 @@ class Stripe(Account):
             total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
             _intent_metadata=fields.get("payment_intent_data", {}).get("metadata", {}),
             _subscription_data=fields.get("subscription_data", {}),
+            _success_url=fields["success_url"],
             _line={
                 "price": line.get("price"),
                 "amount": amount,
@@ -313,8 +320,11 @@ def running() -> Iterator[Stripe]:
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            body = self.rfile.read(length)
+            self.body = body = self.rfile.read(length)
             if stripe.fault is not None and stripe.fault(self):
+                return
+            if self.path.startswith("/pay/"):
+                self.page(self.path.removeprefix("/pay/"))
                 return
             status, found = stripe.answer(self.command, self.path, self.headers, body)
             sent = json.dumps(found).encode()
@@ -323,6 +333,21 @@ def running() -> Iterator[Stripe]:
             self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
             self.wfile.write(sent)
+
+        def page(self, session_id: str) -> None:
+            """Show the page of a checkout, or pay by a slow method and lead back."""
+            if self.command == "POST":
+                session = stripe.pay(session_id, is_slow=True)
+                self.send_response(303)
+                self.send_header("Location", session["_success_url"])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(_PAGE)))
+            self.end_headers()
+            self.wfile.write(_PAGE)
 
         do_GET = do_POST = do_DELETE = answer  # noqa: N815
 

@@ -57,7 +57,7 @@ def faults() -> dict[str, Fault]:
     """Return the ways in which an API fails, by name."""
 
     def slow(request: BaseHTTPRequestHandler) -> bool:
-        time.sleep(1.0)
+        time.sleep(0.4)
         return False
 
     def answering(status: int, body: bytes) -> Fault:

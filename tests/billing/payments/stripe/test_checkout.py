@@ -103,11 +103,10 @@ def test_the_sandbox_is_test_mode_and_nothing_else(stripe, ada, settings):
     deliver(stripe)
     assert (balance(ada, "SANDBOX"), balance(ada)) == (25_000, 0)
     # A key of the other mode counts as none.
-    settings.STRIPE_SECRET_KEY = TEST
+    settings.STRIPE_KEYS = {"PRODUCTION": TEST, "SANDBOX": TEST}
     assert not Stripe().is_on(Environment.PRODUCTION)
     # An event of one mode that is signed with the secret of the other is no event.
-    settings.STRIPE_WEBHOOK_SECRET = SECRETS[False]
-    settings.STRIPE_WEBHOOK_SECRET_TEST = ""
+    settings.STRIPE_HOOK_SECRETS = {"PRODUCTION": SECRETS[False], "SANDBOX": ""}
     answer = send(stripe.callback(stripe.events[0]), "stripe")
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_callback")
 

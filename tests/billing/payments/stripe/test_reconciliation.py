@@ -103,6 +103,6 @@ def test_a_gateway_that_fails_is_asked_again(stripe):
 
 
 def test_gateways_that_are_off_are_not_asked(stripe, settings):
-    settings.STRIPE_SECRET_KEY = settings.STRIPE_SECRET_KEY_TEST = ""
+    settings.STRIPE_KEYS = {"PRODUCTION": "", "SANDBOX": ""}
     call_command("reconcile")
     assert not Reconciliation.objects.exists()
