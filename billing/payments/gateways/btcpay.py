@@ -108,7 +108,7 @@ class BTCPay:
                     "expirationMinutes": 60,
                     "monitoringMinutes": 1440,
                     "paymentTolerance": 0,
-                    "redirectURL": page,
+                    "redirectURL": f"{page}?back",
                     "redirectAutomatically": True,
                 },
             },

@@ -95,7 +95,7 @@ class NOWPayments:
                 "order_description": order.product.name,
                 "ipn_callback_url": settings.BASE_URL
                 + reverse("hook", args=[self.name]),
-                "success_url": page,
+                "success_url": f"{page}?back",
                 "cancel_url": page,
             },
         )

@@ -67,6 +67,20 @@ class Counterpart(Vendor):
     def refuse(self, status: int, code: str) -> Reply:
         return json_reply({"statusCode": status, "code": code}, status)
 
+    def answer(self, asked: Asked) -> Reply:
+        """Return its page to pay at, which needs no key, or the answer of its API."""
+        if asked.is_get("/favicon.ico"):
+            return Reply(204)
+        if asked.is_get("/i") and self.fault is None:
+            back = self.back_to(asked.query["id"][0])
+            text = f'<h1>Pay with coins</h1><a href="{back}">Back to the shop</a>'
+            return Reply(200, "text/html", text.encode())
+        return super().answer(asked)
+
+    def back_to(self, page: str) -> str:
+        """Return the address to which buyers come back from a page to pay at."""
+        raise NotImplementedError
+
     def next_number(self) -> int:
         self.number += 1
         return self.number
@@ -88,6 +102,10 @@ class NOWPaymentsServer(Counterpart):
     def __init__(self) -> None:
         super().__init__()
         self.payments: dict[int, dict[str, Any]] = {}
+        self.pages: dict[str, str] = {}
+
+    def back_to(self, page: str) -> str:
+        return self.pages[page]
 
     def settings(self) -> dict[str, str]:
         return {
@@ -110,7 +128,8 @@ class NOWPaymentsServer(Counterpart):
             assert body["price_currency"] == body["price_currency"].lower()
             UUID(body["order_id"])
             number = str(self.next_number())
-            url = f"https://nowpayments.io/payment/?iid={number}"
+            self.pages[number] = body["success_url"]
+            url = f"{self.url}/i?id={number}"
             return json_reply({"id": number, "invoice_url": url, **body})
         assert asked.method == "GET"
         assert not asked.body
@@ -192,6 +211,9 @@ class BTCPayServer(Counterpart):
         super().__init__()
         self.invoices: dict[str, dict[str, Any]] = {}
 
+    def back_to(self, page: str) -> str:
+        return str(self.invoices[page]["checkout"]["redirectURL"])
+
     def settings(self) -> dict[str, str]:
         return {
             "BTCPAY_URL": self.url,
@@ -249,7 +271,7 @@ class BTCPayServer(Counterpart):
         self.invoices[number] = {
             "id": number,
             "storeId": self.store,
-            "checkoutLink": f"{self.url}/i/{number}",
+            "checkoutLink": f"{self.url}/i?id={number}",
             "status": "New",
             "additionalStatus": "None",
             "paidAmount": "0",
