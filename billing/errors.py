@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from accounts.errors import InvalidToken
 from kit.errors import AppError
 
 
@@ -176,6 +177,21 @@ class GatewayFailed(AppError):
     def __init__(self, detail: str = "") -> None:
         super().__init__()
         self.detail = detail
+
+
+class WeakCustomerId(InvalidToken):
+    """The ID of a mobile customer could be guessed, so it is no credential."""
+
+    code = "weak_customer_id"
+    message = "This customer ID is too easy to guess."
+
+
+class NoSubscription(AppError):
+    """A mobile customer is unknown here, and its store can't be asked about it now."""
+
+    code = "no_subscription"
+    status = HTTPStatus.FORBIDDEN
+    message = "Your purchases can't be verified at the moment. Try again in a minute."
 
 
 class InvalidSignature(AppError):

@@ -13,7 +13,15 @@ from accounts.models import User, Workspace
 from billing.credits import gifts
 from billing.errors import GatewayOff
 from billing.ledger.wallets import wallet_of
-from billing.models import LedgerEntry, Order, Purchase, Subscription, Usage, Wallet
+from billing.models import (
+    LedgerEntry,
+    MobileCustomer,
+    Order,
+    Purchase,
+    Subscription,
+    Usage,
+    Wallet,
+)
 from billing.payments.gateways import registry
 from billing.payments.gateways.contract import Cancels
 from billing.plans import subscriptions
@@ -84,11 +92,13 @@ def export(scope: Scope) -> Iterator[Part]:
 def purge(workspace: Workspace) -> None:
     """End the plans of a deleted workspace, also at the store that bills them.
 
-    Its usage and its payments are kept, without names.
+    The IDs of its customer of the app are forgotten. Its usage and its payments are kept,
+    without names.
 
     Raises:
         GatewayFailed: the store does not answer; call it again later.
     """
+    MobileCustomer.objects.filter(pk=workspace.pk).delete()
     plans = Subscription.objects.for_workspace(workspace)
     for subscription in plans.current().union(plans.with_months_left()):
         gateway = registry.of_store(subscription.store)

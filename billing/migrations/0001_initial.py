@@ -1146,6 +1146,7 @@ class Migration(migrations.Migration):
                             ("stripe", "Stripe"),
                             ("app_store", "App Store"),
                             ("play_store", "Play Store"),
+                            ("revenuecat", "Revenuecat"),
                             ("nowpayments", "Nowpayments"),
                             ("btcpay", "Btcpay"),
                             ("demo", "Demo"),
@@ -1245,6 +1246,7 @@ class Migration(migrations.Migration):
                             ("stripe", "Stripe"),
                             ("app_store", "App Store"),
                             ("play_store", "Play Store"),
+                            ("revenuecat", "Revenuecat"),
                             ("nowpayments", "Nowpayments"),
                             ("btcpay", "Btcpay"),
                             ("demo", "Demo"),
@@ -2253,6 +2255,7 @@ class Migration(migrations.Migration):
                             ("stripe", "Stripe"),
                             ("app_store", "App Store"),
                             ("play_store", "Play Store"),
+                            ("revenuecat", "Revenuecat"),
                             ("nowpayments", "Nowpayments"),
                             ("btcpay", "Btcpay"),
                             ("demo", "Demo"),
@@ -2700,6 +2703,7 @@ class Migration(migrations.Migration):
                             ("stripe", "Stripe"),
                             ("app_store", "App Store"),
                             ("play_store", "Play Store"),
+                            ("revenuecat", "Revenuecat"),
                             ("nowpayments", "Nowpayments"),
                             ("btcpay", "Btcpay"),
                             ("demo", "Demo"),
@@ -2886,5 +2890,79 @@ class Migration(migrations.Migration):
                 ),
                 name="top_up_on_or_explained",
             ),
+        ),
+        migrations.CreateModel(
+            name="MobileCustomer",
+            fields=[
+                (
+                    "workspace",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="mobile_customer",
+                        serialize=False,
+                        to="accounts.workspace",
+                    ),
+                ),
+                (
+                    "customer_id",
+                    models.CharField(
+                        help_text="the ID by which it was named first", max_length=200
+                    ),
+                ),
+                (
+                    "welcomed_at",
+                    models.DateTimeField(
+                        blank=True, help_text="when it got its free credits", null=True
+                    ),
+                ),
+                (
+                    "read_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="when RevenueCat was last asked about it",
+                        null=True,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="MobileCustomerId",
+            fields=[
+                (
+                    "id",
+                    models.CharField(max_length=200, primary_key=True, serialize=False),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="ids",
+                        to="billing.mobilecustomer",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id", ""), _negated=True),
+                        name="mobile_customer_id_is_not_empty",
+                    )
+                ],
+            },
         ),
     ]

@@ -1,5 +1,6 @@
 """The models of billing, one module per subject. Import them from here."""
 
+from billing.models.customers import MobileCustomer, MobileCustomerId
 from billing.models.inbox import InboxEvent
 from billing.models.ledger import (
     ENVIRONMENTS,
@@ -43,6 +44,8 @@ __all__ = [
     "LedgerProof",
     "LedgerTransaction",
     "Lot",
+    "MobileCustomer",
+    "MobileCustomerId",
     "MonthEndRun",
     "Order",
     "Pack",

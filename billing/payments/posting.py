@@ -7,6 +7,7 @@ come its order, subscription, wallet and lots.
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from fractions import Fraction
 from math import floor
 from typing import TypeVar
@@ -30,7 +31,7 @@ from billing.models import (
     Store,
     Subscription,
 )
-from billing.payments import notices, purchases
+from billing.payments import notices, purchases, transfers
 from billing.payments.gateways.contract import (
     Changed,
     Disputed,
@@ -45,6 +46,7 @@ from billing.payments.gateways.contract import (
     Refunded,
     RefundFailed,
     Renewed,
+    Transferred,
     Unclear,
     Unprocessable,
 )
@@ -53,6 +55,7 @@ from kit.db.transactions import needs_transaction
 
 _LONGEST_ERROR = 200  # characters
 _HALF = Fraction(1, 2)
+_SAME_PERIOD = timedelta(hours=1)  # ends of a period that stores report as one
 
 Product_ = TypeVar("Product_", Pack, Plan)
 
@@ -101,14 +104,10 @@ def post(fact: Fact, environment: Environment) -> str:
             return _give_back(order, Refund.Kind.DISPUTE, fact.dispute_id)
         case Renewed():
             return _post_period(fact, environment)
-        case Changed():
-            return _change(fact, environment)
-        case PastDue():
-            return _mark_past_due(fact, environment)
-        case Ended():
-            known = _subscription(fact.store, environment, fact.subscription_id)
-            subscriptions.end(known.pk)
-            return f"ended: {known.plan.name}"
+        case Changed() | PastDue() | Ended():
+            return _follow(fact, environment)
+        case Transferred():
+            return transfers.transfer(fact, environment)
         case Ignored():
             return f"ignored: {fact.reason}"
 
@@ -116,6 +115,7 @@ def post(fact: Fact, environment: Environment) -> str:
 def _post_paid(fact: Paid, environment: Environment) -> str:
     workspace, order = _ordered(fact, environment)
     if found := _order_with(fact.store, environment, fact.money.id):
+        _set_review(found, fact.review)
         return f"posted before: {found.product}"
     if order is None:
         pack = _product(Pack, fact.buyer.product)
@@ -127,6 +127,7 @@ def _post_paid(fact: Paid, environment: Environment) -> str:
         return f"to be reviewed: {problem}"
     set_paid(order, fact.money)
     sell(order)
+    _set_review(order, fact.review)
     if order.kind == Order.Kind.TOP_UP:
         notices.topped_up(order)
     return f"paid: {order.pack.credits:,} credits"
@@ -214,7 +215,7 @@ def _take_back(
     refund = asked or Refund(order=order, kind=kind, amount=taken)
     refund.external_id, refund.status = external_id, Refund.Status.COMPLETED
     refund.lease_until = None
-    sources = _sources(order)
+    sources = purchases.sources_of(order)
     for source in sources:
         _take(refund, source, Fraction(min(taken, paid), paid), refund.key)
     if not sources:
@@ -249,7 +250,7 @@ def _give_back(order: Order, kind: Refund.Kind, external_id: str) -> str:
     refund.is_reversed = True
     refund.save()
     for other in order.refunds.filter(is_reversed=False).order_by("pk"):
-        for source in _sources(order):
+        for source in purchases.sources_of(order):
             granted = Lot.objects.get(environment=order.environment, source=source)
             share = Fraction(min(other.amount, order.paid_amount or 0), 1)
             wanted = floor(share * granted.granted / (order.paid_amount or 1) + _HALF)
@@ -286,17 +287,6 @@ def _sum_up(order: Order) -> None:
     total = rows.aggregate(amount=Sum("amount"))["amount"] or 0
     order.refunded = min(total, order.paid_amount or 0)
     order.save(update_fields=["refunded"])
-
-
-def _sources(order: Order) -> list[str]:
-    """Return the sources of the lots that an order was granted as."""
-    if order.pack is not None:
-        return [order.source]
-    assert order.plan is not None
-    month = f"allowance:{order.subscription_id}:{order.period}:"
-    lots = Lot.objects.filter(environment=order.environment, source__startswith=month)
-    of_plan = lots.filter(source__endswith=f":{order.plan.key}")
-    return list(of_plan.order_by("pk").values_list("source", flat=True))
 
 
 def _post_period(fact: Renewed, environment: Environment) -> str:
@@ -356,8 +346,27 @@ def _period(subscription: Subscription, fact: Renewed) -> int | None:
     return numbers.values_list("number", flat=True).last()
 
 
-def _change(fact: Changed, environment: Environment) -> str:
+def _follow(fact: Changed | PastDue | Ended, environment: Environment) -> str:
+    """Let a subscription follow its store, unless a later period was paid meanwhile."""
     known = _subscription(fact.store, environment, fact.subscription_id)
+    _lock(known.workspace_id)
+    if fact.period_end is not None:
+        later = {"period_end__gt": fact.period_end + _SAME_PERIOD, "is_trial": False}
+        if known.periods.filter(**later).exists():
+            return f"too late: {known.plan.name} was paid again"
+    match fact:
+        case Changed():
+            return _change(fact, known)
+        case PastDue():
+            subscriptions.mark_past_due(known.pk)
+            notices.renewal_failed(known, fact.pay_url)
+            return f"not paid: {known.plan.name}"
+        case Ended():
+            subscriptions.end(known.pk)
+            return f"ended: {known.plan.name}"
+
+
+def _change(fact: Changed, known: Subscription) -> str:
     if fact.product:
         known = subscriptions.change_plan(known.pk, _product(Plan, fact.product))
     if fact.cancel_at_period_end is not None:
@@ -367,13 +376,6 @@ def _change(fact: Changed, environment: Environment) -> str:
         known = set_cancel(known.pk)
     ends = " until its period ends" if known.cancel_at_period_end else ""
     return f"{known.status}: {known.plan.name}{ends}"
-
-
-def _mark_past_due(fact: PastDue, environment: Environment) -> str:
-    known = _subscription(fact.store, environment, fact.subscription_id)
-    subscriptions.mark_past_due(known.pk)
-    notices.renewal_failed(known, fact.pay_url)
-    return f"not paid: {known.plan.name}"
 
 
 def _ordered(

@@ -147,7 +147,7 @@ def _differences(row: Reconciliation, paid: dict[str, Payment]) -> Iterator[Diff
             yield Difference(
                 "another amount", money_id, name, payment.amount, order.paid_amount
             )
-        elif payment.refunded != paid_back.get(order.pk, 0):
+        elif payment.refunded not in (None, paid_back.get(order.pk, 0)):
             yield Difference(
                 "another refund",
                 money_id,

@@ -11,8 +11,10 @@ from playwright.sync_api import Page, expect
 from billing.models import Order
 from billing.plans import products
 from tests import factories
+from tests.billing.payments.counterparts import BTCPayServer
 from tests.billing.payments.stripe import server
 from tests.browser import accessibility
+from tests.providers.vendors.server import serving
 
 BUY = "Buy with the demo, without money: 25,000 credits"
 
@@ -94,3 +96,19 @@ def test_a_slow_payment_by_card_is_told_by_the_page_itself(
         expect(done).to_be_visible()
     order.refresh_from_db()
     assert (order.status, order.store) == ("paid", "stripe")
+
+
+def test_the_way_back_from_a_btcpay_server_finds_the_payment(
+    shop: Page, settings
+) -> None:
+    with serving(BTCPayServer()) as gateway:
+        gateway.configure(settings)
+        shop.reload()
+        shop.get_by_role("button", name="Buy with bitcoin: 25,000 credits").click()
+        expect(shop.get_by_role("heading", name="Pay with coins")).to_be_visible()
+        (invoice,) = gateway.invoices.values()
+        invoice |= {"status": "Settled", "paidAmount": invoice["amount"]}
+        shop.get_by_role("link", name="Back to the shop").click()
+        done = shop.get_by_text("25,000 credits are in your account.")
+        expect(done).to_be_visible()  # no webhook was sent
+    assert Order.objects.get().store == "btcpay"

@@ -42,7 +42,22 @@ class Client:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """Make one call, with a JSON body or a form, and return the JSON of its answer.
+        """Make one call and return the JSON of its answer; see `answer`."""
+        return self.answer(
+            method, path, query=query, body=body, form=form, headers=headers
+        )[1]
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, Any]:
+        """Make one call, with a JSON body or a form; return status and JSON of its answer.
 
         Raises:
             GatewayRefused: it answered 4xx, so a repeated call would not help.
@@ -71,7 +86,7 @@ class Client:
         found = _json(answer)
         if found is None:
             raise GatewayFailed("no JSON")
-        return found
+        return status, found
 
 
 class GatewayRefused(GatewayFailed):

@@ -86,6 +86,8 @@ class Paid:
     store: Store
     buyer: Buyer
     money: Money
+    review: str = ""
+    """What an operator should look at, although the pack is granted: too much was paid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +105,7 @@ class NotPaid:
 class Unclear:
     """Something was paid, but not what the order asked for: an operator decides.
 
-    For payments that are partial, late, too large, repeated or in another currency.
+    For payments that are partial, late or repeated.
     """
 
     store: Store
@@ -181,6 +183,8 @@ class Changed:
     """Key of the plan; empty: unchanged."""
     cancel_at_period_end: bool | None = None
     """None: unchanged."""
+    period_end: datetime | None = None
+    """Of the period that it is about: it counts no more if a later one is paid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +195,8 @@ class PastDue:
     subscription_id: str
     pay_url: str = ""
     """Where the buyer can mend it; by default our page of credits."""
+    period_end: datetime | None = None
+    """Of the period that it is about: it counts no more if a later one is paid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,6 +205,21 @@ class Ended:
 
     store: Store
     subscription_id: str
+    period_end: datetime | None = None
+    """Of the period that it is about: it counts no more if a later one is paid."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transferred:
+    """All purchases of some customers in app stores belong to another one from now on."""
+
+    transfer_id: str
+    sources: Sequence[uuid.UUID]
+    """The workspaces of those who had them."""
+    target: uuid.UUID | None
+    """None: the receiver is not known yet; it waits for `receiver`."""
+    receiver: str
+    """The receiver's ID at the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +241,7 @@ Fact: TypeAlias = (
     | Changed
     | PastDue
     | Ended
+    | Transferred
     | Ignored
 )
 
@@ -241,7 +263,8 @@ class Payment:
     amount: int
     currency: str
     created_at: datetime
-    refunded: int = 0
+    refunded: int | None = 0
+    """None: the gateway does not know, because the money is sent by hand."""
     is_ours: bool = True
     """Whether it says that it was for an order of this installation."""
 

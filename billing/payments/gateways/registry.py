@@ -11,6 +11,9 @@ from kit.errors import NotFound
 
 GATEWAYS: dict[str, str] = {
     "stripe": "billing.payments.gateways.stripe.gateway.Stripe",
+    "nowpayments": "billing.payments.gateways.nowpayments.NOWPayments",
+    "btcpay": "billing.payments.gateways.btcpay.BTCPay",
+    "revenuecat": "billing.payments.gateways.revenuecat.RevenueCat",
     "demo": "billing.payments.gateways.demo.Demo",
 }
 
