@@ -322,10 +322,30 @@ def test_polly_finds_words_in_ssml(stage):
     assert heard.spoken == ["Äh", "fish", "chips"]
 
 
-def test_polly_lists_a_voice_for_each_engine_of_the_same_price(stage):
+def test_polly_lists_a_voice_for_each_engine_within_its_price(stage):
     vendor = stage("polly")
     voices = get_adapter("polly").voices(vendor.access)
-    assert [info.id for info in voices] == ["Joanna-neural", "Joanna-standard"]
+    assert [(info.id, info.name) for info in voices] == [
+        ("Joanna-neural", "Joanna"),
+        ("Joanna-generative", "Joanna (generative)"),
+        ("Joanna-standard", "Joanna (standard)"),
+    ]
+
+
+@pytest.mark.parametrize("engine", ["generative", "long-form"])
+def test_polly_is_called_once_for_expensive_engines(stage, engine):
+    vendor, heard = say("polly", stage, voice=f"Joanna-{engine}")
+    assert [asked.json["Engine"] for asked in vendor.asked] == [engine]
+    assert heard.seconds > 0.2
+    assert heard.words == []
+
+
+@pytest.mark.parametrize(
+    "region", ["ap-southeast-5", "ap-southeast-7", "eu-central-2", "eu-south-2"]
+)
+def test_polly_has_its_newer_regions(region):
+    address = get_adapter("polly").regions[region]
+    assert address == f"https://polly.{region}.amazonaws.com"
 
 
 @pytest.mark.parametrize("key", ["AKID", "AKID:", ":secret", "AKID:sec ret", "a:b:c:d"])

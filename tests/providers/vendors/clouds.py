@@ -209,11 +209,14 @@ class Polly(Vendor):
         if asked.is_get("/v1/voices"):
             joanna = {"Id": "Joanna", "Name": "Joanna", "Gender": "Female"}
             joanna |= {"LanguageCode": "en-US"}
-            engines = {"SupportedEngines": ["neural", "standard", "generative"]}
+            engines = {
+                "SupportedEngines": ["long-form", "neural", "standard", "generative"]
+            }
             return json_reply({"Voices": [{**joanna, **engines}], "NextToken": None})
         assert (asked.method, asked.path) == ("POST", "/v1/speech")
         body = asked.json
-        assert (body["VoiceId"], body["Engine"]) == ("Joanna", "neural")
+        assert body["VoiceId"] == "Joanna"
+        assert body["Engine"] in ("standard", "neural", "generative", "long-form")
         text = body["Text"]
         assert len(text) <= 6000
         if body["TextType"] == "ssml":
