@@ -192,8 +192,20 @@ class Adapter(Protocol):
     cost_multiplier: Decimal  # credits per character
     max_concurrent_per_key: int | None  # the vendor's limit of concurrent calls
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return the limit of one call for this voice at this speed."""
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
+        """Return the limit of one call for this voice, at this speed, with `options`."""
+        ...
+
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return what this voice or model doesn't take, and why not, for people.
+
+        By the name of the option, or `speed`; empty if it takes all. Each option has a
+        valid value. `speak` leaves out what it names.
+        """
         ...
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:

@@ -11,7 +11,7 @@ separate limit.
 import json
 import math
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -97,7 +97,9 @@ class Polly(Remote):
     cost_multiplier = Decimal("2.25")
     max_concurrent_per_key = 8
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
         """Return the limit of plain text, or of SSML, which other speeds need."""
         return self.limit if speed == 1 else _MARKED_UP
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
@@ -50,6 +50,12 @@ class CallResult:
                 upstreams.record_success(self._permit, seconds=self._seconds)
 
 
+def options_of(scene: Scene) -> Mapping[str, object]:
+    """Return the options of a scene's calls; a fallback of another provider has none."""
+    is_asked = scene.provider == scene.voice.partition(":")[0]
+    return scene.options if is_asked else {}
+
+
 def speak(
     scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool
 ) -> CallResult:
@@ -69,13 +75,11 @@ def speak(
     voice = Voice.objects.enabled().filter(pk=scene.speaker).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
-    # Options are valid only for the provider of the requested voice.
-    is_asked = voice.provider_id == scene.voice.partition(":")[0]
     request = SpeechRequest(
         text=chunk.text,
         voice=voice.provider_voice,
         speed=scene.speed,
-        options=scene.options if is_asked else {},
+        options=options_of(scene),
     )
     return call(
         voice.provider,

@@ -66,9 +66,17 @@ class Scripted:
     cost_multiplier = Decimal(1)
     max_concurrent_per_key: int | None = None
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
         """Return the same limit for all voices."""
         return self.limit
+
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return nothing."""
+        return {}
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Return a tone, or fail, as the test has configured."""

@@ -129,7 +129,7 @@ def test_google_marks_each_word(stage):
 def test_google_times_all_words_even_if_short(stage, text):
     google = get_adapter("google")
     vendor = stage("google")
-    limit = google.limit_for(vendor.voice, 1.0)
+    limit = google.limit_for(vendor.voice, 1.0, {})
     chunks = split(text, limit)
     assert len(chunks) > 1
     for chunk in chunks:
@@ -142,18 +142,61 @@ def test_google_times_all_words_even_if_short(stage, text):
         vendor.asked.clear()
 
 
-def test_google_sentences_are_split_at_the_limit(stage):
+LONG = ", ".join(["una frase que no termina nunca"] * 40)
+
+
+def test_google_is_sent_a_long_sentence_whole(stage):
     google = get_adapter("google")
+    text = f"Empieza aquí. Y {LONG[:600]}. Termina aquí."
     vendor = stage("google")
-    long = ", ".join(["una frase que no termina nunca"] * 40)
-    assert refused("google", stage, text=long[:600]) == Failure.TOO_LONG
-    text = f"Empieza aquí. Y {long}. Termina aquí."
-    for voice in (vendor.voice, "en-US-Chirp3-HD-Kore"):
-        chunks = split(text, google.limit_for(voice, 1.0))
-        assert chunks[0].text == "Empieza aquí."
-        assert all(len(chunk.text) <= 250 for chunk in chunks)
-        assert all(chunk.text.endswith((",", ".")) for chunk in chunks)
-        assert " ".join(chunk.text for chunk in chunks) == text
+    (chunk,) = split(text, google.limit_for(vendor.voice, 1.0, {}))
+    say("google", stage, chunk.text)
+    say("google", stage, chunk.text, voice=vendor.chirp)
+
+
+def test_google_says_that_a_sentence_is_too_long(stage):
+    kind = refused("google", stage, text=LONG[:600], voice="es-ES-Neural2-F")
+    assert kind == Failure.TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("voice", "sent"),
+    [
+        ("en-US-Neural2-F", {"pitch": 3.0, "speakingRate": 1.5}),
+        ("en-US-Chirp3-HD-Kore", {"speakingRate": 1.5}),
+        ("en-US-Journey-D", {}),
+    ],
+)
+def test_google_voices_are_sent_what_their_family_takes(stage, voice, sent):
+    options = {"pitch": 3}
+    vendor, _ = say("google", stage, voice=voice, options=options, speed=1.5)
+    audio = asked_of(vendor)["audioConfig"]
+    form = {"audioEncoding": "LINEAR16", "sampleRateHertz": 24_000}
+    assert audio == form | sent
+    left_out = get_adapter("google").unsupported(voice, 1.5, options)
+    names = {"pitch": "pitch", "speakingRate": "speed"}
+    assert left_out.keys() == {names[key] for key in names.keys() - sent.keys()}
+    assert get_adapter("google").unsupported(voice, 1.0, {"pitch": 0}) == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Voice 'en-US-Fancy-X' does not exist. Is it misspelled?", "unknown_voice"),
+        ("This voice does not support pitch parameters at this time.", "bad_request"),
+        ("This voice currently only supports LINEAR16 output.", "bad_request"),
+    ],
+)
+def test_google_blames_the_voice_only_if_it_is_unknown(
+    stage, monkeypatch, message, kind
+):
+    vendor = stage("google")
+    error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}
+    reply = json_reply({"error": error}, 400)
+    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
+    with pytest.raises(ProviderError) as caught:
+        hear("Hi.", vendor.voice, provider=get_adapter("google"), access=vendor.access)
+    assert caught.value.kind == kind
 
 
 def test_google_voices_without_marks_get_plain_text(stage, monkeypatch):
@@ -191,7 +234,9 @@ def test_azure_audio_that_was_cut_off_is_too_long(stage, monkeypatch):
 
 def test_azure_limit_is_lower_at_low_speed(stage):
     azure = get_adapter("azure")
-    limits = [azure.limit_for("x", speed).amount for speed in (0.25, 0.5, 0.8, 1, 4)]
+    limits = [
+        azure.limit_for("x", speed, {}).amount for speed in (0.25, 0.5, 0.8, 1, 4)
+    ]
     assert limits == [900, 900, 1440, 1800, 1800]
     assert refused("azure", stage, text="x" * 901, speed=0.5) == Failure.TOO_LONG
 
@@ -199,11 +244,11 @@ def test_azure_limit_is_lower_at_low_speed(stage):
 def test_polly_counts_its_markup(stage):
     polly = get_adapter("polly")
     text = "a&" * 1_500
-    assert polly.limit_for("x", 1).measure(text) == 3_000
-    assert polly.limit_for("x", 1.5).measure(text) > 3_000
-    assert polly.limit_for("x", 1.5).measure("a" * 3_000) == 3_000
+    assert polly.limit_for("x", 1, {}).measure(text) == 3_000
+    assert polly.limit_for("x", 1.5, {}).measure(text) > 3_000
+    assert polly.limit_for("x", 1.5, {}).measure("a" * 3_000) == 3_000
     assert refused("polly", stage, text=text, speed=1.5) == Failure.TOO_LONG
-    for chunk in split(text, polly.limit_for("x", 1.5)):
+    for chunk in split(text, polly.limit_for("x", 1.5, {})):
         say("polly", stage, chunk.text, speed=1.5)
 
 

@@ -17,6 +17,10 @@ _SSML = "{http://www.w3.org/2001/10/synthesis}"
 
 class Google(Vendor):
     voice = "en-US-Neural2-F"
+    # Its only voice that refuses long sentences, and one of each other family.
+    terse = "es-ES-Neural2-F"
+    chirp = "en-US-Chirp3-HD-Kore"
+    journey = "en-US-Journey-D"
 
     def has_key(self, asked: Asked) -> bool:
         assert "key" not in asked.query
@@ -40,8 +44,16 @@ class Google(Vendor):
                 {"voices": [self._voice(self.voice), self._voice("Kore")]}
             )
         body = asked.json
-        assert body["voice"] == {"languageCode": "en-US", "name": self.voice}
-        audio = body["audioConfig"]
+        voice, audio = body["voice"]["name"], body["audioConfig"]
+        assert body["voice"]["languageCode"] == voice[:5]
+        if voice not in (self.voice, self.terse, self.chirp, self.journey):
+            return self._refuse(f"Voice '{voice}' does not exist. Is it misspelled?")
+        if voice == self.chirp and "pitch" in audio:
+            return self._refuse("This voice does not support pitch parameters.")
+        if voice == self.journey and audio.keys() & {"pitch", "speakingRate"}:
+            return self._refuse("This voice does not support speaking rate or pitch.")
+        if voice in (self.chirp, self.journey) and "text" not in body["input"]:
+            return self._refuse("This voice currently does not support SSML input.")
         assert audio["audioEncoding"] == "LINEAR16"
         assert audio["sampleRateHertz"] == _RATE
         assert 0.25 <= audio.get("speakingRate", 1) <= 2
@@ -56,13 +68,16 @@ class Google(Vendor):
             assert (asked.method, asked.path) == ("POST", "/v1beta1/text:synthesize")
             assert body["enableTimePointing"] == ["SSML_MARK"]
             text, points = self._read(content)
-        if any(len(sentence) > 300 for sentence in re.split(r"[.!?。]\s*|\n", text)):
-            message = "This request contains sentences that are too long."
-            error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}
-            return json_reply({"error": error}, 400)
+        sentences = re.split(r"[.!?。]\s*|\n", text)
+        if voice == self.terse and max(map(len, sentences)) > 300:
+            return self._refuse("This request contains sentences that are too long.")
         self.spoken.append(text)
         content = b64encode(wav(text, _RATE)).decode()
         return json_reply({"audioContent": content, "timepoints": points})
+
+    def _refuse(self, message: str) -> Reply:
+        error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}
+        return json_reply({"error": error}, 400)
 
     def _read(self, ssml: str) -> tuple[str, list[dict[str, object]]]:
         root = ElementTree.fromstring(ssml)
