@@ -32,6 +32,10 @@ class Limit:
         return len(text) if self.unit == "characters" else len(text.encode())
 
 
+CONTEXT = 300
+"""The most characters of the text before, and after, the text of a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """The key, address and region of calls to a provider."""
@@ -52,6 +56,10 @@ class SpeechRequest:
     voice: str  # the provider's own id
     speed: float = 1.0  # 0.25 to 4.0; 1.0 is the voice's normal speed
     options: Mapping[str, object] = field(default_factory=dict)  # see `Adapter.options`
+    # The text around it that is spoken by other calls, for a voice that continues it:
+    # at most `CONTEXT` characters, empty at the ends of a scene.
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

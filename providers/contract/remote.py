@@ -100,6 +100,18 @@ def choice_option(request: SpeechRequest, name: str, allowed: tuple[str, ...]) -
     return str(value)
 
 
+def flag_option(request: SpeechRequest, name: str) -> bool:
+    """Return the value of an option; False if the request doesn't have it.
+
+    Raises:
+        ProviderError: it is neither true nor false.
+    """
+    value = request.options.get(name, False)
+    if not isinstance(value, bool):
+        raise ProviderError(Failure.BAD_REQUEST, f"option {name}")
+    return value
+
+
 def number_option(
     request: SpeechRequest, name: str, low: float, high: float
 ) -> float | None:

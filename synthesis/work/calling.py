@@ -11,7 +11,14 @@ from typing import BinaryIO
 from accounts.caller import Environment
 from kit.db import connections
 from providers.contract import http
-from providers.contract.base import Access, Failure, ProviderError, SpeechRequest, Word
+from providers.contract.base import (
+    CONTEXT,
+    Access,
+    Failure,
+    ProviderError,
+    SpeechRequest,
+    Word,
+)
 from providers.contract.registry import get_adapter
 from providers.keys import using
 from providers.limits import ceilings, upstreams
@@ -80,6 +87,8 @@ def speak(
         voice=voice.provider_voice,
         speed=scene.speed,
         options=options_of(scene),
+        before=scene.text[max(0, chunk.start - CONTEXT) : chunk.start],
+        after=scene.text[chunk.end : chunk.end + CONTEXT],
     )
     return call(
         voice.provider,

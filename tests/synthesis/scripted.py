@@ -28,6 +28,7 @@ PER_CHARACTER = RATE // 50  # samples: 20 ms
 
 calls: list[str] = []
 keys_used: list[str] = []  # of the calls
+contexts: list[tuple[str, str]] = []  # the text before and after that of each call
 options_sent: list[dict[str, object]] = []  # with the calls
 failures: list[ProviderError | BaseException] = []
 fail_at: dict[int, ProviderError] = {}  # by the number of the call, from 1
@@ -39,6 +40,7 @@ def reset() -> None:
     """Forget calls and failures."""
     calls.clear()
     keys_used.clear()
+    contexts.clear()
     options_sent.clear()
     failures.clear()
     fail_at.clear()
@@ -82,6 +84,7 @@ class Scripted:
         """Return a tone, or fail, as the test has configured."""
         calls.append(request.text)
         keys_used.append(access.key)
+        contexts.append((request.before, request.after))
         options_sent.append(dict(request.options))
         gate.wait(20)
         if len(calls) in fail_at:

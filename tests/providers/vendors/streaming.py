@@ -14,7 +14,15 @@ _STEP = 10  # characters in a line
 
 class ElevenLabs(Vendor):
     voice = "21m00Tcm4TlvDq8ikWAM"
-    models = ("eleven_multilingual_v2", "eleven_flash_v2_5", "eleven_v3")
+    # By model: the longest text, the settings, and whether it takes the text around.
+    _ALL = ("stability", "similarity_boost", "speed")
+    models: dict[str, tuple[int, tuple[str, ...], bool]] = {
+        "eleven_multilingual_v2": (10_000, _ALL, True),
+        "eleven_flash_v2_5": (40_000, _ALL, True),
+        "eleven_v3": (5_000, ("stability",), False),
+        "eleven_v4": (10_000, ("stability", "similarity_boost"), False),
+        "eleven_v4_turbo": (10_000, ("stability", "similarity_boost"), False),
+    }
 
     def has_key(self, asked: Asked) -> bool:
         return asked.headers["xi-api-key"] == self.key
@@ -37,8 +45,13 @@ class ElevenLabs(Vendor):
         assert asked.method == "POST"
         assert asked.query == {"output_format": ["pcm_24000"]}
         body = asked.json
-        assert body.keys() <= {"text", "model_id", "language_code", "voice_settings"}
         assert body["model_id"] in self.models
+        most, settings, continues = self.models[body["model_id"]]
+        around = {"previous_text", "next_text"} if continues else set()
+        fields = {"text", "model_id", "language_code", "voice_settings"}
+        assert body.keys() <= fields | around
+        assert 0 < len(body["text"]) <= most
+        assert body.get("voice_settings", {}).keys() <= set(settings)
         assert 0.7 <= body.get("voice_settings", {}).get("speed", 1) <= 1.2
         if match[1] != self.voice:
             return self.refuse(404, "voice_not_found")
