@@ -15,6 +15,7 @@ def escaped(text: str) -> str:
     return escape(_NOT_XML.sub(" ", text), {"'": "&apos;", '"': "&quot;"})
 
 
+_BACKSLASHED = re.compile(r"\\(?=[{}])")
 _ROUND = str.maketrans("[]", "()")
 _IN_SLASHES = re.compile(r"(?<![\w/])/([^/\n]{1,60})/(?![\w/])")
 
@@ -22,6 +23,11 @@ _IN_SLASHES = re.compile(r"(?<![\w/])/([^/\n]{1,60})/(?![\w/])")
 def without_brackets(text: str) -> str:
     """Return `text` with round brackets for square ones, which some models obey."""
     return text.translate(_ROUND)
+
+
+def without_backslashes(text: str) -> str:
+    """Return `text` with spaces for backslashes before braces: `\\{pause:500ms\\}`."""
+    return _BACKSLASHED.sub(" ", text)
 
 
 def without_slashes(text: str) -> str:

@@ -415,6 +415,56 @@ def test_cartesia_list_may_lack_has_more(stage, monkeypatch):
     assert len(vendor.asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("voice", "speed", "path", "sent"),
+    [
+        ("flux-alexis-en", 1.0, "/v2/speak", None),
+        ("flux-alexis-en", 1.23, "/v2/speak", ["1.25"]),
+        ("flux-alexis-en", 0.25, "/v2/speak", ["0.5"]),
+        ("aura-2-thalia-en", 1.23, "/v1/speak", ["1.23"]),
+        ("aura-2-celeste-es", 4.0, "/v1/speak", ["1.5"]),
+        ("aura-2-aurelia-de", 1.5, "/v1/speak", None),
+        ("aura-asteria-en", 1.5, "/v1/speak", None),
+    ],
+)
+def test_deepgram_voices_are_sent_a_speed_where_they_take_one(
+    stage, voice, speed, path, sent
+):
+    vendor, _ = say("deepgram", stage, voice=voice, speed=speed)
+    (asked,) = vendor.asked
+    assert (asked.path, asked.query.get("speed")) == (path, sent)
+    left_out = get_adapter("deepgram").unsupported(voice, speed, {})
+    assert bool(left_out) == (sent is None and speed != 1)
+
+
+def test_deepgram_lists_flux_and_aura(stage):
+    voices = get_adapter("deepgram").voices(stage("deepgram").access)
+    assert [(info.id, info.name, info.language) for info in voices] == [
+        ("flux-alexis-en", "Alexis", "en-US"),
+        ("aura-2-thalia-en", "Thalia", "en-US"),
+    ]
+
+
+def test_deepgram_blames_the_voice_only_if_it_is_unknown(stage, monkeypatch):
+    assert refused("deepgram", stage, voice="flux-nobody-en") == Failure.UNKNOWN_VOICE
+    vendor = stage("deepgram")
+    reply = vendor.reject("SPEED_NOT_SUPPORTED")
+    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
+    with pytest.raises(ProviderError) as caught:
+        hear(
+            "Hi.", vendor.voice, provider=get_adapter("deepgram"), access=vendor.access
+        )
+    assert caught.value.kind == Failure.BAD_REQUEST
+
+
+def test_deepgram_obeys_no_text_but_on_request(stage):
+    text = "Wait \\{pause:500ms\\} {or} not."
+    vendor, _ = say("deepgram", stage, text)
+    assert vendor.spoken == ["Wait  {pause:500ms } {or} not."]
+    vendor, _ = say("deepgram", stage, text, options={"markup": True})
+    assert vendor.spoken == [text]
+
+
 def test_polly_keeps_audio_without_word_marks(stage, monkeypatch):
     vendor = stage("polly")
     reply = vendor.reply

@@ -141,6 +141,14 @@ class Azure(Vendor):
 
 class Deepgram(Vendor):
     voice = "aura-2-thalia-en"
+    # By voice: the version of the API, and the speeds it takes.
+    voices: dict[str, tuple[str, list[float]]] = {
+        "aura-2-thalia-en": ("v1", [0.7, 1.5]),
+        "aura-2-celeste-es": ("v1", [0.7, 1.5]),
+        "aura-2-aurelia-de": ("v1", []),
+        "aura-asteria-en": ("v1", []),
+        "flux-alexis-en": ("v2", [0.5, 1.5]),
+    }
 
     def has_key(self, asked: Asked) -> bool:
         return asked.headers["Authorization"] == f"Token {self.key}"
@@ -150,23 +158,38 @@ class Deepgram(Vendor):
         name = "error_code" if status == 503 else "err_code"
         return json_reply({name: codes.get(code, code), "err_msg": "No."}, status)
 
+    def reject(self, message: str) -> Reply:
+        return json_reply({"err_code": "Bad Request", "err_msg": message}, 400)
+
     def reply(self, asked: Asked) -> Reply:
         if asked.is_get("/v1/projects"):
             return json_reply({"projects": []})
+        if asked.is_get("/v2/models"):
+            alexis: dict[str, object] = {"name": "alexis", "languages": ["en", "en-US"]}
+            alexis |= {"canonical_name": "flux-alexis-en", "metadata": {"tags": None}}
+            return json_reply({"stt": [], "tts": [alexis]})
         if asked.is_get("/v1/models"):
             tags = {"accent": "American", "tags": ["feminine"]}
             thalia: dict[str, object] = {"name": "thalia", "canonical_name": self.voice}
             thalia |= {"languages": ["en", "en-US"], "metadata": tags}
             return json_reply({"stt": [{"name": "nova"}], "tts": [thalia]})
-        assert (asked.method, asked.path) == ("POST", "/v1/speak")
+        (voice,) = asked.query["model"]
+        if voice not in self.voices:
+            return self.reject("No such model/version combination found.")
+        version, speeds = self.voices[voice]
+        assert (asked.method, asked.path) == ("POST", f"/{version}/speak")
+        if "speed" in asked.query:
+            if not speeds:
+                return self.reject("SPEED_NOT_SUPPORTED")
+            speed = float(asked.query["speed"][0])
+            assert speeds[0] <= speed <= speeds[1]
+            assert version == "v1" or round(speed * 20, 6).is_integer()
         assert asked.query.keys() <= {
             *("model", "encoding", "container", "sample_rate", "speed")
         }
         assert asked.query["encoding"] == ["linear16"]
         assert asked.query["container"] == ["none"]
         assert asked.query["sample_rate"] == ["24000"]
-        if asked.query["model"] != [self.voice]:
-            return self.refuse(400, "Bad Request")
         body = asked.json
         assert body.keys() == {"text"}
         if len(body["text"]) > 2000:
