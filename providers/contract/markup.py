@@ -17,6 +17,8 @@ def escaped(text: str) -> str:
 
 _BACKSLASHED = re.compile(r"\\(?=[{}])")
 _ROUND = str.maketrans("[]", "()")
+_TAG = re.compile(r"<(/?(?:break|emotion|speed|spell|volume)\b[^<>]*)>", re.IGNORECASE)
+_LAUGHTER = re.compile(r"\[(laughter)\]", re.IGNORECASE)
 _IN_SLASHES = re.compile(r"(?<![\w/])/([^/\n]{1,60})/(?![\w/])")
 
 
@@ -28,6 +30,11 @@ def without_brackets(text: str) -> str:
 def without_backslashes(text: str) -> str:
     """Return `text` with spaces for backslashes before braces: `\\{pause:500ms\\}`."""
     return _BACKSLASHED.sub(" ", text)
+
+
+def without_tags(text: str) -> str:
+    """Return `text` with round brackets around the tags that Cartesia obeys."""
+    return _LAUGHTER.sub(r"(\1)", _TAG.sub(r"(\1)", text))
 
 
 def without_slashes(text: str) -> str:

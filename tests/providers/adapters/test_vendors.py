@@ -369,7 +369,7 @@ def test_lemonfox_check_speaks_a_letter_without_a_model_list(
 def test_voices_of_an_account_are_not_public(stage):
     for slug, public in (
         ("elevenlabs", [True, False]),
-        ("cartesia", [True, False]),
+        ("cartesia", [True, True, False]),
         ("openai", [True] * 13),
     ):
         voices = get_adapter(slug).voices(stage(slug).access)
@@ -388,8 +388,9 @@ def test_lemonfox_has_the_same_name_in_several_languages():
 
 def test_cartesia_voice_ids_include_the_language(stage, monkeypatch):
     vendor = stage("cartesia")
-    english, german = get_adapter("cartesia").voices(vendor.access)
-    assert english.id == vendor.voice
+    english, french, german = get_adapter("cartesia").voices(vendor.access)
+    assert (english.id, english.language) == (vendor.voice, "en-US")
+    assert (french.id, french.language) == (f"fr-{vendor.voice}", "fr-FR")
     assert german.id == f"de-{vendor.voice.replace('a0', 'b1')}"
     monkeypatch.setattr(vendor, "reply", lambda asked: vendor.refuse(404, "gone"))
     with pytest.raises(ProviderError) as caught:
@@ -397,6 +398,18 @@ def test_cartesia_voice_ids_include_the_language(stage, monkeypatch):
     assert caught.value.kind == Failure.UNKNOWN_VOICE
     body = json.loads(vendor.asked[-1].body)
     assert (body["language"], body["voice"]) == ("de", {"id": german.id[3:]})
+
+
+def test_cartesia_obeys_no_text_but_on_request(stage):
+    text = '<speed ratio="1.5"/>Well [laughter] 1 < 2 <spell>ABC</spell>.'
+    vendor, heard = say("cartesia", stage, text)
+    sent = '(speed ratio="1.5"/)Well (laughter) 1 < 2 (spell)ABC(/spell).'
+    assert vendor.spoken == [sent]
+    assert [word.char_start for word in heard.words] == sorted(
+        word.char_start for word in heard.words
+    )
+    vendor, _ = say("cartesia", stage, text, options={"markup": True})
+    assert vendor.spoken == [text]
 
 
 def test_cartesia_list_may_lack_has_more(stage, monkeypatch):

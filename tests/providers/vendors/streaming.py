@@ -92,7 +92,9 @@ class Cartesia(Vendor):
     voice = "a0e99841-438c-4a64-b679-ae501e7d6091"
 
     def has_key(self, asked: Asked) -> bool:
-        return super().has_key(asked) and asked.headers["Cartesia-Version"] > "2026"
+        return super().has_key(asked) and (
+            asked.headers["Cartesia-Version"] == "2026-08-14"
+        )
 
     def refuse(self, status: int, code: str) -> Reply:
         codes = {"bad_key": "unauthorized", "rate": "concurrency_limited"}
@@ -112,7 +114,7 @@ class Cartesia(Vendor):
             *("model_id", "transcript", "voice", "language", "output_format"),
             *("add_timestamps", "generation_config"),
         }
-        assert body["model_id"] == "sonic-3.5"
+        assert body["model_id"] == "sonic-3.6"
         assert body["add_timestamps"] is True
         assert set(body["voice"]) == {"id"}
         assert body["language"] == "en"
@@ -123,8 +125,16 @@ class Cartesia(Vendor):
         return Reply(200, "text/event-stream", self._events(body["transcript"]))
 
     def _voices(self, asked: Asked) -> Reply:
-        english = {"id": self.voice, "name": "Barbershop Man", "language": "en"}
+        english: dict[str, object] = {
+            "id": self.voice,
+            "name": "Barbershop Man",
+            "language": "en",
+        }
         english |= {"gender": "masculine", "access": "public"}
+        locales = [("en-US", True), ("en-GB", False), ("fr-FR", False)]
+        english["locales"] = [
+            {"locale": locale, "is_native": is_native} for locale, is_native in locales
+        ]
         german = {"id": self.voice.replace("a0", "b1"), "name": "Uwe", "language": "de"}
         if "starting_after" in asked.query:
             assert asked.query["starting_after"] == [self.voice]
