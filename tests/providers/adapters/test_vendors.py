@@ -1,11 +1,9 @@
 """Behavior that is specific to one vendor."""
 
 import json
-from base64 import b64encode
 
 import pytest
 
-from providers.contract import words
 from providers.contract.base import (
     Access,
     Failure,
@@ -15,27 +13,10 @@ from providers.contract.base import (
 )
 from providers.contract.registry import get_adapter
 from synthesis.text.splitting import split
-from tests.providers.speaking import check, hear
+from tests.providers.adapters.saying import asked_of, refused, say
+from tests.providers.speaking import hear
 from tests.providers.vendors.server import Reply, json_reply
 from tests.providers.vendors.tones import samples, wav
-
-
-def asked_of(vendor):
-    return json.loads(vendor.asked[0].body)
-
-
-def say(slug, stage, text="Hello there.", **more):
-    vendor = stage(slug)
-    voice = more.pop("voice", vendor.voice)
-    heard = hear(text, voice, provider=get_adapter(slug), access=vendor.access, **more)
-    check(heard)
-    return vendor, heard
-
-
-def refused(slug, stage, **more) -> Failure:
-    with pytest.raises(ProviderError) as caught:
-        say(slug, stage, **more)
-    return caught.value.kind
 
 
 def test_openai_request_has_no_unrequested_fields(stage):
@@ -85,214 +66,6 @@ def test_openai_rejects_a_voice_that_the_model_lacks(stage):
     assert kind == Failure.UNKNOWN_VOICE
     vendor, _ = say("openai", stage, voice="voice_12ab")
     assert asked_of(vendor)["voice"] == {"id": "voice_12ab"}
-
-
-def test_elevenlabs_lists_voices_page_by_page(stage):
-    vendor = stage("elevenlabs")
-    rachel, domi = get_adapter("elevenlabs").voices(vendor.access)
-    assert (rachel.name, rachel.language, rachel.gender) == (
-        "Rachel",
-        "en-US",
-        "female",
-    )
-    assert rachel.description == "american"
-    assert (domi.name, domi.language, domi.gender) == ("Domi", "mul", "")
-
-
-@pytest.mark.parametrize(
-    ("model", "most", "settings"),
-    [
-        ("eleven_multilingual_v2", 10_000, ["similarity_boost", "speed", "stability"]),
-        ("eleven_flash_v2_5", 10_000, ["similarity_boost", "speed", "stability"]),
-        ("eleven_turbo_v2_5", 10_000, ["similarity_boost", "speed", "stability"]),
-        ("eleven_v3", 5_000, ["stability"]),
-        ("eleven_v4", 10_000, ["similarity_boost", "stability"]),
-        ("eleven_v4_turbo", 10_000, ["similarity_boost", "stability"]),
-    ],
-)
-def test_elevenlabs_models_are_sent_what_they_take(stage, model, most, settings):
-    elevenlabs = get_adapter("elevenlabs")
-    wanted = {"model": model, "stability": 0.5, "similarity_boost": 0.7}
-    assert elevenlabs.limit_for("x", 1.1, wanted).amount == most
-    vendor, _ = say("elevenlabs", stage, options=wanted, speed=1.1)
-    body = asked_of(vendor)
-    assert sorted(body["voice_settings"]) == settings
-    left_out = elevenlabs.unsupported("x", 1.1, wanted)
-    assert sorted({*settings, *left_out}) == ["similarity_boost", "speed", "stability"]
-    assert elevenlabs.unsupported("x", 1.0, {"model": model, "stability": 1}) == {}
-
-
-def test_elevenlabs_turbo_is_spoken_by_flash(stage):
-    vendor, _ = say("elevenlabs", stage, options={"model": "eleven_turbo_v2_5"})
-    assert asked_of(vendor)["model_id"] == "eleven_flash_v2_5"
-
-
-@pytest.mark.parametrize(
-    ("model", "around"),
-    [
-        (
-            "eleven_multilingual_v2",
-            {"previous_text": "Before. ", "next_text": " Then."},
-        ),
-        ("eleven_flash_v2_5", {"previous_text": "Before. ", "next_text": " Then."}),
-        ("eleven_v3", {}),
-        ("eleven_v4", {}),
-    ],
-)
-def test_elevenlabs_is_sent_the_text_around(stage, model, around):
-    vendor = stage("elevenlabs")
-    request = SpeechRequest(
-        "Hello.",
-        vendor.voice,
-        options={"model": model},
-        before="Before. ",
-        after=" Then.",
-    )
-    speech = get_adapter("elevenlabs").speak(request, vendor.access)
-    assert b"".join(part for part in speech.parts if isinstance(part, bytes))
-    assert asked_of(vendor) == {"text": "Hello.", "model_id": model} | around
-
-
-@pytest.mark.parametrize(
-    ("model", "sent"),
-    [
-        ("eleven_multilingual_v2", "He [laughs] says /hi/ and/or bye."),
-        ("eleven_v3", "He (laughs) says /hi/ and/or bye."),
-        ("eleven_v4", "He (laughs) says  hi  and/or bye."),
-    ],
-)
-def test_elevenlabs_obeys_no_text_but_on_request(stage, model, sent):
-    text = "He [laughs] says /hi/ and/or bye."
-    vendor, heard = say("elevenlabs", stage, text, options={"model": model})
-    assert vendor.spoken == [sent]
-    assert heard.spoken == ["He", "laughs", "says", sent.split()[3], "and/or", "bye"]
-    options = {"model": model, "markup": True}
-    vendor, _ = say("elevenlabs", stage, text, options=options)
-    assert vendor.spoken == [text]
-
-
-def test_elevenlabs_reports_a_deleted_voice_as_unknown(stage):
-    assert refused("elevenlabs", stage, voice="a" * 20) == Failure.UNKNOWN_VOICE
-
-
-def test_elevenlabs_may_send_audio_without_times(stage, monkeypatch):
-    vendor = stage("elevenlabs")
-    audio = b64encode(samples("Hello", 24_000)).decode()
-    lines = json.dumps({"audio_base64": audio, "alignment": None}).encode()
-    monkeypatch.setattr(vendor, "reply", lambda asked: Reply(body=lines))
-    heard = hear(
-        "Hello",
-        vendor.voice,
-        provider=get_adapter("elevenlabs"),
-        access=vendor.access,
-    )
-    assert heard.words == []
-    assert heard.seconds == pytest.approx(0.1)
-
-
-def test_google_marks_each_word(stage):
-    vendor, heard = say("google", stage, "Hi & bye.")
-    assert asked_of(vendor)["input"] == {
-        "ssml": '<speak><mark name="0"/>Hi &amp; <mark name="1"/>bye.</speak>'
-    }
-    assert heard.spoken == ["Hi", "bye"]
-
-
-@pytest.mark.parametrize("text", ["今天天气很好。" * 300, "Ab cd, ef. " * 300])
-def test_google_times_all_words_even_if_short(stage, text):
-    google = get_adapter("google")
-    vendor = stage("google")
-    limit = google.limit_for(vendor.voice, 1.0, {})
-    chunks = split(text, limit)
-    assert len(chunks) > 1
-    for chunk in chunks:
-        heard = hear(chunk.text, vendor.voice, provider=google, access=vendor.access)
-        units = [unit for unit in words.split(chunk.text) if unit.has_letters]
-        assert len(heard.words) == len(units)
-        assert len(asked_of(vendor)["input"]["ssml"].encode()) > 4_900 or (
-            chunk is chunks[-1]
-        )
-        vendor.asked.clear()
-
-
-LONG = ", ".join(["una frase que no termina nunca"] * 40)
-
-
-def test_google_is_sent_a_long_sentence_whole(stage):
-    google = get_adapter("google")
-    text = f"Empieza aquí. Y {LONG[:600]}. Termina aquí."
-    vendor = stage("google")
-    (chunk,) = split(text, google.limit_for(vendor.voice, 1.0, {}))
-    say("google", stage, chunk.text)
-    say("google", stage, chunk.text, voice=vendor.chirp)
-
-
-def test_google_says_that_a_sentence_is_too_long(stage):
-    kind = refused("google", stage, text=LONG[:600], voice="es-ES-Neural2-F")
-    assert kind == Failure.TOO_LONG
-
-
-@pytest.mark.parametrize(
-    ("voice", "sent"),
-    [
-        ("en-US-Neural2-F", {"pitch": 3.0, "speakingRate": 1.5}),
-        ("en-US-Chirp3-HD-Kore", {"speakingRate": 1.5}),
-        ("en-US-Journey-D", {}),
-    ],
-)
-def test_google_voices_are_sent_what_their_family_takes(stage, voice, sent):
-    options = {"pitch": 3}
-    vendor, _ = say("google", stage, voice=voice, options=options, speed=1.5)
-    audio = asked_of(vendor)["audioConfig"]
-    form = {"audioEncoding": "LINEAR16", "sampleRateHertz": 24_000}
-    assert audio == form | sent
-    left_out = get_adapter("google").unsupported(voice, 1.5, options)
-    names = {"pitch": "pitch", "speakingRate": "speed"}
-    assert left_out.keys() == {names[key] for key in names.keys() - sent.keys()}
-    assert get_adapter("google").unsupported(voice, 1.0, {"pitch": 0}) == {}
-
-
-@pytest.mark.parametrize(
-    ("message", "kind"),
-    [
-        ("Voice 'en-US-Fancy-X' does not exist. Is it misspelled?", "unknown_voice"),
-        ("This voice does not support pitch parameters at this time.", "bad_request"),
-        ("This voice currently only supports LINEAR16 output.", "bad_request"),
-    ],
-)
-def test_google_blames_the_voice_only_if_it_is_unknown(
-    stage, monkeypatch, message, kind
-):
-    vendor = stage("google")
-    error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}
-    reply = json_reply({"error": error}, 400)
-    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
-    with pytest.raises(ProviderError) as caught:
-        hear("Hi.", vendor.voice, provider=get_adapter("google"), access=vendor.access)
-    assert caught.value.kind == kind
-
-
-def test_google_voices_without_marks_get_plain_text(stage, monkeypatch):
-    vendor = stage("google")
-    voice = "en-US-Chirp3-HD-Kore"
-    content = b64encode(wav("Hello there.", 24_000)).decode()
-    reply = json_reply({"audioContent": content})
-    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
-    heard = hear(
-        "Hello there.", voice, provider=get_adapter("google"), access=vendor.access
-    )
-    assert asked_of(vendor)["input"] == {"text": "Hello there."}
-    assert vendor.asked[0].path == "/v1/text:synthesize"
-    assert heard.words == []
-
-
-def test_google_voices_omit_studio_and_short_names(stage, monkeypatch):
-    vendor = stage("google")
-    names = ["en-US-Studio-O", "Kore", "en-US-Chirp3-HD-Kore", "cmn-CN-Wavenet-A"]
-    voices = [{"name": name, "languageCodes": [name[:5]]} for name in names]
-    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({"voices": voices}))
-    found = get_adapter("google").voices(vendor.access)
-    assert [info.id for info in found] == names[2:]
 
 
 def test_azure_audio_that_was_cut_off_is_too_long(stage, monkeypatch):
