@@ -2161,6 +2161,14 @@ class Migration(migrations.Migration):
                         max_length=200,
                     ),
                 ),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True,
+                        help_text="the subscription whose state was read for it",
+                        max_length=200,
+                    ),
+                ),
                 ("result", models.TextField(blank=True, help_text="what was posted")),
                 (
                     "error",
@@ -2191,7 +2199,17 @@ class Migration(migrations.Migration):
                         fields=["waits_for"],
                         name="inbox_waits_for",
                     ),
+                    models.Index(
+                        condition=models.Q(("subject", ""), _negated=True),
+                        fields=["subject", "settled_at"],
+                        name="inbox_of_subject",
+                    ),
                     models.Index(fields=["-received_at"], name="inbox_newest"),
+                    models.Index(
+                        condition=models.Q(("status", "failed")),
+                        fields=["id"],
+                        name="inbox_failed",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
@@ -2737,6 +2755,14 @@ class Migration(migrations.Migration):
                 ),
                 fields=["look_up_at"],
                 name="order_to_look_up",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("review", ""), _negated=True),
+                fields=["id"],
+                name="order_in_review",
             ),
         ),
         migrations.AddIndex(

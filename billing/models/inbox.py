@@ -31,6 +31,11 @@ class InboxEvent(Claimable):
         blank=True,
         help_text="the payment or the subscription that has to be reported first",
     )
+    subject = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="the subscription whose state was read for it",
+    )
     result = models.TextField(blank=True, help_text="what was posted")
     error = models.TextField(blank=True, help_text="why the last try failed")
     received_at = models.DateTimeField(db_default=Now())
@@ -59,7 +64,15 @@ class InboxEvent(Claimable):
                 condition=~Q(waits_for=""),
                 name="inbox_waits_for",
             ),
+            models.Index(
+                fields=["subject", "settled_at"],
+                condition=~Q(subject=""),
+                name="inbox_of_subject",
+            ),
             models.Index(fields=["-received_at"], name="inbox_newest"),
+            models.Index(
+                fields=["id"], condition=Q(status="failed"), name="inbox_failed"
+            ),
         ]
 
     def __str__(self) -> str:

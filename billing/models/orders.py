@@ -158,6 +158,9 @@ class Order(models.Model):
                 name="order_to_look_up",
             ),
             models.Index(
+                fields=["id"], condition=~Q(review=""), name="order_in_review"
+            ),
+            models.Index(
                 fields=["subscription", "period"],
                 condition=Q(subscription__isnull=False),
                 name="order_of_subscription",

@@ -10,7 +10,8 @@ event that refers to one that has not arrived waits for it; one that can't be po
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -145,7 +146,15 @@ def _without_secrets(body: bytes, names: Sequence[str]) -> bytes:
     return body
 
 
-def _read(event: InboxEvent, _: claims.Lease) -> Sequence[Fact]:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What an event states, and when its adapter began to find out."""
+
+    facts: Sequence[Fact]
+    at: datetime
+
+
+def _read(event: InboxEvent, _: claims.Lease) -> _Read:
     """Return what an event states.
 
     Raises:
@@ -154,9 +163,10 @@ def _read(event: InboxEvent, _: claims.Lease) -> Sequence[Fact]:
     if not event.environment:
         raise Failed("It names no environment that we know.", is_last=True)
     gateway = registry.find(event.gateway)
+    at = InboxEvent.objects.filter(pk=event.pk).values_list(Now(), flat=True).get()
     connections.give_back()
     try:
-        return gateway.facts(event)
+        return _Read(gateway.facts(event), at)
     except GatewayFailed as error:
         logger.warning("inbox event %s: %s", event.pk, error.detail)
         raise Failed(f"The gateway did not answer: {error.detail}") from error
@@ -164,20 +174,35 @@ def _read(event: InboxEvent, _: claims.Lease) -> Sequence[Fact]:
         raise Failed(str(error), is_last=True) from error
 
 
-def _post(event: InboxEvent, facts: Sequence[Fact]) -> dict[str, Any]:
+def _post(event: InboxEvent, read: _Read) -> dict[str, Any]:
     """Post the facts of an event; return the columns of its row.
 
     Raises:
-        NotNow: they refer to something that was not reported yet.
+        NotNow: they refer to something that was not reported yet, or may be out of date.
         Failed: an operator has to look at them.
     """
     try:
-        result = posting.post_all(facts, Environment(event.environment))
+        result = posting.post_all(read.facts, Environment(event.environment))
     except TooEarly as error:
         raise _wait(event, error) from error
     except (Unprocessable, AppError) as error:
         raise Failed(str(error), is_last=True) from error
-    return {"result": result, "error": ""}
+    subject = next(filter(None, map(_subject, read.facts)), "")
+    # The workspace is locked by now, so nothing else is posted for the subscription.
+    newer = InboxEvent.objects.filter(
+        subject=subject,
+        gateway=event.gateway,
+        environment=event.environment,
+        settled_at__gt=read.at,
+    )
+    if subject and newer.exists():
+        # Another event has read the subscription meanwhile, perhaps later than we did.
+        raise NotNow(timezone.now())
+    return {"result": result, "error": "", "subject": subject}
+
+
+def _subject(fact: Fact) -> str:
+    return str(getattr(fact, "subscription_id", ""))
 
 
 def _wait(event: InboxEvent, error: TooEarly) -> Exception:

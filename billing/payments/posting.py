@@ -210,7 +210,7 @@ def _take_back(
     paid = order.paid_amount or 0
     taken = amount if amount is not None else paid - order.refunded
     found = order.refunds.filter(kind=kind, external_id=external_id).first()
-    if found is not None or not taken:
+    if found is not None or not taken or not paid:
         return f"posted before: {kind} of {order.product}"
     refund = asked or Refund(order=order, kind=kind, amount=taken)
     refund.external_id, refund.status = external_id, Refund.Status.COMPLETED

@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from billing.payments import attention
 from providers.limits import ceilings
 from providers.models import Provider, Upstream
 from providers.models.querysets import PLATFORM
@@ -88,6 +89,12 @@ def _families() -> Iterator[str]:
             ({"status": str(status)}, unfinished.get(status, 0))
             for status in (Job.Status.QUEUED, Job.Status.PROCESSING)
         ),
+    )
+    yield from _family(
+        "ozvena_payments_attention",
+        "gauge",
+        "Payments that wait for an operator, by what is wrong.",
+        (({"what": what}, count) for what, count in attention.counts().items()),
     )
 
 

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AuditEntry
 from billing.errors import GatewayFailed
@@ -12,9 +13,10 @@ from billing.models import (
     InboxEvent,
     LedgerTransaction,
     Order,
+    Reconciliation,
     Refund,
 )
-from billing.payments import refunds
+from billing.payments import attention, refunds
 from billing.payments.gateways.contract import Refunded, RefundFailed, Unprocessable
 from billing.payments.gateways.demo import Demo
 from kit.ids import new_id
@@ -203,3 +205,25 @@ def test_operators_find_and_read_rows(operator, bought):
             assert page.status_code == 200
     page = operator.get(reverse("admin:billing_order_changelist") + "?review=1")
     assert str(bought.pk) not in page.content.decode()
+
+
+def test_what_waits_for_an_operator_is_counted(bought):
+    assert set(attention.counts().values()) == {0}
+    order(review="Paid too late.")
+    InboxEvent.objects.update(status="failed")
+    Refund.objects.create(order=bought, amount=1, status="failed")
+    now = timezone.now()
+    for found in (["old", "older"], ["new"]):
+        Reconciliation.objects.create(
+            gateway="stripe",
+            environment="PRODUCTION",
+            since=now,
+            until=now,
+            differences=found,
+        )
+    assert attention.counts() == {
+        "failed_event": 1,
+        "order_in_review": 1,
+        "failed_refund": 1,
+        "difference": 1,
+    }

@@ -5,8 +5,9 @@ import pytest
 from billing import lifecycle
 from billing.errors import GatewayFailed
 from billing.models import Order, Subscription
+from billing.payments.gateways.stripe.gateway import Stripe
 from tests.billing.factories import violations
-from tests.billing.payments.paying import granted
+from tests.billing.payments.paying import granted, process, send
 from tests.billing.payments.stripe.shop import (
     buy,
     deliver,
@@ -110,4 +111,34 @@ def test_the_plan_of_a_removed_workspace_is_billed_no_more(stripe, ada):
     subscription.refresh_from_db()
     assert subscription.status == "canceled"
     deliver(stripe)
+    assert problems() == []
+
+
+def test_an_older_state_never_replaces_a_newer_one(stripe, ada, monkeypatch):
+    """A plan is canceled while the event of its renewal is being read."""
+    order = buy(ada, "plus_yearly")
+    stripe.pay(order.checkout_id)
+    deliver(stripe)
+    subscription = Subscription.objects.get()
+    stripe.events.clear()
+    stripe.renew(subscription.external_id)
+    (renewal,) = [one for one in stripe.events if one["type"] == "invoice.paid"]
+    facts, read = Stripe.facts, []
+
+    def cancel_meanwhile(self, event):
+        found = facts(self, event)
+        read.append(event.type)
+        if len(read) == 1:
+            stripe.cancel(subscription.external_id, at_period_end=False)
+            send(stripe.callback(stripe.events[-1]), "stripe")
+            process()
+        return found
+
+    monkeypatch.setattr(Stripe, "facts", cancel_meanwhile)
+    deliver(stripe, renewal)
+    subscription.refresh_from_db()
+    assert subscription.status == "canceled"
+    assert subscription.periods.count() == 2, "both were paid"
+    ended = "customer.subscription.deleted"
+    assert read == ["invoice.paid", ended, "invoice.paid"]
     assert problems() == []
