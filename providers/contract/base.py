@@ -32,6 +32,10 @@ class Limit:
         return len(text) if self.unit == "characters" else len(text.encode())
 
 
+CONTEXT = 300
+"""The most characters of the text before, and after, the text of a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """The key, address and region of calls to a provider."""
@@ -52,6 +56,10 @@ class SpeechRequest:
     voice: str  # the provider's own id
     speed: float = 1.0  # 0.25 to 4.0; 1.0 is the voice's normal speed
     options: Mapping[str, object] = field(default_factory=dict)  # see `Adapter.options`
+    # The text around it that is spoken by other calls, for a voice that continues it:
+    # at most `CONTEXT` characters, empty at the ends of a scene.
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +200,20 @@ class Adapter(Protocol):
     cost_multiplier: Decimal  # credits per character
     max_concurrent_per_key: int | None  # the vendor's limit of concurrent calls
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
-        """Return the limit of one call for this voice at this speed."""
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
+        """Return the limit of one call for this voice, at this speed, with `options`."""
+        ...
+
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return what this voice or model doesn't take, and why not, for people.
+
+        By the name of the option, or `speed`; empty if it takes all. Each option has a
+        valid value. `speak` leaves out what it names.
+        """
         ...
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:

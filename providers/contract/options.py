@@ -56,4 +56,13 @@ class Text:
         return "" if is_valid else self.hint or usual
 
 
-Option = Choice | Number | Text
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+    def problem(self, value: object) -> str:
+        """Return what is wrong with `value`, for people; empty if it is valid."""
+        return "" if isinstance(value, bool) else "True or false."
+
+
+Option = Choice | Number | Text | Flag

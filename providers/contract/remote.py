@@ -45,9 +45,17 @@ class Remote:
             raise ProviderError(Failure.BAD_KEY, "the key is missing or malformed")
         return key
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
         """Return the limit of one call, the same for all voices and speeds."""
         return self.limit
+
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return nothing: each voice takes all options and any speed."""
+        return {}
 
     def validate(self, request: SpeechRequest) -> None:
         """Raise ProviderError unless one call can speak the text; nothing is sent.
@@ -55,7 +63,7 @@ class Remote:
         Raises:
             ProviderError: TOO_LONG; or UNSPEAKABLE, it has no letters or digits.
         """
-        limit = self.limit_for(request.voice, request.speed)
+        limit = self.limit_for(request.voice, request.speed, request.options)
         length = limit.measure(request.text)
         if length > limit.amount:
             raise ProviderError(Failure.TOO_LONG, f"{length} {limit.unit}")
@@ -90,6 +98,18 @@ def choice_option(request: SpeechRequest, name: str, allowed: tuple[str, ...]) -
     if value not in allowed:
         raise ProviderError(Failure.BAD_REQUEST, f"option {name}")
     return str(value)
+
+
+def flag_option(request: SpeechRequest, name: str) -> bool:
+    """Return the value of an option; False if the request doesn't have it.
+
+    Raises:
+        ProviderError: it is neither true nor false.
+    """
+    value = request.options.get(name, False)
+    if not isinstance(value, bool):
+        raise ProviderError(Failure.BAD_REQUEST, f"option {name}")
+    return value
 
 
 def number_option(

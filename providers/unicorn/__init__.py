@@ -47,9 +47,17 @@ class Unicorn:
     cost_multiplier = Decimal(1)
     max_concurrent_per_key: int | None = None
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
         """Return the limit of one call, the same for all voices and speeds."""
         return self.limit
+
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return nothing: there are no options, and each voice takes any speed."""
+        return {}
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Synthesize a request, as `providers.contract.base.Adapter` says.

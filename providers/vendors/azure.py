@@ -77,7 +77,9 @@ class Azure(Remote):
     cost_multiplier = Decimal("1.25")
     max_concurrent_per_key = 50
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
         """Return a lower limit for a low speed, at which less text fills ten minutes."""
         return Limit(int(self.limit.amount * min(1.0, max(speed, _SLOWEST))))
 

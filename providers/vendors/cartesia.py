@@ -1,14 +1,15 @@
 """Cartesia: `POST /tts/sse`, audio and word times in one stream of events.
 
-Sources: cartesia-python 4.0.1 (2026-08-14) and docs.cartesia.ai, read 2026-11-20. Traps:
-the API version is a required header; events carry only raw samples; an error may come as
-an event after 200; older versions send errors as plain text; a voice speaks only the
-language that the request names, so ids here include it, unless it is English.
+Sources: cartesia-python 4.2.0 and docs.cartesia.ai, read 2026-11-30; docs/providers.md has
+those of the model. Traps: the API version is a required header; events carry only raw
+samples; an error may come as an event after 200; older versions send errors as plain text;
+a voice speaks only the language that the request names, so ids here include it, unless it
+is English; speeds have no effect on `sonic-3.5`; tags and `[laughter]` are obeyed.
 """
 
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -35,14 +36,17 @@ from providers.contract.failures import (
     text_at,
     value_at,
 )
-from providers.contract.remote import Remote, clamp_speed
+from providers.contract.markup import without_tags
+from providers.contract.options import Flag, Option
+from providers.contract.remote import Remote, clamp_speed, flag_option
 from providers.contract.sound import decode_base64, require_audio
 
-_VERSION = "2026-03-01"
-_MODEL = "sonic-3.5"
+_VERSION = "2026-08-14"
+_MODEL = "sonic-3.6"
 _RATE = 24_000  # Hz
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _VOICE = re.compile(rf"(?:([a-z]{{2,3}})-)?({_UUID})")
+_LOCALE = re.compile(r"([a-z]{2,3})(?:-[A-Za-z0-9]{2,8})*")
 _PAGE = 100  # voices
 _MOST_PAGES = 100
 _GENDERS: dict[object, Literal["female", "male", "neutral"]] = {
@@ -69,18 +73,25 @@ class Cartesia(Remote):
     word_timestamps: Literal["exact", "estimated"] = "exact"
     streaming = True
     regions = {"": "https://api.cartesia.ai"}
+    options: Mapping[str, Option] = {"markup": Flag()}
     cost_multiplier = Decimal(3)
     max_concurrent_per_key = 3
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Synthesize a request, as `providers.contract.base.Adapter` says; no options."""
+        """Synthesize a request, as `providers.contract.base.Adapter` says.
+
+        Option: `markup`, whether tags and `[laughter]` are obeyed.
+        """
         self.validate(request)
         match = _VOICE.fullmatch(request.voice)
         if not match:
             raise ProviderError(Failure.UNKNOWN_VOICE)
+        text = request.text
+        if not flag_option(request, "markup"):
+            text = without_tags(text)
         body: dict[str, object] = {
             "model_id": _MODEL,
-            "transcript": request.text,
+            "transcript": text,
             "voice": {"id": match[2]},
             "language": match[1] or "en",
             "output_format": {
@@ -94,18 +105,17 @@ class Cartesia(Remote):
             body["generation_config"] = {"speed": clamp_speed(request, 0.6, 1.5)}
         url = f"{self.address(access)}/tts/sse"
         headers = {"Content-Type": "application/json", **self._headers(access)}
-        return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, request.text))
+        return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices of the vendor's list, which has pages."""
+        """Return the voices of the vendor's list, once for each of their languages."""
         found: dict[str, VoiceInfo] = {}
         query = {"limit": str(_PAGE)}
         for _ in range(_MOST_PAGES):
             page = self._page(access, query)
             entries = list_at(page, "data")
             for entry in entries:
-                if info := _voice_info(entry):
-                    found[info.id] = info
+                found.update({info.id: info for info in _voice_infos(entry)})
             last = text_at(entries[-1], "id") if entries else ""
             # `has_more` may be missing; then a full page means that there are more.
             has_more = value_at(page, "has_more")
@@ -205,19 +215,25 @@ def _codes_in(body: Any) -> list[object]:
     return [value_at(body, "error_code")]
 
 
-def _voice_info(entry: object) -> VoiceInfo | None:
-    voice, language = value_at(entry, "id"), value_at(entry, "language")
+def _voice_infos(entry: object) -> list[VoiceInfo]:
+    """Return a voice for each language that it speaks, its own one first."""
+    voice = value_at(entry, "id")
     if not isinstance(voice, str) or not re.fullmatch(_UUID, voice):
-        return None
-    if not isinstance(language, str) or not re.fullmatch(r"[a-z]{2,3}", language):
-        return None
-    return VoiceInfo(
-        voice if language == "en" else f"{language}-{voice}",
-        text_at(entry, "name") or voice,
-        language,
-        _GENDERS.get(text_at(entry, "gender"), ""),
-        text_at(entry, "description"),
-        # API versions use different fields.
-        is_public=value_at(entry, "access") == "public"
-        or value_at(entry, "is_public") is True,
-    )
+        return []
+    locales = [text_at(one, "locale") for one in list_at(entry, "locales")]
+    found: dict[str, VoiceInfo] = {}
+    for locale in locales or [text_at(entry, "language")]:
+        match = _LOCALE.fullmatch(locale)
+        if not match or match[1] in found:
+            continue
+        found[match[1]] = VoiceInfo(
+            voice if match[1] == "en" else f"{match[1]}-{voice}",
+            text_at(entry, "name") or voice,
+            locale,
+            _GENDERS.get(text_at(entry, "gender"), ""),
+            text_at(entry, "description"),
+            # API versions use different fields.
+            is_public=value_at(entry, "access") == "public"
+            or value_at(entry, "is_public") is True,
+        )
+    return list(found.values())

@@ -1,7 +1,8 @@
 """Servers with OpenAI's speech interface: Kokoro-FastAPI, speaches, LocalAI and others.
 
-Sources: those projects' code and issues, read 2026-11-20. Operators can add any number of
-them: each is a row in the catalogue whose slug is `compatible` or begins with
+Sources: those projects' code and issues, read 2026-11-20, and the documents of OpenRouter,
+AssemblyAI, Inworld and LocalAI, read 2026-11-30. Operators can add any number of them: each
+is a row in the catalogue whose slug is `compatible` or begins with
 `compatible-`, with the server's address and model. openedai-speech has only `tts-1` and
 `tts-1-hd`, speaches only installed models. Traps: servers differ in the shape of errors,
 the voices and the longest text; the sample rate of `pcm` differs too, so we request WAV,
@@ -13,8 +14,10 @@ not in every version.
 
 import json
 from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
 
 from providers.contract import http
 from providers.contract.alignment import Timeline, match_words
@@ -56,6 +59,30 @@ _KOKORO = {
 }
 _STANDARD = ("alloy", "echo", "fable", "nova", "onyx", "shimmer")
 """The voices of OpenAI's first models, which servers without a list support."""
+_MODEL = "tts-1"  # most servers have it
+_RATE = 24_000  # Hz, of `pcm`
+
+
+@dataclass(frozen=True, slots=True)
+class _Preset:
+    """How a service differs from the servers that operators run."""
+
+    model: str = _MODEL  # for an operator who names none
+    format: Literal["wav", "pcm"] = "wav"
+    lists_models: bool = False  # the list of models has the voices of each
+    voices: tuple[str, ...] = ()  # of a service without a list
+
+
+_PRESETS: dict[str, _Preset] = {
+    # Its formats are mp3 and pcm, whose content type has the rate.
+    "openrouter.ai": _Preset("", "pcm", lists_models=True),
+    "tts.us.assemblyai.com": _Preset("assemblyai-tts-1", voices=_STANDARD),
+    "api.inworld.ai": _Preset("inworld-tts-2"),
+    "api.eu.inworld.ai": _Preset("inworld-tts-2"),
+    "api.in.inworld.ai": _Preset("inworld-tts-2"),
+}
+"""Services by the host of their address."""
+_OWN = _Preset(voices=_STANDARD)
 _GENDERS: dict[str, Literal["female", "male"]] = {"f": "female", "m": "male"}
 _HEAD = 256  # bytes; a WAV file's samples begin within them
 # OpenAI's codes, and those of other servers.
@@ -85,14 +112,18 @@ class Compatible(Remote):
         """Synthesize a request, as `providers.contract.base.Adapter` says.
 
         Options: `instructions`; and `model`, instead of that of `access`. Without either
-        the model is `tts-1`, which most servers have.
+        the model is the service's, or `tts-1`.
         """
         self.validate(request)
+        preset = _preset_of(self.address(access))
+        model = text_option(request, "model", 200) or access.model or preset.model
+        if not model:
+            raise ProviderError(Failure.BAD_REQUEST, "no model")
         body: dict[str, object] = {
-            "model": text_option(request, "model", 200) or access.model or "tts-1",
+            "model": model,
             "input": request.text,
             "voice": request.voice,
-            "response_format": "wav",
+            "response_format": preset.format,
         }
         if instructions := text_option(request, "instructions", 4096):
             body["instructions"] = instructions
@@ -103,19 +134,40 @@ class Compatible(Remote):
             parts = _captioned(address, headers, body, request.text)
         else:
             parts = _parts(address, headers, body)
-        return Speech(Encoding("wav", 0), parts)
+        rate = _RATE if preset.format == "pcm" else 0
+        return Speech(Encoding(preset.format, rate), parts)
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices of the server's list; OpenAI's if it has no list."""
-        url = f"{self.address(access)}/audio/voices"
+        """Return the voices of the server's list for its model.
+
+        Without a list they are OpenAI's, where a server has those: it has no model of
+        its own, or its preset says so.
+        """
+        preset = _preset_of(self.address(access))
+        model = access.model or preset.model
+        query = {"output_modalities": "speech"} if preset.lists_models else {}
+        path = "models" if preset.lists_models else "audio/voices"
+        if access.model and not preset.lists_models:
+            query = {"model": model}
+        url = f"{self.address(access)}/{path}{'?' if query else ''}{urlencode(query)}"
         headers = bearer(self.key(access))
         with http.call("GET", url, headers, limits=http.QUICK) as answer:
             if answer.status in (404, 405):
-                return [_voice_info(name, name.title()) for name in _STANDARD]
+                is_openai = preset is not _OWN or model.startswith(_MODEL)
+                names = preset.voices if is_openai else ()
+                return [_voice_info(name, name.title()) for name in names]
             if answer.status != 200:
                 raise error_from_response(answer, _codes_in, _FAILURES)
             said = answer.json()
-        return list(_voice_infos(list_at(said, "voices")))
+        if not preset.lists_models:
+            return list(_voice_infos(list_at(said, "voices")))
+        entries = [
+            voice
+            for entry in list_at(said, "data")
+            if text_at(entry, "id") == model
+            for voice in list_at(entry, "supported_voices")
+        ]
+        return list(_voice_infos(entries))
 
     def check(self, access: Access) -> KeyStatus:
         """Check the key by listing models or voices; UNKNOWN if there is neither list."""
@@ -130,6 +182,10 @@ class Compatible(Remote):
         return KeyStatus.UNKNOWN
 
 
+def _preset_of(address: str) -> _Preset:
+    return _PRESETS.get(urlsplit(address).hostname or "", _OWN)
+
+
 def _parts(
     address: str, headers: dict[str, str], body: dict[str, object]
 ) -> Generator[bytes | Word]:
@@ -137,7 +193,23 @@ def _parts(
     with http.call("POST", url, headers, json.dumps(body).encode()) as answer:
         if answer.status != 200:
             raise _error(answer)
-        yield from audio_body(answer, "wav")
+        if body["response_format"] == "pcm":
+            _require_form(answer)
+        yield from audio_body(answer, str(body["response_format"]))
+
+
+def _require_form(answer: http.Response) -> None:
+    """Raise ProviderError unless `pcm` has the rate that we expect, and one channel.
+
+    As in `audio/pcm;rate=24000;channels=1`; what is left out is taken for that.
+    """
+    header = answer.headers.get("Content-Type", "")
+    fields = dict(
+        field.strip().lower().partition("=")[::2] for field in header.split(";")[1:]
+    )
+    wanted = {"rate": str(_RATE), "channels": "1"}
+    if any(fields.get(name, value) != value for name, value in wanted.items()):
+        raise ProviderError(Failure.BAD_AUDIO, header[:60])
 
 
 def _captioned(

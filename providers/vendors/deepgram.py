@@ -1,14 +1,16 @@
-"""Deepgram Aura: `POST /v1/speak`, all options in the query.
+"""Deepgram: `POST /v1/speak` for Aura, `/v2/speak` for Flux, all options in the query.
 
-Sources: deepgram-python-sdk 7.6 (2026-07) and developers.deepgram.com, read 2026-11-20.
-Traps: the documentation is inconsistent about the default encoding, so we always send one,
-and about the longest text and its status, so the limit here is 1,000 characters, and 413
-and 422 mean the same; 503 has its code in another field.
+Sources: deepgram-python-sdk 7.17 and developers.deepgram.com, read 2026-11-30. Traps: the
+documentation is inconsistent about the default encoding, so we always send one, and about
+the longest text and its status, so the limit here is 1,000 characters, and 413 and 422 mean
+the same; 503 has its code in another field; each version lists only its own voices; a speed
+is rejected where the model or language has none, and Flux rejects one off its steps; both
+obey what is in escaped braces.
 """
 
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -26,12 +28,23 @@ from providers.contract.base import (
     VoiceInfo,
     Word,
 )
-from providers.contract.failures import error_from_response, list_at, text_at, value_at
-from providers.contract.remote import Remote, clamp_speed
+from providers.contract.failures import (
+    error_from_response,
+    failure_for_status,
+    list_at,
+    provider_error,
+    text_at,
+    value_at,
+)
+from providers.contract.markup import without_backslashes
+from providers.contract.options import Flag, Option
+from providers.contract.remote import Remote, clamp_speed, flag_option
 from providers.contract.sound import audio_body
 
 _RATE = 24_000  # Hz
-_VOICE = re.compile(r"aura-[a-z0-9-]{3,60}")
+_VOICE = re.compile(r"(?:aura|flux)-[a-z0-9-]{3,60}")
+_PACED = re.compile(r"aura-2-.+-(?:en|es)|flux-.+-en")
+_MESSAGES = ("err_msg", "message", "details")
 _FAILURES = {
     "INVALID_AUTH": Failure.BAD_KEY,
     "INSUFFICIENT_PERMISSIONS": Failure.BAD_KEY,
@@ -41,7 +54,7 @@ _FAILURES = {
 
 
 class Deepgram(Remote):
-    """The adapter of Deepgram Aura: voices with low latency."""
+    """The adapter of Deepgram's Flux and Aura: voices with low latency."""
 
     slug = "deepgram"
     name = "Deepgram"
@@ -54,11 +67,23 @@ class Deepgram(Remote):
         "au": "https://api.au.deepgram.com",
         "in": "https://api.in.deepgram.com",
     }
+    options: Mapping[str, Option] = {"markup": Flag()}
     cost_multiplier = Decimal(2)
     max_concurrent_per_key = 15
 
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return the speed for Aura 1, and for Aura 2 but in English and Spanish."""
+        if speed == 1 or _PACED.fullmatch(voice):
+            return {}
+        return {"speed": "This voice has only its normal speed."}
+
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
-        """Synthesize a request, as `providers.contract.base.Adapter` says; no options."""
+        """Synthesize a request, as `providers.contract.base.Adapter` says.
+
+        Option: `markup`, whether pauses and pronunciations in escaped braces are obeyed.
+        """
         self.validate(request)
         if not _VOICE.fullmatch(request.voice):
             raise ProviderError(Failure.UNKNOWN_VOICE)
@@ -68,20 +93,27 @@ class Deepgram(Remote):
             "container": "none",
             "sample_rate": str(_RATE),
         }
-        if request.speed != 1:
-            query["speed"] = f"{clamp_speed(request, 0.7, 1.5):g}"
-        url = f"{self.address(access)}/v1/speak?{urlencode(query)}"
+        is_flux = request.voice.startswith("flux-")
+        if request.speed != 1 and _PACED.fullmatch(request.voice):
+            speed = clamp_speed(request, 0.5 if is_flux else 0.7, 1.5)
+            query["speed"] = f"{round(speed * 20) / 20 if is_flux else speed:g}"
+        version = "v2" if is_flux else "v1"
+        url = f"{self.address(access)}/{version}/speak?{urlencode(query)}"
         headers = {"Content-Type": "application/json", **self._token(access)}
-        return Speech(Encoding("pcm", _RATE), _parts(url, headers, request.text))
+        has_markup = flag_option(request, "markup")
+        text = request.text if has_markup else without_backslashes(request.text)
+        return Speech(Encoding("pcm", _RATE), _parts(url, headers, text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices of the vendor's list."""
+        """Return the voices of the vendor's lists, Flux first."""
         headers = self._token(access)
-        url = f"{self.address(access)}/v1/models"
-        with http.call("GET", url, headers, limits=http.QUICK) as answer:
-            if answer.status != 200:
-                raise error_from_response(answer, _codes_in, _FAILURES)
-            entries = list_at(answer.json(), "tts")
+        entries = []
+        for version in ("v2", "v1"):
+            url = f"{self.address(access)}/{version}/models"
+            with http.call("GET", url, headers, limits=http.QUICK) as answer:
+                if answer.status != 200:
+                    raise error_from_response(answer, _codes_in, _FAILURES)
+                entries += list_at(answer.json(), "tts")
         voices = {info.id: info for entry in entries if (info := _voice_info(entry))}
         return list(voices.values())
 
@@ -109,13 +141,18 @@ def _parts(url: str, headers: dict[str, str], text: str) -> Generator[bytes | Wo
 
 
 def _error(answer: http.Response) -> ProviderError:
-    error = error_from_response(answer, _codes_in, _FAILURES)
+    said = answer.error()
+    codes = [code for code in _codes_in(said) if isinstance(code, str)]
+    kinds = [_FAILURES[code] for code in codes if code in _FAILURES]
+    kind = kinds[0] if kinds else failure_for_status(answer.status)
     if answer.status in (413, 422):
-        return ProviderError(Failure.TOO_LONG, str(error))
-    # Our requests differ only in the model, so 400 means an unknown one.
-    if answer.status == 400 and error.kind is Failure.BAD_REQUEST:
-        return ProviderError(Failure.UNKNOWN_VOICE, str(error))
-    return error
+        kind = Failure.TOO_LONG
+    # As in: No such model/version combination found.
+    elif answer.status == 400 and not kinds:
+        messages = [text_at(said, name).lower() for name in _MESSAGES]
+        if any("no such model" in message for message in messages):
+            kind = Failure.UNKNOWN_VOICE
+    return provider_error(answer, kind, *codes)
 
 
 def _codes_in(body: Any) -> list[object]:

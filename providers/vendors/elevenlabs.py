@@ -1,10 +1,12 @@
 """ElevenLabs: `POST /v1/text-to-speech/{voice}/stream/with-timestamps`.
 
-Sources: elevenlabs-python 2.59 (2026-07), elevenlabs-docs and its table of errors, read
-2026-11-20. Traps: the response is JSON lines, not events; a key for speech only gets
-401 for every list, distinguished by `status`; errors have three shapes; no credit is 401 or
-402; PCM at 44.1 kHz needs a paid plan, 24 kHz does not; `eleven_v3` accepts 3,000
-characters, and its times drift towards the end.
+Sources: elevenlabs-python 2.78, read 2026-11-30, elevenlabs-docs and its table of errors,
+read 2026-11-20; docs/providers.md has those of the models. Traps: the response is JSON
+lines, not events; a key for speech only gets 401 for every list, distinguished by `status`;
+errors have three shapes; no credit is 401 or 402; PCM at 44.1 kHz needs a paid plan, 24 kHz
+does not; models differ in the longest text and in their settings; `eleven_v3` rejects the
+text around a request, and its times drift towards the end; v3 and v4 obey words in square
+brackets, v4 reads words in slashes as IPA.
 """
 
 import json
@@ -36,11 +38,13 @@ from providers.contract.failures import (
     text_at,
     value_at,
 )
-from providers.contract.options import Choice, Number, Option, Text
+from providers.contract.markup import without_brackets, without_slashes
+from providers.contract.options import Choice, Flag, Number, Option, Text
 from providers.contract.remote import (
     Remote,
     choice_option,
     clamp_speed,
+    flag_option,
     number_option,
     text_option,
 )
@@ -55,6 +59,13 @@ _MODELS = (
     "eleven_v4",
     "eleven_v4_turbo",
 )
+# Characters. `eleven_flash_v2_5` takes 40,000: three quarters of an hour, which would be
+# lost, and billed again, if the call broke.
+_MOST = {"eleven_v3": 5_000}
+_MOST_OF_OTHERS = 10_000
+_SUCCESSORS = {"eleven_turbo_v2_5": "eleven_flash_v2_5"}
+_CONTINUING = ("eleven_multilingual_v2", "eleven_flash_v2_5")
+_UNPACED = ("eleven_v3", "eleven_v4", "eleven_v4_turbo")
 _VOICE = re.compile(r"[A-Za-z0-9]{12,40}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _SHARE = Number(0, 1)
@@ -88,7 +99,7 @@ class ElevenLabs(Remote):
 
     slug = "elevenlabs"
     name = "ElevenLabs"
-    limit = Limit(3_000)
+    limit = Limit(_MOST_OF_OTHERS)
     word_timestamps: Literal["exact", "estimated"] = "exact"
     streaming = True
     regions = {
@@ -104,28 +115,58 @@ class ElevenLabs(Remote):
         "stability": _SHARE,
         "similarity_boost": _SHARE,
         "language": Text(2, _LANGUAGE.pattern, "Two letters, such as en."),
+        "markup": Flag(),
     }
     cost_multiplier = Decimal(7)
     max_concurrent_per_key = 5
+
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
+        """Return the limit of the model in `options`."""
+        model = str(options.get("model", _MODELS[0]))
+        return Limit(_MOST.get(model, _MOST_OF_OTHERS))
+
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return the settings that the model in `options` doesn't have."""
+        model = options.get("model", _MODELS[0])
+        refused = {}
+        if "similarity_boost" in options and model == "eleven_v3":
+            refused["similarity_boost"] = f"{model} takes only stability."
+        if speed != 1 and model in _UNPACED:
+            refused["speed"] = f"{model} has only its normal speed."
+        return refused
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Synthesize a request, as `providers.contract.base.Adapter` says.
 
         Options: `model`; `stability` and `similarity_boost`, 0 to 1; `language`, two
-        letters, which `eleven_multilingual_v2` doesn't support.
+        letters, which `eleven_multilingual_v2` doesn't support; `markup`, whether v3 and
+        v4 obey what is in brackets.
         """
         self.validate(request)
         if not _VOICE.fullmatch(request.voice):
             raise ProviderError(Failure.UNKNOWN_VOICE)
         model = choice_option(request, "model", _MODELS)
-        body: dict[str, object] = {"text": request.text, "model_id": model}
+        model = _SUCCESSORS.get(model, model)
+        text = request.text
+        if not flag_option(request, "markup"):
+            text = _plain(text, model)
+        body: dict[str, object] = {"text": text, "model_id": model}
+        if model in _CONTINUING:
+            around = {"previous_text": request.before, "next_text": request.after}
+            body.update({name: said for name, said in around.items() if said})
+        left_out = self.unsupported(request.voice, request.speed, request.options)
         settings = {
             name: value
             for name in ("stability", "similarity_boost")
             if (value := number_option(request, name, _SHARE.low, _SHARE.high))
             is not None
+            and name not in left_out
         }
-        if request.speed != 1:
+        if request.speed != 1 and "speed" not in left_out:
             settings["speed"] = clamp_speed(request, 0.7, 1.2)
         if settings:
             body["voice_settings"] = settings
@@ -139,7 +180,7 @@ class ElevenLabs(Remote):
             f"/stream/with-timestamps?output_format=pcm_{_RATE}"
         )
         headers = {"Content-Type": "application/json", **self._key(access)}
-        return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, request.text))
+        return Speech(Encoding("pcm", _RATE), _parts(url, headers, body, text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
         """Return the voices of the account's list, which has pages."""
@@ -212,6 +253,13 @@ def _parts(
         raise ProviderError(Failure.BAD_AUDIO, "empty")
     timeline.add_words(letters.finish())
     yield from timeline.finish()
+
+
+def _plain(text: str, model: str) -> str:
+    """Return `text`, as long, without what `model` would take for an instruction."""
+    if model.startswith(("eleven_v3", "eleven_v4")):
+        text = without_brackets(text)
+    return without_slashes(text) if model.startswith("eleven_v4") else text
 
 
 class _Letters:

@@ -3,7 +3,10 @@
 Sources: googleapis protos v1 and v1beta1 (2026-08-22), the quotas page and the discovery
 document, read 2026-11-20. Traps: a wrong key gives 400; the limit is 5,000 bytes including
 all marks and tags; only v1beta1 returns times, only for marks that we insert, and not for
-Chirp voices; a single sentence may be too long; HTTP responses are not streamed.
+Chirp voices; some voices refuse a long sentence, others don't, and no document says which
+(googleapis/google-cloud-node#4074: 300 characters of Spanish, Neural2); Chirp voices
+refuse a pitch, Journey voices also a speed, even a neutral one, and both messages name the
+voice (home-assistant/core#144824, #130843); HTTP responses are not streamed.
 """
 
 import json
@@ -41,13 +44,14 @@ from providers.contract.remote import Remote, clamp_speed, number_option
 from providers.contract.sound import audio_parts, decode_base64, read_wav
 
 _RATE = 24_000  # Hz
-# Neural2 rejected about 300 characters of Spanish; the limits of others are unknown.
-_SENTENCE = 250
 # Far below the vendor's limit, since playback starts only after the whole response.
-_PLAIN = Limit(2_000, "bytes", sentence=_SENTENCE)
+_PLAIN = Limit(2_000, "bytes")
 _VOICE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z]{4})?-[A-Z0-9]{2,3})-[A-Za-z0-9-]{1,60}")
+_NO_VOICE = r"voice\b.*\b(does not exist|not found|is not available|misspelled)"
 _MARK = re.compile(r"[0-9]{1,5}")
 _UNMARKED = ("-Chirp", "-Journey")
+_UNPITCHED = ("-Chirp", "-Journey")
+_UNPACED = ("-Journey",)
 _PITCH = Number(-20, 20)  # semitones
 # Studio voices cost five times as much as the most expensive of the others.
 _LEFT_OUT = ("-Studio-",)
@@ -75,7 +79,6 @@ class Google(Remote):
         5_000,
         "bytes",
         weigh=lambda text: len(_marked(text).encode()),
-        sentence=_SENTENCE,
     )
     word_timestamps: Literal["exact", "estimated"] = "exact"
     streaming = False
@@ -88,9 +91,22 @@ class Google(Remote):
     cost_multiplier = Decimal(2)
     max_concurrent_per_key = 50
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
         """Return the limit of SSML with marks, or of text for voices without marks."""
-        return _PLAIN if _is_unmarked(voice) else self.limit
+        return _PLAIN if _is_of(_UNMARKED, voice) else self.limit
+
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return the pitch for Chirp and Journey voices, and the speed for Journey."""
+        refused = {}
+        if options.get("pitch") and _is_of(_UNPITCHED, voice):
+            refused["pitch"] = "This voice has only its own pitch."
+        if speed != 1 and _is_of(_UNPACED, voice):
+            refused["speed"] = "This voice has only its normal speed."
+        return refused
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Synthesize a request; the call is complete when this returns.
@@ -102,14 +118,16 @@ class Google(Remote):
         if not match:
             raise ProviderError(Failure.UNKNOWN_VOICE)
         units = [unit for unit in words.split(request.text) if unit.has_letters]
-        ssml = "" if _is_unmarked(request.voice) else _marked(request.text)
+        ssml = "" if _is_of(_UNMARKED, request.voice) else _marked(request.text)
         audio: dict[str, object] = {
             "audioEncoding": "LINEAR16",
             "sampleRateHertz": _RATE,
         }
-        if request.speed != 1:
+        left_out = self.unsupported(request.voice, request.speed, request.options)
+        if request.speed != 1 and "speed" not in left_out:
             audio["speakingRate"] = clamp_speed(request, 0.25, 2)
-        if pitch := number_option(request, "pitch", _PITCH.low, _PITCH.high):
+        pitch = number_option(request, "pitch", _PITCH.low, _PITCH.high)
+        if pitch and "pitch" not in left_out:
             audio["pitch"] = pitch
         body: dict[str, object] = {
             "input": {"ssml": ssml} if ssml else {"text": request.text},
@@ -152,8 +170,8 @@ class Google(Remote):
         return {"X-Goog-Api-Key": self.key(access)}
 
 
-def _is_unmarked(voice: str) -> bool:
-    return any(kind in voice for kind in _UNMARKED)
+def _is_of(families: tuple[str, ...], voice: str) -> bool:
+    return any(family in voice for family in families)
 
 
 def _marked(text: str) -> str:
@@ -210,7 +228,8 @@ def _error(answer: http.Response) -> ProviderError:
         return provider_error(answer, Failure.BAD_KEY, *codes)
     if answer.status == 400 and ("longer than" in message or "too long" in message):
         return provider_error(answer, Failure.TOO_LONG, *codes)
-    if answer.status in (400, 404) and "voice" in message:
+    # As in: Voice 'en-US-Neural2-Z' does not exist. Is it misspelled?
+    if answer.status in (400, 404) and re.search(_NO_VOICE, message):
         return provider_error(answer, Failure.UNKNOWN_VOICE, *codes)
     return provider_error(answer, failure_for_status(answer.status), *codes)
 

@@ -1,7 +1,7 @@
 """Amazon Polly: `POST /v1/speech`, signed with Signature Version 4.
 
-Sources: botocore's model of polly 2016-06-10 and aws.amazon.com/polly/pricing, read
-2026-11-20; regions from the general reference. Traps: the default engine is `standard`,
+Sources: polly 2016-06-10 and the endpoints in botocore 1.44.8, read 2026-11-30, and
+aws.amazon.com/polly/pricing, read 2026-11-20. Traps: the default engine is `standard`,
 and not every voice has every engine; the sample rate is a string; PCM has at most 16 kHz,
 so we request Ogg; word times need a second call, which may be billed, and their offsets
 count bytes; a rate limit gives 400, distinguished by a header; tags and entities have a
@@ -11,7 +11,7 @@ separate limit.
 import json
 import math
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -51,14 +51,19 @@ _MAX_WITH_TAGS = 6_000  # characters with tags, where `&` counts as five
 _KEY = re.compile(
     r"[A-Za-z0-9]{4,128}:[A-Za-z0-9/+=]{4,128}(?::[A-Za-z0-9/+=]{4,4096})?"
 )
-_VOICE = re.compile(r"([A-Z][a-z]{1,40})-(neural|standard)")
+_VOICE = re.compile(r"([A-Z][a-z]{1,40})-(neural|generative|standard|long-form)")
+# With the call for word times a generative voice would cost more than the provider's
+# price, which long-form voices exceed without it.
+_LISTED = ("neural", "generative", "standard")
+_TIMED = ("neural", "standard")
 _PAGE = 65_307  # bytes of an Ogg page, at most
 _MOST_PAGES = 100
 _GENDERS: dict[object, Literal["female", "male"]] = {"Female": "female", "Male": "male"}
 _REGIONS = """
     af-south-1 ap-east-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1
-    ap-southeast-1 ap-southeast-2 ca-central-1 eu-central-1 eu-north-1 eu-west-1 eu-west-2
-    eu-west-3 me-south-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2
+    ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7 ca-central-1 eu-central-1
+    eu-central-2 eu-north-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 me-south-1 sa-east-1
+    us-east-1 us-east-2 us-west-1 us-west-2
 """.split()
 _FAILURES = {
     "UnrecognizedClientException": Failure.BAD_KEY,
@@ -92,7 +97,9 @@ class Polly(Remote):
     cost_multiplier = Decimal("2.25")
     max_concurrent_per_key = 8
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
         """Return the limit of plain text, or of SSML, which other speeds need."""
         return self.limit if speed == 1 else _MARKED_UP
 
@@ -108,7 +115,7 @@ class Polly(Remote):
         return Speech(Encoding("ogg", 0), self._parts(access, body, request.text))
 
     def voices(self, access: Access) -> list[VoiceInfo]:
-        """Return the voices of the region, once for each engine of the same price."""
+        """Return the voices of the region, once for each engine within the price."""
         found = []
         query: dict[str, str] = {}
         for _ in range(_MOST_PAGES):
@@ -148,6 +155,8 @@ class Polly(Remote):
             for part in audio_body(answer, "ogg"):
                 tail = (tail + part)[-2 * _PAGE :]
                 yield part
+        if body["Engine"] not in _TIMED:
+            return
         wanted = {**body, "OutputFormat": "json"}
         marks: list[object] = []
         try:
@@ -272,10 +281,10 @@ def _voice_infos(entry: object) -> list[VoiceInfo]:
     return [
         VoiceInfo(
             f"{voice}-{engine}",
-            name if engine == "neural" else f"{name} (standard)",
+            name if engine == "neural" else f"{name} ({engine})",
             {"cmn-CN": "zh-CN", "arb": "ar"}.get(language, language),
             _GENDERS.get(text_at(entry, "Gender"), ""),
         )
-        for engine in ("neural", "standard")
+        for engine in _LISTED
         if language and engine in engines and _VOICE.fullmatch(f"{voice}-{engine}")
     ]

@@ -188,7 +188,7 @@ def _scene(
     own_keys: Mapping[str, ProviderKey],
 ) -> QuotedScene:
     is_own = voice.provider_id in own_keys
-    check_options(voice, requested.options)
+    check_options(voice, requested.speed, requested.options)
     return QuotedScene(
         requested=replace(requested, text=normalized, voice=voice.pk),
         sent=requested.text,
@@ -201,12 +201,13 @@ def _scene(
     )
 
 
-def check_options(voice: Voice, options: Mapping[str, object]) -> None:
-    """Raise InvalidOption unless the adapter of `voice` accepts all `options`.
+def check_options(voice: Voice, speed: float, options: Mapping[str, object]) -> None:
+    """Raise InvalidOption unless `voice` takes all `options`, and this speed.
 
     No option changes the price: adapters don't declare options that would.
     """
-    known = get_adapter(voice.provider_id).options
+    adapter = get_adapter(voice.provider_id)
+    known = adapter.options
     wrong = {}
     for name, value in options.items():
         if name not in known:
@@ -216,6 +217,11 @@ def check_options(voice: Voice, options: Mapping[str, object]) -> None:
             wrong[name] = [refusal]
     if wrong:
         raise InvalidOption({"options": wrong})
+    refused = adapter.unsupported(voice.provider_voice, speed, options)
+    wrong = {name: [why] for name, why in refused.items() if name != "speed"}
+    if refused:
+        fields = {"speed": [refused["speed"]]} if "speed" in refused else {}
+        raise InvalidOption({**fields, **({"options": wrong} if wrong else {})})
 
 
 def billed_characters(text: str) -> int:

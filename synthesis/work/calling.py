@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
@@ -11,7 +11,14 @@ from typing import BinaryIO
 from accounts.caller import Environment
 from kit.db import connections
 from providers.contract import http
-from providers.contract.base import Access, Failure, ProviderError, SpeechRequest, Word
+from providers.contract.base import (
+    CONTEXT,
+    Access,
+    Failure,
+    ProviderError,
+    SpeechRequest,
+    Word,
+)
 from providers.contract.registry import get_adapter
 from providers.keys import using
 from providers.limits import ceilings, upstreams
@@ -50,6 +57,12 @@ class CallResult:
                 upstreams.record_success(self._permit, seconds=self._seconds)
 
 
+def options_of(scene: Scene) -> Mapping[str, object]:
+    """Return the options of a scene's calls; a fallback of another provider has none."""
+    is_asked = scene.provider == scene.voice.partition(":")[0]
+    return scene.options if is_asked else {}
+
+
 def speak(
     scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool
 ) -> CallResult:
@@ -69,13 +82,13 @@ def speak(
     voice = Voice.objects.enabled().filter(pk=scene.speaker).first()
     if voice is None:
         raise ProviderError(Failure.SWITCHED_OFF)
-    # Options are valid only for the provider of the requested voice.
-    is_asked = voice.provider_id == scene.voice.partition(":")[0]
     request = SpeechRequest(
         text=chunk.text,
         voice=voice.provider_voice,
         speed=scene.speed,
-        options=scene.options if is_asked else {},
+        options=options_of(scene),
+        before=scene.text[max(0, chunk.start - CONTEXT) : chunk.start],
+        after=scene.text[chunk.end : chunk.end + CONTEXT],
     )
     return call(
         voice.provider,

@@ -1,9 +1,16 @@
-"""Speak a chunk completely: what is missing in its audio is spoken again, or it fails."""
+"""Speak a chunk completely: in smaller cuts if it is too long or its audio incomplete."""
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
+from urllib.parse import quote
+
+from django.core.cache import cache
+from redis.exceptions import RedisError
 
 from kit.files.storage import draft_folder
 from providers.catalogue.voices import language_of
@@ -18,6 +25,10 @@ from synthesis.work.calling import CallResult
 
 _CUTS = 4  # a chunk that is not complete is spoken in about this many
 _SHORTEST_CUT = 40  # characters
+# Some voices of Google refuse a sentence of 300 characters, and no document says which.
+_LONGEST_SENTENCE = 250  # characters, for a voice that refused a longer one
+_BY_SENTENCE = Limit(1_000_000, sentence=_LONGEST_SENTENCE)
+_REMEMBERED = 30 * 24 * 3600  # seconds; forgotten, it costs one call that isn't billed
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +38,42 @@ def speak(
 ) -> CallResult:
     """Speak `chunk` of `scene` completely, into the empty file `target`.
 
-    If something is missing in the audio, the chunk is spoken again in smaller cuts. What
-    was found is stored for operators.
+    If the vendor refuses the chunk as too long, its long sentences are cut, or else the
+    chunk; a voice that refused a long sentence isn't sent another for a while.
 
     Raises:
         ProviderError: INCOMPLETE, something is still missing; else as `calling.speak`.
         UpstreamUnavailable: the provider may not be called now.
+    """
+    may_be_long = len(chunk.text) > _LONGEST_SENTENCE
+    if may_be_long and _refuses_long_sentences(scene.speaker):
+        cuts = _cuts(scene, chunk, _BY_SENTENCE)
+        if len(cuts) > 1:
+            return _speak_cuts(scene, cuts, target, _speak_completely)
+    try:
+        return _speak_completely(scene, chunk, target, is_retry=is_retry)
+    except ProviderError as error:
+        if error.kind is not Failure.TOO_LONG:
+            raise
+        cuts = _cuts(scene, chunk, _BY_SENTENCE)
+        if len(cuts) > 1:
+            _remember_refusal(scene.speaker)
+        else:
+            cuts = _cuts(scene, chunk, _shorter(chunk))
+        if len(cuts) < 2:
+            raise
+    return _speak_cuts(scene, cuts, target, _speak_completely)
+
+
+def _speak_completely(
+    scene: Scene, chunk: Chunk, target: BinaryIO, *, is_retry: bool
+) -> CallResult:
+    """Speak a chunk; if something is missing in the audio, again in smaller cuts.
+
+    What was found is stored for operators.
+
+    Raises:
+        ProviderError: INCOMPLETE, something is still missing; else as `calling.speak`.
     """
     whole = calling.speak(scene, chunk, target, is_retry=is_retry)
     if not whole.flaw:
@@ -47,7 +88,10 @@ def speak(
     )
     logger.warning("scene %s, %s: %s", scene.pk, scene.speaker, whole.flaw)
     try:
-        result = _speak_in_cuts(scene, chunk, target)
+        cuts = _cuts(scene, chunk, _shorter(chunk))
+        if len(cuts) < 2:
+            raise ProviderError(Failure.INCOMPLETE, "it can't be cut")
+        result = _speak_cuts(scene, cuts, target, calling.speak)
     except ProviderError as error:
         if error.kind in (Failure.INCOMPLETE, Failure.UNSPEAKABLE):
             found.save()
@@ -58,21 +102,52 @@ def speak(
     return result
 
 
-def _speak_in_cuts(scene: Scene, chunk: Chunk, target: BinaryIO) -> CallResult:
-    """Speak a chunk in smaller cuts, and join their audio in `target`.
+def _shorter(chunk: Chunk) -> Limit:
+    """Return the limit of cuts of about a quarter of the chunk."""
+    return Limit(max(len(chunk.text) // _CUTS, _SHORTEST_CUT))
+
+
+def _cuts(scene: Scene, chunk: Chunk, limit: Limit) -> list[Chunk]:
+    """Return the cuts of a chunk within `limit`, with offsets in the scene's text."""
+    return [
+        replace(cut, start=chunk.start + cut.start, end=chunk.start + cut.end)
+        for cut in splitting.split(chunk.text, limit, language_of(scene.speaker))
+    ]
+
+
+def _refuses_long_sentences(voice: str) -> bool:
+    """Return whether a voice refused a long sentence lately; False without the cache."""
+    try:
+        return bool(cache.get(_key(voice)))
+    except (RedisError, OSError):
+        return False
+
+
+def _remember_refusal(voice: str) -> None:
+    with suppress(RedisError, OSError):
+        cache.set(_key(voice), True, timeout=_REMEMBERED)
+
+
+def _key(voice: str) -> str:
+    return f"refuses-long-sentences:{quote(voice)}"
+
+
+def _speak_cuts(
+    scene: Scene,
+    cuts: list[Chunk],
+    target: BinaryIO,
+    say: Callable[..., CallResult],
+) -> CallResult:
+    """Speak each of `cuts` with `say`, and join their audio in `target`.
 
     Raises:
-        ProviderError: INCOMPLETE, something is missing in a cut, or none can be smaller.
+        ProviderError: INCOMPLETE, something is missing in a cut; else as `say`.
     """
-    limit = Limit(max(len(chunk.text) // _CUTS, _SHORTEST_CUT))
-    cuts = splitting.split(chunk.text, limit, language_of(scene.speaker))
-    if len(cuts) < 2:
-        raise ProviderError(Failure.INCOMPLETE, "it can't be cut")
     results = []
     with draft_folder() as folder:
         for number, cut in enumerate(cuts):
             with (folder / str(number)).open("w+b") as file:
-                result = calling.speak(scene, cut, file, is_retry=False)
+                result = say(scene, cut, file, is_retry=False)
             result.record_success()
             if result.flaw:
                 raise ProviderError(Failure.INCOMPLETE, result.flaw)
@@ -98,8 +173,8 @@ def _speak_in_cuts(scene: Scene, chunk: Chunk, target: BinaryIO) -> CallResult:
         Word(
             min(start + word.start, seconds),
             min(start + word.end, seconds),
-            cut.start + word.char_start,
-            cut.start + word.char_end,
+            cut.start - cuts[0].start + word.char_start,
+            cut.start - cuts[0].start + word.char_end,
         )
         for cut, result, start in zip(cuts, results, joined.starts, strict=True)
         for word in result.words

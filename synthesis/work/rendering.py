@@ -29,7 +29,7 @@ from synthesis.models import Piece, Scene
 from synthesis.outputs import files
 from synthesis.text import splitting
 from synthesis.text.splitting import Chunk
-from synthesis.work import completing
+from synthesis.work import calling, completing
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def speak(scene: Scene, lease: claims.Lease, *, seconds: float | None = None) ->
         LeaseLost: another worker holds the scene now.
     """
     voice = scene.speaker.partition(":")[2]
-    limit = get_adapter(scene.provider).limit_for(voice, scene.speed)
+    options = calling.options_of(scene)
+    limit = get_adapter(scene.provider).limit_for(voice, scene.speed, options)
     chunks = splitting.split(scene.text, limit, language_of(scene.speaker))
     if not chunks:  # nothing to say, as in `* * *`: a pause
         chunks = [Chunk("", 0, len(scene.text), 0)]

@@ -28,6 +28,7 @@ PER_CHARACTER = RATE // 50  # samples: 20 ms
 
 calls: list[str] = []
 keys_used: list[str] = []  # of the calls
+contexts: list[tuple[str, str]] = []  # the text before and after that of each call
 options_sent: list[dict[str, object]] = []  # with the calls
 failures: list[ProviderError | BaseException] = []
 fail_at: dict[int, ProviderError] = {}  # by the number of the call, from 1
@@ -39,6 +40,7 @@ def reset() -> None:
     """Forget calls and failures."""
     calls.clear()
     keys_used.clear()
+    contexts.clear()
     options_sent.clear()
     failures.clear()
     fail_at.clear()
@@ -66,14 +68,23 @@ class Scripted:
     cost_multiplier = Decimal(1)
     max_concurrent_per_key: int | None = None
 
-    def limit_for(self, voice: str, speed: float) -> Limit:
+    def limit_for(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> Limit:
         """Return the same limit for all voices."""
         return self.limit
+
+    def unsupported(
+        self, voice: str, speed: float, options: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return nothing."""
+        return {}
 
     def speak(self, request: SpeechRequest, access: Access) -> Speech:
         """Return a tone, or fail, as the test has configured."""
         calls.append(request.text)
         keys_used.append(access.key)
+        contexts.append((request.before, request.after))
         options_sent.append(dict(request.options))
         gate.wait(20)
         if len(calls) in fail_at:

@@ -10,8 +10,9 @@ from providers.contract.base import Access, Failure, ProviderError
 from providers.contract.registry import get_adapter
 from providers.models import Provider
 from providers.serializers import ProviderSerializer
+from providers.vendors import compatible
 from tests.providers.speaking import Heard, check, hear
-from tests.providers.vendors.openai import OpenedAI, Speaches
+from tests.providers.vendors.openai import OpenedAI, OpenRouter, Speaches
 from tests.providers.vendors.server import Fault, json_reply, serving
 from tests.providers.vendors.tones import wav
 
@@ -172,3 +173,59 @@ def test_a_compatible_server_may_want_a_key(stage, monkeypatch):
 def test_provider_list_says_whether_word_times_are_exact(has_captions, told):
     row = Provider(slug="compatible-x", name="X", has_captions=has_captions)
     assert ProviderSerializer(row).data["word_timestamps"] == told
+
+
+@pytest.fixture
+def openrouter(monkeypatch):
+    """OpenRouter, at an address of this machine."""
+    preset = compatible._PRESETS["openrouter.ai"]
+    monkeypatch.setitem(compatible._PRESETS, "127.0.0.1", preset)
+    with serving(OpenRouter()) as vendor:
+        yield vendor
+
+
+def test_openrouter_lists_the_voices_of_the_model(openrouter):
+    access = replace(openrouter.access, model=OpenRouter.model)
+    (alexis,) = get_adapter("compatible").voices(access)
+    assert alexis.id == "flux-alexis-en"
+    assert say(access, alexis.id, speed=1.5).seconds == pytest.approx(0.24)
+    assert get_adapter("compatible").voices(openrouter.access) == []
+    with pytest.raises(ProviderError) as caught:
+        say(openrouter.access, alexis.id)
+    assert caught.value.kind == Failure.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    "content_type", ["audio/pcm; rate=22050", "audio/pcm;rate=24000;channels=2"]
+)
+def test_pcm_of_another_form_is_bad_audio(openrouter, content_type):
+    openrouter.content_type = content_type
+    access = replace(openrouter.access, model=OpenRouter.model)
+    with pytest.raises(ProviderError) as caught:
+        say(access, OpenRouter.voice)
+    assert caught.value.kind == Failure.BAD_AUDIO
+
+
+@pytest.mark.parametrize(
+    ("host", "model", "names"),
+    [
+        ("tts.us.assemblyai.com", "assemblyai-tts-1", OpenedAI.voices),
+        ("api.inworld.ai", "inworld-tts-2", ()),
+    ],
+)
+def test_a_service_has_its_model_and_voices(stage, monkeypatch, host, model, names):
+    vendor = stage("compatible")
+    monkeypatch.setitem(compatible._PRESETS, "127.0.0.1", compatible._PRESETS[host])
+    monkeypatch.setattr(vendor, "models", (model,))
+    say(vendor.access, "af_bella")
+    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({}, 404))
+    found = get_adapter("compatible").voices(vendor.access)
+    assert [info.id for info in found] == list(names)
+
+
+def test_a_server_with_its_own_model_has_no_standard_voices(stage, monkeypatch):
+    vendor = stage("compatible")
+    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({}, 404))
+    access = replace(vendor.access, model="pocket-tts")
+    assert get_adapter("compatible").voices(access) == []
+    assert vendor.asked[-1].query == {"model": ["pocket-tts"]}

@@ -1,11 +1,9 @@
 """Behavior that is specific to one vendor."""
 
 import json
-from base64 import b64encode
 
 import pytest
 
-from providers.contract import words
 from providers.contract.base import (
     Access,
     Failure,
@@ -15,27 +13,10 @@ from providers.contract.base import (
 )
 from providers.contract.registry import get_adapter
 from synthesis.text.splitting import split
-from tests.providers.speaking import check, hear
+from tests.providers.adapters.saying import asked_of, refused, say
+from tests.providers.speaking import hear
 from tests.providers.vendors.server import Reply, json_reply
 from tests.providers.vendors.tones import samples, wav
-
-
-def asked_of(vendor):
-    return json.loads(vendor.asked[0].body)
-
-
-def say(slug, stage, text="Hello there.", **more):
-    vendor = stage(slug)
-    voice = more.pop("voice", vendor.voice)
-    heard = hear(text, voice, provider=get_adapter(slug), access=vendor.access, **more)
-    check(heard)
-    return vendor, heard
-
-
-def refused(slug, stage, **more) -> Failure:
-    with pytest.raises(ProviderError) as caught:
-        say(slug, stage, **more)
-    return caught.value.kind
 
 
 def test_openai_request_has_no_unrequested_fields(stage):
@@ -71,6 +52,7 @@ def test_openai_sends_its_options(stage):
         ("elevenlabs", {"stability": float("nan")}),
         ("elevenlabs", {"model": "eleven_v0"}),
         ("elevenlabs", {"language": "1;"}),
+        ("elevenlabs", {"markup": "yes"}),
         ("google", {"pitch": 21}),
         ("azure", {"style": "a'/>"}),
     ],
@@ -86,99 +68,6 @@ def test_openai_rejects_a_voice_that_the_model_lacks(stage):
     assert asked_of(vendor)["voice"] == {"id": "voice_12ab"}
 
 
-def test_elevenlabs_lists_voices_page_by_page(stage):
-    vendor = stage("elevenlabs")
-    rachel, domi = get_adapter("elevenlabs").voices(vendor.access)
-    assert (rachel.name, rachel.language, rachel.gender) == (
-        "Rachel",
-        "en-US",
-        "female",
-    )
-    assert rachel.description == "american"
-    assert (domi.name, domi.language, domi.gender) == ("Domi", "mul", "")
-
-
-def test_elevenlabs_reports_a_deleted_voice_as_unknown(stage):
-    assert refused("elevenlabs", stage, voice="a" * 20) == Failure.UNKNOWN_VOICE
-
-
-def test_elevenlabs_may_send_audio_without_times(stage, monkeypatch):
-    vendor = stage("elevenlabs")
-    audio = b64encode(samples("Hello", 24_000)).decode()
-    lines = json.dumps({"audio_base64": audio, "alignment": None}).encode()
-    monkeypatch.setattr(vendor, "reply", lambda asked: Reply(body=lines))
-    heard = hear(
-        "Hello",
-        vendor.voice,
-        provider=get_adapter("elevenlabs"),
-        access=vendor.access,
-    )
-    assert heard.words == []
-    assert heard.seconds == pytest.approx(0.1)
-
-
-def test_google_marks_each_word(stage):
-    vendor, heard = say("google", stage, "Hi & bye.")
-    assert asked_of(vendor)["input"] == {
-        "ssml": '<speak><mark name="0"/>Hi &amp; <mark name="1"/>bye.</speak>'
-    }
-    assert heard.spoken == ["Hi", "bye"]
-
-
-@pytest.mark.parametrize("text", ["今天天气很好。" * 300, "Ab cd, ef. " * 300])
-def test_google_times_all_words_even_if_short(stage, text):
-    google = get_adapter("google")
-    vendor = stage("google")
-    limit = google.limit_for(vendor.voice, 1.0)
-    chunks = split(text, limit)
-    assert len(chunks) > 1
-    for chunk in chunks:
-        heard = hear(chunk.text, vendor.voice, provider=google, access=vendor.access)
-        units = [unit for unit in words.split(chunk.text) if unit.has_letters]
-        assert len(heard.words) == len(units)
-        assert len(asked_of(vendor)["input"]["ssml"].encode()) > 4_900 or (
-            chunk is chunks[-1]
-        )
-        vendor.asked.clear()
-
-
-def test_google_sentences_are_split_at_the_limit(stage):
-    google = get_adapter("google")
-    vendor = stage("google")
-    long = ", ".join(["una frase que no termina nunca"] * 40)
-    assert refused("google", stage, text=long[:600]) == Failure.TOO_LONG
-    text = f"Empieza aquí. Y {long}. Termina aquí."
-    for voice in (vendor.voice, "en-US-Chirp3-HD-Kore"):
-        chunks = split(text, google.limit_for(voice, 1.0))
-        assert chunks[0].text == "Empieza aquí."
-        assert all(len(chunk.text) <= 250 for chunk in chunks)
-        assert all(chunk.text.endswith((",", ".")) for chunk in chunks)
-        assert " ".join(chunk.text for chunk in chunks) == text
-
-
-def test_google_voices_without_marks_get_plain_text(stage, monkeypatch):
-    vendor = stage("google")
-    voice = "en-US-Chirp3-HD-Kore"
-    content = b64encode(wav("Hello there.", 24_000)).decode()
-    reply = json_reply({"audioContent": content})
-    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
-    heard = hear(
-        "Hello there.", voice, provider=get_adapter("google"), access=vendor.access
-    )
-    assert asked_of(vendor)["input"] == {"text": "Hello there."}
-    assert vendor.asked[0].path == "/v1/text:synthesize"
-    assert heard.words == []
-
-
-def test_google_voices_omit_studio_and_short_names(stage, monkeypatch):
-    vendor = stage("google")
-    names = ["en-US-Studio-O", "Kore", "en-US-Chirp3-HD-Kore", "cmn-CN-Wavenet-A"]
-    voices = [{"name": name, "languageCodes": [name[:5]]} for name in names]
-    monkeypatch.setattr(vendor, "reply", lambda asked: json_reply({"voices": voices}))
-    found = get_adapter("google").voices(vendor.access)
-    assert [info.id for info in found] == names[2:]
-
-
 def test_azure_audio_that_was_cut_off_is_too_long(stage, monkeypatch):
     vendor = stage("azure")
     minute = samples("x" * 3000, 24_000)
@@ -191,7 +80,9 @@ def test_azure_audio_that_was_cut_off_is_too_long(stage, monkeypatch):
 
 def test_azure_limit_is_lower_at_low_speed(stage):
     azure = get_adapter("azure")
-    limits = [azure.limit_for("x", speed).amount for speed in (0.25, 0.5, 0.8, 1, 4)]
+    limits = [
+        azure.limit_for("x", speed, {}).amount for speed in (0.25, 0.5, 0.8, 1, 4)
+    ]
     assert limits == [900, 900, 1440, 1800, 1800]
     assert refused("azure", stage, text="x" * 901, speed=0.5) == Failure.TOO_LONG
 
@@ -199,11 +90,11 @@ def test_azure_limit_is_lower_at_low_speed(stage):
 def test_polly_counts_its_markup(stage):
     polly = get_adapter("polly")
     text = "a&" * 1_500
-    assert polly.limit_for("x", 1).measure(text) == 3_000
-    assert polly.limit_for("x", 1.5).measure(text) > 3_000
-    assert polly.limit_for("x", 1.5).measure("a" * 3_000) == 3_000
+    assert polly.limit_for("x", 1, {}).measure(text) == 3_000
+    assert polly.limit_for("x", 1.5, {}).measure(text) > 3_000
+    assert polly.limit_for("x", 1.5, {}).measure("a" * 3_000) == 3_000
     assert refused("polly", stage, text=text, speed=1.5) == Failure.TOO_LONG
-    for chunk in split(text, polly.limit_for("x", 1.5)):
+    for chunk in split(text, polly.limit_for("x", 1.5, {})):
         say("polly", stage, chunk.text, speed=1.5)
 
 
@@ -251,7 +142,7 @@ def test_lemonfox_check_speaks_a_letter_without_a_model_list(
 def test_voices_of_an_account_are_not_public(stage):
     for slug, public in (
         ("elevenlabs", [True, False]),
-        ("cartesia", [True, False]),
+        ("cartesia", [True, True, False]),
         ("openai", [True] * 13),
     ):
         voices = get_adapter(slug).voices(stage(slug).access)
@@ -270,8 +161,9 @@ def test_lemonfox_has_the_same_name_in_several_languages():
 
 def test_cartesia_voice_ids_include_the_language(stage, monkeypatch):
     vendor = stage("cartesia")
-    english, german = get_adapter("cartesia").voices(vendor.access)
-    assert english.id == vendor.voice
+    english, french, german = get_adapter("cartesia").voices(vendor.access)
+    assert (english.id, english.language) == (vendor.voice, "en-US")
+    assert (french.id, french.language) == (f"fr-{vendor.voice}", "fr-FR")
     assert german.id == f"de-{vendor.voice.replace('a0', 'b1')}"
     monkeypatch.setattr(vendor, "reply", lambda asked: vendor.refuse(404, "gone"))
     with pytest.raises(ProviderError) as caught:
@@ -279,6 +171,18 @@ def test_cartesia_voice_ids_include_the_language(stage, monkeypatch):
     assert caught.value.kind == Failure.UNKNOWN_VOICE
     body = json.loads(vendor.asked[-1].body)
     assert (body["language"], body["voice"]) == ("de", {"id": german.id[3:]})
+
+
+def test_cartesia_obeys_no_text_but_on_request(stage):
+    text = '<speed ratio="1.5"/>Well [laughter] 1 < 2 <spell>ABC</spell>.'
+    vendor, heard = say("cartesia", stage, text)
+    sent = '(speed ratio="1.5"/)Well (laughter) 1 < 2 (spell)ABC(/spell).'
+    assert vendor.spoken == [sent]
+    assert [word.char_start for word in heard.words] == sorted(
+        word.char_start for word in heard.words
+    )
+    vendor, _ = say("cartesia", stage, text, options={"markup": True})
+    assert vendor.spoken == [text]
 
 
 def test_cartesia_list_may_lack_has_more(stage, monkeypatch):
@@ -295,6 +199,56 @@ def test_cartesia_list_may_lack_has_more(stage, monkeypatch):
     found = get_adapter("cartesia").voices(vendor.access)
     assert [info.id for info in found] == ids
     assert len(vendor.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("voice", "speed", "path", "sent"),
+    [
+        ("flux-alexis-en", 1.0, "/v2/speak", None),
+        ("flux-alexis-en", 1.23, "/v2/speak", ["1.25"]),
+        ("flux-alexis-en", 0.25, "/v2/speak", ["0.5"]),
+        ("aura-2-thalia-en", 1.23, "/v1/speak", ["1.23"]),
+        ("aura-2-celeste-es", 4.0, "/v1/speak", ["1.5"]),
+        ("aura-2-aurelia-de", 1.5, "/v1/speak", None),
+        ("aura-asteria-en", 1.5, "/v1/speak", None),
+    ],
+)
+def test_deepgram_voices_are_sent_a_speed_where_they_take_one(
+    stage, voice, speed, path, sent
+):
+    vendor, _ = say("deepgram", stage, voice=voice, speed=speed)
+    (asked,) = vendor.asked
+    assert (asked.path, asked.query.get("speed")) == (path, sent)
+    left_out = get_adapter("deepgram").unsupported(voice, speed, {})
+    assert bool(left_out) == (sent is None and speed != 1)
+
+
+def test_deepgram_lists_flux_and_aura(stage):
+    voices = get_adapter("deepgram").voices(stage("deepgram").access)
+    assert [(info.id, info.name, info.language) for info in voices] == [
+        ("flux-alexis-en", "Alexis", "en-US"),
+        ("aura-2-thalia-en", "Thalia", "en-US"),
+    ]
+
+
+def test_deepgram_blames_the_voice_only_if_it_is_unknown(stage, monkeypatch):
+    assert refused("deepgram", stage, voice="flux-nobody-en") == Failure.UNKNOWN_VOICE
+    vendor = stage("deepgram")
+    reply = vendor.reject("SPEED_NOT_SUPPORTED")
+    monkeypatch.setattr(vendor, "reply", lambda asked: reply)
+    with pytest.raises(ProviderError) as caught:
+        hear(
+            "Hi.", vendor.voice, provider=get_adapter("deepgram"), access=vendor.access
+        )
+    assert caught.value.kind == Failure.BAD_REQUEST
+
+
+def test_deepgram_obeys_no_text_but_on_request(stage):
+    text = "Wait \\{pause:500ms\\} {or} not."
+    vendor, _ = say("deepgram", stage, text)
+    assert vendor.spoken == ["Wait  {pause:500ms } {or} not."]
+    vendor, _ = say("deepgram", stage, text, options={"markup": True})
+    assert vendor.spoken == [text]
 
 
 def test_polly_keeps_audio_without_word_marks(stage, monkeypatch):
@@ -322,10 +276,30 @@ def test_polly_finds_words_in_ssml(stage):
     assert heard.spoken == ["Äh", "fish", "chips"]
 
 
-def test_polly_lists_a_voice_for_each_engine_of_the_same_price(stage):
+def test_polly_lists_a_voice_for_each_engine_within_its_price(stage):
     vendor = stage("polly")
     voices = get_adapter("polly").voices(vendor.access)
-    assert [info.id for info in voices] == ["Joanna-neural", "Joanna-standard"]
+    assert [(info.id, info.name) for info in voices] == [
+        ("Joanna-neural", "Joanna"),
+        ("Joanna-generative", "Joanna (generative)"),
+        ("Joanna-standard", "Joanna (standard)"),
+    ]
+
+
+@pytest.mark.parametrize("engine", ["generative", "long-form"])
+def test_polly_is_called_once_for_expensive_engines(stage, engine):
+    vendor, heard = say("polly", stage, voice=f"Joanna-{engine}")
+    assert [asked.json["Engine"] for asked in vendor.asked] == [engine]
+    assert heard.seconds > 0.2
+    assert heard.words == []
+
+
+@pytest.mark.parametrize(
+    "region", ["ap-southeast-5", "ap-southeast-7", "eu-central-2", "eu-south-2"]
+)
+def test_polly_has_its_newer_regions(region):
+    address = get_adapter("polly").regions[region]
+    assert address == f"https://polly.{region}.amazonaws.com"
 
 
 @pytest.mark.parametrize("key", ["AKID", "AKID:", ":secret", "AKID:sec ret", "a:b:c:d"])

@@ -74,7 +74,7 @@ def test_it_describes_itself(provider):
     assert re.fullmatch(r"[a-z][a-z0-9-]{1,39}", provider.slug)
     assert provider.name
     for speed in (0.25, 1.0, 4.0):
-        limit = provider.limit_for("nobody-at-all", speed)
+        limit = provider.limit_for("nobody-at-all", speed, {})
         assert limit.unit == provider.limit.unit
         assert 500 <= limit.amount <= provider.limit.amount
         longest = "\U00020000" + "\U000e0100" * LONGEST_CHARACTER
@@ -118,7 +118,7 @@ def test_a_table_of_voices_takes_no_call(provider, vendor):
 def test_it_speaks_a_text_of_its_limit(provider, voice, access, letters, speed):
     if provider.is_local and letters != "word":
         pytest.skip("it takes a while, and only counts characters")
-    limit = provider.limit_for(voice, speed)
+    limit = provider.limit_for(voice, speed, {})
     sentence = f"{' '.join([letters] * 20)}. "
     text = sentence * limit.amount
     least, most = 0, limit.amount

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from providers.contract.options import Choice, Number, Text
+from providers.contract.options import Choice, Flag, Number, Text
 from providers.contract.registry import ADAPTERS, get_adapter
 
 DOCUMENT = (Path(settings.BASE_DIR) / "docs" / "providers.md").read_text()
@@ -43,6 +43,7 @@ def test_more_expensive_models_cannot_be_requested():
             [0, 1, 0.5],
             [-0.1, 1.1, float("nan"), float("inf"), True, "1", None, 10**400],
         ),
+        (Flag(), [True, False], [1, 0, "true", "", None]),
         (Text(3), ["a", "abc"], ["", "abcd", 1, None]),
         (Text(3, "[a-z]+", "Letters."), ["abc"], ["a\n", "A", "a b"]),
     ],

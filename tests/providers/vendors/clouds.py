@@ -17,6 +17,10 @@ _SSML = "{http://www.w3.org/2001/10/synthesis}"
 
 class Google(Vendor):
     voice = "en-US-Neural2-F"
+    # Its only voice that refuses long sentences, and one of each other family.
+    terse = "es-ES-Neural2-F"
+    chirp = "en-US-Chirp3-HD-Kore"
+    journey = "en-US-Journey-D"
 
     def has_key(self, asked: Asked) -> bool:
         assert "key" not in asked.query
@@ -40,8 +44,16 @@ class Google(Vendor):
                 {"voices": [self._voice(self.voice), self._voice("Kore")]}
             )
         body = asked.json
-        assert body["voice"] == {"languageCode": "en-US", "name": self.voice}
-        audio = body["audioConfig"]
+        voice, audio = body["voice"]["name"], body["audioConfig"]
+        assert body["voice"]["languageCode"] == voice[:5]
+        if voice not in (self.voice, self.terse, self.chirp, self.journey):
+            return self._refuse(f"Voice '{voice}' does not exist. Is it misspelled?")
+        if voice == self.chirp and "pitch" in audio:
+            return self._refuse("This voice does not support pitch parameters.")
+        if voice == self.journey and audio.keys() & {"pitch", "speakingRate"}:
+            return self._refuse("This voice does not support speaking rate or pitch.")
+        if voice in (self.chirp, self.journey) and "text" not in body["input"]:
+            return self._refuse("This voice currently does not support SSML input.")
         assert audio["audioEncoding"] == "LINEAR16"
         assert audio["sampleRateHertz"] == _RATE
         assert 0.25 <= audio.get("speakingRate", 1) <= 2
@@ -56,13 +68,16 @@ class Google(Vendor):
             assert (asked.method, asked.path) == ("POST", "/v1beta1/text:synthesize")
             assert body["enableTimePointing"] == ["SSML_MARK"]
             text, points = self._read(content)
-        if any(len(sentence) > 300 for sentence in re.split(r"[.!?。]\s*|\n", text)):
-            message = "This request contains sentences that are too long."
-            error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}
-            return json_reply({"error": error}, 400)
+        sentences = re.split(r"[.!?。]\s*|\n", text)
+        if voice == self.terse and max(map(len, sentences)) > 300:
+            return self._refuse("This request contains sentences that are too long.")
         self.spoken.append(text)
         content = b64encode(wav(text, _RATE)).decode()
         return json_reply({"audioContent": content, "timepoints": points})
+
+    def _refuse(self, message: str) -> Reply:
+        error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}
+        return json_reply({"error": error}, 400)
 
     def _read(self, ssml: str) -> tuple[str, list[dict[str, object]]]:
         root = ElementTree.fromstring(ssml)
@@ -126,6 +141,14 @@ class Azure(Vendor):
 
 class Deepgram(Vendor):
     voice = "aura-2-thalia-en"
+    # By voice: the version of the API, and the speeds it takes.
+    voices: dict[str, tuple[str, list[float]]] = {
+        "aura-2-thalia-en": ("v1", [0.7, 1.5]),
+        "aura-2-celeste-es": ("v1", [0.7, 1.5]),
+        "aura-2-aurelia-de": ("v1", []),
+        "aura-asteria-en": ("v1", []),
+        "flux-alexis-en": ("v2", [0.5, 1.5]),
+    }
 
     def has_key(self, asked: Asked) -> bool:
         return asked.headers["Authorization"] == f"Token {self.key}"
@@ -135,23 +158,38 @@ class Deepgram(Vendor):
         name = "error_code" if status == 503 else "err_code"
         return json_reply({name: codes.get(code, code), "err_msg": "No."}, status)
 
+    def reject(self, message: str) -> Reply:
+        return json_reply({"err_code": "Bad Request", "err_msg": message}, 400)
+
     def reply(self, asked: Asked) -> Reply:
         if asked.is_get("/v1/projects"):
             return json_reply({"projects": []})
+        if asked.is_get("/v2/models"):
+            alexis: dict[str, object] = {"name": "alexis", "languages": ["en", "en-US"]}
+            alexis |= {"canonical_name": "flux-alexis-en", "metadata": {"tags": None}}
+            return json_reply({"stt": [], "tts": [alexis]})
         if asked.is_get("/v1/models"):
             tags = {"accent": "American", "tags": ["feminine"]}
             thalia: dict[str, object] = {"name": "thalia", "canonical_name": self.voice}
             thalia |= {"languages": ["en", "en-US"], "metadata": tags}
             return json_reply({"stt": [{"name": "nova"}], "tts": [thalia]})
-        assert (asked.method, asked.path) == ("POST", "/v1/speak")
+        (voice,) = asked.query["model"]
+        if voice not in self.voices:
+            return self.reject("No such model/version combination found.")
+        version, speeds = self.voices[voice]
+        assert (asked.method, asked.path) == ("POST", f"/{version}/speak")
+        if "speed" in asked.query:
+            if not speeds:
+                return self.reject("SPEED_NOT_SUPPORTED")
+            speed = float(asked.query["speed"][0])
+            assert speeds[0] <= speed <= speeds[1]
+            assert version == "v1" or round(speed * 20, 6).is_integer()
         assert asked.query.keys() <= {
             *("model", "encoding", "container", "sample_rate", "speed")
         }
         assert asked.query["encoding"] == ["linear16"]
         assert asked.query["container"] == ["none"]
         assert asked.query["sample_rate"] == ["24000"]
-        if asked.query["model"] != [self.voice]:
-            return self.refuse(400, "Bad Request")
         body = asked.json
         assert body.keys() == {"text"}
         if len(body["text"]) > 2000:
@@ -209,11 +247,14 @@ class Polly(Vendor):
         if asked.is_get("/v1/voices"):
             joanna = {"Id": "Joanna", "Name": "Joanna", "Gender": "Female"}
             joanna |= {"LanguageCode": "en-US"}
-            engines = {"SupportedEngines": ["neural", "standard", "generative"]}
+            engines = {
+                "SupportedEngines": ["long-form", "neural", "standard", "generative"]
+            }
             return json_reply({"Voices": [{**joanna, **engines}], "NextToken": None})
         assert (asked.method, asked.path) == ("POST", "/v1/speech")
         body = asked.json
-        assert (body["VoiceId"], body["Engine"]) == ("Joanna", "neural")
+        assert body["VoiceId"] == "Joanna"
+        assert body["Engine"] in ("standard", "neural", "generative", "long-form")
         text = body["Text"]
         assert len(text) <= 6000
         if body["TextType"] == "ssml":

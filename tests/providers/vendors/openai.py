@@ -192,3 +192,29 @@ class Compatible(Vendor):
             line["audio_format"] = "audio/wav"
             line["timestamps"] = None if number else tokens
             yield json.dumps(line).encode() + b"\n"
+
+
+class OpenRouter(Vendor):
+    """OpenRouter: voices in the list of models, mp3 and pcm only."""
+
+    base_path = "/api/v1"
+    voice = "flux-alexis-en"
+    model = "deepgram/flux-tts"
+    content_type = "audio/pcm;rate=24000;channels=1"
+
+    def refuse(self, status: int, code: str) -> Reply:
+        return json_reply({"error": {"message": "No.", "code": status}}, status)
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.is_get("/api/v1/models"):
+            assert asked.query == {"output_modalities": ["speech"]}
+            flux = {"id": self.model, "supported_voices": [self.voice]}
+            other = {"id": "other/tts", "supported_voices": ["alloy"]}
+            return json_reply({"data": [other, flux, {"id": "mute/tts"}]})
+        assert (asked.method, asked.path) == ("POST", "/api/v1/audio/speech")
+        body = asked.json
+        assert body.keys() <= {"model", "input", "voice", "response_format", "speed"}
+        assert (body["model"], body["voice"]) == (self.model, self.voice)
+        assert body["response_format"] in ("mp3", "pcm")
+        self.spoken.append(body["input"])
+        return Reply(200, self.content_type, parts(samples(body["input"], 24_000)))

@@ -14,7 +14,15 @@ _STEP = 10  # characters in a line
 
 class ElevenLabs(Vendor):
     voice = "21m00Tcm4TlvDq8ikWAM"
-    models = ("eleven_multilingual_v2", "eleven_flash_v2_5", "eleven_v3")
+    # By model: the longest text, the settings, and whether it takes the text around.
+    _ALL = ("stability", "similarity_boost", "speed")
+    models: dict[str, tuple[int, tuple[str, ...], bool]] = {
+        "eleven_multilingual_v2": (10_000, _ALL, True),
+        "eleven_flash_v2_5": (40_000, _ALL, True),
+        "eleven_v3": (5_000, ("stability",), False),
+        "eleven_v4": (10_000, ("stability", "similarity_boost"), False),
+        "eleven_v4_turbo": (10_000, ("stability", "similarity_boost"), False),
+    }
 
     def has_key(self, asked: Asked) -> bool:
         return asked.headers["xi-api-key"] == self.key
@@ -37,8 +45,13 @@ class ElevenLabs(Vendor):
         assert asked.method == "POST"
         assert asked.query == {"output_format": ["pcm_24000"]}
         body = asked.json
-        assert body.keys() <= {"text", "model_id", "language_code", "voice_settings"}
         assert body["model_id"] in self.models
+        most, settings, continues = self.models[body["model_id"]]
+        around = {"previous_text", "next_text"} if continues else set()
+        fields = {"text", "model_id", "language_code", "voice_settings"}
+        assert body.keys() <= fields | around
+        assert 0 < len(body["text"]) <= most
+        assert body.get("voice_settings", {}).keys() <= set(settings)
         assert 0.7 <= body.get("voice_settings", {}).get("speed", 1) <= 1.2
         if match[1] != self.voice:
             return self.refuse(404, "voice_not_found")
@@ -79,7 +92,9 @@ class Cartesia(Vendor):
     voice = "a0e99841-438c-4a64-b679-ae501e7d6091"
 
     def has_key(self, asked: Asked) -> bool:
-        return super().has_key(asked) and asked.headers["Cartesia-Version"] > "2026"
+        return super().has_key(asked) and (
+            asked.headers["Cartesia-Version"] == "2026-08-14"
+        )
 
     def refuse(self, status: int, code: str) -> Reply:
         codes = {"bad_key": "unauthorized", "rate": "concurrency_limited"}
@@ -99,7 +114,7 @@ class Cartesia(Vendor):
             *("model_id", "transcript", "voice", "language", "output_format"),
             *("add_timestamps", "generation_config"),
         }
-        assert body["model_id"] == "sonic-3.5"
+        assert body["model_id"] == "sonic-3.6"
         assert body["add_timestamps"] is True
         assert set(body["voice"]) == {"id"}
         assert body["language"] == "en"
@@ -110,8 +125,16 @@ class Cartesia(Vendor):
         return Reply(200, "text/event-stream", self._events(body["transcript"]))
 
     def _voices(self, asked: Asked) -> Reply:
-        english = {"id": self.voice, "name": "Barbershop Man", "language": "en"}
+        english: dict[str, object] = {
+            "id": self.voice,
+            "name": "Barbershop Man",
+            "language": "en",
+        }
         english |= {"gender": "masculine", "access": "public"}
+        locales = [("en-US", True), ("en-GB", False), ("fr-FR", False)]
+        english["locales"] = [
+            {"locale": locale, "is_native": is_native} for locale, is_native in locales
+        ]
         german = {"id": self.voice.replace("a0", "b1"), "name": "Uwe", "language": "de"}
         if "starting_after" in asked.query:
             assert asked.query["starting_after"] == [self.voice]

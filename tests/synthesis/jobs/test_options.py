@@ -209,3 +209,41 @@ def test_a_fallback_voice_of_another_provider_gets_no_options(
     assert scene.options == {
         "pitch": 3
     }  # for a retry with the voice that was asked for
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "fields"),
+    [
+        (
+            "en-US-Chirp3-HD-Kore",
+            {"options": {"pitch": 2}},
+            {"options": {"pitch": ["This voice has only its own pitch."]}},
+        ),
+        (
+            "en-US-Journey-D",
+            {"options": {"pitch": 2}, "speed": 1.5},
+            {
+                "speed": ["This voice has only its normal speed."],
+                "options": {"pitch": ["This voice has only its own pitch."]},
+            },
+        ),
+    ],
+)
+def test_what_a_voice_does_not_take_is_refused_before_the_call(
+    send, credits, monkeypatch, name, more, fields
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", "k3y-of-a-test")
+    row = Provider.objects.create(slug="google", name="Google")
+    voice = f"google:{name}"
+    Voice.objects.create(
+        id=voice, provider=row, provider_voice=name, name=name, language="en-US"
+    )
+    for path, body in (
+        ("jobs", {"text": "Hello there.", "voice": voice}),
+        ("estimate", {"text": "Hello there.", "voice": voice}),
+        ("speech", {"input": "Hello there.", "voice": voice}),
+    ):
+        answer = send(path, body | more)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_option")
+        assert answer.json()["fields"] == fields
+    assert (Job.objects.count(), credits()) == (0, (5000, 0))

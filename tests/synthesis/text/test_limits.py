@@ -65,9 +65,9 @@ def of_weights(limit: Limit) -> bool:
 
 def test_a_row_of_clusters_is_cut_between_them() -> None:
     for (limit, cluster), case in cases(product(LIMITS, CLUSTERS[:8])):
-        # If sentences are limited too, a few of them test as much as a full call.
+        # A part of a call tests as much as a full one.
         is_short = of_weights(limit) and cluster != CLUSTERS[0]
-        amount = 3 * limit.sentence if is_short and limit.sentence else limit.amount
+        amount = 750 if is_short else limit.amount
         with case:
             for shift in range(3):
                 text = "x" * shift + cluster * (2 * amount // len(cluster) + 3) + "x"
@@ -89,7 +89,7 @@ def test_a_word_of_100_000_characters_is_cut() -> None:
             chunks = split(text, limit)
             assert "".join(chunk.text for chunk in chunks) == text
             assert all(limit.measure(chunk.text) <= limit.amount for chunk in chunks)
-            if limit.weigh or limit.sentence:
+            if limit.weigh:
                 assert len(chunks) < length / 100
                 continue
             assert len(chunks) == -(-length // (limit.amount // limit.measure(letter)))

@@ -38,6 +38,10 @@ def test_a_scene_is_spoken_in_pieces_and_joined(submitted, speak_all) -> None:
     assert [p.samples for p in pieces] == [
         len(text) * scripted.PER_CHARACTER for text in SENTENCES
     ]
+    assert scripted.contexts == [
+        (scene.text[: p.char_start][-300:], scene.text[p.char_end :][:300])
+        for p in pieces
+    ]
     spoken_ms = sum(p.samples for p in pieces) * 1000 / scripted.RATE
     pauses_ms = sum(p.pause_ms for p in pieces[:-1])
     assert scene.duration_ms == pytest.approx(spoken_ms + pauses_ms, abs=1)
