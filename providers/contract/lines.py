@@ -27,7 +27,7 @@ def line_ends(text: str, *, marked: bool = False) -> Iterator[int]:
     for blank in [*_BLANK_LINE.finditer(text), None]:
         end = blank.start() if blank else len(text)
         lines = text[place:end].split("\n")
-        width = max(map(columns, lines))
+        width = max(map(columns_of, lines))
         for line, following in pairwise(lines):
             said = line.rstrip()
             is_whole = said and not _is_wrapped(said, following, width)
@@ -37,7 +37,7 @@ def line_ends(text: str, *, marked: bool = False) -> Iterator[int]:
         place = blank.end() if blank else len(text)
 
 
-def columns(text: str) -> int:
+def columns_of(text: str) -> int:
     """Return the width of `text`; an ideograph takes two columns."""
     if text.isascii():
         return len(text)
@@ -51,5 +51,5 @@ def _is_wrapped(line: str, following: str, width: int) -> bool:
     first = following.split(maxsplit=1)[0] if following.strip() else ""
     if first[:1].islower():
         return width >= _WRAPPED_IN_WORDS
-    room = width - columns(line) - 1 - columns(first)
+    room = width - columns_of(line) - 1 - columns_of(first)
     return width >= _WRAPPED and room < _ROOM
