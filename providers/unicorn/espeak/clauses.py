@@ -13,7 +13,7 @@ from providers.contract.lines import line_ends
 from providers.contract.sentences import CLOSERS, ends_sentence
 from providers.unicorn.espeak.abbreviations import EXPANSIONS
 from providers.unicorn.espeak.japanese import readings
-from providers.unicorn.espeak.numerals import centuries, money, numerals
+from providers.unicorn.espeak.numerals import centuries, money, numerals, powers
 from providers.unicorn.script import HAN, Script
 
 _SPACE = r"(?:[^\S\n]+|[^\S\n]*\n[^\S\n]*)"  # within a paragraph
@@ -47,6 +47,7 @@ def mark_clauses(script: Script, language: str) -> Script:
     if known in ("fr", "ru"):
         script = script.edited(centuries(script.text))
     script = script.edited(numerals(script.text, known))
+    script = script.edited(powers(script.text, known))
     script = script.edited(money(script.text, known))
     script = script.edited(_expansions(script.text, known))
     script = script.edited(_abbreviations(script.text, known))
