@@ -84,7 +84,7 @@ class Caller:
 
 
 def caller_of(request: Request) -> Caller:
-    """Return the caller of `request`, as authenticated by `TokenOrCookie`."""
+    """Return the caller of `request`, as it was authenticated."""
     caller = request.auth
     assert isinstance(caller, Caller)
     return caller

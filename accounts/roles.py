@@ -27,6 +27,8 @@ class Permission(StrEnum):
     HAND_OVER = "hand_over"
     CLOSE = "close"  # close and reopen the workspace
     SEE_MONEY = "see_money"  # see payments, and what others have used
+    BUY = "buy"  # packs and plans; change or cancel a plan at its store
+    TOP_UP = "top_up"  # set up automatic purchases by the saved card
     MANAGE_KEYS = "manage_keys"  # save, replace, check and remove provider keys
     MANAGE_TOKENS = "manage_tokens"  # see and revoke the tokens of others
     MANAGE_WEBHOOKS = "manage_webhooks"  # add, change, test, replay and remove
@@ -45,6 +47,8 @@ PERMISSIONS: dict[Permission, set[str]] = {
     Permission.HAND_OVER: {_OWNER},
     Permission.CLOSE: {_OWNER},
     Permission.SEE_MONEY: {_OWNER, _ADMIN},
+    Permission.BUY: {_OWNER, _ADMIN},
+    Permission.TOP_UP: {_OWNER},
     Permission.MANAGE_KEYS: {_OWNER, _ADMIN},
     Permission.MANAGE_TOKENS: {_OWNER, _ADMIN},
     Permission.MANAGE_WEBHOOKS: {_OWNER, _ADMIN},

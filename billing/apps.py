@@ -9,3 +9,8 @@ class BillingConfig(AppConfig):
     name = "billing"
     lifecycle = ["billing.lifecycle"]
     webhook_events = ["billing.events"]
+    swept = [
+        "billing.payments.inbox.work",
+        "billing.payments.reconciliation.work",
+        "billing.payments.refunds.work",
+    ]

@@ -1,7 +1,8 @@
-"""Errors of the ledger, plans, promo codes and token limits."""
+"""Errors of the ledger, plans, payments, promo codes and token limits."""
 
 from http import HTTPStatus
 
+from accounts.errors import InvalidToken
 from kit.errors import AppError
 
 
@@ -153,3 +154,111 @@ class PromoCodeUsedUp(AppError):
     code = "promo_code_used_up"
     status = HTTPStatus.CONFLICT
     message = "This promo code has been used up."
+
+
+class GatewayOff(AppError):
+    """The gateway is unknown, or its keys are not set."""
+
+    code = "gateway_off"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    message = "Payments by {gateway} are switched off."
+
+
+class GatewayFailed(AppError):
+    """A gateway did not answer, or not as it documents; the call can be repeated.
+
+    `detail` names the kind of failure for our logs; it never quotes what was sent.
+    """
+
+    code = "gateway_failed"
+    status = HTTPStatus.BAD_GATEWAY
+    message = "The payment service does not answer. Nothing was charged; try again."
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__()
+        self.detail = detail
+
+
+class WeakCustomerId(InvalidToken):
+    """The ID of a mobile customer could be guessed, so it is no credential."""
+
+    code = "weak_customer_id"
+    message = "This customer ID is too easy to guess."
+
+
+class NoSubscription(AppError):
+    """A mobile customer is unknown here, and its store can't be asked about it now."""
+
+    code = "no_subscription"
+    status = HTTPStatus.FORBIDDEN
+    message = "Your purchases can't be verified at the moment. Try again in a minute."
+
+
+class InvalidSignature(AppError):
+    """The signature or the authorization of a callback is wrong; nothing was stored."""
+
+    code = "invalid_signature"
+    status = HTTPStatus.UNAUTHORIZED
+    message = "The signature is not valid."
+
+
+class MalformedCallback(AppError):
+    """A signed callback is not what the gateway documents; nothing was stored."""
+
+    code = "malformed_callback"
+    message = "The callback can't be read."
+
+
+class UnknownProduct(AppError):
+    """There is no plan or pack on sale with this key."""
+
+    code = "unknown_product"
+    message = "{product} is not on sale."
+
+
+class NotSoldThere(AppError):
+    """The gateway does not sell the product."""
+
+    code = "not_sold_there"
+    status = HTTPStatus.CONFLICT
+    message = "{product} can't be paid for by {gateway}."
+
+
+class NotReportedYet(TooEarly):
+    """A payment or a subscription that a fact refers to was not reported yet."""
+
+    code = "not_reported_yet"
+    status = HTTPStatus.CONFLICT
+    message = "{subject} was not reported yet."
+
+
+class NotRefundableNow(AppError):
+    """The order is not paid, or less of it is left; nothing was written."""
+
+    code = "not_refundable_now"
+    status = HTTPStatus.CONFLICT
+    message = "{left} {currency}, in minor units, are left to pay back."
+
+
+class NothingToReview(AppError):
+    """The order does not wait for an operator, or can't be accepted as it is."""
+
+    code = "nothing_to_review"
+    status = HTTPStatus.CONFLICT
+    message = "The order {order} does not wait for that."
+
+
+class ProductionOnly(AppError):
+    """Only the production wallet can have this."""
+
+    code = "production_only"
+    status = HTTPStatus.FORBIDDEN
+    message = "This is for production only."
+
+
+class NotBoughtYet(AppError):
+    """The workspace has not paid by card yet, so there is no portal."""
+
+    code = "not_bought_yet"
+    status = HTTPStatus.CONFLICT
+    message = "There is nothing to manage yet: nothing was bought by card."

@@ -1,4 +1,4 @@
-"""Serializers of credits, plans, packs and usage."""
+"""Serializers of credits, plans, packs, orders and usage."""
 
 from typing import Any
 
@@ -6,7 +6,18 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.ledger import LARGEST_GRANT
-from billing.models import LedgerEntry, LedgerTransaction, Lot, Pack, Plan, Wallet
+from billing.models import (
+    LedgerEntry,
+    LedgerTransaction,
+    Lot,
+    Order,
+    Pack,
+    Plan,
+    Store,
+    TopUp,
+    Wallet,
+)
+from kit.rest.fields import TextField
 
 BUCKETS = [*Lot.Kind.values, LedgerEntry.Bucket.RESERVED, LedgerEntry.Bucket.DEBT]
 
@@ -133,6 +144,71 @@ class PackSerializer(serializers.ModelSerializer[Pack]):
     class Meta:
         model = Pack
         fields = ("key", "name", "credits", "amount", "currency")
+
+
+class CheckoutRequestSerializer(serializers.Serializer[Any]):
+    """What to buy, and where to pay."""
+
+    product = TextField(max_length=40, help_text="Key of a pack or a plan.")
+    gateway = TextField(max_length=20, help_text="Such as `stripe`.")
+
+
+class CheckoutSerializer(serializers.Serializer[Any]):
+    """An order that was placed."""
+
+    order_id = serializers.UUIDField()
+    redirect_url = serializers.CharField(
+        help_text="Where it is paid; empty if it is paid already."
+    )
+
+
+class TopUpSerializer(serializers.ModelSerializer[TopUp]):
+    """An automatic top-up; `monthly_cap` is in minor units."""
+
+    enabled = serializers.BooleanField(source="is_enabled")
+    below = serializers.IntegerField(min_value=1, max_value=LARGEST_GRANT)
+    product = TextField(max_length=40, source="pack.key", help_text="Key of a pack.")
+    monthly_cap = serializers.IntegerField(min_value=1, max_value=1_000_000_00)
+    error = serializers.CharField(
+        read_only=True, help_text="Why it was switched off; empty: it was not."
+    )
+
+    class Meta:
+        model = TopUp
+        fields = ("enabled", "below", "product", "monthly_cap", "error")
+
+
+class PortalSerializer(serializers.Serializer[Any]):
+    """Where plans and cards are managed."""
+
+    redirect_url = serializers.CharField()
+
+
+class OrderSerializer(serializers.ModelSerializer[Order]):
+    """One payment; amounts are in minor units of `currency`.
+
+    `amount` is the price, `paid` what was charged: with `tax`, less `discount`.
+    """
+
+    product = serializers.CharField(source="product.key")
+    gateway = serializers.ChoiceField(source="store", choices=Store.choices)
+    redirect_url = serializers.SerializerMethodField()
+    paid = serializers.IntegerField(source="paid_amount", allow_null=True)
+    is_in_review = serializers.BooleanField(
+        source="review", help_text="We look at it: it was not paid as it was ordered."
+    )
+
+    class Meta:
+        model = Order
+        fields = (
+            *("id", "kind", "product", "gateway", "status", "is_in_review"),
+            *("amount", "currency", "paid", "tax", "discount", "refunded", "error"),
+            *("redirect_url", "created_at", "paid_at"),
+        )
+
+    def get_redirect_url(self, order: Order) -> str:
+        """Return where a pending order is paid."""
+        return order.checkout_url if order.status == Order.Status.PENDING else ""
 
 
 class MonthSerializer(serializers.Serializer[Any]):

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from celery import shared_task
 from celery.schedules import crontab
+from django.db import transaction
 
 from billing.credits import lapsing, token_limits
 from billing.ledger import proofs
+from billing.payments import inbox, orders, reconciliation, refunds, top_ups
 from billing.plans import subscriptions
 from billing.reports import closed_months
 from kit.work.calendar import scheduled
@@ -55,3 +57,50 @@ def close_months() -> None:
 def prune_spending() -> None:
     """Delete the spending of limited tokens in old months."""
     token_limits.prune()
+
+
+@scheduled("remove what gateways told of buyers long ago", timedelta(days=1))
+@shared_task
+def prune_inbox() -> None:
+    """Remove the bodies of events that were posted long ago."""
+    inbox.prune()
+
+
+@shared_task(name=inbox.work.task)
+def post_inbox() -> None:
+    """Post what gateways have reported."""
+    inbox.work()
+
+
+@scheduled("ask gateways about orders that are not paid", timedelta(minutes=1))
+@shared_task
+def look_up_orders() -> None:
+    """Ask the gateways about pending orders that they have not reported."""
+    orders.look_up_pending()
+
+
+@scheduled("top up wallets that run low", timedelta(minutes=1))
+@shared_task
+def top_up() -> None:
+    """Buy packs by saved cards, for those who have set that up."""
+    top_ups.run()
+
+
+@shared_task(name=refunds.work.task)
+def make_refunds() -> None:
+    """Pay back what operators have asked for."""
+    refunds.work()
+
+
+@scheduled("reconcile with the gateways", crontab(hour="2", minute="40"))
+@shared_task
+def begin_reconciliations() -> None:
+    """Queue a comparison with each gateway."""
+    with transaction.atomic():
+        reconciliation.begin_all()
+
+
+@shared_task(name=reconciliation.work.task)
+def reconcile() -> None:
+    """Compare what gateways say was paid with what was granted."""
+    reconciliation.work()

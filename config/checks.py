@@ -111,6 +111,31 @@ def operators_key_is_long(**_: Any) -> list[CheckMessage]:
     return []
 
 
+@register(Tags.security)
+def gateways_are_set_up(**_: Any) -> list[CheckMessage]:
+    """Warn about keys of gateways that are not used, and secrets that are missing."""
+    found: list[CheckMessage] = []
+    modes = (("PRODUCTION", "live", ""), ("SANDBOX", "test", "_TEST"))
+    for environment, mode, twin in modes:
+        key = settings.STRIPE_KEYS[environment]
+        if key and not key.startswith((f"sk_{mode}_", f"rk_{mode}_")):
+            found.append(
+                Caution(
+                    f"STRIPE_SECRET_KEY{twin} is no key of {mode} mode, so it is not used.",
+                    id="ozvena.W009",
+                )
+            )
+        elif key and not settings.STRIPE_HOOK_SECRETS[environment]:
+            found.append(
+                Caution(
+                    f"STRIPE_WEBHOOK_SECRET{twin} is not set: payments are only found by"
+                    " looking them up.",
+                    id="ozvena.W010",
+                )
+            )
+    return found
+
+
 @register(Tags.security, deploy=True)
 def deployment_is_sound(**_: Any) -> list[CheckMessage]:
     """Warn about settings that are fine on a laptop but not in a deployment."""
@@ -126,6 +151,11 @@ def _deployment() -> Iterator[tuple[str, str, str]]:
             "W002",
             "OZVENA_DEVELOPMENT is on.",
             "Set it to 0, or leave it out: `manage.py up` decides by HOST.",
+        )
+        yield (
+            "W008",
+            "The demo gateway is on: orders are paid without money.",
+            "It is off as soon as OZVENA_DEVELOPMENT is.",
         )
     if settings.KEEPS_SECRET_KEY:
         yield (

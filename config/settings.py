@@ -232,7 +232,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.authentication.TokenOrCookie"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["billing.api.mobile.TokenCookieOrCustomer"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.http.permissions.NotGuest"],
     "DEFAULT_THROTTLE_CLASSES": [
         "accounts.http.refused_bodies.RefusedBodiesThrottle",
@@ -355,6 +355,54 @@ WEBHOOK_BLOCKED_NETWORKS = env.list("WEBHOOK_BLOCKED_NETWORKS", default=[])
 """Networks that webhooks may not reach, in addition to all that are not public."""
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", False)
 """For development: allow webhooks to this machine, also by plain http."""
+
+# --- Payments ------------------------------------------------------------------------
+
+# A gateway is on if its keys are set. Those with _TEST are for the sandbox.
+# Libraries for Stripe read settings such as STRIPE_SECRET_KEY, and store what they find.
+STRIPE_KEYS = {
+    "PRODUCTION": env.str("STRIPE_SECRET_KEY", ""),
+    "SANDBOX": env.str("STRIPE_SECRET_KEY_TEST", ""),
+}
+STRIPE_HOOK_SECRETS = {
+    "PRODUCTION": env.str("STRIPE_WEBHOOK_SECRET", ""),
+    "SANDBOX": env.str("STRIPE_WEBHOOK_SECRET_TEST", ""),
+}
+STRIPE_BASE_URL = env.str("STRIPE_BASE_URL", "https://api.stripe.com")
+STRIPE_AUTOMATIC_TAX = env.bool("STRIPE_AUTOMATIC_TAX", False)
+"""Whether Stripe computes the tax."""
+NOWPAYMENTS_BASE_URL = env.str("NOWPAYMENTS_BASE_URL", "https://api.nowpayments.io/v1")
+NOWPAYMENTS_API_KEY = env.str("NOWPAYMENTS_API_KEY", "")
+NOWPAYMENTS_IPN_SECRET = env.str("NOWPAYMENTS_IPN_SECRET", "")
+NOWPAYMENTS_BASE_URL_TEST = env.str(
+    "NOWPAYMENTS_BASE_URL_TEST", "https://api-sandbox.nowpayments.io/v1"
+)
+NOWPAYMENTS_API_KEY_TEST = env.str("NOWPAYMENTS_API_KEY_TEST", "")
+NOWPAYMENTS_IPN_SECRET_TEST = env.str("NOWPAYMENTS_IPN_SECRET_TEST", "")
+BTCPAY_URL = env.str("BTCPAY_URL", "")
+BTCPAY_API_KEY = env.str("BTCPAY_API_KEY", "")
+BTCPAY_STORE = env.str("BTCPAY_STORE", "")
+BTCPAY_WEBHOOK_SECRET = env.str("BTCPAY_WEBHOOK_SECRET", "")
+BTCPAY_URL_TEST = env.str("BTCPAY_URL_TEST", BTCPAY_URL)
+BTCPAY_API_KEY_TEST = env.str("BTCPAY_API_KEY_TEST", "")
+BTCPAY_STORE_TEST = env.str("BTCPAY_STORE_TEST", "")
+BTCPAY_WEBHOOK_SECRET_TEST = env.str("BTCPAY_WEBHOOK_SECRET_TEST", "")
+REVENUECAT_BASE_URL = env.str("REVENUECAT_BASE_URL", "https://api.revenuecat.com")
+REVENUECAT_API_KEY = env.str("REVENUECAT_API_KEY", "")
+REVENUECAT_WEBHOOK_AUTH = env.str("REVENUECAT_WEBHOOK_AUTH", "")
+REVENUECAT_WEBHOOK_SECRET = env.str("REVENUECAT_WEBHOOK_SECRET", "")
+REVENUECAT_VERIFY = env.bool("REVENUECAT_VERIFY", False)
+"""Whether a customer is read again before a purchase counts."""
+MOBILE_CUSTOMER_SECRET = env.str("MOBILE_CUSTOMER_SECRET", "")
+"""Signs the IDs of mobile customers; empty: the ID alone is the credential."""
+MOBILE_FREE_CREDITS = env.int("MOBILE_FREE_CREDITS", 45_000)
+"""Credits that a mobile customer gets once."""
+MOBILE_NEW_PER_ADDRESS = env.int("MOBILE_NEW_PER_ADDRESS", 3)
+"""New mobile customers for one client address (IPv6: /64) per UTC day."""
+MOBILE_NEW_PER_DAY = env.int("MOBILE_NEW_PER_DAY", 1_000)
+"""New mobile customers in all, per UTC day."""
+MOBILE_LOOK_UPS_PER_ADDRESS = env.int("MOBILE_LOOK_UPS_PER_ADDRESS", 100)
+"""Unknown IDs looked up at RevenueCat for one client address (IPv6: /64) per UTC day."""
 
 # --- Files ---------------------------------------------------------------------------
 

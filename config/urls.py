@@ -7,6 +7,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
+from billing.api import hooks
 from config.api import health, metrics
 from config.api.me import MeView
 
@@ -28,6 +29,7 @@ urlpatterns = [
         ),
         name="docs",
     ),
+    path("hooks/<slug:gateway>", hooks.receive, name="hook"),
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),

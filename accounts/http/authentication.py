@@ -41,7 +41,7 @@ class TokenOrCookie(BaseAuthentication):
             InvalidEnvironment: the environment is unknown, or not the token's.
         """
         if "HTTP_AUTHORIZATION" in request.META:
-            caller = _by_bearer(request.META["HTTP_AUTHORIZATION"])
+            caller = self.by_header(request, request.META["HTTP_AUTHORIZATION"])
         else:
             caller = _by_cookie(request)
         caller = replace(caller, address=client_address(request._request))
@@ -57,6 +57,14 @@ class TokenOrCookie(BaseAuthentication):
             tokens.record_use(caller.token)
         return user or AnonymousUser(), caller
 
+    def by_header(self, request: Request, header: str) -> Caller:
+        """Return the caller that an Authorization header names.
+
+        Raises:
+            InvalidToken: it names none.
+        """
+        return _by_bearer(header)
+
     def authenticate_header(self, request: Request) -> str:
         """Return the scheme for WWW-Authenticate of a 401."""
         return "Bearer"
@@ -67,7 +75,7 @@ def _by_bearer(header: str) -> Caller:
     credential = credential.strip()
     if scheme.lower() != "bearer":  # RFC 9110 §11.1: case-insensitive
         raise InvalidToken
-    if _is_admin_key(credential):
+    if is_admin_key(credential):
         return Caller(workspaces.operators())
     token = tokens.find(credential)
     return Caller(
@@ -78,7 +86,8 @@ def _by_bearer(header: str) -> Caller:
     )
 
 
-def _is_admin_key(credential: str) -> bool:
+def is_admin_key(credential: str) -> bool:
+    """Return whether a credential is the operators' key, which has to be long."""
     key: str = settings.ADMIN_ACCESS_KEY
     if len(key) < SHORTEST_ADMIN_KEY:
         return False

@@ -13,6 +13,7 @@ class TokenOrCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-un
     """Describe `TokenOrCookie`: a token, a cookie, or nothing where guests are allowed."""
 
     target_class = "accounts.http.authentication.TokenOrCookie"
+    match_subclasses = True
     name = ["token", "cookie"]
 
     def get_security_requirement(

@@ -565,6 +565,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("personal", "Personal"),
                             ("team", "Team"),
+                            ("mobile", "Mobile"),
                             ("guests", "Guests"),
                             ("operators", "Operators"),
                         ],
@@ -986,7 +987,7 @@ class Migration(migrations.Migration):
             model_name="workspace",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("kind__in", ["personal", "team", "guests", "operators"])
+                    ("kind__in", ["personal", "team", "mobile", "guests", "operators"])
                 ),
                 name="workspace_kind_known",
             ),
@@ -1003,7 +1004,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("closed_at", None),
-                    ("kind__in", ["personal", "team"]),
+                    ("kind__in", ["personal", "team", "mobile"]),
                     _connector="OR",
                 ),
                 name="built_in_workspaces_stay_open",

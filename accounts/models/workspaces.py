@@ -17,6 +17,7 @@ class Workspace(models.Model):
     class Kind(models.TextChoices):
         PERSONAL = "personal"
         TEAM = "team"
+        MOBILE = "mobile"  # of one customer of the app; it has no members
         GUESTS = "guests"  # the only one, for all visitors without an account
         OPERATORS = "operators"  # the only one, for ADMIN_ACCESS_KEY
 
@@ -57,12 +58,13 @@ class Workspace(models.Model):
                 name="one_built_in_workspace_each",
             ),
             one_of(
-                "workspace_kind_known", kind=["personal", "team", "guests", "operators"]
+                "workspace_kind_known",
+                kind=["personal", "team", "mobile", "guests", "operators"],
             ),
             one_of("workspace_tier_known", tier=["free", "paid"]),
             models.CheckConstraint(
                 condition=models.Q(closed_at=None)
-                | models.Q(kind__in=["personal", "team"]),
+                | models.Q(kind__in=["personal", "team", "mobile"]),
                 name="built_in_workspaces_stay_open",
             ),
             models.CheckConstraint(

@@ -12,6 +12,7 @@ from billing.ledger import notices, wallets
 from billing.models import LedgerEntry, Wallet
 from billing.models.querysets import EntryQuerySet
 from billing.pagination import ByNumber
+from billing.payments import customers
 from billing.reports.usage import only_by
 from billing.serializers import (
     CreditsSerializer,
@@ -27,7 +28,9 @@ class CreditsView(APIView):
     @extend_schema(operation_id="credits_retrieve", responses=CreditsSerializer)
     def get(self, request: Request) -> Response:
         """Show the balance of the wallet, and its totals."""
-        return Response(CreditsSerializer(wallets.summary(_wallet(request))).data)
+        summary = wallets.summary(_wallet(request))
+        summary["customer_id"] = customers.id_of(caller_of(request).workspace)
+        return Response(CreditsSerializer(summary).data)
 
 
 class NoticesView(APIView):

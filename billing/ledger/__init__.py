@@ -16,6 +16,7 @@ Every verb
 | `reserve` `capture` `release` | hold credits for work, charge them, give back the rest |
 | `expire` `lapse` | end a lot whose time is over, or that was unused for a year |
 | `refund` `reverse` | take back purchased credits, and undo that |
+| `move` | move what is left of a purchase to another wallet |
 | `adjust` | an operator's correction, up or down |
 | `extend` | no posting: a later deadline for a reservation |
 | `rebuild` | no posting: recompute the columns of a wallet from its entries |
@@ -28,7 +29,7 @@ The time is the database's, read while the lock is held, so the clocks of two ma
 never decide what a lot can pay for.
 """
 
-from billing.ledger.corrections import adjust, refund, reverse
+from billing.ledger.corrections import adjust, move, moved_lots, refund, reverse
 from billing.ledger.grants import grant
 from billing.ledger.lapses import IDLE, NOTICE, expire, lapse
 from billing.ledger.lots import LARGEST_GRANT
@@ -46,6 +47,8 @@ __all__ = [
     "extend",
     "grant",
     "lapse",
+    "move",
+    "moved_lots",
     "rebuild",
     "refund",
     "release",

@@ -7,6 +7,7 @@ from math import floor
 from uuid import UUID
 
 from django.db.models import Q, Sum
+from django.db.models.functions import Now
 
 from billing.errors import (
     InsufficientCredits,
@@ -16,6 +17,7 @@ from billing.errors import (
     NotRefunded,
 )
 from billing.ledger import notices
+from billing.ledger.grants import grant
 from billing.ledger.lots import (
     LARGEST_GRANT,
     NewLot,
@@ -102,6 +104,64 @@ def refund(
     )
     _post_taken(locked, Kind.REFUND, transfers, write)
     return sum(transfer.credits for transfer in transfers)
+
+
+@needs_transaction
+def move(source: str, to: Wallet, *, key: str, reason: str) -> int:
+    """Move what is left of a purchase to another wallet; return how many credits.
+
+    For a purchase that its store has transferred to another customer. Of each of its lots
+    the available credits are moved: what was spent stays spent, and what is reserved stays.
+    Each arrives as a lot of the same kind and term, whose source is `moved_source`, so that
+    a later refund finds it.
+    """
+    locked = lock_by_source(source, to.environment)
+    if locked is None or locked.id == to.pk:
+        return 0
+    moved = 0
+    for lot in Lot.objects.filter(
+        Q(source=source) | Q(restores__source=source),
+        Q(expires_at=None) | Q(expires_at__gt=Now()),
+        kind__in=_REFUNDABLE,
+        wallet=locked.id,
+        available__gt=0,
+    ).order_by("id"):
+        arrives = moved_source(source, len(moved_lots(source, to.environment)) + 1)
+        content = fingerprint(Kind.REFUND, arrives, lot.available)
+        write = partial(
+            post, key=f"{key}:{arrives}", fingerprint=content, reason=reason
+        )
+        credits = lot.available
+        transfer = Transfer(lot.pk, Bucket.AVAILABLE, Bucket.REFUND, credits)
+        # Locked again: each posting changes the number and the hash of the last one.
+        _post_taken(lock(locked.id), Kind.REFUND, [transfer], write)
+        grant(
+            to,
+            credits,
+            key=f"{key}:{arrives}",
+            kind=lot.kind,
+            source=arrives,
+            reason=reason,
+            effective_at=lot.effective_at,
+            expires_at=lot.expires_at,
+        )
+        moved += credits
+    return moved
+
+
+def moved_source(source: str, number: int) -> str:
+    """Return the source of the lot that arrives with the given move of a purchase."""
+    return f"{source.partition('~')[0]}~{number}"
+
+
+def moved_lots(source: str, environment: str) -> list[str]:
+    """Return the sources of the lots that a purchase was moved to, oldest first."""
+    found: list[str] = []
+    while Lot.objects.filter(
+        environment=environment, source=(name := moved_source(source, len(found) + 1))
+    ).exists():
+        found.append(name)
+    return found
 
 
 @needs_transaction

@@ -1146,6 +1146,7 @@ class Migration(migrations.Migration):
                             ("stripe", "Stripe"),
                             ("app_store", "App Store"),
                             ("play_store", "Play Store"),
+                            ("revenuecat", "Revenuecat"),
                             ("nowpayments", "Nowpayments"),
                             ("btcpay", "Btcpay"),
                             ("demo", "Demo"),
@@ -1245,6 +1246,7 @@ class Migration(migrations.Migration):
                             ("stripe", "Stripe"),
                             ("app_store", "App Store"),
                             ("play_store", "Play Store"),
+                            ("revenuecat", "Revenuecat"),
                             ("nowpayments", "Nowpayments"),
                             ("btcpay", "Btcpay"),
                             ("demo", "Demo"),
@@ -2076,6 +2078,864 @@ class Migration(migrations.Migration):
                         ),
                         name="subscription_period_ends_later",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="InboxEvent",
+            fields=[
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("processing", "Processing"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="queued",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "ready_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "fence",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="number of claims; only the newest holder may settle",
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveIntegerField(
+                        default=0, help_text="number of tries that failed with an error"
+                    ),
+                ),
+                (
+                    "crashes",
+                    models.PositiveIntegerField(
+                        default=0, help_text="number of times that its worker was lost"
+                    ),
+                ),
+                (
+                    "strikes",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="number of times that it killed a child process of a live worker",
+                    ),
+                ),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("gateway", models.CharField(max_length=20)),
+                (
+                    "environment",
+                    models.CharField(
+                        blank=True,
+                        choices=[("PRODUCTION", "PRODUCTION"), ("SANDBOX", "SANDBOX")],
+                        help_text="empty: unknown, so it is kept but not posted",
+                        max_length=10,
+                    ),
+                ),
+                ("event_id", models.CharField(max_length=255)),
+                ("type", models.CharField(max_length=100)),
+                ("body", models.TextField(help_text="as it was sent, without secrets")),
+                (
+                    "waits_for",
+                    models.CharField(
+                        blank=True,
+                        help_text="the payment or the subscription that has to be reported first",
+                        max_length=200,
+                    ),
+                ),
+                ("result", models.TextField(blank=True, help_text="what was posted")),
+                (
+                    "error",
+                    models.TextField(blank=True, help_text="why the last try failed"),
+                ),
+                (
+                    "received_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("settled_at", models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "queued")),
+                        fields=["ready_at"],
+                        name="inbox_waiting",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "processing")),
+                        fields=["lease_until"],
+                        name="inbox_under_way",
+                    ),
+                    models.Index(
+                        condition=models.Q(("waits_for", ""), _negated=True),
+                        fields=["waits_for"],
+                        name="inbox_waits_for",
+                    ),
+                    models.Index(fields=["-received_at"], name="inbox_newest"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("gateway", "environment", "event_id"),
+                        name="inbox_event_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("event_id", ""), _negated=True),
+                        name="inbox_event_is_named",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Order",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "user_id",
+                    models.UUIDField(
+                        help_text="user ID of the buyer, if known", null=True
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("PRODUCTION", "PRODUCTION"), ("SANDBOX", "SANDBOX")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "store",
+                    models.CharField(
+                        choices=[
+                            ("stripe", "Stripe"),
+                            ("app_store", "App Store"),
+                            ("play_store", "Play Store"),
+                            ("revenuecat", "Revenuecat"),
+                            ("nowpayments", "Nowpayments"),
+                            ("btcpay", "Btcpay"),
+                            ("demo", "Demo"),
+                            ("operator", "Operator"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("checkout", "Checkout"),
+                            ("top_up", "Top Up"),
+                            ("renewal", "Renewal"),
+                            ("in_app", "In App"),
+                        ],
+                        default="checkout",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "period",
+                    models.PositiveIntegerField(
+                        help_text="number of the subscription's period that it paid",
+                        null=True,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("paid", "Paid"),
+                            ("failed", "Failed"),
+                            ("expired", "Expired"),
+                        ],
+                        default="pending",
+                        max_length=7,
+                    ),
+                ),
+                (
+                    "amount",
+                    models.PositiveIntegerField(help_text="price when it was ordered"),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                (
+                    "checkout_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="the gateway's ID of the page to pay at",
+                        max_length=200,
+                    ),
+                ),
+                ("checkout_url", models.TextField(blank=True, editable=False)),
+                (
+                    "money_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="the gateway's ID of the payment",
+                        max_length=200,
+                    ),
+                ),
+                (
+                    "paid_amount",
+                    models.PositiveIntegerField(help_text="with tax", null=True),
+                ),
+                (
+                    "tax",
+                    models.PositiveIntegerField(
+                        default=0, help_text="part of what was paid"
+                    ),
+                ),
+                (
+                    "discount",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="by promotion codes of the shop, already deducted",
+                    ),
+                ),
+                (
+                    "refunded",
+                    models.PositiveIntegerField(
+                        default=0, help_text="paid back or disputed, in all"
+                    ),
+                ),
+                (
+                    "look_up_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="when the gateway is asked next, if it is still pending then",
+                        null=True,
+                    ),
+                ),
+                (
+                    "review",
+                    models.TextField(
+                        blank=True,
+                        help_text="why an operator has to look at it; empty: no need",
+                    ),
+                ),
+                ("error", models.CharField(blank=True, max_length=200)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("paid_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "pack",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="billing.pack",
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="billing.plan",
+                    ),
+                ),
+                (
+                    "subscription",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="billing.subscription",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="accounts.workspace",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Reconciliation",
+            fields=[
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("processing", "Processing"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="queued",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "ready_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "fence",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="number of claims; only the newest holder may settle",
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveIntegerField(
+                        default=0, help_text="number of tries that failed with an error"
+                    ),
+                ),
+                (
+                    "crashes",
+                    models.PositiveIntegerField(
+                        default=0, help_text="number of times that its worker was lost"
+                    ),
+                ),
+                (
+                    "strikes",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="number of times that it killed a child process of a live worker",
+                    ),
+                ),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("gateway", models.CharField(max_length=20)),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("PRODUCTION", "PRODUCTION"), ("SANDBOX", "SANDBOX")],
+                        max_length=10,
+                    ),
+                ),
+                ("since", models.DateTimeField()),
+                ("until", models.DateTimeField()),
+                (
+                    "payments",
+                    models.PositiveIntegerField(
+                        default=0, help_text="that were compared"
+                    ),
+                ),
+                (
+                    "recovered",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="events that had not arrived, and are posted now",
+                    ),
+                ),
+                ("differences", models.JSONField(default=list)),
+                ("error", models.TextField(blank=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("settled_at", models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "queued")),
+                        fields=["ready_at"],
+                        name="reconciliation_waiting",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "processing")),
+                        fields=["lease_until"],
+                        name="reconciliation_under_way",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Refund",
+            fields=[
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("processing", "Processing"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="queued",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "ready_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "fence",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="number of claims; only the newest holder may settle",
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveIntegerField(
+                        default=0, help_text="number of tries that failed with an error"
+                    ),
+                ),
+                (
+                    "crashes",
+                    models.PositiveIntegerField(
+                        default=0, help_text="number of times that its worker was lost"
+                    ),
+                ),
+                (
+                    "strikes",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="number of times that it killed a child process of a live worker",
+                    ),
+                ),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("refund", "Refund"), ("dispute", "Dispute")],
+                        default="refund",
+                        max_length=7,
+                    ),
+                ),
+                (
+                    "external_id",
+                    models.CharField(
+                        blank=True, help_text="the gateway's ID of it", max_length=200
+                    ),
+                ),
+                (
+                    "amount",
+                    models.PositiveIntegerField(
+                        help_text="minor units of the order's currency"
+                    ),
+                ),
+                (
+                    "credits",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="taken back for it"
+                    ),
+                ),
+                (
+                    "postings",
+                    models.JSONField(
+                        default=list,
+                        editable=False,
+                        help_text="source, key and credits of each posting in the ledger",
+                    ),
+                ),
+                (
+                    "is_reversed",
+                    models.BooleanField(
+                        default=False,
+                        help_text="it failed, or the dispute was won: they came back",
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                ("ticket", models.CharField(blank=True, max_length=100)),
+                (
+                    "actor",
+                    models.CharField(
+                        blank=True, help_text="the operator", max_length=254
+                    ),
+                ),
+                ("error", models.CharField(blank=True, max_length=500)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunds",
+                        to="billing.order",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="TopUp",
+            fields=[
+                (
+                    "workspace",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="top_up",
+                        serialize=False,
+                        to="accounts.workspace",
+                    ),
+                ),
+                ("is_enabled", models.BooleanField(default=False)),
+                (
+                    "below",
+                    models.PositiveBigIntegerField(
+                        help_text="a pack is bought when fewer credits can be spent"
+                    ),
+                ),
+                (
+                    "monthly_cap",
+                    models.PositiveIntegerField(
+                        help_text="the most that is charged in a month (UTC), in minor units"
+                    ),
+                ),
+                (
+                    "error",
+                    models.CharField(
+                        blank=True, help_text="why it was switched off", max_length=200
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "pack",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.pack",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="GatewayCustomer",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("PRODUCTION", "PRODUCTION"), ("SANDBOX", "SANDBOX")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "store",
+                    models.CharField(
+                        choices=[
+                            ("stripe", "Stripe"),
+                            ("app_store", "App Store"),
+                            ("play_store", "Play Store"),
+                            ("revenuecat", "Revenuecat"),
+                            ("nowpayments", "Nowpayments"),
+                            ("btcpay", "Btcpay"),
+                            ("demo", "Demo"),
+                            ("operator", "Operator"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("external_id", models.CharField(max_length=200)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.workspace",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("workspace", "environment", "store"),
+                        name="one_gateway_customer",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("store", "environment", "external_id"),
+                        name="gateway_customer_of_one_workspace",
+                    ),
+                ],
+            },
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                fields=["workspace", "environment", "-id"], name="order_newest"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(
+                    ("look_up_at__isnull", False), ("status", "pending")
+                ),
+                fields=["look_up_at"],
+                name="order_to_look_up",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("subscription__isnull", False)),
+                fields=["subscription", "period"],
+                name="order_of_subscription",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("pack__isnull", True), ("plan__isnull", True), _connector="XOR"
+                ),
+                name="order_of_a_pack_or_a_plan",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("environment__in", ["PRODUCTION", "SANDBOX"])),
+                name="order_environment_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("currency__regex", "^[A-Z]{3}$")),
+                name="order_currency_has_three_capitals",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        models.Q(("money_id", ""), _negated=True),
+                        ("paid_amount__isnull", False),
+                        ("paid_at__isnull", False),
+                        ("status", "paid"),
+                    ),
+                    models.Q(
+                        ("paid_amount", None),
+                        ("paid_at", None),
+                        ("refunded", 0),
+                        ("status__in", ["pending", "failed", "expired"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="order_is_paid_or_not",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("refunded", 0),
+                    ("refunded__lte", models.F("paid_amount")),
+                    _connector="OR",
+                ),
+                name="order_refunded_no_more_than_paid",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("money_id", ""), _negated=True),
+                fields=("store", "environment", "money_id"),
+                name="order_of_payment_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("checkout_id", ""), _negated=True),
+                fields=("store", "environment", "checkout_id"),
+                name="order_of_checkout_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "top_up"), ("status", "pending")),
+                fields=("workspace", "environment"),
+                name="one_top_up_under_way",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="refund",
+            index=models.Index(
+                condition=models.Q(("status", "queued")),
+                fields=["ready_at"],
+                name="refund_waiting",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="refund",
+            index=models.Index(
+                condition=models.Q(("status", "processing")),
+                fields=["lease_until"],
+                name="refund_under_way",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("external_id", ""), _negated=True),
+                fields=("order", "kind", "external_id"),
+                name="refund_of_gateway_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)), name="refund_of_something"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="topup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("is_enabled", False), ("error", ""), _connector="OR"
+                ),
+                name="top_up_on_or_explained",
+            ),
+        ),
+        migrations.CreateModel(
+            name="MobileCustomer",
+            fields=[
+                (
+                    "workspace",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="mobile_customer",
+                        serialize=False,
+                        to="accounts.workspace",
+                    ),
+                ),
+                (
+                    "customer_id",
+                    models.CharField(
+                        help_text="the ID by which it was named first", max_length=200
+                    ),
+                ),
+                (
+                    "welcomed_at",
+                    models.DateTimeField(
+                        blank=True, help_text="when it got its free credits", null=True
+                    ),
+                ),
+                (
+                    "read_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="when RevenueCat was last asked about it",
+                        null=True,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="MobileCustomerId",
+            fields=[
+                (
+                    "id",
+                    models.CharField(max_length=200, primary_key=True, serialize=False),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="ids",
+                        to="billing.mobilecustomer",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id", ""), _negated=True),
+                        name="mobile_customer_id_is_not_empty",
+                    )
                 ],
             },
         ),

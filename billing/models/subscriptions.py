@@ -18,6 +18,7 @@ class Store(models.TextChoices):
     STRIPE = "stripe"
     APP_STORE = "app_store"
     PLAY_STORE = "play_store"
+    REVENUECAT = "revenuecat"  # a smaller store that RevenueCat reports
     NOWPAYMENTS = "nowpayments"
     BTCPAY = "btcpay"
     DEMO = "demo"
@@ -26,7 +27,7 @@ class Store(models.TextChoices):
     @property
     def is_in_app(self) -> bool:
         """Whether it is an app store."""
-        return self in (Store.APP_STORE, Store.PLAY_STORE)
+        return self in (Store.APP_STORE, Store.PLAY_STORE, Store.REVENUECAT)
 
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):

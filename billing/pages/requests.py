@@ -20,6 +20,10 @@ def can_see_money(caller: Caller) -> bool:
     return has_permission(caller.member_role, Permission.SEE_MONEY)
 
 
+def can_buy(caller: Caller) -> bool:
+    return has_permission(caller.member_role, Permission.BUY)
+
+
 def require_money_permission(caller: Caller) -> None:
     if not can_see_money(caller):
         raise PermissionDenied

@@ -4,7 +4,7 @@ import datetime
 
 from django.urls import path, register_converter
 
-from billing.pages import credits, statements, usage
+from billing.pages import credits, demo, orders, statements, usage
 
 
 class MonthConverter:
@@ -26,6 +26,13 @@ urlpatterns = [
     path("usage.csv", usage.usage_file, name="usage-file"),
     path("credits", credits.credits_page, name="credits-page"),
     path("credits/notices", credits.set_threshold, name="credits-notices"),
+    path("credits/top-up", credits.set_top_up, name="top-up"),
+    path("buy", orders.buy, name="buy"),
+    path("billing/portal", orders.portal, name="portal"),
+    path("orders", orders.orders_page, name="orders-page"),
+    path("orders/<uuid:order_id>", orders.order_page, name="order-page"),
+    path("orders/<uuid:order_id>.pdf", orders.receipt_file, name="receipt-file"),
+    path("demo-pay/<uuid:order_id>", demo.pay, name="demo-pay"),
     path("statements", statements.statements_page, name="statements-page"),
     path("statements/<month:month>", statements.statement_page, name="statement-page"),
     path(

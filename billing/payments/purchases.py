@@ -1,7 +1,9 @@
-"""Record purchases of packs, for every store and gateway."""
+"""Record purchases of packs, for every store and gateway; find the lots of an order."""
+
+from itertools import chain
 
 from billing import ledger
-from billing.models import Lot, Pack, Purchase, Store, Wallet
+from billing.models import Lot, Order, Pack, Purchase, Store, Wallet
 from kit.db.transactions import needs_transaction
 
 
@@ -47,3 +49,18 @@ def sell(
         },
     )
     return purchase
+
+
+def sources_of(order: Order) -> list[str]:
+    """Return the sources of the lots that an order was granted as, or moved to since."""
+    sources = [order.source] if order.pack is not None else _months_of(order)
+    moved = (ledger.moved_lots(source, order.environment) for source in sources)
+    return [*sources, *chain.from_iterable(moved)]
+
+
+def _months_of(order: Order) -> list[str]:
+    assert order.plan is not None
+    month = f"allowance:{order.subscription_id}:{order.period}:"
+    lots = Lot.objects.filter(environment=order.environment, source__startswith=month)
+    of_plan = lots.filter(source__endswith=f":{order.plan.key}")
+    return list(of_plan.order_by("pk").values_list("source", flat=True))

@@ -10,6 +10,7 @@ from billing.ledger.wallets import wallet_of
 from billing.models import (
     LedgerTransaction,
     Lot,
+    Plan,
     Store,
     Subscription,
     SubscriptionPeriod,
@@ -70,7 +71,9 @@ def add_difference(subscription: Subscription, now: datetime) -> None:
         return
     wallet = wallet_of(subscription.workspace, subscription.environment)
     key = _month(period, number)
-    lots = Lot.objects.filter(wallet=wallet, source__startswith=key)
+    # Also what was moved to another workspace with the subscription.
+    sources = [key + plan for plan in Plan.objects.values_list("key", flat=True)]
+    lots = Lot.objects.filter(environment=wallet.environment, source__in=sources)
     granted = lots.aggregate(credits=Sum("granted"))["credits"] or 0
     missing = subscription.plan.monthly_allowance - granted
     key += subscription.plan.key

@@ -38,7 +38,11 @@ GRACE_PERIOD = timedelta(days=16)
 longest grace period of the stores. No allowance is granted in that time."""
 _TRIAL_GRACE_PERIOD = timedelta(days=1)
 _BATCH = 500  # subscriptions in one run of the scheduled task
-_SUBSCRIBERS = (Workspace.Kind.PERSONAL, Workspace.Kind.TEAM)
+_SUBSCRIBERS = (
+    Workspace.Kind.PERSONAL,
+    Workspace.Kind.TEAM,
+    Workspace.Kind.MOBILE,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -191,6 +195,33 @@ def mark_past_due(subscription_id: uuid.UUID) -> Subscription:
     if subscription.status == Status.ACTIVE:
         subscription.status = Status.PAST_DUE
         _save_and_apply(subscription)
+    return subscription
+
+
+@needs_transaction
+def move(subscription_id: uuid.UUID, workspace: Workspace) -> Subscription:
+    """Move a subscription to another workspace, as its store did; return it.
+
+    It replaces the active subscription of that workspace. Months that were granted are not
+    granted again; their credits are moved by `billing.ledger.move`.
+    """
+    subscription = _lock(subscription_id)
+    if subscription.workspace_id == workspace.pk:
+        return subscription
+    _lock_workspace(workspace.pk)
+    allowances.top_up(subscription, timezone.now())
+    was, status = subscription.workspace, subscription.status
+    if subscription.is_in_force:
+        _end_current(workspace, subscription.environment)
+        # What the workspace has lost, as an event and as its limits.
+        subscription.status = Status.CANCELED
+        _apply_and_emit(subscription)
+        subscription.status = status
+    subscription.workspace = workspace
+    subscription.save(update_fields=["workspace"])
+    if subscription.is_in_force:
+        _apply_and_emit(subscription)
+    logger.info("subscription %s: moved from %s", subscription.pk, was.pk)
     return subscription
 
 

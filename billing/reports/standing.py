@@ -25,6 +25,7 @@ _GIFTS = {
     "free_grant": "free_grant",
     "promo": "promo_code",
     "grant": "operator",
+    "purchase": "iap",
 }
 """The `source` shown for free credits, by the prefix of the lot's source."""
 

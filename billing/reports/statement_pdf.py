@@ -28,18 +28,6 @@ def render(statement: Statement) -> bytes:
     file = BytesIO()
     month = f"{statement.month:%B %Y}"
     workspace = printable(statement.wallet.workspace.name)
-    document = SimpleDocTemplate(
-        file,
-        pagesize=A4,
-        leftMargin=20 * mm,
-        rightMargin=20 * mm,
-        topMargin=20 * mm,
-        bottomMargin=20 * mm,
-        title=f"Ozvena: statement of {month}",
-        author="Ozvena",
-        lang="en",
-        invariant=True,  # the same statement is the same file
-    )
     state = "" if statement.is_over else ", so far"
     about = (
         f"{statement.wallet.get_environment_display().capitalize()}. "
@@ -47,17 +35,33 @@ def render(statement: Statement) -> bytes:
         " spoken."
     )
     content = [
-        Paragraph(f"Statement of {month}{state}", _style(18, bold=True)),
+        Paragraph(f"Statement of {month}{state}", paragraph_style(18, bold=True)),
         Spacer(1, 4 * mm),
-        Paragraph(escape(workspace), _style(11, bold=True)),
-        Paragraph(about, _style(9, soft=True)),
+        Paragraph(escape(workspace), paragraph_style(11, bold=True)),
+        Paragraph(about, paragraph_style(9, soft=True)),
         Spacer(1, 8 * mm),
         _credits(statement),
     ]
     if statement.paid:
         content += [Spacer(1, 8 * mm), _payments(statement)]
-    document.build(content)
+    document(file, f"statement of {month}").build(content)
     return file.getvalue()
+
+
+def document(file: BytesIO, title: str) -> SimpleDocTemplate:
+    """Return an empty document, which `build` writes to `file`."""
+    return SimpleDocTemplate(
+        file,
+        pagesize=A4,
+        leftMargin=20 * mm,
+        rightMargin=20 * mm,
+        topMargin=20 * mm,
+        bottomMargin=20 * mm,
+        title=f"Ozvena: {title}",
+        author="Ozvena",
+        lang="en",
+        invariant=True,  # the same document is the same file
+    )
 
 
 def printable(text: str) -> str:
@@ -82,7 +86,7 @@ def _credits(statement: Statement) -> Table:
     ]
     if not statement.is_over:
         rows[-1][1] = "Balance now"
-    return _table(rows, bold=[0, 1, len(rows) - 1])
+    return table(rows, bold=[0, 1, len(rows) - 1])
 
 
 def _payments(statement: Statement) -> Table:
@@ -93,10 +97,11 @@ def _payments(statement: Statement) -> Table:
             for one in statement.paid
         ),
     ]
-    return _table(rows, bold=[0])
+    return table(rows, bold=[0])
 
 
-def _table(rows: list[list[object]], bold: list[int]) -> Table:
+def table(rows: list[list[object]], bold: list[int]) -> Table:
+    """Return a table with a head and the columns day, what and amount."""
     _load()
     style: list[tuple[object, ...]] = [
         ("FONT", (0, 0), (-1, -1), _FONT, 9),
@@ -112,10 +117,13 @@ def _table(rows: list[list[object]], bold: list[int]) -> Table:
 
 
 def _cell(text: str) -> Paragraph:
-    return Paragraph(escape(printable(text)), _style(9))
+    return Paragraph(escape(printable(text)), paragraph_style(9))
 
 
-def _style(size: int, *, bold: bool = False, soft: bool = False) -> ParagraphStyle:
+def paragraph_style(
+    size: int, *, bold: bool = False, soft: bool = False
+) -> ParagraphStyle:
+    """Return the style of a paragraph; `size` in points."""
     _load()
     return ParagraphStyle(
         f"{size}{bold}{soft}",

@@ -50,11 +50,15 @@ class Failed(Exception):
 
 
 class NotNow(Exception):
-    """The work can't be tried before `until`; waiting does not count as a try."""
+    """The work can't be tried before `until`; waiting does not count as a try.
 
-    def __init__(self, until: datetime) -> None:
+    `columns` of the row are changed, for example to say what it waits for.
+    """
+
+    def __init__(self, until: datetime, **columns: Any) -> None:
         super().__init__(f"not before {until}")
         self.until = until
+        self.columns = columns
 
 
 class Crashed(Exception):
@@ -208,7 +212,7 @@ class Work(Generic[M, T]):
 
     def _fail(self, row: M, error: Exception) -> None:
         if isinstance(error, NotNow):
-            claims.settle(row, Status.QUEUED, ready_at=error.until)
+            claims.settle(row, Status.QUEUED, ready_at=error.until, **error.columns)
             return
         if not isinstance(error, Failed):
             logger.exception("%s %s failed", row._meta.label, row.pk)

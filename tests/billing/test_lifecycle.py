@@ -57,6 +57,7 @@ def test_export_has_usage_and_purchases():
     }
     assert sorted(archive) == [
         "credits-production.json",
+        "orders-production.json",
         "plans-production.json",
         "purchases-production.json",
         "usage-production.json",

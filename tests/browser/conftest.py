@@ -51,7 +51,9 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def worker(chromium: Browser, django_db_setup: None) -> Iterator[None]:
     """A worker process on the test database that speaks what the pages submit."""
-    with processes.running(processes.start_worker("local,files", pool="threads")):
+    with processes.running(
+        processes.start_worker("local,remote,files", pool="threads")
+    ):
         yield
 
 

@@ -19,6 +19,11 @@ from kit.work.loop import Work
 # Name, task and time, as they are in the databases of those who run it. With another name
 # an entry would be there twice.
 ENTRIES = {
+    (
+        "ask gateways about orders that are not paid",
+        "billing.tasks.look_up_orders",
+        "60 s",
+    ),
     ("cancel the work of blocked people", "synthesis.tasks.cancel_shut", "60 s"),
     ("check workspaces' provider keys", "providers.tasks.check_keys", "3:10"),
     (
@@ -30,6 +35,7 @@ ENTRIES = {
     ("end credits whose time is over", "billing.tasks.expire_ended", "600 s"),
     ("keep subscriptions", "billing.tasks.keep_subscriptions", "60 s"),
     ("prove the ledger", "billing.tasks.prove_ledger", "3:20"),
+    ("reconcile with the gateways", "billing.tasks.begin_reconciliations", "2:40"),
     ("refresh the catalogue", "providers.tasks.sync_catalogue", "4:10"),
     ("release forgotten reservations", "synthesis.tasks.release_forgotten", "600 s"),
     ("remove closed accounts", "accounts.tasks.purge_closed", "3600 s"),
@@ -37,7 +43,13 @@ ENTRIES = {
     ("remove old logins", "accounts.tasks.prune", "3600 s"),
     ("remove old mails", "kit.tasks.prune_mails", "86400 s"),
     ("remove old webhook deliveries", "webhooks.tasks.prune", "3600 s"),
+    (
+        "remove what gateways told of buyers long ago",
+        "billing.tasks.prune_inbox",
+        "86400 s",
+    ),
     ("remove what is past its time", "synthesis.tasks.purge", "60 s"),
+    ("top up wallets that run low", "billing.tasks.top_up", "60 s"),
     (
         "warn of credits that lapse, and end those unused for a year",
         "billing.tasks.lapse_idle",
@@ -152,7 +164,9 @@ def test_each_kind_of_work_is_rung_for_and_swept():
     """Without a sweep, rows of a killed worker would be lost."""
     kinds = dict(kinds_of_work())
     assert {work.task for work in kinds.values()} == {
-        *("accounts.tasks.make_exports", "kit.tasks.send_mails"),
+        *("accounts.tasks.make_exports", "billing.tasks.post_inbox"),
+        *("billing.tasks.make_refunds", "billing.tasks.reconcile"),
+        "kit.tasks.send_mails",
         *("synthesis.tasks.assemble", "synthesis.tasks.make_samples"),
         *("synthesis.tasks.render", "webhooks.tasks.deliver"),
     }

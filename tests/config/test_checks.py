@@ -93,6 +93,22 @@ def test_a_short_operators_key_is_reported(settings, length, expected):
     assert found(checks.operators_key_is_long) == expected
 
 
+@pytest.mark.parametrize(
+    ("key", "secret", "expected"),
+    [
+        ("", "", []),
+        ("sk_live_1", "whsec_1", []),
+        ("rk_live_1", "whsec_1", []),
+        ("sk_test_1", "whsec_1", ["ozvena.W009"]),
+        ("sk_live_1", "", ["ozvena.W010"]),
+    ],
+)
+def test_keys_of_gateways_are_complete(settings, key, secret, expected):
+    settings.STRIPE_KEYS = {"PRODUCTION": key, "SANDBOX": ""}
+    settings.STRIPE_HOOK_SECRETS = {"PRODUCTION": secret, "SANDBOX": ""}
+    assert found(checks.gateways_are_set_up) == expected
+
+
 def make_sound(settings) -> None:
     settings.DEVELOPMENT = False
     settings.KEEPS_SECRET_KEY = False
@@ -105,7 +121,7 @@ def make_sound(settings) -> None:
     ("name", "value", "expected"),
     [
         ("DEVELOPMENT", False, []),
-        ("DEVELOPMENT", True, ["ozvena.W002"]),
+        ("DEVELOPMENT", True, ["ozvena.W002", "ozvena.W008"]),
         ("KEEPS_SECRET_KEY", True, ["ozvena.W003"]),
         ("SECURE", False, ["ozvena.W004"]),
         ("TRUSTED_PROXY_COUNT", 0, ["ozvena.W005"]),

@@ -25,6 +25,7 @@ THINGS = {
     "endpoint_id": "endpoint",
     "delivery_id": "delivery",
     "provider": "provider",
+    "order_id": "order",
 }
 """The thing that fills each route parameter, unless a row says otherwise."""
 
@@ -105,6 +106,7 @@ ROWS = [
     Row("DELETE", f"{_TEAM}/invitations/<uuid:invitation_id>", (204, 403), _LOGIN, _TOKEN, (204, 403), 401, 403, 403),
     Row("DELETE", "tokens/<uuid:token_id>",             204,       404,       404,    404,       401,  403,  404),
     #    method    route                                owner      member     stranger elsewhere guest operators sandbox
+    Row("GET",    "orders/<uuid:order_id>",             200,       403,       404,    404,       401,  403,  404),
     Row("GET",    _JOB,                                 200,       200,       404,    404,       404,  404,  404),
     Row("DELETE", _JOB,                                 204,       204,       404,    404,       401,  404,  404),
     Row("POST",   f"{_JOB}/cancel",                     200,       200,       404,    404,       404,  404,  404, of=_RUNS),
@@ -146,6 +148,8 @@ _PAGE_DELIVERY = {"delivery_id": "delivery_own"}
 _FIELDS = {"url": "https://example.com/new", "events": "webhook.test"}
 
 PAGES = [
+    Page("GET",  "orders/<uuid:order_id>",                200,  404,  404, of={"order_id": "own_order"}),
+    Page("GET",  "orders/<uuid:order_id>.pdf",            200,  404,  404, of={"order_id": "own_order"}),
     #     method  route                                  owner member stranger
     Page("POST", "settings/tokens/<uuid:token_id>/revoke", 302, 404, 404, of={"token_id": "own_token"}),
     Page("POST", "settings/logins/end",                   302,  404,  404, form={"login": "{login}"}),
@@ -206,6 +210,13 @@ _NEW_JOB: dict[str, Any] = {"text": "Hello.", "voice": "unicorn:en-us"}
 _NEW_HOOK: dict[str, Any] = {"url": "https://example.com/x", "events": ["webhook.test"]}
 _EMAIL: dict[str, Any] = {"email": "code@example.com"}
 
+_TOP_UP: dict[str, Any] = {
+    "enabled": False,
+    "below": 10,
+    "product": "tenancy",
+    "monthly_cap": 100,
+}
+
 COUNTS_TRIES = {"auth/session", "promo-codes/redeem"}
 """Methods that record the attempt even if they refuse it."""
 
@@ -238,6 +249,11 @@ CALLS = [
     Call("GET",    "packs",                  200,        200,        200, 200),
     Call("GET",    "usage",                  200,        200,        401, 200),
     Call("GET",    "usage/history",          200,        200,        401, 200),
+    Call("GET",    "orders",                 200,        403,        401, 403),
+    Call("POST",   "checkout",               201,        403,        401, 403, {"product": "tenancy", "gateway": "demo"}),
+    Call("POST",   "billing/portal",         409,        403,        401, 403),
+    Call("GET",    "billing/top-up",         (200, 403), 403,        401, 403),
+    Call("PUT",    "billing/top-up",         (200, 403), 403,        401, 403, _TOP_UP),
     Call("POST",   "promo-codes/redeem",     201,        201,        401, 403, {"code": "TENANCY"}, sandbox=403),
     Call("GET",    "providers",              200,        200,        200, 200),
     Call("GET",    "voices",                 200,        200,        200, 200),
@@ -267,6 +283,8 @@ TAKES_FRESH_LOGIN = {
     f"DELETE {_TEAM}/members/<uuid:user_id>",
     f"POST {_TEAM}/invitations",
     f"DELETE {_TEAM}/invitations/<uuid:invitation_id>",
+    "GET billing/top-up",
+    "PUT billing/top-up",
     "GET webhooks/default-secret",
     "POST webhooks/default-secret/rotate",
 }

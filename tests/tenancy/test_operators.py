@@ -9,11 +9,13 @@ from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from accounts.audit.mixin import Audited
 from accounts.models import AuditEntry, User
 from accounts.models.second_factor import Authenticator
+from billing.models import InboxEvent, Reconciliation
 from kit.mail import outbox
 from kit.models import Mail
 from providers.models import Provider, ProviderKey, Upstream
@@ -51,6 +53,15 @@ def row_of(model: Any, world: World) -> Any:
         return outbox.post("alice@example.com", "Hello", "Text")
     if model is User:
         return world.bob
+    if model is Reconciliation:
+        now = timezone.now()
+        return Reconciliation.objects.create(
+            gateway="stripe", environment="PRODUCTION", since=now, until=now
+        )
+    if model is InboxEvent:
+        return InboxEvent.objects.create(
+            gateway="demo", environment="PRODUCTION", event_id="1", status="failed"
+        )
     row = model._default_manager.order_by("pk").first()
     assert row is not None
     return row

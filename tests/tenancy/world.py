@@ -24,7 +24,8 @@ from accounts.models import (
 )
 from accounts.people import workspaces
 from billing.ledger.wallets import wallet_of
-from billing.models import PromoCode
+from billing.models import Order as PaymentOrder
+from billing.models import Pack, PromoCode
 from providers.contract.base import Failure, ProviderError
 from synthesis.jobs import quotes
 from synthesis.jobs.quotes import Order, RequestedScene
@@ -135,6 +136,25 @@ def _received(tenant: Tenant) -> str:
     return _invitation(factories.team(host, name="Host"), host, tenant.owner.email)
 
 
+def _order(workspace: Workspace, store: str = "stripe") -> str:
+    pack, _ = Pack.objects.get_or_create(
+        key="tenancy", defaults={"name": "Pack", "credits": 1, "amount": 1}
+    )
+    row = PaymentOrder.objects.create(
+        workspace=workspace,
+        environment=Environment.PRODUCTION.value,
+        store=store,
+        pack=pack,
+        amount=pack.amount,
+        currency=pack.currency,
+        status="paid",
+        money_id=f"pi_{workspace.pk.hex}",
+        paid_amount=pack.amount,
+        paid_at=timezone.now(),
+    )
+    return str(row.pk)
+
+
 MAKERS: dict[str, Callable[[Tenant], str]] = {
     "job": _done,
     "failed_job": _failed,
@@ -148,6 +168,8 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
         LoginSession.objects.create(user=own.owner, ip="192.0.2.1", method="code").pk
     ),
     "token": lambda own: _token(own.owner, own.team),
+    "order": lambda own: _order(own.team),
+    "own_order": lambda own: _order(factories.workspace(own.owner)),
     "endpoint": lambda own: _endpoint(own.team, own.things, ""),
     # Pages use the personal workspace.
     "own_token": lambda own: _token(own.owner, factories.workspace(own.owner)),

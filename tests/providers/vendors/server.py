@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from providers.contract.base import Access
+
+V = TypeVar("V", bound="Vendor")
 
 
 class Fault(Enum):
@@ -196,10 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
         target = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         query = parse_qs(target.query, keep_blank_values=True, strict_parsing=False)
-        reply = vendor.answer(
-            Asked(self.command, unquote(target.path), query, self.headers, body)
-        )
-        speaks = self.command == "POST"
+        asked = Asked(self.command, unquote(target.path), query, self.headers, body)
+        reply = vendor.answer(asked)
+        speaks = vendor.is_speech(asked)
         self.answered += 1
         if vendor.is_impatient and self.answered > 1:
             self._reset()
@@ -277,7 +278,7 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(vendor: Vendor) -> Iterator[Vendor]:
+def serving(vendor: V) -> Iterator[V]:
     """Run `vendor` until the block ends, then assert that all requests were valid."""
     server = _Server(vendor)
     vendor.url = f"http://127.0.0.1:{server.server_port}"
