@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 ALL = (
     *("latency", "cpu", "web", "fairness", "claims", "ledger", "audio", "heart"),
-    *("spoken", "logins", "outbound", "purge"),
+    *("memory", "spoken", "alignment", "logins", "outbound", "purge"),
 )
 
 

@@ -18,7 +18,7 @@ from benchmarks.system import System
 
 REQUESTS = 100
 _IDLE = 10.0  # seconds
-_TICK = os.sysconf("SC_CLK_TCK")
+TICK = os.sysconf("SC_CLK_TCK")
 _TEXT = "The echo comes back before you have turned around."
 _VOICE = "unicorn:en-us"
 
@@ -49,6 +49,11 @@ def main() -> None:
 
 def cpu_seconds(root: int) -> float:
     """Return the CPU seconds of a process and its descendants, also of ended ones."""
+    return sum(family(root).values()) / TICK
+
+
+def family(root: int) -> dict[int, int]:
+    """Return a process and its descendants, and the ticks that each of them has run."""
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
@@ -61,9 +66,9 @@ def cpu_seconds(root: int) -> float:
         fields = text.rpartition(")")[2].split()
         parents[int(folder.name)] = int(fields[1])
         ticks[int(folder.name)] = sum(map(int, fields[11:15]))
-    return sum(
-        count for pid, count in ticks.items() if _is_descendant(pid, root, parents)
-    ) / float(_TICK)
+    return {
+        pid: count for pid, count in ticks.items() if _is_descendant(pid, root, parents)
+    }
 
 
 def _is_descendant(pid: int, root: int, parents: dict[int, int]) -> bool:

@@ -25,17 +25,21 @@ _VOICES = (("en-us", 1), ("heart", 10))  # and of how many pieces one is spoken
 
 def main() -> None:
     """Print the pieces that the check finds incomplete."""
-    books = sorted(Path(os.environ.get("BOOKS", "/nowhere")).glob("*.epub"))
-    if not books:
-        print("no books: BOOKS names a folder of EPUB files")
-    for book in books:
-        try:
-            text = _text(book)
-        except (OSError, BadZipFile) as error:
-            print(f"{book.name}: {error}")
-            continue
+    for name, text in books():
         for voice, nth in _VOICES:
-            _measure(book.stem, text, voice, nth)
+            _measure(name, text, voice, nth)
+
+
+def books() -> Iterator[tuple[str, str]]:
+    """Yield name and text of each book in `BOOKS`; print which can't be read."""
+    paths = sorted(Path(os.environ.get("BOOKS", "/nowhere")).glob("*.epub"))
+    if not paths:
+        print("no books: BOOKS names a folder of EPUB files")
+    for path in paths:
+        try:
+            yield path.stem, _text(path)
+        except (OSError, BadZipFile) as error:
+            print(f"{path.name}: {error}")
 
 
 def _measure(name: str, text: str, voice: str, nth: int) -> None:

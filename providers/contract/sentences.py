@@ -32,6 +32,8 @@ _BEFORE_NUMBER = frozenset(
 )
 _LAST_WORD = regex.compile(r"[\p{L}\p{N}\p{M}.]+$")
 _NEXT_WORD = regex.compile(r"[\p{L}\p{N}]")
+# "vitamine C." may end a sentence; in "et A. Dumas" and "Victor H. Hugo" it is a name.
+_NOUN_BEFORE = regex.compile(r"\p{Ll}{5,}\s$")
 _LONGEST_WORD = 24  # characters; holds any listed word, and bounds the time of a search
 # What the library sees of the text around a full stop. It would need quadratic time for
 # a paragraph of Chinese.
@@ -60,7 +62,13 @@ def ends_sentence(text: str, start: int, end: int, language: str = "") -> bool:
         return False
     if word.isdigit() and (len(word) > 2 or not language):
         return len(word) > 2  # not: 5. Mai; 1. First
-    return _is_boundary(text, start, end, language.partition("-")[0] or "en")
+    known = language.partition("-")[0] or "en"
+    is_letter = len(word) == 1 and before.group().isupper() and word != "i"
+    if is_letter and known != "en":  # of which the library knows what begins a sentence
+        noun = _NOUN_BEFORE.search(text, max(0, before.start() - 6), before.start())
+        if noun is None:
+            return False
+    return _is_boundary(text, start, end, known)
 
 
 def _is_boundary(text: str, start: int, end: int, language: str) -> bool:

@@ -7,13 +7,13 @@ reads a clause only up to a thousand phonemes, and silently leaves out the rest.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
-from unicodedata import category, east_asian_width, name
+from unicodedata import category, name
 
+from providers.contract.lines import line_ends
 from providers.contract.sentences import CLOSERS, ends_sentence
 from providers.unicorn.espeak.abbreviations import EXPANSIONS
 from providers.unicorn.espeak.japanese import readings
-from providers.unicorn.espeak.numerals import centuries, money, numerals
+from providers.unicorn.espeak.numerals import centuries, money, numerals, powers
 from providers.unicorn.script import HAN, Script
 
 _SPACE = r"(?:[^\S\n]+|[^\S\n]*\n[^\S\n]*)"  # within a paragraph
@@ -23,15 +23,7 @@ _ABBREVIATION = re.compile(r"(?<![^\s(\[“„«\"'])([^\W\d_]{1,6})\.(?=" + _SP
 _PAUSE = re.compile(
     rf"[.,;:!?…]{CLOSERS}*(?=\s)|[،؛؟۔।॥։።。！？、，；：｡､]|[—–]|\n\s*\n"
 )
-_PAUSING = re.compile(rf"[.,;:!?…،؛؟۔।॥։።。！？、，；：｡､—–-]{CLOSERS}*$")
-_ITEM = re.compile(r"\s*(?:[-*+•◦‣▪–—]|\(?\w{1,3}[.)])\s")
 _GLOSS = re.compile(rf"(?<=[가-힣])[(（]{HAN.pattern}+[)）]")
-_BLANK_LINE = re.compile(r"\n\s*\n")
-
-# Columns: prose is wrapped at some width, and its lines are about as full as they can be.
-_WRAPPED = 50
-_WRAPPED_IN_WORDS = 30  # if the next line begins with a small letter
-_ROOM = 10
 
 # Estimated phonemes. eSpeak reads a thousand in a clause.
 _LONGEST_CLAUSE = 480
@@ -55,12 +47,13 @@ def mark_clauses(script: Script, language: str) -> Script:
     if known in ("fr", "ru"):
         script = script.edited(centuries(script.text))
     script = script.edited(numerals(script.text, known))
+    script = script.edited(powers(script.text, known))
     script = script.edited(money(script.text, known))
     script = script.edited(_expansions(script.text, known))
     script = script.edited(_abbreviations(script.text, known))
     if known == "ja":
         script = script.edited(readings(script.text))
-    script = script.edited(_line_ends(script.text))
+    script = script.edited((end, end, ",") for end in line_ends(script.text))
     return script.edited(_cuts(script.text))
 
 
@@ -93,39 +86,6 @@ def _abbreviations(text: str, language: str) -> Iterator[tuple[int, int, str]]:
             yield *match.span(1), _NO_BREAK * len(match[1])
         elif len(small := text[place].lower()) == 1:
             yield place, place + 1, small  # 5. mai: now it is an ordinal
-
-
-def _line_ends(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield a comma for the end of each line that isn't wrapped prose."""
-    place = 0
-    for blank in [*_BLANK_LINE.finditer(text), None]:
-        end = blank.start() if blank else len(text)
-        lines = text[place:end].split("\n")
-        width = max(map(_columns, lines))
-        for line, following in pairwise(lines):
-            said = line.rstrip()
-            goes_on = not said or _PAUSING.search(said[-8:])
-            if not goes_on and not _is_wrapped(said, following, width):
-                yield place + len(said), place + len(said), ","
-            place += len(line) + 1
-        place = blank.end() if blank else len(text)
-
-
-def _is_wrapped(line: str, following: str, width: int) -> bool:
-    """Return whether the sentence goes on in the line below, in a block of this width."""
-    if _ITEM.match(following):
-        return False
-    first = following.split(maxsplit=1)[0] if following.strip() else ""
-    if first[:1].islower():
-        return width >= _WRAPPED_IN_WORDS
-    room = width - _columns(line) - 1 - _columns(first)
-    return width >= _WRAPPED and room < _ROOM
-
-
-def _columns(line: str) -> int:
-    if line.isascii():
-        return len(line)
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in line)
 
 
 def _cuts(text: str) -> Iterator[tuple[int, int, str]]:

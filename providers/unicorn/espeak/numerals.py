@@ -1,4 +1,4 @@
-"""Write numerals and amounts of money as people say them; eSpeak NG reads the digits.
+"""Write numerals, powers and money as people say them; eSpeak NG reads the digits.
 
 eSpeak reads "Louis XIV" as "Roman fourteen", and "$500" as "dollar 500".
 """
@@ -16,6 +16,17 @@ _ROMAN = re.compile(
 _CENTURY = re.compile(
     r"(?<![\w'’.-])(?P<roman>[XVI]{1,5})(?P<ending>e|ème)?(?=\s(?:siècle|век))"
 )
+# After a variable or a unit; after a word it is the number of a note.
+_POWER = re.compile(r"(?<![^\W\d])(?P<what>[cdkmfi]?[^\W\d_²³])(?P<sign>[²³])(?!\w)")
+_POWERS = {
+    "de": {"²": "hoch zwei", "³": "hoch drei"},
+    "en": {"²": "squared", "³": "cubed"},
+    "es": {"²": "al cuadrado", "³": "al cubo"},
+    "fr": {"²": "au carré", "³": "au cube"},
+    "it": {"²": "al quadrato", "³": "al cubo"},
+    "pt": {"²": "ao quadrado", "³": "ao cubo"},
+    "ru": {"²": "в квадрате", "³": "в кубе"},
+}
 # A single letter is a numeral only after these; a name may be one (Malcolm X).
 _NUMBERED = frozenset(
     """
@@ -135,6 +146,13 @@ def numerals(text: str, language: str) -> Iterator[tuple[int, int, str]]:
         if language == "en" and name in _RULERS:
             said = f"the {_ORDINALS.get(number) or f'{number}th'}"
         yield *match.span("roman"), said
+
+
+def powers(text: str, language: str) -> Iterator[tuple[int, int, str]]:
+    """Yield replacements of small raised numbers by what they mean: x², km²."""
+    known = _POWERS.get(language, {})
+    for match in _POWER.finditer(text) if known else ():
+        yield *match.span(), f"{match['what']} {known[match['sign']]}"
 
 
 def centuries(text: str) -> Iterator[tuple[int, int, str]]:

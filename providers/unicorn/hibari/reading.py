@@ -17,6 +17,7 @@ from hibari.g2p import ASSETS, G2P
 from hibari.g2p.lexicon import CURRENCIES
 
 from providers.contract import words
+from providers.contract.lines import line_ends
 from providers.contract.sentences import spoken_sentence_ends
 from providers.contract.words import Unit
 from providers.unicorn.hibari.tracing import Origins, Traced, steps, traced
@@ -199,14 +200,16 @@ class Reader:
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int, float]]:
-    """Yield start, end and following pause of each sentence."""
+    """Yield start, end and following pause of each sentence, verse, item or heading."""
     place = 0
     for gap in [*_PARAGRAPH.finditer(text), None]:
         end = gap.start() if gap else len(text)
-        cuts = [place + cut for cut in spoken_sentence_ends(text[place:end])]
-        for cut in cuts:
+        pauses = {place + cut: CLAUSE_PAUSE for cut in line_ends(text[place:end])}
+        for cut in spoken_sentence_ends(text[place:end]):
+            pauses[place + cut] = SENTENCE_PAUSE
+        for cut, pause in sorted(pauses.items()):
             if text[place:cut].strip():
-                yield place, cut, SENTENCE_PAUSE
+                yield place, cut, pause
             place = cut
         if text[place:end].strip():
             yield place, end, PARAGRAPH_PAUSE

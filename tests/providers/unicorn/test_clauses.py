@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from providers.contract.base import Failure, ProviderError
-from providers.unicorn.espeak.numerals import money, numerals
+from providers.unicorn.espeak.numerals import money, numerals, powers
 from tests.cases import cases
 from tests.providers.speaking import Heard, check, hear
 
@@ -173,6 +173,19 @@ def test_raised_letters_and_fractions_keep_their_sense():
     for (text, plain), case in cases([("½", "12"), ("¼", "1/4"), ("Acme™", "AcmeTM")]):
         with case:
             assert hear(text).audio != hear(plain).audio
+    table = [
+        ("en-us", "x² + y³ on 10 km².", "x squared + y cubed on 10 km squared."),
+        ("de", "x² und 5 m³", "x hoch zwei und 5 m hoch drei"),
+        ("fr-fr", "x²", "x au carré"),
+        ("ru", "x²", "x в квадрате"),
+    ]
+    for (voice, text, plain), case in cases(table):
+        with case:
+            heard = hear(text, voice)
+            check(heard)
+            assert heard.audio == hear(plain, voice).audio
+            assert heard.spoken[0] == "x²"
+    assert list(powers("A word² and 1999³ have notes.", "en")) == []
 
 
 def test_digits_of_every_script_are_read():

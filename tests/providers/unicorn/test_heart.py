@@ -18,6 +18,7 @@ from providers.unicorn.espeak import ESpeak
 from providers.unicorn.hibari import voices
 from providers.unicorn.hibari.engine import Model, Voices
 from providers.unicorn.hibari.reading import Reader
+from tests.cases import cases
 from tests.providers.speaking import Heard, check, hear
 
 ENVELOPE = 10  # ms
@@ -139,8 +140,28 @@ def test_the_beginning_and_end_are_not_silent():
 
 
 def test_a_hard_wrapped_line_makes_no_pause():
-    wrapped = hear("The echo comes\nback before you", "heart")
-    assert wrapped.audio == hear("The echo comes back before you", "heart").audio
+    wrapped = hear("The echo comes back before you\nhave turned around", "heart")
+    plain = hear("The echo comes back before you have turned around", "heart")
+    assert wrapped.audio == plain.audio
+
+
+def test_a_line_that_ends_an_item_a_verse_or_a_heading_pauses():
+    table = [
+        ("- milk\n- bread\n- eggs", ["milk", "bread"]),
+        ("Roses are red\nViolets are blue", ["red"]),
+        ("Roses are red\nviolets are blue", ["red"]),
+        ("Chapter One\nIt was a dark night, and it rained all over town.", ["One"]),
+        ("1. milk\n2. bread", ["milk"]),
+    ]
+    for (text, ends), case in cases(table):
+        with case:
+            heard = hear(text, "heart")
+            check(heard)
+            gaps = {
+                heard.text[word.char_start : word.char_end]: following.start - word.end
+                for word, following in pairwise(heard.words)
+            }
+            assert all(gaps[word] >= 0.12 for word in ends), gaps
 
 
 @pytest.mark.parametrize("text", ["...", "!!!", "—", "* * *"])

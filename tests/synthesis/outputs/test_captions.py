@@ -131,7 +131,7 @@ def test_quotation_marks_and_brackets_go_with_their_words() -> None:
 
 
 def test_white_space_of_the_text_does_not_show() -> None:
-    assert texts(scene("One  two\n\nthree\tfour.")) == ["One two three four."]
+    assert texts(scene("One  two\nthree\tfour.", pace=0.2)) == ["One two / three four."]
 
 
 def test_words_joined_by_a_hyphen_stay_joined() -> None:
@@ -228,6 +228,68 @@ def test_captions_never_overlap_and_always_fit(
         assert all(0 < len(line) <= LINE for line in lines)
     shown = "".join("".join(lines) for _, _, lines in found)
     assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", text) * 2
+
+
+def test_a_line_holds_text_of_one_paragraph_verse_or_item() -> None:
+    assert texts(scene("Chapter One\n\nIt was a dark night.", pace=0.4)) == [
+        "Chapter One / It was a dark night."
+    ]
+    assert texts(scene("Chapter One Hundred\n\nIt was a dark night.", pace=0.4)) == [
+        "Chapter One Hundred",
+        "It was a dark night.",
+    ]
+    assert texts(scene("- milk\n- two loaves of bread\n- eggs", pace=0.4)) == [
+        "- milk / - two loaves of bread",
+        "- eggs",
+    ]
+    verses = "Roses are red,\nviolets are blue,\nsugar is sweet\nAnd so are you."
+    assert texts(scene(verses, pace=0.4)) == verses.split("\n")
+    assert texts(scene(verses, pace=0.2)) == [
+        "Roses are red, / violets are blue,",
+        "sugar is sweet / And so are you.",
+    ]
+    wrapped = "It was a bright cold day in the spring of\nthat year."
+    assert texts(scene(wrapped, pace=0.2)) == [
+        "It was a bright cold day / in the spring of that year."
+    ]
+
+
+def test_no_line_is_broken_where_readers_stumble() -> None:
+    chinese = "他说：“你好，世界。”她答：“再见。”（他笑了。）《红楼梦》是一本书。"
+    english = (
+        "And then the very old lawyer met young Dr. Smith and his friend Mr. Tolkien "
+        "at the station of St. Louis."
+    )
+    thai = "เขาไปโรงเรียนและทำการบ้านในห้องสมุดแล้วจะกลับบ้านไปหาแม่ของเขาทุกวันในตอนเย็น" * 2
+    for pace in (0.1, 0.2, 0.3, 0.5, 1.0):
+        for text, pattern in (
+            (chinese, r"\w"),
+            (chinese, r"\w+"),
+            (chinese, ".+"),
+            (english, r"\w+"),
+            (thai, r"."),
+            (thai, ".{7}"),
+            (thai, ".+"),
+        ):
+            words = [
+                {
+                    "start": pace * number,
+                    "end": pace * (number + 1),
+                    "char_start": match.start(),
+                    "char_end": match.end(),
+                }
+                for number, match in enumerate(re.finditer(pattern, text))
+            ]
+            found = [
+                line
+                for _, _, lines in cues("".join(srt([CaptionScene(text, words, 0.0)])))
+                for line in lines
+            ]
+            assert "".join("".join(found).split()) == "".join(text.split())
+            for line in found:
+                assert line[-1] not in "“（《เแโใไ", found
+                assert line[0] not in "，。”）》：ะาำๅๆ", found
+                assert not line.endswith((" Dr.", " Mr.", " St.")), found
 
 
 @pytest.mark.parametrize(
