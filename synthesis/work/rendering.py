@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from django.core.files.base import ContentFile
@@ -224,15 +225,16 @@ def join(
             title=scene.title,
             origin=origin_of([scene.speaker]),
         )
-        words = _word_times(scene, pieces, joined.starts, encoded.duration_ms / 1000)
-        words_file = ContentFile(json.dumps(words).encode())
-        stored_bytes = draft.stat().st_size + words_file.size
-        default_storage.save(f"{name}.words.json", words_file)
+        words = folder / "words.json"
+        seconds = encoded.duration_ms / 1000
+        timing = _write_words(words, scene, pieces, joined.starts, seconds)
+        stored_bytes = draft.stat().st_size + words.stat().st_size
+        save_path(default_storage, f"{name}.words.json", words)
         save_path(default_storage, f"{name}{extension}", draft)
     return Rendered(
         audio=f"{name}{extension}",
         words=f"{name}.words.json",
-        timing=words["timing"],
+        timing=timing,
         duration_ms=encoded.duration_ms,
         stored_bytes=stored_bytes + sum(piece.stored_bytes for piece in pieces),
     )
@@ -259,28 +261,38 @@ def _open(name: str) -> BinaryIO:
     return cast(BinaryIO, default_storage.open(name))
 
 
-def _word_times(
-    scene: Scene, pieces: Sequence[Piece], starts: list[float], seconds: float
-) -> dict[str, Any]:
-    """Return the word times of the scene, in the shape of the API.
+def _write_words(
+    target: Path,
+    scene: Scene,
+    pieces: Sequence[Piece],
+    starts: list[float],
+    seconds: float,
+) -> str:
+    """Write the word times of the scene, in the shape of the API; return their timing.
 
-    Their timing is exact if it is exact for every piece.
+    A piece at a time: those of a book would take 100 MB. The timing is exact if it is
+    exact for every piece.
     """
-    words = []
-    is_exact = True
-    for piece, offset in zip(pieces, starts, strict=True):
-        with default_storage.open(f"{piece.audio.rsplit('.', 1)[0]}.json") as file:
-            about = json.load(file)
-        is_exact &= about.get("timing") == EXACT
-        for start, end, char_start, char_end in about["words"]:
-            first, last = piece.char_start + char_start, piece.char_start + char_end
-            words.append(
-                {
+    is_exact, separator = True, ""
+    with target.open("w") as file:
+        file.write('{"words": [')
+        for piece, offset in zip(pieces, starts, strict=True):
+            with default_storage.open(
+                f"{piece.audio.rsplit('.', 1)[0]}.json"
+            ) as stored:
+                about = json.load(stored)
+            is_exact &= about.get("timing") == EXACT
+            for start, end, char_start, char_end in about["words"]:
+                first, last = piece.char_start + char_start, piece.char_start + char_end
+                word = {
                     "word": scene.text[first:last],
                     "start": round(min(offset + start, seconds), 3),
                     "end": round(min(offset + end, seconds), 3),
                     "char_start": first,
                     "char_end": last,
                 }
-            )
-    return {"words": words, "timing": EXACT if is_exact else ESTIMATED}
+                file.write(separator + json.dumps(word))
+                separator = ", "
+        timing = EXACT if is_exact else ESTIMATED
+        file.write(f'], "timing": {json.dumps(timing)}}}')
+    return timing
