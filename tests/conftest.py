@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
@@ -38,6 +39,15 @@ def django_db_setup(django_db_blocker: Any) -> None:
         connection.creation.clone_test_db(process, verbosity=0)
         copied = connection.creation.get_test_db_clone_settings(process)
         connection.settings_dict["NAME"] = copied["NAME"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_is_patient() -> None:
+    """Let this process wait for a cache that has no CPU; requests would do without it."""
+    settings.CACHES["default"]["OPTIONS"] |= {
+        "SOCKET_CONNECT_TIMEOUT": 10,
+        "SOCKET_TIMEOUT": 10,
+    }
 
 
 @pytest.fixture(scope="session", autouse=True)

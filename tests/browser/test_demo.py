@@ -225,7 +225,7 @@ def test_text_that_no_voice_can_say_fails_in_a_sentence(visit: Visit) -> None:
     page = visit()
     demo.speak(page, "…")
     expect(page.get_by_role("alert")).to_contain_text(
-        "This voice finds nothing it can say in that text."
+        "There is nothing to say yet. Write a few words first."
     )
     demo.speak(page, "Words, then.")
     demo.wait_for_audio(page)
