@@ -44,10 +44,8 @@ def django_db_setup(django_db_blocker: Any) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def cache_is_patient() -> None:
     """Let this process wait for a cache that has no CPU; requests would do without it."""
-    settings.CACHES["default"]["OPTIONS"] |= {
-        "SOCKET_CONNECT_TIMEOUT": 10,
-        "SOCKET_TIMEOUT": 10,
-    }
+    options: Any = settings.CACHES["default"]["OPTIONS"]
+    options.update(SOCKET_CONNECT_TIMEOUT=10, SOCKET_TIMEOUT=10)
 
 
 @pytest.fixture(scope="session", autouse=True)
